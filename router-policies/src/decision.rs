@@ -1,0 +1,62 @@
+//! Everything a policy may say.
+
+/// A position in a route's ladder; 0 is the smallest model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Rung(pub usize);
+
+/// A way for the models of a ladder to share one answer. Dispatch and simulation match it exhaustively.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Plan {
+    /// One model is asked; if it fails, the route's fallback names the next.
+    Ask(Rung),
+}
+
+impl Plan {
+    /// The rung that is asked first.
+    pub fn first(self) -> Rung {
+        match self {
+            Self::Ask(rung) => rung,
+        }
+    }
+
+    /// The word for this plan in headers and metrics.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Ask(_) => "ask",
+        }
+    }
+}
+
+/// Why a decision was made: one of a fixed set of words, fit for a metric's label.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Reason(&'static str);
+
+impl Reason {
+    /// The client asked for a model by name.
+    pub const NAMED: Self = Self("named");
+    /// The policy always picks this model.
+    pub const FIXED: Self = Self("fixed");
+    /// The score lies at or below the threshold.
+    pub const EASY: Self = Self("easy");
+    /// The score lies above the threshold.
+    pub const HARD: Self = Self("hard");
+    /// The rung that the policy wanted cannot serve this request; the nearest that can was taken.
+    pub const CAPABILITY: Self = Self("capability");
+
+    /// All words, for closed label sets.
+    pub const ALL: [Self; 5] = [Self::NAMED, Self::FIXED, Self::EASY, Self::HARD, Self::CAPABILITY];
+
+    /// The word itself.
+    pub fn word(self) -> &'static str {
+        self.0
+    }
+}
+
+/// What a policy answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Decision {
+    /// What to do.
+    pub plan: Plan,
+    /// Why.
+    pub reason: Reason,
+}

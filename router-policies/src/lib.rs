@@ -1,0 +1,32 @@
+//! Thinks for the gateway: how hard a request is, which model should answer it, what it costs.
+//!
+//! Nothing in this crate has a clock, randomness, a socket, a file, a log or `async`: the same input gives
+//! the same output on any machine, so a decision can be replayed from its log line.
+//!
+//! ```text
+//! Prompt ─features→ Features ─scorers→ Prospects ─┐
+//!                         loads, prices, purse ───┴→ Query ─policies→ Decision { Plan, Reason }
+//! ```
+//!
+//! - [`features`]: a prompt as numbers.
+//! - [`prospects`]: how likely each class of model is to suffice, and how familiar the prompt is.
+//! - [`scorers`]: features to prospects; one file a scorer.
+//! - [`query`]: everything a policy may know.
+//! - [`decision`]: everything a policy may say.
+//! - [`policies`]: one file a policy. A policy is its configuration.
+//! - [`cost`]: prices, token counts and money in whole nano-units.
+
+pub mod cost;
+pub mod decision;
+pub mod features;
+pub mod policies;
+pub mod prospects;
+pub mod query;
+pub mod scorers;
+
+pub use cost::{Currency, Money, Price, Usage};
+pub use decision::{Decision, Plan, Reason, Rung};
+pub use features::{Features, Prompt, Role, Turn};
+pub use policies::Policy;
+pub use prospects::{Chance, Class, Prospects};
+pub use query::{Query, Standing};

@@ -1,0 +1,45 @@
+//! The policies. Each is its own configuration: what YAML deserialises into is what decides.
+//!
+//! To add one: a file here, a variant below, an arm in [`Policy::decide`]; the compiler names the rest.
+
+mod fixed;
+mod threshold;
+
+pub use fixed::Fixed;
+pub use threshold::{Steps, Threshold};
+
+use crate::{Decision, Plan, Query, Reason, Rung};
+
+/// A rule that picks a plan for a request. Never blocks, fails, or looks at a clock.
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Policy {
+    /// Always the same model.
+    Fixed(Fixed),
+    /// The harder the request, the higher the rung.
+    Threshold(Threshold),
+}
+
+impl Policy {
+    /// Decides for one request. `None` when no rung of the ladder can serve it.
+    pub fn decide(&self, query: &Query<'_>) -> Option<Decision> {
+        let (wanted, reason) = match self {
+            Self::Fixed(fixed) => fixed.pick(query),
+            Self::Threshold(threshold) => threshold.pick(query),
+        };
+        let rung = query.nearest_able(wanted)?;
+        let reason = if rung == wanted { reason } else { Reason::CAPABILITY };
+        Some(Decision { plan: Plan::Ask(rung), reason })
+    }
+
+    /// What is wrong with this policy for a ladder of these model names: (field, sentence) each.
+    pub fn faults(&self, ladder: &[&str]) -> Vec<(&'static str, String)> {
+        match self {
+            Self::Fixed(fixed) => fixed.faults(ladder),
+            Self::Threshold(threshold) => threshold.faults(ladder),
+        }
+    }
+}
+
+/// A pick before it is known whether the rung can serve the request.
+type Pick = (Rung, Reason);

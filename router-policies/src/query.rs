@@ -1,0 +1,58 @@
+//! Everything a policy may know when it decides.
+
+use std::time::Duration;
+
+use crate::{Chance, Features, Money, Rung};
+
+/// One rung of the ladder as it stands for this request.
+#[derive(Debug, Clone)]
+pub struct Standing<'a> {
+    /// The model's name in the configuration.
+    pub model: &'a str,
+    /// The chance that this model's answer will do.
+    pub suffices: Chance,
+    /// Whether the model can serve the request at all: context, modalities, tools, locality, health.
+    pub able: bool,
+}
+
+/// The whole of what is known about a request and the models that could answer it.
+#[derive(Debug, Clone)]
+pub struct Query<'a> {
+    /// The prompt as numbers.
+    pub features: &'a Features,
+    /// How close the prompt is to what the scorer was fitted on, 0..=1; 0 means nothing like it was there.
+    pub familiarity: f64,
+    /// The rungs, from small to large; never empty.
+    pub ladder: &'a [Standing<'a>],
+    /// What the caller may still spend; `None` without a budget.
+    pub purse: Option<Money>,
+    /// What is left until the request's deadline.
+    pub patience: Duration,
+    /// A uniform draw in 0..1, derived from the request id, so that a decision can be replayed.
+    pub draw: f64,
+}
+
+impl Query<'_> {
+    /// One minus the chance that the smallest rung suffices, 0..=1.
+    pub fn difficulty(&self) -> f64 {
+        self.ladder.first().map_or(0.0, |rung| 1.0 - rung.suffices.value())
+    }
+
+    /// What the top rung would add over the smallest, -1..=1.
+    pub fn gain(&self) -> f64 {
+        match (self.ladder.first(), self.ladder.last()) {
+            (Some(small), Some(large)) => large.suffices.value() - small.suffices.value(),
+            _ => 0.0,
+        }
+    }
+
+    /// The nearest rung that can serve the request: `wanted` itself, else upward, else downward. `None` when no
+    /// rung can.
+    pub fn nearest_able(&self, wanted: Rung) -> Option<Rung> {
+        let top = self.ladder.len().saturating_sub(1);
+        let wanted = wanted.0.min(top);
+        let up = wanted..self.ladder.len();
+        let down = (0..wanted).rev();
+        up.chain(down).find(|&at| self.ladder[at].able).map(Rung)
+    }
+}

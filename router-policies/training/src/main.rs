@@ -1,0 +1,2 @@
+//! Fits the shipped scorer on labelled prompts.
+fn main() {}
