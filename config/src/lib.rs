@@ -1,1 +1,13 @@
-//! Placeholder head.
+//! What a person wrote → what the gateway uses, or the list of everything that is wrong with it.
+//!
+//! - `file`: what may be written, as serde types; unknown fields are refused.
+//! - `resolve`: file → [`Config`]: names, durations, prices, secrets; every problem is gathered.
+//! - `presets`: providers with address, dialect, quirks and prices.
+//!
+//! After this crate nothing is validated again.
+
+mod secret;
+mod types;
+
+pub use secret::Secret;
+pub use types::*;

@@ -1,0 +1,323 @@
+//! The configuration as the gateway uses it: every name resolved, every value in range.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use router_policies::{Class, Currency, Money, Policy, Price};
+
+use crate::Secret;
+
+/// The whole configuration.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The data port.
+    pub listen: SocketAddr,
+    /// The admin port.
+    pub admin: SocketAddr,
+    /// The currency of accounts; all prices and amounts here are in it.
+    pub currency: Currency,
+    /// Unique names; at least one.
+    pub models: Vec<Arc<Model>>,
+    /// Unique names, disjoint from the models' names.
+    pub routes: Vec<Arc<Route>>,
+    /// Empty: the data port is open to whoever reaches it.
+    pub clients: Vec<Arc<Client>>,
+    /// How requests are logged.
+    pub log: LogFormat,
+    /// Bounds on what a client may send.
+    pub limits: Limits,
+    /// `HTTP(S)` proxy for upstreams; none unless configured.
+    pub proxy: Option<String>,
+    /// How long streams may go on after the first signal to stop.
+    pub grace: Duration,
+    /// The file it was read from; `None` for the built-in default.
+    pub source: Option<PathBuf>,
+    /// What deserves attention but is no error, each with its path in the file.
+    pub warnings: Vec<String>,
+}
+
+impl Config {
+    /// A model by its configured name.
+    pub fn model(&self, name: &str) -> Option<&Arc<Model>> {
+        self.models.iter().find(|model| model.name == name)
+    }
+
+    /// A route by its name.
+    pub fn route(&self, name: &str) -> Option<&Arc<Route>> {
+        self.routes.iter().find(|route| route.name == name)
+    }
+}
+
+/// A model that can be asked.
+#[derive(Debug, Clone)]
+pub struct Model {
+    /// The name in this configuration.
+    pub name: String,
+    /// How it is reached.
+    pub provider: Provider,
+    /// Never leaves this machine or cluster.
+    pub local: bool,
+    /// Tokens that prompt and answer may have together; `None` when unknown.
+    pub context: Option<u64>,
+    /// The longest answer, in tokens: what is reserved when a request gives no limit.
+    pub max_output: u64,
+    /// What it can serve.
+    pub accepts: Accepts,
+    /// In the account currency; `None`: the cost is unknown, which is not 0.
+    pub price: Option<Price>,
+    /// Which models it resembles, for the scorer.
+    pub class: Class,
+    /// Where it comes from.
+    pub provenance: Provenance,
+    /// When an attempt has taken too long.
+    pub timeouts: Timeouts,
+    /// How a whole answer is asked for.
+    pub whole_as: WholeAs,
+    /// Further tries on this model after a failure that allows them.
+    pub retries: u32,
+}
+
+/// How a model is reached.
+#[derive(Debug, Clone)]
+pub enum Provider {
+    /// In this process.
+    Embedded(Embedded),
+    /// Over the network.
+    Remote(Remote),
+}
+
+impl Provider {
+    /// `gen_ai.provider.name` of the OpenTelemetry conventions.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Embedded(_) => "xietong",
+            Self::Remote(remote) => &remote.provider_name,
+        }
+    }
+}
+
+/// Weights for the engine in this process.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Embedded {
+    /// A GGUF file.
+    pub weights: PathBuf,
+    /// Threads for the engine; `None`: all cores but one, at least one.
+    pub threads: Option<usize>,
+    /// Requests that may wait for the engine before it refuses.
+    pub queue: usize,
+    /// Requests that it answers side by side.
+    pub slots: usize,
+}
+
+/// An address that speaks a known dialect.
+#[derive(Debug, Clone)]
+pub struct Remote {
+    /// The API dialect.
+    pub dialect: DialectKind,
+    /// The upstream's own name for the model.
+    pub model: String,
+    /// `gen_ai.provider.name` of the OpenTelemetry conventions: the preset's, else the dialect's.
+    pub provider_name: String,
+    /// One or more.
+    pub endpoints: Vec<Endpoint>,
+}
+
+/// An API dialect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DialectKind {
+    /// OpenAI chat completions.
+    OpenAi,
+}
+
+/// One address of a model.
+#[derive(Debug, Clone)]
+pub struct Endpoint {
+    /// Stable and safe to show: `MODEL-N`, N from 0, or the configured `id`.
+    pub id: String,
+    /// Without a trailing slash; `/chat/completions` is appended.
+    pub base_url: String,
+    /// Sent as `authorization: Bearer …`.
+    pub api_key: Option<Secret>,
+    /// Further request headers, such as a provider's `appid`.
+    pub headers: BTreeMap<String, Secret>,
+}
+
+/// What a model can serve beside text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Accepts {
+    /// Images in prompts.
+    pub image: bool,
+    /// Sound in prompts.
+    pub audio: bool,
+    /// Films in prompts.
+    pub video: bool,
+    /// Tools.
+    pub tools: bool,
+    /// `response_format` with a JSON schema.
+    pub json_schema: bool,
+    /// An answer that the client began.
+    pub prefill: bool,
+}
+
+/// Where a model comes from; each field as the operator wrote it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Provenance {
+    /// Who trained it.
+    pub developer: Option<String>,
+    /// `self-developed`, `open architecture`, `open code` or `open weights`.
+    pub path: Option<String>,
+    /// The licence of the weights or the service.
+    pub licence: Option<String>,
+    /// ISO 3166 country code.
+    pub origin: Option<String>,
+}
+
+/// Limits of one attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timeouts {
+    /// Until a connection stands. Default 2 s.
+    pub connect: Duration,
+    /// From sending the request to the first token of a stream. Default 10 s.
+    pub first_token: Duration,
+    /// Between two pieces of a stream. Default 10 s.
+    pub idle: Duration,
+    /// For the whole attempt. Default 10 min.
+    pub total: Duration,
+}
+
+/// How a whole (not streamed) answer is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WholeAs {
+    /// As such; `connect` and `total` guard it.
+    Pass,
+    /// Gathered from a stream, so that `first_token` and `idle` guard it too.
+    Stream,
+}
+
+/// A name that clients use, behind which Xietong chooses.
+#[derive(Debug, Clone)]
+pub struct Route {
+    /// The name.
+    pub name: String,
+    /// From small to large; two or more.
+    pub ladder: Vec<Arc<Model>>,
+    /// Who chooses.
+    pub policy: Policy,
+    /// Where to go when a rung fails.
+    pub fallback: Fallback,
+    /// Whether an answer cut after its first byte may be finished by another rung.
+    pub resume: Resume,
+    /// Whether clients see the `x-xietong-*` headers.
+    pub expose_decisions: bool,
+    /// Prompts and answers may be logged.
+    pub record_content: bool,
+}
+
+/// Where to go when a rung fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fallback {
+    /// Larger rungs, in order.
+    Up,
+    /// Smaller rungs, in order.
+    Down,
+    /// Larger rungs in order, then smaller ones.
+    UpThenDown,
+    /// Nowhere.
+    None,
+}
+
+/// Whether an answer cut after its first byte may be finished by another rung.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Resume {
+    /// Where the joint is sound.
+    Auto,
+    /// Never.
+    Never,
+}
+
+/// Who may use the data port.
+#[derive(Debug, Clone)]
+pub struct Client {
+    /// The name, as metrics and logs show it.
+    pub name: String,
+    /// SHA-256 of the key.
+    pub key: KeyHash,
+    /// Routes and models it may name; `None`: all.
+    pub routes: Option<Vec<String>>,
+    /// This client's requests never leave local models.
+    pub local_only: bool,
+    /// Whether its `x-xietong-*` request headers are honoured.
+    pub hints: bool,
+    /// What it may spend; `None`: no bound.
+    pub budget: Option<Budget>,
+    /// How much it may ask.
+    pub limits: ClientLimits,
+}
+
+/// SHA-256 of a client's key.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct KeyHash(pub [u8; 32]);
+
+impl std::fmt::Debug for KeyHash {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("KeyHash(…)")
+    }
+}
+
+/// An amount for a period.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Budget {
+    /// In the account currency.
+    pub amount: Money,
+    /// How often it starts anew.
+    pub per: Period,
+}
+
+/// How often a budget starts anew.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Period {
+    /// Each clock hour.
+    Hour,
+    /// Each calendar day.
+    Day,
+    /// Each calendar month.
+    Month,
+}
+
+/// A client's rate limits; `None`: no bound.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ClientLimits {
+    /// Requests in any minute.
+    pub requests_per_minute: Option<u64>,
+    /// Tokens, prompt and answer, in any minute.
+    pub tokens_per_minute: Option<u64>,
+    /// Requests under way at once.
+    pub concurrent: Option<u64>,
+}
+
+/// Bounds on what a client may send.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of a request body. Default 32 MiB.
+    pub body: usize,
+    /// Until the head of a request is there, from the connection's first moment. Default 10 s.
+    pub head: Duration,
+    /// Until the body of a request is there. Default 30 s.
+    pub body_time: Duration,
+    /// Between two comment lines that keep a waiting stream alive. Default 5 s.
+    pub heartbeat: Duration,
+    /// Connections at once. Default 10,000.
+    pub connections: usize,
+}
+
+/// How requests are logged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON line a request.
+    Json,
+}
