@@ -1,0 +1,1 @@
+//! The fields of a chat request beside its messages.

@@ -1,0 +1,50 @@
+//! What clients and upstreams say, as bytes and as values. Never touches a socket, a clock or a log.
+//!
+//! ```text
+//! client's bytes ─json→ Object ─chat→ Chat ─encode→ upstream's bytes
+//! upstream's bytes ─sse→ Event ─chunk→ Chunk ─┬→ relayed as they came
+//!                                             └gather→ a whole answer
+//! ```
+//!
+//! - [`scan`]: a pull parser over JSON text that copies nothing; what is malformed is a [`Fault`].
+//! - [`json`]: an object as its members' places, so that one can be replaced and the rest left as it came.
+//! - [`chat`], [`messages`], [`fields`], [`simple`]: a chat request.
+//! - [`sse`]: event-stream framing, byte exact.
+//! - [`chunk`], [`whole`], [`usage`], [`complaint`]: what the gateway must know of an answer.
+//! - [`write`], [`gather`]: answers of our own, and a stream folded into a whole answer.
+//! - [`estimate`]: tokens of a text without a tokenizer.
+//! - [`retry_after`]: when an upstream wants to be asked again.
+
+mod chat;
+mod chunk;
+mod complaint;
+mod estimate;
+mod fields;
+mod gather;
+mod json;
+mod messages;
+mod refusal;
+mod retry_after;
+mod scan;
+mod simple;
+mod sse;
+mod usage;
+mod whole;
+mod write;
+
+pub use chat::{Chat, Needs};
+pub use chunk::{Chunk, Finish, Piece, What, read_chunk};
+pub use complaint::{Complaint, read_error};
+pub use estimate::{tokens, weight};
+pub use gather::{Gather, Ungatherable};
+pub use json::Object;
+pub use refusal::BadRequest;
+pub use retry_after::retry_after;
+pub use scan::{Fault, FaultKind};
+pub use simple::{Simple, SimpleTurn};
+pub use sse::{Event, LineTooLong, Splitter};
+pub use usage::{FinalUsage, Reported, usage_chunk};
+pub use whole::{NotAnAnswer, Whole};
+pub use write::{
+    Alternative, Choice, DONE, Delta, Stamp, TokenLogprob, error_body, error_event, write_chunk, write_whole,
+};
