@@ -6,8 +6,14 @@
 //!
 //! After this crate nothing is validated again.
 
+mod builtin;
+mod load;
+mod problems;
 mod secret;
 mod types;
 
+pub use builtin::builtin;
+pub use load::{DEFAULT_FILE, Env, from_str, load};
+pub use problems::{Problem, Problems};
 pub use secret::Secret;
 pub use types::*;

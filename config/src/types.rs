@@ -29,8 +29,10 @@ pub struct Config {
     pub log: LogFormat,
     /// Bounds on what a client may send.
     pub limits: Limits,
-    /// `HTTP(S)` proxy for upstreams; none unless configured.
-    pub proxy: Option<String>,
+    /// `HTTP(S)` proxy for upstreams, as a URL; none unless configured. It may hold a password.
+    pub proxy: Option<Secret>,
+    /// What outlives a restart.
+    pub state: State,
     /// How long streams may go on after the first signal to stop.
     pub grace: Duration,
     /// The file it was read from; `None` for the built-in default.
@@ -313,6 +315,15 @@ pub struct Limits {
     pub connections: usize,
 }
 
+/// What outlives a restart.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum State {
+    /// Nothing.
+    None,
+    /// A database file of this process.
+    Embedded(PathBuf),
+}
+
 /// How requests are logged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogFormat {
@@ -320,4 +331,27 @@ pub enum LogFormat {
     Text,
     /// One JSON line a request.
     Json,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            body: 32 << 20,
+            head: Duration::from_secs(10),
+            body_time: Duration::from_secs(30),
+            heartbeat: Duration::from_secs(5),
+            connections: 10_000,
+        }
+    }
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(2),
+            first_token: Duration::from_secs(10),
+            idle: Duration::from_secs(10),
+            total: Duration::from_secs(600),
+        }
+    }
 }
