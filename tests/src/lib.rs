@@ -1,1 +1,17 @@
-//! Placeholder head.
+//! What the end-to-end tests are made of.
+//!
+//! - [`scripted`]: an upstream that does what it is told, and knows what it would bill.
+//! - [`openai`]: answers and requests in OpenAI's shape, right or wrong in known ways.
+//! - [`wire`]: a client that says any bytes and shows all that comes back.
+//! - [`sse`], [`metrics`], [`http1`]: readers of our own, apart from the gateway's.
+//!
+//! Ports are always 0, waiting is always for something, and nothing is judged here: that is the tests' work.
+
+#![allow(clippy::missing_panics_doc, reason = "a test's tools fail by panicking, with the reason")]
+
+pub mod http1;
+pub mod metrics;
+pub mod openai;
+pub mod scripted;
+pub mod sse;
+pub mod wire;
