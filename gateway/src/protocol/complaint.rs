@@ -1,9 +1,19 @@
 //! An upstream's error, in whichever of the usual shapes.
 
+use serde_json::{Map, Value};
+
+use super::scan::text_of;
+
+/// Bytes of a body that are read at all.
+const BODY: usize = 64 << 10;
+/// Bytes of a message, and of the words beside it.
+const MESSAGE: usize = 2 << 10;
+const WORD: usize = 128;
+
 /// What an upstream says went wrong.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Complaint {
-    /// The HTTP status, if the error came with one of its own (an error inside a 200 does not).
+    /// The HTTP status; `None` for an error inside a 200 or a stream.
     pub status: Option<u16>,
     /// The provider's word or number for it; at most 128 bytes.
     pub code: Option<String>,
@@ -15,29 +25,208 @@ pub struct Complaint {
     pub message: String,
 }
 
-/// Reads the body of an answer that is an error.
-pub fn read_error(_status: u16, _body: &[u8]) -> Complaint {
-    unimplemented!()
+/// Reads the body of an answer that is an error: OpenAI's shape, `{"error": "text"}`, `{"code", "message"}` (Alibaba),
+/// `{"detail": …}` and `{"errors": …}` (FastAPI), `base_resp` (MiniMax). A body of any other kind (a proxy's HTML page) gives
+/// a general sentence.
+pub fn read_error(status: u16, body: &[u8]) -> Complaint {
+    Complaint::read(Some(status), body)
 }
 
 impl Complaint {
+    /// Reads an error; a general sentence where there is none to be found.
+    pub(super) fn read(status: Option<u16>, body: &[u8]) -> Self {
+        let complaint = Self::found(body).unwrap_or_else(|| Self {
+            message: match status {
+                Some(status) => format!("The upstream answered {status} without an explanation."),
+                None => "The upstream reported an error without an explanation.".into(),
+            },
+            ..Self::default()
+        });
+        Self { status, ..complaint }
+    }
+
+    /// An error, if the body is one.
+    pub(super) fn found(body: &[u8]) -> Option<Self> {
+        if body.len() > BODY {
+            return None;
+        }
+        let value: Value = serde_json::from_str(text_of(body).ok()?).ok()?;
+        let object = match &value {
+            Value::Object(object) => object,
+            // Gemini wraps it into an array.
+            Value::Array(list) => list.first()?.as_object()?,
+            _ => return None,
+        };
+        let found = match object.get("error") {
+            Some(Value::Object(error)) => Self::of(error),
+            Some(Value::String(text)) => Self { message: text.clone(), ..Self::of(object) },
+            _ => match object.get("base_resp") {
+                Some(Value::Object(base)) => {
+                    let message = base.get("status_msg").and_then(Value::as_str).unwrap_or_default().into();
+                    Self { code: word(base.get("status_code")), message, ..Self::default() }
+                }
+                _ => Self::of(object),
+            },
+        };
+        let nameless = found.message.is_empty() && found.code.is_none() && found.kind.is_none();
+        (!nameless).then(|| found.tidied())
+    }
+
+    /// From an object that has the parts of an error itself.
+    fn of(object: &Map<String, Value>) -> Self {
+        let texts = ["message", "msg", "error_msg", "detail", "errors"].map(|key| object.get(key));
+        Self {
+            status: None,
+            code: ["code", "error_code"].iter().find_map(|key| word(object.get(*key))),
+            kind: ["type", "status"].iter().find_map(|key| word(object.get(*key))),
+            param: word(object.get("param")),
+            message: texts.into_iter().flatten().find_map(sentence).unwrap_or_default(),
+        }
+    }
+
+    fn tidied(mut self) -> Self {
+        if self.message.trim().is_empty() {
+            let what = self.code.as_ref().or(self.kind.as_ref());
+            self.message = format!("The upstream reported the error {}.", what.map_or("", |word| word));
+        }
+        let line: String = self.message.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+        self.message = shortened(line.trim(), MESSAGE);
+        self
+    }
+
     /// Whether the prompt was too long for the model.
     pub fn is_context_length(&self) -> bool {
-        unimplemented!()
+        let codes =
+            ["context_length_exceeded", "exceed_context_size_error", "string_above_max_length", "1261"];
+        let sayings = [
+            "context length",
+            "context window",
+            "context size",
+            "prompt is too long",
+            "model token limit",
+            "maximum model length",
+            "range of input length",
+            "input is too long",
+            "上下文长度",
+        ];
+        self.status == Some(413) || self.is_one_of(&codes) || (self.is_request_fault() && self.says(&sayings))
     }
 
     /// Whether the provider will not answer such a prompt.
     pub fn is_content_policy(&self) -> bool {
-        unimplemented!()
+        let codes = [
+            "content_policy_violation",
+            "content_filter",
+            "responsibleaipolicyviolation",
+            "datainspectionfailed",
+            "data_inspection_failed",
+            "sensitivecontentdetected",
+            "inputtextsensitivecontentdetected",
+            "1301",
+            "1026",
+            "1027",
+        ];
+        self.is_one_of(&codes) || (self.is_request_fault() && self.says(&["content exists risk"]))
     }
 
     /// Whether the money or the plan is used up: asking again does not help, whatever the status.
     pub fn is_balance(&self) -> bool {
-        unimplemented!()
+        let codes = [
+            "insufficient_quota",
+            "credit_balance_exhausted",
+            "insufficient_balance",
+            "exceeded_current_quota_error",
+            "billing_not_active",
+            "billing_error",
+            "accountoverdueerror",
+            "arrearage",
+            "1008",
+            "1113",
+            "1304",
+            "1308",
+            "1310",
+        ];
+        let sayings = ["insufficient balance", "insufficient_quota", "余额不足", "欠费"];
+        self.status == Some(402) || self.is_one_of(&codes) || self.says(&sayings)
     }
 
     /// The same with every appearance of a secret, and of what looks like a key, blotted out.
-    pub fn without(self, _secret: &str) -> Self {
-        unimplemented!()
+    pub fn without(mut self, secret: &str) -> Self {
+        let words = [&mut self.code, &mut self.kind, &mut self.param].into_iter().flatten();
+        for text in words.chain([&mut self.message]) {
+            *text = blotted(text, secret);
+        }
+        self
     }
+
+    fn is_one_of(&self, codes: &[&str]) -> bool {
+        let words = [&self.code, &self.kind].into_iter().flatten();
+        words.into_iter().any(|word| codes.iter().any(|code| word.eq_ignore_ascii_case(code)))
+    }
+
+    /// Whether the request is at fault, as far as the status says.
+    fn is_request_fault(&self) -> bool {
+        matches!(self.status, None | Some(400 | 413 | 422))
+    }
+
+    fn says(&self, sayings: &[&str]) -> bool {
+        let message = self.message.to_lowercase();
+        sayings.iter().any(|saying| message.contains(saying))
+    }
+}
+
+/// A word or a number.
+fn word(value: Option<&Value>) -> Option<String> {
+    match value? {
+        Value::String(text) if !text.is_empty() => {
+            Some(shortened(&text.replace(char::is_control, " "), WORD))
+        }
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    }
+}
+
+/// A sentence: a text, the first of several, or FastAPI's `{"loc", "msg"}`.
+fn sentence(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Array(list) => list.first().and_then(sentence),
+        Value::Object(object) => {
+            ["message", "msg", "detail"].iter().find_map(|key| sentence(object.get(*key)?))
+        }
+        _ => None,
+    }
+}
+
+fn shortened(text: &str, most: usize) -> String {
+    text[..text.floor_char_boundary(most)].to_owned()
+}
+
+/// A key begins like this, with all providers that mark theirs.
+const KEY_STARTS: [&str; 4] = ["sk-", "AIza", "gsk_", "Bearer "];
+/// Characters of a key, the stars of one that a provider has shortened included.
+fn of_a_key(c: char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '*' | '.')
+}
+
+fn blotted(text: &str, secret: &str) -> String {
+    let text = if secret.is_empty() { text.to_owned() } else { text.replace(secret, "[key]") };
+    let mut out = String::with_capacity(text.len());
+    let mut rest = &text[..];
+    while let Some(c) = rest.chars().next() {
+        let start = KEY_STARTS.iter().find(|start| rest.starts_with(**start));
+        let length = start.map_or(0, |start| {
+            let tail = &rest[start.len()..];
+            start.len() + tail.find(|c| !of_a_key(c)).unwrap_or(tail.len())
+        });
+        let inside = out.chars().next_back().is_some_and(|last| last.is_ascii_alphanumeric());
+        if length >= 12 && !inside {
+            out.push_str("[key]");
+            rest = &rest[length..];
+        } else {
+            out.push(c);
+            rest = &rest[c.len_utf8()..];
+        }
+    }
+    out
 }

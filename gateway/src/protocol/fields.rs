@@ -1,1 +1,258 @@
 //! The fields of a chat request beside its messages.
+
+use super::json::Places;
+use super::refusal::BadRequest;
+use super::scan::{Cursor, Fault, FaultKind, Kind, Text};
+use super::value::Given;
+
+/// 2³²: no model has a longer context.
+const MOST_TOKENS: i64 = 1 << 32;
+/// OpenAI's bound on `n`.
+const MOST_CHOICES: i64 = 128;
+/// OpenAI allows 4 stop texts, others 16.
+const MOST_STOPS: usize = 16;
+const MOST_TOOLS: usize = 1024;
+const MOST_BIASES: usize = 1024;
+/// OpenAI's bounds on `metadata`: pairs, characters of a key, characters of a value.
+const METADATA: (usize, usize, usize) = (16, 64, 512);
+/// Bytes of `response_format`: a schema is written by a person or made from a type.
+const MOST_FORMAT: usize = 1 << 20;
+
+/// What kind of answer is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Format {
+    #[default]
+    Text,
+    /// A JSON object.
+    Json,
+    /// A JSON text of a given schema.
+    Schema,
+    /// A word that OpenAI does not have.
+    Other,
+}
+
+/// What the gateway must know of these fields, each in range.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Fields {
+    pub(super) model: String,
+    pub(super) stream: bool,
+    pub(super) include_usage: bool,
+    pub(super) max_tokens: Option<u64>,
+    pub(super) n: u64,
+    pub(super) logprobs: bool,
+    pub(super) format: Format,
+    /// Tools and functions offered.
+    pub(super) tools: usize,
+    /// Sound is asked for in the answer.
+    pub(super) speaks: bool,
+}
+
+/// What was found while reading, before it is known what follows from it.
+#[derive(Default)]
+struct Found {
+    model: Option<String>,
+    options: bool,
+    completion: Option<i64>,
+    tokens: Option<i64>,
+    n: Option<i64>,
+    fields: Fields,
+}
+
+impl Fields {
+    /// Reads and checks them.
+    pub(super) fn read(text: &str, places: &Places) -> Result<Self, BadRequest> {
+        let mut found = Found::default();
+        for (name, value) in places.iter(text) {
+            found.see(&name, &text[value])?;
+        }
+        let mut fields = found.fields;
+        fields.model = found.model.ok_or_else(|| BadRequest::missing("model"))?;
+        let limit = found.completion.or(found.tokens);
+        fields.max_tokens = limit.and_then(|limit| u64::try_from(limit).ok());
+        fields.n = found.n.and_then(|n| u64::try_from(n).ok()).unwrap_or(1);
+        if found.options && !fields.stream {
+            let message = "'stream_options' may only be given when 'stream' is true.".into();
+            return Err(BadRequest::new("stream_options", "invalid_value", message));
+        }
+        Ok(fields)
+    }
+}
+
+impl Found {
+    fn see(&mut self, name: &str, raw: &str) -> Result<(), BadRequest> {
+        let given = |name| Given { name, raw };
+        match name {
+            "model" => self.model = Some(model(given("model"))?),
+            "stream" => self.fields.stream = given("stream").boolean()?.unwrap_or(false),
+            "stream_options" => self.options(given("stream_options"))?,
+            "max_completion_tokens" => {
+                self.completion = given("max_completion_tokens").integer(1, MOST_TOKENS)?;
+            }
+            "max_tokens" => self.tokens = given("max_tokens").integer(1, MOST_TOKENS)?,
+            "n" => self.n = given("n").integer(1, MOST_CHOICES)?,
+            "best_of" => drop(given("best_of").integer(1, MOST_CHOICES)?),
+            "logprobs" => self.fields.logprobs = given("logprobs").boolean()?.unwrap_or(false),
+            "response_format" => self.fields.format = format(given("response_format"))?,
+            "tools" => self.fields.tools += given("tools").array(MOST_TOOLS, &[Kind::Object])?.unwrap_or(0),
+            "functions" => {
+                self.fields.tools += given("functions").array(MOST_TOOLS, &[Kind::Object])?.unwrap_or(0);
+            }
+            "modalities" => self.fields.speaks = speaks(given("modalities"))?,
+            _ => check(name, raw)?,
+        }
+        Ok(())
+    }
+
+    fn options(&mut self, given: Given<'_>) -> Result<(), BadRequest> {
+        match given.kind()? {
+            Kind::Null => return Ok(()),
+            Kind::Object => self.options = true,
+            kind => return Err(given.not("an object", kind)),
+        }
+        let mut seen = false;
+        Cursor::over(given.raw).members(|cursor, name| {
+            let raw = cursor.skip()?;
+            if name.is("include_usage") {
+                let twice = std::mem::replace(&mut seen, true);
+                refuse_second(twice, name)?;
+                let usage = Given { name: "stream_options.include_usage", raw };
+                self.fields.include_usage = usage.boolean()?.unwrap_or(false);
+            }
+            Ok(())
+        })
+    }
+}
+
+/// Two members of one name: which of them an upstream would read is anyone's guess.
+pub(super) fn refuse_second(twice: bool, name: Text<'_>) -> Result<(), Fault> {
+    match twice {
+        true => Err(Fault { kind: FaultKind::DuplicateKey(name.cow().into_owned()), at: name.at }),
+        false => Ok(()),
+    }
+}
+
+/// Fields whose values only have to be in range.
+fn check(name: &str, raw: &str) -> Result<(), BadRequest> {
+    let given = |name| Given { name, raw };
+    match name {
+        "top_logprobs" => drop(given("top_logprobs").integer(0, 20)?),
+        "temperature" => drop(given("temperature").number(0.0, 2.0)?),
+        "top_p" => drop(given("top_p").number(0.0, 1.0)?),
+        "presence_penalty" => drop(given("presence_penalty").number(-2.0, 2.0)?),
+        "frequency_penalty" => drop(given("frequency_penalty").number(-2.0, 2.0)?),
+        "stop" => stop(given("stop"))?,
+        "logit_bias" => logit_bias(given("logit_bias"))?,
+        "metadata" => metadata(given("metadata"))?,
+        _ => {}
+    }
+    Ok(())
+}
+
+fn model(given: Given<'_>) -> Result<String, BadRequest> {
+    match given.kind()? {
+        Kind::String => {}
+        kind => return Err(given.not("a string", kind)),
+    }
+    let model = Cursor::over(given.raw).string()?.cow().into_owned();
+    if model.trim().is_empty() {
+        return Err(BadRequest::value(given.name, "it is empty"));
+    }
+    Ok(model)
+}
+
+fn format(given: Given<'_>) -> Result<Format, BadRequest> {
+    match given.kind()? {
+        Kind::Null => return Ok(Format::Text),
+        Kind::Object => {}
+        kind => return Err(given.not("an object", kind)),
+    }
+    if given.raw.len() > MOST_FORMAT {
+        return Err(given.long("string_above_max_length", &format!("{MOST_FORMAT} bytes")));
+    }
+    let mut format = None;
+    Cursor::over(given.raw).members(|cursor, name| {
+        if !name.is("type") {
+            return cursor.skip().map(drop).map_err(BadRequest::from);
+        }
+        refuse_second(format.is_some(), name)?;
+        let kind = cursor.kind()?;
+        if kind != Kind::String {
+            return Err(Given { name: "response_format.type", raw: given.raw }.not("a string", kind));
+        }
+        format = Some(match &*cursor.string()?.cow() {
+            "text" => Format::Text,
+            "json_object" => Format::Json,
+            "json_schema" => Format::Schema,
+            _ => Format::Other,
+        });
+        Ok(())
+    })?;
+    format.ok_or_else(|| BadRequest::missing("response_format.type"))
+}
+
+fn speaks(given: Given<'_>) -> Result<bool, BadRequest> {
+    if given.array(8, &[Kind::String])?.is_none() {
+        return Ok(false);
+    }
+    let mut audio = false;
+    Cursor::over(given.raw).elements(|cursor, _| {
+        audio |= cursor.string()?.is("audio");
+        Ok::<_, BadRequest>(())
+    })?;
+    Ok(audio)
+}
+
+fn stop(given: Given<'_>) -> Result<(), BadRequest> {
+    match given.kind()? {
+        Kind::String => Ok(()),
+        Kind::Array | Kind::Null => given.array(MOST_STOPS, &[Kind::String]).map(drop),
+        kind => Err(given.not("a string or an array of strings", kind)),
+    }
+}
+
+fn logit_bias(given: Given<'_>) -> Result<(), BadRequest> {
+    match given.kind()? {
+        Kind::Null => return Ok(()),
+        Kind::Object => {}
+        kind => return Err(given.not("an object", kind)),
+    }
+    let mut count = 0;
+    Cursor::over(given.raw).members(|cursor, _| {
+        count += 1;
+        if count > MOST_BIASES {
+            return Err(given.long("invalid_value", &format!("{MOST_BIASES} entries")));
+        }
+        let bias = Given { name: "logit_bias", raw: cursor.skip()? };
+        bias.number(-100.0, 100.0).map(drop)
+    })
+}
+
+fn metadata(given: Given<'_>) -> Result<(), BadRequest> {
+    match given.kind()? {
+        Kind::Null => return Ok(()),
+        Kind::Object => {}
+        kind => return Err(given.not("an object", kind)),
+    }
+    let (pairs, key, value) = METADATA;
+    let mut count = 0;
+    Cursor::over(given.raw).members(|cursor, name| {
+        count += 1;
+        if count > pairs {
+            return Err(given.long("invalid_value", &format!("{pairs} pairs")));
+        }
+        if longer(name, key) {
+            return Err(given.long("string_above_max_length", &format!("{key} characters in a key")));
+        }
+        match cursor.kind()? {
+            Kind::String if longer(cursor.string()?, value) => {
+                Err(given.long("string_above_max_length", &format!("{value} characters in a value")))
+            }
+            Kind::String => Ok(()),
+            kind => Err(given.not("strings as its values", kind)),
+        }
+    })
+}
+
+fn longer(text: Text<'_>, most: usize) -> bool {
+    text.raw.len() > most && text.cow().chars().nth(most).is_some()
+}

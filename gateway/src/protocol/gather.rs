@@ -1,9 +1,16 @@
 //! Folds a stream into one whole answer.
 
 use bytes::Bytes;
+use serde_json::{Map, Value, json};
 
-use super::chunk::Chunk;
+use super::chunk::{Chunk, What};
+use super::json::string;
 use super::usage::FinalUsage;
+
+/// Choices of an answer, and tool calls of a choice. Nothing is ever allocated by an index.
+const MOST: u64 = 128;
+/// Bytes of all chunks together.
+const LONGEST: usize = 64 << 20;
 
 /// Why a stream cannot be folded.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -21,7 +28,21 @@ pub enum Ungatherable {
 
 /// An answer under way.
 #[derive(Debug, Default)]
-pub struct Gather {}
+pub struct Gather {
+    /// What the chunks say of the whole: id, created, model and what the gateway does not know; the last word counts.
+    head: Map<String, Value>,
+    choices: Vec<Choice>,
+    bytes: usize,
+}
+
+#[derive(Debug)]
+struct Choice {
+    index: u64,
+    message: Map<String, Value>,
+    calls: Vec<(u64, Map<String, Value>)>,
+    logprobs: Option<Map<String, Value>>,
+    finish: Value,
+}
 
 impl Gather {
     /// Nothing yet.
@@ -30,12 +51,145 @@ impl Gather {
     }
 
     /// Adds a chunk. Others than pieces change nothing.
-    pub fn see(&mut self, _chunk: &Chunk) -> Result<(), Ungatherable> {
-        unimplemented!()
+    pub fn see(&mut self, chunk: &Chunk) -> Result<(), Ungatherable> {
+        if !matches!(chunk.what, What::Piece(_)) {
+            return Ok(());
+        }
+        self.bytes += chunk.data.len();
+        if self.bytes > LONGEST {
+            return Err(Ungatherable::TooLong(LONGEST));
+        }
+        let chunk: Map<String, Value> =
+            serde_json::from_slice(&chunk.data).map_err(|_| Ungatherable::Shape)?;
+        for (key, value) in chunk {
+            match (key.as_str(), value) {
+                ("choices", Value::Array(choices)) => {
+                    for choice in choices {
+                        self.choice(choice)?;
+                    }
+                }
+                ("choices" | "object", _) | (_, Value::Null) => {}
+                (_, value) => drop(self.head.insert(key, value)),
+            }
+        }
+        Ok(())
     }
 
-    /// The whole answer, a `chat.completion`.
-    pub fn whole(&self, _usage: &FinalUsage) -> Bytes {
-        unimplemented!()
+    /// The whole answer, a `chat.completion`, its choices in the order of their indices.
+    pub fn whole(&self, usage: &FinalUsage) -> Bytes {
+        let mut choices: Vec<_> = self.choices.iter().collect();
+        choices.sort_by_key(|choice| choice.index);
+        let choices: Vec<_> = choices.into_iter().map(Choice::whole).collect();
+        let own = self.head.get("usage").map(Value::to_string);
+        let usage = usage.object(own.as_deref().map(str::as_bytes));
+        let mut out = String::from("{");
+        let rest = self.head.iter().filter(|(key, _)| *key != "usage" && *key != "id");
+        for (key, value) in self.head.get_key_value("id").into_iter().chain(rest) {
+            out.push_str(&format!("{}:{value},", string(key)));
+        }
+        let usage = String::from_utf8_lossy(&usage);
+        let choices = Value::Array(choices);
+        out.push_str(&format!(r#""object":"chat.completion","choices":{choices},"usage":{usage}}}"#));
+        out.into()
+    }
+
+    fn choice(&mut self, choice: Value) -> Result<(), Ungatherable> {
+        let Value::Object(mut choice) = choice else { return Err(Ungatherable::Shape) };
+        let index = index(&choice)?;
+        let at = self.choices.iter().position(|known| known.index == index);
+        let at = at.unwrap_or_else(|| {
+            self.choices.push(Choice::new(index));
+            self.choices.len() - 1
+        });
+        let known = &mut self.choices[at];
+        match choice.remove("delta") {
+            Some(Value::Object(delta)) => known.add(delta)?,
+            None | Some(Value::Null) => {}
+            Some(_) => return Err(Ungatherable::Shape),
+        }
+        if let Some(Value::Object(logprobs)) = choice.remove("logprobs") {
+            merge(known.logprobs.get_or_insert_default(), logprobs);
+        }
+        if let Some(Value::String(finish)) = choice.remove("finish_reason")
+            && !finish.is_empty()
+        {
+            known.finish = Value::String(finish);
+        }
+        Ok(())
+    }
+}
+
+impl Choice {
+    fn new(index: u64) -> Self {
+        Self { index, message: Map::new(), calls: Vec::new(), logprobs: None, finish: Value::Null }
+    }
+
+    fn add(&mut self, mut delta: Map<String, Value>) -> Result<(), Ungatherable> {
+        delta.remove("role");
+        if let Some(Value::Array(calls)) = delta.remove("tool_calls") {
+            for call in calls {
+                self.call(call)?;
+            }
+        }
+        merge(&mut self.message, delta);
+        Ok(())
+    }
+
+    /// A piece of a tool call: the first has id, type and name, the others go on with its arguments.
+    fn call(&mut self, call: Value) -> Result<(), Ungatherable> {
+        let Value::Object(mut call) = call else { return Err(Ungatherable::Shape) };
+        let index = index(&call)?;
+        call.remove("index");
+        match self.calls.iter_mut().find(|(known, _)| *known == index) {
+            Some((_, known)) => {
+                let fixed = ["id", "type"].map(|key| known.get(key).is_some_and(|it| !it.is_null()));
+                for (key, _) in ["id", "type"].into_iter().zip(fixed).filter(|(_, fixed)| *fixed) {
+                    call.remove(key);
+                }
+                merge(known, call);
+            }
+            None => self.calls.push((index, call)),
+        }
+        Ok(())
+    }
+
+    fn whole(&self) -> Value {
+        let mut message = self.message.clone();
+        message.insert("role".into(), "assistant".into());
+        message.entry("content").or_insert(Value::Null);
+        message.entry("refusal").or_insert(Value::Null);
+        if !self.calls.is_empty() {
+            let mut calls: Vec<_> = self.calls.iter().collect();
+            calls.sort_by_key(|(index, _)| *index);
+            let calls = calls.into_iter().map(|(_, call)| Value::Object(call.clone())).collect();
+            message.insert("tool_calls".into(), Value::Array(calls));
+        }
+        json!({"index": self.index, "message": message, "logprobs": self.logprobs, "finish_reason": self.finish})
+    }
+}
+
+fn index(object: &Map<String, Value>) -> Result<u64, Ungatherable> {
+    match object.get("index") {
+        None | Some(Value::Null) => Ok(0),
+        Some(index) => match index.as_u64() {
+            Some(index) if index < MOST => Ok(index),
+            Some(index) => Err(Ungatherable::Index(index)),
+            None => Err(Ungatherable::Shape),
+        },
+    }
+}
+
+/// Adds the pieces of a message: texts and lists grow, objects are merged, anything else is replaced, null changes
+/// nothing.
+fn merge(into: &mut Map<String, Value>, from: Map<String, Value>) {
+    for (key, new) in from {
+        match (into.get_mut(&key), new) {
+            (Some(_), Value::Null) => {}
+            (Some(Value::String(old)), Value::String(new)) => old.push_str(&new),
+            (Some(Value::Array(old)), Value::Array(new)) => old.extend(new),
+            (Some(Value::Object(old)), Value::Object(new)) => merge(old, new),
+            (Some(old), new) => *old = new,
+            (None, new) => drop(into.insert(key, new)),
+        }
     }
 }

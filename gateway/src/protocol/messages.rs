@@ -1,1 +1,239 @@
 //! The messages of a chat request.
+
+use std::ops::Range;
+
+use router_policies::Role;
+
+use super::attachments::Attachments;
+use super::estimate::weight;
+use super::fields::refuse_second;
+use super::refusal::BadRequest;
+use super::scan::{Cursor, Kind, Text, quoted};
+
+const MOST_MESSAGES: usize = 10_000;
+const MOST_PARTS: usize = 1_000;
+
+/// Where a piece of text lies in the body.
+#[derive(Debug, Clone)]
+pub(super) struct Span {
+    at: Range<usize>,
+    escaped: bool,
+}
+
+impl Span {
+    fn of(text: Text<'_>) -> Self {
+        Self { at: text.at..text.at + text.raw.len(), escaped: text.escaped }
+    }
+
+    /// The text there.
+    pub(super) fn text<'a>(&self, body: &'a [u8]) -> Text<'a> {
+        let raw = std::str::from_utf8(&body[self.at.clone()]).unwrap_or_default();
+        Text { raw, escaped: self.escaped, at: self.at.start }
+    }
+}
+
+/// One message: who speaks, and which of the spans are its text.
+#[derive(Debug, Clone)]
+pub(super) struct Message {
+    pub(super) role: Role,
+    pub(super) texts: Range<usize>,
+}
+
+/// All messages.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Messages {
+    pub(super) list: Vec<Message>,
+    /// Their texts, in order.
+    pub(super) spans: Vec<Span>,
+    /// What they carry beside text.
+    pub(super) attachments: Attachments,
+    /// Whether tools were called or have answered.
+    pub(super) tools: bool,
+    /// What is neither text nor attachment (names, tool calls, reasoning), in thousandths of a token.
+    pub(super) rest: u64,
+}
+
+impl Messages {
+    /// Reads them from a text that was checked before; `at` is where their value begins.
+    pub(super) fn read(text: &str, at: usize) -> Result<Self, BadRequest> {
+        let mut cursor = Cursor::within(text, at);
+        match cursor.kind()? {
+            Kind::Array => {}
+            kind => return Err(wrong_type("messages".into(), "an array", kind)),
+        }
+        let mut messages = Self::default();
+        cursor.elements(|cursor, index| {
+            if index == MOST_MESSAGES {
+                let message = format!("'messages' may have at most {MOST_MESSAGES} elements.");
+                return Err(BadRequest::new("messages", "array_above_max_length", message));
+            }
+            messages.message(cursor, index)
+        })?;
+        if messages.list.is_empty() {
+            let message = "'messages' is empty: it must have at least one message.".into();
+            return Err(BadRequest::new("messages", "empty_array", message));
+        }
+        Ok(messages)
+    }
+
+    fn message(&mut self, cursor: &mut Cursor<'_>, index: usize) -> Result<(), BadRequest> {
+        let place = |field: &str| format!("messages[{index}]{field}");
+        match cursor.kind()? {
+            Kind::Object => {}
+            kind => return Err(wrong_type(place(""), "an object", kind)),
+        }
+        let first = self.spans.len();
+        let mut role = None;
+        let mut content = None;
+        let mut acts = false;
+        cursor.members(|cursor, name| match &*name.cow() {
+            "role" => {
+                refuse_second(role.is_some(), name)?;
+                role = Some(speaker(cursor, &place)?);
+                Ok::<_, BadRequest>(())
+            }
+            "content" => {
+                refuse_second(content.is_some(), name)?;
+                content = Some(self.content(cursor, &place)?);
+                Ok(())
+            }
+            field => {
+                acts |= self.aside(cursor, field)?;
+                Ok(())
+            }
+        })?;
+        let (role, word) = role.ok_or_else(|| BadRequest::missing(place(".role")))?;
+        self.tools |= role == Role::Tool;
+        if content != Some(true) && !acts && word != "function" {
+            return Err(match content {
+                None => BadRequest::missing(place(".content")),
+                Some(_) => wrong_type(place(".content"), "a string or an array of parts", Kind::Null),
+            });
+        }
+        self.list.push(Message { role, texts: first..self.spans.len() });
+        Ok(())
+    }
+
+    /// Whether there is any content; `null` is none.
+    fn content(
+        &mut self,
+        cursor: &mut Cursor<'_>,
+        place: &impl Fn(&str) -> String,
+    ) -> Result<bool, BadRequest> {
+        match cursor.kind()? {
+            Kind::String => self.spans.push(Span::of(cursor.string()?)),
+            Kind::Null => {
+                cursor.skip()?;
+                return Ok(false);
+            }
+            Kind::Array => {
+                let mut count = 0;
+                cursor.elements(|cursor, index| {
+                    count += 1;
+                    if count > MOST_PARTS {
+                        let message = format!("'{}' may have at most {MOST_PARTS} parts.", place(".content"));
+                        return Err(BadRequest::new(place(".content"), "array_above_max_length", message));
+                    }
+                    self.part(cursor, &|field| place(&format!(".content[{index}]{field}")))
+                })?;
+                if count == 0 {
+                    let message =
+                        format!("'{}' is empty: it must have at least one part.", place(".content"));
+                    return Err(BadRequest::new(place(".content"), "empty_array", message));
+                }
+            }
+            kind => return Err(wrong_type(place(".content"), "a string or an array of parts", kind)),
+        }
+        Ok(true)
+    }
+
+    fn part(&mut self, cursor: &mut Cursor<'_>, place: &dyn Fn(&str) -> String) -> Result<(), BadRequest> {
+        match cursor.kind()? {
+            Kind::Object => {}
+            kind => return Err(wrong_type(place(""), "an object", kind)),
+        }
+        self.attachments.begin();
+        let mut kind = None;
+        let mut body = None;
+        cursor.members(|cursor, name| {
+            let field = name.cow();
+            if field == "type" {
+                refuse_second(kind.is_some(), name)?;
+                kind = Some(string(cursor, || place(".type"))?.cow());
+            } else if matches!(&*field, "text" | "refusal") {
+                refuse_second(body.is_some(), name)?;
+                body = Some(string(cursor, || place(&format!(".{field}")))?);
+            } else {
+                self.attachments.see(&field, cursor.skip()?, place)?;
+            }
+            Ok::<_, BadRequest>(())
+        })?;
+        let kind = kind.ok_or_else(|| BadRequest::missing(place(".type")))?;
+        match &*kind {
+            "text" | "refusal" => {
+                let text = body.ok_or_else(|| BadRequest::missing(place(&format!(".{kind}"))))?;
+                self.spans.push(Span::of(text));
+                Ok(())
+            }
+            other => self.attachments.take(other, place),
+        }
+    }
+
+    /// A field beside role and content: what it weighs, and whether it stands in for content.
+    fn aside(&mut self, cursor: &mut Cursor<'_>, field: &str) -> Result<bool, BadRequest> {
+        let raw = cursor.skip()?;
+        if raw == "null" || raw == "[]" {
+            return Ok(false);
+        }
+        match field {
+            "tool_calls" | "function_call" => {
+                self.tools = true;
+                self.rest += weight(raw);
+                Ok(true)
+            }
+            "refusal" | "reasoning_content" | "reasoning" | "audio" => {
+                self.rest += weight(raw);
+                Ok(true)
+            }
+            "name" | "tool_call_id" => {
+                self.rest += weight(raw);
+                Ok(false)
+            }
+            _ => Ok(false),
+        }
+    }
+}
+
+fn speaker<'a>(
+    cursor: &mut Cursor<'a>,
+    place: &impl Fn(&str) -> String,
+) -> Result<(Role, std::borrow::Cow<'a, str>), BadRequest> {
+    let word = string(cursor, || place(".role"))?.cow();
+    let role = match &*word {
+        "system" | "developer" => Role::System,
+        "user" => Role::User,
+        "assistant" => Role::Assistant,
+        "tool" | "function" => Role::Tool,
+        other => {
+            let why = format!(
+                "\"{}\" is not one of 'system', 'developer', 'user', 'assistant', 'tool' and 'function'",
+                quoted(other)
+            );
+            return Err(BadRequest::value(place(".role"), why));
+        }
+    };
+    Ok((role, word))
+}
+
+fn string<'a>(cursor: &mut Cursor<'a>, place: impl Fn() -> String) -> Result<Text<'a>, BadRequest> {
+    match cursor.kind()? {
+        Kind::String => Ok(cursor.string()?),
+        kind => Err(wrong_type(place(), "a string", kind)),
+    }
+}
+
+/// A value of the wrong type, somewhere in the messages.
+pub(super) fn wrong_type(place: String, expected: &str, kind: Kind) -> BadRequest {
+    let message = format!("Invalid type for '{place}': expected {expected}, but got {}.", kind.name());
+    BadRequest::new(place, "invalid_type", message)
+}

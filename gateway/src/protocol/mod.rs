@@ -8,13 +8,14 @@
 //!
 //! - [`scan`]: a pull parser over JSON text that copies nothing; what is malformed is a [`Fault`].
 //! - [`json`]: an object as its members' places, so that one can be replaced and the rest left as it came.
-//! - [`chat`], [`messages`], [`fields`], [`simple`]: a chat request.
+//! - [`chat`], [`messages`], [`attachments`], [`fields`], [`value`], [`simple`]: a chat request, or a [`refusal`].
 //! - [`sse`]: event-stream framing, byte exact.
 //! - [`chunk`], [`whole`], [`usage`], [`complaint`]: what the gateway must know of an answer.
 //! - [`write`], [`gather`]: answers of our own, and a stream folded into a whole answer.
 //! - [`estimate`]: tokens of a text without a tokenizer.
 //! - [`retry_after`]: when an upstream wants to be asked again.
 
+mod attachments;
 mod chat;
 mod chunk;
 mod complaint;
@@ -29,6 +30,7 @@ mod scan;
 mod simple;
 mod sse;
 mod usage;
+mod value;
 mod whole;
 mod write;
 
@@ -40,7 +42,7 @@ pub use gather::{Gather, Ungatherable};
 pub use json::Object;
 pub use refusal::BadRequest;
 pub use retry_after::retry_after;
-pub use scan::{Fault, FaultKind};
+pub use scan::{Fault, FaultKind, quoted};
 pub use simple::{Simple, SimpleTurn};
 pub use sse::{Event, LineTooLong, Splitter};
 pub use usage::{FinalUsage, Reported, usage_chunk};

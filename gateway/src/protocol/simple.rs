@@ -2,10 +2,17 @@
 
 use router_policies::Role;
 
+use super::chat::Chat;
+use super::fields::Format;
+use super::messages::Message;
+use super::refusal::BadRequest;
+use super::scan::{Cursor, Kind};
+use super::value::Given;
+
 /// One message, its parts joined.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SimpleTurn {
-    /// Who speaks.
+    /// Who speaks; never a tool.
     pub role: Role,
     /// What.
     pub text: String,
@@ -36,10 +43,100 @@ pub struct Simple {
     pub frequency_penalty: f64,
     /// Token and what is added to its logit, −100 to 100.
     pub logit_bias: Vec<(u32, f64)>,
-    /// How many alternatives a token is to come with; `None`: no log-probabilities at all.
+    /// How many alternatives a token is to come with, 0 to 20; `None`: no log-probabilities at all.
     pub logprobs: Option<u8>,
     /// Whether the answer must be a JSON object (`response_format` of type `json_object`).
     pub json_object: bool,
     /// Whether the last turn is the beginning of the answer.
     pub prefill: bool,
+}
+
+impl Simple {
+    /// From a request that the engine can serve.
+    pub(super) fn of(chat: &Chat) -> Result<Self, BadRequest> {
+        refuse_the_impossible(chat)?;
+        let turn =
+            |message: &Message| SimpleTurn { role: message.role, text: chat.text(message).into_owned() };
+        let number = |name, least, most| given(chat, name).map_or(Ok(None), |it| it.number(least, most));
+        let integer = |name, least, most| given(chat, name).map_or(Ok(None), |it| it.integer(least, most));
+        let alternatives = integer("top_logprobs", 0, 20)?.unwrap_or(0);
+        let logprobs = chat.fields.logprobs.then(|| u8::try_from(alternatives).unwrap_or_default());
+        // vLLM says −1 where llama.cpp says 0: consider them all.
+        let top_k = integer("top_k", -1, i64::from(u32::MAX))?;
+        Ok(Self {
+            turns: chat.messages.list.iter().map(|message: &Message| turn(message)).collect(),
+            max_tokens: chat.max_tokens(),
+            temperature: number("temperature", 0.0, 2.0)?,
+            top_p: number("top_p", 0.0, 1.0)?,
+            top_k: top_k.map(|most| u32::try_from(most).unwrap_or(0)),
+            min_p: number("min_p", 0.0, 1.0)?,
+            seed: integer("seed", i64::MIN, i64::MAX)?.map(i64::cast_unsigned),
+            stop: stop(chat)?,
+            presence_penalty: number("presence_penalty", -2.0, 2.0)?.unwrap_or(0.0),
+            frequency_penalty: number("frequency_penalty", -2.0, 2.0)?.unwrap_or(0.0),
+            logit_bias: logit_bias(chat)?,
+            logprobs,
+            json_object: chat.fields.format == Format::Json,
+            prefill: chat.needs().prefill,
+        })
+    }
+}
+
+fn refuse_the_impossible(chat: &Chat) -> Result<(), BadRequest> {
+    let needs = chat.needs();
+    let cannot = [
+        (needs.image, "messages", "images"),
+        (needs.audio, "messages", "sound"),
+        (needs.video, "messages", "films"),
+        (needs.file, "messages", "files"),
+        (needs.tools, "tools", "tools"),
+        (needs.json_schema, "response_format", "JSON schemas"),
+        (chat.fields.format == Format::Other, "response_format", "this response format"),
+        (chat.n() > 1, "n", "more than one choice"),
+    ];
+    match cannot.into_iter().find(|(asked, _, _)| *asked) {
+        Some((_, param, what)) => {
+            let message = format!("The model is an embedded one, which does not support {what}.");
+            Err(BadRequest::new(param, "unsupported_value", message))
+        }
+        None => Ok(()),
+    }
+}
+
+fn given<'a>(chat: &'a Chat, name: &'static str) -> Option<Given<'a>> {
+    let raw = std::str::from_utf8(chat.object.get(name)?).ok()?;
+    Some(Given { name, raw })
+}
+
+/// Empty stop texts would end every answer at once; they are left out.
+fn stop(chat: &Chat) -> Result<Vec<String>, BadRequest> {
+    let Some(given) = given(chat, "stop") else { return Ok(Vec::new()) };
+    let mut cursor = Cursor::over(given.raw);
+    let mut texts = Vec::new();
+    match given.kind()? {
+        Kind::String => texts.push(cursor.string()?.cow().into_owned()),
+        Kind::Array => cursor.elements(|cursor, _| {
+            texts.push(cursor.string()?.cow().into_owned());
+            Ok::<_, BadRequest>(())
+        })?,
+        _ => {}
+    }
+    texts.retain(|text| !text.is_empty());
+    Ok(texts)
+}
+
+fn logit_bias(chat: &Chat) -> Result<Vec<(u32, f64)>, BadRequest> {
+    let mut biases = Vec::new();
+    let Some(given) = given(chat, "logit_bias") else { return Ok(biases) };
+    if given.kind()? != Kind::Object {
+        return Ok(biases);
+    }
+    Cursor::over(given.raw).members(|cursor, name| {
+        let token =
+            name.cow().parse().map_err(|_| BadRequest::value("logit_bias", "a key is no token number"))?;
+        let bias = Given { raw: cursor.skip()?, ..given }.number(-100.0, 100.0)?;
+        biases.extend(bias.map(|bias| (token, bias)));
+        Ok::<_, BadRequest>(())
+    })?;
+    Ok(biases)
 }

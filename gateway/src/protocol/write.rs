@@ -1,8 +1,10 @@
 //! Answers and errors of our own, in OpenAI's exact shapes.
 
 use bytes::Bytes;
+use serde::Serialize;
 
 use super::chunk::Finish;
+use super::json::string;
 use super::usage::FinalUsage;
 
 /// The marker that ends a successful stream.
@@ -35,27 +37,37 @@ pub enum Delta<'a> {
 }
 
 /// A token and how probable it was.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct TokenLogprob {
     /// Its text; bytes that are no UTF-8 alone show as U+FFFD.
     pub token: String,
+    /// Natural logarithm of its probability; −9999 where that is no number of JSON's.
+    #[serde(serialize_with = "finite")]
+    pub logprob: f64,
     /// Its bytes.
     pub bytes: Vec<u8>,
-    /// Natural logarithm of its probability.
-    pub logprob: f64,
     /// The likeliest tokens at this place.
+    #[serde(rename = "top_logprobs")]
     pub top: Vec<Alternative>,
 }
 
 /// A token that might have been.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Alternative {
     /// Its text.
     pub token: String,
+    /// Natural logarithm of its probability; −9999 where that is no number of JSON's.
+    #[serde(serialize_with = "finite")]
+    pub logprob: f64,
     /// Its bytes.
     pub bytes: Vec<u8>,
-    /// Natural logarithm of its probability.
-    pub logprob: f64,
+}
+
+/// What OpenAI says of a token that is not among the likeliest.
+const UNLIKELY: f64 = -9999.0;
+
+fn finite<S: serde::Serializer>(logprob: &f64, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64(if logprob.is_finite() { *logprob } else { UNLIKELY })
 }
 
 /// One finished choice.
@@ -73,25 +85,85 @@ pub struct Choice {
 
 /// A `chat.completion.chunk` as an event, `data: {…}\n\n`.
 pub fn write_chunk(
-    _stamp: &Stamp<'_>,
-    _index: u32,
-    _delta: Delta<'_>,
-    _logprobs: Option<&[TokenLogprob]>,
+    stamp: &Stamp<'_>,
+    index: u32,
+    delta: Delta<'_>,
+    logprobs: Option<&[TokenLogprob]>,
 ) -> Bytes {
-    unimplemented!()
+    let (delta, finish) = match delta {
+        Delta::Role => (r#"{"role":"assistant","content":""}"#.to_owned(), None),
+        Delta::Content(text) => (format!(r#"{{"content":{}}}"#, string(text)), None),
+        Delta::Reasoning(text) => (format!(r#"{{"reasoning_content":{}}}"#, string(text)), None),
+        Delta::End(finish) => ("{}".to_owned(), Some(finish)),
+    };
+    let head = open_head(stamp, "chat.completion.chunk");
+    let (logprobs, finish) = (logprobs_json(logprobs), finish_json(finish));
+    format!(
+        "data: {head},\"choices\":[{{\"index\":{index},\"delta\":{delta},\"logprobs\":{logprobs},\
+         \"finish_reason\":{finish}}}]}}\n\n"
+    )
+    .into()
 }
 
 /// A `chat.completion`.
-pub fn write_whole(_stamp: &Stamp<'_>, _choices: &[Choice], _usage: &FinalUsage) -> Bytes {
-    unimplemented!()
+pub fn write_whole(stamp: &Stamp<'_>, choices: &[Choice], usage: &FinalUsage) -> Bytes {
+    let choices: Vec<_> = choices.iter().enumerate().map(|(index, choice)| choice.json(index)).collect();
+    let usage = usage.object(None);
+    let usage = std::str::from_utf8(&usage).unwrap_or("null");
+    let head = open_head(stamp, "chat.completion");
+    format!("{head},\"choices\":[{}],\"usage\":{usage}}}", choices.join(",")).into()
 }
 
 /// An error in OpenAI's shape: all four keys, `null` where there is nothing to say.
-pub fn error_body(_message: &str, _kind: &str, _param: Option<&str>, _code: Option<&str>) -> Bytes {
-    unimplemented!()
+pub fn error_body(message: &str, kind: &str, param: Option<&str>, code: Option<&str>) -> Bytes {
+    let or_null = |text: Option<&str>| text.map_or_else(|| "null".to_owned(), string);
+    format!(
+        r#"{{"error":{{"message":{},"type":{},"param":{},"code":{}}}}}"#,
+        string(message),
+        string(kind),
+        or_null(param),
+        or_null(code)
+    )
+    .into()
 }
 
 /// An error body as an event of a stream that has begun. The success marker must not follow.
-pub fn error_event(_body: &[u8]) -> Bytes {
-    unimplemented!()
+pub fn error_event(body: &[u8]) -> Bytes {
+    [b"data: ", body, b"\n\n"].concat().into()
+}
+
+/// An object with what every piece of the answer has, and nothing else.
+pub(super) fn head(stamp: &Stamp<'_>, object: &str) -> String {
+    open_head(stamp, object) + "}"
+}
+
+fn open_head(stamp: &Stamp<'_>, object: &str) -> String {
+    let Stamp { id, created, model, fingerprint } = stamp;
+    let (id, model) = (string(id), string(model));
+    let fingerprint = fingerprint.map(|mark| format!(r#","system_fingerprint":{}"#, string(mark)));
+    let fingerprint = fingerprint.unwrap_or_default();
+    format!(r#"{{"id":{id},"object":"{object}","created":{created},"model":{model}{fingerprint}"#)
+}
+
+fn finish_json(finish: Option<Finish>) -> String {
+    finish.map_or_else(|| "null".to_owned(), |finish| string(finish.word()))
+}
+
+fn logprobs_json(logprobs: Option<&[TokenLogprob]>) -> String {
+    let tokens = logprobs.and_then(|tokens| serde_json::to_string(tokens).ok());
+    tokens.map_or_else(|| "null".to_owned(), |tokens| format!(r#"{{"content":{tokens},"refusal":null}}"#))
+}
+
+impl Choice {
+    fn json(&self, index: usize) -> String {
+        let content = string(&self.content);
+        let reasoning = self.reasoning.as_deref();
+        let reasoning = reasoning.map(|text| format!(r#","reasoning_content":{}"#, string(text)));
+        let reasoning = reasoning.unwrap_or_default();
+        let logprobs = logprobs_json(self.logprobs.as_deref());
+        let finish = finish_json(Some(self.finish));
+        format!(
+            r#"{{"index":{index},"message":{{"role":"assistant","content":{content}{reasoning},"refusal":null}},"logprobs":{logprobs},"finish_reason":{finish}}}"#
+        )
+    }
 }

@@ -1,0 +1,126 @@
+//! What a message carries beside text. Never decoded: its tokens are estimated from its length, within bounds.
+
+use super::refusal::BadRequest;
+use super::scan::{Cursor, Kind, Text, quoted};
+
+/// Tokens that one attachment of a kind may count for, and the bytes of it that make one token. The bounds hold
+/// what providers charge (an image by its tiles, a minute of sound some 600, a page of a file some 1,500), whatever
+/// the bytes claim to be.
+#[derive(Debug, Clone, Copy)]
+struct Worth {
+    least: u64,
+    most: u64,
+    bytes: u64,
+}
+
+const IMAGE: Worth = Worth { least: 85, most: 2_000, bytes: 256 };
+const AUDIO: Worth = Worth { least: 50, most: 20_000, bytes: 1_600 };
+const VIDEO: Worth = Worth { least: 300, most: 40_000, bytes: 1_000 };
+const FILE: Worth = Worth { least: 100, most: 40_000, bytes: 50 };
+
+impl Worth {
+    /// Of so many bytes; of an unknown length (an address) a tenth of the most.
+    fn of(self, bytes: Option<u64>) -> u64 {
+        bytes.map_or(self.most / 10, |bytes| bytes / self.bytes).clamp(self.least, self.most)
+    }
+}
+
+/// How many attachments there are, and what they count for.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Attachments {
+    pub(super) images: usize,
+    pub(super) sounds: usize,
+    pub(super) films: usize,
+    pub(super) files: usize,
+    pub(super) tokens: u64,
+    /// Bytes of the part under way, if it has any of its own.
+    bytes: Option<u64>,
+    /// Whether the part under way has a value of a kind.
+    seen: [bool; 4],
+}
+
+/// The part types with a value of the same name.
+const KINDS: [&str; 4] = ["image_url", "input_audio", "video_url", "file"];
+
+impl Attachments {
+    /// All of them.
+    pub(super) fn count(&self) -> usize {
+        self.images + self.sounds + self.films + self.files
+    }
+
+    /// A part begins.
+    pub(super) fn begin(&mut self) {
+        self.seen = [false; 4];
+        self.bytes = None;
+    }
+
+    /// A field of the part.
+    pub(super) fn see(
+        &mut self,
+        field: &str,
+        raw: &str,
+        place: &dyn Fn(&str) -> String,
+    ) -> Result<(), BadRequest> {
+        let Some(kind) = KINDS.iter().position(|kind| *kind == field) else { return Ok(()) };
+        self.seen[kind] = true;
+        let mut cursor = Cursor::over(raw);
+        match cursor.kind()? {
+            Kind::String => self.measure(cursor.string()?, false),
+            Kind::Object => cursor.members(|cursor, name| {
+                let name = name.cow();
+                if name == "file_id" {
+                    let why = "a file kept at a provider cannot be used; send its contents as 'file_data'";
+                    return Err(BadRequest::value(place(".file.file_id"), why));
+                }
+                match cursor.kind()? {
+                    Kind::String => {
+                        let text = cursor.string()?;
+                        if matches!(&*name, "url" | "data" | "file_data") {
+                            self.measure(text, name != "url");
+                        }
+                    }
+                    _ => drop(cursor.skip()?),
+                }
+                Ok(())
+            })?,
+            kind => return Err(super::messages::wrong_type(place(&format!(".{field}")), "an object", kind)),
+        }
+        Ok(())
+    }
+
+    /// The part is over, and is of this type.
+    pub(super) fn take(&mut self, kind: &str, place: &dyn Fn(&str) -> String) -> Result<(), BadRequest> {
+        let at = KINDS.iter().position(|known| *known == kind).ok_or_else(|| {
+            let why = format!(
+                "\"{}\" is not one of 'text', 'refusal', 'image_url', 'input_audio', 'video_url' and 'file'",
+                quoted(kind)
+            );
+            BadRequest::value(place(".type"), why)
+        })?;
+        if !self.seen[at] {
+            return Err(BadRequest::missing(place(&format!(".{kind}"))));
+        }
+        let bytes = self.bytes;
+        let (count, worth) = match at {
+            0 => (&mut self.images, IMAGE),
+            1 => (&mut self.sounds, AUDIO),
+            2 => (&mut self.films, VIDEO),
+            _ => (&mut self.files, FILE),
+        };
+        *count += 1;
+        self.tokens = self.tokens.saturating_add(worth.of(bytes));
+        Ok(())
+    }
+
+    /// The bytes in a `data:` address or in bare base64: three of four characters.
+    fn measure(&mut self, text: Text<'_>, bare: bool) {
+        let length = match text.raw.get(..5) {
+            Some(start) if start.eq_ignore_ascii_case("data:") => {
+                text.raw.len() - text.raw.find(',').unwrap_or(text.raw.len())
+            }
+            _ if bare => text.raw.len(),
+            _ => return,
+        };
+        self.bytes = Some(length as u64 / 4 * 3);
+    }
+}

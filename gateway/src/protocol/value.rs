@@ -1,0 +1,109 @@
+//! One field of a request: what it must be, and what to say when it is not.
+
+use super::refusal::BadRequest;
+use super::scan::{Cursor, Kind, quoted};
+
+/// A field's name and its value as it is written, in a text that was checked before. `null` is as good as nothing.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Given<'a> {
+    pub(super) name: &'static str,
+    pub(super) raw: &'a str,
+}
+
+impl<'a> Given<'a> {
+    /// True or false.
+    pub(super) fn boolean(self) -> Result<Option<bool>, BadRequest> {
+        match self.kind()? {
+            Kind::Bool => Ok(Some(self.raw == "true")),
+            Kind::Null => Ok(None),
+            kind => Err(self.not("a boolean", kind)),
+        }
+    }
+
+    /// A whole number from `least` to `most`.
+    pub(super) fn integer(self, least: i64, most: i64) -> Result<Option<i64>, BadRequest> {
+        match self.kind()? {
+            Kind::Null => Ok(None),
+            Kind::Number if self.raw.contains(['.', 'e', 'E']) => {
+                let what = format!("expected an integer, but got {}", quoted(self.raw));
+                Err(self.wrong("invalid_type", "type", &what))
+            }
+            Kind::Number => match self.raw.parse() {
+                Ok(number) if number < least => Err(self.below(&least.to_string())),
+                Ok(number) if number <= most => Ok(Some(number)),
+                Err(_) if self.raw.starts_with('-') => Err(self.below(&least.to_string())),
+                _ => Err(self.above(&most.to_string())),
+            },
+            kind => Err(self.not("an integer", kind)),
+        }
+    }
+
+    /// A number from `least` to `most`.
+    pub(super) fn number(self, least: f64, most: f64) -> Result<Option<f64>, BadRequest> {
+        match self.kind()? {
+            Kind::Null => Ok(None),
+            Kind::Number => match self.raw.parse::<f64>() {
+                Ok(number) if number < least => Err(self.below(&least.to_string())),
+                Ok(number) if number <= most => Ok(Some(number)),
+                _ => Err(self.above(&most.to_string())),
+            },
+            kind => Err(self.not("a number", kind)),
+        }
+    }
+
+    /// How many elements an array has: at most `most`, each one of `kinds` if any are given.
+    pub(super) fn array(self, most: usize, kinds: &[Kind]) -> Result<Option<usize>, BadRequest> {
+        match self.kind()? {
+            Kind::Null => return Ok(None),
+            Kind::Array => {}
+            kind => return Err(self.not("an array", kind)),
+        }
+        let mut count = 0;
+        Cursor::over(self.raw).elements(|cursor, index| {
+            if index == most {
+                return Err(self.long("array_above_max_length", &format!("{most} elements")));
+            }
+            let kind = cursor.kind()?;
+            if !kinds.is_empty() && !kinds.contains(&kind) {
+                let param = format!("{}[{index}]", self.name);
+                let message = format!(
+                    "Invalid type for '{param}': expected {}, but got {}.",
+                    kinds[0].name(),
+                    kind.name()
+                );
+                return Err(BadRequest::new(param, "invalid_type", message));
+            }
+            count += 1;
+            cursor.skip()?;
+            Ok(())
+        })?;
+        Ok(Some(count))
+    }
+
+    /// What kind of value it is.
+    pub(super) fn kind(self) -> Result<Kind, BadRequest> {
+        Ok(Cursor::over(self.raw).kind()?)
+    }
+
+    /// It is not what was expected.
+    pub(super) fn not(self, expected: &str, kind: Kind) -> BadRequest {
+        self.wrong("invalid_type", "type", &format!("expected {expected}, but got {}", kind.name()))
+    }
+
+    /// It has more than it may.
+    pub(super) fn long(self, code: &'static str, most: &str) -> BadRequest {
+        self.wrong(code, "value", &format!("it may have at most {most}"))
+    }
+
+    fn below(self, least: &str) -> BadRequest {
+        self.wrong("integer_below_min_value", "value", &format!("it must be at least {least}"))
+    }
+
+    fn above(self, most: &str) -> BadRequest {
+        self.wrong("integer_above_max_value", "value", &format!("it must be at most {most}"))
+    }
+
+    fn wrong(self, code: &'static str, what: &str, why: &str) -> BadRequest {
+        BadRequest::new(self.name, code, format!("Invalid {what} for '{}': {why}.", self.name))
+    }
+}
