@@ -2,6 +2,7 @@
 //!
 //! - [`scripted`]: an upstream that does what it is told, and knows what it would bill.
 //! - [`openai`]: answers and requests in OpenAI's shape, right or wrong in known ways.
+//! - [`repertoire`]: what the `scripted-upstream` program can do.
 //! - [`wire`]: a client that says any bytes and shows all that comes back.
 //! - [`sse`], [`metrics`], [`http1`]: readers of our own, apart from the gateway's.
 //!
@@ -12,6 +13,7 @@
 pub mod http1;
 pub mod metrics;
 pub mod openai;
+pub mod repertoire;
 pub mod scripted;
 pub mod sse;
 pub mod wire;

@@ -1,0 +1,51 @@
+//! What the `scripted-upstream` program does, by the name of the model it is asked for.
+
+use crate::openai::{Reply, error};
+use crate::scripted::{Request, Script};
+
+/// The names and what they do, for people.
+pub const REPERTOIRE: &str = "\
+  says        a sentence about Paris
+  chinese     a sentence in Chinese, cut into chunks of 5 bytes when streamed
+  echoes      the request's own body, as the text of the answer
+  calls       a call of the tool get_weather
+  hundred     a hundred tokens, one a chunk
+  cut         a stream that is reset after three chunks
+  error-NNN   an error with that status
+anything else 404 model_not_found";
+
+/// The script for a request.
+pub fn by_model(request: &Request) -> Script {
+    let model = request.model();
+    let give = |reply: Reply| {
+        let reply = reply.model(&model);
+        if request.asks_stream() { reply.stream(request.asks_usage()) } else { reply.whole() }
+    };
+    match model.as_str() {
+        "says" => give(Reply::text("Paris is the capital of France.")),
+        "chinese" => give(Reply::text("巴黎是法国的首都。")).in_pieces(5),
+        "echoes" => give(Reply::pieces([String::from_utf8_lossy(&request.body)])),
+        "calls" => give(Reply::text("").calling("get_weather", r#"{"city": "巴黎"}"#)),
+        "hundred" => give(hundred()),
+        "cut" => give(Reply::text("Paris is the capital of France.")).until_chunk(3).reset(),
+        other => match other.strip_prefix("error-").and_then(|status| status.parse().ok()) {
+            Some(status) => error(status, code(status)),
+            None => error(404, "model_not_found"),
+        },
+    }
+}
+
+/// A hundred tokens, one a chunk.
+pub fn hundred() -> Reply {
+    Reply::pieces((0..100).map(|number| format!("{number} ")))
+}
+
+fn code(status: u16) -> &'static str {
+    match status {
+        401 => "invalid_api_key",
+        404 => "model_not_found",
+        429 => "rate_limit_exceeded",
+        503 => "server_is_overloaded",
+        _ => "scripted",
+    }
+}

@@ -1,0 +1,197 @@
+//! Rules of the project that no compiler checks. Each says why it is one.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value;
+
+/// The workspace's folder.
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .expect("the package is in a folder of the workspace")
+        .to_owned()
+}
+
+/// The project's files that end so, by their path from the workspace's folder, with their text.
+fn files(extensions: &[&str]) -> Vec<(String, String)> {
+    let mut files = Vec::new();
+    let mut folders = vec![root()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).expect("a folder").map(|entry| entry.expect("an entry")) {
+            let (path, name) = (entry.path(), entry.file_name().to_string_lossy().into_owned());
+            let foreign = ["target", "models", ".git", ".venv", "__pycache__", ".pytest_cache"];
+            if path.is_dir() && !foreign.contains(&name.as_str()) {
+                folders.push(path);
+            } else if extensions.iter().any(|extension| name.ends_with(extension)) {
+                let text = std::fs::read_to_string(&path).expect("text in UTF-8");
+                let path = path.strip_prefix(root()).expect("it is below the root");
+                files.push((path.to_string_lossy().into_owned(), text));
+            }
+        }
+    }
+    assert!(!files.is_empty(), "no file ends in {extensions:?}");
+    files
+}
+
+/// The lines before a file's tests.
+fn without_tests(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    let code = text.lines().enumerate().map(|(at, line)| (at + 1, line));
+    code.take_while(|(_, line)| !line.starts_with("#[cfg(test)]"))
+}
+
+/// Fails with all findings at once.
+fn none(rule: &str, findings: Vec<String>) {
+    assert!(findings.is_empty(), "{rule}:\n  {}", findings.join("\n  "));
+}
+
+/// Same input, same output, on any machine: a decision can be replayed from its log line.
+#[test]
+fn policies_think_and_do_nothing_else() {
+    let forbidden = [
+        "std::time::Instant",
+        "SystemTime",
+        "Instant::now",
+        "std::fs",
+        "std::net",
+        "std::env",
+        "std::process",
+        "std::thread",
+        "tokio",
+        "rand::",
+        "async ",
+        ".await",
+        "println!",
+        "eprintln!",
+        "tracing",
+    ];
+    let mut findings = Vec::new();
+    for (name, text) in files(&[".rs"]) {
+        if !name.starts_with("router-policies/src/") {
+            continue;
+        }
+        for (at, line) in without_tests(&text) {
+            let code = line.split("//").next().unwrap_or_default();
+            let found = forbidden.iter().filter(|word| code.contains(**word));
+            findings.extend(found.map(|word| format!("{name}:{at}: {word}")));
+        }
+    }
+    none("router-policies has no clock, chance, socket, file, log or async", findings);
+}
+
+/// A file that one cannot read at a sitting hides a noun that deserves its own.
+#[test]
+fn files_are_small() {
+    let long = files(&[".rs"]).into_iter().filter_map(|(name, text)| {
+        let lines = without_tests(&text).count();
+        (lines > 400 && !name.contains("/tests/")).then(|| format!("{name}: {lines} lines"))
+    });
+    none("files have at most 400 lines without tests", long.collect());
+}
+
+/// Tables in the form of a function: a row a case, and nothing else.
+const TABLES: [(&str, &str); 1] = [("gateway/src/error.rs", "fn face(")];
+
+/// A function that does not fit on a screen does several things.
+#[test]
+fn functions_are_short() {
+    let mut findings = Vec::new();
+    for (name, text) in files(&[".rs"]) {
+        let mut open: Option<(usize, &str, usize)> = None;
+        for (at, line) in without_tests(&text) {
+            let indent = line.len() - line.trim_start().len();
+            let code = line.trim_start();
+            let begins = [
+                "fn ",
+                "pub fn ",
+                "pub(crate) fn ",
+                "pub(super) fn ",
+                "async fn ",
+                "pub async fn ",
+                "pub(crate) async fn ",
+                "pub(super) async fn ",
+            ];
+            if open.is_none() && begins.iter().any(|begin| code.starts_with(begin)) && !code.ends_with(';') {
+                open = Some((at, code, indent));
+            }
+            if let Some((start, head, depth)) = open
+                && (line == format!("{}}}", " ".repeat(depth)) || (at == start && code.ends_with('}')))
+            {
+                let table = TABLES.iter().any(|(file, function)| name == *file && head.contains(function));
+                if at - start > 60 && !table {
+                    findings.push(format!("{name}:{start}: {} lines: {head}", at - start));
+                }
+                open = None;
+            }
+        }
+    }
+    none("functions have at most 60 lines", findings);
+}
+
+/// Such a module takes whatever has no place, and so keeps it from finding one.
+#[test]
+fn modules_are_named_for_what_they_hold() {
+    let nameless = ["utils", "util", "helpers", "helper", "common", "manager", "misc"];
+    let named = files(&[".rs", ".py"]).into_iter().filter_map(|(name, _)| {
+        let parts = name.trim_end_matches(".rs").trim_end_matches(".py").split('/');
+        parts.into_iter().any(|part| nameless.contains(&part)).then_some(name.clone())
+    });
+    none("no utils, helpers, common, manager", named.collect());
+}
+
+/// What works here only must not be written down.
+#[test]
+fn nothing_names_one_machine() {
+    let (work, tmp, home) = (["/wo", "rk/"].concat(), ["/tm", "p/b "].concat(), ["/ro", "ot/"].concat());
+    let mut findings = Vec::new();
+    for (name, text) in
+        files(&[".rs", ".toml", ".md", ".yaml", ".yml", ".py", "Makefile", "run", "check", "install"])
+    {
+        for (at, line) in text.lines().enumerate() {
+            let found = [&work, &tmp, &home].into_iter().filter(|path| line.contains(path.as_str()));
+            findings.extend(found.map(|path| format!("{name}:{}: {path}", at + 1)));
+        }
+    }
+    none("no path of one machine", findings);
+}
+
+/// Policies know nothing of configuration, configuration nothing of the gateway.
+#[test]
+fn crates_depend_in_one_direction() {
+    let order = ["router-policies", "gateway-config", "small-model", "gateway", "end-to-end"];
+    let metadata = Command::new(env!("CARGO"))
+        .args(["metadata", "--format-version", "1", "--no-deps", "--offline"])
+        .current_dir(root())
+        .output()
+        .expect("cargo runs");
+    let metadata: Value = serde_json::from_slice(&metadata.stdout).expect("cargo metadata is JSON");
+    let rank = |name: &Value| order.iter().position(|member| *member == name.as_str().unwrap_or_default());
+    let mut findings = Vec::new();
+    for package in metadata["packages"].as_array().expect("packages") {
+        let Some(own) = rank(&package["name"]) else { continue };
+        for dependency in package["dependencies"].as_array().expect("dependencies") {
+            if dependency["kind"].is_null() && rank(&dependency["name"]).is_some_and(|other| other >= own) {
+                findings.push(format!("{} needs {}", package["name"], dependency["name"]));
+            }
+        }
+    }
+    none(&format!("crates depend only on those before them in {order:?}"), findings);
+    assert!(metadata["packages"].as_array().is_some_and(|packages| packages.len() >= order.len()));
+}
+
+/// An allowed lint is an exception, and an exception has a reason.
+#[test]
+fn every_allowance_has_a_reason() {
+    let mut findings = Vec::new();
+    for (name, text) in files(&[".rs"]) {
+        for (at, line) in text.lines().enumerate() {
+            let code = line.trim_start();
+            let one_line =
+                (code.starts_with("#[allow(") || code.starts_with("#![allow(")) && code.ends_with(")]");
+            if one_line && !code.contains("reason = ") {
+                findings.push(format!("{name}:{}: {code}", at + 1));
+            }
+        }
+    }
+    none("#[allow] says why", findings);
+}
