@@ -54,7 +54,7 @@ impl Config {
 }
 
 /// A model that can be asked.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Model {
     /// The name in this configuration.
     pub name: String,
@@ -83,7 +83,7 @@ pub struct Model {
 }
 
 /// How a model is reached.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Provider {
     /// In this process.
     Embedded(Embedded),
@@ -115,7 +115,7 @@ pub struct Embedded {
 }
 
 /// An address that speaks a known dialect.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Remote {
     /// The API dialect.
     pub dialect: DialectKind,
@@ -135,7 +135,7 @@ pub enum DialectKind {
 }
 
 /// One address of a model.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Endpoint {
     /// Stable and safe to show: `MODEL-N`, N from 0, or the configured `id`.
     pub id: String,
