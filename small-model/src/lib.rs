@@ -1,1 +1,44 @@
-//! Placeholder head.
+//! The embedded engine: any GGUF chat model, run inside this process behind one narrow type.
+//!
+//! Owns: loading weights, the chat template, its own threads, a bounded fair queue, sampling, and
+//! the text that comes out. Will not: fetch weights (it has no network), know of HTTP or of money,
+//! or run on the threads of an async runtime.
+//!
+//! ```no_run
+//! # async fn answer() -> Result<(), Box<dyn std::error::Error>> {
+//! use small_model::{Engine, Message, Options, Piece, Request};
+//!
+//! let engine = Engine::load(Options::new("models/SmolLM2-135M-Instruct.Q4_1.gguf"))?;
+//! let mut answer = engine
+//!     .generate(Request::of(vec![Message::new("user", "What is the capital of France?")]))
+//!     .await?;
+//! while let Some(piece) = answer.next().await {
+//!     if let Piece::Token(token) = piece? {
+//!         print!("{}", token.text);
+//!     }
+//! }
+//! # Ok(())
+//! # }
+//! ```
+
+mod clerk;
+mod complaints;
+mod desk;
+mod engine;
+mod generation;
+mod model;
+mod odds;
+mod prompt;
+mod queue;
+mod request;
+mod sampler;
+mod slot;
+mod tail;
+mod template;
+mod worker;
+
+pub mod catalogue;
+
+pub use engine::{Engine, Facts, Load, LoadError, Options};
+pub use generation::{Alternative, Failure, Finish, Generation, Piece, Refusal, Token, Usage};
+pub use request::{Message, Request, Sampling};

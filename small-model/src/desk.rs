@@ -1,0 +1,134 @@
+//! Where requests wait for the worker: shared between the handle, the clerk and the worker.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+use llama_cpp_2::token::LlamaToken;
+use tokio::sync::mpsc::UnboundedSender;
+
+use crate::queue::FairQueue;
+use crate::sampler::Sampler;
+use crate::tail::Tail;
+use crate::{Failure, Load, Piece};
+
+/// A request whose prompt is read, on its way to a slot.
+pub(crate) struct Job {
+    /// The prompt, at least one token.
+    pub(crate) prompt: Vec<LlamaToken>,
+    /// The most tokens of the answer, at least 1; prompt and answer fit the context.
+    pub(crate) budget: u32,
+    /// Chooses its tokens.
+    pub(crate) sampler: Sampler,
+    /// Makes text of them.
+    pub(crate) tail: Tail,
+    /// How many alternatives each token lists.
+    pub(crate) alternatives: usize,
+    /// Whose request it is.
+    pub(crate) owner: String,
+    /// Where the pieces go; closed when no one wants them any more.
+    pub(crate) pieces: UnboundedSender<Result<Piece, Failure>>,
+}
+
+/// The queue, and what the engine's parts must know of each other.
+pub(crate) struct Desk {
+    queue: Mutex<FairQueue<Job>>,
+    arrival: Condvar,
+    running: AtomicUsize,
+    slots: usize,
+    closed: AtomicBool,
+    alive: AtomicBool,
+}
+
+/// What the worker gets when it asks for work.
+pub(crate) enum Next {
+    /// A job.
+    Job(Box<Job>),
+    /// Nothing waits.
+    Nothing,
+    /// The engine was dropped.
+    Closed,
+}
+
+impl Desk {
+    /// A desk with this many places to wait, for a worker with this many slots.
+    pub(crate) fn new(places: usize, slots: usize) -> Self {
+        Self {
+            queue: Mutex::new(FairQueue::new(places)),
+            arrival: Condvar::new(),
+            running: AtomicUsize::new(0),
+            slots,
+            closed: AtomicBool::new(false),
+            alive: AtomicBool::new(true),
+        }
+    }
+
+    /// Puts a job into the queue; whether there was a place.
+    pub(crate) fn put(&self, job: Job) -> bool {
+        let mut queue = self.queue();
+        queue.retain(|waiting| !waiting.pieces.is_closed());
+        let owner = job.owner.clone();
+        let taken = queue.push(&owner, job).is_ok();
+        drop(queue);
+        self.arrival.notify_one();
+        taken
+    }
+
+    /// The next job that someone still waits for. `patient` waits until there is one.
+    pub(crate) fn next(&self, patient: bool) -> Next {
+        let mut queue = self.queue();
+        loop {
+            if self.closed.load(Ordering::Acquire) {
+                return Next::Closed;
+            }
+            match queue.pop() {
+                Some(job) if job.pieces.is_closed() => {}
+                Some(job) => {
+                    // Still under the lock, so that `load` never sees it nowhere.
+                    self.running.fetch_add(1, Ordering::AcqRel);
+                    return Next::Job(Box::new(job));
+                }
+                None if patient => queue = self.arrival.wait(queue).unwrap_or_else(PoisonError::into_inner),
+                None => return Next::Nothing,
+            }
+        }
+    }
+
+    /// Says that a job is over.
+    pub(crate) fn done(&self) {
+        self.running.fetch_sub(1, Ordering::AcqRel);
+    }
+
+    /// How busy the engine is. Requests that no one waits for any more are not counted.
+    pub(crate) fn load(&self) -> Load {
+        let mut queue = self.queue();
+        queue.retain(|waiting| !waiting.pieces.is_closed());
+        Load { queued: queue.len(), running: self.running.load(Ordering::Acquire), slots: self.slots }
+    }
+
+    /// Sends the worker home after the step in hand.
+    pub(crate) fn close(&self) {
+        let queue = self.queue();
+        self.closed.store(true, Ordering::Release);
+        drop(queue);
+        self.arrival.notify_all();
+    }
+
+    /// Says that the worker is gone, to all who wait.
+    pub(crate) fn die(&self) {
+        let mut queue = self.queue();
+        self.alive.store(false, Ordering::Release);
+        while let Some(job) = queue.pop() {
+            let _ = job.pieces.send(Err(Failure::Dead));
+        }
+    }
+
+    /// Whether the worker is there.
+    pub(crate) fn alive(&self) -> bool {
+        self.alive.load(Ordering::Acquire)
+    }
+
+    fn queue(&self) -> MutexGuard<'_, FairQueue<Job>> {
+        // Nothing panics while it holds the lock; and a queue is whole after each of its calls.
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

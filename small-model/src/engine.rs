@@ -1,0 +1,286 @@
+//! The engine's handle: what everyone else holds.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::thread::{self, JoinHandle};
+
+use tokio::sync::oneshot;
+
+use crate::clerk::{Clerk, Errand};
+use crate::desk::Desk;
+use crate::model::Model;
+use crate::worker::{Worker, batch_size};
+use crate::{Generation, Message, Refusal, Request, Sampling, catalogue};
+
+/// Stack of the thread that tokenises, in bytes: only what is used takes memory.
+const CLERK_STACK: usize = 64 << 20;
+
+/// How an engine is set up. [`Options::new`] fills in everything but the file.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Options {
+    /// The GGUF file.
+    pub weights: PathBuf,
+    /// Threads that compute. Default: the machine's cores less one, which is left to the relay.
+    pub threads: usize,
+    /// Tokens of a conversation, prompt and answer together, for each slot; less when the model was
+    /// trained on less. Default 4096: memory grows with it.
+    pub context: u32,
+    /// Answers generated at a time, batched together. Default 2.
+    pub slots: usize,
+    /// Requests that may wait for a slot. Default 32.
+    pub queue: usize,
+    /// The system message of a conversation that has none; `None` leaves it to the model's template.
+    /// Default: the catalogue's, by the file's name.
+    pub system: Option<String>,
+    /// Sampling where a request leaves it open. Default: the catalogue's, by the file's name.
+    pub sampling: Sampling,
+}
+
+/// A loaded model and its threads. Cheap to clone. Dropping the last handle ends the threads and frees
+/// the memory; it waits for the step in hand, which is one token or a piece of a prompt.
+#[derive(Clone)]
+pub struct Engine {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    model: Arc<Model>,
+    desk: Arc<Desk>,
+    /// `None` only while it is dropped.
+    errands: Option<SyncSender<Errand>>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+/// What is known of a loaded model.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Facts {
+    /// The name that the file gives itself, else the file's name.
+    pub name: String,
+    /// Weights, counted.
+    pub parameters: u64,
+    /// Size of the weights in bytes.
+    pub bytes: u64,
+    /// Tokens of a conversation, prompt and answer together.
+    pub context: u32,
+    /// Tokens of context that the model was trained on.
+    pub trained_context: u32,
+    /// Whether the file brings a chat template; else ChatML is used, which its vocabulary allows.
+    pub own_template: bool,
+}
+
+/// How busy an engine is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Load {
+    /// Requests that wait for a slot.
+    pub queued: usize,
+    /// Answers under way.
+    pub running: usize,
+    /// Answers that can be under way at a time.
+    pub slots: usize,
+}
+
+/// Why a model cannot be loaded.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum LoadError {
+    /// No such file.
+    #[error("{}: no such file; `xietong fetch` gets the weights of the catalogue", .0.display())]
+    Missing(PathBuf),
+    /// The file is there and cannot be read.
+    #[error("{}: cannot be read: {reason}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// The system's reason.
+        reason: String,
+    },
+    /// The file is something else.
+    #[error("{}: not a GGUF file", .0.display())]
+    NotGguf(PathBuf),
+    /// llama.cpp does not take it; with its reason.
+    #[error("{}: cannot be loaded: {reason}", path.display())]
+    Refused {
+        /// The file.
+        path: PathBuf,
+        /// llama.cpp's reason, or ours.
+        reason: String,
+    },
+    /// It is no chat model: it has no template, and its vocabulary has no marks for turns.
+    #[error("{}: has no chat template, and no ChatML tokens to do without one", .0.display())]
+    NoTemplate(PathBuf),
+    /// An option is out of range.
+    #[error("{0}")]
+    Option(String),
+}
+
+impl Options {
+    /// The defaults for this file.
+    pub fn new(weights: impl Into<PathBuf>) -> Self {
+        let weights = weights.into();
+        let known = catalogue::by_path(&weights);
+        Self {
+            threads: threads_by_default(),
+            context: 4096,
+            slots: 2,
+            queue: 32,
+            system: known.and_then(|entry| entry.system).map(Into::into),
+            sampling: known.map(|entry| entry.sampling()).unwrap_or_default(),
+            weights,
+        }
+    }
+
+    fn check(&self) -> Result<(), LoadError> {
+        let ranges =
+            [("threads", self.threads, 512), ("slots", self.slots, 64), ("queue", self.queue, 100_000)];
+        for (name, value, most) in ranges {
+            if value == 0 || value > most {
+                return Err(LoadError::Option(format!("{name}: must be from 1 up to {most}")));
+            }
+        }
+        if self.context < 64 {
+            return Err(LoadError::Option("context: must be 64 tokens or more".into()));
+        }
+        self.sampling.check().map_err(LoadError::Option)
+    }
+}
+
+impl Engine {
+    /// Loads the weights and starts the threads. Blocks for as long as reading the file takes.
+    ///
+    /// # Errors
+    /// See [`LoadError`]; each says what is wrong with which file.
+    pub fn load(options: Options) -> Result<Self, LoadError> {
+        options.check()?;
+        let model = Arc::new(Model::load(&options)?);
+        let desk = Arc::new(Desk::new(options.queue, options.slots));
+        let worker = start_worker(&model, &desk, &options)?;
+        let clerk = Clerk {
+            model: Arc::clone(&model),
+            desk: Arc::clone(&desk),
+            system: options.system.clone(),
+            sampling: options.sampling.clone(),
+        };
+        let (errands, received) = sync_channel(options.queue + options.slots);
+        let mut shared = Shared { model, desk, errands: Some(errands), threads: vec![worker] };
+        shared.threads.push(start_clerk(clerk, received, &options)?);
+        Ok(Self { shared: Arc::new(shared) })
+    }
+
+    /// Queues a request. Returns once its prompt is counted and it has its place; the pieces follow.
+    ///
+    /// # Errors
+    /// See [`Refusal`].
+    pub async fn generate(&self, request: Request) -> Result<Generation, Refusal> {
+        request.check()?;
+        self.send(|reply| Errand::Queue(Box::new(request), reply)).await
+    }
+
+    /// How many tokens the prompt of these messages has, the model's own marks included.
+    ///
+    /// # Errors
+    /// [`Refusal::Invalid`] when the model's template does not take them, [`Refusal::PromptTooLong`]
+    /// when they are so long that counting is no use, [`Refusal::Busy`], [`Refusal::Dead`].
+    pub async fn count_tokens(&self, messages: &[Message]) -> Result<u32, Refusal> {
+        Request::of(messages.to_vec()).check()?;
+        self.send(|reply| Errand::Count(messages.to_vec(), reply)).await
+    }
+
+    /// What is known of the model.
+    pub fn facts(&self) -> &Facts {
+        &self.shared.model.facts
+    }
+
+    /// How busy the engine is now.
+    pub fn load_now(&self) -> Load {
+        self.shared.desk.load()
+    }
+
+    /// Whether the threads run and take requests.
+    pub fn alive(&self) -> bool {
+        self.shared.desk.alive()
+    }
+
+    async fn send<T>(
+        &self,
+        errand: impl FnOnce(oneshot::Sender<Result<T, Refusal>>) -> Errand,
+    ) -> Result<T, Refusal> {
+        if !self.alive() {
+            return Err(Refusal::Dead);
+        }
+        let (reply, answer) = oneshot::channel();
+        let errands = self.shared.errands.as_ref().ok_or(Refusal::Dead)?;
+        errands.try_send(errand(reply)).map_err(|error| match error {
+            TrySendError::Full(_) => Refusal::Busy,
+            TrySendError::Disconnected(_) => Refusal::Dead,
+        })?;
+        answer.await.unwrap_or(Err(Refusal::Dead))
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        self.errands = None;
+        self.desk.close();
+        for thread in self.threads.drain(..) {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Starts the worker and waits until its context is there.
+fn start_worker(
+    model: &Arc<Model>,
+    desk: &Arc<Desk>,
+    options: &Options,
+) -> Result<JoinHandle<()>, LoadError> {
+    let refused = |reason: String| LoadError::Refused { path: options.weights.clone(), reason };
+    let (model, desk) = (Arc::clone(model), Arc::clone(desk));
+    let (slots, threads) = (options.slots, options.threads);
+    let (ready, begun) = sync_channel(1);
+    let work = move || {
+        let _farewell = Farewell(&desk);
+        match model.context(slots, batch_size(slots), threads) {
+            Err(reason) => drop(ready.send(Err(reason))),
+            Ok(context) => {
+                let _ = ready.send(Ok(()));
+                Worker::new(&model, &desk, context, slots).work();
+            }
+        }
+    };
+    let thread = thread::Builder::new()
+        .name("model".into())
+        .spawn(work)
+        .map_err(|error| refused(error.to_string()))?;
+    match begun.recv() {
+        Ok(Ok(())) => Ok(thread),
+        Ok(Err(reason)) => Err(refused(format!("no memory for its context: {reason}"))),
+        Err(_) => Err(refused("its thread ended at once".into())),
+    }
+}
+
+fn start_clerk(
+    clerk: Clerk,
+    errands: Receiver<Errand>,
+    options: &Options,
+) -> Result<JoinHandle<()>, LoadError> {
+    let work = move || clerk.work(&errands);
+    thread::Builder::new()
+        .name("model-clerk".into())
+        .stack_size(CLERK_STACK)
+        .spawn(work)
+        .map_err(|error| LoadError::Refused { path: options.weights.clone(), reason: error.to_string() })
+}
+
+/// Says that the worker is gone, however it went.
+struct Farewell<'a>(&'a Desk);
+
+impl Drop for Farewell<'_> {
+    fn drop(&mut self) {
+        self.0.die();
+    }
+}
+
+fn threads_by_default() -> usize {
+    let cores = thread::available_parallelism().map_or(1, Into::into);
+    cores.saturating_sub(1).max(1)
+}

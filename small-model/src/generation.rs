@@ -1,0 +1,152 @@
+//! An answer under way, as the one who asked for it sees it.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use futures_util::Stream;
+use tokio::sync::mpsc::UnboundedReceiver;
+
+/// An answer under way: a stream of pieces, of which the last is [`Piece::End`] or an error. Dropping
+/// it cancels the work, at the latest after the token (or the piece of the prompt) in hand.
+#[derive(Debug)]
+pub struct Generation {
+    pieces: UnboundedReceiver<Result<Piece, Failure>>,
+    ended: bool,
+}
+
+/// One piece of an answer.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Piece {
+    /// The request left the queue and its prompt is being read. Comes first, once.
+    Started {
+        /// Tokens of the whole prompt.
+        prompt_tokens: u32,
+        /// How many of them were still in the cache and need no reading.
+        cached_tokens: u32,
+    },
+    /// One token of the answer.
+    Token(Token),
+    /// The answer is complete. Comes last, once.
+    End {
+        /// Text that was held back until now, often empty; it belongs to the answer.
+        text: String,
+        /// Why it ended.
+        finish: Finish,
+        /// What it took.
+        usage: Usage,
+    },
+}
+
+/// One token. Probabilities are the model's own, before penalties, temperature and truncation, as
+/// natural logarithms.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Token {
+    /// The text that this token makes known. Empty while a character is incomplete or a stop sequence
+    /// may have begun; then a later piece brings it.
+    pub text: String,
+    /// The bytes of this very token; not always UTF-8 by themselves.
+    pub bytes: Vec<u8>,
+    /// Log-probability of this token, 0 or less.
+    pub logprob: f32,
+    /// How far the likeliest token is ahead of the runner-up, in log-probability, 0 or more.
+    pub margin: f32,
+    /// Entropy of the distribution that the token came from, in nats, 0 or more.
+    pub entropy: f32,
+    /// The likeliest tokens, as many as asked for, likeliest first.
+    pub top: Vec<Alternative>,
+}
+
+/// A token that could have come.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Alternative {
+    /// Its bytes; not always UTF-8 by themselves.
+    pub bytes: Vec<u8>,
+    /// Its log-probability, 0 or less.
+    pub logprob: f32,
+}
+
+/// Why an answer ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Finish {
+    /// The model was done, or a stop sequence came.
+    Stop,
+    /// `max_tokens` or the end of the context.
+    Length,
+}
+
+/// What an answer took, in tokens.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// The whole prompt.
+    pub prompt_tokens: u32,
+    /// The part of the prompt that was still in the cache.
+    pub cached_tokens: u32,
+    /// The answer: as many as there were [`Piece::Token`]s.
+    pub completion_tokens: u32,
+}
+
+/// Why a request was not taken.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// The queue, or this asker's share of it, is full.
+    #[error("the embedded model is busy: its queue is full")]
+    Busy,
+    /// The prompt leaves no room for an answer.
+    #[error("the prompt has {prompt} tokens, and the context {context}")]
+    PromptTooLong {
+        /// Tokens of the prompt; a lower bound where it was too long to count.
+        prompt: u32,
+        /// Tokens of the context, prompt and answer together.
+        context: u32,
+    },
+    /// A field is out of range, or the model's template does not take these messages.
+    #[error("{0}")]
+    Invalid(String),
+    /// The engine's threads have ended; it takes no more requests.
+    #[error("the embedded model has stopped")]
+    Dead,
+}
+
+/// Why an answer broke off.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Failure {
+    /// The engine could not compute the next token; the engine itself goes on.
+    #[error("the embedded model failed: {0}")]
+    Broken(String),
+    /// The engine's threads have ended.
+    #[error("the embedded model has stopped")]
+    Dead,
+}
+
+impl Generation {
+    pub(crate) fn new(pieces: UnboundedReceiver<Result<Piece, Failure>>) -> Self {
+        Self { pieces, ended: false }
+    }
+
+    /// The next piece; `None` after the last one. Cancel-safe: dropping the future loses nothing.
+    pub async fn next(&mut self) -> Option<Result<Piece, Failure>> {
+        std::future::poll_fn(|context| self.poll_piece(context)).await
+    }
+
+    fn poll_piece(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Piece, Failure>>> {
+        if self.ended {
+            return Poll::Ready(None);
+        }
+        let piece = match self.pieces.poll_recv(context) {
+            Poll::Pending => return Poll::Pending,
+            Poll::Ready(Some(piece)) => piece,
+            // The engine always says how an answer ended: silence means that it is gone.
+            Poll::Ready(None) => Err(Failure::Dead),
+        };
+        self.ended = matches!(piece, Ok(Piece::End { .. }) | Err(_));
+        Poll::Ready(Some(piece))
+    }
+}
+
+impl Stream for Generation {
+    type Item = Result<Piece, Failure>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.poll_piece(context)
+    }
+}

@@ -1,0 +1,205 @@
+//! A loaded model: its weights, vocabulary and template. The only file besides the worker that knows
+//! llama.cpp.
+
+use std::fs::File;
+use std::io::Read;
+use std::num::NonZeroU32;
+use std::path::Path;
+use std::sync::OnceLock;
+
+use llama_cpp_2::context::LlamaContext;
+use llama_cpp_2::context::params::LlamaContextParams;
+use llama_cpp_2::llama_backend::LlamaBackend;
+use llama_cpp_2::model::LlamaModel;
+use llama_cpp_2::model::params::LlamaModelParams;
+use llama_cpp_2::token::LlamaToken;
+use llama_cpp_2::{LogOptions, send_logs_to_tracing};
+
+use crate::complaints;
+use crate::prompt::Marks;
+use crate::template::Template;
+use crate::{Facts, LoadError, Options};
+
+/// The model that all threads of an engine share.
+pub(crate) struct Model {
+    weights: LlamaModel,
+    /// How messages become a prompt.
+    pub(crate) template: Template,
+    /// Texts that the tokeniser takes for control tokens.
+    pub(crate) marks: Marks,
+    /// What is known of it.
+    pub(crate) facts: Facts,
+    /// Length of the longest token, in bytes.
+    longest: usize,
+    add_bos: bool,
+    bos: String,
+}
+
+impl Model {
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// Any [`LoadError`] but `Option`.
+    pub(crate) fn load(options: &Options) -> Result<Self, LoadError> {
+        let path = options.weights.as_path();
+        check_magic(path)?;
+        let (loaded, complaint) =
+            complaints::listen(|| LlamaModel::load_from_file(backend(), path, &LlamaModelParams::default()));
+        let refused = |reason: String| LoadError::Refused { path: path.to_owned(), reason };
+        let weights = loaded.map_err(|error| refused(complaint.unwrap_or_else(|| error.to_string())))?;
+        let vocabulary = weights.vocab();
+        if vocabulary.n_tokens() < 2 {
+            return Err(refused("it has no vocabulary".into()));
+        }
+        let text = |token: LlamaToken| {
+            let known = (0..vocabulary.n_tokens()).contains(&token.0);
+            known
+                .then(|| vocabulary.text(token))
+                .flatten()
+                .map_or_else(String::new, |text| text.to_string_lossy().into_owned())
+        };
+        let bos = text(vocabulary.bos());
+        let (template, own_template) = template_of(&weights, &bos, &text(vocabulary.eos()), path)?;
+        let marks = vocabulary.tokens().filter(|token| vocabulary.is_control(*token)).map(text).collect();
+        let longest =
+            vocabulary.tokens().map(|token| vocabulary.token_to_piece(token, true, None).len()).max();
+        Ok(Self {
+            template,
+            marks: Marks::new(marks),
+            facts: facts(&weights, options, own_template),
+            longest: longest.unwrap_or(1).max(1),
+            add_bos: vocabulary.should_add_bos(),
+            bos,
+            weights,
+        })
+    }
+
+    /// A context for this many conversations at a time, each with the whole [`Facts::context`], and
+    /// batches of up to `batch` tokens.
+    ///
+    /// # Errors
+    /// llama.cpp's reason, which is mostly memory.
+    pub(crate) fn context(
+        &self,
+        slots: usize,
+        batch: usize,
+        threads: usize,
+    ) -> Result<LlamaContext<'_>, String> {
+        let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+        let threads = i32::try_from(threads).unwrap_or(i32::MAX);
+        let params = LlamaContextParams::default()
+            // llama.cpp rounds each slot's share up to 256 by itself.
+            .with_n_ctx(NonZeroU32::new(
+                self.facts.context.next_multiple_of(256).saturating_mul(count(slots)),
+            ))
+            .with_n_seq_max(count(slots))
+            .with_n_batch(count(batch))
+            .with_n_ubatch(count(batch))
+            .with_n_threads(threads)
+            .with_n_threads_batch(threads)
+            .with_kv_unified(false)
+            .with_no_perf(true);
+        let (context, complaint) = complaints::listen(|| self.weights.new_context(backend(), params));
+        context.map_err(|error| complaint.unwrap_or_else(|| error.to_string()))
+    }
+
+    /// Tokens of a text that begins a prompt, with the token that begins all texts where the model
+    /// wants one and the text does not bring it. Control tokens written out become control tokens.
+    pub(crate) fn tokens_of_start(&self, text: &str) -> Vec<LlamaToken> {
+        let add_bos = self.add_bos && (self.bos.is_empty() || !text.starts_with(&self.bos));
+        self.weights.vocab().tokenize(text.as_bytes(), add_bos, true)
+    }
+
+    /// Tokens of a text that goes on. Control tokens written out become control tokens if `control`.
+    pub(crate) fn tokens_of_more(&self, text: &str, control: bool) -> Vec<LlamaToken> {
+        self.weights.vocab().tokenize(text.as_bytes(), false, control)
+    }
+
+    /// The fewest tokens that a text of this many bytes can have.
+    pub(crate) fn fewest_tokens(&self, bytes: usize) -> usize {
+        bytes / self.longest
+    }
+
+    /// The bytes of a token; none for control tokens.
+    pub(crate) fn bytes_of(&self, token: LlamaToken) -> Vec<u8> {
+        self.weights.vocab().token_to_piece(token, false, None)
+    }
+
+    /// Whether this token ends an answer.
+    pub(crate) fn ends(&self, token: LlamaToken) -> bool {
+        self.weights.vocab().is_eog(token)
+    }
+}
+
+/// llama.cpp's own start, once a process.
+fn backend() -> &'static LlamaBackend {
+    static BACKEND: OnceLock<LlamaBackend> = OnceLock::new();
+    BACKEND.get_or_init(|| {
+        // Away from standard error; only `complaints` listens.
+        send_logs_to_tracing(LogOptions::default());
+        // It fails only when it was called before, which this cell rules out.
+        LlamaBackend::init().unwrap_or_else(|error| unreachable!("llama.cpp was started elsewhere: {error}"))
+    })
+}
+
+/// llama.cpp says too little of a file that is none of its own.
+fn check_magic(path: &Path) -> Result<(), LoadError> {
+    let unreadable =
+        |error: std::io::Error| LoadError::Unreadable { path: path.to_owned(), reason: error.to_string() };
+    if !path.exists() {
+        return Err(LoadError::Missing(path.to_owned()));
+    }
+    let mut magic = Vec::new();
+    File::open(path).map_err(unreadable)?.take(4).read_to_end(&mut magic).map_err(unreadable)?;
+    if magic != b"GGUF" {
+        return Err(LoadError::NotGguf(path.to_owned()));
+    }
+    if path.to_str().is_none() {
+        return Err(LoadError::Unreadable {
+            path: path.to_owned(),
+            reason: "its path is not valid Unicode".into(),
+        });
+    }
+    Ok(())
+}
+
+/// The model's template and whether it is its own: ChatML stands in where the vocabulary has its marks.
+fn template_of(
+    weights: &LlamaModel,
+    bos: &str,
+    eos: &str,
+    path: &Path,
+) -> Result<(Template, bool), LoadError> {
+    let own = weights.chat_template(None).ok().and_then(|template| template.to_string().ok());
+    if let Some(source) = own {
+        return match Template::new(source, bos.into(), eos.into()) {
+            Ok(template) => Ok((template, true)),
+            Err(reason) => {
+                let reason = format!("its chat template is not understood: {reason}");
+                Err(LoadError::Refused { path: path.to_owned(), reason })
+            }
+        };
+    }
+    let known = |mark: &str| weights.vocab().tokenize(mark.as_bytes(), false, true).len() == 1;
+    if known("<|im_start|>")
+        && known("<|im_end|>")
+        && let Ok(template) = Template::chatml(bos.into(), eos.into())
+    {
+        return Ok((template, false));
+    }
+    Err(LoadError::NoTemplate(path.to_owned()))
+}
+
+fn facts(weights: &LlamaModel, options: &Options, own_template: bool) -> Facts {
+    let file =
+        options.weights.file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
+    let trained = weights.n_ctx_train();
+    Facts {
+        name: weights.meta_val_str("general.name").ok().filter(|name| !name.is_empty()).unwrap_or(file),
+        parameters: weights.n_params(),
+        bytes: weights.size(),
+        context: options.context.min(trained),
+        trained_context: trained,
+        own_template,
+    }
+}

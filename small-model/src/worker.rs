@@ -1,0 +1,250 @@
+//! Computes: one thread that owns the context and moves all answers under way forward together.
+//!
+//! Each step reads one batch: the last token of every answer, and the next piece of the prompts that
+//! are not read yet. Pieces are small, so that a cancelled prompt is dropped soon and answers under
+//! way do not stand still while another prompt is read.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use llama_cpp_2::context::LlamaContext;
+use llama_cpp_2::llama_batch::LlamaBatch;
+use llama_cpp_2::token::LlamaToken;
+
+use crate::desk::{Desk, Job, Next};
+use crate::model::Model;
+use crate::odds::Odds;
+use crate::slot::{Active, Slot, choose};
+use crate::tail::Shown;
+use crate::{Alternative, Failure, Finish, Piece, Token, Usage};
+
+/// Tokens of prompts that a step reads while no answer is under way. 512 would be 4 % faster.
+const PIECE: usize = 64;
+/// The same while answers are under way, whose next tokens wait for it.
+const PIECE_BESIDE_ANSWERS: usize = 32;
+/// Panics in a row after which the engine gives up.
+const MOST_PANICS: u32 = 3;
+
+/// How many tokens a batch may hold with this many slots.
+pub(crate) fn batch_size(slots: usize) -> usize {
+    PIECE + slots
+}
+
+/// The thread that computes.
+pub(crate) struct Worker<'a> {
+    model: &'a Model,
+    desk: &'a Desk,
+    context: LlamaContext<'a>,
+    batch: LlamaBatch<'static>,
+    slots: Vec<Slot>,
+    takings: u64,
+}
+
+/// Whether the worker goes on after a step.
+#[derive(PartialEq)]
+enum Turn {
+    On,
+    Home,
+}
+
+impl<'a> Worker<'a> {
+    /// A worker with this many slots in a context that was made for them.
+    pub(crate) fn new(model: &'a Model, desk: &'a Desk, context: LlamaContext<'a>, slots: usize) -> Self {
+        let sequences = 0..i32::try_from(slots).unwrap_or(i32::MAX);
+        Self {
+            model,
+            desk,
+            context,
+            batch: LlamaBatch::new(batch_size(slots), 1),
+            slots: sequences.map(Slot::new).collect(),
+            takings: 0,
+        }
+    }
+
+    /// Works until the engine is dropped, or until it panicked [`MOST_PANICS`] times in a row.
+    pub(crate) fn work(&mut self) {
+        let mut panics = 0;
+        while panics < MOST_PANICS {
+            match catch_unwind(AssertUnwindSafe(|| self.step())) {
+                Ok(Turn::On) => panics = 0,
+                Ok(Turn::Home) => break,
+                Err(_) => {
+                    panics += 1;
+                    self.break_off_all("the engine's step panicked");
+                }
+            }
+        }
+        self.break_off_all("the engine ended");
+    }
+
+    fn step(&mut self) -> Turn {
+        self.drop_cancelled();
+        if self.admit() == Turn::Home {
+            return Turn::Home;
+        }
+        if self.fill_batch().is_err() {
+            self.break_off_all("the batch is too small");
+            return Turn::On;
+        }
+        if self.batch.n_tokens() == 0 {
+            return Turn::On;
+        }
+        match self.context.decode(&mut self.batch) {
+            Ok(()) => (0..self.slots.len()).for_each(|index| self.give(index)),
+            Err(error) => self.break_off_all(&error.to_string()),
+        }
+        Turn::On
+    }
+
+    /// Fills free slots from the queue; waits when there is nothing else to do.
+    fn admit(&mut self) -> Turn {
+        while self.slots.iter().any(|slot| slot.active.is_none()) {
+            let idle = self.slots.iter().all(|slot| slot.active.is_none());
+            match self.desk.next(idle) {
+                Next::Job(job) => self.take(*job),
+                Next::Nothing => break,
+                Next::Closed => return Turn::Home,
+            }
+        }
+        Turn::On
+    }
+
+    fn take(&mut self, job: Job) {
+        let Some(index) = choose(&self.slots, &job.prompt, &job.owner) else { return };
+        let reused = self.prepare(index, &job);
+        let started = Piece::Started { prompt_tokens: count(job.prompt.len()), cached_tokens: count(reused) };
+        let _ = job.pieces.send(Ok(started));
+        self.takings += 1;
+        if let Some(slot) = self.slots.get_mut(index) {
+            slot.owner.clone_from(&job.owner);
+            slot.taken = self.takings;
+            slot.active = Some(Active { job, reused, given: 0, last: None, output: None });
+        }
+    }
+
+    /// Cuts a slot's cache back to what the prompt begins with; how much that is.
+    fn prepare(&mut self, index: usize, job: &Job) -> usize {
+        let Some(slot) = self.slots.get_mut(index) else { return 0 };
+        let reused = slot.reusable(&job.prompt, &job.owner);
+        if cut(&mut self.context, slot.sequence, reused) {
+            slot.cached.truncate(reused);
+            return reused;
+        }
+        // Recurrent models cannot go back: they begin anew.
+        cut(&mut self.context, slot.sequence, 0);
+        slot.cached.clear();
+        0
+    }
+
+    fn fill_batch(&mut self) -> Result<(), ()> {
+        self.batch.clear();
+        let answering =
+            self.slots.iter().any(|slot| slot.active.as_ref().is_some_and(|active| active.last.is_some()));
+        let mut left = if answering { PIECE_BESIDE_ANSWERS } else { PIECE };
+        for slot in &mut self.slots {
+            let (tokens, wanted) = slot.reading(left);
+            let reading_prompt = slot.active.as_ref().is_some_and(|active| active.last.is_none());
+            left -= if reading_prompt { tokens.len() } else { 0 };
+            for (index, token) in tokens.iter().enumerate() {
+                let position = i32::try_from(slot.cached.len()).map_err(drop)?;
+                let output = wanted && index + 1 == tokens.len();
+                self.batch.add(*token, position, &[slot.sequence], output).map_err(drop)?;
+                slot.cached.push(*token);
+            }
+            if let Some(active) = &mut slot.active {
+                active.output = wanted.then(|| self.batch.n_tokens() - 1);
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives a slot's answer its next token, if the step computed one.
+    fn give(&mut self, index: usize) {
+        let Some(slot) = self.slots.get_mut(index) else { return };
+        let Some(active) = &mut slot.active else { return };
+        let Some(output) = active.output.take() else { return };
+        let logits = self.context.get_logits_ith(output);
+        let Some(odds) = Odds::of(logits) else {
+            return self.break_off(index, "the model computed no numbers");
+        };
+        let token = active.job.sampler.choose(logits);
+        let chosen = LlamaToken(i32::try_from(token).unwrap_or_default());
+        if self.model.ends(chosen) {
+            return self.end(index, None, Finish::Stop);
+        }
+        let logprob = logits.get(token as usize).map_or(0.0, |logit| odds.logprob(*logit));
+        let top = odds.top(logits, active.job.alternatives);
+        let bytes = self.model.bytes_of(chosen);
+        let (text, stopped) = match active.job.tail.push(&bytes) {
+            Shown::More(text) => (text, false),
+            Shown::Last(text) => (text, true),
+        };
+        let top = top.into_iter().map(|(token, logprob)| self.alternative(token, logprob)).collect();
+        let token = Token { text, bytes, logprob, margin: odds.margin, entropy: odds.entropy, top };
+        let Some(active) = self.slots.get_mut(index).and_then(|slot| slot.active.as_mut()) else { return };
+        let _ = active.job.pieces.send(Ok(Piece::Token(token)));
+        active.given += 1;
+        active.last = Some(chosen);
+        if stopped {
+            self.end(index, Some(String::new()), Finish::Stop);
+        } else if active.given >= active.job.budget {
+            self.end(index, None, Finish::Length);
+        }
+    }
+
+    fn alternative(&self, token: u32, logprob: f32) -> Alternative {
+        let token = LlamaToken(i32::try_from(token).unwrap_or_default());
+        Alternative { bytes: self.model.bytes_of(token), logprob }
+    }
+
+    /// Ends a slot's answer. `text` replaces what was held back, where that is part of a stop sequence.
+    fn end(&mut self, index: usize, text: Option<String>, finish: Finish) {
+        let Some(active) = self.release(index) else { return };
+        let usage = Usage {
+            prompt_tokens: count(active.job.prompt.len()),
+            cached_tokens: count(active.reused),
+            completion_tokens: active.given,
+        };
+        let text = text.unwrap_or_else(|| active.job.tail.finish());
+        let _ = active.job.pieces.send(Ok(Piece::End { text, finish, usage }));
+    }
+
+    fn drop_cancelled(&mut self) {
+        for index in 0..self.slots.len() {
+            let slot = self.slots.get(index).and_then(|slot| slot.active.as_ref());
+            if slot.is_some_and(|active| active.job.pieces.is_closed()) {
+                self.release(index);
+            }
+        }
+    }
+
+    /// Ends a slot's answer with an error, and forgets its cache, which may be half written.
+    fn break_off(&mut self, index: usize, reason: &str) {
+        if let Some(active) = self.release(index) {
+            let _ = active.job.pieces.send(Err(Failure::Broken(reason.into())));
+        }
+        if let Some(slot) = self.slots.get_mut(index) {
+            cut(&mut self.context, slot.sequence, 0);
+            slot.cached.clear();
+        }
+    }
+
+    fn break_off_all(&mut self, reason: &str) {
+        (0..self.slots.len()).for_each(|index| self.break_off(index, reason));
+    }
+
+    fn release(&mut self, index: usize) -> Option<Active> {
+        let active = self.slots.get_mut(index)?.active.take()?;
+        self.desk.done();
+        Some(active)
+    }
+}
+
+/// Removes what a sequence holds from this position on; whether the model can do that.
+fn cut(context: &mut LlamaContext<'_>, sequence: i32, from: usize) -> bool {
+    let sequence = u32::try_from(sequence).ok();
+    context.clear_kv_cache_seq(sequence, u32::try_from(from).ok(), None).unwrap_or(false)
+}
+
+fn count(tokens: usize) -> u32 {
+    u32::try_from(tokens).unwrap_or(u32::MAX)
+}
