@@ -1,1 +1,163 @@
-//! Placeholder head.
+//! Xietong (协同): an OpenAI-compatible gateway where a small and a large language model work together.
+//!
+//! The path of a request, each stage a module:
+//!
+//! ```text
+//! server    a connection, a request
+//! admit     key, size, time                → Caller
+//! protocol  bytes                          → Chat
+//! assess    Chat, the state of the models  → Query, and the policy's Decision
+//! dispatch  Plan, Chat                     → an answer, committed
+//! relay     the answer, its Account        → a body
+//! account   the body's end, error or drop  → metrics, one log line
+//! ```
+
+pub mod commands;
+pub mod protocol;
+#[cfg(feature = "engine")]
+pub mod weights;
+
+mod account;
+mod admin;
+mod admit;
+mod api;
+mod assess;
+mod body;
+mod dispatch;
+mod error;
+mod gateway;
+mod log;
+mod metrics;
+mod models;
+mod pace;
+mod pipeline;
+mod record;
+mod relay;
+mod reload;
+mod request_id;
+mod server;
+mod setback;
+mod snapshot;
+mod upstreams;
+
+use std::future::Future;
+use std::sync::Arc;
+
+use gateway_config::Config;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+pub use crate::log::Log;
+pub use crate::reload::Source;
+pub use crate::server::bind;
+
+/// The version of this build.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+/// The commit of this build, or `unknown`.
+pub const COMMIT: &str = match option_env!("XIETONG_COMMIT") {
+    Some(commit) => commit,
+    None => "unknown",
+};
+
+/// The two ports, bound by the caller.
+#[derive(Debug)]
+pub struct Listeners {
+    /// For clients.
+    pub data: TcpListener,
+    /// For operators and scrapers.
+    pub admin: TcpListener,
+}
+
+/// Why the gateway could not run.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// Models that cannot be made ready, one sentence each.
+    #[error("{}", .0.join("\n"))]
+    Models(Vec<String>),
+    /// The metrics registry refused a metric: a fault of this build.
+    #[error("metrics: {0}")]
+    Metrics(#[from] prometheus::Error),
+}
+
+/// Runs the gateway on these listeners until `shutdown`, then finishes what is under way within the configured grace
+/// period. The log goes to standard output.
+///
+/// # Errors
+/// When a model cannot be made ready; nothing has been answered then.
+pub async fn run(
+    config: Config,
+    listeners: Listeners,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> Result<(), RunError> {
+    run_with(config, None, listeners, |_| {}, shutdown).await
+}
+
+/// As [`run`]; `source` reads the configuration anew for reloads, and `ready` is called once requests are answered.
+///
+/// # Errors
+/// As for [`run`].
+pub async fn run_with(
+    config: Config,
+    source: Option<Source>,
+    listeners: Listeners,
+    ready: impl FnOnce(&Config),
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> Result<(), RunError> {
+    // Whoever called may have installed one already; any will do.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let metrics = Arc::new(metrics::Metrics::new()?);
+    let log = Log::to_stdout(metrics.log_dropped.with_label_values::<&str>(&[]));
+    let books = account::Books { metrics, log: log.clone(), paces: Arc::default() };
+    // Loading weights takes seconds of a thread.
+    let built = tokio::task::spawn_blocking(move || gateway::Gateway::new(config, books)).await;
+    let gateway = built.unwrap_or_else(|_| Err(vec!["loading the models panicked".to_owned()]));
+    let gateway = Arc::new(gateway.map_err(RunError::Models)?);
+    let reloader = Arc::new(reload::Reloader::new(Arc::clone(&gateway), source));
+    ready(&gateway.snapshot().config);
+    serve(&gateway, &reloader, listeners, shutdown).await;
+    log.flush();
+    Ok(())
+}
+
+async fn serve(
+    gateway: &Arc<gateway::Gateway>,
+    reloader: &Arc<reload::Reloader>,
+    listeners: Listeners,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) {
+    let config = &gateway.snapshot().config;
+    let limits = server::PortLimits {
+        head: config.limits.head,
+        connections: config.limits.connections,
+        grace: config.grace,
+    };
+    let (stop, stopped) = watch::channel(false);
+    let on = |mut stopped: watch::Receiver<bool>| async move {
+        let _ = stopped.wait_for(|stopped| *stopped).await;
+    };
+    let data = {
+        let gateway = Arc::clone(gateway);
+        server::serve(listeners.data, limits, on(stopped.clone()), move |request| {
+            api::answer(Arc::clone(&gateway), request)
+        })
+    };
+    // The admin port answers, and says that we are not ready, until the data port is done.
+    let (end, ended) = watch::channel(false);
+    let admin = {
+        let admin = admin::Admin { gateway: Arc::clone(gateway), reloader: Arc::clone(reloader) };
+        let limits = server::PortLimits { connections: 256, grace: std::time::Duration::from_secs(1), ..limits };
+        server::serve(listeners.admin, limits, on(ended), move |request| admin::answer(admin.clone(), request))
+    };
+    let stopping = async {
+        shutdown.await;
+        gateway.stop();
+        let _ = stop.send(true);
+    };
+    let data = async {
+        data.await;
+        let _ = end.send(true);
+    };
+    let watch = tokio::spawn(Arc::clone(reloader).watch());
+    tokio::join!(data, admin, stopping);
+    watch.abort();
+}

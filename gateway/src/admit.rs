@@ -1,0 +1,195 @@
+//! Who is calling, may they, and what do they send: from a connection's request to a caller and a body.
+
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+use gateway_config::{Client, Limits};
+use http::{HeaderMap, header};
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+use tokio::time::{Instant, timeout_at};
+
+use crate::error::Failure;
+use crate::snapshot::Snapshot;
+
+/// Who was let in.
+#[derive(Debug, Clone)]
+pub struct Caller {
+    /// `None` on an open port.
+    pub client: Option<Arc<Client>>,
+    /// What it asks for in headers, where it may.
+    pub hints: Hints,
+}
+
+/// Request headers that steer the choice.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Hints {
+    /// `x-xietong-route`: in place of `model`.
+    pub route: Option<String>,
+    /// `x-xietong-min-tier`: no smaller model than this.
+    pub min_tier: Option<String>,
+    /// `x-xietong-max-tier`: no larger model than this.
+    pub max_tier: Option<String>,
+    /// `x-xietong-locality: local`: no model that leaves this machine or cluster.
+    pub local_only: bool,
+}
+
+impl Caller {
+    /// Reads the credentials and hints of a request.
+    ///
+    /// # Errors
+    /// A missing, wrong or doubled key.
+    pub fn of(snapshot: &Snapshot, headers: &HeaderMap) -> Result<Self, Failure> {
+        let client = if snapshot.config.clients.is_empty() { None } else { Some(client(snapshot, headers)?) };
+        let mut hints = Hints { local_only: text(headers, "x-xietong-locality") == Some("local"), ..Hints::default() };
+        if client.as_ref().is_some_and(|client| client.hints) {
+            let owned = |name| text(headers, name).map(str::to_owned);
+            hints.route = owned("x-xietong-route");
+            hints.min_tier = owned("x-xietong-min-tier");
+            hints.max_tier = owned("x-xietong-max-tier");
+        }
+        // Staying local only ever restricts, so it is honoured for everyone: a private prompt must not leave because
+        // an entry lacks `hints: true`.
+        hints.local_only |= client.as_ref().is_some_and(|client| client.local_only);
+        Ok(Self { client, hints })
+    }
+
+    /// The name for fair queues.
+    pub fn name(&self) -> &str {
+        self.client.as_ref().map_or("", |client| &client.name)
+    }
+}
+
+fn client(snapshot: &Snapshot, headers: &HeaderMap) -> Result<Arc<Client>, Failure> {
+    let key = key(headers)?.ok_or(Failure::NoKey)?;
+    let hash: [u8; 32] = Sha256::digest(key).into();
+    // The table is found by the hash, which tells nothing about the key; the comparison takes the same time for any.
+    let client = snapshot.client(&hash).ok_or(Failure::WrongKey)?;
+    if bool::from(client.key.0.ct_eq(&hash)) { Ok(Arc::clone(client)) } else { Err(Failure::WrongKey) }
+}
+
+/// The one key of a request, from `authorization: Bearer`, `x-api-key` or `api-key`.
+fn key(headers: &HeaderMap) -> Result<Option<&[u8]>, Failure> {
+    let bearer = headers.get_all(header::AUTHORIZATION).iter().map(|value| {
+        let value = value.as_bytes();
+        let (scheme, key) = value.split_at(value.len().min(7));
+        if scheme.eq_ignore_ascii_case(b"bearer ") { Ok(key.trim_ascii()) } else { Err(Failure::WrongKey) }
+    });
+    let plain = ["x-api-key", "api-key"].into_iter().flat_map(|name| headers.get_all(name)).map(|value| Ok(value.as_bytes()));
+    let mut only = None;
+    for key in bearer.chain(plain) {
+        let key = key?;
+        if only.is_some_and(|only| only != key) {
+            return Err(Failure::TwoKeys);
+        }
+        only = Some(key);
+    }
+    Ok(only.filter(|key| !key.is_empty()))
+}
+
+fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim).filter(|value| !value.is_empty())
+}
+
+/// Reads a JSON body within the limits.
+///
+/// # Errors
+/// A body that is too large, too slow, broken off, compressed, or not called JSON.
+pub async fn body(headers: &HeaderMap, mut incoming: Incoming, limits: &Limits) -> Result<Bytes, Failure> {
+    if !is_json(headers) {
+        return Err(Failure::NotJson);
+    }
+    if headers.get(header::CONTENT_ENCODING).is_some_and(|value| !value.as_bytes().eq_ignore_ascii_case(b"identity")) {
+        return Err(Failure::Encoded);
+    }
+    let promised = http_body::Body::size_hint(&incoming).lower();
+    if promised > limits.body as u64 {
+        return Err(Failure::TooLarge(limits.body));
+    }
+    let deadline = Instant::now() + limits.body_time;
+    let mut body = Bytes::new();
+    let mut more: Option<BytesMut> = None;
+    loop {
+        let frame = match timeout_at(deadline, incoming.frame()).await {
+            Err(_) => return Err(Failure::BodyLate(limits.body_time)),
+            Ok(None) => return Ok(more.map_or(body, BytesMut::freeze)),
+            Ok(Some(Err(_))) => return Err(Failure::BodyCut),
+            Ok(Some(Ok(frame))) => frame,
+        };
+        let Ok(data) = frame.into_data() else { continue };
+        let have = more.as_ref().map_or(body.len(), BytesMut::len);
+        if have + data.len() > limits.body {
+            return Err(Failure::TooLarge(limits.body));
+        }
+        match &mut more {
+            Some(more) => more.extend_from_slice(&data),
+            // Most bodies come in one piece, which is used as it is.
+            None if body.is_empty() => body = data,
+            None => {
+                let promised = usize::try_from(promised).unwrap_or_default().min(limits.body);
+                let mut joined = BytesMut::with_capacity(promised.max(have + data.len()));
+                joined.extend_from_slice(&body);
+                joined.extend_from_slice(&data);
+                body = Bytes::new();
+                more = Some(joined);
+            }
+        }
+    }
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let Some(kind) = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()) else { return false };
+    let mut parts = kind.split(';').map(str::trim);
+    let json = parts.next().is_some_and(|kind| kind.eq_ignore_ascii_case("application/json"));
+    let charset = parts.find_map(|part| {
+        let (name, value) = part.split_once('=')?;
+        name.trim().eq_ignore_ascii_case("charset").then(|| value.trim().trim_matches('"'))
+    });
+    json && charset.is_none_or(|charset| charset.eq_ignore_ascii_case("utf-8") || charset.eq_ignore_ascii_case("utf8"))
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderName;
+
+    use super::*;
+
+    fn headers(list: &[(&'static str, &str)]) -> HeaderMap {
+        list.iter().map(|(name, value)| (HeaderName::from_static(name), value.parse().unwrap())).collect()
+    }
+
+    #[test]
+    fn one_key_is_found_wherever_clients_put_it() {
+        let check = |list: &[(&'static str, &str)], expected: Result<Option<&str>, u16>| {
+            let headers = headers(list);
+            let got = key(&headers).map(|key| key.map(|key| std::str::from_utf8(key).unwrap())).map_err(|f| f.status());
+            assert_eq!(got, expected, "{list:?}");
+        };
+        check(&[], Ok(None));
+        check(&[("authorization", "Bearer k1")], Ok(Some("k1")));
+        check(&[("authorization", "bearer  k1 ")], Ok(Some("k1")));
+        check(&[("authorization", "Bearer ")], Ok(None));
+        check(&[("authorization", "Basic azE6")], Err(401));
+        check(&[("authorization", "k1")], Err(401));
+        check(&[("x-api-key", "k1")], Ok(Some("k1")));
+        check(&[("api-key", "k1")], Ok(Some("k1")));
+        check(&[("authorization", "Bearer k1"), ("x-api-key", "k1")], Ok(Some("k1")));
+        check(&[("authorization", "Bearer k1"), ("x-api-key", "k2")], Err(400));
+    }
+
+    #[test]
+    fn a_body_must_be_called_json() {
+        let check = |kind: Option<&'static str>, expected| {
+            let list: Vec<_> = kind.map(|kind| ("content-type", kind)).into_iter().collect();
+            assert_eq!(is_json(&headers(&list)), expected, "{kind:?}");
+        };
+        check(Some("application/json"), true);
+        check(Some("Application/JSON; charset=UTF-8"), true);
+        check(Some("application/json; charset=utf-16"), false);
+        check(Some("text/plain"), false);
+        check(Some("multipart/form-data; boundary=x"), false);
+        check(None, false);
+    }
+}

@@ -1,0 +1,103 @@
+//! The subcommands, one file each, and how they end.
+
+pub mod serve;
+
+use std::fmt;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Why a command did not do what it was asked.
+#[derive(Debug)]
+pub struct Failure {
+    kind: Kind,
+    words: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Other,
+    Usage,
+    Unavailable,
+    Configuration,
+}
+
+impl Failure {
+    /// Anything that is none of the others: exit code 1.
+    pub fn other(words: impl fmt::Display) -> Self {
+        Self { kind: Kind::Other, words: words.to_string() }
+    }
+
+    /// Arguments that make no sense, or name a file that is not there: exit code 2.
+    pub fn usage(words: impl fmt::Display) -> Self {
+        Self { kind: Kind::Usage, words: words.to_string() }
+    }
+
+    /// A service that is needed cannot be reached or used: exit code 69.
+    pub fn unavailable(words: impl fmt::Display) -> Self {
+        Self { kind: Kind::Unavailable, words: words.to_string() }
+    }
+
+    /// A configuration that cannot be used: exit code 78.
+    pub fn configuration(words: impl fmt::Display) -> Self {
+        Self { kind: Kind::Configuration, words: words.to_string() }
+    }
+
+    /// The exit code.
+    pub fn code(&self) -> u8 {
+        match self.kind {
+            Kind::Other => 1,
+            Kind::Usage => 2,
+            Kind::Unavailable => 69,
+            Kind::Configuration => 78,
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.words)
+    }
+}
+
+impl std::error::Error for Failure {}
+
+const VERSION: &str = {
+    match option_env!("XIETONG_VERSION") {
+        Some(version) => version,
+        None => crate::VERSION,
+    }
+};
+
+/// An OpenAI-compatible gateway where a small and a large language model work together.
+#[derive(Parser)]
+#[command(name = "xietong", version = VERSION, max_term_width = 100)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Serve(serve::Args),
+}
+
+/// Reads the arguments, runs the command, and gives its exit code.
+pub fn main() -> ExitCode {
+    let result = match Arguments::parse().command {
+        Command::Serve(args) => serve::run(args),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            say(&format!("xietong: {failure}"));
+            ExitCode::from(failure.code())
+        }
+    }
+}
+
+/// A line on standard error. That it may be closed is no reason to fail.
+pub(crate) fn say(line: &str) {
+    use std::io::Write;
+    let _ = writeln!(std::io::stderr(), "{line}");
+}

@@ -1,0 +1,112 @@
+//! `xietong serve`: runs the gateway.
+
+use std::path::PathBuf;
+
+use gateway_config::{Config, Provider};
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::{Failure, say};
+use crate::{Listeners, RunError, bind, run_with};
+
+/// Run the gateway.
+///
+/// Without --config it reads xietong.yaml from the working directory; without that file it runs the built-in default:
+/// the embedded small model, and behind it the first provider whose key is in the environment, or else the larger
+/// embedded model.
+#[derive(clap::Args)]
+#[command(after_help = "Example:\n  xietong serve --config xietong.yaml")]
+pub struct Args {
+    /// The configuration file (YAML).
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+/// Runs until SIGTERM or SIGINT.
+///
+/// # Errors
+/// 78 for a configuration that cannot be used, 69 for a port or weights that cannot be had.
+pub fn run(args: Args) -> Result<(), Failure> {
+    let config = load(args.config.as_deref())?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::other)?;
+    let result = runtime.block_on(serve(config, args.config));
+    // A thread that still loads or writes must not hold up the end.
+    runtime.shutdown_background();
+    result
+}
+
+fn load(file: Option<&std::path::Path>) -> Result<Config, Failure> {
+    gateway_config::load(file, &environment).map_err(Failure::configuration)
+}
+
+fn environment(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+async fn serve(config: Config, file: Option<PathBuf>) -> Result<(), Failure> {
+    let data = bind(config.listen).await.map_err(Failure::unavailable)?;
+    let admin = bind(config.admin).await.map_err(Failure::unavailable)?;
+    announce(&config);
+    let reread = file.or_else(|| config.source.clone());
+    let source: crate::Source = Box::new(move || {
+        gateway_config::load(reread.as_deref(), &environment)
+            .map_err(|problems| problems.to_string().lines().map(str::to_owned).collect())
+    });
+    let (data_address, listeners) = (data.local_addr().map_err(Failure::other)?, Listeners { data, admin });
+    let ready = move |config: &Config| say(&invitation(config, data_address));
+    run_with(config, Some(source), listeners, ready, stop_signal()?).await.map_err(|error| match error {
+        RunError::Models(faults) => Failure::unavailable(faults.join("\n")),
+        other => Failure::other(other),
+    })
+}
+
+/// Ends with the first SIGTERM or SIGINT; a second one ends the process at once.
+fn stop_signal() -> Result<impl Future<Output = ()> + Send + 'static, Failure> {
+    let mut terminate = signal(SignalKind::terminate()).map_err(Failure::other)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(Failure::other)?;
+    Ok(async move {
+        tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
+        say("stopping: requests under way are finished; a second signal ends them");
+        tokio::spawn(async move {
+            tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
+            std::process::exit(1);
+        });
+    })
+}
+
+/// What was found, before weights are loaded.
+fn announce(config: &Config) {
+    match &config.source {
+        Some(file) => say(&format!("xietong {} with {}", crate::VERSION, file.display())),
+        None => say(&format!("xietong {} with the built-in default (no configuration file)", crate::VERSION)),
+    }
+    for model in &config.models {
+        say(&format!("  model {}: {}", model.name, describe(model)));
+    }
+    for warning in &config.warnings {
+        say(&format!("  warning: {warning}"));
+    }
+}
+
+fn describe(model: &gateway_config::Model) -> String {
+    match &model.provider {
+        Provider::Embedded(embedded) => format!("in this process, {}", embedded.weights.display()),
+        Provider::Remote(remote) => {
+            let addresses: Vec<&str> = remote.endpoints.iter().map(|endpoint| endpoint.base_url.as_str()).collect();
+            format!("{} at {}", remote.model, addresses.join(", "))
+        }
+    }
+}
+
+fn invitation(config: &Config, data: std::net::SocketAddr) -> String {
+    let name = config.routes.first().map(|route| route.name.clone());
+    let name = name.or_else(|| config.models.first().map(|model| model.name.clone())).unwrap_or_default();
+    let key = if config.clients.is_empty() { "" } else { " -H 'authorization: Bearer YOUR_KEY'" };
+    let body = serde_json::json!({ "model": name, "stream": true,
+        "messages": [{ "role": "user", "content": "What is the capital of France?" }] });
+    format!(
+        "answering on http://{data}/v1, metrics on http://{}/metrics\ntry: curl -sN http://{data}/v1/chat/completions{key} \
+         -H 'content-type: application/json' -d '{body}'",
+        config.admin
+    )
+}
+

@@ -1,0 +1,111 @@
+//! `Plan::Ask`: one model is asked; if it fails, the fallback names the next.
+
+use std::time::Duration;
+
+use router_policies::Rung;
+use tokio::time::sleep;
+
+use super::attempt::attempt;
+use super::rungs::Rungs;
+use super::{Committed, Job};
+use crate::account::Account;
+use crate::error::Failure;
+use crate::setback::{Happened, LONGEST_WAIT, Next, Setback};
+
+/// The longest pause before the first retry; each further one doubles it, up to [`LONGEST_PAUSE`].
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+
+/// Asks `first`, then the rungs that the fallback names, until one answers.
+pub(super) async fn ask(job: &Job, first: Rung, account: &mut Account) -> Result<Committed, Failure> {
+    let mut rungs = Rungs::new(first, job.ladder.len(), job.fallback, |rung| job.ladder[rung.0].able);
+    let mut setbacks = Vec::new();
+    while let Some(rung) = rungs.next() {
+        match ask_rung(job, rung, account).await {
+            Ok(committed) => return Ok(committed),
+            Err(setback) => {
+                match setback.next() {
+                    Next::Client => return Err(failure(&[setback])),
+                    Next::LargerContext => {
+                        let context = |rung: Rung| job.ladder[rung.0].pool.model.context.unwrap_or(u64::MAX);
+                        rungs.keep(|other| context(other) > context(rung));
+                    }
+                    Next::SameModel | Next::OtherRung => {}
+                }
+                setbacks.push(setback);
+            }
+        }
+    }
+    Err(failure(&setbacks))
+}
+
+/// Asks one rung, again where that may help and the retry budget allows it.
+async fn ask_rung(job: &Job, rung: Rung, account: &mut Account) -> Result<Committed, Setback> {
+    let pool = &job.ladder[rung.0].pool;
+    pool.arrived();
+    let mut tries = 0;
+    loop {
+        let setback = match attempt(job, pool, account).await {
+            Ok(committed) => return Ok(committed),
+            Err(setback) => setback,
+        };
+        let asked_to_wait = setback.retry_after.unwrap_or_default();
+        let again = setback.next() == Next::SameModel && tries < pool.model.retries && asked_to_wait <= LONGEST_WAIT;
+        if !again || !pool.may_retry() {
+            return Err(setback);
+        }
+        sleep(asked_to_wait.max(pause(tries, job.id.draw()))).await;
+        tries += 1;
+    }
+}
+
+/// Full jitter: anything up to the longest pause of this try (AWS Architecture Blog, "Exponential Backoff And
+/// Jitter"). `draw` is in 0..1.
+fn pause(tries: u32, draw: f64) -> Duration {
+    FIRST_PAUSE.saturating_mul(1 << tries.min(8)).min(LONGEST_PAUSE).mul_f64(draw)
+}
+
+/// What the client is told when no rung answered. A rate limit is only the answer where every rung had one.
+fn failure(setbacks: &[Setback]) -> Failure {
+    let busy = |setback: &Setback| matches!(setback.what, Happened::RateLimited | Happened::Full);
+    if !setbacks.is_empty() && setbacks.iter().all(busy) {
+        return Failure::UpstreamBusy(setbacks.iter().filter_map(|setback| setback.retry_after).min());
+    }
+    let Some(last) = setbacks.iter().rev().find(|setback| !busy(setback)) else { return Failure::UpstreamDown };
+    let said = last.complaint.as_deref().cloned();
+    match last.what {
+        Happened::Refused(status) => said.map_or(Failure::UpstreamFaulty, |said| Failure::Refused(status, said)),
+        Happened::TooLong => Failure::TooLong(said),
+        Happened::Silent | Happened::Stalled | Happened::Overran => Failure::UpstreamSlow,
+        Happened::Unreachable | Happened::Ejected | Happened::ServerError(503 | 529) => Failure::UpstreamDown,
+        _ => Failure::UpstreamFaulty,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_client_hears_of_a_rate_limit_only_where_every_rung_had_one() {
+        let limited = |seconds| Setback {
+            retry_after: Some(Duration::from_secs(seconds)),
+            ..Setback::new(Happened::RateLimited)
+        };
+        let check = |setbacks: &[Setback], status| assert_eq!(failure(setbacks).status(), status, "{setbacks:?}");
+        check(&[limited(3), limited(2)], 429);
+        check(&[Setback::new(Happened::Silent), limited(2)], 504);
+        check(&[limited(2), Setback::new(Happened::Unreachable)], 503);
+        check(&[Setback::new(Happened::Faulty(401))], 502);
+        check(&[Setback::new(Happened::Cut)], 502);
+        check(&[Setback::new(Happened::ServerError(500))], 502);
+        check(&[], 503);
+    }
+
+    #[test]
+    fn pauses_grow_and_stay_bounded() {
+        assert_eq!(pause(0, 0.5), Duration::from_millis(50));
+        assert_eq!(pause(3, 0.5), Duration::from_millis(400));
+        assert_eq!(pause(u32::MAX, 1.0), LONGEST_PAUSE);
+    }
+}

@@ -1,0 +1,85 @@
+//! Carries out a plan until an answer is committed. Retries, failover and held tokens happen in here and nowhere
+//! else: what comes out is an answer that we stand by, or a failure.
+
+mod ask;
+mod attempt;
+mod rungs;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use gateway_config::{Fallback, Model};
+use http::HeaderMap;
+use router_policies::Plan;
+
+use crate::account::Account;
+use crate::error::Failure;
+use crate::protocol::{Chat, Chunk};
+use crate::request_id::RequestId;
+use crate::upstreams::{Chunks, Pool, Visit};
+
+/// A request that is ready to be carried out.
+pub struct Job {
+    /// What the client asks.
+    pub chat: Arc<Chat>,
+    /// The rungs, from small to large.
+    pub ladder: Vec<Rungside>,
+    /// What was decided.
+    pub plan: Plan,
+    /// Where to go when a rung fails.
+    pub fallback: Fallback,
+    /// Whose request this is.
+    pub on_behalf: Arc<str>,
+    /// Its name.
+    pub id: RequestId,
+    /// Trace context to send along.
+    pub trace: HeaderMap,
+}
+
+/// A rung with its endpoints.
+#[derive(Clone)]
+pub struct Rungside {
+    /// The endpoints.
+    pub pool: Arc<Pool>,
+    /// Whether this model can serve the request.
+    pub able: bool,
+}
+
+/// An answer that we stand by.
+pub struct Committed {
+    /// Who gave it.
+    pub model: Arc<Model>,
+    /// Headers of the upstream that clients may see.
+    pub headers: HeaderMap,
+    /// The answer.
+    pub answer: Standing,
+}
+
+/// An answer, whole and final, or begun.
+pub enum Standing {
+    /// The body that the client gets, usage and cost included.
+    Whole(Bytes),
+    /// A stream whose first token is here.
+    Begun(Begun),
+}
+
+/// A stream whose first token is here.
+pub struct Begun {
+    /// What came so far, the first token last.
+    pub held: Vec<Chunk>,
+    /// What follows.
+    pub rest: Chunks,
+    /// The place at the endpoint.
+    pub visit: Visit,
+}
+
+/// How dispatch ends: an answer or a failure, and the account with every attempt in it, for the caller to close.
+pub type Settlement = (Result<Committed, Failure>, Account);
+
+/// Carries out the plan.
+pub async fn dispatch(job: Job, mut account: Account) -> Settlement {
+    let result = match job.plan {
+        Plan::Ask(rung) => ask::ask(&job, rung, &mut account).await,
+    };
+    (result, account)
+}

@@ -1,0 +1,272 @@
+//! Every way to fail a client → status, code, words, and whose fault it is. The one place where failures become HTTP.
+
+use std::time::Duration;
+
+use http::{HeaderValue, Response, StatusCode, header};
+
+use crate::body::Body;
+use crate::protocol::{self, BadRequest, Complaint};
+use crate::record::Outcome;
+use crate::request_id::RequestId;
+
+/// An answer that is an error.
+#[derive(Debug, Clone)]
+pub enum Failure {
+    /// The request does not say what it must, or says it wrongly.
+    BadRequest(BadRequest),
+    /// Two different credentials in one request.
+    TwoKeys,
+    /// The data port asks for a key and none came.
+    NoKey,
+    /// A key that belongs to no client.
+    WrongKey,
+    /// The client may not use this name, or it does not exist: told apart only in the log.
+    NoSuchModel(String),
+    /// No such path.
+    NoSuchPath,
+    /// The path exists, the method does not; holds what is allowed.
+    WrongMethod(&'static str),
+    /// More bytes than allowed; holds the limit.
+    TooLarge(usize),
+    /// The body is not JSON by its own account.
+    NotJson,
+    /// The body is compressed.
+    Encoded,
+    /// The body did not arrive in time, or broke off.
+    BodyLate(Duration),
+    /// A connection that breaks the protocol within a request.
+    BodyCut,
+    /// No model of the route can serve this request; says why.
+    NothingFits(String),
+    /// The request must stay on local models and no local one can serve it.
+    NothingLocal(String),
+    /// A client's own limit; holds its words and how long to wait.
+    RateLimited(String, Duration),
+    /// The provider refuses the request; its own words and status are passed on.
+    Refused(u16, Complaint),
+    /// The prompt is longer than any model's context.
+    TooLong(Option<Complaint>),
+    /// All models that may answer ask us to slow down; holds for how long.
+    UpstreamBusy(Option<Duration>),
+    /// Models were too slow.
+    UpstreamSlow,
+    /// Models could not be reached, or failed.
+    UpstreamDown,
+    /// An upstream's answer is none, or says that the gateway's own credentials are at fault.
+    UpstreamFaulty,
+    /// An answer broke off after its first byte.
+    Truncated,
+    /// The process is stopping.
+    Stopping,
+    /// A fault of our own.
+    Internal,
+}
+
+/// What a failure looks like from outside.
+struct Face {
+    status: u16,
+    kind: &'static str,
+    code: &'static str,
+    message: String,
+}
+
+impl Failure {
+    /// The error's code, from a fixed set but for what a client's own request or a provider is quoted with.
+    pub fn code(&self) -> &'static str {
+        self.face().code
+    }
+
+    /// The status.
+    pub fn status(&self) -> u16 {
+        self.face().status
+    }
+
+    /// Whose fault it is.
+    pub fn outcome(&self) -> Outcome {
+        match self {
+            Self::Truncated => Outcome::Cut,
+            _ if self.status() < 500 && !matches!(self, Self::UpstreamBusy(_)) => Outcome::Refused,
+            _ => Outcome::Failed,
+        }
+    }
+
+    fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::RateLimited(_, wait) => Some(*wait),
+            Self::UpstreamBusy(wait) => Some(wait.unwrap_or(Duration::from_secs(1))),
+            Self::UpstreamDown | Self::Stopping => Some(Duration::from_secs(1)),
+            _ => None,
+        }
+    }
+
+    fn face(&self) -> Face {
+        let face = |status, kind, code, message: &str| Face { status, kind, code, message: message.to_owned() };
+        const INVALID: &str = "invalid_request_error";
+        match self {
+            Self::BadRequest(bad) => {
+                let code = bad.code.unwrap_or("invalid_request");
+                face(400, INVALID, code, &bad.message)
+            }
+            Self::TwoKeys => face(
+                400,
+                INVALID,
+                "ambiguous_credentials",
+                "The request carries two different keys. Send one, as `Authorization: Bearer KEY`.",
+            ),
+            Self::NoKey => face(
+                401,
+                INVALID,
+                "invalid_api_key",
+                "This endpoint asks for a key and the request has none. Send `Authorization: Bearer KEY` with a key that \
+                 the gateway's operator gave you.",
+            ),
+            Self::WrongKey => face(
+                401,
+                INVALID,
+                "invalid_api_key",
+                "The key is not one that this gateway knows. Check it for missing characters, or ask the gateway's operator.",
+            ),
+            Self::NoSuchModel(name) => Face {
+                status: 404,
+                kind: INVALID,
+                code: "model_not_found",
+                message: format!(
+                    "The model `{}` does not exist here or is not open to you. `GET /v1/models` lists what is.",
+                    shown(name)
+                ),
+            },
+            Self::NoSuchPath => face(
+                404,
+                INVALID,
+                "unknown_url",
+                "There is nothing at this path. Clients of OpenAI's API use the base URL `http://HOST:PORT/v1`.",
+            ),
+            Self::WrongMethod(allowed) => Face {
+                status: 405,
+                kind: INVALID,
+                code: "method_not_allowed",
+                message: format!("This path answers {allowed} only."),
+            },
+            Self::TooLarge(limit) => Face {
+                status: 413,
+                kind: INVALID,
+                code: "request_too_large",
+                message: format!("The request body is larger than {limit} bytes, the limit of this gateway."),
+            },
+            Self::NotJson => {
+                face(415, INVALID, "unsupported_media_type", "Send the body as JSON, with `Content-Type: application/json`.")
+            }
+            Self::Encoded => {
+                face(415, INVALID, "unsupported_encoding", "Send the body as it is: compressed bodies are not accepted.")
+            }
+            Self::BodyLate(limit) => Face {
+                status: 408,
+                kind: INVALID,
+                code: "request_timeout",
+                message: format!("The request body did not arrive within {} s.", limit.as_secs_f64()),
+            },
+            Self::BodyCut => face(400, INVALID, "incomplete_body", "The request body broke off."),
+            Self::NothingFits(why) => face(400, INVALID, "unsupported_by_models", why),
+            Self::NothingLocal(why) => face(400, INVALID, "no_local_model", why),
+            Self::RateLimited(words, _) => face(429, "rate_limit_error", "rate_limit_exceeded", words),
+            Self::Refused(status, complaint) => {
+                let code = if complaint.is_content_policy() { "content_policy_violation" } else { "upstream_refused" };
+                face(*status, INVALID, code, &complaint.message)
+            }
+            Self::TooLong(complaint) => face(
+                400,
+                INVALID,
+                "context_length_exceeded",
+                complaint.as_ref().map_or("The prompt is longer than the context of any model that may answer it.", |said| {
+                    said.message.as_str()
+                }),
+            ),
+            Self::UpstreamBusy(_) => face(
+                429,
+                "rate_limit_error",
+                "rate_limit_exceeded",
+                "Every model that may answer is at its provider's rate limit. Try again later.",
+            ),
+            Self::UpstreamSlow => {
+                face(504, "server_error", "upstream_timeout", "No model answered in time, on any rung that may answer.")
+            }
+            Self::UpstreamDown => {
+                face(503, "server_error", "upstream_unavailable", "No model that may answer can be reached, or all failed.")
+            }
+            Self::UpstreamFaulty => face(
+                502,
+                "server_error",
+                "upstream_error",
+                "The models that may answer gave no usable answer. The gateway's log names the cause for its operator.",
+            ),
+            Self::Truncated => face(
+                502,
+                "server_error",
+                "upstream_truncated",
+                "The model's answer broke off and could not be finished; what was sent is incomplete.",
+            ),
+            Self::Stopping => {
+                face(503, "server_error", "shutting_down", "This gateway is stopping; send the request to another, or again.")
+            }
+            Self::Internal => face(500, "server_error", "internal_error", "The gateway failed on this request."),
+        }
+    }
+
+    /// As an OpenAI error body.
+    pub fn body(&self) -> bytes::Bytes {
+        let face = self.face();
+        let param = match self {
+            Self::BadRequest(bad) => bad.param.as_deref(),
+            Self::NoSuchModel(_) => Some("model"),
+            _ => None,
+        };
+        // A provider's own words for a refused request keep its own code, so that SDKs and people recognise it.
+        if let Self::Refused(_, complaint) | Self::TooLong(Some(complaint)) = self {
+            let kind = complaint.kind.as_deref().unwrap_or(face.kind);
+            let code = complaint.code.as_deref().unwrap_or(face.code);
+            return protocol::error_body(&face.message, kind, param, Some(code));
+        }
+        protocol::error_body(&face.message, face.kind, param, Some(face.code))
+    }
+
+    /// As an answer, before any byte of another was sent.
+    pub fn response(&self, id: &RequestId) -> Response<Body> {
+        let mut response = Response::new(Body::full(self.body()));
+        *response.status_mut() = StatusCode::from_u16(self.status()).unwrap_or(StatusCode::BAD_GATEWAY);
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert("x-request-id", id.header());
+        if let Some(wait) = self.retry_after() {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(wait.as_secs_f64().ceil().max(1.0) as u64));
+        }
+        if let Self::WrongMethod(allowed) = self {
+            headers.insert(header::ALLOW, HeaderValue::from_static(allowed));
+        }
+        // Our own tries are spent: another one by the SDK would multiply with them.
+        if self.outcome() == Outcome::Failed && !matches!(self, Self::Stopping) {
+            headers.insert("x-should-retry", HeaderValue::from_static("false"));
+        }
+        response
+    }
+}
+
+impl From<BadRequest> for Failure {
+    fn from(bad: BadRequest) -> Self {
+        Self::BadRequest(bad)
+    }
+}
+
+/// At most 64 characters of a client's text, control and bidirectional characters escaped.
+pub fn shown(text: &str) -> String {
+    let mut shown: String = text.chars().take(64).flat_map(escaped).collect();
+    if text.chars().nth(64).is_some() {
+        shown.push('…');
+    }
+    shown
+}
+
+fn escaped(c: char) -> impl Iterator<Item = char> {
+    let invisible = c.is_control() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let (plain, escape) = if invisible { (None, Some(c.escape_unicode())) } else { (Some(c), None) };
+    plain.into_iter().chain(escape.into_iter().flatten())
+}

@@ -1,0 +1,73 @@
+//! What all requests share.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::SystemTime;
+
+use arc_swap::ArcSwap;
+use gateway_config::Config;
+use tokio::time::Instant;
+
+use crate::account::{Account, Books};
+use crate::record::Call;
+use crate::request_id::RequestId;
+use crate::snapshot::Snapshot;
+
+/// The running gateway.
+pub struct Gateway {
+    snapshot: ArcSwap<Snapshot>,
+    /// Metrics and log.
+    pub books: Books,
+    /// When it started, in seconds since 1970.
+    pub started: u64,
+    stopping: AtomicBool,
+}
+
+impl Gateway {
+    /// Makes a configuration ready; loads weights.
+    ///
+    /// # Errors
+    /// One sentence for each model that cannot be made ready.
+    pub fn new(config: Config, books: Books) -> Result<Self, Vec<String>> {
+        let snapshot = Snapshot::build(config, &books, None)?;
+        books.metrics.config_generation.set(1);
+        let started = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
+        Ok(Self { snapshot: ArcSwap::from_pointee(snapshot), books, started, stopping: AtomicBool::new(false) })
+    }
+
+    /// The configuration in use now. A request keeps the one that it began with.
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        self.snapshot.load_full()
+    }
+
+    /// Puts another configuration to use for requests from now on; those under way keep theirs.
+    ///
+    /// # Errors
+    /// As for [`Gateway::new`]; then nothing has changed.
+    pub fn replace(&self, config: Config) -> Result<(), Vec<String>> {
+        let next = Snapshot::build(config, &self.books, Some(&self.snapshot()))?;
+        self.snapshot.store(Arc::new(next));
+        self.books.metrics.config_generation.inc();
+        Ok(())
+    }
+
+    /// Opens an account.
+    pub fn account(&self, snapshot: &Snapshot, id: RequestId, call: Call, arrived: Instant) -> Account {
+        Account::open(&self.books, snapshot.config.log, snapshot.config.currency, id, call, arrived)
+    }
+
+    /// From now on the gateway is not ready, and finishes what is under way.
+    pub fn stop(&self) {
+        self.stopping.store(true, Ordering::Release);
+    }
+
+    /// Whether it is stopping.
+    pub fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Acquire)
+    }
+
+    /// Says something to the operator.
+    pub fn note(&self, text: &str) {
+        self.books.log.note(self.snapshot.load().config.log, text);
+    }
+}

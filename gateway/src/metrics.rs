@@ -1,0 +1,232 @@
+//! Every metric. A field's doc comment is its HELP; label values come from the configuration and fixed words only.
+
+use prometheus::core::Collector;
+use prometheus::{
+    CounterVec, GaugeVec, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
+};
+use router_policies::Currency;
+
+use crate::record::{Asked, Attempt, NONE, Record};
+
+/// Seconds: from a fraction of a millisecond (a cache hit on the same machine) to the longest answers.
+const REQUEST_SECONDS: &[f64] =
+    &[0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92, 163.84, 327.68];
+/// Seconds: the buckets of the OpenTelemetry conventions for generative AI, and Envoy's longer ones.
+const FIRST_TOKEN_SECONDS: &[f64] = &[
+    0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0, 15.0, 20.0, 30.0, 45.0,
+    60.0,
+];
+/// Seconds: the buckets of the OpenTelemetry conventions for generative AI.
+const TOKEN_SECONDS: &[f64] = &[0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1.0, 2.5];
+/// Seconds: what happens inside the process.
+const INNER_SECONDS: &[f64] =
+    &[0.00001, 0.000025, 0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 1.0];
+/// Shares of one.
+const TENTHS: &[f64] = &[0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0];
+
+const GEN_AI: &[&str] = &[
+    "gen_ai_operation_name",
+    "gen_ai_original_model",
+    "gen_ai_request_model",
+    "gen_ai_response_model",
+    "gen_ai_provider_name",
+    "error_type",
+];
+
+macro_rules! metrics {
+    (@buckets) => { &[] };
+    (@buckets $buckets:expr) => { $buckets };
+    ($( #[doc = $help:literal] $field:ident: $kind:ident = $name:literal, $labels:expr $(, $buckets:expr)?; )*) => {
+        /// The registry and what is in it.
+        pub struct Metrics {
+            registry: Registry,
+            $( #[doc = $help] pub $field: $kind, )*
+        }
+
+        impl Metrics {
+            fn register(registry: Registry) -> Result<Self, prometheus::Error> {
+                $( let $field = <$kind as Named>::named($name, $help.trim(), $labels, metrics!(@buckets $($buckets)?))?;
+                   registry.register(Box::new($field.clone()))?; )*
+                Ok(Self { registry, $($field),* })
+            }
+        }
+    };
+}
+
+metrics! {
+    /// Requests, by how they ended for the client.
+    requests: IntCounterVec = "xietong_requests_total", &["route", "model", "client", "endpoint", "outcome"];
+    /// Decisions of routes, by the model asked first, the plan and the reason.
+    decisions: IntCounterVec = "xietong_decisions_total", &["route", "model", "plan", "reason"];
+    /// Requests that went on from one rung of a ladder to another, by the reason.
+    escalations: IntCounterVec = "xietong_escalations_total", &["route", "from", "to", "reason"];
+    /// Attempts at upstreams, by how they ended.
+    attempts: IntCounterVec = "xietong_attempts_total", &["model", "endpoint_id", "result"];
+    /// Tokens of all attempts; the kinds are disjoint and add up.
+    tokens: IntCounterVec = "xietong_tokens_total", &["model", "client", "kind"];
+    /// What all attempts cost, in the account currency; attempts at models without a price are not in it.
+    cost: CounterVec = "xietong_cost_total", &["route", "model", "client", "currency"];
+    /// What the same answers would have cost from the top of the ladder, in the account currency.
+    baseline_cost: CounterVec = "xietong_baseline_cost_total", &["route", "client", "currency"];
+    /// Cost of attempts that brought the client nothing, in the account currency.
+    wasted_cost: CounterVec = "xietong_wasted_cost_total", &["route", "model", "currency", "cause"];
+    /// Difficulty of routed requests: one minus the chance that the smallest rung suffices.
+    difficulty: HistogramVec = "xietong_difficulty", &["route"], TENTHS;
+    /// Time in Xietong until an answer's head, waiting for upstreams excluded.
+    overhead: HistogramVec = "xietong_overhead_seconds", &["route"], INNER_SECONDS;
+    /// Time to score a prompt.
+    scoring: HistogramVec = "xietong_scoring_seconds", &[], INNER_SECONDS;
+    /// Time from a request's arrival to the end of its answer.
+    request_duration: HistogramVec = "gen_ai_server_request_duration_seconds", GEN_AI, REQUEST_SECONDS;
+    /// Time from a request's arrival to the first token handed on.
+    first_token: HistogramVec = "gen_ai_server_time_to_first_token_seconds", GEN_AI, FIRST_TOKEN_SECONDS;
+    /// Time per token of the answer after the first.
+    per_token: HistogramVec = "gen_ai_server_time_per_output_token_seconds", GEN_AI, TOKEN_SECONDS;
+    /// Whether an endpoint is open for traffic (1) or ejected (0).
+    upstream_health: IntGaugeVec = "xietong_upstream_health", &["model", "endpoint_id"];
+    /// Events of upstream streams that could not be read and were skipped.
+    malformed_events: IntCounterVec = "xietong_malformed_events_total", &["model"];
+    /// Requests under way.
+    in_flight: IntGauge = "xietong_in_flight", &[];
+    /// Number of the configuration in use; it grows with each reload that changed something.
+    config_generation: IntGauge = "xietong_config_generation", &[];
+    /// Attempts to load a changed configuration.
+    config_reloads: IntCounterVec = "xietong_config_reloads_total", &["result"];
+    /// Log lines that were dropped because the log's reader was too slow.
+    log_dropped: IntCounterVec = "xietong_log_dropped_total", &[];
+    /// The running build; always 1.
+    build_info: IntGaugeVec = "xietong_build_info", &["version", "commit"];
+}
+
+impl Metrics {
+    /// A fresh registry with everything in it.
+    ///
+    /// # Errors
+    /// Only if two metrics had the same name or an invalid one, which tests exclude.
+    pub fn new() -> Result<Self, prometheus::Error> {
+        let metrics = Self::register(Registry::new())?;
+        metrics.build_info.with_label_values(&[crate::VERSION, crate::COMMIT]).set(1);
+        for result in ["ok", "refused", "unchanged"] {
+            metrics.config_reloads.with_label_values(&[result]);
+        }
+        metrics.log_dropped.with_label_values::<&str>(&[]);
+        metrics.scoring.with_label_values::<&str>(&[]);
+        Ok(metrics)
+    }
+
+    /// The registry in Prometheus' text format.
+    pub fn text(&self) -> String {
+        let mut text = String::new();
+        // Writing to a String cannot fail; an encoding fault would leave the text short, which scrapers notice.
+        let _ = TextEncoder::new().encode_utf8(&self.registry.gather(), &mut text);
+        text
+    }
+
+    /// Counts a request that is over.
+    pub fn observe(&self, record: &Record, currency: Currency) {
+        let route = record.route_name();
+        let client = record.client_name();
+        let model = record.model().map_or(NONE, |model| &model.name);
+        let labels = [route, model, client, record.call.word(), record.outcome.word()];
+        self.requests.with_label_values(&labels).inc();
+        self.overhead.with_label_values(&[route]).observe(record.overhead.as_secs_f64());
+        if let Some(scoring) = record.scoring {
+            self.scoring.with_label_values::<&str>(&[]).observe(scoring.as_secs_f64());
+        }
+        self.observe_decision(record);
+        for attempt in &record.attempts {
+            self.observe_attempt(record, attempt, currency);
+        }
+        if let Some(baseline) = record.baseline {
+            let labels = [route, client, currency.code()];
+            self.baseline_cost.with_label_values(&labels).inc_by(baseline.units());
+        }
+        self.observe_times(record);
+    }
+
+    fn observe_decision(&self, record: &Record) {
+        let (Asked::Route(route), Some(decided)) = (&record.asked, &record.decided) else { return };
+        let first = decided.decision.plan.first().0;
+        let model = route.ladder.get(first).map_or(NONE, |model| &model.name);
+        let labels = [route.name.as_str(), model, decided.decision.plan.word(), decided.decision.reason.word()];
+        self.decisions.with_label_values(&labels).inc();
+        if let Some(scores) = &decided.scores {
+            self.difficulty.with_label_values(&[&route.name]).observe(scores.difficulty);
+        }
+        for pair in record.attempts.windows(2) {
+            if pair[0].model.name != pair[1].model.name {
+                let labels = [route.name.as_str(), &pair[0].model.name, &pair[1].model.name, pair[0].result];
+                self.escalations.with_label_values(&labels).inc();
+            }
+        }
+    }
+
+    fn observe_attempt(&self, record: &Record, attempt: &Attempt, currency: Currency) {
+        let (model, route, client) = (attempt.model.name.as_str(), record.route_name(), record.client_name());
+        self.attempts.with_label_values(&[model, &attempt.endpoint, attempt.result]).inc();
+        let usage = &attempt.usage;
+        let kinds = [
+            ("input", usage.input),
+            ("cached_input", usage.cached_input),
+            ("output", usage.output),
+            ("reasoning", usage.reasoning),
+        ];
+        for (kind, tokens) in kinds {
+            self.tokens.with_label_values(&[model, client, kind]).inc_by(tokens);
+        }
+        let Some(cost) = attempt.cost else { return };
+        self.cost.with_label_values(&[route, model, client, currency.code()]).inc_by(cost.units().max(0.0));
+        if let Some(waste) = attempt.wasted {
+            let labels = [route, model, currency.code(), waste.word()];
+            self.wasted_cost.with_label_values(&labels).inc_by(cost.units().max(0.0));
+        }
+    }
+
+    fn observe_times(&self, record: &Record) {
+        let Some(model) = record.model() else { return };
+        let sent = match &model.provider {
+            gateway_config::Provider::Remote(remote) => remote.model.as_str(),
+            gateway_config::Provider::Embedded(_) => &model.name,
+        };
+        let answered = record.answer().map_or(NONE, |attempt| &attempt.model.name);
+        let error = record.error.unwrap_or("");
+        let labels =
+            [record.call.word(), record.asked_name(), sent, answered, model.provider.name(), error];
+        self.request_duration.with_label_values(&labels).observe(record.total.as_secs_f64());
+        let Some(first_token) = record.first_token.filter(|_| record.stream) else { return };
+        self.first_token.with_label_values(&labels).observe(first_token.as_secs_f64());
+        let tokens = record.answer().map_or(0, |attempt| attempt.usage.completion());
+        if let (Some(writing), 2..) = (record.writing, tokens) {
+            self.per_token.with_label_values(&labels).observe(writing.as_secs_f64() / (tokens - 1) as f64);
+        }
+    }
+}
+
+/// A metric that can be made from its name.
+trait Named: Collector + Sized {
+    fn named(name: &str, help: &str, labels: &[&str], buckets: &[f64]) -> Result<Self, prometheus::Error>;
+}
+
+macro_rules! named {
+    ($($kind:ident),*) => { $(
+        impl Named for $kind {
+            fn named(name: &str, help: &str, labels: &[&str], _: &[f64]) -> Result<Self, prometheus::Error> {
+                Self::new(Opts::new(name, help), labels)
+            }
+        }
+    )* };
+}
+
+named!(IntCounterVec, CounterVec, IntGaugeVec, GaugeVec);
+
+impl Named for IntGauge {
+    fn named(name: &str, help: &str, _: &[&str], _: &[f64]) -> Result<Self, prometheus::Error> {
+        Self::new(name, help)
+    }
+}
+
+impl Named for HistogramVec {
+    fn named(name: &str, help: &str, labels: &[&str], buckets: &[f64]) -> Result<Self, prometheus::Error> {
+        Self::new(HistogramOpts::new(name, help).buckets(buckets.to_vec()), labels)
+    }
+}

@@ -1,0 +1,219 @@
+//! What is known of a request when it is over: the source of its metrics and its log line.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use gateway_config::{Client, Model, Route};
+use router_policies::{Decision, Money, Usage};
+
+use crate::request_id::RequestId;
+
+/// The label for what a request did not have: a route, a model, a client.
+pub const NONE: &str = "-";
+
+/// One request from beginning to end.
+#[derive(Debug, Clone)]
+pub struct Record {
+    /// The request's name.
+    pub id: RequestId,
+    /// Which call of the API.
+    pub call: Call,
+    /// Who asked; `None` on an open port or before a caller is known.
+    pub client: Option<Arc<Client>>,
+    /// What was asked for by name.
+    pub asked: Asked,
+    /// Whether a stream was asked for.
+    pub stream: bool,
+    /// What the policy decided.
+    pub decided: Option<Decided>,
+    /// Every attempt at a model, in order.
+    pub attempts: Vec<Attempt>,
+    /// The attempt whose answer the client got.
+    pub answered_by: Option<usize>,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// The status that the client saw.
+    pub status: u16,
+    /// The code of the error that the client saw.
+    pub error: Option<&'static str>,
+    /// From the request's arrival to the first token handed on.
+    pub first_token: Option<Duration>,
+    /// From the first token to the last.
+    pub writing: Option<Duration>,
+    /// From arrival to end.
+    pub total: Duration,
+    /// Of that, in Xietong itself, until the answer's head: reading, scoring, deciding.
+    pub overhead: Duration,
+    /// Of that, scoring.
+    pub scoring: Option<Duration>,
+    /// What the same answer would have cost from the top of the ladder.
+    pub baseline: Option<Money>,
+}
+
+/// What the client named in `model`.
+#[derive(Debug, Clone)]
+pub enum Asked {
+    /// Nothing that the configuration knows, or not read yet.
+    Nothing,
+    /// A route.
+    Route(Arc<Route>),
+    /// A model.
+    Model(Arc<Model>),
+}
+
+/// A call of the API.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Call {
+    /// `POST /v1/chat/completions`.
+    Chat,
+    /// `GET /v1/models` and `/v1/models/{id}`.
+    Models,
+    /// None that exists.
+    Unknown,
+}
+
+impl Call {
+    /// The label of `xietong_requests_total{endpoint}`.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Chat => "chat",
+            Self::Models => "models",
+            Self::Unknown => NONE,
+        }
+    }
+}
+
+/// A decision and the scores behind it.
+#[derive(Debug, Clone, Copy)]
+pub struct Decided {
+    /// What was decided, and why.
+    pub decision: Decision,
+    /// `None` when a model was asked for by name.
+    pub scores: Option<Scores>,
+}
+
+/// What the scorer said.
+#[derive(Debug, Clone, Copy)]
+pub struct Scores {
+    /// 0..=1.
+    pub difficulty: f64,
+    /// -1..=1.
+    pub gain: f64,
+    /// 0..=1.
+    pub familiarity: f64,
+}
+
+/// One attempt at one model.
+#[derive(Debug, Clone)]
+pub struct Attempt {
+    /// The model.
+    pub model: Arc<Model>,
+    /// The endpoint's id.
+    pub endpoint: Arc<str>,
+    /// How it ended: `ok`, `abandoned`, or a setback's word.
+    pub result: &'static str,
+    /// What it used, or may have used.
+    pub usage: Usage,
+    /// What it cost; `None` where the model has no price.
+    pub cost: Option<Money>,
+    /// How long the model worked on it.
+    pub busy: Duration,
+    /// Why its cost brought the client nothing, if so.
+    pub wasted: Option<Waste>,
+    /// The status and code that the provider gave, for the operator. Not its words: those may quote the prompt.
+    pub detail: Option<String>,
+}
+
+/// Why an attempt's cost brought the client nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Waste {
+    /// Another attempt was needed.
+    Retried,
+    /// The client left.
+    Abandoned,
+}
+
+impl Waste {
+    /// The label of `xietong_wasted_cost_total{cause}`.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Retried => "retried",
+            Self::Abandoned => "abandoned",
+        }
+    }
+}
+
+/// How a request ended for the client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// The answer was whole.
+    Complete,
+    /// The answer broke off after its first byte; the client was told.
+    Cut,
+    /// The client left first.
+    Abandoned,
+    /// The request itself was at fault, or not allowed.
+    Refused,
+    /// No model answered.
+    Failed,
+}
+
+impl Outcome {
+    /// The label of `xietong_requests_total{outcome}`.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Complete => "complete",
+            Self::Cut => "cut",
+            Self::Abandoned => "abandoned",
+            Self::Refused => "refused",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+impl Record {
+    /// The route's name, or `-`.
+    pub fn route_name(&self) -> &str {
+        match &self.asked {
+            Asked::Route(route) => &route.name,
+            _ => NONE,
+        }
+    }
+
+    /// The name that the client asked for, if the configuration knows it, or `-`.
+    pub fn asked_name(&self) -> &str {
+        match &self.asked {
+            Asked::Route(route) => &route.name,
+            Asked::Model(model) => &model.name,
+            Asked::Nothing => NONE,
+        }
+    }
+
+    /// Whether the client may see what was decided.
+    pub fn shows_decision(&self) -> bool {
+        match &self.asked {
+            Asked::Route(route) => route.expose_decisions,
+            _ => true,
+        }
+    }
+
+    /// The client's name, or `-`.
+    pub fn client_name(&self) -> &str {
+        self.client.as_ref().map_or(NONE, |client| &client.name)
+    }
+
+    /// The attempt that answered.
+    pub fn answer(&self) -> Option<&Attempt> {
+        self.answered_by.and_then(|at| self.attempts.get(at))
+    }
+
+    /// The model that answered, else the last that was asked.
+    pub fn model(&self) -> Option<&Arc<Model>> {
+        self.answer().or(self.attempts.last()).map(|attempt| &attempt.model)
+    }
+
+    /// The cost of all attempts; `None` when one of them has no known price.
+    pub fn cost(&self) -> Option<Money> {
+        self.attempts.iter().map(|attempt| attempt.cost).sum()
+    }
+}

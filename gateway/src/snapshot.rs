@@ -1,0 +1,86 @@
+//! A configuration made ready for use: what requests of one generation share.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use gateway_config::{Client, Config, Model, Route};
+
+use crate::account::Books;
+use crate::upstreams::Pool;
+
+/// Everything that changes with a reload.
+pub struct Snapshot {
+    /// The configuration.
+    pub config: Config,
+    pools: HashMap<String, Arc<Pool>>,
+    clients: HashMap<[u8; 32], Arc<Client>>,
+}
+
+impl Snapshot {
+    /// Makes every model ready to be asked. Pools of `before` are kept where the model did not change, so that
+    /// weights are loaded once and breakers keep what they know.
+    ///
+    /// # Errors
+    /// In words for the operator, one sentence a fault.
+    pub fn build(config: Config, books: &Books, before: Option<&Self>) -> Result<Self, Vec<String>> {
+        let (mut pools, mut faults) = (HashMap::new(), Vec::new());
+        for model in &config.models {
+            let kept = before.and_then(|before| before.kept(model, &config));
+            let pool = match kept {
+                Some(pool) => Ok(pool),
+                None => Pool::build(model, config.proxy.as_ref(), books, config.log).map(Arc::new),
+            };
+            match pool {
+                Ok(pool) => drop(pools.insert(model.name.clone(), pool)),
+                Err(fault) => faults.push(fault),
+            }
+        }
+        if !faults.is_empty() {
+            return Err(faults);
+        }
+        let clients = config.clients.iter().map(|client| (client.key.0, Arc::clone(client))).collect();
+        Ok(Self { config, pools, clients })
+    }
+
+    /// The pool of a model of this configuration.
+    pub fn pool(&self, model: &Model) -> Option<&Arc<Pool>> {
+        self.pools.get(&model.name)
+    }
+
+    /// All pools.
+    pub fn pools(&self) -> impl Iterator<Item = &Arc<Pool>> {
+        self.pools.values()
+    }
+
+    /// The client whose key has this SHA-256.
+    pub fn client(&self, hash: &[u8; 32]) -> Option<&Arc<Client>> {
+        self.clients.get(hash)
+    }
+
+    /// The route or model of this name, if this client may use it.
+    pub fn target(&self, name: &str, client: Option<&Client>) -> Option<Target> {
+        let allowed = |name: &str| {
+            client.and_then(|client| client.routes.as_ref()).is_none_or(|routes| routes.iter().any(|it| it == name))
+        };
+        if !allowed(name) {
+            return None;
+        }
+        let route = self.config.route(name).map(|route| Target::Route(Arc::clone(route)));
+        route.or_else(|| self.config.model(name).map(|model| Target::Model(Arc::clone(model))))
+    }
+
+    fn kept(&self, model: &Arc<Model>, config: &Config) -> Option<Arc<Pool>> {
+        let pool = self.pools.get(&model.name)?;
+        let same = pool.model == *model && self.config.proxy == config.proxy;
+        same.then(|| Arc::clone(pool))
+    }
+}
+
+/// What a client's `model` names.
+#[derive(Debug, Clone)]
+pub enum Target {
+    /// Xietong chooses.
+    Route(Arc<Route>),
+    /// The client chose.
+    Model(Arc<Model>),
+}

@@ -1,0 +1,51 @@
+//! The time limits of one attempt.
+
+use std::time::Duration;
+
+use gateway_config::Timeouts;
+use tokio::time::Instant;
+
+use crate::setback::Happened;
+
+/// When an attempt has been silent for too long.
+#[derive(Debug)]
+pub(super) struct Clock {
+    idle: Duration,
+    next: Instant,
+    total: Instant,
+    begun: bool,
+}
+
+impl Clock {
+    /// The first token must come within `first_token` of `began`, each further piece within `idle` of the one before,
+    /// and all within `total`.
+    pub(super) fn new(timeouts: &Timeouts, began: Instant) -> Self {
+        Self { idle: timeouts.idle, next: began + timeouts.first_token, total: began + timeouts.total, begun: false }
+    }
+
+    /// The first token is here.
+    pub(super) fn begin(&mut self) {
+        self.begun = true;
+    }
+
+    /// The upstream lives. Before its first token that is no excuse.
+    pub(super) fn heard(&mut self) {
+        if self.begun {
+            self.next = Instant::now() + self.idle;
+        }
+    }
+
+    /// When patience ends.
+    pub(super) fn limit(&self) -> Instant {
+        self.next.min(self.total)
+    }
+
+    /// What happened when it did.
+    pub(super) fn late(&self) -> Happened {
+        match (Instant::now() >= self.total, self.begun) {
+            (true, _) => Happened::Overran,
+            (false, false) => Happened::Silent,
+            (false, true) => Happened::Stalled,
+        }
+    }
+}

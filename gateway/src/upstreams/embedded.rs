@@ -1,0 +1,270 @@
+//! The model in this process, as an upstream like any other: its tokens become the chunks that an upstream of the
+//! OpenAI dialect would send.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use bytes::Bytes;
+use futures_util::stream::unfold;
+use gateway_config::{Embedded, Model};
+use http::HeaderMap;
+use router_policies::{Role, Usage};
+use small_model::{Engine, Generation, Message, Options, Refusal, Request, Sampling, Token};
+use tokio::time::{Instant, timeout_at};
+use tower::util::BoxCloneSyncService;
+
+use super::clock::Clock;
+use super::{Answer, AnswerBody, Ask, Chunks, Upstream};
+use crate::protocol::{
+    self, Alternative, Chunk, Complaint, DONE, Delta, FinalUsage, Finish, Piece, Reported, Simple, Stamp, TokenLogprob, What,
+};
+use crate::request_id::RequestId;
+use crate::setback::{Happened, Setback};
+
+/// Loads the weights and gives the engine as an upstream.
+///
+/// # Errors
+/// In words for the operator.
+pub(super) fn upstream(model: &Arc<Model>, embedded: &Embedded) -> Result<Upstream, String> {
+    let mut options = Options::new(&embedded.weights);
+    options.threads = embedded.threads.unwrap_or(options.threads);
+    options.queue = embedded.queue;
+    options.slots = embedded.slots;
+    options.context = model.context.map_or(options.context, |context| u32::try_from(context).unwrap_or(u32::MAX));
+    let engine = Engine::load(options).map_err(|error| format!("model `{}`: {error}", model.name))?;
+    let model = Arc::clone(model);
+    let service = tower::service_fn(move |ask: Ask| answer(engine.clone(), Arc::clone(&model), ask));
+    Ok(BoxCloneSyncService::new(service))
+}
+
+async fn answer(engine: Engine, model: Arc<Model>, ask: Ask) -> Result<Answer, Setback> {
+    let simple = ask.chat.simple().map_err(|bad| refused(bad.message))?;
+    let wants_logprobs = simple.logprobs.is_some();
+    let began = Instant::now();
+    let generation = engine.generate(request(simple, &ask)).await.map_err(|refusal| setback(&refusal))?;
+    let voice = Voice::new(&model.name, wants_logprobs);
+    let clock = Clock::new(&model.timeouts, began);
+    let state = Under { generation, voice, clock, pending: Vec::new(), over: false };
+    Ok(Answer { body: AnswerBody::Stream(chunks(state)), headers: HeaderMap::new() })
+}
+
+fn request(simple: Simple, ask: &Ask) -> Request {
+    let mut messages: Vec<Message> =
+        simple.turns.into_iter().map(|turn| Message::new(role(turn.role), turn.text)).collect();
+    let prefill = if simple.prefill { messages.pop().map(|message| message.content) } else { None };
+    Request {
+        messages,
+        prefill,
+        max_tokens: simple.max_tokens.map(|most| u32::try_from(most).unwrap_or(u32::MAX)),
+        sampling: Sampling {
+            temperature: simple.temperature.map(|it| it as f32),
+            // The API allows 0, which means the likeliest token alone, as the least positive share does.
+            top_p: simple.top_p.map(|it| (it as f32).max(f32::MIN_POSITIVE)),
+            top_k: simple.top_k,
+            min_p: simple.min_p.map(|it| it as f32),
+            seed: simple.seed,
+            presence_penalty: Some(simple.presence_penalty as f32),
+            frequency_penalty: Some(simple.frequency_penalty as f32),
+            repetition_penalty: None,
+            logit_bias: simple.logit_bias.into_iter().map(|(token, bias)| (token, bias as f32)).collect(),
+        },
+        stop: simple.stop,
+        top_logprobs: simple.logprobs.unwrap_or_default(),
+        fairness: ask.on_behalf.to_string(),
+    }
+}
+
+fn role(role: Role) -> &'static str {
+    match role {
+        Role::System => "system",
+        Role::User => "user",
+        Role::Assistant => "assistant",
+        Role::Tool => "tool",
+    }
+}
+
+fn setback(refusal: &Refusal) -> Setback {
+    match refusal {
+        Refusal::Busy => Setback::new(Happened::Full),
+        Refusal::Dead => Setback::new(Happened::Ejected),
+        Refusal::PromptTooLong { .. } => said(Happened::TooLong, format!("{refusal}.")),
+        Refusal::Invalid(sentence) => refused(sentence.clone()),
+    }
+}
+
+fn refused(sentence: String) -> Setback {
+    said(Happened::Refused(400), sentence)
+}
+
+fn said(what: Happened, message: String) -> Setback {
+    let code = (what == Happened::TooLong).then(|| "context_length_exceeded".to_owned());
+    let kind = Some("invalid_request_error".to_owned());
+    let complaint = Complaint { status: Some(400), code, kind, param: None, message };
+    Setback { complaint: Some(Box::new(complaint)), ..Setback::new(what) }
+}
+
+/// An answer under way, and how it is put into words.
+struct Under {
+    generation: Generation,
+    voice: Voice,
+    clock: Clock,
+    /// Chunks that are ready, the next one last.
+    pending: Vec<Chunk>,
+    over: bool,
+}
+
+fn chunks(state: Under) -> Chunks {
+    Box::pin(unfold(state, |mut state| async move {
+        let next = state.next().await?;
+        Some((next, state))
+    }))
+}
+
+impl Under {
+    async fn next(&mut self) -> Option<Result<Chunk, Setback>> {
+        loop {
+            if let Some(chunk) = self.pending.pop() {
+                return Some(Ok(chunk));
+            }
+            if self.over {
+                return None;
+            }
+            match timeout_at(self.clock.limit(), self.generation.next()).await {
+                Ok(Some(Ok(piece))) => self.take(piece),
+                Ok(Some(Err(_)) | None) => return self.end(Happened::Cut),
+                Err(_) => return self.end(self.clock.late()),
+            }
+        }
+    }
+
+    fn take(&mut self, piece: small_model::Piece) {
+        match piece {
+            small_model::Piece::Started { .. } => self.pending = vec![self.voice.role()],
+            small_model::Piece::Token(token) => {
+                self.clock.begin();
+                self.clock.heard();
+                self.pending.extend(self.voice.token(token));
+            }
+            small_model::Piece::End { text, finish, usage } => {
+                self.over = true;
+                self.pending = self.voice.end(&text, finish, usage);
+                self.pending.reverse();
+            }
+        }
+    }
+
+    fn end(&mut self, what: Happened) -> Option<Result<Chunk, Setback>> {
+        self.over = true;
+        Some(Err(Setback::new(what)))
+    }
+}
+
+/// Writes chunks of one answer.
+struct Voice {
+    id: String,
+    created: u64,
+    model: String,
+    /// Tokens whose text is still held back, if their probabilities are wanted.
+    logprobs: Option<Vec<TokenLogprob>>,
+}
+
+impl Voice {
+    fn new(model: &str, wants_logprobs: bool) -> Self {
+        let created = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
+        Self {
+            id: format!("chatcmpl-{}", RequestId::new().as_str()),
+            created,
+            model: model.to_owned(),
+            logprobs: wants_logprobs.then(Vec::new),
+        }
+    }
+
+    fn role(&self) -> Chunk {
+        piece(protocol::write_chunk(&self.stamp(), 0, Delta::Role, None), |_| {})
+    }
+
+    fn token(&mut self, token: Token) -> Option<Chunk> {
+        if let Some(held) = &mut self.logprobs {
+            held.push(odds(&token));
+        }
+        (!token.text.is_empty()).then(|| self.content(&token.text))
+    }
+
+    fn content(&mut self, text: &str) -> Chunk {
+        let logprobs = self.logprobs.as_mut().map(std::mem::take);
+        let raw = protocol::write_chunk(&self.stamp(), 0, Delta::Content(text), logprobs.as_deref());
+        piece(raw, |piece| {
+            piece.text = text.chars().count();
+            piece.weight = protocol::weight(text);
+            piece.begins = true;
+        })
+    }
+
+    fn end(&mut self, text: &str, finish: small_model::Finish, usage: small_model::Usage) -> Vec<Chunk> {
+        let finish = match finish {
+            small_model::Finish::Stop => Finish::Stop,
+            small_model::Finish::Length => Finish::Length,
+        };
+        let mut chunks = Vec::with_capacity(4);
+        if !text.is_empty() {
+            chunks.push(self.content(text));
+        }
+        let last = protocol::write_chunk(&self.stamp(), 0, Delta::End(finish), None);
+        chunks.push(piece(last, |piece| {
+            piece.finish = Some(finish);
+            piece.finished = 1;
+        }));
+        chunks.push(self.usage(usage));
+        let (raw, data) = (Bytes::from_static(DONE), Bytes::from_static(b"[DONE]"));
+        chunks.push(Chunk { raw, data, what: What::Done });
+        chunks
+    }
+
+    fn usage(&self, usage: small_model::Usage) -> Chunk {
+        let cached = u64::from(usage.cached_tokens);
+        let counts = Usage {
+            input: u64::from(usage.prompt_tokens).saturating_sub(cached),
+            cached_input: cached,
+            output: u64::from(usage.completion_tokens),
+            ..Usage::default()
+        };
+        let raw = protocol::usage_chunk(None, &self.stamp(), &FinalUsage { usage: counts, cost: None, resumed: false });
+        let reported = Reported {
+            prompt: Some(u64::from(usage.prompt_tokens)),
+            completion: Some(u64::from(usage.completion_tokens)),
+            cached: Some(cached),
+            ..Reported::default()
+        };
+        piece(raw, |piece| {
+            piece.usage = Some(reported);
+            piece.choices_empty = true;
+        })
+    }
+
+    fn stamp(&self) -> Stamp<'_> {
+        Stamp { id: &self.id, created: self.created, model: &self.model, fingerprint: None }
+    }
+}
+
+/// A chunk from an event that we wrote: what it says is known, and need not be read back.
+fn piece(raw: Bytes, fill: impl FnOnce(&mut Piece)) -> Chunk {
+    let mut piece = Piece::default();
+    fill(&mut piece);
+    let data = raw.slice(b"data: ".len()..raw.len() - b"\n\n".len());
+    Chunk { raw, data, what: What::Piece(piece) }
+}
+
+fn odds(token: &Token) -> TokenLogprob {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let alternative = |it: &small_model::Alternative| Alternative {
+        token: text(&it.bytes),
+        bytes: it.bytes.clone(),
+        logprob: f64::from(it.logprob),
+    };
+    TokenLogprob {
+        token: text(&token.bytes),
+        bytes: token.bytes.clone(),
+        logprob: f64::from(token.logprob),
+        top: token.top.iter().map(alternative).collect(),
+    }
+}

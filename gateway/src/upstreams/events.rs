@@ -1,0 +1,103 @@
+//! The bytes of an upstream's stream → pieces of an answer, under its time limits.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use futures_util::Stream;
+use gateway_config::Timeouts;
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use super::clock::Clock;
+use crate::protocol::{self, Chunk, Splitter, What};
+use crate::setback::{Happened, Setback};
+
+/// A stream of chunks that ends by itself when the upstream is silent for too long.
+pub(super) struct Events<S> {
+    bytes: Pin<Box<S>>,
+    splitter: Splitter,
+    clock: Clock,
+    limit: Pin<Box<Sleep>>,
+    over: bool,
+}
+
+impl<S, E> Events<S>
+where
+    S: Stream<Item = Result<Bytes, E>>,
+{
+    /// Events of `bytes`, within the limits of an attempt that began at `began`.
+    pub(super) fn new(bytes: S, timeouts: &Timeouts, began: Instant) -> Self {
+        let clock = Clock::new(timeouts, began);
+        let limit = Box::pin(sleep_until(clock.limit()));
+        Self { bytes: Box::pin(bytes), splitter: Splitter::default(), clock, limit, over: false }
+    }
+
+    fn heard(&mut self, chunk: &Chunk) {
+        if let What::Piece(piece) = &chunk.what
+            && (piece.begins || piece.finish.is_some())
+        {
+            self.clock.begin();
+        }
+        self.clock.heard();
+    }
+
+    /// Whether patience has ended. A later limit moves the timer when it fires, not with every piece.
+    fn poll_late(&mut self, cx: &mut Context<'_>) -> Poll<Happened> {
+        if self.clock.limit() < self.limit.deadline() {
+            self.limit.as_mut().reset(self.clock.limit());
+        }
+        while self.limit.as_mut().poll(cx).is_ready() {
+            let limit = self.clock.limit();
+            if Instant::now() >= limit {
+                return Poll::Ready(self.clock.late());
+            }
+            self.limit.as_mut().reset(limit);
+        }
+        Poll::Pending
+    }
+
+    fn end(&mut self, item: Option<Result<Chunk, Setback>>) -> Poll<Option<Result<Chunk, Setback>>> {
+        self.over = true;
+        Poll::Ready(item)
+    }
+}
+
+impl<S, E> Stream for Events<S>
+where
+    S: Stream<Item = Result<Bytes, E>>,
+{
+    type Item = Result<Chunk, Setback>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let this = &mut *self;
+        if this.over {
+            return Poll::Ready(None);
+        }
+        loop {
+            match this.splitter.next() {
+                Some(Ok(event)) => {
+                    let chunk = protocol::read_chunk(event);
+                    this.heard(&chunk);
+                    return Poll::Ready(Some(Ok(chunk)));
+                }
+                Some(Err(_)) => return this.end(Some(Err(Setback::new(Happened::Faulty(200))))),
+                None => {}
+            }
+            match this.bytes.as_mut().poll_next(cx) {
+                Poll::Ready(Some(Ok(bytes))) => this.splitter.feed(bytes),
+                Poll::Ready(Some(Err(_))) => return this.end(Some(Err(Setback::new(Happened::Cut)))),
+                Poll::Ready(None) => {
+                    let last = this.splitter.finish().map(|event| Ok(protocol::read_chunk(event)));
+                    return this.end(last);
+                }
+                Poll::Pending => {
+                    return match this.poll_late(cx) {
+                        Poll::Ready(what) => this.end(Some(Err(Setback::new(what)))),
+                        Poll::Pending => Poll::Pending,
+                    };
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! Who answers: upstreams, the pool of endpoints of a model, and the breaker that leaves a failing one alone.
+
+mod breaker;
+mod clock;
+#[cfg(feature = "engine")]
+mod embedded;
+mod events;
+mod load;
+mod pool;
+mod remote;
+
+use std::pin::Pin;
+use std::sync::Arc;
+
+use futures_util::Stream;
+use http::HeaderMap;
+use tower::util::BoxCloneSyncService;
+
+use crate::protocol::{Chat, Chunk, Whole};
+use crate::request_id::RequestId;
+use crate::setback::Setback;
+
+pub use pool::{Pool, Visit};
+
+/// What an upstream is asked.
+#[derive(Clone)]
+pub struct Ask {
+    /// The client's request.
+    pub chat: Arc<Chat>,
+    /// Whether the upstream is asked for a stream, whatever the client asked for.
+    pub stream: bool,
+    /// Whose request this is: the embedded engine's queue is fair between these.
+    pub on_behalf: Arc<str>,
+    /// The request's name, sent along.
+    pub id: RequestId,
+    /// Trace context to send along (`traceparent`, `tracestate`, `baggage`).
+    pub trace: HeaderMap,
+}
+
+/// What comes back.
+pub struct Answer {
+    /// The answer, whole or in pieces.
+    pub body: AnswerBody,
+    /// Headers of the upstream that clients may see.
+    pub headers: HeaderMap,
+}
+
+/// An answer, whole or in pieces. Dropping it stops the upstream's work.
+pub enum AnswerBody {
+    /// All of it.
+    Whole(Whole),
+    /// Pieces as they are written.
+    Stream(Chunks),
+}
+
+/// Pieces of an answer; ends after `Done`, at the upstream's end of stream, or with the first setback.
+pub type Chunks = Pin<Box<dyn Stream<Item = Result<Chunk, Setback>> + Send>>;
+
+/// One endpoint that can be asked.
+pub type Upstream = BoxCloneSyncService<Ask, Answer, Setback>;

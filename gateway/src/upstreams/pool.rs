@@ -1,0 +1,193 @@
+//! The endpoints of one model.
+
+use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use gateway_config::{LogFormat, Model, Provider, Secret};
+use prometheus::IntGauge;
+use tokio::time::Instant;
+use tower::ServiceExt;
+use tower::retry::budget::{Budget, TpsBudget};
+
+use super::breaker::{Breaker, Change};
+use super::load::Load;
+use super::{Answer, Ask, Upstream, remote};
+use crate::account::Books;
+use crate::setback::{Happened, Setback};
+
+/// Retries may be this share of requests …
+const RETRY_SHARE: f32 = 0.2;
+/// … and at least one a second, counted …
+const RETRIES_PER_SECOND: u32 = 1;
+/// … over this time.
+const RETRY_WINDOW: Duration = Duration::from_secs(10);
+
+/// A model's endpoints, of which requests take the better of two drawn at random.
+pub struct Pool {
+    /// The model.
+    pub model: Arc<Model>,
+    endpoints: Vec<Arc<Endpoint>>,
+    retries: TpsBudget,
+    draws: AtomicU64,
+    hasher: RandomState,
+}
+
+/// One endpoint and how it does.
+pub struct Endpoint {
+    /// Stable and safe to show.
+    pub id: Arc<str>,
+    upstream: Upstream,
+    breaker: Breaker,
+    load: Load,
+    health: IntGauge,
+    books: Books,
+    format: LogFormat,
+}
+
+impl Pool {
+    /// Makes a model's endpoints ready to be asked; loads weights if it is embedded.
+    ///
+    /// # Errors
+    /// In words for the operator: weights that cannot be loaded, an address or key that cannot be sent.
+    pub fn build(model: &Arc<Model>, proxy: Option<&Secret>, books: &Books, format: LogFormat) -> Result<Self, String> {
+        let upstreams = match &model.provider {
+            Provider::Embedded(embedded) => vec![(format!("{}-0", model.name), embed(model, embedded)?)],
+            Provider::Remote(remote) => remote::upstreams(model, remote, proxy)?,
+        };
+        let endpoints = upstreams
+            .into_iter()
+            .map(|(id, upstream)| {
+                let health = books.metrics.upstream_health.with_label_values(&[&model.name, &id]);
+                health.set(1);
+                let (breaker, load) = (Breaker::default(), Load::default());
+                Arc::new(Endpoint { id: id.into(), upstream, breaker, load, health, books: books.clone(), format })
+            })
+            .collect();
+        Ok(Self {
+            model: Arc::clone(model),
+            endpoints,
+            retries: TpsBudget::new(RETRY_WINDOW, RETRIES_PER_SECOND, RETRY_SHARE),
+            draws: AtomicU64::new(0),
+            hasher: RandomState::new(),
+        })
+    }
+
+    /// An endpoint for one request, the better of two drawn at random; `None` while all are ejected.
+    pub fn pick(&self) -> Option<Visit> {
+        let now = Instant::now();
+        let mut open: Vec<&Arc<Endpoint>> =
+            self.endpoints.iter().filter(|endpoint| endpoint.breaker.admits(now)).collect();
+        if open.len() > 1 {
+            // A random pair comes to the front, its cheaper half first.
+            let (draw, count) = (self.draw() as usize, open.len());
+            open.rotate_left(draw % count);
+            open.swap(1, 1 + (draw >> 16) % (count - 1));
+            if open[1].load.cost(now) < open[0].load.cost(now) {
+                open.swap(0, 1);
+            }
+        }
+        // Between looking and entering another request may have taken a probe's only place.
+        open.into_iter().find(|endpoint| endpoint.breaker.enter(now)).map(|endpoint| Visit::enter(endpoint, now))
+    }
+
+    /// Counts a request towards the retry budget.
+    pub fn arrived(&self) {
+        self.retries.deposit();
+    }
+
+    /// Whether any endpoint would take a request now.
+    pub fn is_open(&self) -> bool {
+        let now = Instant::now();
+        self.endpoints.iter().any(|endpoint| endpoint.breaker.admits(now))
+    }
+
+    /// Whether the retry budget allows one more try on this model.
+    pub fn may_retry(&self) -> bool {
+        self.retries.withdraw()
+    }
+
+    fn draw(&self) -> u64 {
+        self.hasher.hash_one(self.draws.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
+#[cfg(feature = "engine")]
+fn embed(model: &Arc<Model>, embedded: &gateway_config::Embedded) -> Result<Upstream, String> {
+    super::embedded::upstream(model, embedded)
+}
+
+#[cfg(not(feature = "engine"))]
+fn embed(model: &Arc<Model>, _: &gateway_config::Embedded) -> Result<Upstream, String> {
+    Err(format!("model `{}` is `provider: embedded`, and this build of xietong has no engine", model.name))
+}
+
+/// One request at one endpoint: counted as in flight until it is dropped, its end reported to the breaker.
+pub struct Visit {
+    endpoint: Arc<Endpoint>,
+    began: Instant,
+    reported: bool,
+}
+
+impl Visit {
+    fn enter(endpoint: &Arc<Endpoint>, began: Instant) -> Self {
+        endpoint.load.enter();
+        Self { endpoint: Arc::clone(endpoint), began, reported: false }
+    }
+
+    /// The endpoint's id.
+    pub fn endpoint_id(&self) -> &Arc<str> {
+        &self.endpoint.id
+    }
+
+    /// Asks the endpoint.
+    ///
+    /// # Errors
+    /// The setback, not yet reported.
+    pub async fn ask(&self, ask: Ask) -> Result<Answer, Setback> {
+        self.endpoint.upstream.clone().oneshot(ask).await
+    }
+
+    /// The first token, or the whole answer, is here.
+    pub fn answered(&mut self) {
+        self.reported = true;
+        let now = Instant::now();
+        self.endpoint.load.saw(now, now.duration_since(self.began));
+        if self.endpoint.breaker.succeeded() == Change::Recovered {
+            self.endpoint.health.set(1);
+            self.note("is in use again");
+        }
+    }
+
+    /// The attempt failed, before or after its first token.
+    pub fn failed(&mut self, setback: &Setback) {
+        self.reported = true;
+        let now = Instant::now();
+        if setback.what == Happened::RateLimited {
+            let wait = setback.retry_after.unwrap_or(Duration::from_secs(1)).min(Duration::from_secs(300));
+            self.endpoint.load.asked_to_wait(now, wait);
+        }
+        if !setback.blames_endpoint() {
+            return self.endpoint.breaker.undecided();
+        }
+        let jitter = RandomState::new().hash_one(now.elapsed()) as f64 / u64::MAX as f64;
+        if let Change::Ejected(term) = self.endpoint.breaker.failed(now, jitter) {
+            self.endpoint.health.set(0);
+            self.note(&format!("is left alone for {:.1} s: {}", term.as_secs_f64(), setback.word()));
+        }
+    }
+
+    fn note(&self, what: &str) {
+        self.endpoint.books.log.note(self.endpoint.format, &format!("endpoint {} {what}", self.endpoint.id));
+    }
+}
+
+impl Drop for Visit {
+    fn drop(&mut self) {
+        self.endpoint.load.leave();
+        if !self.reported {
+            self.endpoint.breaker.undecided();
+        }
+    }
+}
