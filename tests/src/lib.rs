@@ -1,5 +1,6 @@
 //! What the end-to-end tests are made of.
 //!
+//! - [`setup`], [`gateway`]: a configuration, and the gateway that runs with it.
 //! - [`scripted`]: an upstream that does what it is told, and knows what it would bill.
 //! - [`openai`]: answers and requests in OpenAI's shape, right or wrong in known ways.
 //! - [`repertoire`]: what the `scripted-upstream` program can do.
@@ -10,10 +11,12 @@
 
 #![allow(clippy::missing_panics_doc, reason = "a test's tools fail by panicking, with the reason")]
 
+pub mod gateway;
 pub mod http1;
 pub mod metrics;
 pub mod openai;
 pub mod repertoire;
 pub mod scripted;
+pub mod setup;
 pub mod sse;
 pub mod wire;

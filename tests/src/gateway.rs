@@ -1,0 +1,123 @@
+//! The gateway under test: the real one, on free ports of the loopback interface.
+
+use std::net::SocketAddr;
+
+use serde_json::Value;
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+use crate::metrics::Metrics;
+use crate::wire::{self, Answer, Live};
+
+/// A running gateway. It stops when it is dropped.
+#[derive(Debug)]
+pub struct Gateway {
+    /// The data port.
+    pub data: SocketAddr,
+    /// The admin port.
+    pub admin: SocketAddr,
+    stop: Option<oneshot::Sender<()>>,
+    running: JoinHandle<()>,
+}
+
+impl Gateway {
+    /// Starts it with a configuration in YAML.
+    pub async fn start(yaml: &str) -> Self {
+        let config = gateway_config::from_str(yaml, None, &|name| std::env::var(name).ok());
+        Self::run(config.unwrap_or_else(|problems| panic!("{problems}\nin\n{yaml}"))).await
+    }
+
+    /// Starts it with a configuration; the ports are free ones, whatever it says.
+    pub async fn run(config: gateway_config::Config) -> Self {
+        let listeners = ::gateway::Listeners { data: listener().await, admin: listener().await };
+        let address = |listener: &TcpListener| listener.local_addr().expect("a listener has an address");
+        let (data, admin) = (address(&listeners.data), address(&listeners.admin));
+        let (stop, stopped) = oneshot::channel::<()>();
+        let shutdown = async move { drop(stopped.await) };
+        let running = tokio::spawn(async move {
+            let end = ::gateway::run(config, listeners, shutdown).await;
+            end.unwrap_or_else(|why| panic!("the gateway ended: {why}"));
+        });
+        Self { data, admin, stop: Some(stop), running }
+    }
+
+    /// Asks for a chat completion and reads the answer to its end.
+    pub async fn ask(&self, body: &Value) -> Answer {
+        self.ask_with(&[], body).await
+    }
+
+    /// The same with headers.
+    pub async fn ask_with(&self, headers: &[(&str, &str)], body: &Value) -> Answer {
+        wire::exchange(self.data, &chat(headers, body)).await
+    }
+
+    /// Asks for a chat completion and reads the head of the answer.
+    pub async fn open(&self, body: &Value) -> Live {
+        wire::open(self.data, &chat(&[], body)).await
+    }
+
+    /// Sends any bytes to the data port and reads one answer.
+    pub async fn say(&self, bytes: &[u8]) -> Answer {
+        wire::exchange(self.data, bytes).await
+    }
+
+    /// Gets a path of the data port.
+    pub async fn get(&self, path: &str) -> Answer {
+        wire::exchange(self.data, &wire::request("GET", path, &[], b"")).await
+    }
+
+    /// Gets a path of the admin port.
+    pub async fn get_admin(&self, path: &str) -> Answer {
+        wire::exchange(self.admin, &wire::request("GET", path, &[], b"")).await
+    }
+
+    /// Posts JSON to a path of the admin port.
+    pub async fn post_admin(&self, path: &str, body: &Value) -> Answer {
+        wire::exchange(self.admin, &wire::request("POST", path, &[], body.to_string().as_bytes())).await
+    }
+
+    /// What `/metrics` says now.
+    pub async fn metrics(&self) -> Metrics {
+        let answer = self.get_admin("/metrics").await;
+        assert_eq!(answer.status(), 200);
+        Metrics::parse(&answer.text())
+    }
+
+    /// What `/metrics` says once no request is under way: then every account is closed.
+    pub async fn settled(&self) -> Metrics {
+        loop {
+            let metrics = self.metrics().await;
+            if metrics.sum("xietong_in_flight", &[]) == 0.0 {
+                return metrics;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+        }
+    }
+
+    /// Tells it to stop, as SIGTERM does; what is under way goes on.
+    pub fn begin_stop(&mut self) {
+        drop(self.stop.take());
+    }
+
+    /// Stops it and waits for its end.
+    pub async fn stop(mut self) {
+        self.begin_stop();
+        (&mut self.running).await.expect("the gateway ends without a panic");
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        self.running.abort();
+    }
+}
+
+/// The bytes of a request for a chat completion.
+pub fn chat(headers: &[(&str, &str)], body: &Value) -> Vec<u8> {
+    wire::request("POST", "/v1/chat/completions", headers, body.to_string().as_bytes())
+}
+
+async fn listener() -> TcpListener {
+    TcpListener::bind(("127.0.0.1", 0)).await.expect("a port is free")
+}
