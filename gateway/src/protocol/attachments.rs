@@ -1,7 +1,9 @@
 //! What a message carries beside text. Never decoded: its tokens are estimated from its length, within bounds.
 
+use super::fault::quoted;
 use super::refusal::BadRequest;
-use super::scan::{Cursor, Kind, Text, quoted};
+use super::scan::{Cursor, Kind};
+use super::text::Text;
 
 /// Tokens that one attachment of a kind may count for, and the bytes of it that make one token. The bounds hold
 /// what providers charge (an image by its tiles, a minute of sound some 600, a page of a file some 1,500), whatever

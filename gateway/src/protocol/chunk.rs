@@ -4,9 +4,11 @@ use bytes::Bytes;
 
 use super::complaint::Complaint;
 use super::estimate::weight;
+use super::fault::Fault;
 use super::json::Object;
-use super::scan::{Cursor, Fault, Kind, Text, text_of};
+use super::scan::{Cursor, Kind, text_of};
 use super::sse::Event;
+use super::text::Text;
 use super::usage::Reported;
 
 /// Why an answer ended.

@@ -1,4 +1,21 @@
 //! Tokens of a text without a tokenizer.
+//!
+//! Each character counts for a fixed part of a token, by its kind, which its first byte tells; so the estimate is one
+//! look into a table for each byte, and can be added up over the pieces of a stream.
+//!
+//! The weights were fitted by least squares of the relative error on 2,300 texts to the mean of two tokenizers: OpenAI's
+//! o200k (bpe-openai 0.1.4) and Qwen2.5's (vocabulary and merges of its GGUF file, in tokenizers 0.23). The texts were exam
+//! questions and chat prompts in English and Chinese, Python, Rust, C and JavaScript sources, JSON files, and the
+//! translations of Django 5 for the other languages. On 2,300 others the mean absolute error in percent was:
+//!
+//! | | English | Chinese | code | JSON | Japanese | Korean | German | Spanish | Russian | Arabic | Thai | Hindi |
+//! | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |
+//! | o200k | 8 | 10 | 7 | 9 | 4 | 5 | 5 | 7 | 35 | 22 | 33 | 56 |
+//! | Qwen2.5 | 9 | 10 | 7 | 11 | 4 | 10 | 20 | 5 | 15 | 6 | 9 | 39 |
+//! | cl100k (older) | 8 | 36 | 7 | 9 | 27 | 27 | 20 | 6 | 9 | 42 | 38 | 44 |
+//!
+//! Nine of ten English, Chinese and code texts were within 19 %, 15 % and 14 %. The table in the tests below has texts with
+//! their true counts: `cargo test -p gateway estimate`.
 
 /// An estimate of a text's tokens, never 0 for a non-empty text.
 pub fn tokens(text: &str) -> u64 {
@@ -13,12 +30,132 @@ pub fn weight(text: &str) -> u64 {
 
 /// Thousandths of a token as whole tokens, never 0 for any weight.
 pub fn in_tokens(weight: u64) -> u64 {
-    if weight == 0 { 0 } else { ((weight + 500) / 1000).max(1) }
+    if weight == 0 { 0 } else { (weight.saturating_add(500) / 1000).max(1) }
 }
 
 /// The weight of a text that is known to be UTF-8.
 pub(super) fn weight_of(text: &[u8]) -> u64 {
-    text.iter().map(|byte| u64::from(WEIGHTS[usize::from(*byte)])).sum()
+    let sum: u64 = text.iter().map(|byte| u64::from(WEIGHTS[usize::from(*byte)])).sum();
+    let again = text.windows(2).filter(|pair| *pair == b"  ").count() as u64;
+    sum - again * u64::from(SPACE - SPACE_AGAIN)
 }
 
-const WEIGHTS: [u16; 256] = [250; 256];
+/// A space begins a word; those after it, as in indented code, are one token together.
+const SPACE: u16 = 641;
+const SPACE_AGAIN: u16 = 20;
+
+/// Thousandths of a token by the first byte of a character.
+const WEIGHTS: [u16; 256] = {
+    let mut weights = [0; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        weights[byte] = first_byte(byte as u8);
+        byte += 1;
+    }
+    weights
+};
+
+const fn first_byte(byte: u8) -> u16 {
+    match byte {
+        b'a'..=b'z' => 112,
+        b'A'..=b'Z' => 175,
+        b'0'..=b'9' => 700,
+        b' ' => SPACE,
+        0..b' ' => 520,
+        b'"' | b'\'' | b',' | b'.' => 799,
+        b'(' | b')' | b'[' | b']' | b'{' | b'}' | b';' | b':' => 680,
+        0..0x80 => 595,
+        // The rest of a character.
+        0x80..0xc0 => 0,
+        // Latin with accents.
+        0xc0..=0xcd => 880,
+        // Greek and Cyrillic; then Hebrew and Arabic.
+        0xce..=0xd3 => 318,
+        0xd4..=0xdf => 320,
+        // The scripts of India and Thailand; then Georgian, and Vietnamese vowels.
+        0xe0 => 526,
+        0xe1 => 614,
+        // Dashes, curly quotes, signs.
+        0xe2 => 907,
+        // Kana and Chinese punctuation; Chinese; Korean; full-width forms.
+        0xe3 => 621,
+        0xe4..=0xe9 => 737,
+        0xea..=0xed => 522,
+        0xee..=0xef => 1344,
+        // Emoji.
+        0xf0..=0xff => 1491,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn estimates_are_near_the_truth() {
+        // Text, tokens in o200k, tokens in Qwen2.5.
+        let table = [
+            ("What is the capital of France?", 7, 7),
+            (
+                "Write a short story about a lighthouse keeper who finds a message in a bottle, and explain what \
+                 he decides to do with it in the end.",
+                29,
+                30,
+            ),
+            (
+                "The mitochondria are organelles that generate most of the chemical energy needed to power the \
+                 cell's biochemical reactions.",
+                22,
+                23,
+            ),
+            ("解释一下什么是量子纠缠，并举一个生活中的类比。", 17, 13),
+            ("请把下面的句子翻译成英文：春天来了，公园里的樱花都开了，游客络绎不绝。", 32, 24),
+            ("根据《中华人民共和国民法典》的规定，下列关于合同效力的说法中，正确的是哪一项？", 25, 22),
+            (
+                "fn main() {\n    let total: u64 = (1..=100).filter(|n| n % 3 == 0).sum();\n    \
+                 println!(\"{total}\");\n}\n",
+                37,
+                40,
+            ),
+            (
+                "def fib(n):\n    a, b = 0, 1\n    for _ in range(n):\n        a, b = b, a + b\n    return a\n",
+                37,
+                37,
+            ),
+            (
+                r#"{"type": "function", "function": {"name": "get_weather", "parameters": {"type": "object", "properties": {"city": {"type": "string"}}}}}"#,
+                39,
+                38,
+            ),
+            ("今日の会議は午後三時からです。資料を忘れずに持ってきてください。", 23, 20),
+            ("오늘 서울의 날씨는 맑고 바람이 조금 불겠습니다.", 16, 18),
+        ];
+        let error = |text: &str, truth: u32| (tokens(text) as f64 / f64::from(truth) - 1.0).abs();
+        let errors: Vec<f64> = table
+            .iter()
+            .flat_map(|(text, openai, qwen)| [error(text, *openai), error(text, *qwen)])
+            .collect();
+        let mean = errors.iter().sum::<f64>() / errors.len() as f64;
+        assert!(mean < 0.2, "{mean} {errors:?}");
+        assert!(errors.iter().all(|error| *error < 0.6), "{errors:?}");
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_is_free_and_pieces_add_up(one in "\\PC{1,30}", two in "\\PC{0,30}") {
+            prop_assert!(tokens(&one) > 0);
+            let joint = if one.ends_with(' ') && two.starts_with(' ') { SPACE - SPACE_AGAIN } else { 0 };
+            let whole = weight(&format!("{one}{two}"));
+            prop_assert_eq!(whole + u64::from(joint), weight(&one) + weight(&two));
+        }
+    }
+
+    #[test]
+    fn nothing_is_nothing() {
+        assert_eq!(tokens(""), 0);
+        assert_eq!(tokens("\u{0}"), 1);
+        assert_eq!(in_tokens(u64::MAX), u64::MAX / 1000);
+    }
+}

@@ -1,8 +1,10 @@
 //! The fields of a chat request beside its messages.
 
+use super::fault::{Fault, FaultKind};
 use super::json::Places;
 use super::refusal::BadRequest;
-use super::scan::{Cursor, Fault, FaultKind, Kind, Text};
+use super::scan::{Cursor, Kind};
+use super::text::Text;
 use super::value::Given;
 
 /// 2³²: no model has a longer context.

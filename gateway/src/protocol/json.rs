@@ -5,7 +5,9 @@ use std::ops::Range;
 
 use bytes::Bytes;
 
-use super::scan::{Cursor, Fault, FaultKind, Kind, Text, quoted, text_of};
+use super::fault::{Fault, FaultKind, quoted};
+use super::scan::{Cursor, Kind, text_of};
+use super::text::Text;
 
 /// Members up to which comparing each with each is the fastest way to find two of one name.
 const FEW: usize = 16;
@@ -178,5 +180,172 @@ impl Places {
         let Some(second) = second else { return Ok(()) };
         let (name, at) = &names[second];
         Err(Fault { kind: FaultKind::DuplicateKey(quoted(name)), at: *at })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+    use serde_json::Value;
+
+    use super::*;
+
+    fn object(text: &str) -> Object {
+        Object::skim(Bytes::copy_from_slice(text.as_bytes())).unwrap()
+    }
+
+    #[test]
+    fn equal_names_are_refused_at_the_top_only() {
+        let check = |text: &str, name: &str, at| {
+            let fault = Object::skim(Bytes::copy_from_slice(text.as_bytes())).unwrap_err();
+            assert_eq!(fault, Fault { kind: FaultKind::DuplicateKey(name.into()), at }, "{text}");
+        };
+        check(r#"{"a":1,"a":1}"#, "a", 7);
+        check(r#"{"model":1, "mod\u0065l":2}"#, "model", 12);
+        let many: String = (0..100).map(|n| format!(r#""k{n:02}":0,"#)).collect();
+        check(&format!(r#"{{{many}"k50":1}}"#), "k50", 1 + 100 * 8);
+        object(r#"{"a":{"b":1,"b":2},"b":[{"c":1,"c":1}]}"#);
+        object(&format!(r#"{{{many}"k":1}}"#));
+    }
+
+    #[test]
+    fn only_objects_will_do() {
+        for text in ["[]", "1", "null", " \"x\" ", "[{}]"] {
+            let fault = Object::skim(Bytes::copy_from_slice(text.as_bytes())).unwrap_err();
+            assert_eq!(fault.kind, FaultKind::NotAnObject, "{text}");
+        }
+    }
+
+    #[test]
+    fn edits_leave_every_other_byte() {
+        let check = |text: &str, edits: &[(&str, Option<&[u8]>)], expected: &str| {
+            assert_eq!(object(text).edited(edits), expected, "{text} {edits:?}");
+        };
+        check("{ }", &[], "{ }");
+        check("{ }", &[("a", Some(b"1"))], "{ \"a\":1}");
+        check("{}", &[("a", None)], "{}");
+        check(" {\"a\" : 1 } ", &[("a", Some(b"[2]"))], " {\"a\" : [2] } ");
+        check("{\"a\":1}", &[("b", Some(b"2")), ("c", None), ("d", Some(b"3"))], "{\"a\":1,\"b\":2,\"d\":3}");
+        check("{ \"a\":1 , \"b\":1e400 ,\"c\":3 }", &[("a", None)], "{ \"b\":1e400 ,\"c\":3 }");
+        check("{ \"a\":1 , \"b\":2 ,\"c\":3 }", &[("b", None)], "{ \"a\":1 ,\"c\":3 }");
+        check("{ \"a\":1 , \"b\":2 ,\"c\":3 }", &[("c", None)], "{ \"a\":1 , \"b\":2 }");
+        check("{ \"a\":1 , \"b\":2}", &[("a", None), ("b", None)], "{ }");
+        check("{ \"a\":1 , \"b\":2}", &[("a", None), ("b", None), ("c", Some(b"0"))], "{ \"c\":0}");
+        check(r#"{"m\u006fdel":"x"}"#, &[("model", Some(b"\"y\""))], r#"{"m\u006fdel":"y"}"#);
+    }
+
+    #[test]
+    fn an_edit_that_changes_nothing_copies_nothing() {
+        let before = object(r#"{"a":1}"#);
+        let after = before.edited(&[("a", Some(b"1")), ("b", None)]);
+        assert_eq!(after.as_ptr(), before.bytes().as_ptr());
+    }
+
+    /// A value as text, with white space and escapes that serde_json would not write.
+    fn any_json() -> impl Strategy<Value = String> {
+        let number = prop_oneof!["-?(0|[1-9][0-9]{0,4})(\\.[0-9]{1,3})?([eE][+-]?[0-9]{1,2})?"];
+        let escape = prop_oneof![
+            Just("\\n"),
+            Just("\\\""),
+            Just("\\u00e9"),
+            Just("\\ud83d\\ude00"),
+            Just("\\ud83d"),
+            Just("\\u12"),
+            Just("\\q"),
+            Just("好"),
+        ];
+        let string = ("[a-c ]{0,3}", prop::option::weighted(0.3, escape), "[a-c]{0,9}")
+            .prop_map(|(a, b, c)| format!("\"{a}{}{c}\"", b.unwrap_or_default()));
+        let leaf = prop_oneof![
+            number,
+            string.clone(),
+            Just("true".to_owned()),
+            Just("false".to_owned()),
+            Just("null".to_owned())
+        ];
+        let value = leaf.prop_recursive(4, 30, 5, move |inner| {
+            let space = "[ \n\t\r]{0,2}";
+            let list = (vec((space, inner.clone(), space), 0..5), space).prop_map(|(items, space)| {
+                let items: Vec<_> = items.into_iter().map(|(a, b, c)| format!("{a}{b}{c}")).collect();
+                format!("[{}{space}]", items.join(","))
+            });
+            let map = (vec((space, string.clone(), space, inner), 0..5), space).prop_map(|(items, space)| {
+                let items: Vec<_> =
+                    items.into_iter().map(|(a, k, b, v)| format!("{a}{k}{b}:{a}{v}")).collect();
+                format!("{{{}{space}}}", items.join(","))
+            });
+            prop_oneof![list, map]
+        });
+        value.boxed()
+    }
+
+    /// Whether it is JSON, whatever else is wrong with it.
+    fn is_json(text: &[u8]) -> bool {
+        match Object::skim(Bytes::copy_from_slice(text)) {
+            Ok(_) => true,
+            Err(fault) => matches!(fault.kind, FaultKind::NotAnObject | FaultKind::DuplicateKey(_)),
+        }
+    }
+
+    fn serde_says(text: &[u8]) -> bool {
+        match serde_json::from_slice::<Value>(text) {
+            Ok(_) => true,
+            Err(error) => error.to_string().contains("number out of range"),
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2000))]
+
+        #[test]
+        fn json_is_what_serde_json_says(text in any_json()) {
+            prop_assert_eq!(is_json(text.as_bytes()), serde_says(text.as_bytes()), "{}", text);
+        }
+
+        #[test]
+        fn broken_json_is_what_serde_json_says(
+            text in any_json(), at in any::<prop::sample::Index>(), byte in any::<u8>(), how in 0..3,
+        ) {
+            let mut text = text.into_bytes();
+            let at = at.index(text.len());
+            match how {
+                0 => { text.remove(at); }
+                1 => text.insert(at, byte),
+                _ => text.truncate(at),
+            }
+            prop_assert_eq!(is_json(&text), serde_says(&text), "{}", String::from_utf8_lossy(&text));
+        }
+
+        #[test]
+        fn anything_at_all_is_read_without_a_panic(text in vec(any::<u8>(), 0..60)) {
+            prop_assert_eq!(is_json(&text), serde_says(&text));
+        }
+
+        #[test]
+        fn edits_mean_what_they_say(
+            members in prop::collection::btree_map("[a-h]", (any_json(), "[ \n]{0,2}", any::<u64>()), 0..8),
+            edits in prop::collection::btree_map("[a-l]", prop::option::of("[0-9]"), 0..6),
+        ) {
+            let mut members: Vec<_> = members.into_iter().filter(|(_, (v, ..))| serde_json::from_str::<Value>(v).is_ok()).collect();
+            members.sort_by_key(|(_, (.., order))| *order);
+            let inner: Vec<_> = members.iter().map(|(k, (v, s, _))| format!("{s}\"{k}\"{s}:{s}{v}{s}")).collect();
+            let text = format!("{{{} }}", inner.join(","));
+            let edits: Vec<(&str, Option<&[u8]>)> =
+                edits.iter().map(|(k, v)| (k.as_str(), v.as_ref().map(|v| v.as_bytes()))).collect();
+            let before = object(&text);
+            let after = Object::skim(before.edited(&edits)).unwrap();
+            let mut expected: serde_json::Map<String, Value> = serde_json::from_str(&text).unwrap();
+            for (key, value) in &edits {
+                match value {
+                    Some(value) => drop(expected.insert((*key).to_owned(), serde_json::from_slice(value).unwrap())),
+                    None => drop(expected.remove(*key)),
+                }
+            }
+            prop_assert_eq!(serde_json::from_slice::<Value>(after.bytes()).unwrap(), Value::Object(expected));
+            for (key, _) in members.iter().filter(|(key, _)| edits.iter().all(|(edit, _)| edit != key)) {
+                prop_assert_eq!(before.get(key), after.get(key));
+            }
+        }
     }
 }

@@ -6,9 +6,11 @@ use router_policies::Role;
 
 use super::attachments::Attachments;
 use super::estimate::weight;
+use super::fault::quoted;
 use super::fields::refuse_second;
 use super::refusal::BadRequest;
-use super::scan::{Cursor, Kind, Text, quoted};
+use super::scan::{Cursor, Kind};
+use super::text::Text;
 
 const MOST_MESSAGES: usize = 10_000;
 const MOST_PARTS: usize = 1_000;

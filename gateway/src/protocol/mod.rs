@@ -6,7 +6,7 @@
 //!                                             └gather→ a whole answer
 //! ```
 //!
-//! - [`scan`]: a pull parser over JSON text that copies nothing; what is malformed is a [`Fault`].
+//! - [`scan`], [`text`]: a pull parser over JSON text that copies nothing; what is malformed is a [`fault`].
 //! - [`json`]: an object as its members' places, so that one can be replaced and the rest left as it came.
 //! - [`chat`], [`messages`], [`attachments`], [`fields`], [`value`], [`simple`]: a chat request, or a [`refusal`].
 //! - [`sse`]: event-stream framing, byte exact.
@@ -20,6 +20,7 @@ mod chat;
 mod chunk;
 mod complaint;
 mod estimate;
+mod fault;
 mod fields;
 mod gather;
 mod json;
@@ -29,6 +30,7 @@ mod retry_after;
 mod scan;
 mod simple;
 mod sse;
+mod text;
 mod usage;
 mod value;
 mod whole;
@@ -37,12 +39,12 @@ mod write;
 pub use chat::{Chat, Needs};
 pub use chunk::{Chunk, Finish, Piece, What, read_chunk};
 pub use complaint::{Complaint, read_error};
-pub use estimate::{tokens, weight};
+pub use estimate::{in_tokens, tokens, weight};
+pub use fault::{Fault, FaultKind, quoted};
 pub use gather::{Gather, Ungatherable};
 pub use json::Object;
 pub use refusal::BadRequest;
 pub use retry_after::retry_after;
-pub use scan::{Fault, FaultKind, quoted};
 pub use simple::{Simple, SimpleTurn};
 pub use sse::{Event, LineTooLong, Splitter};
 pub use usage::{FinalUsage, Reported, usage_chunk};

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::scan::{Fault, FaultKind};
+use super::fault::{Fault, FaultKind};
 
 /// A request that is the client's mistake: a 400 in OpenAI's shape.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,97 +1,11 @@
-//! A pull parser over JSON text (RFC 8259) that copies nothing, and what can be wrong with such a text.
+//! A pull parser over JSON text (RFC 8259) that copies nothing.
 //!
 //! Whoever pulls decides what to look at: each closure that [`Cursor::members`] or [`Cursor::elements`] calls must
 //! take exactly one value from the cursor, by [`Cursor::skip`] if by nothing else. Whatever was passed over has been
 //! checked.
 
-use std::borrow::Cow;
-use std::fmt;
-
-/// Levels of arrays and objects that a text may have.
-pub(super) const MAX_DEPTH: usize = 128;
-
-/// What is wrong with a JSON text, and where.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fault {
-    /// What is wrong.
-    pub kind: FaultKind,
-    /// Where, as a byte offset from the start of the text.
-    pub at: usize,
-}
-
-/// What is wrong with a JSON text.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum FaultKind {
-    /// Nothing but white space.
-    Empty,
-    /// Starts with a byte order mark.
-    ByteOrderMark,
-    /// Not UTF-8.
-    Utf8,
-    /// Ends in the middle.
-    Truncated,
-    /// This was needed here.
-    Expected(&'static str),
-    /// A number that JSON does not have, such as `01`, `NaN` or `.5`.
-    Number,
-    /// An escape that JSON does not have.
-    Escape,
-    /// Half of a surrogate pair.
-    Surrogate,
-    /// A control character that is not escaped, inside a string.
-    Control,
-    /// Nested deeper than 128 levels.
-    Depth,
-    /// Two members of one object have this name (shortened and escaped).
-    DuplicateKey(String),
-    /// Valid, but no object.
-    NotAnObject,
-    /// Something follows the value.
-    Trailing,
-}
-
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.kind {
-            FaultKind::Empty => f.write_str("it is empty"),
-            FaultKind::ByteOrderMark => f.write_str("it starts with a byte order mark"),
-            FaultKind::Utf8 => write!(f, "it is not UTF-8 from byte {} on", self.at),
-            FaultKind::Truncated => write!(f, "it ends in the middle, at byte {}", self.at),
-            FaultKind::Expected(what) => write!(f, "{what} was expected at byte {}", self.at),
-            FaultKind::Number => write!(f, "what is at byte {} is no JSON number", self.at),
-            FaultKind::Escape => write!(f, "what is at byte {} is no JSON escape", self.at),
-            FaultKind::Surrogate => write!(f, "half of a surrogate pair is at byte {}", self.at),
-            FaultKind::Control => {
-                write!(f, "a control character at byte {}, inside a string, is not escaped", self.at)
-            }
-            FaultKind::Depth => {
-                write!(f, "it is nested deeper than {MAX_DEPTH} levels at byte {}", self.at)
-            }
-            FaultKind::DuplicateKey(name) => {
-                write!(f, "two members are named \"{name}\", the second at byte {}", self.at)
-            }
-            FaultKind::NotAnObject => f.write_str("it is not an object"),
-            FaultKind::Trailing => write!(f, "something follows its end at byte {}", self.at),
-        }
-    }
-}
-
-impl std::error::Error for Fault {}
-
-/// A foreign text for a message of ours: shortened to at most 64 characters, with everything escaped that could be
-/// mistaken for something else.
-pub fn quoted(text: &str) -> String {
-    let mut out = String::new();
-    for c in text.chars() {
-        let escaped = c.escape_debug();
-        if out.chars().count() + escaped.len() > 61 {
-            out.push_str("...");
-            break;
-        }
-        out.extend(escaped);
-    }
-    out
-}
+use super::fault::{Fault, FaultKind, MAX_DEPTH};
+use super::text::{Text, hex};
 
 /// A kind of value, known from its first byte.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -116,69 +30,6 @@ impl Kind {
             Self::Null => "null",
         }
     }
-}
-
-/// A string as it is written between its quotes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Text<'a> {
-    pub(super) raw: &'a str,
-    pub(super) escaped: bool,
-    /// Where it begins, after its quote.
-    pub(super) at: usize,
-}
-
-impl<'a> Text<'a> {
-    /// What it says.
-    pub(super) fn cow(self) -> Cow<'a, str> {
-        if self.escaped { Cow::Owned(unescape(self.raw)) } else { Cow::Borrowed(self.raw) }
-    }
-
-    /// Whether it says this.
-    pub(super) fn is(self, word: &str) -> bool {
-        if self.escaped { self.cow() == word } else { self.raw == word }
-    }
-}
-
-/// What a checked string with escapes says.
-fn unescape(raw: &str) -> String {
-    let mut out = String::with_capacity(raw.len());
-    let mut rest = raw;
-    while let Some(at) = memchr::memchr(b'\\', rest.as_bytes()) {
-        out.push_str(&rest[..at]);
-        let (c, length) = escape(&rest[at..]);
-        out.push(c);
-        rest = &rest[at + length..];
-    }
-    out.push_str(rest);
-    out
-}
-
-/// The character of the checked escape at the start of this text, and how many bytes it takes.
-fn escape(text: &str) -> (char, usize) {
-    let plain = match text.as_bytes().get(1) {
-        Some(b'n') => '\n',
-        Some(b't') => '\t',
-        Some(b'r') => '\r',
-        Some(b'b') => '\u{8}',
-        Some(b'f') => '\u{c}',
-        Some(b'u') => {
-            let first = hex(text, 2).unwrap_or_default();
-            if let Some(c) = char::from_u32(first) {
-                return (c, 6);
-            }
-            let pair = 0x10000 + ((first & 0x3ff) << 10) + (hex(text, 8).unwrap_or_default() & 0x3ff);
-            return (char::from_u32(pair).unwrap_or(char::REPLACEMENT_CHARACTER), 12);
-        }
-        Some(other) => char::from(*other),
-        None => char::REPLACEMENT_CHARACTER,
-    };
-    (plain, 2)
-}
-
-/// Four hexadecimal digits.
-fn hex(text: &str, at: usize) -> Option<u32> {
-    let digits = text.as_bytes().get(at..at + 4)?;
-    digits.iter().try_fold(0, |sum, digit| Some(sum * 16 + char::from(*digit).to_digit(16)?))
 }
 
 /// A place in a JSON text.
@@ -456,4 +307,95 @@ pub(super) fn text_of(bytes: &[u8]) -> Result<&str, Fault> {
         return Err(Fault { kind: FaultKind::ByteOrderMark, at: 0 });
     }
     std::str::from_utf8(bytes).map_err(|error| Fault { kind: FaultKind::Utf8, at: error.valid_up_to() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fault::quoted;
+    use super::*;
+
+    fn whole(text: &[u8]) -> Result<(), Fault> {
+        let mut cursor = Cursor::over(text_of(text)?);
+        cursor.skip()?;
+        cursor.end()
+    }
+
+    #[test]
+    fn what_is_wrong_is_named_with_its_place() {
+        let check = |text: &[u8], kind: FaultKind, at: usize| {
+            assert_eq!(whole(text), Err(Fault { kind, at }), "{}", String::from_utf8_lossy(text));
+        };
+        check(b"", FaultKind::Empty, 0);
+        check(b" \n\t ", FaultKind::Empty, 4);
+        check(b"\xef\xbb\xbf{}", FaultKind::ByteOrderMark, 0);
+        check(b"{\"a\":\"\xc0\xaf\"}", FaultKind::Utf8, 6);
+        check(b"{\"a\":1", FaultKind::Truncated, 6);
+        check(b"\"abc", FaultKind::Truncated, 4);
+        check(b"\"abc\\", FaultKind::Truncated, 5);
+        check(b"tru", FaultKind::Truncated, 0);
+        check(b"trux", FaultKind::Expected("a value"), 0);
+        check(b"{a:1}", FaultKind::Expected("a name in quotes"), 1);
+        check(b"{\"a\" 1}", FaultKind::Expected("a ':'"), 5);
+        check(b"{\"a\":1 \"b\":2}", FaultKind::Expected("a ',' or '}'"), 7);
+        check(b"{\"a\":1,}", FaultKind::Expected("a name in quotes"), 7);
+        check(b"[1 2]", FaultKind::Expected("a ',' or ']'"), 3);
+        check(b"[1,]", FaultKind::Expected("a value"), 3);
+        for number in
+            ["01", "-", "1.", ".5", "+1", "1e", "1e+", "NaN", "Infinity", "-Infinity", "-01", "1.e3"]
+        {
+            check(number.as_bytes(), FaultKind::Number, 0);
+        }
+        check(br#""\x""#, FaultKind::Escape, 1);
+        check(br#""\u12g4""#, FaultKind::Escape, 1);
+        check(br#""\u+123""#, FaultKind::Escape, 1);
+        check(br#""\ud800""#, FaultKind::Surrogate, 1);
+        check(br#""\udc00""#, FaultKind::Surrogate, 1);
+        check(br#""\ud800\ud800""#, FaultKind::Surrogate, 1);
+        check(br#""\ud800xxdc00""#, FaultKind::Surrogate, 1);
+        check(b"\"a\nb\"", FaultKind::Control, 2);
+        check(b"{} {}", FaultKind::Trailing, 3);
+        check(b"1x", FaultKind::Trailing, 1);
+    }
+
+    #[test]
+    fn depth_is_bounded_and_the_stack_with_it() {
+        let nested = |levels: usize| [b"[".repeat(levels), b"]".repeat(levels)].concat();
+        assert_eq!(whole(&nested(128)), Ok(()));
+        assert_eq!(whole(&nested(129)), Err(Fault { kind: FaultKind::Depth, at: 128 }));
+        assert_eq!(whole(&b"[".repeat(1_000_000)), Err(Fault { kind: FaultKind::Depth, at: 128 }));
+        assert_eq!(whole(&b"{\"a\":".repeat(100_000)), Err(Fault { kind: FaultKind::Depth, at: 640 }));
+    }
+
+    #[test]
+    fn numbers_that_no_machine_holds_are_json() {
+        for number in ["1e400", "-0", "1e-400", "123456789012345678901234567890", "0.10", "1E+2", "-0.0e-0"] {
+            assert_eq!(whole(number.as_bytes()), Ok(()), "{number}");
+        }
+    }
+
+    #[test]
+    fn messages_never_echo_much() {
+        let long = "x".repeat(10_000);
+        let text = format!(r#"{{"{long}":1,"{long}":2}}"#);
+        let fault = super::super::json::Object::skim(text.into()).unwrap_err();
+        assert!(fault.to_string().len() < 140, "{fault}");
+        assert_eq!(quoted("a\r\n\u{202e}\u{0}b"), r"a\r\n\u{202e}\0b");
+        assert!(quoted(&"\u{202e}".repeat(1000)).chars().count() <= 64);
+    }
+
+    #[test]
+    fn the_fast_scan_stops_where_the_slow_one_does() {
+        let stops = |byte: u8| byte < 0x20 || byte == b'"' || byte == b'\\';
+        for byte in 0..=255u8 {
+            for place in 0..20 {
+                let mut text = vec![b'a'; 20];
+                text[place] = byte;
+                assert_eq!(plain(&text), if stops(byte) { place } else { 20 }, "{byte} at {place}");
+                // What follows a match must not hide it, nor what is before it feign one.
+                text.iter_mut().skip(place + 1).for_each(|byte| *byte = b'"');
+                let expected = if stops(byte) { place } else { (place + 1).min(20) };
+                assert_eq!(plain(&text), expected, "{byte} at {place} before quotes");
+            }
+        }
+    }
 }

@@ -216,3 +216,195 @@ fn field(line: &[u8]) -> (&[u8], &[u8]) {
         None => (line, b""),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// All events of a stream that comes in these pieces, and what its end leaves over.
+    fn split<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> (Vec<Event>, Option<Event>) {
+        let mut splitter = Splitter::new();
+        let mut events = Vec::new();
+        for piece in pieces {
+            splitter.feed(Bytes::copy_from_slice(piece));
+            while let Some(event) = splitter.next() {
+                events.push(event.unwrap());
+            }
+        }
+        let rest = splitter.finish();
+        (events, rest)
+    }
+
+    /// What the standard says of a whole stream: data and event type of each event that has data.
+    fn by_the_book(stream: &[u8]) -> Vec<(String, Option<String>)> {
+        let text = String::from_utf8_lossy(stream);
+        let text = text.strip_prefix('\u{feff}').unwrap_or(&text).replace("\r\n", "\n").replace('\r', "\n");
+        let (mut events, mut data, mut kind) = (Vec::new(), String::new(), None);
+        let Some((lines, _unfinished)) = text.rsplit_once('\n') else { return events };
+        for line in lines.split('\n') {
+            if line.is_empty() {
+                let said = data.strip_suffix('\n').unwrap_or(&data).to_owned();
+                if !said.is_empty() {
+                    events.push((said, kind.take()));
+                }
+                data.clear();
+                kind = None;
+                continue;
+            }
+            let (name, value) = line.split_once(':').unwrap_or((line, ""));
+            let value = value.strip_prefix(' ').unwrap_or(value);
+            match name {
+                "data" => data += &format!("{value}\n"),
+                "event" => kind = Some(value.to_owned()),
+                _ => {}
+            }
+        }
+        events
+    }
+
+    #[test]
+    fn events_are_read_as_the_standard_says() {
+        let check = |stream: &str, expected: &[&str]| {
+            let (events, _) = split([stream.as_bytes()]);
+            let data: Vec<_> =
+                events.iter().filter(|event| !event.comment).map(|event| &event.data[..]).collect();
+            assert_eq!(data, expected.iter().map(|data| data.as_bytes()).collect::<Vec<_>>(), "{stream:?}");
+            let raws: Vec<u8> = events.iter().flat_map(|event| event.raw.to_vec()).collect();
+            assert!(stream.as_bytes().starts_with(&raws));
+        };
+        check("data: a\n\ndata:b\r\n\r\ndata: c\r\rdata: d\n\r\n", &["a", "b", "c", "d"]);
+        check("\u{feff}data: a\n\n", &["a"]);
+        check("\u{feff}\ndata: a\n\n", &["a"]);
+        check(": keep-alive\n\n\n\ndata: a\n\n", &["a"]);
+        check("id: 1\nretry: 10\ndata: a\ndata: b\ndata\ndata: c\n\n", &["a\nb\n\nc"]);
+        check("data\n\ndata:\n\ndata:  x\n\n", &[" x"]);
+        check("data: 你好🙂\n\ndata: a: b\n\n", &["你好🙂", "a: b"]);
+        check("data: a\ndata: unfinished", &[]);
+        check("", &[]);
+    }
+
+    #[test]
+    fn event_types_are_kept() {
+        let (events, _) = split([&b"event: error\ndata: x\n\nevent:a\nevent: b\n\n"[..]]);
+        assert_eq!(events[0].event.as_deref(), Some(&b"error"[..]));
+        assert_eq!((events[1].event.as_deref(), events[1].comment), (Some(&b"b"[..]), true));
+    }
+
+    #[test]
+    fn an_event_in_one_piece_is_a_slice_of_it() {
+        let piece = Bytes::from_static(b"data: one\n\ndata: two\r\n\r\n");
+        let mut splitter = Splitter::new();
+        splitter.feed(piece.clone());
+        for at in [0, 11] {
+            let event = splitter.next().unwrap().unwrap();
+            assert_eq!(event.raw.as_ptr(), piece[at..].as_ptr());
+            assert_eq!(event.data.as_ptr(), piece[at + 6..].as_ptr());
+        }
+        assert_eq!(splitter.next(), None);
+    }
+
+    #[test]
+    fn what_an_end_leaves_over_counts_only_if_whole() {
+        let check = |stream: &str, raw: Option<&str>| {
+            let (_, rest) = split([stream.as_bytes()]);
+            assert_eq!(
+                rest.map(|event| event.raw),
+                raw.map(|raw| Bytes::copy_from_slice(raw.as_bytes())),
+                "{stream:?}"
+            );
+        };
+        check("data: a\n\ndata: [DONE]", Some("data: [DONE]\n\n"));
+        check("data: [DONE]\n", Some("data: [DONE]\n\n"));
+        check("data: [DONE]\r", Some("data: [DONE]\r\n\n"));
+        check("data: [DONE]\r\n", Some("data: [DONE]\r\n\n"));
+        check("data: {\"a\":1}", Some("data: {\"a\":1}\n\n"));
+        check("data: x\r\r", Some("data: x\r\r"));
+        check("data: {\"a\":1", None);
+        check("data: {\"a\":1}\ndata: {", None);
+        check("data: tex", None);
+        check(": comment", None);
+        check("data: a\n\n", None);
+    }
+
+    #[test]
+    fn long_lines_and_endless_events_end_it() {
+        for piece in [&b"data: aaaaaaa"[..], b"data: aaa\n"] {
+            let mut splitter = Splitter::with_cap(100);
+            let mut fed = 0;
+            let error = loop {
+                splitter.feed(Bytes::copy_from_slice(piece));
+                fed += piece.len();
+                match splitter.next() {
+                    Some(Err(error)) => break error,
+                    Some(Ok(event)) => panic!("{event:?}"),
+                    None => assert!(fed < 500),
+                }
+            };
+            assert_eq!(error, LineTooLong { cap: 100 });
+            splitter.feed(Bytes::from_static(b"data: x\n\n"));
+            assert_eq!((splitter.next(), splitter.finish()), (None, None));
+        }
+        let mut splitter = Splitter::with_cap(100);
+        splitter.feed(Bytes::from(b"data: x\n\n".repeat(1000)));
+        assert_eq!(std::iter::from_fn(|| splitter.next()).flatten().count(), 1000);
+    }
+
+    fn any_stream() -> impl Strategy<Value = Vec<u8>> {
+        let line = prop_oneof![
+            Just("data: {\"a\":\"你好，世界🙂\"}"),
+            Just("data:x"),
+            Just("data"),
+            Just("data: [DONE]"),
+            Just(""),
+            Just(""),
+            Just(": keep-alive"),
+            Just("event: error"),
+            Just("id"),
+            Just("retry: 3"),
+            Just("\u{feff}data: y"),
+        ];
+        let end = prop_oneof![Just("\n"), Just("\r"), Just("\r\n")];
+        let lines = prop::collection::vec((line, end), 0..12);
+        (any::<bool>(), lines, 0..3usize).prop_map(|(mark, lines, cut)| {
+            let mut stream = if mark { "\u{feff}".to_owned() } else { String::new() };
+            stream.extend(lines.iter().flat_map(|(line, end)| [*line, *end]));
+            let mut stream = stream.into_bytes();
+            stream.truncate(stream.len().saturating_sub(cut));
+            stream
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(1000))]
+
+        #[test]
+        fn any_split_gives_the_same_events(stream in any_stream(), cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..9)) {
+            let whole = split([&stream[..]]);
+            let mut at: Vec<_> = cuts.iter().map(|cut| cut.index(stream.len() + 1)).collect();
+            at.extend([0, stream.len()]);
+            at.sort_unstable();
+            prop_assert_eq!(&split(at.windows(2).map(|pair| &stream[pair[0]..pair[1]])), &whole);
+            prop_assert_eq!(&split(stream.chunks(1)), &whole);
+        }
+
+        #[test]
+        fn nothing_is_lost_and_the_standard_is_kept(stream in any_stream()) {
+            let (events, rest) = split([&stream[..]]);
+            let raws: Vec<u8> = events.iter().flat_map(|event| event.raw.to_vec()).collect();
+            prop_assert!(stream.starts_with(&raws));
+            if let Some(rest) = &rest {
+                let left = &stream[raws.len()..];
+                prop_assert!(rest.raw.starts_with(left) && rest.raw[left.len()..].iter().all(|byte| *byte == b'\n'));
+            }
+            // A CR at the very end may be half of a CRLF; the standard waits for it, and so do we, until the end.
+            let ended = rest.filter(|rest| raws.len() + rest.raw.len() == stream.len());
+            let read: Vec<_> = events.iter().chain(&ended).filter(|event| !event.comment).map(|event| {
+                let text = |bytes: &Bytes| String::from_utf8(bytes.to_vec()).unwrap();
+                (text(&event.data), event.event.as_ref().map(text))
+            }).collect();
+            prop_assert_eq!(read, by_the_book(&stream));
+        }
+    }
+}

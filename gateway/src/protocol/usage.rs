@@ -5,8 +5,9 @@ use std::fmt::Write as _;
 use bytes::Bytes;
 use router_policies::{Money, Usage};
 
+use super::fault::Fault;
 use super::json::Object;
-use super::scan::{Cursor, Fault, Kind};
+use super::scan::{Cursor, Kind};
 use super::write::{Stamp, head};
 
 /// No answer has more tokens than this; a higher count is a mistake or an attack.

@@ -5,8 +5,8 @@ use bytes::Bytes;
 use super::chunk::{Finish, Piece};
 use super::complaint::Complaint;
 use super::estimate::in_tokens;
+use super::fault::Fault;
 use super::json::Object;
-use super::scan::Fault;
 use super::usage::{FinalUsage, Reported};
 
 /// A whole answer with the bytes that it came as.
