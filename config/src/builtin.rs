@@ -1,66 +1,60 @@
 //! What runs when there is no file: the embedded small model with a larger one behind it.
 
-use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::Arc;
-use std::time::Duration;
 
-use router_policies::policies::{Steps, Threshold};
-use router_policies::{Class, Currency, Policy};
+use crate::file::{File, ModelFile, PriceFile, ProviderWord, RouteFile};
+use crate::presets::{Preset, presets};
+use crate::resolve::{Report, resolve};
+use crate::{Config, Env, Problems};
 
-use crate::{
-    Accepts, Config, Embedded, Env, Fallback, Limits, LogFormat, Model, Provenance, Provider, Resume, Route,
-    State, Timeouts, WholeAs,
-};
+/// The small embedded model's file.
+const SMALL: &str = "SmolLM2-135M-Instruct.Q4_1.gguf";
+/// The larger embedded model's file.
+const LARGE: &str = "qwen2.5-coder-0.5b-instruct-q4_k_m.gguf";
 
 /// The default without a file. `weights` is the folder with the embedded models' files.
-pub fn builtin(_env: &Env<'_>, weights: &Path) -> Config {
-    let small = Arc::new(embedded("small", weights, "SmolLM2-135M-Instruct.Q4_1.gguf"));
-    let large = Arc::new(embedded("large", weights, "qwen2.5-coder-0.5b-instruct-q4_k_m.gguf"));
-    let route = Route {
-        name: "auto".to_owned(),
-        ladder: vec![Arc::clone(&small), Arc::clone(&large)],
-        policy: Policy::Threshold(Threshold { at: Steps::One(0.5) }),
-        fallback: Fallback::UpThenDown,
-        resume: Resume::Auto,
-        expose_decisions: true,
-        record_content: false,
+///
+/// The large model is the first provider whose key is in the environment, and accounts are in the currency of its
+/// price; without a key it is the larger embedded model. Errors: a key that cannot be sent.
+pub fn builtin(env: &Env<'_>, weights: &Path) -> Result<Config, Problems> {
+    let provider = presets().iter().find(|preset| {
+        let key = preset.key.as_deref().and_then(env);
+        key.is_some_and(|key| !key.trim().is_empty())
+    });
+    let large = match provider {
+        Some(preset) => remote(preset),
+        None => embedded("large", weights, LARGE),
     };
-    Config {
-        listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
-        admin: SocketAddr::from(([127, 0, 0, 1], 9464)),
-        currency: Currency::new("CNY").unwrap_or_else(|| unreachable!("three capital letters")),
-        models: vec![small, large],
-        routes: vec![Arc::new(route)],
-        clients: Vec::new(),
-        log: LogFormat::Text,
-        limits: Limits::default(),
-        proxy: None,
-        state: State::None,
-        grace: Duration::from_secs(25),
-        source: None,
-        warnings: Vec::new(),
+    let route = RouteFile {
+        name: Some("auto".to_owned()),
+        ladder: Some(vec!["small".to_owned(), "large".to_owned()]),
+        ..RouteFile::default()
+    };
+    let file = File {
+        currency: provider.and_then(|preset| preset.models.first()?.price.as_ref()?.currency),
+        models: vec![embedded("small", weights, SMALL), large],
+        routes: vec![route],
+        ..File::default()
+    };
+    let mut report = Report::default();
+    let config = resolve(file, env, None, &mut report);
+    match report.problems.is_empty() {
+        true => Ok(config),
+        false => Err(report.problems),
     }
 }
 
-fn embedded(name: &str, folder: &Path, file: &str) -> Model {
-    Model {
-        name: name.to_owned(),
-        provider: Provider::Embedded(Embedded {
-            weights: folder.join(file),
-            threads: None,
-            queue: 64,
-            slots: 1,
-        }),
-        local: true,
-        context: None,
-        max_output: 4096,
-        accepts: Accepts::default(),
-        price: None,
-        class: Class::Tiny,
-        provenance: Provenance::default(),
-        timeouts: Timeouts::default(),
-        whole_as: WholeAs::Pass,
-        retries: 1,
+fn remote(preset: &Preset) -> ModelFile {
+    ModelFile { name: Some("large".to_owned()), preset: Some(preset.name.clone()), ..ModelFile::default() }
+}
+
+/// An embedded model. The machine is there anyway, so its time is counted as free.
+fn embedded(name: &str, folder: &Path, file: &str) -> ModelFile {
+    ModelFile {
+        name: Some(name.to_owned()),
+        provider: Some(ProviderWord::Embedded),
+        weights: Some(folder.join(file).to_string_lossy().into_owned()),
+        price: Some(PriceFile { hour: Some(0.0), ..PriceFile::default() }),
+        ..ModelFile::default()
     }
 }

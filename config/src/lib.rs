@@ -1,19 +1,38 @@
 //! What a person wrote → what the gateway uses, or the list of everything that is wrong with it.
 //!
-//! - `file`: what may be written, as serde types; unknown fields are refused.
-//! - `resolve`: file → [`Config`]: names, durations, prices, secrets; every problem is gathered.
-//! - `presets`: providers with address, dialect, quirks and prices.
+//! ```text
+//! text ─yaml→ tree ─interpolate→ tree ─shape→ JSON ─file→ File ─resolve→ Config
+//! ```
 //!
-//! After this crate nothing is validated again.
+//! - `yaml`: the text as a tree with line numbers, within bounds.
+//! - `interpolate`: `${NAME}` in scalars.
+//! - `file`: what may be written, as serde types; `schema` is made from them, and `shape` checks the tree by it.
+//! - `resolve`: file → [`Config`]: names, durations, prices, secrets.
+//! - `presets`: providers with address, key variable and prices.
+//!
+//! Every stage adds to one list of problems and goes on, so that all are found at once. After this crate nothing is
+//! validated again.
 
 mod builtin;
+mod class;
+mod file;
+mod interpolate;
 mod load;
+mod nearest;
+mod presets;
 mod problems;
+mod resolve;
+mod schema;
 mod secret;
+mod shape;
 mod types;
+mod unsupported;
+mod written;
+mod yaml;
 
 pub use builtin::builtin;
 pub use load::{DEFAULT_FILE, Env, from_str, load};
 pub use problems::{Problem, Problems};
+pub use schema::schema;
 pub use secret::Secret;
 pub use types::*;

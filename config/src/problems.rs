@@ -33,7 +33,7 @@ pub struct Problems(Vec<Problem>);
 impl Problems {
     /// One fault of the file as a whole.
     pub fn one(message: impl Into<String>) -> Self {
-        Self(vec![Problem { path: String::new(), line: None, message: message.into() }])
+        Self::at(None, message)
     }
 
     /// The faults.
@@ -51,8 +51,27 @@ impl Problems {
         self.0.is_empty()
     }
 
-    pub(crate) fn add(&mut self, path: &str, message: impl Into<String>) {
-        self.0.push(Problem { path: path.to_owned(), line: None, message: message.into() });
+    /// One fault of the file as a whole, found on this line.
+    pub(crate) fn at(line: Option<usize>, message: impl Into<String>) -> Self {
+        Self(vec![Problem { path: String::new(), line, message: message.into() }])
+    }
+
+    pub(crate) fn add(&mut self, path: &str, line: Option<usize>, message: impl Into<String>) {
+        self.0.push(Problem { path: path.to_owned(), line, message: message.into() });
+    }
+
+    /// Whether something is wrong at this path or below it.
+    pub(crate) fn touch(&self, path: &str) -> bool {
+        self.0.iter().any(|problem| is_within(&problem.path, path))
+    }
+
+    /// Sorts by line and puts `rewrite`'s text in place of each message.
+    pub(crate) fn finish(mut self, rewrite: impl Fn(&str) -> String) -> Self {
+        self.0.sort_by_key(|problem| problem.line.unwrap_or(usize::MAX));
+        for problem in &mut self.0 {
+            problem.message = rewrite(&problem.message);
+        }
+        self
     }
 }
 
@@ -70,3 +89,33 @@ impl fmt::Display for Problems {
 }
 
 impl std::error::Error for Problems {}
+
+/// Whether `path` is `outer` or lies below it; everything lies below the empty path.
+pub(crate) fn is_within(path: &str, outer: &str) -> bool {
+    let below = |rest: &str| rest.is_empty() || outer.is_empty() || rest.starts_with(['.', '[']);
+    path.strip_prefix(outer).is_some_and(below)
+}
+
+/// The path of a key in the mapping at `path`.
+pub(crate) fn key_path(path: &str, key: &str) -> String {
+    let plain = !key.is_empty() && key.chars().all(|c| c.is_ascii_alphanumeric() || "_-".contains(c));
+    match (plain, path.is_empty()) {
+        (true, true) => key.to_owned(),
+        (true, false) => format!("{path}.{key}"),
+        (false, _) => format!("{path}[{:?}]", brief(key)),
+    }
+}
+
+/// The path of an item of the list at `path`; items count from 0.
+pub(crate) fn item_path(path: &str, item: usize) -> String {
+    format!("{path}[{item}]")
+}
+
+/// A text for a message: one line, escaped, at most 48 characters.
+pub(crate) fn brief(text: &str) -> String {
+    let mut brief: String = text.chars().take(48).flat_map(char::escape_debug).collect();
+    if text.chars().nth(48).is_some() {
+        brief.push('…');
+    }
+    brief
+}

@@ -1,0 +1,397 @@
+//! What a person may write. One source for reading, for the check of every key and type, and for the JSON Schema.
+//!
+//! Nearly every field is optional here even where the schema demands it: the shape check reports what is missing,
+//! and resolving goes on with the rest, so that all problems are found at once.
+
+use std::collections::BTreeMap;
+
+use router_policies::{Class, Policy};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::written::{Address, CurrencyCode, Hidden, Size, Span};
+
+/// The configuration of Xietong.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schemars(title = "Xietong", extend("required" = ["models"]))]
+pub(crate) struct File {
+    /// The data port: where clients ask. Default `127.0.0.1:8080`.
+    pub(crate) listen: Option<Address>,
+    /// The admin port: metrics, health, console. Default `127.0.0.1:9464`.
+    pub(crate) admin: Option<Address>,
+    /// Lets a data port without clients listen on more than loopback. Default false.
+    pub(crate) open: Option<bool>,
+    /// The currency of accounts. Default `CNY`.
+    pub(crate) currency: Option<CurrencyCode>,
+    /// What one unit of another currency is worth in the currency of accounts, such as `{USD: 7.1}`.
+    pub(crate) exchange: BTreeMap<String, f64>,
+    /// The models, from small to large.
+    #[schemars(length(min = 1))]
+    pub(crate) models: Vec<ModelFile>,
+    /// Names that clients use, behind which Xietong chooses.
+    pub(crate) routes: Vec<RouteFile>,
+    /// Who may use the data port; none listed: whoever reaches it.
+    pub(crate) clients: Vec<ClientFile>,
+    /// How requests are logged. Default `text`.
+    pub(crate) log: Option<LogWord>,
+    /// Bounds on what any client may send.
+    pub(crate) limits: LimitsFile,
+    /// An HTTP or SOCKS proxy for upstreams, as a URL. Default: none, whatever the environment says.
+    pub(crate) proxy: Option<Hidden>,
+    /// What outlives a restart. Default `none`.
+    pub(crate) state: Option<StateFile>,
+    /// How long streams may go on after the first signal to stop. Default `25s`.
+    pub(crate) grace: Option<Span>,
+}
+
+/// A model that can be asked.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schemars(extend("required" = ["name"]))]
+pub(crate) struct ModelFile {
+    /// The name in this configuration.
+    pub(crate) name: Option<String>,
+    /// `embedded`: in this process; otherwise the API dialect. May be left out with a preset.
+    pub(crate) provider: Option<ProviderWord>,
+    /// A known provider: fills base_url, model, price, context, accepts and class; each may be overridden.
+    pub(crate) preset: Option<String>,
+    /// Embedded models: a GGUF file.
+    pub(crate) weights: Option<String>,
+    /// Embedded models: threads. Default: all cores but one.
+    #[schemars(range(min = 1, max = 1024))]
+    pub(crate) threads: Option<usize>,
+    /// Embedded models: requests that may wait before the engine refuses. Default 64.
+    #[schemars(range(max = 100_000))]
+    pub(crate) queue: Option<usize>,
+    /// Embedded models: requests answered side by side. Default 1.
+    #[schemars(range(min = 1, max = 64))]
+    pub(crate) slots: Option<usize>,
+    /// Never leaves this machine or cluster. Default: true for embedded models and presets of local servers.
+    pub(crate) local: Option<bool>,
+    /// The address, when there is one endpoint only.
+    pub(crate) base_url: Option<String>,
+    /// The key, when there is one endpoint only.
+    pub(crate) api_key: Option<Hidden>,
+    /// The addresses; requests are spread over them.
+    pub(crate) endpoints: Vec<EndpointFile>,
+    /// The upstream's own name for the model.
+    pub(crate) model: Option<String>,
+    /// Tokens that prompt and answer may have together. Default: unknown.
+    #[schemars(range(min = 1))]
+    pub(crate) context: Option<u64>,
+    /// Tokens reserved for an answer when a request gives no limit. Default 4096.
+    #[schemars(range(min = 1))]
+    pub(crate) max_output: Option<u64>,
+    /// What it can serve.
+    pub(crate) accepts: Option<Vec<AcceptsWord>>,
+    /// What it costs.
+    pub(crate) price: Option<PriceFile>,
+    /// Which models it resembles, for the scorer. Default: by the size in its name, such as `7b`.
+    pub(crate) class: Option<Class>,
+    /// Where it comes from.
+    pub(crate) provenance: ProvenanceFile,
+    /// When an attempt has taken too long.
+    pub(crate) timeouts: TimeoutsFile,
+    /// How a whole (not streamed) answer is asked for. Default `pass`.
+    pub(crate) whole_as: Option<WholeAsWord>,
+    /// Further tries on this model after a failure that allows them. Default 1.
+    #[schemars(range(max = 10))]
+    pub(crate) retries: Option<u32>,
+}
+
+/// How a model is reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum ProviderWord {
+    /// In this process.
+    Embedded,
+    /// Over the network, by OpenAI's chat completions.
+    Openai,
+}
+
+/// One address of a model.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct EndpointFile {
+    /// The name in metrics and logs. Default: the model's name and the endpoint's number.
+    pub(crate) id: Option<String>,
+    /// `http` or `https` URL, to which `/chat/completions` is added.
+    pub(crate) base_url: Option<String>,
+    /// Sent as `authorization: Bearer …`.
+    pub(crate) api_key: Option<Hidden>,
+    /// Further request headers.
+    pub(crate) headers: BTreeMap<String, Hidden>,
+}
+
+/// What a model can serve.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum AcceptsWord {
+    /// Text; every model does.
+    Text,
+    /// Images in prompts.
+    Image,
+    /// Sound in prompts.
+    Audio,
+    /// Films in prompts.
+    Video,
+    /// Tools.
+    Tools,
+    /// `response_format` with a JSON schema.
+    JsonSchema,
+    /// An answer that the client began.
+    Prefill,
+}
+
+/// What a model costs: `hour`, or `input` and `output`.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct PriceFile {
+    /// What an hour of the machine costs; charged for the time it was busy.
+    #[schemars(range(min = 0))]
+    pub(crate) hour: Option<f64>,
+    /// A million prompt tokens.
+    #[schemars(range(min = 0))]
+    pub(crate) input: Option<f64>,
+    /// A million prompt tokens read from the provider's cache. Default: as `input`.
+    #[schemars(range(min = 0))]
+    pub(crate) cached_input: Option<f64>,
+    /// A million tokens of the answer, reasoning included.
+    #[schemars(range(min = 0))]
+    pub(crate) output: Option<f64>,
+    /// Default: the currency of accounts.
+    pub(crate) currency: Option<CurrencyCode>,
+}
+
+/// Where a model comes from.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct ProvenanceFile {
+    /// Who trained it.
+    pub(crate) developer: Option<String>,
+    /// `self-developed`, `open architecture`, `open code` or `open weights`.
+    pub(crate) path: Option<String>,
+    /// The licence of the weights or the service.
+    pub(crate) licence: Option<String>,
+    /// ISO 3166 country code, such as `CN`.
+    #[schemars(regex(pattern = "^[A-Z]{2}$"))]
+    pub(crate) origin: Option<String>,
+}
+
+/// Limits of one attempt.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct TimeoutsFile {
+    /// Until a connection stands. Default `2s`.
+    pub(crate) connect: Option<Span>,
+    /// From sending the request to the first token of a stream. Default `10s`.
+    pub(crate) first_token: Option<Span>,
+    /// Between two pieces of a stream. Default `10s`.
+    pub(crate) idle: Option<Span>,
+    /// For the whole attempt. Default `10m`.
+    pub(crate) total: Option<Span>,
+}
+
+/// How a whole answer is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum WholeAsWord {
+    /// As such; `connect` and `total` guard it.
+    Pass,
+    /// Gathered from a stream, so that `first_token` and `idle` guard it too.
+    Stream,
+}
+
+/// A name that clients use, behind which Xietong chooses.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schemars(extend("required" = ["name", "ladder"]))]
+pub(crate) struct RouteFile {
+    /// The name.
+    pub(crate) name: Option<String>,
+    /// Names of models, from small to large.
+    #[schemars(length(min = 2))]
+    pub(crate) ladder: Option<Vec<String>>,
+    /// Who chooses. Default `{kind: threshold, at: 0.5}`.
+    #[schemars(with = "Option<Policy>")]
+    pub(crate) policy: Option<serde_json::Value>,
+    /// Where to go when a rung fails. Default `up_then_down`.
+    pub(crate) fallback: Option<FallbackWord>,
+    /// Whether an answer cut after its first byte may be finished by another rung. Default `auto`.
+    pub(crate) resume: Option<ResumeWord>,
+    /// Whether clients see the `x-xietong-*` headers. Default true.
+    pub(crate) expose_decisions: Option<bool>,
+    /// What the log may hold beside figures. Default: nothing.
+    pub(crate) record: Option<RecordWord>,
+}
+
+/// Where to go when a rung fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum FallbackWord {
+    /// Larger rungs.
+    Up,
+    /// Smaller rungs.
+    Down,
+    /// Larger rungs, then smaller ones.
+    UpThenDown,
+    /// Nowhere.
+    None,
+}
+
+/// Whether an answer cut after its first byte may be finished by another rung.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum ResumeWord {
+    /// Where the joint is sound.
+    Auto,
+    /// Never.
+    Never,
+}
+
+/// What the log may hold beside figures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum RecordWord {
+    /// Prompts and answers.
+    Content,
+}
+
+/// Who may use the data port: a name and exactly one of `key` and `key_sha256`.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schemars(extend("required" = ["name"]))]
+pub(crate) struct ClientFile {
+    /// The name, as metrics and logs show it.
+    pub(crate) name: Option<String>,
+    /// The key that the client sends.
+    pub(crate) key: Option<Hidden>,
+    /// Instead of the key, its SHA-256 in 64 hexadecimal digits.
+    pub(crate) key_sha256: Option<Hidden>,
+    /// What it may spend.
+    pub(crate) budget: Option<BudgetFile>,
+    /// How much it may ask.
+    pub(crate) limits: ClientLimitsFile,
+    /// Routes and models it may name. Default: all.
+    pub(crate) routes: Option<Vec<String>>,
+    /// `local`: this client's requests never leave local models.
+    pub(crate) locality: Option<LocalityWord>,
+    /// Whether its `x-xietong-*` request headers are honoured. Default false.
+    pub(crate) hints: Option<bool>,
+}
+
+/// Where requests may go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum LocalityWord {
+    /// To local models only.
+    Local,
+}
+
+/// An amount for a period.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schemars(extend("required" = ["amount", "per"]))]
+pub(crate) struct BudgetFile {
+    /// In the currency of accounts.
+    #[schemars(range(min = 0))]
+    pub(crate) amount: Option<f64>,
+    /// How often it starts anew.
+    pub(crate) per: Option<PeriodWord>,
+}
+
+/// How often a budget starts anew.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum PeriodWord {
+    /// Each clock hour.
+    Hour,
+    /// Each calendar day.
+    Day,
+    /// Each calendar month.
+    Month,
+}
+
+/// A client's rate limits; each is off when left out.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct ClientLimitsFile {
+    /// Requests in any minute.
+    #[schemars(range(min = 1))]
+    pub(crate) requests_per_minute: Option<u64>,
+    /// Tokens, prompt and answer, in any minute.
+    #[schemars(range(min = 1))]
+    pub(crate) tokens_per_minute: Option<u64>,
+    /// Requests under way at once.
+    #[schemars(range(min = 1))]
+    pub(crate) concurrent: Option<u64>,
+}
+
+/// How requests are logged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum LogWord {
+    /// For people.
+    Text,
+    /// One JSON line a request.
+    Json,
+}
+
+/// Bounds on what any client may send.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct LimitsFile {
+    /// A request body. Default `32MiB`, at most `1GiB`.
+    pub(crate) body: Option<Size>,
+    /// Until the head of a request is there. Default `10s`.
+    pub(crate) head: Option<Span>,
+    /// Until the body of a request is there. Default `30s`.
+    pub(crate) body_time: Option<Span>,
+    /// Between two comment lines that keep a waiting stream alive. Default `5s`.
+    pub(crate) heartbeat: Option<Span>,
+    /// Connections at once. Default 10000.
+    #[schemars(range(min = 1))]
+    pub(crate) connections: Option<usize>,
+}
+
+/// What outlives a restart.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub(crate) enum StateFile {
+    /// A word.
+    Word(StateWord),
+    /// A kind with its fields.
+    Kind(StateKind),
+}
+
+/// What outlives a restart, in one word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum StateWord {
+    /// Nothing.
+    None,
+}
+
+/// What outlives a restart, and where it is kept.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub(crate) enum StateKind {
+    /// Nothing.
+    None(NoState),
+    /// A database file of this process.
+    Embedded(EmbeddedState),
+}
+
+/// Nothing outlives a restart.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NoState {}
+
+/// A database file of this process.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct EmbeddedState {
+    /// The file. Default `xietong.db`.
+    pub(crate) path: Option<String>,
+}

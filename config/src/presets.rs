@@ -1,0 +1,124 @@
+//! Providers that speak a known dialect: where they are, which variable holds their key, what their models cost.
+//!
+//! The facts stand in `presets.yaml`, each price with its page and the day it was recorded. They are recorded facts:
+//! none was tested against the provider.
+
+use std::sync::LazyLock;
+
+use router_policies::Class;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::file::{AcceptsWord, PriceFile, ProvenanceFile};
+use crate::problems::Problems;
+use crate::{schema, shape, yaml};
+
+/// A provider.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schemars(extend("required" = ["name", "title", "provider_name", "base_url"]))]
+pub(crate) struct Preset {
+    /// What `preset:` says.
+    pub(crate) name: String,
+    /// The provider's own name, for people.
+    pub(crate) title: String,
+    /// `gen_ai.provider.name` of the OpenTelemetry conventions, or ours where they have none.
+    pub(crate) provider_name: String,
+    /// Where it is.
+    pub(crate) base_url: String,
+    /// The environment variable with its key; `None`: it needs none.
+    pub(crate) key: Option<String>,
+    /// Runs on this machine.
+    pub(crate) local: bool,
+    /// What is known of its models; the first is asked unless another is named.
+    pub(crate) models: Vec<KnownModel>,
+}
+
+/// A model of a provider.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schemars(extend("required" = ["name"]))]
+pub(crate) struct KnownModel {
+    /// The upstream's own name.
+    pub(crate) name: String,
+    /// Tokens that prompt and answer may have together.
+    pub(crate) context: Option<u64>,
+    /// What it can serve; `None`: not recorded.
+    pub(crate) accepts: Option<Vec<AcceptsWord>>,
+    /// Which models it resembles.
+    pub(crate) class: Option<Class>,
+    /// What it costs; always with its currency.
+    pub(crate) price: Option<PriceFile>,
+    /// Where the price was read and when it was recorded.
+    pub(crate) source: Option<String>,
+    /// Where it comes from.
+    pub(crate) provenance: ProvenanceFile,
+}
+
+/// The file as a whole.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct File {
+    presets: Vec<Preset>,
+}
+
+/// All presets, in the order in which the default without a file looks for keys.
+pub(crate) fn presets() -> &'static [Preset] {
+    static PRESETS: LazyLock<Vec<Preset>> = LazyLock::new(|| {
+        // The file is part of the program and a test reads it, so this cannot fail in a build that passed.
+        read(include_str!("../presets.yaml"))
+            .unwrap_or_else(|problems| unreachable!("presets.yaml: {problems}"))
+    });
+    &PRESETS
+}
+
+/// A preset by its name.
+pub(crate) fn preset(name: &str) -> Option<&'static Preset> {
+    presets().iter().find(|preset| preset.name == name)
+}
+
+fn read(text: &str) -> Result<Vec<Preset>, Problems> {
+    let mut problems = Problems::default();
+    let node = yaml::parse(text, &mut problems)?.ok_or_else(|| Problems::one("is empty"))?;
+    let (value, _) = shape::shape(&node, &schema::of::<File>(), &mut problems);
+    match serde_json::from_value::<File>(value) {
+        Ok(file) if problems.is_empty() => Ok(file.presets),
+        Ok(_) => Err(problems),
+        Err(why) => Err(Problems::one(why.to_string())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn every_preset_is_sound() {
+        let presets = read(include_str!("../presets.yaml")).unwrap_or_else(|problems| panic!("{problems}"));
+        let mut names = HashSet::new();
+        for preset in &presets {
+            let name = &preset.name;
+            assert!(names.insert(name), "{name} stands twice");
+            let url = url::Url::parse(&preset.base_url).unwrap();
+            assert_eq!(preset.local, url.scheme() == "http", "{name}: remote providers are asked by https");
+            assert_eq!(preset.local, preset.key.is_none(), "{name}");
+            assert!(
+                preset.key.iter().all(|key| key.ends_with("_API_KEY")),
+                "{name}: init looks for *_API_KEY"
+            );
+            for model in &preset.models {
+                let name = format!("{name}/{}", model.name);
+                let Some(price) = &model.price else {
+                    assert!(model.source.is_none(), "{name}: a source without a price");
+                    continue;
+                };
+                assert!(price.currency.is_some(), "{name}: a price needs its currency");
+                assert!(price.input.is_some() && price.output.is_some(), "{name}");
+                let source = model.source.as_deref().unwrap_or_default();
+                assert!(source.contains("2026"), "{name}: a price needs its source and date");
+            }
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! From what was written to what is used: names, addresses, prices, secrets. Every problem is gathered.
+
+mod clients;
+mod endpoints;
+mod models;
+mod money;
+mod ports;
+mod report;
+mod routes;
+
+use std::path::Path;
+use std::time::Duration;
+
+pub(crate) use money::Rates;
+pub(crate) use report::Report;
+
+use crate::file::{File, LimitsFile, LogWord, StateFile, StateKind};
+use crate::written::Span;
+use crate::{Config, Env, Limits, LogFormat, Secret, State};
+
+/// The configuration that a file describes; what is wrong with it is in `report`, and then the result is of no use.
+pub(crate) fn resolve(file: File, env: &Env<'_>, source: Option<&Path>, report: &mut Report) -> Config {
+    let (listen, admin) = ports::ports(&file, report);
+    let rates = Rates::new(file.currency, &file.exchange, report);
+    let models = models::Models { env, rates: &rates, source, listen }.all(file.models, report);
+    let routes = routes::routes(file.routes, &models, report);
+    let clients = clients::clients(file.clients, &models, &routes, report);
+    Config {
+        listen,
+        admin,
+        currency: rates.currency,
+        models,
+        routes,
+        clients,
+        log: match file.log {
+            Some(LogWord::Json) => LogFormat::Json,
+            Some(LogWord::Text) | None => LogFormat::Text,
+        },
+        limits: limits(&file.limits, report),
+        proxy: file.proxy.and_then(|proxy| self::proxy(proxy.0, report)),
+        state: state(file.state, report),
+        grace: file.grace.map_or(Duration::from_secs(25), |grace| grace.0),
+        source: source.map(Path::to_owned),
+        warnings: report.warnings(),
+    }
+}
+
+fn limits(file: &LimitsFile, report: &mut Report) -> Limits {
+    const MOST_BODY: u64 = 1 << 30;
+    let default = Limits::default();
+    let body = file.body.map_or(default.body as u64, |size| size.0);
+    if body == 0 || body > MOST_BODY {
+        report.fault("limits.body", "must be from 1B to 1GiB");
+    }
+    Limits {
+        body: body.min(MOST_BODY) as usize,
+        head: positive(file.head, default.head, "limits.head", report),
+        body_time: positive(file.body_time, default.body_time, "limits.body_time", report),
+        heartbeat: positive(file.heartbeat, default.heartbeat, "limits.heartbeat", report),
+        connections: file.connections.unwrap_or(default.connections),
+    }
+}
+
+/// A duration that must not be zero.
+fn positive(span: Option<Span>, default: Duration, path: &str, report: &mut Report) -> Duration {
+    let time = span.map_or(default, |span| span.0);
+    if time.is_zero() {
+        report.fault(path, "must be longer than nothing");
+    }
+    time
+}
+
+fn proxy(proxy: Secret, report: &mut Report) -> Option<Secret> {
+    let url = url::Url::parse(proxy.reveal()).ok();
+    let known = url.is_some_and(|url| {
+        matches!(url.scheme(), "http" | "https" | "socks5" | "socks5h")
+            && url.host_str().is_some_and(|host| !host.is_empty())
+    });
+    if !known {
+        report.fault(
+            "proxy",
+            "write a URL with http, https or socks5 and a host, such as `http://proxy.lan:3128`",
+        );
+    }
+    known.then_some(proxy)
+}
+
+fn state(file: Option<StateFile>, report: &mut Report) -> State {
+    match file {
+        None | Some(StateFile::Word(_) | StateFile::Kind(StateKind::None(_))) => State::None,
+        Some(StateFile::Kind(StateKind::Embedded(state))) => {
+            report
+                .warn("state", "this version keeps nothing on disk yet: budgets start anew when it restarts");
+            State::Embedded(state.path.unwrap_or_else(|| "xietong.db".to_owned()).into())
+        }
+    }
+}

@@ -1,0 +1,288 @@
+//! Models: from an entry and its preset to what is asked.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use router_policies::Price;
+
+use super::{Rates, Report, positive};
+use crate::class::guess;
+use crate::file::{AcceptsWord, ModelFile, ProviderWord, TimeoutsFile, WholeAsWord};
+use crate::presets::{KnownModel, Preset, preset, presets};
+use crate::problems::{item_path, key_path};
+use crate::{Accepts, DialectKind, Embedded, Env, Model, Provenance, Provider, Remote, Timeouts, WholeAs};
+
+/// Requests that may wait for the embedded engine unless the file says otherwise.
+const QUEUE: usize = 64;
+/// Tokens reserved for an answer unless the file says otherwise.
+const MAX_OUTPUT: u64 = 4096;
+
+/// What all models need to be resolved.
+pub(super) struct Models<'a> {
+    pub(super) env: &'a Env<'a>,
+    pub(super) rates: &'a Rates,
+    pub(super) source: Option<&'a Path>,
+    pub(super) listen: SocketAddr,
+}
+
+impl Models<'_> {
+    pub(super) fn all(&self, files: Vec<ModelFile>, report: &mut Report) -> Vec<Arc<Model>> {
+        if files.is_empty() && !report.spoilt("models") {
+            report.fault("models", "there are none; a gateway needs at least one");
+        }
+        let mut models: Vec<Arc<Model>> = Vec::new();
+        for (number, file) in files.into_iter().enumerate() {
+            let path = item_path("models", number);
+            let model = self.one(file, &path, report);
+            if !model.name.is_empty() && models.iter().any(|other| other.name == model.name) {
+                report.fault(
+                    &key_path(&path, "name"),
+                    format!("`{}` is the name of another model", model.name),
+                );
+            }
+            models.push(Arc::new(model));
+        }
+        models
+    }
+
+    fn one(&self, file: ModelFile, path: &str, report: &mut Report) -> Model {
+        let name = name(file.name.as_deref(), path, report);
+        let preset = self.preset(&file, path, report);
+        let provider = self.kind(&file, preset, path, report);
+        let upstream = file.model.as_deref().or_else(|| Some(preset?.models.first()?.name.as_str()));
+        let known = preset
+            .and_then(|preset| preset.models.iter().find(|known| Some(known.name.as_str()) == upstream));
+        let class = file.class.or_else(|| known?.class).unwrap_or_else(|| match provider {
+            Some(ProviderWord::Embedded) => guess(file.weights.as_deref().unwrap_or(&name), true),
+            _ => guess(upstream.unwrap_or(&name), false),
+        });
+        let embedded = provider == Some(ProviderWord::Embedded);
+        Model {
+            local: file.local.unwrap_or(embedded || preset.is_some_and(|preset| preset.local)),
+            context: file.context.or_else(|| known?.context),
+            max_output: file.max_output.unwrap_or(MAX_OUTPUT),
+            accepts: accepts(file.accepts.as_deref(), known, embedded),
+            price: self.price(&file, known, path, report),
+            class,
+            provenance: provenance(&file, known, path, report),
+            timeouts: timeouts(&file.timeouts, &key_path(path, "timeouts"), report),
+            whole_as: match file.whole_as {
+                Some(WholeAsWord::Stream) => WholeAs::Stream,
+                Some(WholeAsWord::Pass) | None => WholeAs::Pass,
+            },
+            retries: file.retries.unwrap_or(1),
+            provider: match embedded {
+                true => Provider::Embedded(self.embedded(&file, path, report)),
+                false => Provider::Remote(self.remote(&file, &name, upstream, preset, path, report)),
+            },
+            name,
+        }
+    }
+
+    fn preset(&self, file: &ModelFile, path: &str, report: &mut Report) -> Option<&'static Preset> {
+        let name = file.preset.as_deref()?;
+        let found = preset(name);
+        if found.is_none() {
+            let names = || presets().iter().map(|preset| preset.name.as_str());
+            let hint = crate::nearest::hint(name, names());
+            let known = names().collect::<Vec<_>>().join(", ");
+            report.fault(&key_path(path, "preset"), format!("`{name}` is none of {known}{hint}"));
+        }
+        found
+    }
+
+    /// How the model is reached; `None` when the file does not say.
+    fn kind(
+        &self,
+        file: &ModelFile,
+        preset: Option<&Preset>,
+        path: &str,
+        report: &mut Report,
+    ) -> Option<ProviderWord> {
+        let at = key_path(path, "provider");
+        match (file.provider, preset) {
+            (Some(ProviderWord::Embedded), _) if file.preset.is_some() => {
+                report.fault(&key_path(path, "preset"), "an embedded model has `weights`, not a preset");
+                Some(ProviderWord::Embedded)
+            }
+            (Some(provider), _) => Some(provider),
+            (None, Some(_)) => Some(ProviderWord::Openai),
+            (None, None) => {
+                if file.preset.is_none() && !report.spoilt(&at) {
+                    report.fault(&at, "is missing; it is one of `embedded`, `openai`");
+                }
+                None
+            }
+        }
+    }
+
+    fn embedded(&self, file: &ModelFile, path: &str, report: &mut Report) -> Embedded {
+        let foreign = [
+            ("base_url", file.base_url.is_some()),
+            ("api_key", file.api_key.is_some()),
+            ("endpoints", !file.endpoints.is_empty()),
+            ("model", file.model.is_some()),
+        ];
+        for (key, _) in foreign.iter().filter(|(_, given)| *given) {
+            report
+                .fault(&key_path(path, key), "an embedded model runs in this process and has no such thing");
+        }
+        let at = key_path(path, "weights");
+        let weights = match &file.weights {
+            Some(weights) => self.weights(Path::new(weights)),
+            None => {
+                if !report.spoilt(&at) {
+                    report.fault(&at, "is missing: the path of a GGUF file");
+                }
+                PathBuf::new()
+            }
+        };
+        if file.weights.is_some() && !weights.is_file() {
+            let weights = weights.display();
+            report.warn(
+                &at,
+                &format!("no file at {weights} yet; `xietong fetch` gets the weights of the catalogue"),
+            );
+        }
+        Embedded {
+            weights,
+            threads: file.threads,
+            queue: file.queue.unwrap_or(QUEUE),
+            slots: file.slots.unwrap_or(1),
+        }
+    }
+
+    /// Weights are looked for in the working directory, then beside the file.
+    fn weights(&self, weights: &Path) -> PathBuf {
+        let beside = self.source.and_then(Path::parent).map(|folder| folder.join(weights));
+        match beside {
+            Some(beside) if !weights.is_file() && beside.is_file() => beside,
+            _ => weights.to_owned(),
+        }
+    }
+
+    fn remote(
+        &self,
+        file: &ModelFile,
+        name: &str,
+        upstream: Option<&str>,
+        preset: Option<&Preset>,
+        path: &str,
+        report: &mut Report,
+    ) -> Remote {
+        let foreign = [
+            ("weights", file.weights.is_some()),
+            ("threads", file.threads.is_some()),
+            ("queue", file.queue.is_some()),
+            ("slots", file.slots.is_some()),
+        ];
+        for (key, _) in foreign.iter().filter(|(_, given)| *given && file.provider.is_some()) {
+            report.fault(&key_path(path, key), "belongs to `provider: embedded` only");
+        }
+        let at = key_path(path, "model");
+        let named = file.provider.is_some() || preset.is_some();
+        if named && upstream.is_none() && !report.spoilt(&at) {
+            report.fault(&at, "is missing: the upstream's own name for the model");
+        }
+        let preset_name = preset.map(|preset| preset.provider_name.as_str());
+        Remote {
+            dialect: DialectKind::OpenAi,
+            model: upstream.unwrap_or_default().to_owned(),
+            provider_name: preset_name.unwrap_or("openai").to_owned(),
+            endpoints: match named {
+                true => self.endpoints(file, name, preset, path, report),
+                false => Vec::new(),
+            },
+        }
+    }
+
+    fn price(
+        &self,
+        file: &ModelFile,
+        known: Option<&KnownModel>,
+        path: &str,
+        report: &mut Report,
+    ) -> Option<Price> {
+        match (&file.price, known.and_then(|known| known.price.as_ref())) {
+            (Some(price), _) => self.rates.price(price, &key_path(path, "price"), report),
+            (None, Some(price)) => self.rates.price(price, &key_path(path, "preset"), report),
+            (None, None) => {
+                report
+                    .warn(&key_path(path, "price"), "is not known: what this model costs cannot be counted");
+                None
+            }
+        }
+    }
+}
+
+/// A name that fits into headers, paths and metric labels; empty when there is none, which is reported.
+pub(super) fn name(name: Option<&str>, path: &str, report: &mut Report) -> String {
+    let name = name.unwrap_or_default();
+    let starts_well = name.starts_with(|c: char| c.is_ascii_alphanumeric());
+    let fits = name.chars().all(|c| c.is_ascii_alphanumeric() || "._:/@+-".contains(c));
+    let at = key_path(path, "name");
+    if name.is_empty() {
+        if !report.spoilt(&at) {
+            report.fault(&at, "is missing");
+        }
+    } else if !(starts_well && fits && name.len() <= 128) {
+        report.fault(
+            &at,
+            "a name has up to 128 letters and digits, and `.`, `_`, `:`, `/`, `@`, `+`, `-` after the first",
+        );
+    }
+    name.to_owned()
+}
+
+/// An entry that says nothing of it gets what the preset knows; without that, everything but `prefill` is let
+/// through, because the upstream is the one to say no.
+fn accepts(words: Option<&[AcceptsWord]>, known: Option<&KnownModel>, embedded: bool) -> Accepts {
+    let words = words.or_else(|| known?.accepts.as_deref());
+    let Some(words) = words else {
+        let any = !embedded;
+        return Accepts { image: any, audio: any, video: any, tools: any, json_schema: any, prefill: false };
+    };
+    let has = |word| words.contains(&word);
+    Accepts {
+        image: has(AcceptsWord::Image),
+        audio: has(AcceptsWord::Audio),
+        video: has(AcceptsWord::Video),
+        tools: has(AcceptsWord::Tools),
+        json_schema: has(AcceptsWord::JsonSchema),
+        prefill: has(AcceptsWord::Prefill),
+    }
+}
+
+fn provenance(file: &ModelFile, known: Option<&KnownModel>, path: &str, report: &mut Report) -> Provenance {
+    let given = &file.provenance;
+    let known = known.map(|known| &known.provenance);
+    if given
+        .origin
+        .as_ref()
+        .is_some_and(|code| code.len() != 2 || !code.bytes().all(|b| b.is_ascii_uppercase()))
+    {
+        let at = key_path(&key_path(path, "provenance"), "origin");
+        report.fault(&at, "write a country as its two capital letters, such as `CN`");
+    }
+    let pick = |given: &Option<String>, known: Option<&Option<String>>| {
+        given.clone().or_else(|| known.cloned().flatten())
+    };
+    Provenance {
+        developer: pick(&given.developer, known.map(|known| &known.developer)),
+        path: pick(&given.path, known.map(|known| &known.path)),
+        licence: pick(&given.licence, known.map(|known| &known.licence)),
+        origin: pick(&given.origin, known.map(|known| &known.origin)),
+    }
+}
+
+fn timeouts(file: &TimeoutsFile, path: &str, report: &mut Report) -> Timeouts {
+    let default = Timeouts::default();
+    let mut of = |key, span, default| positive(span, default, &key_path(path, key), report);
+    Timeouts {
+        connect: of("connect", file.connect, default.connect),
+        first_token: of("first_token", file.first_token, default.first_token),
+        idle: of("idle", file.idle, default.idle),
+        total: of("total", file.total, default.total),
+    }
+}

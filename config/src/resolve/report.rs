@@ -1,0 +1,39 @@
+//! What is found while resolving: problems and warnings, each with its place.
+
+use crate::problems::Problems;
+use crate::shape::Places;
+
+/// Gathers what is wrong and what deserves attention.
+#[derive(Debug, Default)]
+pub(crate) struct Report {
+    pub(crate) problems: Problems,
+    pub(crate) places: Places,
+    warnings: Vec<String>,
+}
+
+impl Report {
+    pub(crate) fn new(problems: Problems, places: Places) -> Self {
+        Self { problems, places, warnings: Vec::new() }
+    }
+
+    pub(crate) fn fault(&mut self, path: &str, message: impl Into<String>) {
+        let line = self.places.line(path);
+        self.problems.add(path, line, message);
+    }
+
+    pub(crate) fn warn(&mut self, path: &str, message: &str) {
+        self.warnings.push(match path {
+            "" => message.to_owned(),
+            path => format!("{path}: {message}"),
+        });
+    }
+
+    /// Whether something at or below this path was already reported, so that what follows from it is not.
+    pub(crate) fn spoilt(&self, path: &str) -> bool {
+        self.problems.touch(path) || self.places.is_lost(path)
+    }
+
+    pub(crate) fn warnings(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.warnings)
+    }
+}

@@ -1,0 +1,117 @@
+//! Routes: ladders of models, and who chooses among them.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use router_policies::Policy;
+use router_policies::policies::{Steps, Threshold};
+
+use super::{Report, models};
+use crate::file::{FallbackWord, RecordWord, ResumeWord, RouteFile};
+use crate::nearest::hint;
+use crate::problems::{item_path, key_path};
+use crate::{Fallback, Model, Resume, Route};
+
+pub(super) fn routes(files: Vec<RouteFile>, models: &[Arc<Model>], report: &mut Report) -> Vec<Arc<Route>> {
+    let names: Vec<String> = files.iter().filter_map(|file| file.name.clone()).collect();
+    let mut routes: Vec<Arc<Route>> = Vec::new();
+    for (number, file) in files.into_iter().enumerate() {
+        let path = item_path("routes", number);
+        let route = route(file, models, &names, &path, report);
+        let at = key_path(&path, "name");
+        if route.name.is_empty() {
+        } else if models.iter().any(|model| model.name == route.name) {
+            report.fault(
+                &at,
+                format!("`{}` is the name of a model; clients could not tell them apart", route.name),
+            );
+        } else if routes.iter().any(|other| other.name == route.name) {
+            report.fault(&at, format!("`{}` is the name of another route", route.name));
+        }
+        routes.push(Arc::new(route));
+    }
+    if routes.is_empty() && !report.spoilt("routes") {
+        report.warn("routes", "there are none: clients have to ask for a model by its name");
+    }
+    routes
+}
+
+fn route(
+    file: RouteFile,
+    models: &[Arc<Model>],
+    routes: &[String],
+    path: &str,
+    report: &mut Report,
+) -> Route {
+    let ladder = ladder(file.ladder.as_deref(), models, routes, &key_path(path, "ladder"), report);
+    let names: Vec<&str> = file.ladder.iter().flatten().map(String::as_str).collect();
+    Route {
+        name: models::name(file.name.as_deref(), path, report),
+        policy: policy(file.policy, &names, path, report),
+        ladder,
+        fallback: match file.fallback {
+            Some(FallbackWord::Up) => Fallback::Up,
+            Some(FallbackWord::Down) => Fallback::Down,
+            Some(FallbackWord::None) => Fallback::None,
+            Some(FallbackWord::UpThenDown) | None => Fallback::UpThenDown,
+        },
+        resume: match file.resume {
+            Some(ResumeWord::Never) => Resume::Never,
+            Some(ResumeWord::Auto) | None => Resume::Auto,
+        },
+        expose_decisions: file.expose_decisions.unwrap_or(true),
+        record_content: file.record == Some(RecordWord::Content),
+    }
+}
+
+fn ladder(
+    names: Option<&[String]>,
+    models: &[Arc<Model>],
+    routes: &[String],
+    path: &str,
+    report: &mut Report,
+) -> Vec<Arc<Model>> {
+    let Some(names) = names else { return Vec::new() };
+    if names.len() < 2 {
+        report.fault(path, "must name two or more models, from small to large");
+    }
+    let mut seen = HashSet::new();
+    let mut ladder = Vec::new();
+    for (number, name) in names.iter().enumerate() {
+        let at = item_path(path, number);
+        if !seen.insert(name) {
+            report.fault(&at, format!("`{name}` stands in this ladder already"));
+        }
+        match models.iter().find(|model| model.name == *name) {
+            Some(model) => ladder.push(Arc::clone(model)),
+            None if routes.contains(name) => {
+                report.fault(&at, format!("`{name}` is a route; a ladder is made of models"));
+            }
+            None if report.spoilt("models") && models.iter().any(|model| model.name.is_empty()) => {}
+            None => {
+                let hint = hint(name, models.iter().map(|model| model.name.as_str()));
+                report.fault(&at, format!("there is no model `{name}`{hint}"));
+            }
+        }
+    }
+    ladder
+}
+
+fn policy(written: Option<serde_json::Value>, ladder: &[&str], path: &str, report: &mut Report) -> Policy {
+    let default = Policy::Threshold(Threshold { at: Steps::One(0.5) });
+    let at = key_path(path, "policy");
+    let Some(written) = written.filter(|_| !report.spoilt(&at)) else { return default };
+    let policy: Policy = match serde_json::from_value(written) {
+        Ok(policy) => policy,
+        Err(why) => {
+            report.fault(&at, why.to_string());
+            return default;
+        }
+    };
+    if ladder.len() >= 2 {
+        for (field, fault) in policy.faults(ladder) {
+            report.fault(&key_path(&at, field), fault);
+        }
+    }
+    policy
+}

@@ -1,0 +1,352 @@
+//! Checks a tree against the schema of the file: every key, type, word and range, all in one pass.
+//!
+//! What fits comes out as JSON that the file types can be read from; what does not is reported and left out, so that
+//! the rest can still be looked at.
+
+use std::collections::HashMap;
+
+use serde_json::{Map, Value};
+
+use crate::nearest::hint;
+use crate::problems::{Problems, brief, is_within, item_path, key_path};
+use crate::unsupported;
+use crate::written::{self, SECRET};
+use crate::yaml::{Entry, Kind, Node, Scalar};
+
+/// Where things stand in the file.
+#[derive(Debug, Default)]
+pub(crate) struct Places {
+    lines: HashMap<String, usize>,
+    /// Paths of secrets that stand in the file itself rather than in the environment.
+    pub(crate) literal_secrets: Vec<String>,
+    /// Paths of mappings that did not fit; empty ones stand in their place.
+    lost: Vec<String>,
+}
+
+impl Places {
+    /// Whether what should stand at this path was lost with a mapping that did not fit.
+    pub(crate) fn is_lost(&self, path: &str) -> bool {
+        self.lost.iter().any(|lost| is_within(path, lost))
+    }
+
+    /// The line of what stands at a path or, if it is not in the file, of what it would stand in.
+    pub(crate) fn line(&self, path: &str) -> Option<usize> {
+        let mut path = path;
+        loop {
+            if let Some(line) = self.lines.get(path) {
+                return Some(*line);
+            }
+            path = &path[..path.rfind(['.', '['])?];
+        }
+    }
+}
+
+/// The part of `node` that fits `schema`, and where everything stands.
+pub(crate) fn shape(node: &Node, schema: &Value, problems: &mut Problems) -> (Value, Places) {
+    let mut check = Check { root: schema, problems, places: Places::default() };
+    let value = check.value(node, schema, "");
+    if value.is_none() && check.problems.touch("") {
+        check.places.lost.push(String::new());
+    }
+    (value.unwrap_or_else(|| Value::Object(Map::new())), check.places)
+}
+
+struct Check<'a> {
+    root: &'a Value,
+    problems: &'a mut Problems,
+    places: Places,
+}
+
+impl<'a> Check<'a> {
+    /// `None`: nothing was written, or it did not fit and was reported.
+    fn value(&mut self, node: &Node, schema: &'a Value, path: &str) -> Option<Value> {
+        self.places.lines.entry(path.to_owned()).or_insert(node.line);
+        if is_nothing(node) {
+            return None;
+        }
+        let schema = self.target(schema);
+        if let Some(words) = words(schema) {
+            return self.word(node, &words, path);
+        }
+        if let Some(choices) = choices(schema) {
+            return self.choice(node, choices, path);
+        }
+        match (&node.kind, schema["type"].as_str().unwrap_or("object")) {
+            (Kind::Map(entries), "object") => Some(self.map(node, entries, schema, path)),
+            (Kind::List(items), "array") => self.list(items, &schema["items"], path),
+            (Kind::Scalar(scalar), "string") => {
+                self.text(node, scalar, schema["format"].as_str().unwrap_or(""), path)
+            }
+            (Kind::Scalar(scalar), "number" | "integer") => self.number(node, scalar, schema, path),
+            (Kind::Scalar(scalar), "boolean") => self.truth(node, scalar, path),
+            (_, wanted) => self.fault(node, path, format!("must be {}, not {}", article(wanted), what(node))),
+        }
+    }
+
+    fn map(&mut self, node: &Node, entries: &[Entry], schema: &'a Value, path: &str) -> Value {
+        let mut map = Map::new();
+        for entry in entries {
+            let path = key_path(path, &entry.key);
+            let inner = schema["properties"].get(&entry.key).or_else(|| schema.get("additionalProperties"));
+            match inner {
+                Some(inner) if inner.is_object() => {
+                    let value = self.value(&entry.value, inner, &path);
+                    map.extend(value.map(|value| (entry.key.clone(), value)));
+                }
+                _ => self.unknown_key(entry, schema, &path),
+            }
+        }
+        let required = schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str);
+        for key in required.filter(|key| !map.contains_key(*key)) {
+            let path = key_path(path, key);
+            if !self.problems.touch(&path) {
+                self.problems.add(&path, Some(node.line), "is missing");
+            }
+        }
+        Value::Object(map)
+    }
+
+    fn unknown_key(&mut self, entry: &Entry, schema: &Value, path: &str) {
+        let known = || schema["properties"].as_object().into_iter().flat_map(Map::keys).map(String::as_str);
+        let message = match () {
+            () if entry.key == "<<" => {
+                "merge keys are not supported; an alias for a whole value is".to_owned()
+            }
+            () if unsupported::key(&entry.key) => unsupported::sentence(&entry.key),
+            () => match hint(&entry.key, known()) {
+                hint if hint.is_empty() => {
+                    format!("unknown key; known here are {}", known().collect::<Vec<_>>().join(", "))
+                }
+                hint => format!("unknown key{hint}"),
+            },
+        };
+        self.problems.add(path, Some(entry.line), message);
+    }
+
+    /// `None` where a text or number in it does not fit; mappings that do not fit leave an empty one in their place,
+    /// so that the others keep their numbers.
+    fn list(&mut self, items: &[Node], schema: &'a Value, path: &str) -> Option<Value> {
+        let of_maps = self.target(schema)["type"] == "object";
+        let mut values = Vec::new();
+        let mut whole = true;
+        for (number, item) in items.iter().enumerate() {
+            let path = item_path(path, number);
+            match self.value(item, schema, &path) {
+                Some(value) => values.push(value),
+                None => {
+                    if !self.problems.touch(&path) {
+                        self.problems.add(&path, Some(item.line), "is empty");
+                    }
+                    whole &= of_maps;
+                    self.places.lost.push(path);
+                    values.push(Value::Object(Map::new()));
+                }
+            }
+        }
+        whole.then_some(Value::Array(values))
+    }
+
+    fn word(&mut self, node: &Node, words: &[&str], path: &str) -> Option<Value> {
+        let Kind::Scalar(scalar) = &node.kind else {
+            return self.fault(
+                node,
+                path,
+                format!("must be one of {}, not {}", list_words(words), what(node)),
+            );
+        };
+        if words.contains(&scalar.text.as_str()) {
+            return Some(Value::from(scalar.text.as_str()));
+        }
+        if unsupported::word(path, &scalar.text) {
+            return self.fault(node, path, unsupported::sentence(&scalar.text));
+        }
+        let hint = match scalar.source {
+            None => hint(&scalar.text, words.iter().copied()),
+            Some(_) => String::new(),
+        };
+        self.fault(node, path, format!("must be one of {}, not {}{hint}", list_words(words), quote(scalar)))
+    }
+
+    /// One of several forms: mappings are told apart by their `kind`, all else by being a scalar, list or mapping.
+    fn choice(&mut self, node: &Node, choices: &'a [Value], path: &str) -> Option<Value> {
+        let choices: Vec<&Value> = choices.iter().map(|choice| self.target(choice)).collect();
+        let mut fitting = choices.iter().copied().filter(|choice| fits(node, choice));
+        let Some(first) = fitting.next() else {
+            let forms: Vec<_> = choices.iter().map(|choice| article(form(choice))).collect();
+            return self.fault(node, path, format!("must be {}, not {}", forms.join(" or "), what(node)));
+        };
+        match &node.kind {
+            Kind::Map(entries) => self.kinds(node, entries, &choices, first, path),
+            _ => self.value(node, first, path),
+        }
+    }
+
+    fn kinds(
+        &mut self,
+        node: &Node,
+        entries: &[Entry],
+        choices: &[&'a Value],
+        first: &'a Value,
+        path: &str,
+    ) -> Option<Value> {
+        // A choice that is itself a choice of kinds.
+        if choices_of(first).is_some() {
+            return self.value(node, first, path);
+        }
+        let kind_of = |choice: &&'a Value| choice["properties"]["kind"]["const"].as_str();
+        let kinds: Vec<&str> = choices.iter().filter_map(kind_of).collect();
+        let path_of_kind = key_path(path, "kind");
+        let Some(entry) = entries.iter().find(|entry| entry.key == "kind") else {
+            return self.fault(
+                node,
+                &path_of_kind,
+                format!("is missing; it is one of {}", list_words(&kinds)),
+            );
+        };
+        let word = self.word(&entry.value, &kinds, &path_of_kind)?;
+        let choice = choices.iter().copied().find(|choice| choice["properties"]["kind"]["const"] == word)?;
+        Some(self.map(node, entries, choice, path))
+    }
+
+    fn text(&mut self, node: &Node, scalar: &Scalar, format: &str, path: &str) -> Option<Value> {
+        if format == SECRET && scalar.source.is_none() {
+            self.places.literal_secrets.push(path.to_owned());
+        }
+        if let Some(fault) = written::fault(format, &scalar.text) {
+            let message = if format == SECRET {
+                fault
+            } else {
+                format!("{} is not right here: {fault}", quote(scalar))
+            };
+            return self.fault(node, path, message);
+        }
+        let is_text = !scalar.plain || scalar.source.is_some() || format == SECRET;
+        if !is_text
+            && (scalar.text.parse::<f64>().is_ok() || matches!(scalar.text.as_str(), "true" | "false"))
+        {
+            return self.fault(node, path, "must be a text; put it in quotes if it is one".to_owned());
+        }
+        Some(Value::from(scalar.text.as_str()))
+    }
+
+    fn number(&mut self, node: &Node, scalar: &Scalar, schema: &Value, path: &str) -> Option<Value> {
+        let whole = schema["type"] == "integer";
+        let text = scalar.text.trim();
+        let number = match whole {
+            true => {
+                text.parse::<u64>().map(Value::from).or_else(|_| text.parse::<i64>().map(Value::from)).ok()
+            }
+            false => text.parse::<f64>().ok().filter(|number| number.is_finite()).map(Value::from),
+        };
+        let wanted = if whole { "a whole number" } else { "a finite number" };
+        let Some(number) = number else {
+            return self.fault(node, path, format!("must be {wanted}, not {}", quote(scalar)));
+        };
+        if !scalar.plain && scalar.source.is_none() {
+            return self.fault(node, path, "must be a number; write it without quotes".to_owned());
+        }
+        let value = number.as_f64().unwrap_or(f64::NAN);
+        match (schema["minimum"].as_f64(), schema["maximum"].as_f64()) {
+            (Some(least), _) if value < least => self.fault(node, path, format!("must not be below {least}")),
+            (_, Some(most)) if value > most => self.fault(node, path, format!("must not be above {most}")),
+            _ => Some(number),
+        }
+    }
+
+    fn truth(&mut self, node: &Node, scalar: &Scalar, path: &str) -> Option<Value> {
+        match (scalar.text.as_str(), scalar.plain || scalar.source.is_some()) {
+            ("true", true) => Some(Value::Bool(true)),
+            ("false", true) => Some(Value::Bool(false)),
+            _ => self.fault(node, path, format!("must be `true` or `false`, not {}", quote(scalar))),
+        }
+    }
+
+    fn fault(&mut self, node: &Node, path: &str, message: String) -> Option<Value> {
+        self.problems.add(path, Some(node.line), message);
+        None
+    }
+
+    /// The schema that a reference stands for.
+    fn target(&self, schema: &'a Value) -> &'a Value {
+        let mut schema = schema;
+        while let Some(name) = schema["$ref"].as_str().and_then(|path| path.strip_prefix("#/$defs/")) {
+            schema = &self.root["$defs"][name];
+        }
+        schema
+    }
+}
+
+fn is_nothing(node: &Node) -> bool {
+    match &node.kind {
+        Kind::Scalar(scalar) if scalar.plain => matches!(scalar.text.as_str(), "" | "~" | "null"),
+        Kind::Scalar(scalar) => scalar.text.is_empty(),
+        _ => false,
+    }
+}
+
+/// The words of a schema that allows nothing else.
+fn words(schema: &Value) -> Option<Vec<&str>> {
+    if let Some(words) = schema["enum"].as_array() {
+        return words.iter().map(Value::as_str).collect();
+    }
+    if let Some(word) = schema["const"].as_str() {
+        return Some(vec![word]);
+    }
+    // schemars groups the words without a description under one `enum`.
+    let nested = choices_of(schema)?.iter().map(|choice| choice["type"].as_str().and(words(choice)));
+    Some(nested.collect::<Option<Vec<_>>>()?.concat())
+}
+
+fn choices(schema: &Value) -> Option<&[Value]> {
+    choices_of(schema).map(Vec::as_slice)
+}
+
+fn choices_of(schema: &Value) -> Option<&Vec<Value>> {
+    schema["oneOf"].as_array().or_else(|| schema["anyOf"].as_array())
+}
+
+fn form(schema: &Value) -> &str {
+    match () {
+        () if words(schema).is_some() => "word",
+        () if choices_of(schema).is_some() => "object",
+        () => schema["type"].as_str().unwrap_or("object"),
+    }
+}
+
+fn fits(node: &Node, schema: &Value) -> bool {
+    let form = form(schema);
+    match node.kind {
+        Kind::Map(_) => form == "object",
+        Kind::List(_) => form == "array",
+        Kind::Scalar(_) => !matches!(form, "object" | "array"),
+    }
+}
+
+fn article(form: &str) -> &str {
+    match form {
+        "object" => "a mapping (`key: value`)",
+        "array" => "a list",
+        "string" => "a text",
+        "integer" => "a whole number",
+        "number" => "a number",
+        "boolean" => "`true` or `false`",
+        _ => "a word",
+    }
+}
+
+fn what(node: &Node) -> String {
+    match &node.kind {
+        Kind::Map(_) => "a mapping".to_owned(),
+        Kind::List(_) => "a list".to_owned(),
+        Kind::Scalar(scalar) => quote(scalar),
+    }
+}
+
+/// The scalar as the file has it: what came from the environment is not shown.
+fn quote(scalar: &Scalar) -> String {
+    format!("`{}`", brief(scalar.source.as_deref().unwrap_or(&scalar.text)))
+}
+
+fn list_words(words: &[&str]) -> String {
+    words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,275 @@
+//! Values that are written as a text with a form of their own: durations, sizes, addresses, currencies, secrets.
+//!
+//! Each type reads itself from the text (`FromStr`, whose error is a sentence that never repeats the text) and names
+//! its form in the JSON Schema, by which the shape check finds it again.
+
+use std::net::SocketAddr;
+use std::str::FromStr;
+use std::time::Duration;
+
+use router_policies::Currency;
+
+use crate::Secret;
+
+/// A length of time: whole or decimal numbers with units, such as `250ms`, `10s`, `1m30s`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Span(pub(crate) Duration);
+
+impl FromStr for Span {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || {
+            "write a duration as a number with its unit (ms, s, m, h or d), such as `250ms` or `10s`"
+                .to_owned()
+        };
+        let mut rest = text.trim();
+        let mut seconds = 0.0;
+        if rest.is_empty() {
+            return Err(wrong());
+        }
+        while !rest.is_empty() {
+            let (number, unit);
+            (number, rest) = split(rest, |c| c.is_ascii_digit() || c == '.');
+            (unit, rest) = split(rest, |c| c.is_ascii_alphabetic());
+            let scale = match unit {
+                "ms" => 0.001,
+                "s" => 1.0,
+                "m" => 60.0,
+                "h" => 3600.0,
+                "d" => 86_400.0,
+                _ => return Err(wrong()),
+            };
+            seconds += number.parse::<f64>().map_err(|_| wrong())? * scale;
+        }
+        match Duration::try_from_secs_f64(seconds) {
+            // Milliseconds are the finest unit; rounding keeps `0.1s` from becoming 100.000001 ms.
+            Ok(time) if time <= Duration::from_secs(366 * 86_400) => {
+                Ok(Self(Duration::from_millis((time.as_secs_f64() * 1000.0).round() as u64)))
+            }
+            _ => Err("a duration is at most 366 days".to_owned()),
+        }
+    }
+}
+
+/// Writes a duration so that [`Span`] reads it back: `250ms`, `90s`, `10m`.
+pub(crate) fn write_span(time: Duration) -> String {
+    let millis = time.as_millis();
+    match () {
+        () if millis == 0 => "0s".to_owned(),
+        () if millis % 60_000 == 0 => format!("{}m", millis / 60_000),
+        () if millis % 1000 == 0 => format!("{}s", millis / 1000),
+        () => format!("{millis}ms"),
+    }
+}
+
+/// A number of bytes: `512B`, `64KiB`, `32MiB`, `1GiB`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Size(pub(crate) u64);
+
+impl FromStr for Size {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || {
+            "write a size as a whole number with its unit (B, KiB, MiB or GiB), such as `64KiB`".to_owned()
+        };
+        let (number, unit) = split(text.trim(), |c| c.is_ascii_digit());
+        let scale: u64 = match unit.trim() {
+            "B" => 1,
+            "KiB" => 1 << 10,
+            "MiB" => 1 << 20,
+            "GiB" => 1 << 30,
+            _ => return Err(wrong()),
+        };
+        let number: u64 = number.parse().map_err(|_| wrong())?;
+        number.checked_mul(scale).map(Self).ok_or_else(wrong)
+    }
+}
+
+/// Writes a size so that [`Size`] reads it back.
+pub(crate) fn write_size(bytes: u64) -> String {
+    match bytes {
+        0 => "0B".to_owned(),
+        _ if bytes % (1 << 30) == 0 => format!("{}GiB", bytes >> 30),
+        _ if bytes % (1 << 20) == 0 => format!("{}MiB", bytes >> 20),
+        _ if bytes % (1 << 10) == 0 => format!("{}KiB", bytes >> 10),
+        _ => format!("{bytes}B"),
+    }
+}
+
+/// An IP address with a port; `localhost` is 127.0.0.1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Address(pub(crate) SocketAddr);
+
+impl FromStr for Address {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let text = text.trim();
+        let numeric = text
+            .strip_prefix("localhost:")
+            .map_or_else(|| text.to_owned(), |port| format!("127.0.0.1:{port}"));
+        numeric.parse().map(Self).map_err(|_| {
+            "write an IP address and a port, such as `127.0.0.1:8080`, or `0.0.0.0:8080` for all interfaces".to_owned()
+        })
+    }
+}
+
+/// An ISO 4217 currency code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct CurrencyCode(pub(crate) Currency);
+
+impl FromStr for CurrencyCode {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let code = Currency::new(text.trim()).map(Self);
+        code.ok_or_else(|| "write a currency as its three capital letters, such as `CNY` or `USD`".to_owned())
+    }
+}
+
+/// A key or password. Line ends, spaces and byte-order marks around it are no part of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Hidden(pub(crate) Secret);
+
+impl FromStr for Hidden {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let trimmed = text.trim_matches(|c: char| c.is_whitespace() || c.is_control() || c == '\u{feff}');
+        if trimmed.is_empty() {
+            return Err("holds nothing but spaces".to_owned());
+        }
+        if !trimmed.chars().all(|c| c.is_ascii_graphic() || c == ' ') {
+            return Err("holds a character that no HTTP header can carry".to_owned());
+        }
+        Ok(Self(Secret::new(trimmed)))
+    }
+}
+
+/// Splits off the leading characters of a kind.
+fn split(text: &str, of: impl Fn(char) -> bool) -> (&str, &str) {
+    text.split_at(text.find(|c| !of(c)).unwrap_or(text.len()))
+}
+
+/// Makes serde read the type from its text, and names its form in the schema.
+macro_rules! written {
+    ($($type:ident, $format:literal, $pattern:expr, [$($example:literal),+];)+) => {
+        $(
+            impl<'de> serde::Deserialize<'de> for $type {
+                fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                    let text = <String as serde::Deserialize>::deserialize(deserializer)?;
+                    text.parse().map_err(serde::de::Error::custom)
+                }
+            }
+
+            impl schemars::JsonSchema for $type {
+                fn inline_schema() -> bool {
+                    true
+                }
+                fn schema_name() -> std::borrow::Cow<'static, str> {
+                    $format.into()
+                }
+                fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                    let mut schema = schemars::json_schema!({ "type": "string", "format": $format, "examples": [$($example),+] });
+                    let pattern: Option<&str> = $pattern;
+                    if let Some(pattern) = pattern {
+                        schema.insert("pattern".to_owned(), pattern.into());
+                    }
+                    schema
+                }
+            }
+        )+
+
+        /// What is wrong with a text of this form; `None` when nothing is, or the form is not one of ours.
+        pub(crate) fn fault(format: &str, text: &str) -> Option<String> {
+            match format {
+                $($format => text.parse::<$type>().err(),)+
+                _ => None,
+            }
+        }
+    };
+}
+
+/// The form that the schema gives secrets.
+pub(crate) const SECRET: &str = "secret";
+
+// A variable may stand for the whole or a part of a text, so patterns let `${` pass.
+written! {
+    Span, "duration", Some(r"\$\{|^\s*([0-9.]+(ms|s|m|h|d))+\s*$"), ["250ms", "10s", "5m"];
+    Size, "size", Some(r"\$\{|^\s*[0-9]+\s*(B|KiB|MiB|GiB)\s*$"), ["64KiB", "32MiB"];
+    Address, "address", Some(r"\$\{|:[0-9]+\s*$"), ["127.0.0.1:8080"];
+    CurrencyCode, "currency", Some(r"\$\{|^\s*[A-Z]{3}\s*$"), ["CNY", "USD"];
+    Hidden, "secret", None, ["${API_KEY}"];
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_durations() {
+        let check = |text: &str, millis: Option<u64>| {
+            let got = text.parse::<Span>().ok().map(|span| span.0);
+            assert_eq!(got, millis.map(Duration::from_millis), "{text}");
+        };
+        check("250ms", Some(250));
+        check(" 10s ", Some(10_000));
+        check("1.5s", Some(1_500));
+        check("0.1s", Some(100));
+        check("1m30s", Some(90_000));
+        check("10m", Some(600_000));
+        check("0s", Some(0));
+        for wrong in
+            ["", "10", "s", "10 s", "10x", "-1s", "1e3s", "1..2s", "400d", "9999999999999999999999d", "∞"]
+        {
+            check(wrong, None);
+        }
+    }
+
+    #[test]
+    fn reads_sizes() {
+        let check = |text: &str, bytes: Option<u64>| {
+            assert_eq!(text.parse::<Size>().ok().map(|size| size.0), bytes, "{text}");
+        };
+        check("512B", Some(512));
+        check("64KiB", Some(65_536));
+        check("32 MiB", Some(32 << 20));
+        check("1GiB", Some(1 << 30));
+        for wrong in ["", "64", "64KB", "1.5MiB", "-1B", "99999999999GiB"] {
+            check(wrong, None);
+        }
+    }
+
+    #[test]
+    fn secrets_lose_what_surrounds_them() {
+        let check = |text: &str, expected: Option<&str>| {
+            let got = text.parse::<Hidden>().ok();
+            assert_eq!(got.as_ref().map(|hidden| hidden.0.reveal()), expected, "{text:?}");
+        };
+        check("sk-1", Some("sk-1"));
+        check("\u{feff}sk-1\r\n", Some("sk-1"));
+        check("\tsk-1 \n\n", Some("sk-1"));
+        check("a b", Some("a b"));
+        for wrong in ["", " \n", "\u{feff}", "sk\n-1", "sk\r-1", "ключ", "a\u{0}b"] {
+            check(wrong, None);
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn durations_and_sizes_read_back_what_was_written(millis in 0u64..30_000_000_000, bytes: u64) {
+            let time = Duration::from_millis(millis);
+            proptest::prop_assert_eq!(write_span(time).parse::<Span>(), Ok(Span(time)));
+            proptest::prop_assert_eq!(write_size(bytes).parse::<Size>(), Ok(Size(bytes)));
+        }
+
+        #[test]
+        fn any_text_is_read_or_refused(text: String) {
+            for format in ["duration", "size", "address", "currency", "secret"] {
+                let _ = fault(format, &text);
+            }
+        }
+    }
+}

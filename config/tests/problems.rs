@@ -1,0 +1,462 @@
+//! What is wrong with a file, and where it says so.
+
+#![allow(missing_docs)]
+#![allow(clippy::unwrap_used)]
+
+use gateway_config::{Config, Problems, from_str};
+
+/// Secrets of the environment; no message may ever hold one.
+const SECRETS: [(&str, &str); 4] = [
+    ("DEEPSEEK_API_KEY", "sk-deepseek-1f7a"),
+    ("TEAM_A_KEY", "team-a-0123456789abcdef"),
+    ("CRLF_KEY", "\u{feff}sk-trimmed-77aa\r\n"),
+    ("YAML_KEY", "x\nopen: true # [a]: {b}"),
+];
+
+fn env(name: &str) -> Option<String> {
+    let plain = [("PORT", "8081"), ("AT", "0.25"), ("ON", "true"), ("EMPTY", "")];
+    let found = SECRETS.iter().chain(&plain).find(|(known, _)| *known == name);
+    found.map(|(_, value)| (*value).to_owned())
+}
+
+fn read(text: &str) -> Result<Config, Problems> {
+    from_str(text, None, &env)
+}
+
+/// Two models and a route that are right; `more` is added at the top level.
+fn with(more: &str) -> String {
+    format!(
+        "models:
+  - {{name: small, provider: embedded, weights: s.gguf, price: {{hour: 0}}}}
+  - {{name: large, provider: openai, base_url: 'https://h.example/v1', model: m, price: {{input: 1, output: 2}}}}
+{more}"
+    )
+}
+
+/// `model` in place of the second model.
+fn model(model: &str) -> String {
+    format!(
+        "models:\n  - {{name: small, provider: embedded, weights: s.gguf, price: {{hour: 0}}}}\n  - {model}\n"
+    )
+}
+
+/// The problems must be exactly these: (path, a part of the message) each.
+fn check(text: &str, expected: &[(&str, &str)]) {
+    let problems = match read(text) {
+        Ok(_) if expected.is_empty() => return,
+        Ok(_) => panic!("no problem found in\n{text}\nexpected {expected:?}"),
+        Err(problems) => problems,
+    };
+    let got: Vec<_> =
+        problems.iter().map(|problem| (problem.path.as_str(), problem.message.as_str())).collect();
+    let all_found =
+        expected.iter().all(|(path, part)| got.iter().any(|(p, m)| p == path && m.contains(part)));
+    assert!(all_found && got.len() == expected.len(), "{text}\ngot\n{problems}\nexpected {expected:#?}");
+}
+
+#[test]
+fn what_is_right_is_read() {
+    check(&with(""), &[]);
+    check(&with("routes:\n  - {name: auto, ladder: [small, large]}"), &[]);
+    check(&with("listen: 127.0.0.1:${PORT}\nadmin: localhost:0\nopen: ${ON}"), &[]);
+    check(&with("clients:\nroutes: ~\nlog: json\nstate: none\nexchange: {}"), &[]);
+    check(&with("state: {kind: embedded, path: x.db}"), &[]);
+    check(&with("state: {kind: none}"), &[]);
+    check(&with("clients:\n  - {name: 团队一, key: '${TEAM_A_KEY}'}\nlisten: 0.0.0.0:8080"), &[]);
+    check(&model("{name: large, preset: deepseek}"), &[]);
+    check(&model("{name: large, provider: openai, preset: deepseek, model: other}"), &[]);
+}
+
+#[test]
+fn the_file_as_a_whole() {
+    check("", &[("", "the file is empty")]);
+    check("# nothing\n---\n", &[("models", "at least one")]);
+    check("[]", &[("", "must be a mapping")]);
+    check("models: []", &[("models", "at least one")]);
+    check("a: b: c", &[("", "not valid YAML")]);
+    check("a: [", &[("", "not valid YAML")]);
+    check("models: *x", &[("", "not valid YAML")]);
+    check(&with("log: text\nlog: json"), &[("log", "stands twice, first in line 4")]);
+}
+
+#[test]
+fn keys() {
+    check(&with("lsiten: 127.0.0.1:1"), &[("lsiten", "did you mean `listen`?")]);
+    check(&with("colour: red"), &[("colour", "known here are admin, clients")]);
+    check(&with("\"a b\": red"), &[("[\"a b\"]", "unknown key")]);
+    check(&with("<<: {}"), &[("[\"<<\"]", "merge keys")]);
+    check(
+        &model("{name: l, provider: openai, baseurl: x, model: m, price: {input: 1, outpt: 2}}"),
+        &[
+            ("models[1].baseurl", "did you mean `base_url`?"),
+            ("models[1].price.outpt", "did you mean `output`?"),
+            ("models[1].base_url", "is missing"),
+        ],
+    );
+}
+
+#[test]
+fn types() {
+    check(&with("open: yes"), &[("open", "must be `true` or `false`, not `yes`")]);
+    check(&with("open: 'true'"), &[("open", "must be `true` or `false`")]);
+    check(&with("open: [true]"), &[("open", "not a list")]);
+    check(&with("log: loud"), &[("log", "must be one of `text`, `json`, not `loud`")]);
+    check(&with("log: jsn"), &[("log", "did you mean `json`?")]);
+    check(&with("routes: auto"), &[("routes", "must be a list, not `auto`")]);
+    check(&with("routes: [auto]"), &[("routes[0]", "must be a mapping")]);
+    check(&with("routes: [~]"), &[("routes[0]", "is empty")]);
+    check(&with("exchange: 7"), &[("exchange", "must be a mapping")]);
+    check(&with("exchange: {USD: many}"), &[("exchange.USD", "finite number")]);
+    check(&with("limits: {connections: 0}"), &[("limits.connections", "must not be below 1")]);
+    check(&with("limits: {connections: 1.5}"), &[("limits.connections", "whole number")]);
+    check(&with("limits: {connections: '5'}"), &[("limits.connections", "without quotes")]);
+    check(&model("{name: 7, provider: embedded, weights: w}"), &[("models[1].name", "must be a text")]);
+    check(
+        &model("{name: l, provider: embedded, weights: {a: b}}"),
+        &[("models[1].weights", "not a mapping")],
+    );
+    check(
+        &model(
+            "{name: l, preset: ollama, model: m, accepts: [text, smell], retries: -1, context: 0, class: huge}",
+        ),
+        &[
+            ("models[1].accepts[1]", "must be one of `text`, `image`"),
+            ("models[1].retries", "must not be below 0"),
+            ("models[1].context", "must not be below 1"),
+            ("models[1].class", "`tiny`, `small`, `medium`, `frontier`"),
+        ],
+    );
+}
+
+#[test]
+fn durations_sizes_and_currencies() {
+    check(&with("grace: 10"), &[("grace", "its unit (ms, s, m, h or d)")]);
+    check(&with("limits: {body: 64KB}"), &[("limits.body", "its unit (B, KiB, MiB or GiB)")]);
+    check(&with("limits: {body: 0B}"), &[("limits.body", "from 1B to 1GiB")]);
+    check(
+        &with("limits: {head: 0s, heartbeat: soon}"),
+        &[("limits.head", "longer than nothing"), ("limits.heartbeat", "its unit")],
+    );
+    check(&with("currency: yuan"), &[("currency", "three capital letters")]);
+    check(
+        &with("exchange: {usd: 7, EUR: 0, CNY: 2, JPY: -1}"),
+        &[
+            ("exchange.usd", "three capital letters"),
+            ("exchange.EUR", "must be above 0"),
+            ("exchange.JPY", "must be above 0"),
+            ("exchange.CNY", "itself"),
+        ],
+    );
+    check(
+        &model("{name: l, preset: ollama, model: m, timeouts: {connect: 0s, total: 1}}"),
+        &[("models[1].timeouts.connect", "longer than nothing"), ("models[1].timeouts.total", "its unit")],
+    );
+}
+
+#[test]
+fn prices() {
+    let price = |price: &str, expected: &[(&str, &str)]| {
+        check(&model(&format!("{{name: l, preset: ollama, model: m, price: {price}}}")), expected);
+    };
+    price("{input: 0, output: 0}", &[]);
+    price("{hour: 2.4}", &[]);
+    price("{input: -1, output: 1}", &[("models[1].price.input", "must not be below 0")]);
+    price("{input: .nan, output: 1}", &[("models[1].price.input", "finite number")]);
+    price(
+        "{input: .inf, output: 1e400}",
+        &[("models[1].price.input", "finite"), ("models[1].price.output", "finite")],
+    );
+    price("{input: 1}", &[("models[1].price", "lacks `output`")]);
+    price("{output: 1}", &[("models[1].price", "lacks `input`")]);
+    price("{}", &[("models[1].price", "names no price")]);
+    price("{hour: 1, input: 1, output: 1}", &[("models[1].price", "not both")]);
+    price("{input: 1, output: 1e12}", &[("models[1].price", "too large")]);
+    price("{input: 1, output: 1, currency: USD}", &[("models[1].price", "exchange: {USD: 7.1}")]);
+    price("{input: 1, output: 1, currency: usd}", &[("models[1].price.currency", "three capital letters")]);
+    check("models: [{name: l, preset: openai, api_key: k}]", &[("models[0].preset", "the price is in USD")]);
+    check("models: [{name: l, preset: openai, api_key: k}]\nexchange: {USD: 7.1}", &[]);
+    check("models: [{name: l, preset: openai, api_key: k}]\ncurrency: USD", &[]);
+}
+
+#[test]
+fn models() {
+    check(&model("{}"), &[("models[1].name", "is missing"), ("models[1].provider", "is missing")]);
+    check(
+        &model("{name: small, preset: ollama, model: m}"),
+        &[("models[1].name", "the name of another model")],
+    );
+    check(&model("{name: '-', preset: ollama, model: m}"), &[("models[1].name", "letters and digits")]);
+    check(&model("{name: 大, preset: ollama, model: m}"), &[("models[1].name", "letters and digits")]);
+    check(&model("{name: l, preset: olama, model: m}"), &[("models[1].preset", "did you mean `ollama`?")]);
+    check(&model("{name: l, preset: ollama}"), &[("models[1].model", "the upstream's own name")]);
+    check(&model("{name: l, preset: moonshot}"), &[("models[1].api_key", "MOONSHOT_API_KEY")]);
+    check(&model("{name: l, provider: embedded}"), &[("models[1].weights", "is missing")]);
+    check(
+        &model("{name: l, provider: embedded, weights: w, preset: ollama, model: m}"),
+        &[("models[1].preset", "has `weights`"), ("models[1].model", "no such thing")],
+    );
+    check(
+        &model("{name: l, preset: ollama, model: m, provider: openai, slots: 2}"),
+        &[("models[1].slots", "`provider: embedded` only")],
+    );
+    check(
+        &model("{name: l, preset: ollama, model: m, provenance: {origin: China}}"),
+        &[("models[1].provenance.origin", "two capital letters")],
+    );
+}
+
+#[test]
+fn endpoints() {
+    let url = |url: &str, part: &str| {
+        let text =
+            model(&format!("{{name: l, provider: openai, model: m, endpoints: [{{base_url: '{url}'}}]}}"));
+        check(&text, &[("models[1].endpoints[0].base_url", part)]);
+    };
+    url("api.deepseek.com/v1", "scheme and host");
+    url("ftp://h/v1", "scheme and host");
+    url("https://", "scheme and host");
+    url("http:///v1", "scheme and host");
+    url("https:h/v1", "scheme and host");
+    url("https://h\\v1", "scheme and host");
+    url("https://user:pass@h/v1", "no user or password");
+    url("https://h/v1?key=1", "without `?`");
+    url("https://h/v1/chat/completions", "which is added");
+    url("http://127.0.0.1:8080/v1", "requests would go in circles");
+    url("http://localhost:8080/v1", "requests would go in circles");
+    check(&model("{name: l, provider: openai, model: m}"), &[("models[1].base_url", "is missing")]);
+    check(
+        &model("{name: l, provider: openai, model: m, endpoints: [{}]}"),
+        &[("models[1].endpoints[0].base_url", "is missing")],
+    );
+    check(
+        &model("{name: l, preset: ollama, model: m, base_url: 'http://h/v1', endpoints: [{id: a}, {id: a}]}"),
+        &[("models[1].base_url", "not both"), ("models[1].endpoints[1].id", "another endpoint")],
+    );
+    check(
+        &model(
+            "{name: l, preset: ollama, model: m, endpoints: [{headers: {Host: x, 'a b': y, x-app: ok, X-App: ok}}]}",
+        ),
+        &[
+            ("models[1].endpoints[0].headers.Host", "set by the gateway"),
+            ("models[1].endpoints[0].headers[\"a b\"]", "no name"),
+            ("models[1].endpoints[0].headers.x-app", "stands twice"),
+        ],
+    );
+}
+
+#[test]
+fn routes() {
+    let route =
+        |route: &str, expected: &[(&str, &str)]| check(&with(&format!("routes: [{route}]")), expected);
+    route("{}", &[("routes[0].name", "is missing"), ("routes[0].ladder", "is missing")]);
+    route("{name: auto, ladder: [small]}", &[("routes[0].ladder", "two or more")]);
+    route("{name: auto, ladder: []}", &[("routes[0].ladder", "two or more")]);
+    route("{name: auto, ladder: small}", &[("routes[0].ladder", "must be a list")]);
+    route(
+        "{name: auto, ladder: [smal, large]}",
+        &[("routes[0].ladder[0]", "no model `smal`; did you mean `small`?")],
+    );
+    route("{name: auto, ladder: [small, small]}", &[("routes[0].ladder[1]", "already")]);
+    route("{name: auto, ladder: [small, auto]}", &[("routes[0].ladder[1]", "is a route")]);
+    route("{name: small, ladder: [small, large]}", &[("routes[0].name", "the name of a model")]);
+    route(
+        "{name: a, ladder: [small, large]}, {name: a, ladder: [small, large]}",
+        &[("routes[1].name", "another route")],
+    );
+    route(
+        "{name: auto, ladder: [small, large], fallback: sideways, resume: maybe, record: all}",
+        &[
+            ("routes[0].fallback", "must be one of `up`, `down`, `up_then_down`, `none`"),
+            ("routes[0].resume", "must be one of `auto`, `never`"),
+            ("routes[0].record", "must be one of `content`"),
+        ],
+    );
+}
+
+#[test]
+fn policies() {
+    let policy = |policy: &str, expected: &[(&str, &str)]| {
+        check(
+            &with(&format!("routes: [{{name: auto, ladder: [small, large], policy: {policy}}}]")),
+            expected,
+        );
+    };
+    policy("{kind: fixed, model: large}", &[]);
+    policy("{kind: threshold, at: [0.5]}", &[]);
+    policy("{kind: threshold, at: '${AT}'}", &[]);
+    policy("threshold", &[("routes[0].policy", "must be a mapping")]);
+    policy("{at: 0.5}", &[("routes[0].policy.kind", "is missing")]);
+    policy("{kind: treshold, at: 0.5}", &[("routes[0].policy.kind", "did you mean `threshold`?")]);
+    policy("{kind: threshold}", &[("routes[0].policy.at", "is missing")]);
+    policy("{kind: threshold, at: 1.5}", &[("routes[0].policy.at", "from 0 to 1")]);
+    policy("{kind: threshold, at: .nan}", &[("routes[0].policy.at", "finite number")]);
+    policy("{kind: threshold, at: -0.1}", &[("routes[0].policy.at", "from 0 to 1")]);
+    policy("{kind: threshold, at: high}", &[("routes[0].policy.at", "number")]);
+    policy("{kind: threshold, at: [0.1, x]}", &[("routes[0].policy.at[1]", "finite number")]);
+    policy("{kind: threshold, at: {x: 1}}", &[("routes[0].policy.at", "a number or a list")]);
+    policy("{kind: threshold, at: 0.5, att: 1}", &[("routes[0].policy.att", "did you mean `at`?")]);
+    policy("{kind: fixed, model: huge}", &[("routes[0].policy.model", "not a model of this route's ladder")]);
+}
+
+#[test]
+fn clients() {
+    let client =
+        |client: &str, expected: &[(&str, &str)]| check(&with(&format!("clients: [{client}]")), expected);
+    let hash = "ab".repeat(32);
+    client(&format!("{{name: a, key_sha256: '{hash}'}}"), &[]);
+    client("{name: a}", &[("clients[0].key", "is missing")]);
+    client("{key: 0123456789abcdef0123}", &[("clients[0].name", "is missing")]);
+    client("{name: a, key: '${EMPTY:-}'}", &[("clients[0].key", "is missing")]);
+    client("{name: a, key: short}", &[("clients[0].key", "too short")]);
+    client("{name: a, key_sha256: abc}", &[("clients[0].key_sha256", "64 hexadecimal digits")]);
+    client(&format!("{{name: a, key: 0123456789, key_sha256: '{hash}'}}"), &[("clients[0]", "only one")]);
+    client(
+        "{name: a, key: 0123456789}, {name: b, key: 0123456789}",
+        &[("clients[1]", "the same key as clients[0]")],
+    );
+    client(
+        "{name: a, key: 0123456789}, {name: a, key: 0123456780}",
+        &[("clients[1].name", "clients[0], too")],
+    );
+    client(
+        "{name: a, key: 0123456789, routes: [larg, nowhere]}",
+        &[("clients[0].routes[0]", "did you mean `large`?"), ("clients[0].routes[1]", "no route or model")],
+    );
+    client("{name: a, key: 0123456789, routes: []}", &[("clients[0].routes", "names nothing")]);
+    client(
+        "{name: a, key: 0123456789, locality: remote}",
+        &[("clients[0].locality", "must be one of `local`")],
+    );
+    client(
+        "{name: a, key: 0123456789, budget: {amount: -1, per: week}}",
+        &[
+            ("clients[0].budget.amount", "must not be below 0"),
+            ("clients[0].budget.per", "`hour`, `day`, `month`"),
+        ],
+    );
+    client("{name: a, key: 0123456789, budget: {amount: 1}}", &[("clients[0].budget.per", "is missing")]);
+    client(
+        "{name: a, key: 0123456789, limits: {requests_per_minute: 0, concurrent: many}}",
+        &[
+            ("clients[0].limits.requests_per_minute", "must not be below 1"),
+            ("clients[0].limits.concurrent", "whole number"),
+        ],
+    );
+}
+
+#[test]
+fn ports() {
+    check(&with("listen: 8080"), &[("listen", "an IP address and a port")]);
+    check(&with("listen: example.com:80"), &[("listen", "an IP address and a port")]);
+    check(&with("listen: 0.0.0.0:8080"), &[("listen", "nobody needs a key")]);
+    check(&with("listen: '[::]:8080'"), &[("listen", "nobody needs a key")]);
+    check(&with("listen: 0.0.0.0:8080\nopen: true"), &[]);
+    check(&with("listen: '[::1]:8080'"), &[]);
+    check(&with("listen: 127.0.0.1:9464"), &[("admin", "collides")]);
+    check(&with("admin: 0.0.0.0:8080"), &[("admin", "collides")]);
+    check(&with("listen: 127.0.0.1:0\nadmin: 127.0.0.1:0"), &[]);
+    check(&with("proxy: nonsense"), &[("proxy", "write a URL")]);
+}
+
+#[test]
+fn variables() {
+    check(&with("grace: ${UNSET}"), &[("grace", "UNSET is not set")]);
+    check(&with("grace: ${EMPTY}"), &[("grace", "EMPTY is empty")]);
+    check(&with("grace: ${UNSET:-5s}"), &[]);
+    check(&with("grace: ${UNSET:-}"), &[]);
+    check(&with("grace: $${UNSET}"), &[("grace", "`$${UNSET}`")]);
+    check(&with("grace: ${UNSET"), &[("grace", "without `}`")]);
+    check(&with("clients: [{name: a, key: '${UNSET}'}]"), &[("clients[0].key", "UNSET is not set")]);
+    check(&model("{name: '${UNSET}', preset: ollama, model: m}"), &[("models[1].name", "UNSET is not set")]);
+    // What a variable holds stays one text.
+    check(
+        &with("listen: 0.0.0.0:1\n${YAML_KEY}: x"),
+        &[("[\"${YAML_KEY}\"]", "unknown"), ("listen", "nobody")],
+    );
+    check(&with("log: ${YAML_KEY}"), &[("log", "not `${YAML_KEY}`")]);
+}
+
+#[test]
+fn not_yet_supported() {
+    for provider in ["anthropic", "azure", "gemini"] {
+        check(
+            &model(&format!("{{name: l, provider: {provider}, model: m}}")),
+            &[("models[1].provider", "is not supported by this version")],
+        );
+    }
+    check(
+        &with("state: {kind: redis, url: 'redis://h'}"),
+        &[("state.kind", "`redis` is not supported by this version")],
+    );
+    check(
+        &model("{name: l, preset: ollama, model: m, speaks: [responses]}"),
+        &[("models[1].speaks", "not supported by this version")],
+    );
+}
+
+#[test]
+fn everything_at_once_in_the_order_of_the_file() {
+    let text = "listen: nowhere\nmodels:\n  - name: a\n    provider: openai\n    price: {input: -1, output: x}\n  - naem: b\nroutes:\n  - name: auto\n    ladder: [a, c]\n    policy: {kind: threshold, at: 2}\n";
+    let problems = read(text).unwrap_err();
+    let got: Vec<_> =
+        problems.iter().map(|problem| (problem.path.as_str(), problem.line.unwrap_or(0))).collect();
+    assert_eq!(
+        got,
+        [
+            ("listen", 1),
+            ("models[0].model", 3),
+            ("models[0].base_url", 3),
+            ("models[0].price.input", 5),
+            ("models[0].price.output", 5),
+            ("models[1].naem", 6),
+            ("models[1].name", 6),
+            ("models[1].provider", 6),
+            ("routes[0].policy.at", 10),
+        ]
+    );
+    assert!(
+        problems.to_string().contains("models[0].price.input: must not be below 0 (line 5)\n"),
+        "{problems}"
+    );
+}
+
+/// Every secret in every place where a text can stand, right or wrong.
+#[test]
+fn no_message_holds_a_secret() {
+    let places = [
+        "listen: ${X}",
+        "currency: ${X}",
+        "exchange: {USD: '${X}'}",
+        "log: ${X}",
+        "proxy: ${X}",
+        "grace: ${X}",
+        "state: ${X}",
+        "state: {kind: '${X}'}",
+        "limits: {body: '${X}', connections: '${X}'}",
+        "routes: [{name: '${X}', ladder: ['${X}', small], policy: {kind: fixed, model: '${X}'}}]",
+        "routes: [{name: b, ladder: [large, small], policy: {kind: fixed, model: '${X}'}}]",
+        "routes: [{name: b, ladder: '${X}', fallback: '${X}', policy: {kind: '${X}'}}]",
+        "routes: [{name: b, ladder: [small, large], policy: {kind: threshold, at: '${X}'}}]",
+        "clients: [{name: '${X}', key: '${X}', routes: ['${X}']}, {name: '${X}', key: '${X}', budget: '${X}'}]",
+        "clients: [{name: b, key_sha256: '${X}'}]",
+        "clients: [{name: b, key: '${X} é'}]",
+    ];
+    let models = [
+        "{name: '${X}', preset: '${X}'}",
+        "{name: '${X}', provider: embedded, weights: '${X}'}",
+        "{name: l, provider: '${X}', accepts: ['${X}'], class: '${X}'}",
+        "{name: l, provider: openai, model: '${X}', endpoints: [{base_url: '${X}', id: '${X}', headers: {host: '${X}'}}]}",
+        "{name: l, provider: openai, model: m, base_url: 'http://u:${X}@h/'}",
+        "{name: l, preset: ollama, model: m, price: {input: '${X}', output: '${X}', currency: '${X}'}}",
+    ];
+    for (name, secret) in SECRETS {
+        let texts = places.iter().map(|place| with(place)).chain(models.iter().map(|entry| model(entry)));
+        for text in texts.map(|text| text.replace("${X}", &format!("${{{name}}}"))) {
+            let shown = match read(&text) {
+                Ok(config) => config.warnings.join("\n"),
+                Err(problems) => format!("{problems}{problems:?}"),
+            };
+            assert!(!shown.contains(secret.trim()), "{text}\nshows a secret:\n{shown}");
+        }
+    }
+}
