@@ -37,6 +37,9 @@ pub(crate) struct Desk {
     slots: usize,
     closed: AtomicBool,
     alive: AtomicBool,
+    /// How many of the next steps panic.
+    #[cfg(test)]
+    pub(crate) failures: AtomicUsize,
 }
 
 /// What the worker gets when it asks for work.
@@ -59,6 +62,8 @@ impl Desk {
             slots,
             closed: AtomicBool::new(false),
             alive: AtomicBool::new(true),
+            #[cfg(test)]
+            failures: AtomicUsize::new(0),
         }
     }
 
@@ -77,7 +82,7 @@ impl Desk {
     pub(crate) fn next(&self, patient: bool) -> Next {
         let mut queue = self.queue();
         loop {
-            if self.closed.load(Ordering::Acquire) {
+            if self.closed() {
                 return Next::Closed;
             }
             match queue.pop() {
@@ -111,6 +116,19 @@ impl Desk {
         self.closed.store(true, Ordering::Release);
         drop(queue);
         self.arrival.notify_all();
+    }
+
+    /// Whether the worker was sent home.
+    pub(crate) fn closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
+    }
+
+    /// Panics as often as a test has asked for.
+    #[cfg(test)]
+    pub(crate) fn fail(&self) {
+        let less = |left: usize| left.checked_sub(1);
+        let asked = self.failures.fetch_update(Ordering::AcqRel, Ordering::Acquire, less);
+        assert!(asked.is_err(), "a test asked for this panic");
     }
 
     /// Says that the worker is gone, to all who wait.

@@ -284,3 +284,52 @@ fn threads_by_default() -> usize {
     let cores = thread::available_parallelism().map_or(1, Into::into);
     cores.saturating_sub(1).max(1)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::Ordering;
+
+    use super::*;
+    use crate::{Failure, Piece};
+
+    /// The last piece of one short answer.
+    async fn last_piece(engine: &Engine) -> Result<Piece, Failure> {
+        let question = Request { max_tokens: Some(4), ..Request::of(vec![Message::new("user", "Hi")]) };
+        let mut answer = engine.generate(question).await.unwrap();
+        let mut last = None;
+        while let Some(piece) = answer.next().await {
+            last = Some(piece);
+        }
+        last.unwrap()
+    }
+
+    #[test]
+    fn a_panic_ends_one_answer_and_many_end_the_engine() {
+        if std::env::var("XIETONG_NO_WEIGHTS").is_ok_and(|value| value == "1") {
+            return;
+        }
+        let entry = catalogue::by_name("smollm2-135m").unwrap();
+        let weights = format!("{}/../models/{}", env!("CARGO_MANIFEST_DIR"), entry.file);
+        let options = Options { threads: 1, slots: 1, context: 256, ..Options::new(weights) };
+        let engine = Engine::load(options).unwrap_or_else(|error| panic!("{error}"));
+        let fail = |times| engine.shared.desk.failures.store(times, Ordering::Release);
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(async {
+            fail(1);
+            assert!(matches!(last_piece(&engine).await, Err(Failure::Broken(_))));
+            assert!(matches!(last_piece(&engine).await, Ok(Piece::End { .. })));
+            fail(3);
+            for _ in 0..3 {
+                assert!(engine.alive());
+                assert!(matches!(last_piece(&engine).await, Err(Failure::Broken(_))));
+            }
+            // The last answer is told before the engine is: wait for the thread to be gone.
+            while engine.alive() {
+                tokio::task::yield_now().await;
+            }
+            let hi = Request::of(vec![Message::new("user", "Hi")]);
+            assert_eq!(engine.generate(hi).await.unwrap_err(), Refusal::Dead);
+            assert_eq!(engine.load_now().running, 0);
+        });
+    }
+}

@@ -78,7 +78,7 @@ impl<'a> Worker<'a> {
 
     fn step(&mut self) -> Turn {
         self.drop_cancelled();
-        if self.admit() == Turn::Home {
+        if self.desk.closed() || self.admit() == Turn::Home {
             return Turn::Home;
         }
         if self.fill_batch().is_err() {
@@ -88,6 +88,8 @@ impl<'a> Worker<'a> {
         if self.batch.n_tokens() == 0 {
             return Turn::On;
         }
+        #[cfg(test)]
+        self.desk.fail();
         match self.context.decode(&mut self.batch) {
             Ok(()) => (0..self.slots.len()).for_each(|index| self.give(index)),
             Err(error) => self.break_off_all(&error.to_string()),

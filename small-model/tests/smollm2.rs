@@ -1,0 +1,436 @@
+//! The engine with real weights: SmolLM2-135M-Instruct. None of these tests knows a long text: what a
+//! model says differs between machines.
+
+#![allow(clippy::unwrap_used)] // The functions that the tests share are tests too.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use small_model::{
+    Engine, Failure, Finish, Generation, LoadError, Message, Options, Piece, Refusal, Request, Sampling,
+    Token, Usage, catalogue,
+};
+
+/// The weights, or `None` when whoever runs the tests said to do without.
+fn weights() -> Option<PathBuf> {
+    if std::env::var("XIETONG_NO_WEIGHTS").is_ok_and(|value| value == "1") {
+        return None;
+    }
+    let entry = catalogue::by_name("smollm2-135m").unwrap();
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../models").join(entry.file);
+    assert!(
+        path.exists(),
+        "models/{} is missing: fetch it with `xietong fetch {}`, or set XIETONG_NO_WEIGHTS=1 to skip these tests",
+        entry.file,
+        entry.name,
+    );
+    Some(path)
+}
+
+/// Runs a test against an engine of its own: one thread, small, and what `change` changes.
+fn with_engine(change: impl FnOnce(&mut Options), test: impl AsyncFnOnce(Engine)) {
+    let Some(weights) = weights() else { return };
+    let mut options = Options { threads: 1, slots: 1, queue: 4, context: 1024, ..Options::new(weights) };
+    change(&mut options);
+    let engine = Engine::load(options).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    runtime.block_on(test(engine));
+}
+
+const GREEDY: Sampling = Sampling {
+    temperature: Some(0.0),
+    top_p: None,
+    top_k: None,
+    min_p: None,
+    seed: None,
+    presence_penalty: None,
+    frequency_penalty: None,
+    repetition_penalty: None,
+    logit_bias: Vec::new(),
+};
+
+/// A greedy request of up to 32 tokens, in this asker's name.
+fn ask(question: &str, fairness: &str) -> Request {
+    Request {
+        sampling: GREEDY,
+        max_tokens: Some(32),
+        fairness: fairness.into(),
+        ..Request::of(vec![Message::new("user", question)])
+    }
+}
+
+/// A request whose answer ends only with the context: the tokens that end an answer are banned.
+fn endless(fairness: &str) -> Request {
+    let sampling = Sampling { logit_bias: vec![(0, -100.0), (2, -100.0)], ..GREEDY };
+    Request { sampling, max_tokens: None, ..ask("Tell me a long story.", fairness) }
+}
+
+struct Answer {
+    text: String,
+    tokens: Vec<Token>,
+    finish: Finish,
+    usage: Usage,
+}
+
+async fn read(mut generation: Generation) -> Answer {
+    let started = generation.next().await;
+    let Some(Ok(Piece::Started { prompt_tokens, cached_tokens })) = started else { panic!("{started:?}") };
+    let (mut text, mut tokens) = (String::new(), Vec::new());
+    loop {
+        match generation.next().await.expect("an end").unwrap() {
+            Piece::Started { .. } => panic!("started twice"),
+            Piece::Token(token) => {
+                text += &token.text;
+                tokens.push(token);
+            }
+            Piece::End { text: rest, finish, usage } => {
+                text += &rest;
+                assert_eq!((usage.prompt_tokens, usage.cached_tokens), (prompt_tokens, cached_tokens));
+                assert_eq!(usage.completion_tokens as usize, tokens.len());
+                assert_eq!(generation.next().await, None);
+                return Answer { text, tokens, finish, usage };
+            }
+        }
+    }
+}
+
+async fn answer(engine: &Engine, request: Request) -> Answer {
+    read(engine.generate(request).await.unwrap()).await
+}
+
+/// Reads on until the first token is there.
+async fn first_token(generation: &mut Generation) {
+    while !matches!(generation.next().await, Some(Ok(Piece::Token(_)))) {}
+}
+
+#[test]
+fn knows_the_capital_of_france() {
+    with_engine(
+        |_| {},
+        async |engine| {
+            let answer = answer(&engine, ask("What is the capital of France?", "")).await;
+            assert!(answer.text.contains("Paris"), "{}", answer.text);
+            assert_eq!(answer.finish, Finish::Stop);
+            let facts = engine.facts();
+            assert!(
+                facts.own_template && facts.context == 1024 && facts.trained_context == 8192,
+                "{facts:?}"
+            );
+            assert_eq!(facts.parameters, catalogue::by_name("smollm2-135m").unwrap().parameters);
+        },
+    );
+}
+
+#[test]
+fn goes_on_from_a_prefill() {
+    with_engine(
+        |_| {},
+        async |engine| {
+            let question = ask("What is the capital of France?", "");
+            let request = Request { prefill: Some("The capital of France is".into()), ..question };
+            let answer = answer(&engine, request).await;
+            assert!(answer.text.trim_start().starts_with("Paris"), "{}", answer.text);
+        },
+    );
+}
+
+#[test]
+fn counts_as_it_reads() {
+    with_engine(
+        |_| {},
+        async |engine| {
+            for question in ["Hi", "协同 is what?", "", " \n "] {
+                let request = Request { max_tokens: Some(1), ..ask(question, question) };
+                let counted = engine.count_tokens(&request.messages).await.unwrap();
+                assert_eq!(answer(&engine, request).await.usage.prompt_tokens, counted, "{question:?}");
+            }
+        },
+    );
+}
+
+#[test]
+fn what_users_write_never_becomes_a_control_token() {
+    with_engine(
+        |_| {},
+        async |engine| {
+            let count =
+                async |content: &str| engine.count_tokens(&[Message::new("user", content)]).await.unwrap();
+            let (letter, mark) = (count("a").await, count("<|im_end|>").await);
+            assert!(mark >= letter + 3, "{mark} tokens, a letter {letter}");
+        },
+    );
+}
+
+#[test]
+fn ends_at_max_tokens_and_at_the_context() {
+    with_engine(
+        |options| options.context = 64,
+        async |engine| {
+            let five = answer(&engine, Request { max_tokens: Some(5), ..endless("") }).await;
+            assert_eq!((five.tokens.len(), five.finish), (5, Finish::Length));
+            let whole = answer(&engine, endless("")).await;
+            assert_eq!(whole.usage.prompt_tokens + whole.usage.completion_tokens, 64);
+            assert_eq!(whole.finish, Finish::Length);
+        },
+    );
+}
+
+#[test]
+fn stops_before_a_stop_sequence() {
+    with_engine(
+        |_| {},
+        async |engine| {
+            // Different askers, so that nothing is reused and both runs compute exactly the same.
+            let free = answer(&engine, Request { max_tokens: Some(24), ..endless("a") }).await;
+            let stop: String = free.text.chars().skip(20).take(6).collect();
+            let request = Request {
+                max_tokens: Some(24),
+                stop: vec!["never said".into(), stop.clone()],
+                ..endless("b")
+            };
+            let stopped = answer(&engine, request).await;
+            assert_eq!(stopped.finish, Finish::Stop);
+            assert_eq!(Some(stopped.text.as_str()), free.text.split(&stop).next());
+            assert!(stopped.tokens.len() < free.tokens.len());
+        },
+    );
+}
+
+#[test]
+fn a_seed_repeats_an_answer() {
+    with_engine(
+        |_| {},
+        async |engine| {
+            let text = async |seed, fairness| {
+                let sampling = Sampling { temperature: Some(1.5), seed: Some(seed), ..endless("").sampling };
+                let request = Request { sampling, max_tokens: Some(24), ..endless(fairness) };
+                answer(&engine, request).await.text
+            };
+            let first = text(1, "a").await;
+            assert_eq!(first, text(1, "b").await);
+            assert_ne!(first, text(2, "c").await);
+        },
+    );
+}
+
+#[test]
+fn says_how_likely_its_tokens_were() {
+    with_engine(
+        |_| {},
+        async |engine| {
+            let request = Request { top_logprobs: 5, ..ask("What is the capital of France?", "") };
+            let answer = answer(&engine, request).await;
+            let most_entropy = 49_152_f32.ln();
+            for token in &answer.tokens {
+                let top: Vec<f32> = token.top.iter().map(|other| other.logprob).collect();
+                assert_eq!(top.len(), 5);
+                assert!(
+                    top.iter().all(|logprob| *logprob <= 0.0) && top.is_sorted_by(|a, b| a >= b),
+                    "{token:?}"
+                );
+                assert!(top.iter().map(|logprob| logprob.exp()).sum::<f32>() <= 1.0001, "{token:?}");
+                // Greedy: the token is the likeliest one.
+                assert!(
+                    (token.logprob - top[0]).abs() < 1e-5 && token.bytes == token.top[0].bytes,
+                    "{token:?}"
+                );
+                assert!((token.margin - (top[0] - top[1])).abs() < 1e-3, "{token:?}");
+                assert!((0.0..=most_entropy).contains(&token.entropy), "{token:?}");
+            }
+            let bytes: Vec<u8> = answer.tokens.iter().flat_map(|token| token.bytes.clone()).collect();
+            assert_eq!(String::from_utf8(bytes).unwrap(), answer.text);
+        },
+    );
+}
+
+#[test]
+fn remembers_a_conversation_but_not_for_others() {
+    with_engine(
+        |_| {},
+        async |engine| {
+            let question = "What is the capital of France? Please answer in one sentence.";
+            let first = answer(&engine, ask(question, "a")).await;
+            let mut next = ask(question, "a");
+            next.messages.push(Message::new("assistant", first.text));
+            next.messages.push(Message::new("user", "And of Italy?"));
+            let second = answer(&engine, next.clone()).await;
+            assert!(second.usage.cached_tokens >= first.usage.prompt_tokens, "{:?}", second.usage);
+            let other = answer(&engine, Request { fairness: "b".into(), ..next }).await;
+            assert_eq!(other.usage.cached_tokens, 0);
+        },
+    );
+}
+
+#[test]
+fn refuses_what_it_cannot_take() {
+    with_engine(
+        |_| {},
+        async |engine| {
+            let refusal = async |request: Request| engine.generate(request).await.unwrap_err();
+            for words in [2_000, 2_000_000] {
+                let long = ask(&"word ".repeat(words), "");
+                let Refusal::PromptTooLong { prompt, context } = refusal(long).await else {
+                    panic!("not too long")
+                };
+                assert!(context == 1024 && prompt > context);
+            }
+            let hi = || ask("Hi", "");
+            let invalid = [
+                (Request { messages: Vec::new(), ..hi() }, "messages"),
+                (Request { messages: vec![Message::new("a b", "x")], ..hi() }, "messages"),
+                (Request { max_tokens: Some(0), ..hi() }, "max_tokens"),
+                (Request { stop: vec![String::new()], ..hi() }, "stop"),
+                (Request { stop: vec!["x".into(); 5], ..hi() }, "stop"),
+                (Request { top_logprobs: 21, ..hi() }, "top_logprobs"),
+                (Request { sampling: Sampling { temperature: Some(2.1), ..GREEDY }, ..hi() }, "temperature"),
+                (
+                    Request { sampling: Sampling { temperature: Some(f32::NAN), ..GREEDY }, ..hi() },
+                    "temperature",
+                ),
+                (Request { sampling: Sampling { top_p: Some(0.0), ..GREEDY }, ..hi() }, "top_p"),
+                (
+                    Request { sampling: Sampling { presence_penalty: Some(-3.0), ..GREEDY }, ..hi() },
+                    "presence_penalty",
+                ),
+                (
+                    Request { sampling: Sampling { logit_bias: vec![(1, 101.0)], ..GREEDY }, ..hi() },
+                    "logit_bias",
+                ),
+            ];
+            for (request, field) in invalid {
+                let Refusal::Invalid(sentence) = refusal(request).await else { panic!("{field} was taken") };
+                assert!(sentence.starts_with(field), "{sentence}");
+            }
+            assert!(engine.alive());
+        },
+    );
+}
+
+#[test]
+fn refuses_when_the_queue_is_full() {
+    with_engine(
+        |options| options.queue = 2,
+        async |engine| {
+            let mut running = engine.generate(endless("a")).await.unwrap();
+            first_token(&mut running).await;
+            let second = engine.generate(ask("Hi", "b")).await.unwrap();
+            let third = engine.generate(ask("Hi", "c")).await.unwrap();
+            assert_eq!((engine.load_now().queued, engine.load_now().running), (2, 1));
+            assert_eq!(engine.generate(ask("Hi", "d")).await.unwrap_err(), Refusal::Busy);
+            // Who leaves makes room, whether waiting or running.
+            drop(second);
+            assert_eq!(engine.load_now().queued, 1);
+            let fourth = engine.generate(ask("Hi", "d")).await.unwrap();
+            drop(running);
+            assert!(!read(third).await.text.is_empty());
+            assert!(!read(fourth).await.text.is_empty());
+            assert_eq!((engine.load_now().queued, engine.load_now().running), (0, 0));
+        },
+    );
+}
+
+#[test]
+fn stops_working_for_who_left() {
+    with_engine(
+        |options| options.context = 4096,
+        async |engine| {
+            let mut left = engine.generate(endless("a")).await.unwrap();
+            first_token(&mut left).await;
+            let begun = Instant::now();
+            for _ in 0..8 {
+                first_token(&mut left).await;
+            }
+            let eight_tokens = begun.elapsed();
+            drop(left);
+            let begun = Instant::now();
+            let mut next = engine.generate(ask("Hi", "b")).await.unwrap();
+            assert!(matches!(next.next().await, Some(Ok(Piece::Started { .. }))));
+            // One token's time, but for what else the machine does; the story had 4000 to go.
+            assert!(begun.elapsed() < eight_tokens + Duration::from_millis(500), "{:?}", begun.elapsed());
+        },
+    );
+}
+
+#[test]
+fn takes_turns_between_askers() {
+    with_engine(
+        |options| options.queue = 8,
+        async |engine| {
+            let mut running = engine.generate(endless("a")).await.unwrap();
+            first_token(&mut running).await;
+            let mut waiting = Vec::new();
+            for asker in ["a", "a", "a", "b"] {
+                let request = Request { max_tokens: Some(1), ..ask("Hi", asker) };
+                waiting.push(engine.generate(request).await.unwrap());
+            }
+            drop(running);
+            let late = waiting.pop().unwrap();
+            read(late).await;
+            assert!(
+                engine.load_now().queued >= 1,
+                "the last to come was b, yet a was served three times before"
+            );
+        },
+    );
+}
+
+#[test]
+fn answers_together() {
+    with_engine(
+        |options| options.slots = 3,
+        async |engine| {
+            let question = "What is the capital of France?";
+            let answers = ["a", "b", "c"].map(|asker| answer(&engine, ask(question, asker)));
+            for answer in futures_util::future::join_all(answers).await {
+                assert!(answer.text.contains("Paris"), "{}", answer.text);
+                assert_eq!(answer.usage.cached_tokens, 0);
+            }
+        },
+    );
+}
+
+#[test]
+fn says_when_it_ends() {
+    with_engine(
+        |_| {},
+        async |engine| {
+            let mut running = engine.generate(endless("a")).await.unwrap();
+            let mut waiting = engine.generate(endless("b")).await.unwrap();
+            first_token(&mut running).await;
+            drop(engine);
+            let mut last = running.next().await;
+            while matches!(last, Some(Ok(Piece::Token(_)))) {
+                last = running.next().await;
+            }
+            assert!(matches!(last, Some(Err(Failure::Broken(_)))), "{last:?}");
+            assert_eq!(running.next().await, None);
+            assert_eq!(waiting.next().await, Some(Err(Failure::Dead)));
+            assert_eq!(waiting.next().await, None);
+        },
+    );
+}
+
+#[test]
+fn refuses_other_files() {
+    let Some(weights) = weights() else { return };
+    let folder = std::env::temp_dir().join(format!("small-model-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let whole = std::fs::read(weights).unwrap();
+    let file = |name: &str, bytes: &[u8]| {
+        let path = folder.join(name);
+        std::fs::write(&path, bytes).unwrap();
+        Engine::load(Options::new(path)).err().expect("an error")
+    };
+    assert!(matches!(Engine::load(Options::new(folder.join("none.gguf"))), Err(LoadError::Missing(_))));
+    assert!(matches!(Engine::load(Options::new(&folder)), Err(LoadError::Unreadable { .. })));
+    assert!(matches!(file("empty.gguf", b""), LoadError::NotGguf(_)));
+    assert!(matches!(file("page.gguf", b"<!doctype html>"), LoadError::NotGguf(_)));
+    for length in [4, 5, 100, 1_000_000, whole.len() / 2] {
+        let error = file("cut.gguf", &whole[..length]);
+        let LoadError::Refused { reason, .. } = &error else { panic!("{error}") };
+        assert!(!reason.is_empty() && !reason.contains("null"), "{reason}");
+    }
+    let error = file("mangled.gguf", &[b"GGUF", [0xff; 60].as_slice()].concat());
+    assert!(matches!(error, LoadError::Refused { .. }), "{error}");
+    std::fs::remove_dir_all(&folder).unwrap();
+}
