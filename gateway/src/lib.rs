@@ -14,8 +14,6 @@
 
 pub mod commands;
 pub mod protocol;
-#[cfg(feature = "engine")]
-pub mod weights;
 
 mod account;
 mod admin;
@@ -54,10 +52,7 @@ pub use crate::server::bind;
 /// The version of this build.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// The commit of this build, or `unknown`.
-pub const COMMIT: &str = match option_env!("XIETONG_COMMIT") {
-    Some(commit) => commit,
-    None => "unknown",
-};
+pub const COMMIT: &str = env!("XIETONG_COMMIT");
 
 /// The two ports, bound by the caller.
 #[derive(Debug)]
@@ -145,8 +140,11 @@ async fn serve(
     let (end, ended) = watch::channel(false);
     let admin = {
         let admin = admin::Admin { gateway: Arc::clone(gateway), reloader: Arc::clone(reloader) };
-        let limits = server::PortLimits { connections: 256, grace: std::time::Duration::from_secs(1), ..limits };
-        server::serve(listeners.admin, limits, on(ended), move |request| admin::answer(admin.clone(), request))
+        let limits =
+            server::PortLimits { connections: 256, grace: std::time::Duration::from_secs(1), ..limits };
+        server::serve(listeners.admin, limits, on(ended), move |request| {
+            admin::answer(admin.clone(), request)
+        })
     };
     let stopping = async {
         shutdown.await;

@@ -1,5 +1,6 @@
 //! The subcommands, one file each, and how they end.
 
+pub mod completions;
 pub mod serve;
 
 use std::fmt;
@@ -62,16 +63,9 @@ impl fmt::Display for Failure {
 
 impl std::error::Error for Failure {}
 
-const VERSION: &str = {
-    match option_env!("XIETONG_VERSION") {
-        Some(version) => version,
-        None => crate::VERSION,
-    }
-};
-
 /// An OpenAI-compatible gateway where a small and a large language model work together.
 #[derive(Parser)]
-#[command(name = "xietong", version = VERSION, max_term_width = 100)]
+#[command(name = "xietong", version = env!("XIETONG_VERSION"), max_term_width = 100)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -80,12 +74,14 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     Serve(serve::Args),
+    Completions(completions::Args),
 }
 
 /// Reads the arguments, runs the command, and gives its exit code.
 pub fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Serve(args) => serve::run(args),
+        Command::Completions(args) => completions::run(&args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

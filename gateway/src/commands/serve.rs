@@ -91,7 +91,8 @@ fn describe(model: &gateway_config::Model) -> String {
     match &model.provider {
         Provider::Embedded(embedded) => format!("in this process, {}", embedded.weights.display()),
         Provider::Remote(remote) => {
-            let addresses: Vec<&str> = remote.endpoints.iter().map(|endpoint| endpoint.base_url.as_str()).collect();
+            let addresses: Vec<&str> =
+                remote.endpoints.iter().map(|endpoint| endpoint.base_url.as_str()).collect();
             format!("{} at {}", remote.model, addresses.join(", "))
         }
     }
@@ -109,4 +110,3 @@ fn invitation(config: &Config, data: std::net::SocketAddr) -> String {
         config.admin
     )
 }
-
