@@ -1,0 +1,212 @@
+//! The configuration in effect, for people: in the form of the file, every default filled in, every secret hidden.
+
+use serde_json::{Map, Value, json};
+
+use router_policies::{Money, Price};
+use url::Url;
+
+use crate::written::{write_size, write_span};
+use crate::{
+    Accepts, Budget, Client, Config, DialectKind, Embedded, Endpoint, Fallback, LogFormat, Model, Period,
+    Provenance, Provider, Remote, Resume, Route, State, WholeAs,
+};
+
+/// What stands in place of a secret.
+const HIDDEN: &str = "[redacted]";
+
+/// The configuration as it is in effect, in the form of the file and without secrets. Prices and amounts are in the
+/// currency of accounts. Read as a file again, with keys in place of `[redacted]`, it means the same.
+pub fn redacted(config: &Config) -> Value {
+    let limits = &config.limits;
+    object([
+        ("listen", json!(config.listen.to_string())),
+        ("admin", json!(config.admin.to_string())),
+        ("open", json!(config.clients.is_empty() && !config.listen.ip().is_loopback())),
+        ("currency", json!(config.currency.code())),
+        ("models", config.models.iter().map(|one| model(one)).collect()),
+        ("routes", config.routes.iter().map(|one| route(one)).collect()),
+        ("clients", config.clients.iter().map(|one| client(one)).collect()),
+        ("log", json!(if config.log == LogFormat::Json { "json" } else { "text" })),
+        (
+            "limits",
+            json!({
+                "body": write_size(limits.body as u64),
+                "head": write_span(limits.head),
+                "body_time": write_span(limits.body_time),
+                "heartbeat": write_span(limits.heartbeat),
+                "connections": limits.connections,
+            }),
+        ),
+        ("proxy", json!(config.proxy.as_ref().and_then(|proxy| without_password(proxy.reveal())))),
+        ("state", state(&config.state)),
+        ("grace", json!(write_span(config.grace))),
+    ])
+}
+
+/// A mapping without the keys that have no value.
+fn object<const N: usize>(entries: [(&str, Value); N]) -> Value {
+    let given = entries.into_iter().filter(|(_, value)| !value.is_null());
+    Value::Object(given.map(|(key, value)| (key.to_owned(), value)).collect::<Map<_, _>>())
+}
+
+fn without_password(proxy: &str) -> Option<String> {
+    let mut url = Url::parse(proxy).ok()?;
+    url.set_username("").ok()?;
+    url.set_password(None).ok()?;
+    // A token may hide in the rest, too.
+    url.set_query(None);
+    url.set_fragment(None);
+    url.set_path("");
+    Some(url.to_string())
+}
+
+fn state(state: &State) -> Value {
+    match state {
+        State::None => json!("none"),
+        State::Embedded(path) => json!({ "kind": "embedded", "path": path }),
+    }
+}
+
+fn model(model: &Model) -> Value {
+    let (timeouts, provenance) = (&model.timeouts, &model.provenance);
+    let mut shown = object([
+        ("name", json!(model.name)),
+        ("local", json!(model.local)),
+        ("context", json!(model.context)),
+        ("max_output", json!(model.max_output)),
+        ("accepts", accepts(model.accepts)),
+        ("price", json!(model.price.as_ref().map(price))),
+        ("class", json!(model.class)),
+        ("provenance", self::provenance(provenance)),
+        (
+            "timeouts",
+            json!({
+                "connect": write_span(timeouts.connect),
+                "first_token": write_span(timeouts.first_token),
+                "idle": write_span(timeouts.idle),
+                "total": write_span(timeouts.total),
+            }),
+        ),
+        ("whole_as", json!(if model.whole_as == WholeAs::Pass { "pass" } else { "stream" })),
+        ("retries", json!(model.retries)),
+    ]);
+    let reached = match &model.provider {
+        Provider::Embedded(embedded) => self::embedded(embedded),
+        Provider::Remote(remote) => self::remote(remote),
+    };
+    if let (Some(shown), Value::Object(reached)) = (shown.as_object_mut(), reached) {
+        shown.extend(reached);
+    }
+    shown
+}
+
+fn embedded(embedded: &Embedded) -> Value {
+    object([
+        ("provider", json!("embedded")),
+        ("weights", json!(embedded.weights)),
+        ("threads", json!(embedded.threads)),
+        ("queue", json!(embedded.queue)),
+        ("slots", json!(embedded.slots)),
+    ])
+}
+
+fn remote(remote: &Remote) -> Value {
+    let DialectKind::OpenAi = remote.dialect;
+    object([
+        ("provider", json!("openai")),
+        ("model", json!(remote.model)),
+        ("endpoints", remote.endpoints.iter().map(endpoint).collect()),
+    ])
+}
+
+fn endpoint(endpoint: &Endpoint) -> Value {
+    let headers: Map<_, _> = endpoint.headers.keys().map(|name| (name.clone(), json!(HIDDEN))).collect();
+    object([
+        ("id", json!(endpoint.id)),
+        ("base_url", json!(endpoint.base_url)),
+        ("api_key", json!(endpoint.api_key.as_ref().map(|_| HIDDEN))),
+        ("headers", json!((!headers.is_empty()).then_some(headers))),
+    ])
+}
+
+fn accepts(accepts: Accepts) -> Value {
+    let Accepts { image, audio, video, tools, json_schema, prefill } = accepts;
+    let words = [
+        ("text", true),
+        ("image", image),
+        ("audio", audio),
+        ("video", video),
+        ("tools", tools),
+        ("json_schema", json_schema),
+        ("prefill", prefill),
+    ];
+    words.iter().filter(|(_, has)| *has).map(|(word, _)| json!(word)).collect()
+}
+
+fn price(price: &Price) -> Value {
+    match price {
+        Price::Hour(hour) => json!({ "hour": money(hour) }),
+        Price::Tokens { input, cached_input, output } => {
+            json!({ "input": money(input), "cached_input": money(cached_input), "output": money(output) })
+        }
+    }
+}
+
+fn money(money: &Money) -> f64 {
+    money.units()
+}
+
+fn provenance(provenance: &Provenance) -> Value {
+    object([
+        ("developer", json!(provenance.developer)),
+        ("path", json!(provenance.path)),
+        ("licence", json!(provenance.licence)),
+        ("origin", json!(provenance.origin)),
+    ])
+}
+
+fn route(route: &Route) -> Value {
+    let fallback = match route.fallback {
+        Fallback::Up => "up",
+        Fallback::Down => "down",
+        Fallback::UpThenDown => "up_then_down",
+        Fallback::None => "none",
+    };
+    object([
+        ("name", json!(route.name)),
+        ("ladder", route.ladder.iter().map(|model| json!(model.name)).collect()),
+        ("policy", json!(route.policy)),
+        ("fallback", json!(fallback)),
+        ("resume", json!(if route.resume == Resume::Auto { "auto" } else { "never" })),
+        ("expose_decisions", json!(route.expose_decisions)),
+        ("record", json!(route.record_content.then_some("content"))),
+    ])
+}
+
+fn client(client: &Client) -> Value {
+    object([
+        ("name", json!(client.name)),
+        ("key_sha256", json!(HIDDEN)),
+        ("budget", json!(client.budget.as_ref().map(budget))),
+        (
+            "limits",
+            object([
+                ("requests_per_minute", json!(client.limits.requests_per_minute)),
+                ("tokens_per_minute", json!(client.limits.tokens_per_minute)),
+                ("concurrent", json!(client.limits.concurrent)),
+            ]),
+        ),
+        ("routes", json!(client.routes)),
+        ("locality", json!(client.local_only.then_some("local"))),
+        ("hints", json!(client.hints)),
+    ])
+}
+
+fn budget(budget: &Budget) -> Value {
+    let per = match budget.per {
+        Period::Hour => "hour",
+        Period::Day => "day",
+        Period::Month => "month",
+    };
+    json!({ "amount": money(&budget.amount), "per": per })
+}

@@ -1,0 +1,241 @@
+//! What a file that is right means, and what of it is shown.
+
+#![allow(missing_docs)]
+#![allow(clippy::unwrap_used)]
+
+use std::path::Path;
+use std::time::Duration;
+
+use gateway_config::{Config, Provider, Remote, State, WholeAs, builtin, from_str, load, redacted};
+use proptest::prelude::*;
+use router_policies::{Class, Money, Price};
+use serde_json::Value;
+
+fn read(text: &str, env: &[(&str, &str)]) -> Config {
+    let env = |name: &str| env.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
+    from_str(text, None, &env).unwrap_or_else(|problems| panic!("{problems}\nin\n{text}"))
+}
+
+fn remote(config: &Config, name: &str) -> Remote {
+    match &config.model(name).unwrap().provider {
+        Provider::Remote(remote) => remote.clone(),
+        Provider::Embedded(_) => panic!("{name} is embedded"),
+    }
+}
+
+fn yuan(amount: f64) -> Money {
+    Money::from_units(amount).unwrap()
+}
+
+const EXAMPLE: &str = include_str!("../xietong.example.yaml");
+const KEYS: [(&str, &str); 2] = [("DEEPSEEK_API_KEY", "sk-example"), ("TEAM_A_KEY", "0123456789abcdef0123")];
+
+#[test]
+fn the_example_means_what_it_says() {
+    let config = read(EXAMPLE, &KEYS);
+    assert_eq!(config.listen, "127.0.0.1:8080".parse().unwrap());
+    let [small, middle, large] = &config.models[..] else { panic!("three models") };
+    assert_eq!(small.price, Some(Price::Hour(yuan(2.4))));
+    assert!(small.local && middle.local && !large.local);
+    assert_eq!((small.class, middle.class, large.class), (Class::Tiny, Class::Small, Class::Frontier));
+    assert_eq!(
+        large.price,
+        Some(Price::Tokens { input: yuan(2.0), cached_input: yuan(0.04), output: yuan(8.0) })
+    );
+    assert_eq!(middle.timeouts.connect, Duration::from_millis(500));
+    assert_eq!(large.whole_as, WholeAs::Pass);
+    let endpoint = &remote(&config, "large").endpoints[0];
+    assert_eq!(endpoint.base_url, "https://api.deepseek.com/v1");
+    assert_eq!(endpoint.api_key.as_ref().unwrap().reveal(), "sk-example");
+    assert_eq!(endpoint.headers["x-team"].reveal(), "research");
+    assert_eq!(config.route("careful").unwrap().ladder.len(), 3);
+    assert!(config.route("careful").unwrap().record_content);
+    assert_eq!(config.clients[0].budget.unwrap().amount, yuan(50.0));
+    assert_eq!(config.clients[1].key.0[..2], [0x2c, 0x26]);
+    assert!(config.clients[1].local_only && config.clients[0].hints);
+    assert_eq!(config.limits.body, 32 << 20);
+    assert_eq!(config.state, State::None);
+}
+
+/// A schema is what editors complete and mark by: it must fit the example, and be the one of these types.
+#[test]
+fn the_schema_for_editors_is_up_to_date() {
+    let committed: Value = serde_json::from_str(include_str!("../xietong.schema.json")).unwrap();
+    assert!(
+        committed == gateway_config::schema(),
+        "config/xietong.schema.json is stale: cargo run -p gateway-config --example schema > config/xietong.schema.json"
+    );
+}
+
+#[test]
+fn every_key_is_in_the_example_and_the_readme() {
+    let (mut keys, schema) = (Vec::new(), gateway_config::schema());
+    collect_keys(&schema, &mut keys);
+    let readme = include_str!("../README.md");
+    for key in keys {
+        assert!(EXAMPLE.contains(&format!("{key}:")) || key == "at", "the example has no `{key}`");
+        assert!(
+            readme.contains(&format!("`{key}`")) || readme.contains(&format!(".{key}`")),
+            "the README has no `{key}`"
+        );
+    }
+}
+
+fn collect_keys(schema: &Value, keys: &mut Vec<String>) {
+    // What the example leaves out: shorthands, and what excludes something that it shows.
+    const ELSEWHERE: [&str; 2] = ["path", "output"];
+    if let Some(properties) = schema["properties"].as_object() {
+        keys.extend(properties.keys().filter(|key| !ELSEWHERE.contains(&key.as_str())).cloned());
+    }
+    match schema {
+        Value::Object(map) => map.values().for_each(|value| collect_keys(value, keys)),
+        Value::Array(items) => items.iter().for_each(|value| collect_keys(value, keys)),
+        _ => {}
+    }
+}
+
+#[test]
+fn a_preset_fills_what_is_not_said() {
+    let key = [("DEEPSEEK_API_KEY", " sk-1\r\n")];
+    let config = read("models: [{name: l, preset: deepseek}]", &key);
+    let (model, upstream) = (config.model("l").unwrap(), remote(&config, "l"));
+    assert_eq!((upstream.model.as_str(), upstream.provider_name.as_str()), ("deepseek-flash", "deepseek"));
+    assert_eq!(upstream.endpoints[0].api_key.as_ref().unwrap().reveal(), "sk-1");
+    assert_eq!(model.context, Some(1_000_000));
+    assert!(model.accepts.tools && !model.accepts.image);
+
+    // The price of one model is not the price of another.
+    let config = read("models: [{name: l, preset: deepseek, model: unheard-of}]", &key);
+    assert_eq!((config.models[0].price, config.models[0].context), (None, None));
+    assert!(config.warnings.iter().any(|warning| warning.starts_with("models[0].price: is not known")));
+
+    // The provider's key goes to the provider only.
+    let elsewhere = "models: [{name: l, preset: deepseek, base_url: 'https://elsewhere.example/v1'}]";
+    assert_eq!(remote(&read(elsewhere, &key), "l").endpoints[0].api_key, None);
+    let same = "models: [{name: l, preset: deepseek, base_url: 'https://api.deepseek.com/beta'}]";
+    assert!(remote(&read(same, &key), "l").endpoints[0].api_key.is_some());
+}
+
+#[test]
+fn prices_are_in_the_currency_of_accounts() {
+    let text = "exchange: {USD: 7}\nmodels: [{name: l, preset: openai, api_key: k}]";
+    let price = read(text, &[]).models[0].price;
+    assert_eq!(price, Some(Price::Tokens { input: yuan(14.0), cached_input: yuan(0.7), output: yuan(70.0) }));
+}
+
+#[test]
+fn the_default_takes_the_first_provider_with_a_key() {
+    let with = |keys: &[&str]| {
+        let env = |name: &str| keys.contains(&name).then(|| "sk-1".to_owned());
+        builtin(&env, Path::new("weights")).unwrap_or_else(|problems| panic!("{problems}"))
+    };
+    let upstream = |config: &Config| match &config.model("large").unwrap().provider {
+        Provider::Remote(remote) => (remote.provider_name.clone(), config.currency.code().to_owned()),
+        Provider::Embedded(embedded) => {
+            (embedded.weights.display().to_string(), config.currency.code().to_owned())
+        }
+    };
+    let check = |keys: &[&str], name: &str, currency: &str| {
+        let config = with(keys);
+        assert_eq!(upstream(&config), (name.to_owned(), currency.to_owned()), "{keys:?}");
+        assert!(config.listen.ip().is_loopback() && config.admin.ip().is_loopback());
+        let ladder: Vec<_> =
+            config.route("auto").unwrap().ladder.iter().map(|model| model.name.clone()).collect();
+        assert_eq!(ladder, ["small", "large"]);
+    };
+    check(&[], "weights/qwen2.5-coder-0.5b-instruct-q4_k_m.gguf", "CNY");
+    check(&["DEEPSEEK_API_KEY"], "deepseek", "CNY");
+    check(&["OPENAI_API_KEY"], "openai", "USD");
+    check(&["OPENAI_API_KEY", "DASHSCOPE_API_KEY"], "alibaba_cloud", "CNY");
+    check(&["ANTHROPIC_API_KEY"], "anthropic", "USD");
+    check(&["QIANFAN_API_KEY"], "baidu", "CNY");
+}
+
+#[test]
+fn files_are_read_within_bounds() {
+    let folder = std::env::temp_dir().join(format!("xietong-config-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let check = |name: &str, bytes: &[u8], expected: &str| {
+        let path = folder.join(name);
+        std::fs::write(&path, bytes).unwrap();
+        let problems = load(Some(&path), &|_| None).unwrap_err().to_string();
+        assert!(problems.contains(expected), "{name}: {problems}");
+    };
+    check("empty.yaml", b"", "the file is empty");
+    check("latin1.yaml", b"listen: 127.0.0.1:1\nlog: \xe4\n", "the file is not UTF-8 (line 2)");
+    check("large.yaml", &vec![b'#'; (1 << 20) + 1], "larger than 1 MiB");
+    let missing = load(Some(&folder.join("missing.yaml")), &|_| None).unwrap_err().to_string();
+    assert!(missing.contains("cannot read") && missing.contains("missing.yaml"), "{missing}");
+    assert!(load(Some(&folder), &|_| None).is_err(), "a folder is no file");
+
+    // Weights beside the file are found, and a readable key is warned of.
+    std::fs::write(folder.join("w.gguf"), b"").unwrap();
+    let path = folder.join("good.yaml");
+    std::fs::write(&path, "models:\n- {name: s, provider: embedded, weights: w.gguf}\n- {name: l, preset: ollama, model: m, api_key: literal-key}\n").unwrap();
+    std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o644)).unwrap();
+    let config = load(Some(&path), &|_| None).unwrap();
+    let Provider::Embedded(embedded) = &config.models[0].provider else { panic!("embedded") };
+    assert_eq!(embedded.weights, folder.join("w.gguf"));
+    let warned =
+        config.warnings.iter().any(|warning| warning.starts_with("models[1].api_key: stands in a file"));
+    assert!(warned && !config.warnings.join("").contains("literal-key"), "{:?}", config.warnings);
+    std::fs::remove_dir_all(&folder).unwrap();
+}
+
+#[test]
+fn what_is_shown_reads_back_as_the_same() {
+    let config = read(EXAMPLE, &KEYS);
+    let shown = redacted(&config);
+    let mut again = shown.clone();
+    for (number, client) in again["clients"].as_array_mut().unwrap().iter_mut().enumerate() {
+        client["key_sha256"] = Value::from(format!("{number:064}"));
+    }
+    let again = read(&again.to_string(), &[]);
+    assert_eq!(redacted(&again), shown);
+    assert_eq!(shown["models"][2]["endpoints"][0]["api_key"], "[redacted]");
+    assert_eq!(shown["models"][2]["timeouts"]["total"], "10m");
+    assert_eq!(shown["models"][2]["price"]["cached_input"], 0.04);
+}
+
+proptest! {
+    /// Wherever secrets may stand: neither what is shown nor `Debug` holds them.
+    #[test]
+    fn no_secret_is_ever_shown(secret in "zq[a-zA-Z0-9+/=_-]{8,40}", variable: bool) {
+        let written = if variable { "${KEY}".to_owned() } else { secret.clone() };
+        let text = format!(
+            "proxy: 'http://user:{written}@proxy.lan:3128/'
+models:
+  - {{name: l, preset: ollama, model: m, endpoints: [{{api_key: '{written}', headers: {{x-app: '{written}'}}}}]}}
+  - {{name: k, preset: deepseek}}
+clients: [{{name: a, key: '{written}'}}]
+");
+        let env = |name: &str| matches!(name, "KEY" | "DEEPSEEK_API_KEY").then(|| secret.clone());
+        // Some secrets do not fit into a URL.
+        let Ok(config) = from_str(&text, None, &env) else { return Ok(()) };
+        let shown = format!("{}{config:?}{:?}", redacted(&config), config.warnings);
+        prop_assert!(!shown.contains(&secret), "{}", shown);
+        prop_assert!(shown.contains("http://proxy.lan:3128/"));
+    }
+
+    #[test]
+    fn any_text_is_read_or_refused(text in "[a-z:\\[\\]{}\\-&*!|>'\"%@`#,?$ \\n\\t0-9.]{0,200}") {
+        let _ = from_str(&text, None, &|_| None);
+    }
+
+    #[test]
+    fn any_bytes_are_read_or_refused(bytes: Vec<u8>) {
+        let _ = from_str(&String::from_utf8_lossy(&bytes), None, &|_| None);
+    }
+
+    /// The example with one piece cut out or doubled.
+    #[test]
+    fn a_spoilt_example_is_read_or_refused(start in 0..EXAMPLE.len(), length in 0usize..60, doubled: bool) {
+        let clip = |at: usize| (at.min(EXAMPLE.len())..=EXAMPLE.len()).find(|&at| EXAMPLE.is_char_boundary(at)).unwrap();
+        let (start, end) = (clip(start), clip(start + length));
+        let middle = if doubled { &EXAMPLE[start..end] } else { "" };
+        let text = format!("{}{middle}{}", &EXAMPLE[..start], &EXAMPLE[if doubled { start } else { end }..]);
+        if let Err(problems) = from_str(&text, None, &|_| Some("0123456789abcdef0123".to_owned())) {
+            prop_assert!(!problems.is_empty());
+        }
+    }
+}
