@@ -198,7 +198,12 @@ impl Account {
     pub fn usage(&self) -> Usage {
         match &self.tally.reported {
             Some(reported) => reported.usage(),
-            None => Usage { input: self.bound.input, output: self.tally.weight.div_ceil(1000), estimated: true, ..Usage::default() },
+            None => Usage {
+                input: self.bound.input,
+                output: self.tally.weight.div_ceil(1000),
+                estimated: true,
+                ..Usage::default()
+            },
         }
     }
 

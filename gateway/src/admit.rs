@@ -43,7 +43,8 @@ impl Caller {
     /// A missing, wrong or doubled key.
     pub fn of(snapshot: &Snapshot, headers: &HeaderMap) -> Result<Self, Failure> {
         let client = if snapshot.config.clients.is_empty() { None } else { Some(client(snapshot, headers)?) };
-        let mut hints = Hints { local_only: text(headers, "x-xietong-locality") == Some("local"), ..Hints::default() };
+        let mut hints =
+            Hints { local_only: text(headers, "x-xietong-locality") == Some("local"), ..Hints::default() };
         if client.as_ref().is_some_and(|client| client.hints) {
             let owned = |name| text(headers, name).map(str::to_owned);
             hints.route = owned("x-xietong-route");
@@ -77,7 +78,10 @@ fn key(headers: &HeaderMap) -> Result<Option<&[u8]>, Failure> {
         let (scheme, key) = value.split_at(value.len().min(7));
         if scheme.eq_ignore_ascii_case(b"bearer ") { Ok(key.trim_ascii()) } else { Err(Failure::WrongKey) }
     });
-    let plain = ["x-api-key", "api-key"].into_iter().flat_map(|name| headers.get_all(name)).map(|value| Ok(value.as_bytes()));
+    let plain = ["x-api-key", "api-key"]
+        .into_iter()
+        .flat_map(|name| headers.get_all(name))
+        .map(|value| Ok(value.as_bytes()));
     let mut only = None;
     for key in bearer.chain(plain) {
         let key = key?;
@@ -101,7 +105,10 @@ pub async fn body(headers: &HeaderMap, mut incoming: Incoming, limits: &Limits) 
     if !is_json(headers) {
         return Err(Failure::NotJson);
     }
-    if headers.get(header::CONTENT_ENCODING).is_some_and(|value| !value.as_bytes().eq_ignore_ascii_case(b"identity")) {
+    if headers
+        .get(header::CONTENT_ENCODING)
+        .is_some_and(|value| !value.as_bytes().eq_ignore_ascii_case(b"identity"))
+    {
         return Err(Failure::Encoded);
     }
     let promised = http_body::Body::size_hint(&incoming).lower();
@@ -140,14 +147,17 @@ pub async fn body(headers: &HeaderMap, mut incoming: Incoming, limits: &Limits) 
 }
 
 fn is_json(headers: &HeaderMap) -> bool {
-    let Some(kind) = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()) else { return false };
+    let Some(kind) = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()) else {
+        return false;
+    };
     let mut parts = kind.split(';').map(str::trim);
     let json = parts.next().is_some_and(|kind| kind.eq_ignore_ascii_case("application/json"));
     let charset = parts.find_map(|part| {
         let (name, value) = part.split_once('=')?;
         name.trim().eq_ignore_ascii_case("charset").then(|| value.trim().trim_matches('"'))
     });
-    json && charset.is_none_or(|charset| charset.eq_ignore_ascii_case("utf-8") || charset.eq_ignore_ascii_case("utf8"))
+    json && charset
+        .is_none_or(|charset| charset.eq_ignore_ascii_case("utf-8") || charset.eq_ignore_ascii_case("utf8"))
 }
 
 #[cfg(test)]
@@ -164,7 +174,9 @@ mod tests {
     fn one_key_is_found_wherever_clients_put_it() {
         let check = |list: &[(&'static str, &str)], expected: Result<Option<&str>, u16>| {
             let headers = headers(list);
-            let got = key(&headers).map(|key| key.map(|key| std::str::from_utf8(key).unwrap())).map_err(|f| f.status());
+            let got = key(&headers)
+                .map(|key| key.map(|key| std::str::from_utf8(key).unwrap()))
+                .map_err(|f| f.status());
             assert_eq!(got, expected, "{list:?}");
         };
         check(&[], Ok(None));

@@ -45,8 +45,12 @@ pub async fn answer(gateway: Arc<Gateway>, request: Request<Incoming>) -> Result
 /// Which call a request makes, and the rest of its path.
 fn route<'a>(method: &Method, uri: &'a http::Uri) -> Result<(Call, Option<&'a str>), (Call, Failure)> {
     let path = uri.path();
-    let found = PATHS.iter().find(|(known, ..)| *known == path).map(|(_, allowed, call)| (*allowed, *call, None));
-    let one = path.strip_prefix(ONE_MODEL).filter(|name| !name.is_empty()).map(|name| ("GET", Call::Models, Some(name)));
+    let found =
+        PATHS.iter().find(|(known, ..)| *known == path).map(|(_, allowed, call)| (*allowed, *call, None));
+    let one = path
+        .strip_prefix(ONE_MODEL)
+        .filter(|name| !name.is_empty())
+        .map(|name| ("GET", Call::Models, Some(name)));
     match found.or(one) {
         None => Err((Call::Unknown, Failure::NoSuchPath)),
         Some((allowed, call, name)) if method.as_str() == allowed => Ok((call, name)),

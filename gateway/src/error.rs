@@ -100,7 +100,8 @@ impl Failure {
     }
 
     fn face(&self) -> Face {
-        let face = |status, kind, code, message: &str| Face { status, kind, code, message: message.to_owned() };
+        let face =
+            |status, kind, code, message: &str| Face { status, kind, code, message: message.to_owned() };
         const INVALID: &str = "invalid_request_error";
         match self {
             Self::BadRequest(bad) => {
@@ -153,12 +154,18 @@ impl Failure {
                 code: "request_too_large",
                 message: format!("The request body is larger than {limit} bytes, the limit of this gateway."),
             },
-            Self::NotJson => {
-                face(415, INVALID, "unsupported_media_type", "Send the body as JSON, with `Content-Type: application/json`.")
-            }
-            Self::Encoded => {
-                face(415, INVALID, "unsupported_encoding", "Send the body as it is: compressed bodies are not accepted.")
-            }
+            Self::NotJson => face(
+                415,
+                INVALID,
+                "unsupported_media_type",
+                "Send the body as JSON, with `Content-Type: application/json`.",
+            ),
+            Self::Encoded => face(
+                415,
+                INVALID,
+                "unsupported_encoding",
+                "Send the body as it is: compressed bodies are not accepted.",
+            ),
             Self::BodyLate(limit) => Face {
                 status: 408,
                 kind: INVALID,
@@ -170,16 +177,21 @@ impl Failure {
             Self::NothingLocal(why) => face(400, INVALID, "no_local_model", why),
             Self::RateLimited(words, _) => face(429, "rate_limit_error", "rate_limit_exceeded", words),
             Self::Refused(status, complaint) => {
-                let code = if complaint.is_content_policy() { "content_policy_violation" } else { "upstream_refused" };
+                let code = if complaint.is_content_policy() {
+                    "content_policy_violation"
+                } else {
+                    "upstream_refused"
+                };
                 face(*status, INVALID, code, &complaint.message)
             }
             Self::TooLong(complaint) => face(
                 400,
                 INVALID,
                 "context_length_exceeded",
-                complaint.as_ref().map_or("The prompt is longer than the context of any model that may answer it.", |said| {
-                    said.message.as_str()
-                }),
+                complaint.as_ref().map_or(
+                    "The prompt is longer than the context of any model that may answer it.",
+                    |said| said.message.as_str(),
+                ),
             ),
             Self::UpstreamBusy(_) => face(
                 429,
@@ -187,12 +199,18 @@ impl Failure {
                 "rate_limit_exceeded",
                 "Every model that may answer is at its provider's rate limit. Try again later.",
             ),
-            Self::UpstreamSlow => {
-                face(504, "server_error", "upstream_timeout", "No model answered in time, on any rung that may answer.")
-            }
-            Self::UpstreamDown => {
-                face(503, "server_error", "upstream_unavailable", "No model that may answer can be reached, or all failed.")
-            }
+            Self::UpstreamSlow => face(
+                504,
+                "server_error",
+                "upstream_timeout",
+                "No model answered in time, on any rung that may answer.",
+            ),
+            Self::UpstreamDown => face(
+                503,
+                "server_error",
+                "upstream_unavailable",
+                "No model that may answer can be reached, or all failed.",
+            ),
             Self::UpstreamFaulty => face(
                 502,
                 "server_error",
@@ -205,10 +223,15 @@ impl Failure {
                 "upstream_truncated",
                 "The model's answer broke off and could not be finished; what was sent is incomplete.",
             ),
-            Self::Stopping => {
-                face(503, "server_error", "shutting_down", "This gateway is stopping; send the request to another, or again.")
+            Self::Stopping => face(
+                503,
+                "server_error",
+                "shutting_down",
+                "This gateway is stopping; send the request to another, or again.",
+            ),
+            Self::Internal => {
+                face(500, "server_error", "internal_error", "The gateway failed on this request.")
             }
-            Self::Internal => face(500, "server_error", "internal_error", "The gateway failed on this request."),
         }
     }
 
@@ -266,7 +289,8 @@ pub fn shown(text: &str) -> String {
 }
 
 fn escaped(c: char) -> impl Iterator<Item = char> {
-    let invisible = c.is_control() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let invisible = c.is_control()
+        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     let (plain, escape) = if invisible { (None, Some(c.escape_unicode())) } else { (Some(c), None) };
     plain.into_iter().chain(escape.into_iter().flatten())
 }

@@ -32,7 +32,12 @@ impl Gateway {
         let snapshot = Snapshot::build(config, &books, None)?;
         books.metrics.config_generation.set(1);
         let started = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
-        Ok(Self { snapshot: ArcSwap::from_pointee(snapshot), books, started, stopping: AtomicBool::new(false) })
+        Ok(Self {
+            snapshot: ArcSwap::from_pointee(snapshot),
+            books,
+            started,
+            stopping: AtomicBool::new(false),
+        })
     }
 
     /// The configuration in use now. A request keeps the one that it began with.

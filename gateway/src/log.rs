@@ -217,7 +217,13 @@ fn text_line(record: &Record, currency: Currency) -> String {
     let _ = write!(line, " total {:.0}ms", record.total.as_secs_f64() * 1e3);
     for failed in record.attempts.iter().filter(|attempt| attempt.result != "ok") {
         let detail = failed.detail.as_deref().unwrap_or_default();
-        let _ = write!(line, " [{} {}{}{detail}]", failed.endpoint, failed.result, if detail.is_empty() { "" } else { ": " });
+        let _ = write!(
+            line,
+            " [{} {}{}{detail}]",
+            failed.endpoint,
+            failed.result,
+            if detail.is_empty() { "" } else { ": " }
+        );
     }
     if let Some(error) = record.error {
         let _ = write!(line, " error {error}");

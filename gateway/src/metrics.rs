@@ -2,7 +2,8 @@
 
 use prometheus::core::Collector;
 use prometheus::{
-    CounterVec, GaugeVec, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
+    CounterVec, GaugeVec, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+    TextEncoder,
 };
 use router_policies::Currency;
 
@@ -13,8 +14,8 @@ const REQUEST_SECONDS: &[f64] =
     &[0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92, 163.84, 327.68];
 /// Seconds: the buckets of the OpenTelemetry conventions for generative AI, and Envoy's longer ones.
 const FIRST_TOKEN_SECONDS: &[f64] = &[
-    0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0, 15.0, 20.0, 30.0, 45.0,
-    60.0,
+    0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0, 15.0, 20.0,
+    30.0, 45.0, 60.0,
 ];
 /// Seconds: the buckets of the OpenTelemetry conventions for generative AI.
 const TOKEN_SECONDS: &[f64] = &[0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1.0, 2.5];
@@ -148,7 +149,8 @@ impl Metrics {
         let (Asked::Route(route), Some(decided)) = (&record.asked, &record.decided) else { return };
         let first = decided.decision.plan.first().0;
         let model = route.ladder.get(first).map_or(NONE, |model| &model.name);
-        let labels = [route.name.as_str(), model, decided.decision.plan.word(), decided.decision.reason.word()];
+        let labels =
+            [route.name.as_str(), model, decided.decision.plan.word(), decided.decision.reason.word()];
         self.decisions.with_label_values(&labels).inc();
         if let Some(scores) = &decided.scores {
             self.difficulty.with_label_values(&[&route.name]).observe(scores.difficulty);
@@ -190,8 +192,7 @@ impl Metrics {
         };
         let answered = record.answer().map_or(NONE, |attempt| &attempt.model.name);
         let error = record.error.unwrap_or("");
-        let labels =
-            [record.call.word(), record.asked_name(), sent, answered, model.provider.name(), error];
+        let labels = [record.call.word(), record.asked_name(), sent, answered, model.provider.name(), error];
         self.request_duration.with_label_values(&labels).observe(record.total.as_secs_f64());
         let Some(first_token) = record.first_token.filter(|_| record.stream) else { return };
         self.first_token.with_label_values(&labels).observe(first_token.as_secs_f64());

@@ -25,7 +25,12 @@ use crate::request_id::RequestId;
 use crate::snapshot::{Snapshot, Target};
 
 /// Answers `POST /v1/chat/completions`.
-pub async fn chat(gateway: Arc<Gateway>, request: Request<Incoming>, id: RequestId, arrived: Instant) -> Response<Body> {
+pub async fn chat(
+    gateway: Arc<Gateway>,
+    request: Request<Incoming>,
+    id: RequestId,
+    arrived: Instant,
+) -> Response<Body> {
     let snapshot = gateway.snapshot();
     let mut account = gateway.account(&snapshot, id, Call::Chat, arrived);
     match prepare(&snapshot, request, &mut account).await {
@@ -36,7 +41,11 @@ pub async fn chat(gateway: Arc<Gateway>, request: Request<Incoming>, id: Request
 }
 
 /// Everything before a model is asked.
-async fn prepare(snapshot: &Snapshot, request: Request<Incoming>, account: &mut Account) -> Result<Job, Failure> {
+async fn prepare(
+    snapshot: &Snapshot,
+    request: Request<Incoming>,
+    account: &mut Account,
+) -> Result<Job, Failure> {
     let (head, incoming) = request.into_parts();
     let caller = Caller::of(snapshot, &head.headers)?;
     account.record.client.clone_from(&caller.client);
@@ -75,9 +84,8 @@ fn job(
     headers: &HeaderMap,
     account: &Account,
 ) -> Option<Job> {
-    let rungside = |rung: Candidate| {
-        Some(Rungside { pool: Arc::clone(snapshot.pool(&rung.model)?), able: rung.able })
-    };
+    let rungside =
+        |rung: Candidate| Some(Rungside { pool: Arc::clone(snapshot.pool(&rung.model)?), able: rung.able });
     Some(Job {
         chat: Arc::new(chat),
         ladder: assessment.ladder.into_iter().map(rungside).collect::<Option<_>>()?,
@@ -104,7 +112,11 @@ async fn whole(job: Job, account: Account) -> Response<Body> {
             let mut response = Response::new(Body::full(body));
             let preface = Preface::of(&account.record);
             preface.write(response.headers_mut(), headers, "application/json");
-            preface.decision(response.headers_mut(), account.record.model().map(|it| &*it.name), account.record.attempts.len());
+            preface.decision(
+                response.headers_mut(),
+                account.record.model().map(|it| &*it.name),
+                account.record.attempts.len(),
+            );
             preface.cost(response.headers_mut(), account.cost());
             account.head_sent(200);
             account.close_complete();

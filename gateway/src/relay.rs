@@ -215,7 +215,8 @@ impl Writing {
         let mut end = BytesMut::new();
         if include_usage {
             let usage = self.account.final_usage();
-            let sample = self.sample.as_deref().and_then(|data| serde_json::from_slice(data).ok()).unwrap_or_default();
+            let sample =
+                self.sample.as_deref().and_then(|data| serde_json::from_slice(data).ok()).unwrap_or_default();
             let Sample { id, created, model } = sample;
             let stamp = Stamp { id: &id, created, model: &model, fingerprint: None };
             end.extend_from_slice(&protocol::usage_chunk(self.usage.as_deref(), &stamp, &usage));

@@ -55,14 +55,16 @@ impl Reloader {
                 Ok(counted == "ok")
             }
             Err(problems) => {
-                self.gateway.note(&format!("configuration refused, the one in use stays: {}", problems.join("; ")));
+                self.gateway
+                    .note(&format!("configuration refused, the one in use stays: {}", problems.join("; ")));
                 Err(problems)
             }
         }
     }
 
     fn load(&self) -> Result<(), Vec<String>> {
-        let source = self.source.as_ref().ok_or_else(|| vec!["there is no configuration file to load".to_owned()])?;
+        let source =
+            self.source.as_ref().ok_or_else(|| vec!["there is no configuration file to load".to_owned()])?;
         let next = source()?;
         let now = &self.gateway.snapshot().config;
         if (next.listen, next.admin) != (now.listen, now.admin) {

@@ -84,7 +84,9 @@ impl Setback {
     pub fn next(&self) -> Next {
         match self.what {
             // An empty balance comes as a 429 from some providers; asking again cannot help.
-            Happened::RateLimited if self.complaint.as_deref().is_some_and(Complaint::is_balance) => Next::OtherRung,
+            Happened::RateLimited if self.complaint.as_deref().is_some_and(Complaint::is_balance) => {
+                Next::OtherRung
+            }
             Happened::Unreachable | Happened::RateLimited | Happened::ServerError(_) => Next::SameModel,
             Happened::Ejected
             | Happened::Full
@@ -108,7 +110,11 @@ impl Setback {
     pub fn blames_endpoint(&self) -> bool {
         !matches!(
             self.what,
-            Happened::Refused(_) | Happened::TooLong | Happened::RateLimited | Happened::Full | Happened::Ejected
+            Happened::Refused(_)
+                | Happened::TooLong
+                | Happened::RateLimited
+                | Happened::Full
+                | Happened::Ejected
         )
     }
 
@@ -116,7 +122,8 @@ impl Setback {
     /// the prompt.
     pub fn detail(&self) -> Option<String> {
         let said = self.complaint.as_ref()?;
-        let parts = [said.status.map(|status| status.to_string()), said.code.as_deref().map(crate::error::shown)];
+        let parts =
+            [said.status.map(|status| status.to_string()), said.code.as_deref().map(crate::error::shown)];
         Some(parts.into_iter().flatten().collect::<Vec<_>>().join(" "))
     }
 

@@ -60,7 +60,9 @@ impl Snapshot {
     /// The route or model of this name, if this client may use it.
     pub fn target(&self, name: &str, client: Option<&Client>) -> Option<Target> {
         let allowed = |name: &str| {
-            client.and_then(|client| client.routes.as_ref()).is_none_or(|routes| routes.iter().any(|it| it == name))
+            client
+                .and_then(|client| client.routes.as_ref())
+                .is_none_or(|routes| routes.iter().any(|it| it == name))
         };
         if !allowed(name) {
             return None;

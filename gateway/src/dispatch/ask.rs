@@ -50,7 +50,8 @@ async fn ask_rung(job: &Job, rung: Rung, account: &mut Account) -> Result<Commit
             Err(setback) => setback,
         };
         let asked_to_wait = setback.retry_after.unwrap_or_default();
-        let again = setback.next() == Next::SameModel && tries < pool.model.retries && asked_to_wait <= LONGEST_WAIT;
+        let again =
+            setback.next() == Next::SameModel && tries < pool.model.retries && asked_to_wait <= LONGEST_WAIT;
         if !again || !pool.may_retry() {
             return Err(setback);
         }
@@ -71,10 +72,14 @@ fn failure(setbacks: &[Setback]) -> Failure {
     if !setbacks.is_empty() && setbacks.iter().all(busy) {
         return Failure::UpstreamBusy(setbacks.iter().filter_map(|setback| setback.retry_after).min());
     }
-    let Some(last) = setbacks.iter().rev().find(|setback| !busy(setback)) else { return Failure::UpstreamDown };
+    let Some(last) = setbacks.iter().rev().find(|setback| !busy(setback)) else {
+        return Failure::UpstreamDown;
+    };
     let said = last.complaint.as_deref().cloned();
     match last.what {
-        Happened::Refused(status) => said.map_or(Failure::UpstreamFaulty, |said| Failure::Refused(status, said)),
+        Happened::Refused(status) => {
+            said.map_or(Failure::UpstreamFaulty, |said| Failure::Refused(status, said))
+        }
         Happened::TooLong => Failure::TooLong(said),
         Happened::Silent | Happened::Stalled | Happened::Overran => Failure::UpstreamSlow,
         Happened::Unreachable | Happened::Ejected | Happened::ServerError(503 | 529) => Failure::UpstreamDown,
@@ -92,7 +97,8 @@ mod tests {
             retry_after: Some(Duration::from_secs(seconds)),
             ..Setback::new(Happened::RateLimited)
         };
-        let check = |setbacks: &[Setback], status| assert_eq!(failure(setbacks).status(), status, "{setbacks:?}");
+        let check =
+            |setbacks: &[Setback], status| assert_eq!(failure(setbacks).status(), status, "{setbacks:?}");
         check(&[limited(3), limited(2)], 429);
         check(&[Setback::new(Happened::Silent), limited(2)], 504);
         check(&[limited(2), Setback::new(Happened::Unreachable)], 503);

@@ -15,7 +15,11 @@ use crate::upstreams::{Answer, AnswerBody, Ask, Chunks, Pool};
 const HELD: usize = 256 << 10;
 
 /// Asks one endpoint of the pool. The account knows of the attempt from before its first byte to its end.
-pub(super) async fn attempt(job: &Job, pool: &Arc<Pool>, account: &mut Account) -> Result<Committed, Setback> {
+pub(super) async fn attempt(
+    job: &Job,
+    pool: &Arc<Pool>,
+    account: &mut Account,
+) -> Result<Committed, Setback> {
     let Some(mut visit) = pool.pick() else { return Err(Setback::new(Happened::Ejected)) };
     account.begin(&pool.model, visit.endpoint_id());
     let answer = match visit.ask(question(job, pool)).await {
@@ -58,7 +62,11 @@ enum Body {
 }
 
 /// Waits until the answer is one that we stand by: whole, or with its first token here.
-async fn stand_by(job: &Job, answer: Answer, account: &mut Account) -> Result<(http::HeaderMap, Body), Setback> {
+async fn stand_by(
+    job: &Job,
+    answer: Answer,
+    account: &mut Account,
+) -> Result<(http::HeaderMap, Body), Setback> {
     let body = match (answer.body, job.chat.stream()) {
         (AnswerBody::Stream(chunks), true) => {
             let (held, rest) = first_token(chunks).await?;

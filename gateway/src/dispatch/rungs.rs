@@ -18,7 +18,8 @@ impl Rungs {
             Fallback::UpThenDown => up.chain(down).collect(),
             Fallback::None => Vec::new(),
         };
-        let mut order: Vec<Rung> = std::iter::once(first).chain(others.into_iter().filter(|&rung| able(rung))).collect();
+        let mut order: Vec<Rung> =
+            std::iter::once(first).chain(others.into_iter().filter(|&rung| able(rung))).collect();
         order.reverse();
         Self(order)
     }

@@ -20,7 +20,12 @@ impl Clock {
     /// The first token must come within `first_token` of `began`, each further piece within `idle` of the one before,
     /// and all within `total`.
     pub(super) fn new(timeouts: &Timeouts, began: Instant) -> Self {
-        Self { idle: timeouts.idle, next: began + timeouts.first_token, total: began + timeouts.total, begun: false }
+        Self {
+            idle: timeouts.idle,
+            next: began + timeouts.first_token,
+            total: began + timeouts.total,
+            begun: false,
+        }
     }
 
     /// The first token is here.

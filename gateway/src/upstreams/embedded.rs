@@ -16,7 +16,8 @@ use tower::util::BoxCloneSyncService;
 use super::clock::Clock;
 use super::{Answer, AnswerBody, Ask, Chunks, Upstream};
 use crate::protocol::{
-    self, Alternative, Chunk, Complaint, DONE, Delta, FinalUsage, Finish, Piece, Reported, Simple, Stamp, TokenLogprob, What,
+    self, Alternative, Chunk, Complaint, DONE, Delta, FinalUsage, Finish, Piece, Reported, Simple, Stamp,
+    TokenLogprob, What,
 };
 use crate::request_id::RequestId;
 use crate::setback::{Happened, Setback};
@@ -30,7 +31,8 @@ pub(super) fn upstream(model: &Arc<Model>, embedded: &Embedded) -> Result<Upstre
     options.threads = embedded.threads.unwrap_or(options.threads);
     options.queue = embedded.queue;
     options.slots = embedded.slots;
-    options.context = model.context.map_or(options.context, |context| u32::try_from(context).unwrap_or(u32::MAX));
+    options.context =
+        model.context.map_or(options.context, |context| u32::try_from(context).unwrap_or(u32::MAX));
     let engine = Engine::load(options).map_err(|error| format!("model `{}`: {error}", model.name))?;
     let model = Arc::clone(model);
     let service = tower::service_fn(move |ask: Ask| answer(engine.clone(), Arc::clone(&model), ask));
@@ -228,7 +230,11 @@ impl Voice {
             output: u64::from(usage.completion_tokens),
             ..Usage::default()
         };
-        let raw = protocol::usage_chunk(None, &self.stamp(), &FinalUsage { usage: counts, cost: None, resumed: false });
+        let raw = protocol::usage_chunk(
+            None,
+            &self.stamp(),
+            &FinalUsage { usage: counts, cost: None, resumed: false },
+        );
         let reported = Reported {
             prompt: Some(u64::from(usage.prompt_tokens)),
             completion: Some(u64::from(usage.completion_tokens)),

@@ -32,7 +32,8 @@ impl Load {
         let waiting = f64::from(self.in_flight.load(Ordering::Relaxed)) + 1.0;
         let average = self.average();
         let decayed = average.at.map_or(UNKNOWN, |at| average.seconds * weight(now.duration_since(at)));
-        let penalty = average.slow_until.map_or(0.0, |until| until.saturating_duration_since(now).as_secs_f64());
+        let penalty =
+            average.slow_until.map_or(0.0, |until| until.saturating_duration_since(now).as_secs_f64());
         (decayed.max(UNKNOWN) + penalty) * waiting
     }
 

@@ -51,7 +51,12 @@ impl Pool {
     ///
     /// # Errors
     /// In words for the operator: weights that cannot be loaded, an address or key that cannot be sent.
-    pub fn build(model: &Arc<Model>, proxy: Option<&Secret>, books: &Books, format: LogFormat) -> Result<Self, String> {
+    pub fn build(
+        model: &Arc<Model>,
+        proxy: Option<&Secret>,
+        books: &Books,
+        format: LogFormat,
+    ) -> Result<Self, String> {
         let upstreams = match &model.provider {
             Provider::Embedded(embedded) => vec![(format!("{}-0", model.name), embed(model, embedded)?)],
             Provider::Remote(remote) => remote::upstreams(model, remote, proxy)?,
@@ -62,7 +67,15 @@ impl Pool {
                 let health = books.metrics.upstream_health.with_label_values(&[&model.name, &id]);
                 health.set(1);
                 let (breaker, load) = (Breaker::default(), Load::default());
-                Arc::new(Endpoint { id: id.into(), upstream, breaker, load, health, books: books.clone(), format })
+                Arc::new(Endpoint {
+                    id: id.into(),
+                    upstream,
+                    breaker,
+                    load,
+                    health,
+                    books: books.clone(),
+                    format,
+                })
             })
             .collect();
         Ok(Self {
@@ -89,7 +102,9 @@ impl Pool {
             }
         }
         // Between looking and entering another request may have taken a probe's only place.
-        open.into_iter().find(|endpoint| endpoint.breaker.enter(now)).map(|endpoint| Visit::enter(endpoint, now))
+        open.into_iter()
+            .find(|endpoint| endpoint.breaker.enter(now))
+            .map(|endpoint| Visit::enter(endpoint, now))
     }
 
     /// Counts a request towards the retry budget.

@@ -34,7 +34,8 @@ pub(super) fn upstreams(
     remote: &Remote,
     proxy: Option<&Secret>,
 ) -> Result<Vec<(String, Upstream)>, String> {
-    let client = client(&model.timeouts, proxy).map_err(|e| format!("model `{}`: no HTTP client: {e}", model.name))?;
+    let client =
+        client(&model.timeouts, proxy).map_err(|e| format!("model `{}`: no HTTP client: {e}", model.name))?;
     remote
         .endpoints
         .iter()
@@ -139,7 +140,12 @@ impl Address {
             .body(ask.chat.encode(&self.model, ask.stream))
     }
 
-    async fn stream(&self, response: Response, began: Instant, total: Instant) -> Result<AnswerBody, Setback> {
+    async fn stream(
+        &self,
+        response: Response,
+        began: Instant,
+        total: Instant,
+    ) -> Result<AnswerBody, Setback> {
         if is(&response, "text/event-stream") {
             let events = Events::new(response.bytes_stream(), &self.timeouts, began);
             return Ok(AnswerBody::Stream(Box::pin(events)));
@@ -162,14 +168,17 @@ impl Address {
         let retry_after = protocol::retry_after(response.headers(), SystemTime::now());
         let body = read(response, LARGEST_ERROR, Instant::now() + ERROR_TIME).await.unwrap_or_default();
         // Some providers quote the key that they refuse.
-        let complaint = protocol::read_error(status, &body).without(self.secret.as_deref().unwrap_or_default());
+        let complaint =
+            protocol::read_error(status, &body).without(self.secret.as_deref().unwrap_or_default());
         Setback::from_status(status, complaint, retry_after)
     }
 }
 
 fn is(response: &Response, kind: &str) -> bool {
     let value = response.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    value.is_some_and(|value| value.trim_start().get(..kind.len()).is_some_and(|it| it.eq_ignore_ascii_case(kind)))
+    value.is_some_and(|value| {
+        value.trim_start().get(..kind.len()).is_some_and(|it| it.eq_ignore_ascii_case(kind))
+    })
 }
 
 /// The whole body, of at most `limit` bytes, by `deadline`.
@@ -180,7 +189,9 @@ async fn read(mut response: Response, limit: usize, deadline: Instant) -> Result
             Err(_) => return Err(Setback::new(Happened::Overran)),
             Ok(Err(_)) => return Err(Setback::new(Happened::Cut)),
             Ok(Ok(None)) => return Ok(body.freeze()),
-            Ok(Ok(Some(chunk))) if body.len() + chunk.len() > limit => return Err(Setback::new(Happened::Faulty(200))),
+            Ok(Ok(Some(chunk))) if body.len() + chunk.len() > limit => {
+                return Err(Setback::new(Happened::Faulty(200)));
+            }
             Ok(Ok(Some(chunk))) => body.extend_from_slice(&chunk),
         }
     }
