@@ -1,0 +1,135 @@
+//! The admin port: metrics, probes, the configuration in use, decisions without sending. Never reachable through the
+//! data port.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use hyper::body::Incoming;
+use router_policies::Chance;
+use serde_json::{Value, json};
+
+use crate::admit::{self, Hints};
+use crate::assess::{Assessment, assess};
+use crate::body::Body;
+use crate::error::Failure;
+use crate::gateway::Gateway;
+use crate::protocol::Chat;
+use crate::reload::Reloader;
+use crate::request_id::RequestId;
+
+/// What the admin port needs.
+#[derive(Clone)]
+pub struct Admin {
+    /// The running gateway.
+    pub gateway: Arc<Gateway>,
+    /// Loads the configuration again.
+    pub reloader: Arc<Reloader>,
+}
+
+const JSON: &str = "application/json";
+const TEXT: &str = "text/plain; charset=utf-8";
+const PROMETHEUS: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// Answers one request of the admin port.
+pub async fn answer(admin: Admin, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
+    let gateway = &admin.gateway;
+    let path = request.uri().path().to_owned();
+    let response = match (request.method(), path.as_str()) {
+        (&Method::GET, "/metrics") => reply(200, PROMETHEUS, gateway.books.metrics.text()),
+        (&Method::GET, "/livez" | "/health" | "/healthz") => reply(200, TEXT, "ok\n"),
+        (&Method::GET, "/startupz") => reply(200, TEXT, "started\n"),
+        (&Method::GET, "/readyz") => ready(gateway),
+        (&Method::GET, "/config") => {
+            let shown = gateway_config::redacted(&gateway.snapshot().config);
+            reply(200, JSON, pretty(&shown))
+        }
+        (&Method::POST, "/reload") => reload(&admin),
+        (&Method::POST, "/decide") => decide(gateway, request).await,
+        (_, "/metrics" | "/livez" | "/health" | "/healthz" | "/startupz" | "/readyz" | "/config") => {
+            Failure::WrongMethod("GET").response(&RequestId::new())
+        }
+        (_, "/reload" | "/decide") => Failure::WrongMethod("POST").response(&RequestId::new()),
+        _ => reply(
+            404,
+            TEXT,
+            "Here are /metrics /livez /readyz /startupz /config, and POST /reload /decide.\n",
+        ),
+    };
+    Ok(response)
+}
+
+/// Ready while not stopping and at least one model would take a request. One failing upstream does not change it.
+fn ready(gateway: &Gateway) -> Response<Body> {
+    let snapshot = gateway.snapshot();
+    if gateway.is_stopping() {
+        reply(503, TEXT, "stopping\n")
+    } else if snapshot.pools().any(|pool| pool.is_open()) {
+        reply(200, TEXT, "ready\n")
+    } else {
+        reply(503, TEXT, "every endpoint of every model is ejected\n")
+    }
+}
+
+fn reload(admin: &Admin) -> Response<Body> {
+    match admin.reloader.reload() {
+        Ok(changed) => {
+            let generation = admin.gateway.books.metrics.config_generation.get();
+            reply(200, JSON, pretty(&json!({ "changed": changed, "generation": generation })))
+        }
+        Err(faults) => reply(422, JSON, pretty(&json!({ "changed": false, "problems": faults }))),
+    }
+}
+
+async fn decide(gateway: &Gateway, request: Request<Incoming>) -> Response<Body> {
+    let id = RequestId::from_headers(request.headers());
+    match decision(gateway, request, &id).await {
+        Ok(decision) => reply(200, JSON, pretty(&decision)),
+        Err(failure) => failure.response(&id),
+    }
+}
+
+async fn decision(gateway: &Gateway, request: Request<Incoming>, id: &RequestId) -> Result<Value, Failure> {
+    let snapshot = gateway.snapshot();
+    let (head, incoming) = request.into_parts();
+    let body = admit::body(&head.headers, incoming, &snapshot.config.limits).await?;
+    let chat = Chat::parse(body)?;
+    let no_such = || Failure::NoSuchModel(chat.model().to_owned());
+    let target = snapshot.target(chat.model(), None).ok_or_else(no_such)?;
+    let assessment = assess(&target, &chat, &Hints::default(), id)?;
+    Ok(explained(&assessment, &chat))
+}
+
+fn explained(assessment: &Assessment, chat: &Chat) -> Value {
+    let decision = assessment.decided.decision;
+    let first = decision.plan.first().0;
+    let name = |at: usize| assessment.ladder.get(at).map(|rung| rung.model.name.clone());
+    let scores = assessment.decided.scores;
+    json!({
+        "model": name(first),
+        "plan": decision.plan.word(),
+        "reason": decision.reason.word(),
+        "difficulty": scores.map(|scores| scores.difficulty),
+        "gain": scores.map(|scores| scores.gain),
+        "familiarity": scores.map(|scores| scores.familiarity),
+        "micros": assessment.scoring.map(|time| time.as_micros() as u64),
+        "prompt_tokens_estimate": chat.prompt_tokens(),
+        "ladder": assessment.ladder.iter().map(|rung| json!({
+            "model": rung.model.name,
+            "able": rung.able,
+            "suffices": rung.suffices.map(Chance::value),
+        })).collect::<Vec<_>>(),
+    })
+}
+
+fn pretty(value: &Value) -> String {
+    serde_json::to_string_pretty(value).unwrap_or_default() + "\n"
+}
+
+fn reply(status: u16, kind: &'static str, body: impl Into<Bytes>) -> Response<Body> {
+    let mut response = Response::new(Body::full(body));
+    *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+    response
+}
