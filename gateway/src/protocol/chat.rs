@@ -162,3 +162,341 @@ impl Chat {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use router_policies::Role;
+
+    use super::*;
+
+    const HI: &str = r#""messages":[{"role":"user","content":"hi"}]"#;
+
+    fn parse(text: &str) -> Result<Chat, BadRequest> {
+        Chat::parse(Bytes::copy_from_slice(text.as_bytes()))
+    }
+
+    /// A chat with one more field.
+    fn with(field: &str) -> Result<Chat, BadRequest> {
+        parse(&format!(r#"{{"model":"auto",{HI},{field}}}"#))
+    }
+
+    fn refused(text: &str, code: &str, param: Option<&str>) {
+        let error = parse(text).expect_err(text);
+        assert_eq!((error.code, error.param.as_deref()), (Some(code), param), "{text}: {}", error.message);
+        assert!(error.message.chars().count() < 260 && error.message.ends_with('.'), "{}", error.message);
+    }
+
+    #[test]
+    fn what_is_no_request_is_refused() {
+        for text in
+            ["", " ", "x", "[]", "1", "{", "{\"model\":\"a\"} {}", "\u{feff}{}", r#"{"model":"\ud800"}"#]
+        {
+            refused(text, "invalid_json", None);
+        }
+        for key in ["model", "stream", "max_tokens", "messages", "n"] {
+            refused(&format!(r#"{{"{key}":1,"{key}":2}}"#), "duplicate_key", None);
+        }
+        let deep = "[".repeat(129) + &"]".repeat(129);
+        refused(&format!(r#"{{"model":"a",{HI},"ignored":{deep}}}"#), "invalid_json_depth", None);
+        refused(
+            &format!(r#"{{"messages":[{{"role":"user","content":{deep}}}]}}"#),
+            "invalid_json_depth",
+            None,
+        );
+        refused("{}", "missing_required_parameter", Some("model"));
+        refused(r#"{"model":"a"}"#, "missing_required_parameter", Some("messages"));
+        refused(&format!("{{{HI}}}"), "missing_required_parameter", Some("model"));
+        refused(&format!(r#"{{"model":1,{HI}}}"#), "invalid_type", Some("model"));
+        refused(&format!(r#"{{"model":null,{HI}}}"#), "invalid_type", Some("model"));
+        refused(&format!(r#"{{"model":" ",{HI}}}"#), "invalid_value", Some("model"));
+    }
+
+    #[test]
+    fn messages_are_checked() {
+        let check = |messages: &str, code: &str, param: &str| {
+            refused(&format!(r#"{{"model":"a","messages":{messages}}}"#), code, Some(param));
+        };
+        check("null", "invalid_type", "messages");
+        check("\"hi\"", "invalid_type", "messages");
+        check("[]", "empty_array", "messages");
+        check("[1]", "invalid_type", "messages[0]");
+        check("[{}]", "missing_required_parameter", "messages[0].role");
+        check(r#"[{"role":"robot","content":"x"}]"#, "invalid_value", "messages[0].role");
+        check(r#"[{"role":3,"content":"x"}]"#, "invalid_type", "messages[0].role");
+        check(r#"[{"role":"user"}]"#, "missing_required_parameter", "messages[0].content");
+        check(r#"[{"role":"user","content":null}]"#, "invalid_type", "messages[0].content");
+        check(r#"[{"role":"user","content":5}]"#, "invalid_type", "messages[0].content");
+        check(
+            r#"[{"role":"assistant","content":null,"tool_calls":[]}]"#,
+            "invalid_type",
+            "messages[0].content",
+        );
+        check(r#"[{"role":"user","content":[]}]"#, "empty_array", "messages[0].content");
+        check(r#"[{"role":"user","content":["x"]}]"#, "invalid_type", "messages[0].content[0]");
+        let part = |part: &str, code: &str, field: &str| {
+            let good = r#"{"type":"text","text":"x"}"#;
+            let messages = format!(r#"[{{"role":"user","content":[{good},{part}]}}]"#);
+            check(&messages, code, &format!("messages[0].content[1]{field}"));
+        };
+        part("{}", "missing_required_parameter", ".type");
+        part(r#"{"type":"text"}"#, "missing_required_parameter", ".text");
+        part(r#"{"type":"text","text":null}"#, "invalid_type", ".text");
+        part(r#"{"type":"hologram"}"#, "invalid_value", ".type");
+        part(r#"{"type":"image_url"}"#, "missing_required_parameter", ".image_url");
+        part(r#"{"type":"image_url","image_url":7}"#, "invalid_type", ".image_url");
+        part(r#"{"type":"file","file":{"file_id":"file-1"}}"#, "invalid_value", ".file.file_id");
+        let many = |count: usize, one: &str| format!("[{}{one}]", format!("{one},").repeat(count - 1));
+        let hi = r#"{"role":"user","content":"x"}"#;
+        check(&many(10_001, hi), "array_above_max_length", "messages");
+        let parts = many(1_001, r#"{"type":"text","text":"x"}"#);
+        check(
+            &format!(r#"[{{"role":"user","content":{parts}}}]"#),
+            "array_above_max_length",
+            "messages[0].content",
+        );
+        let twice = r#"{"model":"a","messages":[{"role":"user","role":"system","content":"x"}]}"#;
+        refused(twice, "duplicate_key", None);
+        parse(&format!(r#"{{"model":"a","messages":{}}}"#, many(10_000, hi))).unwrap();
+    }
+
+    #[test]
+    fn fields_are_checked() {
+        let check = |field: &str, code: &str| {
+            let param = field.split('"').nth(1);
+            refused(&format!(r#"{{"model":"a",{HI},{field}}}"#), code, param);
+        };
+        for value in ["\"true\"", "1", "[]"] {
+            check(&format!(r#""stream":{value}"#), "invalid_type");
+        }
+        check(r#""stream_options":{"include_usage":true}"#, "invalid_value");
+        check(r#""stream_options":7"#, "invalid_type");
+        for name in ["max_tokens", "max_completion_tokens"] {
+            check(&format!(r#""{name}":0"#), "integer_below_min_value");
+            check(&format!(r#""{name}":-1"#), "integer_below_min_value");
+            check(&format!(r#""{name}":-99999999999999999999"#), "integer_below_min_value");
+            check(&format!(r#""{name}":4294967297"#), "integer_above_max_value");
+            check(&format!(r#""{name}":9223372036854775808"#), "integer_above_max_value");
+            check(&format!(r#""{name}":1.5"#), "invalid_type");
+            check(&format!(r#""{name}":"5""#), "invalid_type");
+        }
+        check(r#""n":0"#, "integer_below_min_value");
+        check(r#""n":1000000"#, "integer_above_max_value");
+        check(r#""best_of":1000000"#, "integer_above_max_value");
+        check(r#""top_logprobs":1000000000"#, "integer_above_max_value");
+        check(r#""logprobs":5"#, "invalid_type");
+        check(r#""temperature":2.1"#, "number_above_max_value");
+        check(r#""temperature":1e400"#, "number_above_max_value");
+        check(r#""temperature":-0.1"#, "number_below_min_value");
+        check(r#""temperature":"hot""#, "invalid_type");
+        check(r#""top_p":1.01"#, "number_above_max_value");
+        check(r#""presence_penalty":-3"#, "number_below_min_value");
+        check(r#""stop":5"#, "invalid_type");
+        check(&format!(r#""stop":[{}"x"]"#, "\"x\",".repeat(16)), "array_above_max_length");
+        refused(&format!(r#"{{"model":"a",{HI},"stop":["x",1]}}"#), "invalid_type", Some("stop[1]"));
+        let biases: Vec<_> = (0..1025).map(|n| format!(r#""{n}":1"#)).collect();
+        check(&format!(r#""logit_bias":{{{}}}"#, biases.join(",")), "invalid_value");
+        check(r#""logit_bias":{"1":101}"#, "number_above_max_value");
+        check(&format!(r#""tools":[{}{{}}]"#, "{},".repeat(1024)), "array_above_max_length");
+        check(r#""tools":{}"#, "invalid_type");
+        check(r#""response_format":"json""#, "invalid_type");
+        refused(
+            &format!(r#"{{"model":"a",{HI},"response_format":{{}}}}"#),
+            "missing_required_parameter",
+            Some("response_format.type"),
+        );
+        let pairs: Vec<_> = (0..17).map(|n| format!(r#""{n}":"x""#)).collect();
+        check(&format!(r#""metadata":{{{}}}"#, pairs.join(",")), "invalid_value");
+        check(&format!(r#""metadata":{{"{}":"x"}}"#, "k".repeat(65)), "string_above_max_length");
+        check(&format!(r#""metadata":{{"k":"{}"}}"#, "好".repeat(513)), "string_above_max_length");
+        check(r#""metadata":{"k":1}"#, "invalid_type");
+    }
+
+    #[test]
+    fn null_is_as_good_as_nothing_and_unknown_fields_are_never_wrong() {
+        for name in [
+            "stream",
+            "stream_options",
+            "max_tokens",
+            "max_completion_tokens",
+            "n",
+            "temperature",
+            "top_p",
+            "stop",
+            "logit_bias",
+            "metadata",
+            "tools",
+            "functions",
+            "response_format",
+            "logprobs",
+            "top_logprobs",
+            "presence_penalty",
+            "frequency_penalty",
+            "seed",
+            "modalities",
+            "user",
+        ] {
+            with(&format!(r#""{name}":null"#)).unwrap();
+        }
+        for field in [
+            r#""n_discard":-1"#,
+            r#""min_p":1e308"#,
+            r#""x":1e400"#,
+            r#""y":123456789012345678901234567890"#,
+            r#""thinking":{"type":"enabled"}"#,
+            r#""enable_thinking":false"#,
+            r#""__proto__":{}"#,
+            r#""temperature":0"#,
+            r#""temperature":2.0"#,
+            r#""top_p":1"#,
+            r#""stop":"x""#,
+            r#""stop":[]"#,
+            r#""max_tokens":4294967296"#,
+            r#""metadata":{"k":"好"}"#,
+            r#""response_format":{"type":"grammar"}"#,
+        ] {
+            let chat = with(field).unwrap();
+            let sent = chat.encode("upstream", false);
+            assert!(String::from_utf8(sent.to_vec()).unwrap().contains(field), "{field}");
+        }
+    }
+
+    #[test]
+    fn values_are_read() {
+        let chat =
+            with(r#""stream":true,"stream_options":{"include_usage":true},"max_tokens":7,"n":3"#).unwrap();
+        assert_eq!((chat.model(), chat.stream(), chat.include_usage()), ("auto", true, true));
+        assert_eq!((chat.max_tokens(), chat.n()), (Some(7), 3));
+        let chat = with(r#""max_tokens":7,"max_completion_tokens":9"#).unwrap();
+        assert_eq!(
+            (chat.max_tokens(), chat.n(), chat.stream(), chat.include_usage()),
+            (Some(9), 1, false, false)
+        );
+        let odd = parse(&format!(r#"{{"model":"../\u202e{{{{7*7}}}}",{HI}}}"#)).unwrap();
+        assert_eq!(odd.model(), "../\u{202e}{{7*7}}");
+    }
+
+    #[test]
+    fn needs_are_found() {
+        let none = Needs::default();
+        let check = |chat: Result<Chat, BadRequest>, needs: Needs| assert_eq!(chat.unwrap().needs(), needs);
+        let parts = |parts: &str| {
+            parse(&format!(r#"{{"model":"a","messages":[{{"role":"user","content":[{parts}]}}]}}"#))
+        };
+        check(with(r#""tools":[],"tool_choice":"none""#), none);
+        check(with(r#""tools":[{"type":"function"}]"#), Needs { tools: true, ..none });
+        check(with(r#""response_format":{"type":"json_object"}"#), none);
+        check(with(r#""response_format":{"type":"json_schema"}"#), Needs { json_schema: true, ..none });
+        check(with(r#""logprobs":true"#), Needs { logprobs: true, ..none });
+        check(with(r#""modalities":["text","audio"]"#), Needs { audio: true, ..none });
+        check(
+            parts(r#"{"type":"image_url","image_url":{"url":"https://a/b"}}"#),
+            Needs { image: true, ..none },
+        );
+        check(parts(r#"{"image_url":"https://a/b","type":"image_url"}"#), Needs { image: true, ..none });
+        check(
+            parts(r#"{"type":"input_audio","input_audio":{"data":"AAAA"}}"#),
+            Needs { audio: true, ..none },
+        );
+        check(parts(r#"{"type":"video_url","video_url":{"url":"x"}}"#), Needs { video: true, ..none });
+        check(parts(r#"{"type":"file","file":{"file_data":"x"}}"#), Needs { file: true, ..none });
+        let last = |message: &str| parse(&format!(r#"{{"model":"a","messages":[{message}]}}"#));
+        check(last(r#"{"role":"assistant","content":"So"}"#), Needs { prefill: true, ..none });
+        check(last(r#"{"role":"tool","tool_call_id":"1","content":"x"}"#), Needs { tools: true, ..none });
+        check(last(r#"{"role":"function","name":"f","content":null}"#), Needs { tools: true, ..none });
+        let called =
+            r#"{"role":"assistant","content":null,"tool_calls":[{"id":"1"}]},{"role":"user","content":"x"}"#;
+        check(last(called), Needs { tools: true, ..none });
+    }
+
+    #[test]
+    fn a_scorer_reads_the_conversation() {
+        let text = r#"{"model":"a","tools":[{}],"response_format":{"type":"json_object"},"messages":[
+            {"role":"developer","content":"Be brief."},
+            {"role":"user","content":[{"type":"text","text":"看\n图"},{"type":"image_url","image_url":{"url":"x"}},
+                {"type":"text","text":"What is it?"}]},
+            {"content":"你好","role":"assistant"},
+            {"role":"assistant","tool_calls":[{"id":"1","type":"function","function":{"name":"f","arguments":"{}"}}]}]}"#;
+        let chat = parse(text).unwrap();
+        let prompt = chat.prompt();
+        let turn = |role, text: &'static str| Turn { role, text: text.into() };
+        assert_eq!(
+            prompt.turns,
+            [
+                turn(Role::System, "Be brief."),
+                turn(Role::User, "看\n图\nWhat is it?"),
+                turn(Role::Assistant, "你好"),
+                turn(Role::Assistant, ""),
+            ]
+        );
+        assert_eq!((prompt.tools, prompt.structured, prompt.attachments), (1, true, 1));
+        assert!(matches!(prompt.turns[0].text, Cow::Borrowed(_)));
+        assert!(matches!(prompt.turns[2].text, Cow::Borrowed(_)));
+    }
+
+    #[test]
+    fn an_upstream_gets_the_clients_bytes() {
+        let check = |given: &str, model: &str, stream: bool, expected: &str| {
+            assert_eq!(parse(given).unwrap().encode(model, stream), expected, "{given}");
+        };
+        let hi = HI;
+        check(&format!(r#"{{"model":"auto",{hi}}}"#), "m", false, &format!(r#"{{"model":"m",{hi}}}"#));
+        check(
+            &format!(r#"{{ {hi} , "x":1e400, "model" : "auto" }}"#),
+            "a\"b",
+            true,
+            &format!(
+                r#"{{ {hi} , "x":1e400, "model" : "a\"b","stream":true,"stream_options":{{"include_usage":true}} }}"#
+            ),
+        );
+        check(
+            &format!(
+                r#"{{"model":"auto","stream":true,"stream_options":{{"include_usage":false,"y":[1]}},{hi}}}"#
+            ),
+            "m",
+            true,
+            &format!(
+                r#"{{"model":"m","stream":true,"stream_options":{{"include_usage":true,"y":[1]}},{hi}}}"#
+            ),
+        );
+        check(
+            &format!(r#"{{"model":"auto","stream":true,"stream_options":{{"include_usage":true}},{hi}}}"#),
+            "m",
+            false,
+            &format!(r#"{{"model":"m","stream":false,{hi}}}"#),
+        );
+        check(
+            &format!(r#"{{"model":"auto","stream":null,"stream_options":null,{hi}}}"#),
+            "m",
+            true,
+            &format!(r#"{{"model":"m","stream":true,"stream_options":{{"include_usage":true}},{hi}}}"#),
+        );
+    }
+
+    #[test]
+    fn attachments_count_for_neither_nothing_nor_everything() {
+        let tokens = |url: &str| {
+            let part = format!(r#"{{"type":"image_url","image_url":{{"url":"{url}"}}}}"#);
+            let text = format!(r#"{{"model":"a","messages":[{{"role":"user","content":[{part}]}}]}}"#);
+            parse(&text).unwrap().prompt_tokens()
+        };
+        assert_eq!(tokens("https://example.com/cat.png"), 200 + 7);
+        assert_eq!(tokens("data:image/png;base64,AAAA"), 85 + 7);
+        assert_eq!(tokens(&format!("data:image/png;base64,{}", "A".repeat(5_000_000))), 2_000 + 7);
+        assert_eq!(tokens("data:no comma"), 85 + 7);
+    }
+
+    #[test]
+    fn everything_that_a_model_reads_is_counted() {
+        let count = |field: &str| with(field).unwrap().prompt_tokens();
+        let plain = count(r#""x":1"#);
+        assert_eq!(plain, 1 + 4 + 3);
+        assert!(
+            count(
+                r#""tools":[{"type":"function","function":{"name":"weather","description":"The weather"}}]"#
+            ) > plain + 15
+        );
+        let escaped =
+            parse(r#"{"model":"a","messages":[{"role":"user","content":"\u4f60\u597d\u4e16\u754c"}]}"#);
+        assert_eq!(escaped.unwrap().prompt_tokens(), 3 + 7);
+    }
+}

@@ -288,3 +288,161 @@ impl Piece {
 fn truthy(raw: &str) -> bool {
     !matches!(raw, "null" | "false" | "0" | "\"\"" | "{}" | "[]")
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::sse::Splitter;
+    use super::*;
+
+    fn chunk(data: &str) -> Chunk {
+        let mut splitter = Splitter::new();
+        splitter.feed(Bytes::from(format!("data: {data}\n\n")));
+        read_chunk(splitter.next().unwrap().unwrap())
+    }
+
+    fn piece(data: &str) -> Piece {
+        match chunk(data).what {
+            What::Piece(piece) => piece,
+            other => panic!("{data}: {other:?}"),
+        }
+    }
+
+    fn delta(delta: &str) -> Piece {
+        piece(&format!(r#"{{"id":"x","choices":[{{"index":0,"delta":{delta},"finish_reason":null}}]}}"#))
+    }
+
+    #[test]
+    fn first_tokens_are_told_from_preludes() {
+        let check = |given: &str, text: usize, begins: bool| {
+            let piece = delta(given);
+            assert_eq!((piece.text, piece.begins, piece.weight > 0), (text, begins, text > 0), "{given}");
+        };
+        check("{}", 0, false);
+        check("null", 0, false);
+        check(r#"{"role":"assistant"}"#, 0, false);
+        check(r#"{"role":"assistant","content":""}"#, 0, false);
+        check(r#"{"role":"assistant","content":null,"refusal":null,"tool_calls":null}"#, 0, false);
+        check(r#"{"content":"你好🙂"}"#, 3, true);
+        check(r#"{"content":"\u4f60\ud83d\ude00\n"}"#, 3, true);
+        check(r#"{"content":[{"type":"text","text":"ab"}]}"#, 2, true);
+        check(r#"{"reasoning_content":"hm"}"#, 2, true);
+        check(r#"{"reasoning":"hm"}"#, 2, true);
+        check(r#"{"refusal":"no"}"#, 2, true);
+        check(
+            r#"{"tool_calls":[{"index":0,"id":"1","type":"function","function":{"name":"f","arguments":""}}]}"#,
+            1,
+            true,
+        );
+        check(r#"{"tool_calls":[{"index":1000000000,"function":{"arguments":"{\"a\""}}]}"#, 4, true);
+        check(r#"{"tool_calls":[{"index":0}]}"#, 0, true);
+        check(r#"{"function_call":{"name":"f","arguments":"{}"}}"#, 3, true);
+    }
+
+    #[test]
+    fn ends_are_found() {
+        let end = |word: &str| {
+            piece(&format!(r#"{{"choices":[{{"index":0,"delta":{{}},"finish_reason":{word}}}]}}"#)).finish
+        };
+        for (word, finish) in [
+            ("null", None),
+            ("\"\"", None),
+            ("\"stop\"", Some(Finish::Stop)),
+            ("\"length\"", Some(Finish::Length)),
+            ("\"tool_calls\"", Some(Finish::ToolCalls)),
+            ("\"function_call\"", Some(Finish::ToolCalls)),
+            ("\"content_filter\"", Some(Finish::ContentFilter)),
+            ("\"eos\"", Some(Finish::Other)),
+        ] {
+            assert_eq!(end(word), finish, "{word}");
+        }
+        let two = piece(r#"{"choices":[{"finish_reason":"stop"},{"index":1,"finish_reason":"length"}]}"#);
+        assert_eq!((two.finish, two.finished), (Some(Finish::Length), 2));
+    }
+
+    #[test]
+    fn other_chunks_are_told_apart() {
+        let check = |data: &str, what: What| assert_eq!(chunk(data).what, what, "{data}");
+        check("[DONE]", What::Done);
+        check("  [DONE] ", What::Done);
+        check("{\"choices\":[", What::Malformed);
+        check("[]", What::Malformed);
+        check("hello", What::Malformed);
+        check("{} x", What::Malformed);
+        for data in [
+            r#"{"error":{"message":"overloaded","code":"slow_down"}}"#,
+            r#"{"choices":[],"error":"overloaded"}"#,
+            r#"{"base_resp":{"status_code":1013,"status_msg":"overloaded"}}"#,
+        ] {
+            let What::Error(complaint) = chunk(data).what else { panic!("{data}") };
+            assert_eq!((complaint.status, &*complaint.message), (None, "overloaded"));
+        }
+        for data in [r#"{"error":null,"choices":[]}"#, r#"{"error":{},"base_resp":{"status_code":0}}"#] {
+            assert!(piece(data).choices_empty, "{data}");
+        }
+        let mut splitter = Splitter::new();
+        splitter.feed(Bytes::from_static(b": keep-alive\n\nevent: error\ndata: {\"message\":\"gone\"}\n\n"));
+        assert_eq!(read_chunk(splitter.next().unwrap().unwrap()).what, What::KeepAlive);
+        let What::Error(complaint) = read_chunk(splitter.next().unwrap().unwrap()).what else { panic!() };
+        assert_eq!(complaint.message, "gone");
+    }
+
+    #[test]
+    fn usage_is_found_in_every_place() {
+        let usage = r#""usage":{"prompt_tokens":5,"completion_tokens":7}"#;
+        for data in [
+            format!(r#"{{"choices":[],{usage}}}"#),
+            format!(r#"{{"choices":[{{"delta":{{}},"finish_reason":"stop"}}],{usage}}}"#),
+            format!(r#"{{"choices":[{{"delta":{{}},{usage}}}]}}"#),
+            format!("{{{usage}}}"),
+        ] {
+            let reported = piece(&data).usage.unwrap();
+            assert_eq!((reported.prompt, reported.completion), (Some(5), Some(7)), "{data}");
+        }
+        assert_eq!(piece(r#"{"choices":[],"usage":null}"#).usage, None);
+        assert_eq!(piece(r#"{"choices":[],"usage":{}}"#).usage, None);
+    }
+
+    #[test]
+    fn usage_is_taken_out_for_who_did_not_ask() {
+        let check = |raw: &'static str, expected: Option<&'static str>| {
+            let mut splitter = Splitter::new();
+            splitter.feed(Bytes::from_static(raw.as_bytes()));
+            let chunk = read_chunk(splitter.next().unwrap().unwrap());
+            assert_eq!(
+                chunk.without_usage(),
+                expected.map(|text| Bytes::from_static(text.as_bytes())),
+                "{raw}"
+            );
+        };
+        check("data: {\"choices\":[],\"usage\":{\"prompt_tokens\":1}}\n\n", None);
+        check("data: {\"usage\":{\"prompt_tokens\":1}}\n\n", None);
+        let kept = "data: {\"choices\":[],\"usage\":null}\n\n";
+        check(kept, Some(kept));
+        let azure = "data: {\"choices\":[],\"prompt_filter_results\":[]}\n\n";
+        check(azure, Some(azure));
+        check(
+            "id: 7\r\ndata: {\"choices\":[{}], \"usage\":{\"prompt_tokens\":1}, \"x\":1}\r\n\r\n",
+            Some("id: 7\r\ndata: {\"choices\":[{}], \"x\":1}\r\n\r\n"),
+        );
+        check(
+            ": {\"choices\":[{}],\"usage\":{\"prompt_tokens\":1}}\ndata: {\"choices\":[{}],\"usage\":{\"prompt_tokens\":1}}\n\n",
+            Some(": {\"choices\":[{}],\"usage\":{\"prompt_tokens\":1}}\ndata: {\"choices\":[{}]}\n\n"),
+        );
+        check(
+            "data: {\"choices\":[{}],\ndata: \"usage\":{\"prompt_tokens\":1},\ndata: \"x\":1}\n\n",
+            Some("data: {\"choices\":[{}], \"x\":1}\n\n"),
+        );
+        let done = "data: [DONE]\n\n";
+        check(done, Some(done));
+    }
+
+    proptest! {
+        #[test]
+        fn no_chunk_makes_it_panic(data in "(\\{|\\}|\\[|\\]|:|,|\"(choices|delta|content|usage|error|a)\"|null|1e9|-5|\"\\\\ud800\"){0,40}") {
+            let chunk = chunk(&data);
+            let _ = chunk.without_usage();
+        }
+    }
+}

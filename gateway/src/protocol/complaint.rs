@@ -230,3 +230,126 @@ fn blotted(text: &str, secret: &str) -> String {
     }
     out
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_usual_shape_is_read() {
+        let check = |body: &str, code: Option<&str>, message: &str| {
+            let complaint = read_error(400, body.as_bytes());
+            assert_eq!((complaint.code.as_deref(), &*complaint.message), (code, message), "{body}");
+        };
+        check(r#"{"error":{"message":"m","type":"t","param":"p","code":"c"}}"#, Some("c"), "m");
+        check(
+            r#"{"error":{"code":"1261","message":"Prompt exceeds max length"}}"#,
+            Some("1261"),
+            "Prompt exceeds max length",
+        );
+        check(r#"{"error":{"code":429,"message":"m"}}"#, Some("429"), "m");
+        check(r#"[{"error":{"code":400,"message":"m","status":"INVALID_ARGUMENT"}}]"#, Some("400"), "m");
+        check(r#"{"error":"model is loading"}"#, None, "model is loading");
+        check(r#"{"code":"InvalidParameter","message":"m","request_id":"r"}"#, Some("InvalidParameter"), "m");
+        check(r#"{"detail":"Not Found"}"#, None, "Not Found");
+        check(
+            r#"{"detail":[{"loc":["body","n"],"msg":"not an integer","type":"x"}]}"#,
+            None,
+            "not an integer",
+        );
+        check(r#"{"errors":["first","second"]}"#, None, "first");
+        check(r#"{"errors":[{"message":"first"}]}"#, None, "first");
+        check(
+            r#"{"base_resp":{"status_code":1008,"status_msg":"insufficient balance"}}"#,
+            Some("1008"),
+            "insufficient balance",
+        );
+        check(r#"{"error_code":17,"error_msg":"daily limit"}"#, Some("17"), "daily limit");
+        check(
+            r#"{"error":{"code":"slow_down"}}"#,
+            Some("slow_down"),
+            "The upstream reported the error slow_down.",
+        );
+        check("{\"error\":\"a\\nb\\u0000c\"}", None, "a b c");
+        let general = "The upstream answered 400 without an explanation.";
+        for body in ["", "<html>502 Bad Gateway</html>", "{}", "[]", "null", "{\"error\":{}}", "\u{feff}{}"] {
+            check(body, None, general);
+        }
+        check(&"[".repeat(1000), None, general);
+        check(&format!("{{\"error\":\"{}\"}}", "x".repeat(100_000)), None, general);
+    }
+
+    #[test]
+    fn what_is_kept_is_bounded() {
+        let long = "好".repeat(5_000);
+        let complaint =
+            read_error(500, format!(r#"{{"error":{{"message":"{long}","code":"{long}"}}}}"#).as_bytes());
+        assert!(complaint.message.len() <= MESSAGE && complaint.message.len() > MESSAGE - 4);
+        assert!(complaint.code.unwrap().len() <= WORD);
+    }
+
+    #[test]
+    fn complaints_are_sorted() {
+        let check = |status: u16, body: &str, (context, policy, balance): (bool, bool, bool)| {
+            let complaint = read_error(status, body.as_bytes());
+            let kinds =
+                (complaint.is_context_length(), complaint.is_content_policy(), complaint.is_balance());
+            assert_eq!(kinds, (context, policy, balance), "{body}");
+        };
+        let (context, policy, balance, other) =
+            ((true, false, false), (false, true, false), (false, false, true), (false, false, false));
+        check(400, r#"{"error":{"code":"context_length_exceeded","message":"x"}}"#, context);
+        check(
+            400,
+            r#"{"error":{"code":400,"message":"This model's maximum context length is 8192 tokens."}}"#,
+            context,
+        );
+        check(400, r#"{"error":{"type":"exceed_context_size_error","message":"x"}}"#, context);
+        check(400, r#"{"error":{"code":"1261","message":"x"}}"#, context);
+        check(400, r#"{"error":{"message":"Your request exceeded model token limit: 8192"}}"#, context);
+        check(
+            400,
+            r#"{"code":"InvalidParameter","message":"Range of input length should be [1, 30720]"}"#,
+            context,
+        );
+        check(413, "", context);
+        check(500, r#"{"error":"the context window process died"}"#, other);
+        check(400, r#"{"error":{"code":"content_policy_violation","message":"x"}}"#, policy);
+        check(400, r#"{"error":{"code":"content_filter","message":"x"}}"#, policy);
+        check(400, r#"{"error":{"code":"1301","message":"x"}}"#, policy);
+        check(400, r#"{"code":"DataInspectionFailed","message":"x"}"#, policy);
+        check(400, r#"{"error":{"message":"Content Exists Risk","code":"invalid_request_error"}}"#, policy);
+        check(429, r#"{"error":{"code":"1113","message":"您的账户已欠费，请充值"}}"#, balance);
+        check(429, r#"{"error":{"code":"1310","message":"x"}}"#, balance);
+        check(
+            429,
+            r#"{"error":{"type":"insufficient_quota","code":"insufficient_quota","message":"x"}}"#,
+            balance,
+        );
+        check(429, r#"{"error":{"type":"exceeded_current_quota_error","message":"x"}}"#, balance);
+        check(400, r#"{"code":"Arrearage","message":"x"}"#, balance);
+        check(402, r#"{"error":{"message":"Insufficient Balance"}}"#, balance);
+        check(429, r#"{"error":{"code":"1302","message":"concurrency"}}"#, other);
+        check(429, r#"{"error":{"code":"rate_limit_exceeded","message":"slow down"}}"#, other);
+    }
+
+    #[test]
+    fn keys_are_blotted_out() {
+        let check = |message: &str, expected: &str| {
+            let complaint = Complaint { message: message.into(), ..Complaint::default() };
+            assert_eq!(complaint.without("hunter2-secret").message, expected);
+        };
+        check("bad key hunter2-secret, hunter2-secret!", "bad key [key], [key]!");
+        check(
+            "Incorrect API key provided: sk-abc123***********wxyz. See",
+            "Incorrect API key provided: [key] See",
+        );
+        check("header 'Bearer abcdef123456'", "header '[key]'");
+        check("AIzaSyA1234567890 and gsk_1234567890abc", "[key] and [key]");
+        check("task-oriented risk-based sk-8", "task-oriented risk-based sk-8");
+        check("余额不足", "余额不足");
+        let coded =
+            Complaint { code: Some("hunter2-secret".into()), message: "x".into(), ..Complaint::default() };
+        assert_eq!(coded.without("hunter2-secret").code.as_deref(), Some("[key]"));
+    }
+}

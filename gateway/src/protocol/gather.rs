@@ -193,3 +193,90 @@ fn merge(into: &mut Map<String, Value>, from: Map<String, Value>) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::chunk::read_chunk;
+    use super::super::sse::Splitter;
+    use super::super::whole::Whole;
+    use super::*;
+
+    fn gather(chunks: &[Value]) -> Result<Value, Ungatherable> {
+        let mut gather = Gather::new();
+        for chunk in chunks {
+            let mut splitter = Splitter::new();
+            splitter.feed(Bytes::from(format!("data: {chunk}\n\n")));
+            gather.see(&read_chunk(splitter.next().unwrap().unwrap()))?;
+        }
+        let whole = gather.whole(&FinalUsage::default());
+        Ok(serde_json::from_slice(&whole).unwrap())
+    }
+
+    fn delta(delta: Value) -> Value {
+        json!({"id": "1", "object": "chat.completion.chunk", "created": 7, "model": "m",
+               "choices": [{"index": 0, "delta": delta, "finish_reason": null}]})
+    }
+
+    #[test]
+    fn pieces_become_a_whole() {
+        let whole = gather(&[
+            delta(json!({"role": "assistant", "content": ""})),
+            delta(json!({"reasoning_content": "h"})),
+            delta(json!({"reasoning_content": "m"})),
+            json!({"choices": [{"index": 0, "delta": {"content": "你"}, "logprobs": {"content": [{"token": "你"}], "refusal": null}}]}),
+            json!({"choices": [{"index": 0, "delta": {"content": "好", "role": "assistant"}, "logprobs": {"content": [{"token": "好"}]}}]}),
+            json!({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}], "system_fingerprint": "fp"}),
+            json!({"choices": [], "usage": {"prompt_tokens": 3, "completion_tokens": 2, "x": 1}}),
+        ])
+        .unwrap();
+        let expected = json!({
+            "id": "1", "object": "chat.completion", "created": 7, "model": "m", "system_fingerprint": "fp",
+            "choices": [{
+                "index": 0, "finish_reason": "stop",
+                "message": {"role": "assistant", "content": "你好", "reasoning_content": "hm", "refusal": null},
+                "logprobs": {"content": [{"token": "你"}, {"token": "好"}], "refusal": null},
+            }],
+            "usage": {"prompt_tokens": 3, "completion_tokens": 2, "x": 1},
+        });
+        assert_eq!(whole, expected);
+        assert!(Whole::parse(Bytes::from(whole.to_string())).is_ok());
+    }
+
+    #[test]
+    fn tool_calls_are_joined_by_index() {
+        let call = |index: u64, call: Value| {
+            let mut call = call;
+            call["index"] = json!(index);
+            delta(json!({"tool_calls": [call]}))
+        };
+        let whole = gather(&[
+            delta(json!({"role": "assistant", "content": null})),
+            call(1, json!({"id": "b", "type": "function", "function": {"name": "g", "arguments": ""}})),
+            call(0, json!({"id": "a", "type": "function", "function": {"name": "f", "arguments": "{\"x\""}})),
+            call(0, json!({"id": "a", "type": "function", "function": {"arguments": ":1}"}})),
+            call(1, json!({"id": null, "function": {"name": null, "arguments": "{}"}})),
+            json!({"choices": [{"index": 0, "delta": {}, "finish_reason": "tool_calls"}]}),
+        ])
+        .unwrap();
+        let message = json!({"role": "assistant", "content": null, "refusal": null, "tool_calls": [
+            {"id": "a", "type": "function", "function": {"name": "f", "arguments": "{\"x\":1}"}},
+            {"id": "b", "type": "function", "function": {"name": "g", "arguments": "{}"}},
+        ]});
+        assert_eq!(whole["choices"][0]["message"], message);
+        assert_eq!(whole["choices"][0]["finish_reason"], "tool_calls");
+    }
+
+    #[test]
+    fn choices_come_in_order_and_indices_are_bounded() {
+        let choice =
+            |index: Value, text: &str| json!({"choices": [{"index": index, "delta": {"content": text}}]});
+        let whole = gather(&[choice(json!(1), "b"), choice(json!(0), "a"), choice(json!(1), "c")]).unwrap();
+        let said = |at: usize| whole["choices"][at]["message"]["content"].clone();
+        assert_eq!((said(0), said(1)), (json!("a"), json!("bc")));
+        assert_eq!(gather(&[choice(json!(1_000_000_000), "x")]), Err(Ungatherable::Index(1_000_000_000)));
+        assert_eq!(gather(&[choice(json!(-1), "x")]), Err(Ungatherable::Shape));
+        let call = delta(json!({"tool_calls": [{"index": 128, "function": {}}]}));
+        assert_eq!(gather(&[call]), Err(Ungatherable::Index(128)));
+        assert_eq!(gather(&[json!({"choices": [7]})]), Err(Ungatherable::Shape));
+    }
+}

@@ -26,3 +26,39 @@ fn date(text: &str, now: SystemTime) -> Option<Duration> {
     let date = httpdate::parse_http_date(text.trim()).ok()?;
     Some(date.duration_since(now).unwrap_or(Duration::ZERO))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_way_of_saying_it_is_read() {
+        let now = httpdate::parse_http_date("Wed, 21 Oct 2026 07:28:00 GMT").unwrap();
+        let check = |headers: &[(&'static str, &str)], expected: Option<u64>| {
+            let mut map = HeaderMap::new();
+            for (name, value) in headers {
+                map.append(*name, value.parse().unwrap());
+            }
+            assert_eq!(retry_after(&map, now), expected.map(Duration::from_millis), "{headers:?}");
+        };
+        let after = |value: &str, expected: Option<u64>| check(&[("retry-after", value)], expected);
+        check(&[], None);
+        after("0", Some(0));
+        after("3", Some(3_000));
+        after(" 1.5 ", Some(1_500));
+        after("-1", Some(0));
+        after("1000000000", Some(1_000_000_000_000));
+        after("Wed, 21 Oct 2026 07:28:09 GMT", Some(9_000));
+        after("Wed, 21 Oct 2026 07:00:00 GMT", Some(0));
+        for garbage in ["", "soon", "inf", "NaN", "1e3", "3s", "1.2.3", "--1"] {
+            after(garbage, None);
+        }
+        check(&[("retry-after", "soon"), ("retry-after", "2")], Some(2_000));
+        check(&[("retry-after", "2"), ("retry-after", "9")], Some(2_000));
+        check(&[("retry-after", "2"), ("retry-after-ms", "250")], Some(250));
+        check(&[("retry-after", "2"), ("retry-after-ms", "x")], Some(2_000));
+        let mut huge = HeaderMap::new();
+        huge.insert("retry-after", "9".repeat(400).parse().unwrap());
+        assert_eq!(retry_after(&huge, now), Some(Duration::MAX));
+    }
+}

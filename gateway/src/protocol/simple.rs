@@ -140,3 +140,66 @@ fn logit_bias(chat: &Chat) -> Result<Vec<(u32, f64)>, BadRequest> {
     })?;
     Ok(biases)
 }
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+
+    fn simple(field: &str) -> Result<Simple, BadRequest> {
+        let text = format!(r#"{{"model":"a","messages":[{{"role":"user","content":"hi"}}]{field}}}"#);
+        Chat::parse(Bytes::from(text)).unwrap().simple()
+    }
+
+    #[test]
+    fn sampling_fields_are_read() {
+        let plain = simple("").unwrap();
+        assert_eq!(plain.turns, [SimpleTurn { role: Role::User, text: "hi".into() }]);
+        assert_eq!((plain.temperature, plain.top_k, plain.seed, plain.logprobs), (None, None, None, None));
+        let all = simple(
+            r#","temperature":0.5,"top_p":0.9,"top_k":-1,"min_p":0.05,"seed":-1,"stop":["a","","\n"],
+               "presence_penalty":1,"frequency_penalty":-1,"logit_bias":{"50256":-100,"3":null},"logprobs":true,
+               "top_logprobs":5,"max_tokens":9,"response_format":{"type":"json_object"},"cache_prompt":true"#,
+        );
+        let expected = Simple {
+            turns: plain.turns,
+            max_tokens: Some(9),
+            temperature: Some(0.5),
+            top_p: Some(0.9),
+            top_k: Some(0),
+            min_p: Some(0.05),
+            seed: Some(u64::MAX),
+            stop: vec!["a".into(), "\n".into()],
+            presence_penalty: 1.0,
+            frequency_penalty: -1.0,
+            logit_bias: vec![(50256, -100.0)],
+            logprobs: Some(5),
+            json_object: true,
+            prefill: false,
+        };
+        assert_eq!(all.unwrap(), expected);
+        assert_eq!(simple(r#","stop":"x""#).unwrap().stop, ["x"]);
+        assert_eq!(simple(r#","logprobs":true"#).unwrap().logprobs, Some(0));
+    }
+
+    #[test]
+    fn what_the_engine_cannot_do_is_refused() {
+        let check = |field: &str, param: &str| {
+            assert_eq!(simple(field).unwrap_err().param.as_deref(), Some(param), "{field}");
+        };
+        check(r#","n":2"#, "n");
+        check(r#","tools":[{"type":"function"}]"#, "tools");
+        check(r#","response_format":{"type":"json_schema"}"#, "response_format");
+        check(r#","response_format":{"type":"regex"}"#, "response_format");
+        check(r#","modalities":["audio"]"#, "messages");
+        check(r#","min_p":1e308"#, "min_p");
+        check(r#","top_k":-2"#, "top_k");
+        check(r#","seed":1.5"#, "seed");
+        check(r#","logit_bias":{"the":1}"#, "logit_bias");
+        let image =
+            r#"{"model":"a","messages":[{"role":"user","content":[{"type":"image_url","image_url":"x"}]}]}"#;
+        let error = Chat::parse(Bytes::from_static(image.as_bytes())).unwrap().simple().unwrap_err();
+        assert_eq!(error.message, "The model is an embedded one, which does not support images.");
+    }
+}

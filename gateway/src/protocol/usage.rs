@@ -133,8 +133,8 @@ impl Counts {
 
     /// Reasoning that the answer's count leaves out, but not the total: xAI names it, Gemini does not.
     fn hidden(&self) -> u64 {
-        let (Some(prompt), Some(total)) = (self.prompt, self.total) else { return 0 };
-        let rest = total.saturating_sub(prompt + self.completion.unwrap_or(0));
+        let (Some(prompt), Some(completion), Some(total)) = (self.prompt, self.completion, self.total) else { return 0 };
+        let rest = total.saturating_sub(prompt + completion);
         let nameless = self.reasoning.unwrap_or(0) == 0 && self.cached.unwrap_or(0) == 0;
         if nameless || self.reasoning == Some(rest) { rest } else { 0 }
     }
@@ -197,4 +197,123 @@ pub fn usage_chunk(last: Option<&[u8]>, stamp: &Stamp<'_>, usage: &FinalUsage) -
     let edits = [("choices", Some(b"[]".as_slice())), ("usage", Some(&object[..]))];
     let chunk = chunk.map(|chunk| chunk.edited(&edits)).unwrap_or_default();
     [b"data: ", &chunk[..], b"\n\n"].concat().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    const STAMP: Stamp<'_> = Stamp { id: "chatcmpl-1", created: 7, model: "m", fingerprint: None };
+
+    fn read(usage: &str) -> Option<Reported> {
+        Reported::read(&mut Cursor::over(usage)).unwrap()
+    }
+
+    /// Input, cached input, output, reasoning, suspect.
+    fn kinds(usage: &str) -> (u64, u64, u64, u64, bool) {
+        let reported = read(usage).unwrap();
+        let usage = reported.usage();
+        (usage.input, usage.cached_input, usage.output, usage.reasoning, reported.suspect)
+    }
+
+    #[test]
+    fn kinds_are_disjoint_in_every_dialect_of_usage() {
+        let check =
+            |usage: &str, expected: (u64, u64, u64, u64, bool)| assert_eq!(kinds(usage), expected, "{usage}");
+        check(r#"{"prompt_tokens":10,"completion_tokens":5,"total_tokens":15}"#, (10, 0, 5, 0, false));
+        check(
+            r#"{"prompt_tokens":10,"completion_tokens":5,"prompt_tokens_details":{"cached_tokens":4,"audio_tokens":0},
+                "completion_tokens_details":{"reasoning_tokens":3}}"#,
+            (6, 4, 2, 3, false),
+        );
+        // DeepSeek.
+        check(
+            r#"{"prompt_tokens":10,"completion_tokens":5,"total_tokens":15,"prompt_cache_hit_tokens":8,"prompt_cache_miss_tokens":2}"#,
+            (2, 8, 5, 0, false),
+        );
+        // Gemini, and xAI: reasoning only in the total.
+        check(r#"{"prompt_tokens":7,"completion_tokens":9,"total_tokens":32}"#, (7, 0, 9, 16, false));
+        check(
+            r#"{"prompt_tokens":7,"completion_tokens":9,"total_tokens":32,"completion_tokens_details":{"reasoning_tokens":16}}"#,
+            (7, 0, 9, 16, false),
+        );
+        // A total that counts cached tokens once more says nothing of reasoning.
+        check(
+            r#"{"prompt_tokens":7,"completion_tokens":9,"total_tokens":21,"prompt_tokens_details":{"cached_tokens":5}}"#,
+            (2, 5, 9, 0, false),
+        );
+        check(
+            r#"{"prompt_tokens":null,"completion_tokens":5,"prompt_tokens_details":null}"#,
+            (0, 0, 5, 0, false),
+        );
+        check(r#"{"prompt_tokens":10.0,"completion_tokens":5e0}"#, (10, 0, 5, 0, false));
+    }
+
+    #[test]
+    fn odd_numbers_are_bounded_and_suspect() {
+        let check = |usage: &str, expected: (u64, u64, u64, u64)| {
+            let (input, cached, output, reasoning, suspect) = kinds(usage);
+            assert_eq!((input, cached, output, reasoning), expected, "{usage}");
+            assert!(suspect, "{usage}");
+        };
+        check(r#"{"prompt_tokens":-5,"completion_tokens":5}"#, (0, 0, 5, 0));
+        check(r#"{"prompt_tokens":1,"completion_tokens":1000000000000000000}"#, (1, 0, MOST, 0));
+        check(r#"{"prompt_tokens":1,"completion_tokens":1e400}"#, (1, 0, MOST, 0));
+        check(r#"{"prompt_tokens":1.5,"completion_tokens":1}"#, (2, 0, 1, 0));
+        check(r#"{"prompt_tokens":3,"completion_tokens":1,"cached_tokens":9}"#, (0, 3, 1, 0));
+        check(r#"{"prompt_tokens":3,"completion_tokens":1,"reasoning_tokens":9}"#, (3, 0, 0, 1));
+        assert_eq!(read("null"), None);
+        assert_eq!(read("[1]"), None);
+        assert_eq!(read(r#"{"prompt_tokens":"5"}"#), None);
+        let long = read(r#"{"prompt_tokens":3,"completion_tokens":100,"reasoning_tokens":60}"#).unwrap();
+        assert_eq!(long.within(100), long);
+        let bounded = Reported { completion: Some(50), reasoning: Some(50), suspect: true, ..long };
+        assert_eq!(long.within(50), bounded);
+    }
+
+    #[test]
+    fn the_last_chunk_keeps_what_the_upstream_said() {
+        let usage = Usage { input: 2, cached_input: 3, output: 4, reasoning: 0, estimated: false };
+        let cost = Some(Money(420_000));
+        let last =
+            br#"{"id":"u","model":"real","choices":[{"delta":{}}],"usage":{"prompt_tokens":5, "x":{"y":1}}}"#;
+        let check = |last: Option<&[u8]>, usage: FinalUsage, expected: &str| {
+            assert_eq!(usage_chunk(last, &STAMP, &usage), format!("data: {expected}\n\n"));
+        };
+        check(
+            Some(last),
+            FinalUsage { usage, cost, resumed: false },
+            r#"{"id":"u","model":"real","choices":[],"usage":{"prompt_tokens":5, "x":{"y":1},"cost":0.00042}}"#,
+        );
+        check(
+            Some(last),
+            FinalUsage { usage: Usage { estimated: true, ..usage }, cost: None, resumed: false },
+            r#"{"id":"u","model":"real","choices":[],"usage":{"prompt_tokens":5,"completion_tokens":4,"total_tokens":9,"prompt_tokens_details":{"cached_tokens":3},"estimated":true}}"#,
+        );
+        check(
+            None,
+            FinalUsage { usage: Usage { cached_input: 0, reasoning: 1, ..usage }, cost, resumed: true },
+            r#"{"id":"chatcmpl-1","object":"chat.completion.chunk","created":7,"model":"m","choices":[],"usage":{"prompt_tokens":2,"completion_tokens":5,"total_tokens":7,"completion_tokens_details":{"reasoning_tokens":1},"cost":0.00042,"resumed":true}}"#,
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn no_usage_overflows(numbers in prop::collection::vec(prop_oneof![any::<f64>().prop_map(|n| json!(n)), any::<i64>().prop_map(|n| json!(n)), any::<u64>().prop_map(|n| json!(n)), Just(Value::Null)], 6)) {
+            let text = json!({
+                "prompt_tokens": numbers[0], "completion_tokens": numbers[1], "total_tokens": numbers[2],
+                "prompt_tokens_details": {"cached_tokens": numbers[3]}, "prompt_cache_hit_tokens": numbers[4],
+                "completion_tokens_details": {"reasoning_tokens": numbers[5]},
+            });
+            if let Some(reported) = read(&text.to_string()) {
+                let usage = reported.usage();
+                prop_assert!(usage.total() <= 4 * MOST);
+                prop_assert_eq!(usage.prompt(), reported.prompt.unwrap_or(0));
+                prop_assert_eq!(usage.completion(), reported.completion.unwrap_or(0));
+            }
+        }
+    }
 }

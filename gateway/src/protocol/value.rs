@@ -29,11 +29,12 @@ impl<'a> Given<'a> {
                 let what = format!("expected an integer, but got {}", quoted(self.raw));
                 Err(self.wrong("invalid_type", "type", &what))
             }
-            Kind::Number => match self.raw.parse() {
-                Ok(number) if number < least => Err(self.below(&least.to_string())),
-                Ok(number) if number <= most => Ok(Some(number)),
-                Err(_) if self.raw.starts_with('-') => Err(self.below(&least.to_string())),
-                _ => Err(self.above(&most.to_string())),
+            Kind::Number => match self.raw.parse::<i64>().ok() {
+                Some(number) if (least..=most).contains(&number) => Ok(Some(number)),
+                number if number.map_or(self.raw.starts_with('-'), |number| number < least) => {
+                    Err(self.outside("integer_below_min_value", &format!("at least {least}")))
+                }
+                _ => Err(self.outside("integer_above_max_value", &format!("at most {most}"))),
             },
             kind => Err(self.not("an integer", kind)),
         }
@@ -44,9 +45,11 @@ impl<'a> Given<'a> {
         match self.kind()? {
             Kind::Null => Ok(None),
             Kind::Number => match self.raw.parse::<f64>() {
-                Ok(number) if number < least => Err(self.below(&least.to_string())),
+                Ok(number) if number < least => {
+                    Err(self.outside("number_below_min_value", &format!("at least {least}")))
+                }
                 Ok(number) if number <= most => Ok(Some(number)),
-                _ => Err(self.above(&most.to_string())),
+                _ => Err(self.outside("number_above_max_value", &format!("at most {most}"))),
             },
             kind => Err(self.not("a number", kind)),
         }
@@ -96,12 +99,8 @@ impl<'a> Given<'a> {
         self.wrong(code, "value", &format!("it may have at most {most}"))
     }
 
-    fn below(self, least: &str) -> BadRequest {
-        self.wrong("integer_below_min_value", "value", &format!("it must be at least {least}"))
-    }
-
-    fn above(self, most: &str) -> BadRequest {
-        self.wrong("integer_above_max_value", "value", &format!("it must be at most {most}"))
+    fn outside(self, code: &'static str, bound: &str) -> BadRequest {
+        self.wrong(code, "value", &format!("it must be {bound}"))
     }
 
     fn wrong(self, code: &'static str, what: &str, why: &str) -> BadRequest {

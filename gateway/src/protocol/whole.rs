@@ -77,3 +77,80 @@ impl Whole {
         self.object.edited(&[("usage", Some(&usage))])
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use router_policies::{Money, Usage};
+
+    use super::*;
+
+    fn parse(text: &'static str) -> Result<Whole, NotAnAnswer> {
+        Whole::parse(Bytes::from_static(text.as_bytes()))
+    }
+
+    const ANSWER: &str = "\n\n{\"id\":\"1\", \"choices\":[{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":\"你好, you\"},\
+                          \"finish_reason\":\"length\"}],\"usage\":{\"prompt_tokens\":3, \"completion_tokens\":4},\"x\":1e400}\n";
+
+    #[test]
+    fn an_answer_is_read() {
+        let whole = parse(ANSWER).unwrap();
+        assert_eq!((whole.text(), whole.finish()), (7, Some(Finish::Length)));
+        assert_eq!(whole.tokens(), 3);
+        assert_eq!(whole.reported().unwrap().completion, Some(4));
+        assert_eq!(whole.bytes(), ANSWER);
+        let called = parse(
+            r#"{"choices":[{"message":{"content":null,"tool_calls":[{"function":{"name":"f","arguments":"{}"}}]}}]}"#,
+        );
+        assert_eq!(called.unwrap().text(), 3);
+    }
+
+    #[test]
+    fn only_usage_is_changed() {
+        let usage = Usage { input: 3, output: 4, ..Usage::default() };
+        let check = |usage: Usage, cost, old: &str, new: &str| {
+            let usage = FinalUsage { usage, cost, resumed: false };
+            assert_eq!(parse(ANSWER).unwrap().with_usage(&usage), ANSWER.replace(old, new));
+        };
+        check(
+            usage,
+            Some(Money(1)),
+            "\"completion_tokens\":4",
+            "\"completion_tokens\":4,\"cost\":0.000000001",
+        );
+        check(usage, None, "", "");
+        check(
+            Usage { estimated: true, ..usage },
+            None,
+            "{\"prompt_tokens\":3, \"completion_tokens\":4}",
+            "{\"prompt_tokens\":3,\"completion_tokens\":4,\"total_tokens\":7,\"estimated\":true}",
+        );
+        let bare = parse(r#"{"choices":[{}]}"#).unwrap();
+        let added = bare.with_usage(&FinalUsage { usage, ..FinalUsage::default() });
+        assert_eq!(
+            added,
+            r#"{"choices":[{}],"usage":{"prompt_tokens":3,"completion_tokens":4,"total_tokens":7}}"#
+        );
+    }
+
+    #[test]
+    fn what_is_no_answer_is_told() {
+        let complaint = |text: &'static str| match parse(text).unwrap_err() {
+            NotAnAnswer::Complaint(complaint) => complaint,
+            other => panic!("{text}: {other:?}"),
+        };
+        assert_eq!(complaint(r#"{"error":{"message":"busy","code":"1305"}}"#).code.as_deref(), Some("1305"));
+        assert_eq!(
+            complaint(r#"{"choices":null,"base_resp":{"status_code":1008,"status_msg":"x"}}"#)
+                .code
+                .as_deref(),
+            Some("1008")
+        );
+        assert!(complaint(r#"{"code":"Arrearage","message":"Access denied"}"#).is_balance());
+        for text in ["", "<html>", "[]", "{\"choices\":[", "data: {}"] {
+            assert!(matches!(parse(text), Err(NotAnAnswer::NotJson(_))), "{text}");
+        }
+        for text in ["{}", r#"{"choices":[]}"#, r#"{"id":"1","choices":null}"#] {
+            assert_eq!(parse(text).unwrap_err(), NotAnAnswer::NoChoices, "{text}");
+        }
+    }
+}

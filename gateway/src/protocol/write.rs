@@ -167,3 +167,93 @@ impl Choice {
         )
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use router_policies::Usage;
+    use serde_json::{Value, json};
+
+    use super::super::chunk::{What, read_chunk};
+    use super::super::sse::Splitter;
+    use super::*;
+
+    const STAMP: Stamp<'_> = Stamp { id: "chatcmpl-1", created: 7, model: "小\"", fingerprint: Some("fp") };
+
+    fn token(text: &str, logprob: f64) -> TokenLogprob {
+        let top = vec![Alternative { token: text.into(), logprob: f64::NEG_INFINITY, bytes: text.into() }];
+        TokenLogprob { token: text.into(), logprob, bytes: text.into(), top }
+    }
+
+    #[test]
+    fn chunks_have_openais_shape() {
+        let check = |delta: Delta<'_>, logprobs: Option<&[TokenLogprob]>, choice: Value| {
+            let bytes = write_chunk(&STAMP, 2, delta, logprobs);
+            let text = std::str::from_utf8(&bytes).unwrap();
+            let data = text.strip_prefix("data: ").and_then(|data| data.strip_suffix("\n\n")).unwrap();
+            let expected = json!({
+                "id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 7, "model": "小\"",
+                "system_fingerprint": "fp", "choices": [choice],
+            });
+            assert_eq!(serde_json::from_str::<Value>(data).unwrap(), expected);
+            let mut splitter = Splitter::new();
+            splitter.feed(bytes);
+            assert!(matches!(read_chunk(splitter.next().unwrap().unwrap()).what, What::Piece(_)));
+        };
+        let choice = |delta: Value, logprobs: Value, finish: Value| json!({"index": 2, "delta": delta, "logprobs": logprobs, "finish_reason": finish});
+        check(
+            Delta::Role,
+            None,
+            choice(json!({"role": "assistant", "content": ""}), Value::Null, Value::Null),
+        );
+        let tokens = [token("好", -0.5)];
+        let logprobs = json!({"refusal": null, "content": [{
+            "token": "好", "logprob": -0.5, "bytes": [229, 165, 189],
+            "top_logprobs": [{"token": "好", "logprob": -9999.0, "bytes": [229, 165, 189]}],
+        }]});
+        check(
+            Delta::Content("好\n\""),
+            Some(&tokens),
+            choice(json!({"content": "好\n\""}), logprobs, Value::Null),
+        );
+        check(
+            Delta::Reasoning("hm"),
+            None,
+            choice(json!({"reasoning_content": "hm"}), Value::Null, Value::Null),
+        );
+        check(Delta::End(Finish::Length), None, choice(json!({}), Value::Null, json!("length")));
+    }
+
+    #[test]
+    fn whole_answers_have_openais_shape() {
+        let choice = Choice {
+            content: "Hi\u{0}".into(),
+            reasoning: Some("hm".into()),
+            finish: Finish::Stop,
+            logprobs: Some(vec![token("Hi", -1.0)]),
+        };
+        let plain = Choice { content: "好".into(), reasoning: None, finish: Finish::Other, logprobs: None };
+        let usage = Usage { input: 1, output: 2, ..Usage::default() };
+        let usage = FinalUsage { usage, ..FinalUsage::default() };
+        let whole = write_whole(&STAMP, &[choice, plain], &usage);
+        let value: Value = serde_json::from_slice(&whole).unwrap();
+        assert_eq!(value["object"], "chat.completion");
+        assert_eq!(value["usage"], json!({"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3}));
+        let message =
+            json!({"role": "assistant", "content": "Hi\u{0}", "reasoning_content": "hm", "refusal": null});
+        assert_eq!(value["choices"][0]["message"], message);
+        assert_eq!(value["choices"][0]["logprobs"]["content"][0]["token"], "Hi");
+        let plain = json!({
+            "index": 1, "message": {"role": "assistant", "content": "好", "refusal": null},
+            "logprobs": null, "finish_reason": "stop",
+        });
+        assert_eq!(value["choices"][1], plain);
+    }
+
+    #[test]
+    fn errors_have_all_four_keys() {
+        let body = error_body("no \"x\"", "invalid_request_error", None, Some("model_not_found"));
+        let expected = r#"{"error":{"message":"no \"x\"","type":"invalid_request_error","param":null,"code":"model_not_found"}}"#;
+        assert_eq!(body, expected);
+        assert_eq!(error_event(&body), format!("data: {expected}\n\n"));
+    }
+}
