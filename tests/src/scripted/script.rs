@@ -141,14 +141,25 @@ impl Script {
 
     /// Keeps everything before chunk number `count`, counted from 0; what follows is left out, and not billed.
     pub fn until_chunk(mut self, count: usize) -> Self {
-        let chunks = self.steps.iter().enumerate().filter(|(_, step)| matches!(step, Step::Chunk(_)));
-        if let Some((at, _)) = { chunks }.nth(count) {
-            self.steps.truncate(at);
-            while let Some(Step::Bill(_)) = self.steps.last() {
-                self.steps.pop();
-            }
+        let at = self.place_of_chunk(count);
+        self.steps.truncate(at);
+        while let Some(Step::Bill(_)) = self.steps.last() {
+            self.steps.pop();
         }
         self
+    }
+
+    /// Sends one more chunk before chunk number `count`, counted from 0.
+    pub fn insert_chunk(mut self, count: usize, bytes: impl Into<Vec<u8>>) -> Self {
+        let at = self.place_of_chunk(count);
+        self.steps.insert(at, Step::Chunk(bytes.into()));
+        self
+    }
+
+    /// Where chunk number `count` is among the steps; their end when there are fewer.
+    fn place_of_chunk(&self, count: usize) -> usize {
+        let chunks = self.steps.iter().enumerate().filter(|(_, step)| matches!(step, Step::Chunk(_)));
+        { chunks }.nth(count).map_or(self.steps.len(), |(at, _)| at)
     }
 
     /// Pauses before each chunk.
