@@ -2,16 +2,24 @@
 
 use router_policies::Class;
 
-/// The class for a name such as `Qwen2.5-7B-Instruct` or `SmolLM2-135M`. Without a size: tiny for an embedded model,
-/// frontier for any other. Of several sizes the first counts, so that `30b-a3b` is 30 billion parameters.
-pub(crate) fn guess(name: &str, embedded: bool) -> Class {
-    match billions(name) {
-        Some(size) if size < 4.0 => Class::Tiny,
-        Some(size) if size < 20.0 => Class::Small,
-        Some(size) if size < 120.0 => Class::Medium,
-        Some(_) => Class::Frontier,
-        None if embedded => Class::Tiny,
-        None => Class::Frontier,
+/// The class for a name such as `Qwen2.5-7B-Instruct` or `SmolLM2-135M`; `None` without a size. Of several sizes the
+/// first counts, so that `30b-a3b` is 30 billion parameters.
+pub(crate) fn by_size(name: &str) -> Option<Class> {
+    billions(name).map(|size| match size {
+        _ if size < 4.0 => Class::Tiny,
+        _ if size < 20.0 => Class::Small,
+        _ if size < 120.0 => Class::Medium,
+        _ => Class::Frontier,
+    })
+}
+
+/// The class for a model of which nothing is known but its place in the list, which goes from small to large: were all
+/// of one class, no request would look harder for one than for another.
+pub(crate) fn by_place(place: usize, count: usize) -> Class {
+    match place {
+        _ if place + 1 >= count => Class::Frontier,
+        0 => Class::Small,
+        _ => Class::Medium,
     }
 }
 
@@ -40,12 +48,20 @@ mod tests {
             ("qwen3-30b-a3b", Class::Medium),
             ("Llama-3.1-70B.Q4.gguf", Class::Medium),
             ("llama-3.1-405b", Class::Frontier),
-            ("deepseek-flash", Class::Frontier),
-            ("gpt-6.1-sol", Class::Frontier),
             ("4b", Class::Small),
         ] {
-            assert_eq!(guess(name, false), class, "{name}");
+            assert_eq!(by_size(name), Some(class), "{name}");
         }
-        assert_eq!(guess("model.gguf", true), Class::Tiny);
+        for name in ["deepseek-flash", "gpt-6.1-sol", "model.gguf"] {
+            assert_eq!(by_size(name), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn guesses_by_the_place_in_the_list() {
+        let places = |count| (0..count).map(|place| by_place(place, count)).collect::<Vec<_>>();
+        assert_eq!(places(1), [Class::Frontier]);
+        assert_eq!(places(2), [Class::Small, Class::Frontier]);
+        assert_eq!(places(4), [Class::Small, Class::Medium, Class::Medium, Class::Frontier]);
     }
 }

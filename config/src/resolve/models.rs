@@ -4,10 +4,10 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use router_policies::Price;
+use router_policies::{Class, Price};
 
 use super::{Rates, Report, positive};
-use crate::class::guess;
+use crate::class::{by_place, by_size};
 use crate::file::{AcceptsWord, ModelFile, ProviderWord, TimeoutsFile, WholeAsWord};
 use crate::presets::{KnownModel, Preset, preset, presets};
 use crate::problems::{item_path, key_path};
@@ -15,6 +15,8 @@ use crate::{Accepts, DialectKind, Embedded, Env, Model, Provenance, Provider, Re
 
 /// Requests that may wait for the embedded engine unless the file says otherwise.
 const QUEUE: usize = 64;
+/// Tokens that prompt and answer may have together in an embedded model; each slot keeps memory for them.
+const EMBEDDED_CONTEXT: u64 = 4096;
 /// Tokens reserved for an answer unless the file says otherwise.
 const MAX_OUTPUT: u64 = 4096;
 
@@ -31,10 +33,10 @@ impl Models<'_> {
         if files.is_empty() && !report.spoilt("models") {
             report.fault("models", "there are none; a gateway needs at least one");
         }
-        let mut models: Vec<Arc<Model>> = Vec::new();
+        let (mut models, count): (Vec<Arc<Model>>, _) = (Vec::new(), files.len());
         for (number, file) in files.into_iter().enumerate() {
             let path = item_path("models", number);
-            let model = self.one(file, &path, report);
+            let model = self.one(file, by_place(number, count), &path, report);
             if !model.name.is_empty() && models.iter().any(|other| other.name == model.name) {
                 report.fault(
                     &key_path(&path, "name"),
@@ -46,21 +48,20 @@ impl Models<'_> {
         models
     }
 
-    fn one(&self, file: ModelFile, path: &str, report: &mut Report) -> Model {
+    fn one(&self, file: ModelFile, place: Class, path: &str, report: &mut Report) -> Model {
         let name = name(file.name.as_deref(), path, report);
         let preset = self.preset(&file, path, report);
         let provider = self.kind(&file, preset, path, report);
         let upstream = file.model.as_deref().or_else(|| Some(preset?.models.first()?.name.as_str()));
         let known = preset
             .and_then(|preset| preset.models.iter().find(|known| Some(known.name.as_str()) == upstream));
-        let class = file.class.or_else(|| known?.class).unwrap_or_else(|| match provider {
-            Some(ProviderWord::Embedded) => guess(file.weights.as_deref().unwrap_or(&name), true),
-            _ => guess(upstream.unwrap_or(&name), false),
-        });
         let embedded = provider == Some(ProviderWord::Embedded);
+        let sized = if embedded { file.weights.as_deref() } else { upstream }.unwrap_or(&name);
+        let class = file.class.or_else(|| known?.class).or_else(|| by_size(sized));
+        let class = class.unwrap_or(if embedded { Class::Tiny } else { place });
         Model {
             local: file.local.unwrap_or(embedded || preset.is_some_and(|preset| preset.local)),
-            context: file.context.or_else(|| known?.context),
+            context: file.context.or_else(|| known?.context).or(embedded.then_some(EMBEDDED_CONTEXT)),
             max_output: file.max_output.unwrap_or(MAX_OUTPUT),
             accepts: accepts(file.accepts.as_deref(), known, embedded),
             price: self.price(&file, known, path, report),
