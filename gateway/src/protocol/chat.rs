@@ -499,4 +499,20 @@ mod tests {
             parse(r#"{"model":"a","messages":[{"role":"user","content":"\u4f60\u597d\u4e16\u754c"}]}"#);
         assert_eq!(escaped.unwrap().prompt_tokens(), 3 + 7);
     }
+
+    proptest::proptest! {
+        #[test]
+        fn no_request_makes_it_panic(
+            messages in "(\\{|\\}|\\[|\\]|:|,|\"(role|content|user|type|text|image_url|data:,|tool_calls|url)\"|null|1|\"\\\\u4f60好\"){0,30}",
+            field in "\"(stop|n|logit_bias|metadata|stream_options|response_format|modalities|tools)\":(null|[0-9.e-]{1,4}|\\[\"audio\"\\]|\\{\"type\":\"json_schema\"\\}|\\{\"1\":1\\})",
+        ) {
+            for messages in [&*messages, r#"[{"role":"user","content":"hi"}]"#] {
+                if let Ok(chat) = parse(&format!(r#"{{"model":"a","messages":{messages},{field}}}"#)) {
+                    let _ = (chat.prompt(), chat.prompt_tokens(), chat.simple(), chat.needs());
+                    let again = Chat::parse(chat.encode("b", true)).unwrap();
+                    proptest::prop_assert!(again.stream() && again.include_usage() && again.model() == "b");
+                }
+            }
+        }
+    }
 }

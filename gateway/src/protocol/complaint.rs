@@ -199,7 +199,8 @@ fn sentence(value: &Value) -> Option<String> {
 }
 
 fn shortened(text: &str, most: usize) -> String {
-    text[..text.floor_char_boundary(most)].to_owned()
+    let end = (0..=most.min(text.len())).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
+    text[..end].to_owned()
 }
 
 /// A key begins like this, with all providers that mark theirs.

@@ -35,10 +35,17 @@ pub fn in_tokens(weight: u64) -> u64 {
 
 /// The weight of a text that is known to be UTF-8.
 pub(super) fn weight_of(text: &[u8]) -> u64 {
-    let sum: u64 = text.iter().map(|byte| u64::from(WEIGHTS[usize::from(*byte)])).sum();
-    let again = text.windows(2).filter(|pair| *pair == b"  ").count() as u64;
+    let sum = text.iter().fold(0u64, |sum, byte| sum + u64::from(WEIGHTS[usize::from(*byte)]));
+    // Counted in bytes first, a block at a time, which the compiler does 16 or 32 at once.
+    let pairs = text.chunks(BLOCK).zip(text.get(1..).unwrap_or_default().chunks(BLOCK)).map(|(one, two)| {
+        one.iter().zip(two).fold(0u8, |count, (one, two)| count + u8::from(*one == b' ' && *two == b' '))
+    });
+    let again: u64 = pairs.map(u64::from).sum();
     sum - again * u64::from(SPACE - SPACE_AGAIN)
 }
+
+/// What a byte can count to.
+const BLOCK: usize = 255;
 
 /// A space begins a word; those after it, as in indented code, are one token together.
 const SPACE: u16 = 641;
@@ -61,10 +68,10 @@ const fn first_byte(byte: u8) -> u16 {
         b'A'..=b'Z' => 175,
         b'0'..=b'9' => 700,
         b' ' => SPACE,
-        0..b' ' => 520,
+        0..=0x1f => 520,
         b'"' | b'\'' | b',' | b'.' => 799,
         b'(' | b')' | b'[' | b']' | b'{' | b'}' | b';' | b':' => 680,
-        0..0x80 => 595,
+        b'!'..=0x7f => 595,
         // The rest of a character.
         0x80..0xc0 => 0,
         // Latin with accents.

@@ -6,14 +6,14 @@
 //!                                             └gather→ a whole answer
 //! ```
 //!
-//! - [`scan`], [`text`]: a pull parser over JSON text that copies nothing; what is malformed is a [`fault`].
-//! - [`json`]: an object as its members' places, so that one can be replaced and the rest left as it came.
-//! - [`chat`], [`messages`], [`attachments`], [`fields`], [`value`], [`simple`]: a chat request, or a [`refusal`].
-//! - [`sse`]: event-stream framing, byte exact.
-//! - [`chunk`], [`whole`], [`usage`], [`complaint`]: what the gateway must know of an answer.
-//! - [`write`], [`gather`]: answers of our own, and a stream folded into a whole answer.
-//! - [`estimate`]: tokens of a text without a tokenizer.
-//! - [`retry_after`]: when an upstream wants to be asked again.
+//! - `scan`, `text`: a pull parser over JSON text that copies nothing; what is malformed is a `fault`.
+//! - `json`: an object as its members' places, so that one can be replaced and the rest left as it came.
+//! - `chat`, `messages`, `attachments`, `fields`, `value`, `simple`: a chat request, or a `refusal`.
+//! - `sse`: event-stream framing, byte exact.
+//! - `chunk`, `whole`, `usage`, `complaint`: what the gateway must know of an answer.
+//! - `write`, `gather`: answers of our own, and a stream folded into a whole answer.
+//! - `estimate`: tokens of a text without a tokenizer.
+//! - `retry_after`: when an upstream wants to be asked again.
 
 mod attachments;
 mod chat;

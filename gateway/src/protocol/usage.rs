@@ -133,7 +133,9 @@ impl Counts {
 
     /// Reasoning that the answer's count leaves out, but not the total: xAI names it, Gemini does not.
     fn hidden(&self) -> u64 {
-        let (Some(prompt), Some(completion), Some(total)) = (self.prompt, self.completion, self.total) else { return 0 };
+        let (Some(prompt), Some(completion), Some(total)) = (self.prompt, self.completion, self.total) else {
+            return 0;
+        };
         let rest = total.saturating_sub(prompt + completion);
         let nameless = self.reasoning.unwrap_or(0) == 0 && self.cached.unwrap_or(0) == 0;
         if nameless || self.reasoning == Some(rest) { rest } else { 0 }
