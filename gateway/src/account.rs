@@ -17,6 +17,9 @@ use crate::record::{Asked, Attempt, Call, Outcome, Record, Waste};
 use crate::request_id::RequestId;
 use crate::setback::Setback;
 
+/// Tokens. No answer is longer unless the request allows it; a higher count from an upstream is a mistake or an attack.
+const LONGEST_ANSWER: u64 = 1 << 20;
+
 /// Where closed accounts go.
 #[derive(Clone)]
 pub struct Books {
@@ -196,15 +199,15 @@ impl Account {
 
     /// Usage of the answer so far: as reported, or estimated.
     pub fn usage(&self) -> Usage {
-        match &self.tally.reported {
-            Some(reported) => reported.usage(),
-            None => Usage {
-                input: self.bound.input,
-                output: self.tally.weight.div_ceil(1000),
-                estimated: true,
-                ..Usage::default()
-            },
+        let estimate = self.tally.weight.div_ceil(1000);
+        let longest = self.bound.output.max(LONGEST_ANSWER);
+        let reported = self.tally.reported.unwrap_or_default().within(longest);
+        // A text that counts for nothing was not counted.
+        let counted = reported.completion.is_some_and(|count| count > 0) || estimate == 0;
+        if self.tally.reported.is_some() && counted {
+            return reported.usage();
         }
+        Usage { input: self.bound.input, output: estimate, estimated: true, ..Usage::default() }
     }
 
     /// The answer is whole; its attempt's usage and cost are settled, so that [`Account::cost`] is final.

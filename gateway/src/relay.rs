@@ -141,6 +141,8 @@ struct Writing {
     visit: Visit,
     /// The data of the last chunk with usage: the client's own is made of it.
     usage: Option<Bytes>,
+    /// The upstream's own marker of success, unless it broke off within it.
+    marker: Option<Bytes>,
     /// The data of the first chunk, for the id of a chunk that we add.
     sample: Option<Bytes>,
     finished: bool,
@@ -162,6 +164,7 @@ impl Writing {
             rest: begun.rest,
             visit: begun.visit,
             usage: None,
+            marker: None,
             sample,
             finished: false,
         }
@@ -197,7 +200,11 @@ impl Writing {
                 self.usage = Some(chunk.data.clone());
                 chunk.without_usage().map(Step::Say)
             }
-            What::Done => Some(Step::Complete),
+            What::Done => {
+                let ended = [&b"\n\n"[..], b"\r\r", b"\r\n\r\n"].iter().any(|end| chunk.raw.ends_with(end));
+                self.marker = ended.then_some(chunk.raw);
+                Some(Step::Complete)
+            }
             What::Error(complaint) => {
                 let said = Some(Box::new(complaint.clone()));
                 Some(Step::Broken(Setback { complaint: said, ..Setback::new(Happened::Faulty(200)) }))
@@ -221,7 +228,7 @@ impl Writing {
             let stamp = Stamp { id: &id, created, model: &model, fingerprint: None };
             end.extend_from_slice(&protocol::usage_chunk(self.usage.as_deref(), &stamp, &usage));
         }
-        end.extend_from_slice(DONE);
+        end.extend_from_slice(self.marker.as_deref().unwrap_or(DONE));
         self.account.close_complete();
         drain(self.rest);
         end.freeze()

@@ -70,7 +70,7 @@ async fn odd_but_legal_streams_are_relayed() {
     for said in [
         format!("data: {text}\r\n\r\ndata: {finish}\r\n\r\ndata: [DONE]\r\n\r\n"),
         format!("data:{text}\n\ndata:{finish}\n\ndata:[DONE]\n\n"),
-        format!(": keep-alive\n\ndata: {text}\n\n: again\ndata: {finish}\n\ndata: [DONE]\n\n"),
+        format!("data: {text}\n\n: keep-alive\n\n: again\ndata: {finish}\n\ndata: [DONE]\n\n"),
         format!(
             "id: 1\nretry: 10\nevent: message\ndata: {text}\nunknown\n\ndata: {finish}\n\ndata: [DONE]\n\n"
         ),

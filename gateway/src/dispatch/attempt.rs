@@ -74,9 +74,9 @@ async fn stand_by(
         }
         (AnswerBody::Stream(chunks), false) => Body::Gathered(Box::new(gather(chunks, account).await?)),
         (AnswerBody::Whole(whole), false) => {
-            match whole.reported() {
-                Some(reported) => account.reported(reported),
-                None => account.estimated(whole.tokens().saturating_mul(1000)),
+            account.estimated(whole.tokens().saturating_mul(1000));
+            if let Some(reported) = whole.reported() {
+                account.reported(reported);
             }
             Body::Whole(whole)
         }
