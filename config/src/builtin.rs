@@ -7,10 +7,12 @@ use crate::presets::{Preset, presets};
 use crate::resolve::{Report, resolve};
 use crate::{Config, Env, Problems};
 
+/// The folder with the embedded models' files.
+pub(crate) const WEIGHTS: &str = "models";
 /// The small embedded model's file.
-const SMALL: &str = "SmolLM2-135M-Instruct.Q4_1.gguf";
+pub(crate) const SMALL: &str = "SmolLM2-135M-Instruct.Q4_1.gguf";
 /// The larger embedded model's file.
-const LARGE: &str = "qwen2.5-coder-0.5b-instruct-q4_k_m.gguf";
+pub(crate) const LARGE: &str = "qwen2.5-coder-0.5b-instruct-q4_k_m.gguf";
 
 /// The default without a file. `weights` is the folder with the embedded models' files.
 ///

@@ -77,7 +77,7 @@ pub(crate) struct ModelFile {
     pub(crate) endpoints: Vec<EndpointFile>,
     /// The upstream's own name for the model.
     pub(crate) model: Option<String>,
-    /// Tokens that prompt and answer may have together. Default: unknown.
+    /// Tokens that prompt and answer may have together. Default: 4096 for embedded models, else unknown.
     #[schemars(range(min = 1))]
     pub(crate) context: Option<u64>,
     /// Tokens reserved for an answer when a request gives no limit. Default 4096.
@@ -87,7 +87,7 @@ pub(crate) struct ModelFile {
     pub(crate) accepts: Option<Vec<AcceptsWord>>,
     /// What it costs.
     pub(crate) price: Option<PriceFile>,
-    /// Which models it resembles, for the scorer. Default: by the size in its name, such as `7b`.
+    /// Which models it resembles, for the scorer. Default: by the size in its name, such as `7b`, or its place in the list.
     pub(crate) class: Option<Class>,
     /// Where it comes from.
     pub(crate) provenance: ProvenanceFile,

@@ -26,6 +26,7 @@ mod schema;
 mod secret;
 mod shape;
 mod show;
+mod starter;
 mod types;
 mod unsupported;
 mod written;
@@ -33,8 +34,10 @@ mod yaml;
 
 pub use builtin::builtin;
 pub use load::{DEFAULT_FILE, Env, from_str, load};
+pub use presets::{KnownProvider, known_providers};
 pub use problems::{Problem, Problems};
 pub use schema::schema;
 pub use secret::Secret;
 pub use show::redacted;
+pub use starter::{Large, Starter};
 pub use types::*;

@@ -4,14 +4,13 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
+use crate::builtin::WEIGHTS;
 use crate::interpolate::{Taken, conceal, interpolate};
 use crate::resolve::{Report, resolve};
 use crate::{Config, Problems, file, schema, shape, yaml};
 
 /// The file that is read from the working directory when none is named.
 pub const DEFAULT_FILE: &str = "xietong.yaml";
-/// The folder with the weights of the default without a file.
-const WEIGHTS: &str = "models";
 /// Bytes that a configuration may have.
 const LARGEST: u64 = 1 << 20;
 

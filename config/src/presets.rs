@@ -55,6 +55,45 @@ pub(crate) struct KnownModel {
     pub(crate) provenance: ProvenanceFile,
 }
 
+impl Preset {
+    /// The models with a price, cheapest first; what a token of the answer costs decides.
+    pub(crate) fn by_price(&self) -> Vec<&KnownModel> {
+        let output = |model: &KnownModel| model.price.as_ref().and_then(|price| price.output);
+        let mut models: Vec<_> = self.models.iter().filter(|model| output(model).is_some()).collect();
+        models.sort_by(|a, b| output(a).partial_cmp(&output(b)).unwrap_or(std::cmp::Ordering::Equal));
+        models
+    }
+}
+
+/// A provider that `preset:` can name, as far as whoever chooses one needs to know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KnownProvider {
+    /// What `preset:` says.
+    pub name: &'static str,
+    /// The provider's own name, for people.
+    pub title: &'static str,
+    /// Where it is.
+    pub base_url: &'static str,
+    /// The environment variable with its key; `None`: it needs none.
+    pub key: Option<&'static str>,
+    /// Runs on this machine.
+    pub local: bool,
+    /// The model that is asked unless another is named; `None`: one must be named.
+    pub model: Option<&'static str>,
+}
+
+/// All providers that `preset:` can name, in the order in which the default without a file looks for keys.
+pub fn known_providers() -> impl Iterator<Item = KnownProvider> {
+    presets().iter().map(|preset| KnownProvider {
+        name: &preset.name,
+        title: &preset.title,
+        base_url: &preset.base_url,
+        key: preset.key.as_deref(),
+        local: preset.local,
+        model: preset.models.first().map(|model| model.name.as_str()),
+    })
+}
+
 /// The file as a whole.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

@@ -6,7 +6,10 @@
 use std::path::Path;
 use std::time::Duration;
 
-use gateway_config::{Config, Provider, Remote, State, WholeAs, builtin, from_str, load, redacted};
+use gateway_config::{
+    Config, Large, Provider, Remote, Starter, State, WholeAs, builtin, from_str, known_providers, load,
+    redacted,
+};
 use proptest::prelude::*;
 use router_policies::{Class, Money, Price};
 use serde_json::Value;
@@ -149,6 +152,45 @@ fn the_default_takes_the_first_provider_with_a_key() {
     check(&["OPENAI_API_KEY", "DASHSCOPE_API_KEY"], "alibaba_cloud", "CNY");
     check(&["ANTHROPIC_API_KEY"], "anthropic", "USD");
     check(&["QIANFAN_API_KEY"], "baidu", "CNY");
+}
+
+#[test]
+fn what_a_starter_writes_is_right() {
+    let env = |_: &str| Some("0123456789abcdef0123".to_owned());
+    let mut larges = vec![
+        Large::Embedded,
+        Large::Address { base_url: "http://h:1/v1".to_owned(), model: "true".to_owned(), key: None },
+        Large::Address {
+            base_url: "https://h/v1".to_owned(),
+            model: "a: ${b} \"#".to_owned(),
+            key: Some("K".to_owned()),
+        },
+    ];
+    for provider in known_providers() {
+        for model in [None, Some("4".to_owned())] {
+            let model = model.or_else(|| provider.model.is_none().then(|| "qwen2.5:7b".to_owned()));
+            larges.push(Large::Preset { name: provider.name.to_owned(), model, key: None });
+        }
+    }
+    for large in larges {
+        for (embedded, listen) in [(true, "127.0.0.1:8081"), (false, "0.0.0.0:80")] {
+            let starter = Starter { listen: listen.parse().unwrap(), embedded, large: large.clone() };
+            let yaml = starter.yaml();
+            let config =
+                from_str(&yaml, None, &env).unwrap_or_else(|problems| panic!("{problems}\nin\n{yaml}"));
+            assert_eq!(config.routes.len(), usize::from(config.models.len() > 1), "{yaml}");
+            assert_eq!(config.clients.is_empty(), embedded, "{yaml}");
+            let named = match &large {
+                Large::Preset { model: Some(model), .. } | Large::Address { model, .. } => {
+                    Some(model.clone())
+                }
+                _ => None,
+            };
+            assert!(named.is_none_or(|named| remote(&config, "large").model == named), "{yaml}");
+            let dear = config.warnings.iter().find(|w| w.contains("stands in a file") || w.contains("${"));
+            assert_eq!(dear, None, "{yaml}");
+        }
+    }
 }
 
 #[test]

@@ -11,7 +11,7 @@ mod routes;
 use std::path::Path;
 use std::time::Duration;
 
-pub(crate) use money::Rates;
+pub(crate) use money::{Rates, yuan};
 pub(crate) use report::Report;
 
 use crate::file::{File, LimitsFile, LogWord, StateFile, StateKind};

@@ -1,0 +1,216 @@
+//! A commented configuration to start from.
+
+use std::fmt::Write;
+use std::net::SocketAddr;
+
+use crate::builtin::{LARGE, SMALL, WEIGHTS};
+use crate::presets::{KnownModel, Preset, preset};
+
+/// What a starter configuration depends on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Starter {
+    /// The data port. One that other machines reach gets a client with the key `${XIETONG_KEY}`.
+    pub listen: SocketAddr,
+    /// Whether the small model runs in this process.
+    pub embedded: bool,
+    /// The large model.
+    pub large: Large,
+}
+
+/// Where the large model is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Large {
+    /// In this process.
+    Embedded,
+    /// At a provider that a preset knows.
+    Preset {
+        /// The preset's name.
+        name: String,
+        /// The upstream's own name for the model; `None`: the preset's choice.
+        model: Option<String>,
+        /// The environment variable with the key; `None`: the preset's.
+        key: Option<String>,
+    },
+    /// At any other address that speaks OpenAI's chat completions.
+    Address {
+        /// The URL to which `/chat/completions` is added.
+        base_url: String,
+        /// The upstream's own name for the model.
+        model: String,
+        /// The environment variable with the key; `None`: no key is sent.
+        key: Option<String>,
+    },
+}
+
+impl Starter {
+    /// The environment variable of the key that clients need; `None`: they need none.
+    pub fn client_key(&self) -> Option<&'static str> {
+        (!self.listen.ip().is_loopback()).then_some("XIETONG_KEY")
+    }
+
+    /// The environment variable with the provider's key.
+    pub fn provider_key(&self) -> Option<String> {
+        match &self.large {
+            Large::Embedded => None,
+            Large::Address { key, .. } => key.clone(),
+            Large::Preset { name, key, .. } => key.clone().or_else(|| preset(name)?.key.clone()),
+        }
+    }
+
+    /// The text of the file.
+    pub fn yaml(&self) -> String {
+        let mut models = self.small().into_iter().collect::<Vec<_>>();
+        models.push(self.large());
+        let mut text = self.head();
+        text.push_str("models:                            # from small to large\n");
+        models.iter().for_each(|model| text.push_str(model));
+        text.push_str(&self.routes(models.len()));
+        text.push_str(&self.clients());
+        text.push_str("\nlog: text                          # or json: one line a request\n");
+        text
+    }
+
+    fn head(&self) -> String {
+        let mut text = String::from(
+            "# Xietong's configuration. `xietong check` says whether it is right, `xietong serve` runs it.\n\
+             # ${NAME} is an environment variable, ${NAME:-default} one that may be missing.\n\n",
+        );
+        let listen = format!("listen: {}", self.listen);
+        let _ = writeln!(text, "{listen:<34} # the data port: where clients ask");
+        text.push_str(
+            "admin: 127.0.0.1:9464              # metrics, health, console: keep it away from clients\n",
+        );
+        let currency = self.preset().and_then(|preset| preset.models.first()?.price.as_ref()?.currency);
+        let currency = format!("currency: {}", currency.map_or_else(crate::resolve::yuan, |code| code.0));
+        let _ = writeln!(text, "{currency:<34} # of prices, accounts and budgets\n");
+        text
+    }
+
+    fn preset(&self) -> Option<&'static Preset> {
+        match &self.large {
+            Large::Preset { name, .. } => preset(name),
+            _ => None,
+        }
+    }
+
+    /// The small model: embedded, or the provider's cheapest where that is not the large one.
+    fn small(&self) -> Option<String> {
+        if self.embedded || self.large == Large::Embedded {
+            return Some(embedded("small", SMALL));
+        }
+        let large = self.model_name();
+        let cheapest =
+            self.preset()?.by_price().into_iter().find(|model| Some(&model.name) != large.as_ref())?;
+        Some(self.at_preset("small", Some(&cheapest.name)))
+    }
+
+    fn large(&self) -> String {
+        match &self.large {
+            Large::Embedded => embedded("large", LARGE),
+            Large::Preset { .. } => self.at_preset("large", self.model_name().as_deref()),
+            Large::Address { base_url, model, key } => {
+                let mut text =
+                    String::from("  - name: large\n    provider: openai               # the API dialect\n");
+                let _ = writeln!(text, "    base_url: {}\n    model: {}", quoted(base_url), quoted(model));
+                push_key(&mut text, key.as_deref());
+                text.push_str("    # price: {input: 2, output: 8} # per million tokens; without it costs cannot be counted\n");
+                text
+            }
+        }
+    }
+
+    /// The large model's name at a preset's provider: the one asked for, else the preset's choice, or its dearest
+    /// where the small model is from there, too.
+    fn model_name(&self) -> Option<String> {
+        let Large::Preset { model, .. } = &self.large else { return None };
+        let preset = self.preset()?;
+        let choice = || match self.embedded {
+            true => preset.models.first(),
+            false => preset.by_price().last().copied().or(preset.models.first()),
+        };
+        model.clone().or_else(|| choice().map(|model| model.name.clone()))
+    }
+
+    fn at_preset(&self, name: &str, model: Option<&str>) -> String {
+        let Some(preset) = self.preset() else { return String::new() };
+        let mut text = format!("  - name: {name}\n");
+        let line = format!("    preset: {}", preset.name);
+        let _ = writeln!(text, "{line:<34} # {}, {}", preset.title, preset.base_url);
+        if let Some(model) = model {
+            let _ = writeln!(text, "    model: {}", quoted(model));
+        }
+        push_key(&mut text, self.provider_key().as_deref());
+        let known = preset.models.iter().find(|known| Some(known.name.as_str()) == model);
+        text.push_str(&price_comment(known, preset.local));
+        text
+    }
+
+    fn routes(&self, models: usize) -> String {
+        if models < 2 {
+            return "\n# A route needs two models: add a smaller one above, then clients can ask for `auto`.\n\
+                    # routes:\n#   - name: auto\n#     ladder: [small, large]\n\
+                    #     policy: {kind: threshold, at: 0.5}\n"
+                .to_owned();
+        }
+        "\nroutes:                            # clients ask for `auto`, or for a model by its name\n  - name: auto\n    \
+         ladder: [small, large]         # tried upward\n    policy: {kind: threshold, at: 0.5}   # requests harder than this \
+         go one rung up\n    fallback: up_then_down         # where to go when a rung fails\n"
+            .to_owned()
+    }
+
+    fn clients(&self) -> String {
+        match self.client_key() {
+            Some(key) => format!(
+                "\nclients:                           # who may use the data port\n  - name: default\n    key: ${{{key}}}\n    \
+                 # budget: {{amount: 50, per: day}}\n    # limits: {{requests_per_minute: 600, concurrent: 64}}\n"
+            ),
+            None => "\n# Nobody needs a key while the data port listens on this machine only.\n# clients:\n#   - name: team-a\n\
+                     #     key: ${TEAM_A_KEY}\n#     budget: {amount: 50, per: day}\n"
+                .to_owned(),
+        }
+    }
+}
+
+fn embedded(name: &str, file: &str) -> String {
+    format!(
+        "  - name: {name}\n    provider: embedded             # in this process\n    weights: {WEIGHTS}/{file}\n    \
+         price: {{hour: 0}}               # what an hour of this machine costs, while it is busy\n"
+    )
+}
+
+fn push_key(text: &mut String, key: Option<&str>) {
+    if let Some(key) = key {
+        let _ = writeln!(text, "    api_key: ${{{key}}}");
+    }
+}
+
+fn price_comment(known: Option<&KnownModel>, local: bool) -> String {
+    let price = known.and_then(|known| known.price.as_ref().zip(known.source.as_ref()));
+    match price {
+        Some((price, source)) => format!(
+            "    # Price from the preset, per million tokens: {} in, {} out. {source}\n",
+            price.input.unwrap_or_default(),
+            price.output.unwrap_or_default(),
+        ),
+        None if local => {
+            "    price: {hour: 0}               # what an hour of this machine costs, while it is busy\n"
+                .to_owned()
+        }
+        None => {
+            "    # price: {input: 2, output: 8} # per million tokens; without it costs cannot be counted\n"
+                .to_owned()
+        }
+    }
+}
+
+/// A text as YAML that can only be read as this text.
+fn quoted(text: &str) -> String {
+    let plain = text.starts_with(|c: char| c.is_ascii_alphabetic())
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || "-_./".contains(c))
+        && !matches!(text, "true" | "false" | "null" | "inf" | "infinity" | "nan");
+    match plain {
+        true => text.to_owned(),
+        // JSON's strings are YAML's double-quoted ones. A `${` in them would be taken for a variable.
+        false => serde_json::Value::from(text.replace("${", "$${")).to_string(),
+    }
+}
