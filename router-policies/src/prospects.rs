@@ -7,8 +7,7 @@ pub struct Chance(f64);
 impl Chance {
     /// Clamps into 0..=1; NaN becomes 0.
     pub fn new(value: f64) -> Self {
-        // `clamp` keeps NaN, `max` drops it.
-        Self(value.max(0.0).min(1.0))
+        Self(if value.is_nan() { 0.0 } else { value.clamp(0.0, 1.0) })
     }
 
     /// The number, in 0..=1.
