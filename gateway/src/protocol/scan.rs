@@ -350,6 +350,8 @@ mod tests {
         check(br#""\u+123""#, FaultKind::Escape, 1);
         check(br#""\ud800""#, FaultKind::Surrogate, 1);
         check(br#""\udc00""#, FaultKind::Surrogate, 1);
+        check(br#""\udfff""#, FaultKind::Surrogate, 1);
+        check(br#""\udbff\ue000""#, FaultKind::Surrogate, 1);
         check(br#""\ud800\ud800""#, FaultKind::Surrogate, 1);
         check(br#""\ud800xxdc00""#, FaultKind::Surrogate, 1);
         check(b"\"a\nb\"", FaultKind::Control, 2);

@@ -278,7 +278,7 @@ mod tests {
 
     #[test]
     fn the_last_chunk_keeps_what_the_upstream_said() {
-        let usage = Usage { input: 2, cached_input: 3, output: 4, reasoning: 0, estimated: false };
+        let usage = Usage { input: 2, cached_input: 3, output: 4, ..Usage::default() };
         let cost = Some(Money(420_000));
         let last =
             br#"{"id":"u","model":"real","choices":[{"delta":{}}],"usage":{"prompt_tokens":5, "x":{"y":1}}}"#;
