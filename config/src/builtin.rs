@@ -2,17 +2,27 @@
 
 use std::path::Path;
 
-use crate::file::{File, ModelFile, PriceFile, ProviderWord, RouteFile};
+use crate::file::{File, ModelFile, PriceFile, ProvenanceFile, ProviderWord, RouteFile};
 use crate::presets::{Preset, presets};
 use crate::resolve::{Report, resolve};
 use crate::{Config, Env, Problems};
 
 /// The folder with the embedded models' files.
 pub(crate) const WEIGHTS: &str = "models";
-/// The small embedded model's file.
-pub(crate) const SMALL: &str = "SmolLM2-135M-Instruct.Q4_1.gguf";
-/// The larger embedded model's file.
-pub(crate) const LARGE: &str = "qwen2.5-coder-0.5b-instruct-q4_k_m.gguf";
+/// The small embedded model.
+pub(crate) const SMALL: Weights =
+    Weights { file: "SmolLM2-135M-Instruct.Q4_1.gguf", developer: "Hugging Face", origin: "US" };
+/// The larger embedded model.
+pub(crate) const LARGE: Weights =
+    Weights { file: "qwen2.5-coder-0.5b-instruct-q4_k_m.gguf", developer: "Alibaba Cloud", origin: "CN" };
+
+/// Weights that come with Xietong; all are under Apache-2.0.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Weights {
+    pub(crate) file: &'static str,
+    pub(crate) developer: &'static str,
+    pub(crate) origin: &'static str,
+}
 
 /// The default without a file. `weights` is the folder with the embedded models' files.
 ///
@@ -51,12 +61,19 @@ fn remote(preset: &Preset) -> ModelFile {
 }
 
 /// An embedded model. The machine is there anyway, so its time is counted as free.
-fn embedded(name: &str, folder: &Path, file: &str) -> ModelFile {
+fn embedded(name: &str, folder: &Path, weights: Weights) -> ModelFile {
+    let provenance = ProvenanceFile {
+        developer: Some(weights.developer.to_owned()),
+        path: Some("open weights".to_owned()),
+        licence: Some("Apache-2.0".to_owned()),
+        origin: Some(weights.origin.to_owned()),
+    };
     ModelFile {
         name: Some(name.to_owned()),
         provider: Some(ProviderWord::Embedded),
-        weights: Some(folder.join(file).to_string_lossy().into_owned()),
+        weights: Some(folder.join(weights.file).to_string_lossy().into_owned()),
         price: Some(PriceFile { hour: Some(0.0), ..PriceFile::default() }),
+        provenance,
         ..ModelFile::default()
     }
 }

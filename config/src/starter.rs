@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::net::SocketAddr;
 
-use crate::builtin::{LARGE, SMALL, WEIGHTS};
+use crate::builtin::{LARGE, SMALL, WEIGHTS, Weights};
 use crate::presets::{KnownModel, Preset, preset};
 
 /// What a starter configuration depends on.
@@ -93,14 +93,16 @@ impl Starter {
         }
     }
 
-    /// The small model: embedded, or the provider's cheapest where that is not the large one.
+    /// The small model: embedded, or the provider's cheapest unless that is the large one already.
     fn small(&self) -> Option<String> {
         if self.embedded || self.large == Large::Embedded {
             return Some(embedded("small", SMALL));
         }
         let large = self.model_name();
-        let cheapest =
-            self.preset()?.by_price().into_iter().find(|model| Some(&model.name) != large.as_ref())?;
+        let cheapest = self.preset()?.by_price().into_iter().next()?;
+        if Some(&cheapest.name) == large.as_ref() {
+            return None;
+        }
         Some(self.at_preset("small", Some(&cheapest.name)))
     }
 
@@ -171,10 +173,12 @@ impl Starter {
     }
 }
 
-fn embedded(name: &str, file: &str) -> String {
+fn embedded(name: &str, weights: Weights) -> String {
+    let Weights { file, developer, origin } = weights;
     format!(
         "  - name: {name}\n    provider: embedded             # in this process\n    weights: {WEIGHTS}/{file}\n    \
-         price: {{hour: 0}}               # what an hour of this machine costs, while it is busy\n"
+         price: {{hour: 0}}               # what an hour of this machine costs, while it is busy\n    \
+         provenance: {{developer: {developer}, path: open weights, licence: Apache-2.0, origin: {origin}}}\n"
     )
 }
 

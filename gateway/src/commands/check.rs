@@ -1,0 +1,176 @@
+//! `xietong check`: says whether a configuration is right, and what was understood.
+
+use std::path::PathBuf;
+
+use gateway_config::{Budget, Client, Config, Model, Period, Provider, Route};
+use router_policies::cost::{Rates, Tariff};
+use router_policies::{Currency, Price};
+
+use super::Failure;
+
+/// Check a configuration.
+///
+/// Prints every problem with its place in the file, or what was understood. Exits with 78 when something is wrong.
+#[derive(clap::Args)]
+#[command(after_help = "Example:\n  xietong check --config xietong.yaml")]
+pub struct Args {
+    /// The configuration file (YAML). Default: xietong.yaml in the working directory, else the built-in default.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+/// Prints what the configuration means.
+///
+/// # Errors
+/// 78 with every problem, one a line.
+pub fn run(args: &Args) -> Result<(), Failure> {
+    let loaded = gateway_config::load(args.config.as_deref(), &|name| std::env::var(name).ok());
+    let config = loaded.map_err(|problems| {
+        let file = args.config.clone().unwrap_or_else(|| gateway_config::DEFAULT_FILE.into());
+        let count = match problems.len() {
+            1 => "1 problem".to_owned(),
+            count => format!("{count} problems"),
+        };
+        Failure::configuration(format!("{count} in {}\n{problems}", file.display()))
+    })?;
+    let text = understood(&config);
+    std::io::Write::write_all(&mut std::io::stdout(), text.as_bytes()).map_err(Failure::other)
+}
+
+/// What a configuration means, as short tables.
+fn understood(config: &Config) -> String {
+    let source = config.source.as_ref().map(|file| file.display().to_string());
+    let mut text = match source {
+        Some(file) => format!("{file} is right.\n"),
+        None => "The built-in default (no configuration file).\n".to_owned(),
+    };
+    text.push_str(&format!("\ndata port {}, admin port {}\n", config.listen, config.admin));
+    let currency = config.currency;
+    section(&mut text, "models", config.models.iter().map(|one| model(one, currency)).collect());
+    section(&mut text, "routes", config.routes.iter().map(|one| route(one)).collect());
+    let clients = config.clients.iter().map(|one| client(one, currency)).collect::<Vec<_>>();
+    match clients.is_empty() {
+        true => text.push_str("\nclients: none; whoever reaches the data port is let in\n"),
+        false => section(&mut text, "clients", clients),
+    }
+    section(&mut text, "warnings", config.warnings.iter().map(|warning| vec![warning.clone()]).collect());
+    text
+}
+
+/// A heading and rows, their columns aligned.
+fn section(text: &mut String, heading: &str, rows: Vec<Vec<String>>) {
+    if rows.is_empty() {
+        return;
+    }
+    text.push_str(&format!("\n{heading}\n"));
+    let width =
+        |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max();
+    for row in &rows {
+        let mut line = String::new();
+        for (column, cell) in row.iter().enumerate() {
+            line.push_str(&format!("  {cell:<width$}", width = width(column).unwrap_or(0)));
+        }
+        text.push_str(line.trim_end());
+        text.push('\n');
+    }
+}
+
+fn model(model: &Model, currency: Currency) -> Vec<String> {
+    let reached = match &model.provider {
+        Provider::Embedded(embedded) => format!("in this process, {}", embedded.weights.display()),
+        Provider::Remote(remote) => {
+            let addresses: Vec<&str> =
+                remote.endpoints.iter().map(|endpoint| endpoint.base_url.as_str()).collect();
+            format!("{} at {}", remote.model, addresses.join(", "))
+        }
+    };
+    let place = if model.local { "local" } else { "remote" };
+    vec![
+        model.name.clone(),
+        reached,
+        place.to_owned(),
+        price(model.price.as_ref(), currency),
+        provenance(model),
+    ]
+}
+
+/// The price now, and whether it is another at other times or for longer prompts.
+fn price(tariff: Option<&Tariff>, currency: Currency) -> String {
+    let Some(price) = tariff.and_then(|tariff| tariff.at(jiff::Timestamp::now())) else {
+        return "cost unknown".to_owned();
+    };
+    let varies = tariff.is_some_and(|tariff| match tariff.terms() {
+        [only] => !only.windows.is_empty(),
+        _ => true,
+    });
+    let now = if varies { " now" } else { "" };
+    match price {
+        Price::Hour(hour) => format!("{hour} {currency} an hour{now}"),
+        Price::Tokens(tiers) => {
+            let Rates { input, cached_input, output, .. } = tiers.base;
+            let longer = if tiers.higher.is_empty() { "" } else { ", more for long prompts" };
+            format!("{input} / {cached_input} / {output} {currency}{now}{longer}")
+        }
+    }
+}
+
+fn provenance(model: &Model) -> String {
+    let from = &model.provenance;
+    let parts = [&from.developer, &from.path, &from.licence, &from.origin];
+    let parts: Vec<&str> = parts.into_iter().flatten().map(String::as_str).collect();
+    match parts.is_empty() {
+        true => "provenance not stated".to_owned(),
+        false => parts.join(", "),
+    }
+}
+
+fn route(route: &Route) -> Vec<String> {
+    let ladder: Vec<&str> = route.ladder.iter().map(|model| model.name.as_str()).collect();
+    let policy = serde_json::to_string(&route.policy).unwrap_or_default();
+    vec![route.name.clone(), ladder.join(" → "), policy]
+}
+
+fn client(client: &Client, currency: Currency) -> Vec<String> {
+    let routes =
+        client.routes.as_ref().map_or("all routes and models".to_owned(), |routes| routes.join(", "));
+    let budget =
+        client.budget.as_ref().map_or("no budget".to_owned(), |budget| self::budget(budget, currency));
+    let place = if client.local_only { "local models only" } else { "" };
+    vec![client.name.clone(), routes, budget, place.to_owned()]
+}
+
+fn budget(budget: &Budget, currency: Currency) -> String {
+    let per = match budget.per {
+        Period::Hour => "an hour",
+        Period::Day => "a day",
+        Period::Month => "a month",
+    };
+    format!("{} {currency} {per}", budget.amount)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn says_what_was_understood_and_nothing_secret() {
+        let example = include_str!("../../../config/xietong.example.yaml");
+        let env = |name: &str| name.ends_with("KEY").then(|| "0123456789abcdef0123".to_owned());
+        let config = gateway_config::from_str(example, None, &env).unwrap();
+        let text = understood(&config);
+        for part in [
+            "data port 127.0.0.1:8080, admin port 127.0.0.1:9464",
+            "deepseek-flash at https://api.deepseek.com/v1",
+            "2 / 0.04 / 8 CNY",
+            "2.4 CNY an hour",
+            "DeepSeek, self-developed, MIT, CN",
+            "small → middle → large",
+            "50 CNY a day",
+            "local models only",
+            "models[0].weights: no file at",
+        ] {
+            assert!(text.contains(part), "no {part:?} in\n{text}");
+        }
+        assert!(!text.contains("0123456789abcdef"), "{text}");
+    }
+}
