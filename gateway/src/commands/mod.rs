@@ -1,6 +1,8 @@
 //! The subcommands, one file each, and how they end.
 
+pub mod check;
 pub mod completions;
+pub mod init;
 pub mod serve;
 
 use std::fmt;
@@ -74,6 +76,8 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     Serve(serve::Args),
+    Check(check::Args),
+    Init(init::Args),
     Completions(completions::Args),
 }
 
@@ -81,6 +85,8 @@ enum Command {
 pub fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Serve(args) => serve::run(args),
+        Command::Check(args) => check::run(&args),
+        Command::Init(args) => init::run(&args),
         Command::Completions(args) => completions::run(&args),
     };
     match result {
