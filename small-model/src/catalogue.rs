@@ -149,3 +149,63 @@ impl Entry {
 const fn part(package: &'static str, member: &'static str) -> Wheel {
     Wheel { package, version: "0.9.0", member }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn entries_are_complete_and_distinct() {
+        for (index, entry) in ENTRIES.iter().enumerate() {
+            let name = entry.name;
+            assert!(
+                entry.sha256.len() == 64 && entry.sha256.bytes().all(|it| it.is_ascii_hexdigit()),
+                "{name}"
+            );
+            assert_eq!(entry.sha256, entry.sha256.to_lowercase(), "{name}");
+            assert!(!entry.file.contains('/') && entry.file.ends_with(".gguf"), "{name}");
+            // A quantised file has between 2 and 17 bits a parameter.
+            assert!((2..=17).contains(&(entry.bytes * 8 / entry.parameters)), "{name}");
+            assert!(entry.context >= 2048 && !entry.languages.is_empty(), "{name}");
+            assert!(entry.sampling().check().is_ok(), "{name}");
+            assert!(matches!(entry.sources.first(), Some(Source::Url(_))), "{name}: the hub comes first");
+            for other in &ENTRIES[..index] {
+                assert!(
+                    other.name != name && other.file != entry.file && other.sha256 != entry.sha256,
+                    "{name}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn sources_can_be_asked() {
+        for source in ENTRIES.iter().flat_map(|entry| entry.sources) {
+            match source {
+                Source::Url(url) => assert!(url.starts_with("https://"), "{url}"),
+                Source::Wheels(wheels) => {
+                    assert!(!wheels.is_empty());
+                    for wheel in *wheels {
+                        let word = |c: char| c.is_ascii_alphanumeric() || ".-_".contains(c);
+                        // They become arguments of pip.
+                        assert!(
+                            wheel.package.chars().all(word) && wheel.package.starts_with(char::is_alphabetic)
+                        );
+                        assert!(wheel.version.chars().all(word) && !wheel.version.is_empty());
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn finds_entries() {
+        for entry in ENTRIES {
+            assert_eq!(by_name(entry.name), Some(entry));
+            assert_eq!(by_path(&Path::new("/some/where").join(entry.file)), Some(entry));
+        }
+        assert_eq!(by_name("SmolLM2-135M"), None);
+        assert_eq!(by_path(Path::new("/")), None);
+        assert_eq!(by_path(Path::new("models/other.gguf")), None);
+    }
+}
