@@ -38,7 +38,7 @@ impl Reported {
             cached_input: cached,
             output: self.completion.unwrap_or(0).saturating_sub(reasoning),
             reasoning,
-            estimated: false,
+            ..Usage::default()
         }
     }
 
