@@ -1,0 +1,83 @@
+"""The real gateway, as a program, in front of the scripted upstream, as a program."""
+
+import os
+import pathlib
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.request
+
+import openai
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+BIN = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "debug"
+KEY = "sk-team-key"
+
+# The upstream does what the name of its model says; see `scripted-upstream --help`.
+BEHAVIOURS = ["says", "chinese", "echoes", "calls", "hundred", "cut"]
+ERRORS = [400, 401, 403, 404, 409, 422, 429, 500, 503]
+
+
+def configuration(base_url: str, data: int, admin: int) -> str:
+    """Every behaviour is a model, and `auto` chooses between two of them."""
+    lines = [f"listen: 127.0.0.1:{data}", f"admin: 127.0.0.1:{admin}", "clients:", f"  - {{name: team, key: {KEY}}}"]
+    lines.append("models:")
+    for behaviour in BEHAVIOURS + [f"error-{status}" for status in ERRORS]:
+        lines += [
+            f"  - name: {behaviour}",
+            "    provider: openai",
+            f"    model: {behaviour}",
+            f'    endpoints: [{{base_url: "{base_url}", api_key: sk-upstream}}]',
+            "    accepts: [text, image, tools, json_schema]",
+            "    price: {input: 1, output: 2}",
+            "    retries: 0",
+        ]
+    lines += ["routes:", "  - {name: auto, ladder: [says, hundred], policy: {kind: fixed, model: says}}"]
+    return "\n".join(lines) + "\n"
+
+
+def free_port() -> int:
+    """A port that nobody listens on at this moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def wait_until_ready(url: str, program: subprocess.Popen) -> None:
+    """Returns when the URL answers; fails when the program ends or takes more than 20 s."""
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        assert program.poll() is None, f"the gateway ended with {program.returncode}"
+        try:
+            with urllib.request.urlopen(url, timeout=1):
+                return
+        except (urllib.error.URLError, ConnectionError, TimeoutError):
+            time.sleep(0.05)
+    raise AssertionError(f"nothing answers at {url}")
+
+
+@pytest.fixture(scope="session")
+def addresses(tmp_path_factory):
+    """The base URLs of a running gateway: of its data port and of its admin port."""
+    upstream = subprocess.Popen([BIN / "scripted-upstream"], stdout=subprocess.PIPE, text=True)
+    data, admin = free_port(), free_port()
+    file = tmp_path_factory.mktemp("gateway") / "xietong.yaml"
+    file.write_text(configuration(upstream.stdout.readline().strip(), data, admin))
+    gateway = subprocess.Popen([BIN / "xietong", "serve", "--config", file], stdout=subprocess.DEVNULL)
+    try:
+        wait_until_ready(f"http://127.0.0.1:{admin}/readyz", gateway)
+        yield f"http://127.0.0.1:{data}", f"http://127.0.0.1:{admin}"
+        gateway.terminate()
+        assert gateway.wait(timeout=20) == 0, "an orderly end"
+    finally:
+        gateway.kill()
+        upstream.kill()
+
+
+@pytest.fixture
+def client(addresses):
+    """The client as users have it, but for retries: each request is to be seen once."""
+    with openai.OpenAI(base_url=f"{addresses[0]}/v1", api_key=KEY, max_retries=0) as client:
+        yield client

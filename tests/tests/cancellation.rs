@@ -1,0 +1,107 @@
+//! A client that leaves: the upstream stops at once, and the account is closed.
+
+use std::time::Duration;
+
+use end_to_end::gateway::chat;
+use end_to_end::http1::Connection;
+use end_to_end::openai::{self, Reply};
+use end_to_end::scripted::{End, Script, Scripted};
+use end_to_end::setup::Setup;
+use serde_json::Value;
+use tokio::time::Instant;
+
+/// Sends a request, waits until the upstream has it (and `pieces` of the answer are here), leaves, and says how long
+/// the upstream went on.
+async fn leave_after(script: Script, body: Value, events: usize, extra: &[u8], reset: bool) -> Duration {
+    let upstream = Scripted::start(script).await;
+    let gateway = Setup::ladder(&upstream.base_url(), &upstream.base_url())
+        .every_model("timeouts: {first_token: 5m, idle: 5m, total: 10m}")
+        .start()
+        .await;
+    let mut connection = Connection::open(gateway.data).await.expect("it listens");
+    connection.send([&chat(&[], &body)[..], extra].concat()).await.expect("it reads");
+    while upstream.seen().is_empty() {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    if events > 0 {
+        let mut live = end_to_end::wire::Live::on(connection).await.expect("a head");
+        for _ in 0..events {
+            live.event().await.expect("an event");
+        }
+        connection = live.into_connection();
+    }
+    let left = Instant::now();
+    if reset {
+        connection.reset()
+    } else {
+        drop(connection)
+    }
+    let (end, when) = upstream.only().end().await;
+    assert_eq!(end, End::PeerLeft);
+    let metrics = gateway.settled().await;
+    assert_eq!(metrics.sum("xietong_requests_total", &[("outcome", "abandoned")]), 1.0, "{}", metrics.text);
+    assert_eq!(metrics.sum("xietong_requests_total", &[]), 1.0);
+    assert_eq!(upstream.seen().len(), 1, "nobody is asked for a client who is gone");
+    when.duration_since(left)
+}
+
+#[tokio::test(start_paused = true)]
+async fn in_every_phase() {
+    let silent = || Script::default().stall();
+    let head_only = || Script::events().stall();
+    let mid_stream = || Reply::text("one two three").stream(true).until_chunk(3).stall();
+    let half_whole = || {
+        Script::default()
+            .say("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 90\r\n\r\n{")
+            .stall()
+    };
+    let before_usage = || {
+        let stream = Reply::text("one two").stream(true);
+        let events = end_to_end::sse::events(&stream.chunks_joined()).len();
+        stream.until_chunk(events - 2).stall()
+    };
+    for reset in [false, true] {
+        for (phase, script, body, events) in [
+            ("whole, silent", silent(), openai::ask("auto", "x"), 0),
+            ("whole, half here", half_whole(), openai::ask("auto", "x"), 0),
+            ("stream, silent", silent(), openai::ask_stream("auto", "x"), 0),
+            ("stream, head only", head_only(), openai::ask_stream("auto", "x"), 0),
+            ("mid-stream", mid_stream(), openai::ask_stream("auto", "x"), 3),
+            ("before usage", before_usage(), openai::ask_stream("auto", "x"), 3),
+        ] {
+            let took = leave_after(script, body, events, b"", reset).await;
+            assert!(took <= Duration::from_secs(1), "{phase}, reset {reset}: {took:?}");
+        }
+    }
+}
+
+/// Unread bytes in the server's buffer hide the end of the connection from it: then the heartbeat finds out.
+#[tokio::test(start_paused = true)]
+async fn with_a_byte_that_nobody_has_read() {
+    let mid_stream = || Reply::text("one two three").stream(true).until_chunk(3).stall();
+    for (phase, script, events) in [("mid-stream", mid_stream(), 3), ("silent", Script::default().stall(), 0)]
+    {
+        for extra in [&b"G"[..], b"GET /v1/models HTTP/1.1\r\nhost: x\r\n\r\n"] {
+            let took =
+                leave_after(script.clone(), openai::ask_stream("auto", "x"), events, extra, false).await;
+            // Two heartbeats of 5 s: the first one after a close in order only provokes the reset.
+            assert!(took <= Duration::from_secs(11), "{phase}: {took:?}");
+        }
+    }
+}
+
+/// In real time, mid-stream: 99 of 100 within 100 ms.
+#[tokio::test]
+async fn quickly() {
+    let mut took = Vec::new();
+    for _ in 0..100 {
+        let script = Reply::text("one two three").stream(true).until_chunk(3).stall();
+        took.push(leave_after(script, openai::ask_stream("auto", "x"), 3, b"", false).await);
+    }
+    took.sort();
+    println!(
+        "client gone to upstream closed: median {:?}, 99th {:?}, most {:?}",
+        took[50], took[98], took[99]
+    );
+    assert!(took[98] <= Duration::from_millis(100), "{:?}", took[98]);
+}

@@ -1,0 +1,75 @@
+//! The model in this process, with its real weights, asked over HTTP.
+
+#![cfg(feature = "engine")]
+
+use std::path::{Path, PathBuf};
+
+use end_to_end::gateway::Gateway;
+use end_to_end::openai::{self, Reply};
+use end_to_end::scripted::Scripted;
+use end_to_end::setup::Setup;
+
+/// The weights of the smallest embedded model, where `xietong fetch` puts them.
+fn weights() -> Option<PathBuf> {
+    let folder = std::env::var_os("XIETONG_MODELS").map(PathBuf::from);
+    let folder = folder.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../models"));
+    let file = folder.join("SmolLM2-135M-Instruct.Q4_1.gguf");
+    if file.exists() {
+        return Some(file);
+    }
+    let required = std::env::var("XIETONG_REQUIRE").is_ok_and(|required| required.contains("weights"));
+    assert!(!required, "no weights at {}: fetch them with `xietong fetch`", file.display());
+    println!("passed over: no weights at {}", file.display());
+    None
+}
+
+async fn start(weights: &Path) -> (Gateway, Scripted) {
+    let large = Scripted::start(Reply::text("from large")).await;
+    let setup =
+        Setup::ladder(&large.base_url(), &large.base_url()).embedded("tiny", &weights.display().to_string());
+    (setup.policy("{kind: threshold, at: [0.9, 0.9]}").start().await, large)
+}
+
+#[tokio::test]
+async fn it_knows_the_capital_of_france() {
+    let Some(weights) = weights() else { return };
+    let (gateway, large) = start(&weights).await;
+    let mut whole = openai::ask("auto", "What is the capital of France?");
+    whole["temperature"] = 0.into();
+    whole["max_tokens"] = 32.into();
+    let answer = gateway.ask(&whole).await;
+    assert_eq!(answer.status(), 200, "{}", answer.text());
+    assert_eq!(answer.header("x-xietong-model"), Some("tiny"));
+    assert!(answer.content().contains("Paris"), "{}", answer.text());
+    let usage = answer.usage();
+    assert!(
+        usage["prompt_tokens"].as_u64() > Some(5) && usage["completion_tokens"].as_u64() > Some(1),
+        "{usage}"
+    );
+
+    let mut stream = whole.clone();
+    stream["stream"] = true.into();
+    stream["stream_options"] = serde_json::json!({"include_usage": true});
+    let streamed = gateway.ask(&stream).await;
+    assert!(streamed.has_done(), "{}", streamed.text());
+    assert_eq!(streamed.content(), answer.content(), "the same at temperature 0");
+    assert_eq!(streamed.usage()["completion_tokens"], usage["completion_tokens"]);
+    assert!(streamed.chunks().len() > 3, "token by token");
+    assert!(large.seen().is_empty());
+}
+
+/// A client that leaves stops the engine, which then answers the next one.
+#[tokio::test]
+async fn it_stops_for_a_client_who_leaves() {
+    let Some(weights) = weights() else { return };
+    let (gateway, _large) = start(&weights).await;
+    let mut long = openai::ask_stream("tiny", "Tell me a very long story about a river.");
+    long["max_tokens"] = 2000.into();
+    let mut live = gateway.open(&long).await;
+    live.event().await.expect("it begins");
+    live.event().await.expect("it goes on");
+    live.leave();
+    let metrics = gateway.settled().await;
+    assert_eq!(metrics.sum("xietong_requests_total", &[("outcome", "abandoned")]), 1.0);
+    assert!(metrics.sum("xietong_tokens_total", &[("kind", "output")]) < 500.0);
+}
