@@ -9,6 +9,8 @@ use router_policies::{Class, Policy};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+pub(crate) use crate::price::PriceFile;
+use crate::price::ZoneName;
 use crate::written::{Address, CurrencyCode, Hidden, Size, Span};
 
 /// The configuration of Xietong.
@@ -24,6 +26,8 @@ pub(crate) struct File {
     pub(crate) open: Option<bool>,
     /// The currency of accounts. Default `CNY`.
     pub(crate) currency: Option<CurrencyCode>,
+    /// Where the hours, days and months of budgets begin, such as `Asia/Shanghai`. Default `UTC`.
+    pub(crate) time_zone: Option<ZoneName>,
     /// What one unit of another currency is worth in the currency of accounts, such as `{USD: 7.1}`.
     pub(crate) exchange: BTreeMap<String, f64>,
     /// The models, from small to large.
@@ -142,26 +146,6 @@ pub(crate) enum AcceptsWord {
     JsonSchema,
     /// An answer that the client began.
     Prefill,
-}
-
-/// What a model costs: `hour`, or `input` and `output`.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub(crate) struct PriceFile {
-    /// What an hour of the machine costs; charged for the time it was busy.
-    #[schemars(range(min = 0))]
-    pub(crate) hour: Option<f64>,
-    /// A million prompt tokens.
-    #[schemars(range(min = 0))]
-    pub(crate) input: Option<f64>,
-    /// A million prompt tokens read from the provider's cache. Default: as `input`.
-    #[schemars(range(min = 0))]
-    pub(crate) cached_input: Option<f64>,
-    /// A million tokens of the answer, reasoning included.
-    #[schemars(range(min = 0))]
-    pub(crate) output: Option<f64>,
-    /// Default: the currency of accounts.
-    pub(crate) currency: Option<CurrencyCode>,
 }
 
 /// Where a model comes from.
@@ -394,4 +378,8 @@ pub(crate) struct NoState {}
 pub(crate) struct EmbeddedState {
     /// The file. Default `xietong.db`.
     pub(crate) path: Option<String>,
+    /// How long records of requests are kept. Default `90d`.
+    pub(crate) keep: Option<Span>,
+    /// How large the file may grow before the oldest records go. Default `1GiB`.
+    pub(crate) at_most: Option<Size>,
 }

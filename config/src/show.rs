@@ -2,9 +2,10 @@
 
 use serde_json::{Map, Value, json};
 
-use router_policies::{Money, Price};
+use router_policies::Money;
 use url::Url;
 
+use crate::show_price;
 use crate::written::{write_size, write_span};
 use crate::{
     Accepts, Budget, Client, Config, DialectKind, Embedded, Endpoint, Fallback, LogFormat, Model, Period,
@@ -23,6 +24,7 @@ pub fn redacted(config: &Config) -> Value {
         ("admin", json!(config.admin.to_string())),
         ("open", json!(config.clients.is_empty() && !config.listen.ip().is_loopback())),
         ("currency", json!(config.currency.code())),
+        ("time_zone", json!(config.time_zone.iana_name().unwrap_or("UTC"))),
         ("models", config.models.iter().map(|one| model(one)).collect()),
         ("routes", config.routes.iter().map(|one| route(one)).collect()),
         ("clients", config.clients.iter().map(|one| client(one)).collect()),
@@ -63,7 +65,12 @@ fn without_password(proxy: &str) -> Option<String> {
 fn state(state: &State) -> Value {
     match state {
         State::None => json!("none"),
-        State::Embedded(path) => json!({ "kind": "embedded", "path": path }),
+        State::Embedded(state) => json!({
+            "kind": "embedded",
+            "path": state.path,
+            "keep": write_span(state.keep),
+            "at_most": write_size(state.at_most),
+        }),
     }
 }
 
@@ -75,7 +82,7 @@ fn model(model: &Model) -> Value {
         ("context", json!(model.context)),
         ("max_output", json!(model.max_output)),
         ("accepts", accepts(model.accepts)),
-        ("price", json!(model.price.as_ref().map(price))),
+        ("price", json!(model.price.as_ref().map(show_price::tariff))),
         ("class", json!(model.class)),
         ("provenance", self::provenance(provenance)),
         (
@@ -141,15 +148,6 @@ fn accepts(accepts: Accepts) -> Value {
         ("prefill", prefill),
     ];
     words.iter().filter(|(_, has)| *has).map(|(word, _)| json!(word)).collect()
-}
-
-fn price(price: &Price) -> Value {
-    match price {
-        Price::Hour(hour) => json!({ "hour": money(hour) }),
-        Price::Tokens { input, cached_input, output } => {
-            json!({ "input": money(input), "cached_input": money(cached_input), "output": money(output) })
-        }
-    }
 }
 
 fn money(money: &Money) -> f64 {

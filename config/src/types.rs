@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use router_policies::{Class, Currency, Money, Policy, Price};
+use jiff::tz::TimeZone;
+use router_policies::{Class, Currency, Money, Policy, Tariff};
 
 use crate::Secret;
 
@@ -19,6 +20,8 @@ pub struct Config {
     pub admin: SocketAddr,
     /// The currency of accounts; all prices and amounts here are in it.
     pub currency: Currency,
+    /// Where the hours, days and months of budgets begin.
+    pub time_zone: TimeZone,
     /// Unique names; at least one.
     pub models: Vec<Arc<Model>>,
     /// Unique names, disjoint from the models' names.
@@ -69,7 +72,7 @@ pub struct Model {
     /// What it can serve.
     pub accepts: Accepts,
     /// In the account currency; `None`: the cost is unknown, which is not 0.
-    pub price: Option<Price>,
+    pub price: Option<Tariff>,
     /// Which models it resembles, for the scorer.
     pub class: Class,
     /// Where it comes from.
@@ -320,8 +323,19 @@ pub struct Limits {
 pub enum State {
     /// Nothing.
     None,
-    /// A database file of this process.
-    Embedded(PathBuf),
+    /// A file of this process.
+    Embedded(EmbeddedState),
+}
+
+/// A file that keeps budgets and records.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EmbeddedState {
+    /// The file.
+    pub path: PathBuf,
+    /// How long records of requests are kept. Default 90 days.
+    pub keep: Duration,
+    /// Bytes that the file may grow to before the oldest records go. Default 1 GiB.
+    pub at_most: u64,
 }
 
 /// How requests are logged.

@@ -10,6 +10,7 @@ use std::time::Duration;
 use router_policies::Currency;
 
 use crate::Secret;
+use crate::price::{Day, DayOff, DayRange, HourRange, ZoneName};
 
 /// A length of time: whole or decimal numbers with units, such as `250ms`, `10s`, `1m30s`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,8 +58,8 @@ pub(crate) fn write_span(time: Duration) -> String {
     let millis = time.as_millis();
     match () {
         () if millis == 0 => "0s".to_owned(),
-        () if millis % 60_000 == 0 => format!("{}m", millis / 60_000),
-        () if millis % 1000 == 0 => format!("{}s", millis / 1000),
+        () if millis.is_multiple_of(60_000) => format!("{}m", millis / 60_000),
+        () if millis.is_multiple_of(1000) => format!("{}s", millis / 1000),
         () => format!("{millis}ms"),
     }
 }
@@ -91,9 +92,9 @@ impl FromStr for Size {
 pub(crate) fn write_size(bytes: u64) -> String {
     match bytes {
         0 => "0B".to_owned(),
-        _ if bytes % (1 << 30) == 0 => format!("{}GiB", bytes >> 30),
-        _ if bytes % (1 << 20) == 0 => format!("{}MiB", bytes >> 20),
-        _ if bytes % (1 << 10) == 0 => format!("{}KiB", bytes >> 10),
+        _ if bytes.is_multiple_of(1 << 30) => format!("{}GiB", bytes >> 30),
+        _ if bytes.is_multiple_of(1 << 20) => format!("{}MiB", bytes >> 20),
+        _ if bytes.is_multiple_of(1 << 10) => format!("{}KiB", bytes >> 10),
         _ => format!("{bytes}B"),
     }
 }
@@ -202,6 +203,11 @@ written! {
     Address, "address", Some(r"\$\{|:[0-9]+\s*$"), ["127.0.0.1:8080"];
     CurrencyCode, "currency", Some(r"\$\{|^\s*[A-Z]{3}\s*$"), ["CNY", "USD"];
     Hidden, "secret", None, ["${API_KEY}"];
+    Day, "day", Some(r"\$\{|^\s*[0-9]{4}-[0-9]{2}-[0-9]{2}\s*$"), ["2026-12-01"];
+    DayRange, "weekdays", Some(r"\$\{|^\s*(mon|tue|wed|thu|fri|sat|sun)"), ["mon-fri", "sat"];
+    HourRange, "hours", Some(r"\$\{|^\s*[0-9]{2}:[0-9]{2}\s*-\s*[0-9]{2}:[0-9]{2}\s*$"), ["09:00-12:00"];
+    DayOff, "day-off", Some(r"\$\{|^\s*(prc|[0-9]{4}-[0-9]{2}-[0-9]{2})\s*$"), ["prc", "2027-02-09"];
+    ZoneName, "time-zone", None, ["Asia/Shanghai", "UTC"];
 }
 
 #[cfg(test)]
@@ -267,7 +273,9 @@ mod tests {
 
         #[test]
         fn any_text_is_read_or_refused(text: String) {
-            for format in ["duration", "size", "address", "currency", "secret"] {
+            for format in [
+                "duration", "size", "address", "currency", "secret", "day", "weekdays", "hours", "day-off", "time-zone",
+            ] {
                 let _ = fault(format, &text);
             }
         }

@@ -11,7 +11,7 @@ use gateway_config::{
     redacted,
 };
 use proptest::prelude::*;
-use router_policies::{Class, Money, Price};
+use router_policies::{Class, Money, Price, Tariff};
 use serde_json::Value;
 
 fn read(text: &str, env: &[(&str, &str)]) -> Config {
@@ -38,13 +38,18 @@ fn the_example_means_what_it_says() {
     let config = read(EXAMPLE, &KEYS);
     assert_eq!(config.listen, "127.0.0.1:8080".parse().unwrap());
     let [small, middle, large] = &config.models[..] else { panic!("three models") };
-    assert_eq!(small.price, Some(Price::Hour(yuan(2.4))));
+    assert_eq!(small.price, Some(Tariff::constant(Price::Hour(yuan(2.4)))));
     assert!(small.local && middle.local && !large.local);
     assert_eq!((small.class, middle.class, large.class), (Class::Tiny, Class::Small, Class::Frontier));
-    assert_eq!(
-        large.price,
-        Some(Price::Tokens { input: yuan(2.0), cached_input: yuan(0.04), output: yuan(8.0) })
-    );
+    // A Sunday, a Tuesday's peak hours, and the promotion.
+    for (when, output) in
+        [("2026-11-22T02:00:00Z", 4.0), ("2026-11-24T02:00:00Z", 8.0), ("2026-12-01T02:00:00Z", 2.0)]
+    {
+        let Some(Price::Tokens(tiers)) = large.price.as_ref().unwrap().at(when.parse().unwrap()) else {
+            panic!()
+        };
+        assert_eq!(tiers.base.output, yuan(output), "{when}");
+    }
     assert_eq!(middle.timeouts.connect, Duration::from_millis(500));
     assert_eq!(large.whole_as, WholeAs::Pass);
     let endpoint = &remote(&config, "large").endpoints[0];
@@ -109,7 +114,7 @@ fn a_preset_fills_what_is_not_said() {
 
     // The price of one model is not the price of another.
     let config = read("models: [{name: l, preset: deepseek, model: unheard-of}]", &key);
-    assert_eq!((config.models[0].price, config.models[0].context), (None, None));
+    assert_eq!((config.models[0].price.clone(), config.models[0].context), (None, None));
     assert!(config.warnings.iter().any(|warning| warning.starts_with("models[0].price: is not known")));
 
     // The provider's key goes to the provider only.
@@ -122,8 +127,8 @@ fn a_preset_fills_what_is_not_said() {
 #[test]
 fn prices_are_in_the_currency_of_accounts() {
     let text = "exchange: {USD: 7}\nmodels: [{name: l, preset: openai, api_key: k}]";
-    let price = read(text, &[]).models[0].price;
-    assert_eq!(price, Some(Price::Tokens { input: yuan(14.0), cached_input: yuan(0.7), output: yuan(70.0) }));
+    let price = read(text, &[]).models[0].price.clone();
+    assert_eq!(price, Some(Tariff::constant(Price::tokens(yuan(14.0), yuan(0.7), yuan(70.0)))));
 }
 
 #[test]
@@ -236,7 +241,7 @@ fn what_is_shown_reads_back_as_the_same() {
     assert_eq!(redacted(&again), shown);
     assert_eq!(shown["models"][2]["endpoints"][0]["api_key"], "[redacted]");
     assert_eq!(shown["models"][2]["timeouts"]["total"], "10m");
-    assert_eq!(shown["models"][2]["price"]["cached_input"], 0.04);
+    assert_eq!(shown["models"][2]["price"]["cached_input"], 0.02);
 }
 
 proptest! {
@@ -280,4 +285,47 @@ clients: [{{name: a, key: '{written}'}}]
             prop_assert!(!problems.is_empty());
         }
     }
+}
+
+#[test]
+fn prices_by_day_hour_and_length() {
+    let text = "
+models:
+  - {name: small, provider: embedded, weights: s.gguf, price: {hour: 0}}
+  - {name: large, preset: deepseek, api_key: k, price: {input: 1, output: 4, cached_input: 0.02, zone: Asia/Shanghai,
+     tiers: [{above: 1000, input: 3}],
+     windows: [{days: [mon-fri], hours: ['09:00-12:00'], except: [prc, 2026-11-25], input: 2, output: 8}],
+     changes: [{from: 2026-12-01, until: 2026-12-31, input: 0.5, output: 2}]}}";
+    let config = read(text, &[]);
+    let tariff = config.models[1].price.clone().unwrap();
+    let check = |when: &str, prompt: u64, input: f64, output: f64| {
+        let Some(Price::Tokens(tiers)) = tariff.at(when.parse().unwrap()) else {
+            panic!("no price at {when}")
+        };
+        let rates = tiers.of(prompt);
+        assert_eq!((rates.input, rates.output), (yuan(input), yuan(output)), "{when} {prompt}");
+    };
+    check("2026-11-24T00:30:00Z", 1000, 1.0, 4.0);
+    check("2026-11-24T00:30:00Z", 1001, 3.0, 4.0);
+    check("2026-11-24T01:30:00Z", 10, 2.0, 8.0);
+    check("2026-11-25T01:30:00Z", 10, 1.0, 4.0);
+    // In Beijing it is December already.
+    check("2026-11-30T16:00:00Z", 10, 0.5, 2.0);
+    // What is shown means the same when it is read again.
+    let shown = redacted(&config)["models"][1]["price"].clone();
+    let again = format!("models:\n  - {{name: large, preset: deepseek, api_key: k, price: {shown}}}");
+    assert_eq!(read(&again, &[]).models[0].price, Some(tariff));
+}
+
+#[test]
+fn presets_know_peak_hours() {
+    let config = read("models: [{name: large, preset: deepseek, api_key: k}]", &[]);
+    let tariff = config.models[0].price.as_ref().unwrap();
+    let output = |when: &str| match tariff.at(when.parse().unwrap()) {
+        Some(Price::Tokens(tiers)) => tiers.base.output,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(output("2026-11-24T02:00:00Z"), yuan(8.0));
+    assert_eq!(output("2026-11-24T05:00:00Z"), yuan(4.0));
+    assert_eq!(output("2026-10-01T02:00:00Z"), yuan(4.0));
 }

@@ -172,6 +172,29 @@ fn prices() {
     price("{hour: 1, input: 1, output: 1}", &[("models[1].price", "not both")]);
     price("{input: 1, output: 1e12}", &[("models[1].price", "too large")]);
     price("{input: 1, output: 1, currency: USD}", &[("models[1].price", "exchange: {USD: 7.1}")]);
+    price("{input: 1, output: 1, zone: Beijing}", &[("models[1].price.zone", "IANA name")]);
+    price(
+        "{input: 1, output: 1, tiers: [{above: 9, input: 2}, {above: 9, input: 3}]}",
+        &[("models[1].price.tiers[1].above", "more than")],
+    );
+    price("{input: 1, output: 1, tiers: [{input: 2}]}", &[("models[1].price.tiers[0].above", "is missing")]);
+    price(
+        "{input: 1, output: 1, windows: [{hours: ['22:00-06:00']}]}",
+        &[("models[1].price.windows[0].hours", "two")],
+    );
+    price(
+        "{input: 1, output: 1, windows: [{days: [funday]}]}",
+        &[("models[1].price.windows[0].days", "mon-fri")],
+    );
+    price("{input: 1, output: 1, from: 2026-02-30}", &[("models[1].price.from", "2026-12-01")]);
+    price(
+        "{input: 1, output: 1, from: 2026-02-03, until: 2026-02-02}",
+        &[("models[1].price.until", "before")],
+    );
+    price(
+        "{input: 1, output: 1, changes: [{input: 1, output: 1}]}",
+        &[("models[1].price.changes[0]", "neither")],
+    );
     price("{input: 1, output: 1, currency: usd}", &[("models[1].price.currency", "three capital letters")]);
     check("models: [{name: l, preset: openai, api_key: k}]", &[("models[0].preset", "the price is in USD")]);
     check("models: [{name: l, preset: openai, api_key: k}]\nexchange: {USD: 7.1}", &[]);

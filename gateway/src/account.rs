@@ -8,6 +8,7 @@ use prometheus::IntGauge;
 use router_policies::{Currency, Money, Price, Usage};
 use tokio::time::Instant;
 
+use crate::curfew::Curfew;
 use crate::error::Failure;
 use crate::log::Log;
 use crate::metrics::Metrics;
@@ -29,6 +30,8 @@ pub struct Books {
     pub log: Log,
     /// What a token of a model paid by the hour takes.
     pub paces: Arc<Paces>,
+    /// When what is under way is broken off.
+    pub curfew: Curfew,
 }
 
 /// The account of one request under way.
@@ -245,6 +248,12 @@ impl Account {
         self.close(failure.outcome());
     }
 
+    /// Closes the account of an answer that broke off after its first byte; `failure` is what the client was told.
+    pub fn close_cut(mut self, failure: &Failure) {
+        self.record.error = Some(failure.code());
+        self.close(Outcome::Cut);
+    }
+
     fn note_detail(&mut self, setback: &Setback) {
         if let Some(attempt) = self.record.attempts.last_mut() {
             attempt.detail = setback.detail();
@@ -259,7 +268,8 @@ impl Account {
         attempt.usage = usage;
         attempt.busy = busy;
         attempt.wasted = wasted;
-        attempt.cost = attempt.model.price.map(|price| price.cost(&usage, busy));
+        let price = attempt.model.price.as_ref().and_then(|tariff| tariff.at(jiff::Timestamp::now()));
+        attempt.cost = price.map(|price| price.cost(&usage, busy));
         if result == "ok" {
             self.books.paces.saw(&attempt.model.name, usage.total(), busy);
         }
@@ -289,7 +299,9 @@ impl Drop for Account {
             // What was said before the client left is what the provider bills, as far as we can know.
             let usage = if self.record.answered_by.is_some() { self.usage() } else { self.bound_of_prompt() };
             self.end_attempt("abandoned", usage, Some(Waste::Abandoned));
-            self.close(Outcome::Abandoned);
+            // Whoever is still here at the curfew did not leave: it is we who do.
+            let outcome = if self.books.curfew.has_fallen() { Outcome::Failed } else { Outcome::Abandoned };
+            self.close(outcome);
         }
     }
 }
@@ -309,11 +321,12 @@ fn baseline(record: &Record, paces: &Paces) -> Option<Money> {
     if top.name == answer.model.name {
         return answer.cost;
     }
-    let busy = match top.price? {
-        Price::Tokens { .. } => Default::default(),
+    let price = top.price.as_ref()?.at(jiff::Timestamp::now())?;
+    let busy = match price {
+        Price::Tokens(_) => Default::default(),
         Price::Hour(_) => paces.expected(&top.name, answer.usage.total())?,
     };
-    top.price.map(|price| price.cost(&answer.usage, busy))
+    Some(price.cost(&answer.usage, busy))
 }
 
 /// Counts a request as under way for as long as it lives.

@@ -8,8 +8,12 @@
 //!                         loads, prices, purse ───┴→ Query ─policies→ Decision { Plan, Reason }
 //! ```
 //!
+//! - [`evaluate`]: how good a ranking is for routing.
 //! - [`features`]: a prompt as numbers.
+//! - [`numbers`]: elementary functions with the same bits everywhere.
 //! - [`prospects`]: how likely each class of model is to suffice, and how familiar the prompt is.
+//! - [`ridge`]: the fit that scorers are made by.
+//! - [`squares`]: small fits with few numbers.
 //! - [`scorers`]: features to prospects; one file a scorer.
 //! - [`query`]: everything a policy may know.
 //! - [`decision`]: everything a policy may say.
@@ -18,13 +22,17 @@
 
 pub mod cost;
 pub mod decision;
+pub mod evaluate;
 pub mod features;
+pub mod numbers;
 pub mod policies;
 pub mod prospects;
 pub mod query;
+pub mod ridge;
 pub mod scorers;
+pub mod squares;
 
-pub use cost::{Currency, Money, Price, Usage};
+pub use cost::{Currency, Money, Price, Tariff, Usage};
 pub use decision::{Decision, Plan, Reason, Rung};
 pub use features::{Features, Prompt, Role, Turn};
 pub use policies::Policy;

@@ -18,7 +18,17 @@ impl Chance {
 
 /// A class of models that fail on much the same requests, by size in parameters.
 #[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize, schemars::JsonSchema,
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    serde::Serialize,
+    serde::Deserialize,
+    schemars::JsonSchema,
 )]
 #[serde(rename_all = "snake_case")]
 pub enum Class {
@@ -40,7 +50,7 @@ impl Class {
 /// What a scorer foresees for one prompt.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Prospects {
-    /// By class, in the order of [`Class::ALL`]; never decreasing.
+    /// By class, in the order of [`Class::ALL`]. Mostly rising; on some prompts a larger model does worse.
     pub suffices: [Chance; 4],
     /// How close the prompt is to what the scorer was fitted on, 0..=1.
     pub familiarity: f64,

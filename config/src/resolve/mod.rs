@@ -5,6 +5,7 @@ mod endpoints;
 mod models;
 mod money;
 mod ports;
+mod prices;
 mod report;
 mod routes;
 
@@ -16,7 +17,7 @@ pub(crate) use report::Report;
 
 use crate::file::{File, LimitsFile, LogWord, StateFile, StateKind};
 use crate::written::Span;
-use crate::{Config, Env, Limits, LogFormat, Secret, State};
+use crate::{Config, EmbeddedState, Env, Limits, LogFormat, Secret, State};
 
 /// The configuration that a file describes; what is wrong with it is in `report`, and then the result is of no use.
 pub(crate) fn resolve(file: File, env: &Env<'_>, source: Option<&Path>, report: &mut Report) -> Config {
@@ -29,6 +30,7 @@ pub(crate) fn resolve(file: File, env: &Env<'_>, source: Option<&Path>, report: 
         listen,
         admin,
         currency: rates.currency,
+        time_zone: file.time_zone.map_or(jiff::tz::TimeZone::UTC, |zone| zone.0),
         models,
         routes,
         clients,
@@ -86,12 +88,19 @@ fn proxy(proxy: Secret, report: &mut Report) -> Option<Secret> {
 }
 
 fn state(file: Option<StateFile>, report: &mut Report) -> State {
+    const LEAST_SIZE: u64 = 1 << 20;
     match file {
         None | Some(StateFile::Word(_) | StateFile::Kind(StateKind::None(_))) => State::None,
         Some(StateFile::Kind(StateKind::Embedded(state))) => {
-            report
-                .warn("state", "this version keeps nothing on disk yet: budgets start anew when it restarts");
-            State::Embedded(state.path.unwrap_or_else(|| "xietong.db".to_owned()).into())
+            let at_most = state.at_most.map_or(1 << 30, |size| size.0);
+            if at_most < LEAST_SIZE {
+                report.fault("state.at_most", "must be at least 1MiB");
+            }
+            State::Embedded(EmbeddedState {
+                path: state.path.unwrap_or_else(|| "xietong.db".to_owned()).into(),
+                keep: positive(state.keep, Duration::from_secs(90 * 86_400), "state.keep", report),
+                at_most,
+            })
         }
     }
 }

@@ -4,9 +4,9 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use router_policies::{Class, Price};
+use router_policies::{Class, Tariff};
 
-use super::{Rates, Report, positive};
+use super::{Rates, Report, positive, prices};
 use crate::class::{by_place, by_size};
 use crate::file::{AcceptsWord, ModelFile, ProviderWord, TimeoutsFile, WholeAsWord};
 use crate::presets::{KnownModel, Preset, preset, presets};
@@ -204,10 +204,10 @@ impl Models<'_> {
         known: Option<&KnownModel>,
         path: &str,
         report: &mut Report,
-    ) -> Option<Price> {
+    ) -> Option<Tariff> {
         match (&file.price, known.and_then(|known| known.price.as_ref())) {
-            (Some(price), _) => self.rates.price(price, &key_path(path, "price"), report),
-            (None, Some(price)) => self.rates.price(price, &key_path(path, "preset"), report),
+            (Some(price), _) => prices::tariff(self.rates, price, &key_path(path, "price"), report),
+            (None, Some(price)) => prices::tariff(self.rates, price, &key_path(path, "preset"), report),
             (None, None) => {
                 report
                     .warn(&key_path(path, "price"), "is not known: what this model costs cannot be counted");

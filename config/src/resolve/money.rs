@@ -2,10 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use router_policies::{Currency, Money, Price};
+use router_policies::{Currency, Money};
 
 use super::Report;
-use crate::file::PriceFile;
 use crate::nearest::hint;
 use crate::problems::key_path;
 use crate::written::CurrencyCode;
@@ -43,7 +42,7 @@ impl Rates {
     }
 
     /// The amount in the currency of accounts, or a sentence why that cannot be had.
-    fn convert(&self, amount: f64, from: Currency) -> Result<Money, String> {
+    pub(crate) fn convert(&self, amount: f64, from: Currency) -> Result<Money, String> {
         let Some(rate) = self.rates.get(&from) else {
             let known = self.rates.keys().map(Currency::code);
             let hint = hint(from.code(), known);
@@ -54,44 +53,6 @@ impl Rates {
             ));
         };
         Money::from_units(amount * rate).ok_or_else(|| "is too large".to_owned())
-    }
-
-    /// A price; what is wrong with it is reported at `path` or below.
-    pub(crate) fn price(&self, file: &PriceFile, path: &str, report: &mut Report) -> Option<Price> {
-        let by_token = [("input", file.input), ("cached_input", file.cached_input), ("output", file.output)];
-        let some_token = by_token.iter().any(|(_, price)| price.is_some());
-        if report.spoilt(path) {
-            return None;
-        }
-        if file.hour.is_some() && some_token {
-            report.fault(path, "is either by the `hour` or by `input` and `output` tokens, not both");
-            return None;
-        }
-        let from = file.currency.map_or(self.currency, |code| code.0);
-        let mut money = |amount: f64| match self.convert(amount, from) {
-            Ok(money) => Some(money),
-            Err(fault) => {
-                report.fault(path, fault);
-                None
-            }
-        };
-        match (file.hour, file.input, file.output) {
-            (Some(hour), ..) => money(hour).map(Price::Hour),
-            (None, Some(input), Some(output)) => {
-                let (input, output) = (money(input)?, money(output)?);
-                let cached_input = file.cached_input.map_or(Some(input), money)?;
-                Some(Price::Tokens { input, cached_input, output })
-            }
-            (None, input, output) => {
-                let missing = match (input, output) {
-                    (None, None) => "names no price: it has `hour`, or `input` and `output`",
-                    (None, _) => "lacks `input`",
-                    _ => "lacks `output`",
-                };
-                report.fault(path, missing);
-                None
-            }
-        }
     }
 }
 

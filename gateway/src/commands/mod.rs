@@ -2,6 +2,8 @@
 
 pub mod check;
 pub mod completions;
+#[cfg(feature = "engine")]
+pub mod fetch;
 pub mod init;
 pub mod serve;
 
@@ -78,6 +80,8 @@ enum Command {
     Serve(serve::Args),
     Check(check::Args),
     Init(init::Args),
+    #[cfg(feature = "engine")]
+    Fetch(fetch::Args),
     Completions(completions::Args),
 }
 
@@ -87,6 +91,8 @@ pub fn main() -> ExitCode {
         Command::Serve(args) => serve::run(args),
         Command::Check(args) => check::run(&args),
         Command::Init(args) => init::run(&args),
+        #[cfg(feature = "engine")]
+        Command::Fetch(args) => fetch::run(&args),
         Command::Completions(args) => completions::run(&args),
     };
     match result {

@@ -19,6 +19,9 @@ impl Fixed {
         if ladder.contains(&self.model.as_str()) {
             return Vec::new();
         }
-        vec![("model", format!("`{}` is not a model of this route's ladder ({})", self.model, ladder.join(", ")))]
+        vec![(
+            "model",
+            format!("`{}` is not a model of this route's ladder ({})", self.model, ladder.join(", ")),
+        )]
     }
 }

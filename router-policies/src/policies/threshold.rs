@@ -43,7 +43,10 @@ impl Threshold {
         }
         if steps.is_empty() || steps.len() >= ladder.len().max(2) {
             let most = ladder.len().saturating_sub(1);
-            faults.push(("at", format!("a ladder of {} models has {most} steps, this lists {}", ladder.len(), steps.len())));
+            faults.push((
+                "at",
+                format!("a ladder of {} models has {most} steps, this lists {}", ladder.len(), steps.len()),
+            ));
         }
         if steps.windows(2).any(|pair| pair[0] > pair[1]) {
             faults.push(("at", "thresholds must not fall from one step to the next".to_owned()));
@@ -59,7 +62,8 @@ mod tests {
     use crate::{Chance, Decision, Features, Plan, Prompt, Standing};
 
     fn check(yaml_at: &str, smallest_suffices: f64, able: [bool; 3], expected: Option<(usize, &str)>) {
-        let policy: Policy = serde_json::from_str(&format!(r#"{{"kind":"threshold","at":{yaml_at}}}"#)).unwrap();
+        let policy: Policy =
+            serde_json::from_str(&format!(r#"{{"kind":"threshold","at":{yaml_at}}}"#)).unwrap();
         let features = Features::of(&Prompt::default());
         let chances = [smallest_suffices, 0.9, 0.95];
         let names = ["small", "middle", "large"];
@@ -74,7 +78,8 @@ mod tests {
             patience: std::time::Duration::from_secs(1),
             draw: 0.5,
         };
-        let got = policy.decide(&query).map(|Decision { plan: Plan::Ask(rung), reason }| (rung.0, reason.word()));
+        let got =
+            policy.decide(&query).map(|Decision { plan: Plan::Ask(rung), reason }| (rung.0, reason.word()));
         assert_eq!(got, expected, "at {yaml_at}, smallest suffices {smallest_suffices}, able {able:?}");
     }
 

@@ -1,2 +1,60 @@
-//! Fits the shipped scorer on labelled prompts.
-fn main() {}
+//! Fits the shipped scorer on labelled prompts, and measures what such fits are worth.
+//!
+//! Reproducible bit for bit: same data, same weights, on any machine.
+
+mod corpus;
+mod fit;
+mod report;
+mod sources;
+mod stem;
+mod targets;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+/// Fit the shipped scorer on labelled prompts.
+#[derive(Parser)]
+struct Arguments {
+    /// The folder of the labelled prompts (`*.jsonl.gz`).
+    #[arg(long)]
+    data: PathBuf,
+    /// Where to write the weights.
+    #[arg(long)]
+    out: Option<PathBuf>,
+    /// Measure fits on prompts held out, instead: `shipped`, `cold`.
+    #[arg(long)]
+    report: Option<report::What>,
+}
+
+fn main() -> ExitCode {
+    match run(&Arguments::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(words) => {
+            say(&words);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: &Arguments) -> Result<(), String> {
+    let (examples, label) = corpus::read(&arguments.data)?;
+    say(&label.join("\n"));
+    if let Some(what) = arguments.report {
+        report::report(what, &examples);
+    }
+    if let Some(out) = &arguments.out {
+        let all: Vec<_> = examples.iter().collect();
+        let bytes = fit::shipped(&all, label).write();
+        std::fs::write(out, &bytes).map_err(|error| format!("{}: {error}", out.display()))?;
+        say(&format!("{}: {} bytes", out.display(), bytes.len()));
+    }
+    Ok(())
+}
+
+/// A line on standard error. That it may be closed is no reason to fail.
+pub(crate) fn say(line: &str) {
+    use std::io::Write;
+    let _ = writeln!(std::io::stderr(), "{line}");
+}

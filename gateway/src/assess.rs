@@ -1,0 +1,207 @@
+//! A request and the state of the models → what a policy is asked, and its decision.
+
+use std::fmt;
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use gateway_config::{Fallback, Model, Provider, Route};
+use router_policies::scorers::{Scorer, shipped};
+use router_policies::{Chance, Decision, Features, Plan, Query, Reason, Rung, Standing};
+
+use crate::admit::Hints;
+use crate::error::{Failure, shown};
+use crate::protocol::{BadRequest, Chat};
+use crate::record::{Decided, Scores};
+use crate::request_id::RequestId;
+use crate::snapshot::Target;
+
+/// What is to be done with a request, and why.
+pub struct Assessment {
+    /// The decision and its scores.
+    pub decided: Decided,
+    /// The models of the ladder, from small to large.
+    pub ladder: Vec<Candidate>,
+    /// Where to go when a rung fails.
+    pub fallback: Fallback,
+    /// How long scoring took.
+    pub scoring: Option<Duration>,
+    /// The features, for those who ask why.
+    pub features: Option<Features>,
+}
+
+/// A model of the ladder as it stands for a request.
+pub struct Candidate {
+    /// The model.
+    pub model: Arc<Model>,
+    /// Whether it can serve the request.
+    pub able: bool,
+    /// The chance that its answer will do; `None` when nothing was scored.
+    pub suffices: Option<Chance>,
+}
+
+/// Assesses a request for what it named.
+///
+/// # Errors
+/// When no model can serve it, with each model's reason.
+pub fn assess(target: &Target, chat: &Chat, hints: &Hints, id: &RequestId) -> Result<Assessment, Failure> {
+    match target {
+        Target::Route(route) => assess_route(route, chat, hints, id),
+        Target::Model(model) => assess_model(model, chat, hints),
+    }
+}
+
+fn assess_model(model: &Arc<Model>, chat: &Chat, hints: &Hints) -> Result<Assessment, Failure> {
+    if let Some(why) = unfit(model, chat, hints) {
+        return Err(nothing_fits(&[(model, Some(why))]));
+    }
+    let decision = Decision { plan: Plan::Ask(Rung(0)), reason: Reason::NAMED };
+    Ok(Assessment {
+        decided: Decided { decision, scores: None },
+        ladder: vec![Candidate { model: Arc::clone(model), able: true, suffices: None }],
+        fallback: Fallback::None,
+        scoring: None,
+        features: None,
+    })
+}
+
+fn assess_route(
+    route: &Arc<Route>,
+    chat: &Chat,
+    hints: &Hints,
+    id: &RequestId,
+) -> Result<Assessment, Failure> {
+    let tiers = tiers(route, hints)?;
+    let judged: Vec<(&Arc<Model>, Option<Unfit>)> = route
+        .ladder
+        .iter()
+        .enumerate()
+        .map(|(at, model)| {
+            (model, if tiers.contains(&at) { unfit(model, chat, hints) } else { Some(Unfit::Tier) })
+        })
+        .collect();
+    let began = Instant::now();
+    let features = Features::of(&chat.prompt());
+    let prospects = shipped().foresee(&features);
+    let scoring = began.elapsed();
+    let standings: Vec<Standing<'_>> = judged
+        .iter()
+        .map(|(model, unfit)| Standing {
+            model: &model.name,
+            suffices: prospects.of(model.class),
+            able: unfit.is_none(),
+        })
+        .collect();
+    let query = Query {
+        features: &features,
+        familiarity: prospects.familiarity,
+        ladder: &standings,
+        purse: None,
+        patience: route.ladder.iter().map(|model| model.timeouts.total).max().unwrap_or_default(),
+        draw: id.draw(),
+    };
+    let decision = route.policy.decide(&query).ok_or_else(|| nothing_fits(&judged))?;
+    let scores =
+        Scores { difficulty: query.difficulty(), gain: query.gain(), familiarity: prospects.familiarity };
+    let ladder = judged
+        .iter()
+        .map(|(model, unfit)| Candidate {
+            model: Arc::clone(model),
+            able: unfit.is_none(),
+            suffices: Some(prospects.of(model.class)),
+        })
+        .collect();
+    Ok(Assessment {
+        decided: Decided { decision, scores: Some(scores) },
+        ladder,
+        fallback: route.fallback,
+        scoring: Some(scoring),
+        features: Some(features),
+    })
+}
+
+/// The rungs that the hints leave.
+fn tiers(route: &Route, hints: &Hints) -> Result<RangeInclusive<usize>, Failure> {
+    let position = |name: &Option<String>, header: &'static str, default: usize| match name {
+        None => Ok(default),
+        Some(name) => route.ladder.iter().position(|model| &model.name == name).ok_or_else(|| {
+            let message = format!("`{header}: {}` names no model of route `{}`.", shown(name), route.name);
+            Failure::BadRequest(BadRequest {
+                message,
+                param: Some(header.into()),
+                code: Some("unknown_tier"),
+            })
+        }),
+    };
+    let least = position(&hints.min_tier, "x-xietong-min-tier", 0)?;
+    let most = position(&hints.max_tier, "x-xietong-max-tier", route.ladder.len().saturating_sub(1))?;
+    Ok(least..=most)
+}
+
+/// Why a model cannot serve a request.
+enum Unfit {
+    Takes(&'static str),
+    NotLocal,
+    Tier,
+    Context { estimate: u64, context: u64 },
+    Engine(String),
+}
+
+/// How far the estimate of prompt tokens may lie over a context before it rules a model out; within it, the model's
+/// own count decides.
+const ESTIMATE_MARGIN: f64 = 1.3;
+
+fn unfit(model: &Model, chat: &Chat, hints: &Hints) -> Option<Unfit> {
+    if hints.local_only && !model.local {
+        return Some(Unfit::NotLocal);
+    }
+    let (needs, accepts) = (chat.needs(), &model.accepts);
+    let missing = [
+        (needs.image && !accepts.image, "images"),
+        (needs.audio && !accepts.audio, "audio"),
+        (needs.video && !accepts.video, "video"),
+        (needs.tools && !accepts.tools, "tools"),
+        (needs.json_schema && !accepts.json_schema, "JSON schemas"),
+    ];
+    if let Some((_, what)) = missing.iter().find(|(missing, _)| *missing) {
+        return Some(Unfit::Takes(what));
+    }
+    if let Some(context) = model.context {
+        let estimate = chat.prompt_tokens();
+        if estimate as f64 > context as f64 * ESTIMATE_MARGIN {
+            return Some(Unfit::Context { estimate, context });
+        }
+    }
+    match &model.provider {
+        Provider::Embedded(_) => chat.simple().err().map(|bad| Unfit::Engine(bad.message)),
+        Provider::Remote(_) => None,
+    }
+}
+
+fn nothing_fits(judged: &[(&Arc<Model>, Option<Unfit>)]) -> Failure {
+    let reasons = judged.iter().filter_map(|(model, unfit)| Some((model, unfit.as_ref()?)));
+    let reasons: Vec<String> = reasons.map(|(model, unfit)| format!("{}: {unfit}", model.name)).collect();
+    let all = |test: fn(&Unfit) -> bool| judged.iter().all(|(_, unfit)| unfit.as_ref().is_some_and(test));
+    let words = format!("No model that may answer can serve this request ({}).", reasons.join("; "));
+    if all(|unfit| matches!(unfit, Unfit::Context { .. })) {
+        Failure::TooLong(None)
+    } else if judged.iter().any(|(_, unfit)| matches!(unfit, Some(Unfit::NotLocal))) {
+        Failure::NothingLocal(words)
+    } else {
+        Failure::NothingFits(words)
+    }
+}
+
+impl fmt::Display for Unfit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Takes(what) => write!(f, "takes no {what}"),
+            Self::NotLocal => f.write_str("is not local"),
+            Self::Tier => f.write_str("is ruled out by the tier asked for"),
+            Self::Context { estimate, context } => {
+                write!(f, "about {estimate} tokens do not fit its context of {context}")
+            }
+            Self::Engine(why) => f.write_str(why.trim_end_matches('.')),
+        }
+    }
+}

@@ -1,0 +1,46 @@
+//! Times features and scores on prompts of 4,000 characters and counts allocations:
+//! `cargo run --release -p router-policies --example scoring [-- FILE]`, FILE holding a prompt a line.
+
+// A benchmark is for people to read.
+#![allow(clippy::print_stdout)]
+
+use std::time::Instant;
+
+use router_policies::scorers::{Scorer, shipped};
+use router_policies::{Features, Prompt};
+
+/// Prompts that are timed.
+const PROMPTS: usize = 20_000;
+const CHARS: usize = 4_000;
+
+fn main() {
+    let texts = texts();
+    let scorer = shipped();
+    let mut times = Vec::with_capacity(PROMPTS);
+    let mut grams = 0;
+    for at in 0..PROMPTS {
+        let text = &texts[at % texts.len()];
+        let began = Instant::now();
+        let features = Features::of(&Prompt::from_text(text.as_str()));
+        let prospects = scorer.foresee(&features);
+        times.push(began.elapsed().as_nanos());
+        grams += features.grams.len();
+        std::hint::black_box(prospects);
+    }
+    times.sort_unstable();
+    let micros = |share: f64| times[(share * (PROMPTS - 1) as f64) as usize] as f64 / 1000.0;
+    println!("{PROMPTS} prompts of {CHARS} characters, {} grams each", grams / PROMPTS);
+    println!("p50 {:.1} µs, p99 {:.1} µs, most {:.1} µs", micros(0.5), micros(0.99), micros(1.0));
+}
+
+/// Different texts of [`CHARS`] characters: the lines of a file in turn, or made-up words.
+fn texts() -> Vec<String> {
+    let lines: Vec<String> = match std::env::args().nth(1) {
+        Some(path) => std::fs::read_to_string(path).unwrap_or_default().lines().map(str::to_owned).collect(),
+        None => (0..2000u32).map(|at| format!("word{} the {} of", at * 7919 % 4001, at % 97)).collect(),
+    };
+    let joined = lines.join("\n");
+    let chars: Vec<char> = joined.chars().collect();
+    let count = (chars.len() / CHARS).clamp(1, 500);
+    (0..count).map(|at| chars.iter().cycle().skip(at * CHARS).take(CHARS).collect()).collect()
+}

@@ -1,0 +1,14 @@
+//! Money, prices and token counts. All arithmetic is in whole nano-units and saturates; nothing here is a float
+//! once it has been read, and the time of a price comes in as an argument.
+
+mod holidays;
+mod money;
+mod price;
+mod tariff;
+mod usage;
+
+pub use holidays::{Holidays, PRC, PRC_SOURCE};
+pub use money::{Currency, Money};
+pub use price::{Price, Rates, Tier, Tiers};
+pub use tariff::{Days, Hours, Tariff, Term, Window};
+pub use usage::Usage;

@@ -1,0 +1,77 @@
+//! Hashed words and word pairs (Chinese: characters, pairs and triples of them).
+
+use super::tokens::{Kind, Token, pair};
+
+/// How many slots the weights of a scorer have for grams.
+pub const SLOTS: usize = 1 << 16;
+
+/// The hash of a word or of neighbouring words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Gram(pub u32);
+
+impl Gram {
+    /// Its slot among the weights, below [`SLOTS`].
+    pub fn slot(self) -> usize {
+        (self.0 >> 16) as usize
+    }
+}
+
+/// The grams of a text, each slot once, in the order of first appearance.
+pub(super) fn grams(tokens: &[Token]) -> Vec<Gram> {
+    let mut seen = vec![0u64; SLOTS / 64];
+    let mut grams = Vec::with_capacity(tokens.len() * 2 + 8);
+    let mut add = |hash: u64| {
+        let gram = Gram((mixed(hash) >> 32) as u32);
+        let (word, bit) = (gram.slot() / 64, 1 << (gram.slot() % 64));
+        if seen[word] & bit == 0 {
+            seen[word] |= bit;
+            grams.push(gram);
+        }
+    };
+    for (at, token) in tokens.iter().enumerate() {
+        add(token.hash);
+        let Some(next) = tokens.get(at + 1) else { continue };
+        let two = pair(token.hash, next.hash);
+        add(two);
+        let Some(third) = tokens.get(at + 2) else { continue };
+        if [token, next, third].iter().all(|token| token.kind == Kind::Ideograph) {
+            add(pair(two, third.hash));
+        }
+    }
+    grams
+}
+
+/// Spreads the bits; the last step of splitmix64.
+fn mixed(hash: u64) -> u64 {
+    let hash = (hash ^ (hash >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let hash = (hash ^ (hash >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    hash ^ (hash >> 31)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tokens::tokens;
+    use super::*;
+
+    fn count(text: &str) -> usize {
+        grams(&tokens(&text.chars().collect::<Vec<_>>())).len()
+    }
+
+    #[test]
+    fn words_pairs_and_triples_of_ideographs() {
+        assert_eq!(count("one"), 1);
+        assert_eq!(count("one two"), 3);
+        assert_eq!(count("one two three"), 5);
+        assert_eq!(count("求证明"), 6);
+        assert_eq!(count("one one one one"), 2);
+        assert_eq!(count(""), 0);
+    }
+
+    #[test]
+    fn hashes_stay_as_they_are_for_the_sake_of_shipped_weights() {
+        let found = grams(&tokens(&"prove 它".chars().collect::<Vec<_>>()));
+        assert_eq!(found.iter().map(|gram| gram.0).collect::<Vec<_>>(), PINNED);
+    }
+
+    const PINNED: [u32; 3] = [1218511944, 1575212765, 761968892];
+}

@@ -1,0 +1,91 @@
+//! A prompt as numbers: some fifty readable ones, and the hashes of its words and word pairs.
+//!
+//! Linear in the text and bounded: of long texts the beginning and the end are read. Safe on any Unicode.
+
+mod grams;
+mod lexicon;
+mod options;
+mod readable;
+mod sample;
+mod tokens;
+mod wrapper;
+
+use std::borrow::Cow;
+
+pub use grams::{Gram, SLOTS};
+pub use readable::{COUNT, NAMES};
+
+/// Who speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// The operator's instructions (`system`, `developer`).
+    System,
+    /// The human.
+    User,
+    /// The model.
+    Assistant,
+    /// What a tool gave back.
+    Tool,
+}
+
+/// One message of a conversation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Turn<'a> {
+    /// Who speaks.
+    pub role: Role,
+    /// The text, without images and other parts.
+    pub text: Cow<'a, str>,
+}
+
+/// What a scorer reads of a request.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Prompt<'a> {
+    /// The conversation, oldest first.
+    pub turns: Vec<Turn<'a>>,
+    /// How many tools are offered.
+    pub tools: usize,
+    /// Whether a structured answer (JSON, a schema) is asked for.
+    pub structured: bool,
+    /// How many images, sounds or films are attached.
+    pub attachments: usize,
+}
+
+impl<'a> Prompt<'a> {
+    /// A single question without anything around it.
+    pub fn from_text(text: impl Into<Cow<'a, str>>) -> Self {
+        Self { turns: vec![Turn { role: Role::User, text: text.into() }], ..Self::default() }
+    }
+}
+
+/// The features of a prompt.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Features {
+    /// Characters in the last human turn, wrapper text left out.
+    pub chars: usize,
+    /// The readable features, in the order of [`NAMES`].
+    pub readable: [f32; COUNT],
+    /// The words and word pairs, each once, in the order of their first appearance.
+    pub grams: Vec<Gram>,
+}
+
+impl Features {
+    /// Reads a prompt. Linear in its text, bounded by sampling.
+    pub fn of(prompt: &Prompt<'_>) -> Self {
+        let sample = sample::Sample::of(prompt);
+        let tokens = tokens::tokens(&sample.chars);
+        let grams = grams::grams(&tokens);
+        let readable = readable::readable(prompt, &sample, &tokens);
+        Self { chars: sample.length, readable, grams }
+    }
+
+    /// The readable features by name.
+    pub fn named(&self) -> impl Iterator<Item = (&'static str, f32)> + '_ {
+        NAMES.iter().copied().zip(self.readable)
+    }
+}
+
+impl Default for Features {
+    fn default() -> Self {
+        Self { chars: 0, readable: [0.0; COUNT], grams: Vec::new() }
+    }
+}

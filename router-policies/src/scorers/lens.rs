@@ -1,0 +1,145 @@
+//! How a scorer looks at features: grams weighed by rarity, readable features through random cosines.
+
+use super::bytes::{Reader, Writer};
+use crate::features::{COUNT, Features, SLOTS};
+use crate::numbers::cos;
+
+/// How many random cosines stand for the readable features. They approximate a Gaussian kernel (Rahimi and Recht,
+/// 2007), so that a linear fit on them is a smooth fit on the features.
+pub const WAVES: usize = 256;
+/// Numbers a dense part has: a constant and the waves.
+pub const DENSE: usize = WAVES + 1;
+/// The weight of the readable features against the grams in the kernel.
+const READABLE_WEIGHT: f32 = 1.0;
+/// Standardised features are held within this many deviations, so that no odd prompt runs away.
+const REACH: f32 = 4.0;
+
+/// A prompt as a scorer sees it: a sparse part of unit length and a dense part.
+#[derive(Debug, Clone, Default)]
+pub struct Sight {
+    /// Slots of the grams, each with its weight; the squares add up to 1.
+    pub grams: Vec<(u16, f32)>,
+    /// A constant and the waves.
+    pub dense: Vec<f32>,
+}
+
+/// How rare each slot's grams are, and what is usual of the readable features.
+#[derive(Debug, Clone)]
+pub struct Lens {
+    /// Inverse document frequency in sixteenths.
+    rarity: Vec<u8>,
+    mean: [f32; COUNT],
+    scale: [f32; COUNT],
+    /// Directions and phases of the waves, the direction's components [`WAVES`] apart.
+    directions: Vec<f32>,
+    phases: Vec<f32>,
+}
+
+impl Lens {
+    /// Learns what is usual from prompts.
+    pub fn fit<'a>(prompts: impl Iterator<Item = &'a Features> + Clone) -> Self {
+        let mut documents = vec![0u32; SLOTS];
+        let mut count = 0u32;
+        let mut sums = [(0.0f64, 0.0f64); COUNT];
+        for features in prompts {
+            count += 1;
+            for gram in &features.grams {
+                documents[gram.slot()] += 1;
+            }
+            for (sum, &value) in sums.iter_mut().zip(&features.readable) {
+                sum.0 += f64::from(value);
+                sum.1 += f64::from(value) * f64::from(value);
+            }
+        }
+        let all = f64::from(count.max(1));
+        let rarity = |&seen: &u32| {
+            let idf = 1.0 + crate::numbers::ln((1.0 + all) / (1.0 + f64::from(seen)));
+            (idf * 16.0).round().clamp(1.0, 255.0) as u8
+        };
+        let mean = sums.map(|(sum, _)| (sum / all) as f32);
+        let scale = sums.map(|(sum, squares)| {
+            let deviation = (squares / all - (sum / all) * (sum / all)).max(0.0).sqrt();
+            if deviation > 1e-3 { (1.0 / deviation) as f32 } else { 0.0 }
+        });
+        Self::new(documents.iter().map(rarity).collect(), mean, scale)
+    }
+
+    fn new(rarity: Vec<u8>, mean: [f32; COUNT], scale: [f32; COUNT]) -> Self {
+        let mut draws = Draws(0x5851_f42d_4c95_7f2d);
+        // A Gaussian kernel of width √COUNT: directions with variance 1/COUNT.
+        let spread = 1.0 / (COUNT as f64).sqrt();
+        let directions = (0..COUNT * WAVES).map(|_| (draws.normal() * spread) as f32).collect();
+        let phases = (0..WAVES).map(|_| (draws.uniform() * std::f64::consts::TAU) as f32).collect();
+        Self { rarity, mean, scale, directions, phases }
+    }
+
+    /// Looks at a prompt.
+    pub fn see(&self, features: &Features) -> Sight {
+        let weight = |slot: usize| f32::from(self.rarity[slot]) / 16.0;
+        let square: f32 = features.grams.iter().map(|gram| weight(gram.slot()) * weight(gram.slot())).sum();
+        let norm = if square > 0.0 { 1.0 / square.sqrt() } else { 0.0 };
+        let grams =
+            features.grams.iter().map(|gram| (gram.slot() as u16, weight(gram.slot()) * norm)).collect();
+        Sight { grams, dense: self.dense(features) }
+    }
+
+    fn dense(&self, features: &Features) -> Vec<f32> {
+        let mut angles = self.phases.clone();
+        for (at, &value) in features.readable.iter().enumerate() {
+            let value = ((value - self.mean[at]) * self.scale[at]).clamp(-REACH, REACH);
+            if value == 0.0 {
+                continue;
+            }
+            let directions = &self.directions[at * WAVES..(at + 1) * WAVES];
+            for (angle, direction) in angles.iter_mut().zip(directions) {
+                *angle += value * direction;
+            }
+        }
+        let height = (2.0 * READABLE_WEIGHT / WAVES as f32).sqrt();
+        std::iter::once(1.0).chain(angles.into_iter().map(|angle| cos(angle) * height)).collect()
+    }
+
+    /// As bytes, for shipping.
+    pub fn write(&self, to: &mut Writer) {
+        to.bytes(&self.rarity);
+        to.floats(&self.mean);
+        to.floats(&self.scale);
+    }
+
+    /// From bytes.
+    pub fn read(from: &mut Reader<'_>) -> Option<Self> {
+        let rarity = from.bytes(SLOTS)?.to_vec();
+        let mean = from.floats(COUNT)?.try_into().ok()?;
+        let scale = from.floats(COUNT)?.try_into().ok()?;
+        Some(Self::new(rarity, mean, scale))
+    }
+}
+
+/// Reproducible draws (splitmix64).
+#[derive(Debug, Clone)]
+pub struct Draws(pub u64);
+
+impl Draws {
+    /// Uniform over all 64-bit numbers.
+    pub fn bits(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let bits = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        bits ^ (bits >> 31)
+    }
+
+    /// Uniform in 0..1.
+    pub fn uniform(&mut self) -> f64 {
+        (self.bits() >> 11) as f64 / (1u64 << 53) as f64
+    }
+
+    /// Uniform in 0..below.
+    pub fn below(&mut self, below: usize) -> usize {
+        ((u128::from(self.bits()) * below as u128) >> 64) as usize
+    }
+
+    /// Close to normal: the sum of twelve uniform draws, less six.
+    pub fn normal(&mut self) -> f64 {
+        (0..12).map(|_| self.uniform()).sum::<f64>() - 6.0
+    }
+}

@@ -1,0 +1,80 @@
+//! The labelled prompts: files of JSON lines, gzip'd, one a source.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+
+use flate2::read::GzDecoder;
+use router_policies::{Features, Prompt};
+
+use crate::sources::{Kind, Source, kind_of};
+use crate::stem::stem;
+
+/// One labelled prompt.
+pub(crate) struct Example {
+    pub(crate) source: Source,
+    /// What kind of prompt it is; `None` for prompts of no kind that has labels.
+    pub(crate) kind: Option<Kind>,
+    /// Whether it is of a kind that no expert answers for.
+    pub(crate) stranger: bool,
+    pub(crate) features: Features,
+    /// The hash of its normalised question stem: what the split goes by.
+    pub(crate) stem: u64,
+    /// The prompt's text, for calibration trials.
+    pub(crate) text: String,
+    /// Quality by model.
+    pub(crate) scores: BTreeMap<String, f64>,
+}
+
+#[derive(serde::Deserialize)]
+struct Line {
+    query: String,
+    #[serde(default)]
+    task: String,
+    sub: Option<String>,
+    #[serde(default)]
+    contaminated: bool,
+    scores: BTreeMap<String, f64>,
+}
+
+/// Reads all sources. A line a file says what was read, for the weights' label.
+pub(crate) fn read(folder: &Path) -> Result<(Vec<Example>, Vec<String>), String> {
+    let mut examples = Vec::new();
+    let mut label = Vec::new();
+    for source in Source::ALL {
+        let path = folder.join(source.file());
+        let file = File::open(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+        let (before, mut sum) = (examples.len(), 0xcbf2_9ce4_8422_2325u64);
+        for line in BufReader::new(GzDecoder::new(file)).lines() {
+            let line = line.map_err(|error| format!("{}: {error}", path.display()))?;
+            sum = line.bytes().fold(sum, |sum, byte| (sum ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+            let line: Line =
+                serde_json::from_str(&line).map_err(|error| format!("{}: {error}", path.display()))?;
+            // RouteLLM leaves out what its training data contain.
+            if !line.contaminated {
+                examples.push(example(source, line));
+            }
+        }
+        let rows = examples.len() - before;
+        label.push(format!("{} {rows} rows fnv1a:{sum:016x} {}", source.file(), source.origin()));
+    }
+    Ok((examples, label))
+}
+
+fn example(source: Source, line: Line) -> Example {
+    let features = Features::of(&Prompt::from_text(line.query.as_str()));
+    let kind = kind_of(source, &line.task);
+    let sub = line.sub.as_deref().unwrap_or_default();
+    let chinese = ["gaokao", "jec", "logiqa-zh"].iter().any(|name| sub.starts_with(name));
+    let stranger = source == Source::Unlabelled && !chinese;
+    Example {
+        source,
+        kind,
+        stranger,
+        features,
+        stem: stem(&line.query),
+        text: line.query,
+        scores: line.scores,
+    }
+}
