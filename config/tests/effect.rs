@@ -7,8 +7,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use gateway_config::{
-    Config, Large, Provider, Remote, Starter, State, WholeAs, builtin, from_str, known_providers, load,
-    redacted,
+    Config, EmbeddedState, Large, Provider, Remote, Starter, State, WholeAs, builtin, from_str,
+    known_providers, load, redacted,
 };
 use proptest::prelude::*;
 use router_policies::{Class, Money, Price, Tariff};
@@ -62,7 +62,14 @@ fn the_example_means_what_it_says() {
     assert_eq!(config.clients[1].key.0[..2], [0x2c, 0x26]);
     assert!(config.clients[1].local_only && config.clients[0].hints);
     assert_eq!(config.limits.body, 32 << 20);
-    assert_eq!(config.state, State::None);
+    assert_eq!(
+        config.state,
+        State::Embedded(EmbeddedState {
+            path: "xietong.db".into(),
+            keep: Duration::from_secs(90 * 86_400),
+            at_most: 1 << 30
+        })
+    );
 }
 
 /// A schema is what editors complete and mark by: it must fit the example, and be the one of these types.

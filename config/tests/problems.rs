@@ -180,11 +180,11 @@ fn prices() {
     price("{input: 1, output: 1, tiers: [{input: 2}]}", &[("models[1].price.tiers[0].above", "is missing")]);
     price(
         "{input: 1, output: 1, windows: [{hours: ['22:00-06:00']}]}",
-        &[("models[1].price.windows[0].hours", "two")],
+        &[("models[1].price.windows[0].hours[0]", "two")],
     );
     price(
         "{input: 1, output: 1, windows: [{days: [funday]}]}",
-        &[("models[1].price.windows[0].days", "mon-fri")],
+        &[("models[1].price.windows[0].days[0]", "mon-fri")],
     );
     price("{input: 1, output: 1, from: 2026-02-30}", &[("models[1].price.from", "2026-12-01")]);
     price(
