@@ -64,8 +64,8 @@ fn report(what: &str, run: &Run) {
     let read = run.usage.prompt_tokens - run.usage.cached_tokens;
     let per_second = |tokens: u32, time: Duration| f64::from(tokens) / time.as_secs_f64();
     println!(
-        "{what}: first token after {:.0?} ({read} of {} prompt tokens read, {:.0}/s), then {:.1} tokens/s",
-        run.first,
+        "{what}: first token after {} ms ({read} of {} prompt tokens read, {:.0}/s), then {:.1} tokens/s",
+        run.first.as_millis(),
         run.usage.prompt_tokens,
         per_second(read, run.first),
         per_second(run.usage.completion_tokens.saturating_sub(1), run.rest),

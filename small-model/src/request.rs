@@ -51,7 +51,8 @@ pub struct Sampling {
     /// Tokens less likely than this share of the likeliest are left out, 0 to 1. Default 0.05,
     /// llama.cpp's.
     pub min_p: Option<f32>,
-    /// The same seed, prompt, engine and number of threads give the same answer. Default: drawn anew.
+    /// The same seed gives the same answer to the same prompt, if the engine answers nothing else meanwhile, has nothing
+    /// of the prompt in its cache, and has the same number of threads. Default: drawn anew.
     pub seed: Option<u64>,
     /// Taken once from the logit of each token already in the answer, −2 to 2. Default 0.
     pub presence_penalty: Option<f32>,
