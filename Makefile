@@ -25,4 +25,4 @@ fmt lint small unit docs deny python: ## One step of `make test`
 	@.ci/check $@
 
 overhead: ## Measure what the gateway adds to a request and to a chunk
-	@cargo run --quiet --locked --release --package end-to-end --bin overhead
+	@cargo run --quiet --locked --release --package end-to-end --no-default-features --bin overhead >/dev/null

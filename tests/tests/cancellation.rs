@@ -90,6 +90,13 @@ async fn with_a_byte_that_nobody_has_read() {
     }
 }
 
+/// A whole answer has no heartbeat; the end of its client is found all the same.
+#[tokio::test(start_paused = true)]
+async fn a_whole_answer_with_a_byte_that_nobody_has_read() {
+    let took = leave_after(Script::default().stall(), openai::ask("auto", "x"), 0, b"G", false).await;
+    assert!(took <= Duration::from_secs(1), "{took:?}");
+}
+
 /// In real time, mid-stream: 99 of 100 within 100 ms.
 #[tokio::test]
 async fn quickly() {
