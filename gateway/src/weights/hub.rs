@@ -131,7 +131,7 @@ mod tests {
         });
         let entry = Entry { bytes: FILE.len() as u64, ..ENTRIES[0] };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let result = runtime.block_on(fetch(&url, &entry, &part, &mut Progress::new()));
+        let result = runtime.block_on(fetch(&url, &entry, &part, &Progress::new()));
         let asked = host.join().unwrap();
         let asked = asked.lines().find_map(|line| line.strip_prefix("range: "));
         assert_eq!(asked, range);
