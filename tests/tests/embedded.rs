@@ -15,7 +15,8 @@ fn weights() -> Option<PathBuf> {
         return None;
     }
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/SmolLM2-135M-Instruct.Q4_1.gguf");
-    let words = "fetch the weights with `xietong fetch smollm2-135m`, or set XIETONG_NO_WEIGHTS=1 to pass this over";
+    let words =
+        "fetch the weights with `xietong fetch smollm2-135m`, or set XIETONG_NO_WEIGHTS=1 to pass this over";
     assert!(file.exists(), "{} is missing: {words}", file.display());
     Some(file)
 }
