@@ -45,6 +45,9 @@ pub struct Account {
     /// What a prompt and the longest possible answer take, in tokens: the bound of an attempt whose end is unknown.
     bound: Usage,
     tally: Tally,
+    /// What the client got of an answer that another model went on with; `None` where there is no such answer.
+    before: Option<Usage>,
+    resumed: bool,
     under_way: Option<Instant>,
     closed: bool,
     _in_flight: InFlight,
@@ -113,6 +116,8 @@ impl Account {
             times,
             bound: Usage::default(),
             tally: Tally::default(),
+            before: None,
+            resumed: false,
             under_way: None,
             closed: false,
         }
@@ -224,6 +229,20 @@ impl Account {
         self.note_detail(setback);
     }
 
+    /// The attempt under way goes on with an answer that broke off: with the rest of it alone, or, if `whole`, by giving
+    /// all of it again, of which the client gets what it has not seen.
+    pub fn resume(&mut self, whole: bool) {
+        let broken = self.record.answer().map(|attempt| attempt.usage);
+        self.before = broken.filter(|_| !whole);
+        self.resumed = true;
+        self.record.answered_by = self.record.attempts.len().checked_sub(1);
+    }
+
+    /// The attempt under way is given up for what it says, not for how it does; what it said so far may be billed.
+    pub fn set_aside(&mut self, word: &'static str) {
+        self.end_attempt(word, self.usage(), Some(Waste::Retried));
+    }
+
     /// The cost of all attempts so far; `None` when one has no known price.
     pub fn cost(&self) -> Option<Money> {
         self.record.cost()
@@ -231,7 +250,14 @@ impl Account {
 
     /// What the client is told of tokens and cost; final once the attempt is settled.
     pub fn final_usage(&self) -> FinalUsage {
-        FinalUsage { usage: self.usage(), cost: self.cost(), resumed: false }
+        let now = self.usage();
+        let usage = self.before.map_or(now, |before| Usage {
+            output: before.output.saturating_add(now.output),
+            reasoning: before.reasoning.saturating_add(now.reasoning),
+            estimated: before.estimated || now.estimated,
+            ..before
+        });
+        FinalUsage { usage, cost: self.cost(), resumed: self.resumed }
     }
 
     /// Closes the account of an answer that the client got whole.
@@ -246,12 +272,6 @@ impl Account {
             self.record.status = failure.status();
         }
         self.close(failure.outcome());
-    }
-
-    /// Closes the account of an answer that broke off after its first byte; `failure` is what the client was told.
-    pub fn close_cut(mut self, failure: &Failure) {
-        self.record.error = Some(failure.code());
-        self.close(Outcome::Cut);
     }
 
     fn note_detail(&mut self, setback: &Setback) {
@@ -300,7 +320,14 @@ impl Drop for Account {
             let usage = if self.record.answered_by.is_some() { self.usage() } else { self.bound_of_prompt() };
             self.end_attempt("abandoned", usage, Some(Waste::Abandoned));
             // Whoever is still here at the curfew did not leave: it is we who do.
-            let outcome = if self.books.curfew.has_fallen() { Outcome::Failed } else { Outcome::Abandoned };
+            let outcome = match (self.books.curfew.has_fallen(), self.record.answered_by) {
+                (false, _) => Outcome::Abandoned,
+                (true, None) => Outcome::Failed,
+                (true, Some(_)) => Outcome::Cut,
+            };
+            if outcome != Outcome::Abandoned {
+                self.record.error = Some(Failure::Stopping.code());
+            }
             self.close(outcome);
         }
     }

@@ -21,6 +21,7 @@ mod admit;
 mod api;
 mod assess;
 mod body;
+mod curfew;
 mod dispatch;
 mod error;
 mod gateway;
@@ -55,6 +56,9 @@ pub use crate::server::bind;
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// The commit of this build, or `unknown`.
 pub const COMMIT: &str = env!("XIETONG_COMMIT");
+
+/// How long a client that does not read holds an answer, as with Envoy's idle streams.
+const STALL: std::time::Duration = std::time::Duration::from_secs(5 * 60);
 
 /// The two ports, bound by the caller.
 #[derive(Debug)]
@@ -104,7 +108,12 @@ pub async fn run_with(
     let _ = rustls::crypto::ring::default_provider().install_default();
     let metrics = Arc::new(metrics::Metrics::new()?);
     let log = Log::to_stdout(metrics.log_dropped.with_label_values::<&str>(&[]));
-    let books = account::Books { metrics, log: log.clone(), paces: Arc::default() };
+    let books = account::Books {
+        metrics,
+        log: log.clone(),
+        paces: Arc::default(),
+        curfew: curfew::Curfew::default(),
+    };
     // Loading weights takes seconds of a thread.
     let built = tokio::task::spawn_blocking(move || gateway::Gateway::new(config, books)).await;
     let gateway = built.unwrap_or_else(|_| Err(vec!["loading the models panicked".to_owned()]));
@@ -127,6 +136,7 @@ async fn serve(
         head: config.limits.head,
         connections: config.limits.connections,
         grace: config.grace,
+        stall: STALL,
     };
     let (stop, stopped) = watch::channel(false);
     let on = |mut stopped: watch::Receiver<bool>| async move {
@@ -134,7 +144,8 @@ async fn serve(
     };
     let data = {
         let gateway = Arc::clone(gateway);
-        server::serve(listeners.data, limits, on(stopped.clone()), move |request| {
+        let curfew = gateway.books.curfew.clone();
+        server::serve(listeners.data, limits, on(stopped.clone()), curfew, move |request| {
             api::answer(Arc::clone(&gateway), request)
         })
     };
@@ -144,7 +155,7 @@ async fn serve(
         let admin = admin::Admin { gateway: Arc::clone(gateway), reloader: Arc::clone(reloader) };
         let limits =
             server::PortLimits { connections: 256, grace: std::time::Duration::from_secs(1), ..limits };
-        server::serve(listeners.admin, limits, on(ended), move |request| {
+        server::serve(listeners.admin, limits, on(ended), curfew::Curfew::default(), move |request| {
             admin::answer(admin.clone(), request)
         })
     };

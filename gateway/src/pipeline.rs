@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use gateway_config::Resume;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, header};
 use hyper::body::Incoming;
 use router_policies::Money;
@@ -20,7 +21,7 @@ use crate::error::Failure;
 use crate::gateway::Gateway;
 use crate::protocol::Chat;
 use crate::record::{Asked, Call, Decided, Record};
-use crate::relay::Relay;
+use crate::relay::{Manner, Relay};
 use crate::request_id::RequestId;
 use crate::snapshot::{Snapshot, Target};
 
@@ -34,8 +35,15 @@ pub async fn chat(
     let snapshot = gateway.snapshot();
     let mut account = gateway.account(&snapshot, id, Call::Chat, arrived);
     match prepare(&snapshot, request, &mut account).await {
-        Ok(job) if job.chat.stream() => stream(&snapshot, job, account).await,
-        Ok(job) => whole(job, account).await,
+        Ok(job) if job.chat.stream() => stream(&gateway, &snapshot, job, account).await,
+        Ok(job) => {
+            let (curfew, id) = (&gateway.books.curfew, account.record.id.clone());
+            tokio::select! {
+                biased;
+                response = whole(job, account) => response,
+                () = curfew.fallen() => Failure::Stopping.response(&id),
+            }
+        }
         Err(failure) => refuse(account, &failure),
     }
 }
@@ -61,7 +69,10 @@ async fn prepare(
     account.record.decided = Some(assessment.decided);
     account.record.scoring = assessment.scoring;
     account.bound(chat.prompt_tokens(), longest_answer(&assessment, &chat));
-    job(snapshot, assessment, chat, &caller, &head.headers, account).ok_or(Failure::Internal)
+    let resume = matches!(&target, Target::Route(route) if route.resume == Resume::Auto);
+    job(snapshot, assessment, chat, &caller, &head.headers, account)
+        .map(|job| Job { resume, ..job })
+        .ok_or(Failure::Internal)
 }
 
 fn target(snapshot: &Snapshot, caller: &Caller, chat: &Chat) -> Result<Target, Failure> {
@@ -93,6 +104,7 @@ fn job(
         fallback: assessment.fallback,
         on_behalf: caller.name().into(),
         id: account.record.id.clone(),
+        resume: false,
         trace: trace_context(headers),
     })
 }
@@ -127,14 +139,16 @@ async fn whole(job: Job, account: Account) -> Response<Body> {
     }
 }
 
-async fn stream(snapshot: &Snapshot, job: Job, account: Account) -> Response<Body> {
-    let (include_usage, heartbeat) = (job.chat.include_usage(), snapshot.config.limits.heartbeat);
+async fn stream(gateway: &Gateway, snapshot: &Snapshot, job: Job, account: Account) -> Response<Body> {
+    let heartbeat = snapshot.config.limits.heartbeat;
+    let manner =
+        Manner { include_usage: job.chat.include_usage(), heartbeat, curfew: gateway.books.curfew.waiter() };
     let first = job.ladder.get(job.plan.first().0).map(|rung| rung.pool.model.name.clone());
     let preface = Preface::of(&account.record);
     let mut dispatched = Box::pin(dispatch(job, account));
     // Most answers begin before the first heartbeat; until then an error still has a status of its own.
     let Ok((result, mut account)) = timeout(heartbeat, &mut dispatched).await else {
-        let relay = Relay::waiting(dispatched, include_usage, heartbeat);
+        let relay = Relay::waiting(dispatched, manner);
         let mut response = Response::new(Body::Stream(Box::pin(relay)));
         preface.write(response.headers_mut(), HeaderMap::new(), "text/event-stream");
         preface.decision(response.headers_mut(), first.as_deref(), 1);
@@ -144,7 +158,7 @@ async fn stream(snapshot: &Snapshot, job: Job, account: Account) -> Response<Bod
         Ok(Committed { headers, model, answer: Standing::Begun(begun) }) => {
             let attempts = account.record.attempts.len();
             account.head_sent(200);
-            let relay = Relay::begun(begun, account, include_usage, heartbeat);
+            let relay = Relay::begun(begun, account, manner);
             let mut response = Response::new(Body::Stream(Box::pin(relay)));
             preface.write(response.headers_mut(), headers, "text/event-stream");
             preface.decision(response.headers_mut(), Some(&model.name), attempts);

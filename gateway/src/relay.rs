@@ -12,9 +12,10 @@ use futures_util::StreamExt;
 use tokio::time::{Instant, Sleep, sleep_until, timeout};
 
 use crate::account::Account;
-use crate::dispatch::{Begun, Settlement, Standing};
+use crate::curfew::Waiter;
+use crate::dispatch::{Begun, Resume, Resumed, Settlement, Standing};
 use crate::error::Failure;
-use crate::protocol::{self, Chunk, DONE, Stamp, What};
+use crate::protocol::{self, Chunk, DONE, Delta, Piece, Stamp, What};
 use crate::setback::{Happened, Setback};
 use crate::upstreams::{Chunks, Visit};
 
@@ -22,14 +23,27 @@ use crate::upstreams::{Chunks, Visit};
 const HEARTBEAT: &[u8] = b": keep-alive\n\n";
 /// How long an upstream that has said `[DONE]` may take to end its stream, so that the connection can be reused.
 const DRAIN: Duration = Duration::from_secs(1);
+/// Bytes of an answer that are kept for a rung that may have to go on with it.
+const KEPT: usize = 64 << 10;
 
 /// The body of a streamed answer.
 pub struct Relay {
     stage: Stage,
-    include_usage: bool,
-    heartbeat: Duration,
+    manner: Manner,
     spoke: Instant,
     beat: Pin<Box<Sleep>>,
+    /// Whether the curfew will wake this task.
+    listening: bool,
+}
+
+/// How an answer is relayed.
+pub struct Manner {
+    /// Whether the client wants a usage chunk.
+    pub include_usage: bool,
+    /// After how long a silence the client hears that we are there.
+    pub heartbeat: Duration,
+    /// When the answer is broken off.
+    pub curfew: Waiter,
 }
 
 /// An answer that is not committed yet.
@@ -40,49 +54,58 @@ enum Stage {
     Waiting(Waiting),
     /// The answer is on its way.
     Writing(Box<Writing>),
+    /// It broke off, and another rung is asked to go on with it.
+    Resuming(Pin<Box<dyn Future<Output = (Option<Resumed>, Account)> + Send>>, Option<Bytes>),
     /// Nothing more will be sent.
     Over,
 }
 
 impl Relay {
     /// For an answer that takes longer to commit than a heartbeat.
-    pub fn waiting(waiting: Waiting, include_usage: bool, heartbeat: Duration) -> Self {
-        Self::new(Stage::Waiting(waiting), include_usage, heartbeat)
+    pub fn waiting(waiting: Waiting, manner: Manner) -> Self {
+        Self::new(Stage::Waiting(waiting), manner)
     }
 
     /// For an answer whose first token is here.
-    pub fn begun(begun: Begun, account: Account, include_usage: bool, heartbeat: Duration) -> Self {
-        Self::new(Stage::Writing(Box::new(Writing::new(begun, account))), include_usage, heartbeat)
+    pub fn begun(begun: Begun, account: Account, manner: Manner) -> Self {
+        Self::new(Stage::Writing(Box::new(Writing::new(begun, account))), manner)
     }
 
-    fn new(stage: Stage, include_usage: bool, heartbeat: Duration) -> Self {
+    fn new(stage: Stage, manner: Manner) -> Self {
         let spoke = Instant::now();
-        Self { stage, include_usage, heartbeat, spoke, beat: Box::pin(sleep_until(spoke + heartbeat)) }
+        let beat = Box::pin(sleep_until(spoke + manner.heartbeat));
+        Self { stage, manner, spoke, beat, listening: false }
     }
 
     /// The next bytes for the client; `None` at the end.
     pub fn poll_bytes(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
         let this = &mut *self;
         loop {
-            match &mut this.stage {
+            if this.manner.curfew.is_over() {
+                return Poll::Ready(this.stop());
+            }
+            let event = match &mut this.stage {
                 Stage::Over => return Poll::Ready(None),
                 Stage::Waiting(waiting) => match waiting.as_mut().poll(cx) {
-                    Poll::Pending => return this.poll_heartbeat(cx),
-                    Poll::Ready(settlement) => {
-                        if let Some(error) = this.settle(settlement) {
-                            return Poll::Ready(Some(error));
-                        }
-                    }
+                    Poll::Pending => return this.poll_silence(cx),
+                    Poll::Ready(settlement) => this.settle(settlement),
+                },
+                Stage::Resuming(resuming, _) => match resuming.as_mut().poll(cx) {
+                    Poll::Pending => return this.poll_silence(cx),
+                    Poll::Ready((resumed, account)) => this.resumed(resumed, account),
                 },
                 Stage::Writing(writing) => match writing.poll_step(cx) {
-                    Poll::Pending => return this.poll_heartbeat(cx),
+                    Poll::Pending => return this.poll_silence(cx),
                     Poll::Ready(Step::Say(bytes)) => {
                         this.spoke = Instant::now();
                         return Poll::Ready(Some(bytes));
                     }
-                    Poll::Ready(Step::Complete) => return Poll::Ready(this.complete()),
-                    Poll::Ready(Step::Broken(setback)) => return Poll::Ready(this.break_off(&setback)),
+                    Poll::Ready(Step::Complete) => this.complete(),
+                    Poll::Ready(Step::Broken(setback)) => this.broken(&setback),
                 },
+            };
+            if event.is_some() {
+                return Poll::Ready(event);
             }
         }
     }
@@ -109,28 +132,80 @@ impl Relay {
 
     fn complete(&mut self) -> Option<Bytes> {
         let Stage::Writing(writing) = std::mem::replace(&mut self.stage, Stage::Over) else { return None };
-        Some(writing.complete(self.include_usage))
+        Some(writing.complete(self.manner.include_usage))
     }
 
-    fn break_off(&mut self, setback: &Setback) -> Option<Bytes> {
-        let Stage::Writing(writing) = std::mem::replace(&mut self.stage, Stage::Over) else { return None };
-        Some(writing.break_off(setback))
+    /// Asks another rung to go on, or ends the answer with an error.
+    fn broken(&mut self, setback: &Setback) -> Option<Bytes> {
+        let Stage::Writing(mut writing) = std::mem::replace(&mut self.stage, Stage::Over) else {
+            return None;
+        };
+        writing.visit.failed(setback);
+        writing.account.broke_off(setback);
+        let Writing { account, sample, spare, .. } = *writing;
+        match spare.and_then(Spare::take) {
+            Some((resume, said)) => {
+                self.stage = Stage::Resuming(Box::pin(resume.go_on(said, account)), sample);
+                None
+            }
+            None => Some(truncated(account)),
+        }
     }
 
-    fn poll_heartbeat(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
+    /// Goes on with the answer of another rung, if there is one.
+    fn resumed(&mut self, resumed: Option<Resumed>, account: Account) -> Option<Bytes> {
+        let Stage::Resuming(_, sample) = std::mem::replace(&mut self.stage, Stage::Over) else { return None };
+        let Some(Resumed { text, finish, begun }) = resumed else { return Some(truncated(account)) };
+        let known = Sample::of(sample.as_deref());
+        let stamp = known.stamp();
+        let mut joint = BytesMut::new();
+        if !text.is_empty() {
+            joint.extend_from_slice(&protocol::write_chunk(&stamp, 0, Delta::Content(&text), None));
+        }
+        if let Some(finish) = finish {
+            joint.extend_from_slice(&protocol::write_chunk(&stamp, 0, Delta::End(finish), None));
+        }
+        let mut writing = Writing::new(begun, account);
+        writing.finished = u64::from(finish.is_some());
+        writing.sample = sample;
+        self.stage = Stage::Writing(Box::new(writing));
+        self.spoke = Instant::now();
+        (!joint.is_empty()).then(|| joint.freeze())
+    }
+
+    /// Breaks off, because the process ends; dropping what is under way closes its account.
+    fn stop(&mut self) -> Option<Bytes> {
+        let over = matches!(std::mem::replace(&mut self.stage, Stage::Over), Stage::Over);
+        (!over).then(|| protocol::error_event(&Failure::Stopping.body()))
+    }
+
+    fn poll_silence(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        if !self.listening {
+            // The task is the same from one heartbeat to the next, and so is whom to wake.
+            self.listening = true;
+            if self.manner.curfew.poll(cx).is_ready() {
+                return Poll::Ready(self.stop());
+            }
+        }
         while self.beat.as_mut().poll(cx).is_ready() {
-            let (now, due) = (Instant::now(), self.spoke + self.heartbeat);
+            let (now, due) = (Instant::now(), self.spoke + self.manner.heartbeat);
             let beat = now >= due;
             if beat {
                 self.spoke = now;
             }
-            self.beat.as_mut().reset(self.spoke + self.heartbeat);
+            self.beat.as_mut().reset(self.spoke + self.manner.heartbeat);
+            self.listening = false;
             if beat {
                 return Poll::Ready(Some(Bytes::from_static(HEARTBEAT)));
             }
         }
         Poll::Pending
     }
+}
+
+fn truncated(account: Account) -> Bytes {
+    account.close_failed(&Failure::Truncated);
+    protocol::error_event(&Failure::Truncated.body())
 }
 
 /// An answer on its way.
@@ -145,7 +220,10 @@ struct Writing {
     marker: Option<Bytes>,
     /// The data of the first chunk, for the id of a chunk that we add.
     sample: Option<Bytes>,
-    finished: bool,
+    /// How many choices there are, and how many have ended.
+    choices: u64,
+    finished: u64,
+    spare: Option<Spare>,
 }
 
 enum Step {
@@ -166,7 +244,9 @@ impl Writing {
             usage: None,
             marker: None,
             sample,
-            finished: false,
+            choices: begun.choices,
+            finished: 0,
+            spare: begun.resume.map(|resume| Spare { resume, said: Vec::new() }),
         }
     }
 
@@ -177,10 +257,7 @@ impl Writing {
                 None => match self.rest.poll_next_unpin(cx) {
                     Poll::Pending => return Poll::Pending,
                     Poll::Ready(Some(Ok(chunk))) => chunk,
-                    Poll::Ready(Some(Err(setback))) => return Poll::Ready(Step::Broken(setback)),
-                    // A finish reason says that the answer is whole; only its marker is missing.
-                    Poll::Ready(None) if self.finished => return Poll::Ready(Step::Complete),
-                    Poll::Ready(None) => return Poll::Ready(Step::Broken(Setback::new(Happened::Cut))),
+                    Poll::Ready(end) => return Poll::Ready(self.ended(end.and_then(Result::err))),
                 },
             };
             if let Some(step) = self.take(chunk) {
@@ -189,26 +266,35 @@ impl Writing {
         }
     }
 
+    /// Finish reasons say that the answer is whole; then only its marker, or a count of tokens, is missing.
+    fn ended(&self, setback: Option<Setback>) -> Step {
+        let whole = self.finished >= self.choices;
+        match setback {
+            None if whole => Step::Complete,
+            Some(setback) if whole && setback.is_a_mere_end() => Step::Complete,
+            setback => Step::Broken(setback.unwrap_or_else(|| Setback::new(Happened::Cut))),
+        }
+    }
+
     fn take(&mut self, chunk: Chunk) -> Option<Step> {
         match &chunk.what {
             What::Piece(piece) => {
                 self.account.hand_on(piece);
-                self.finished |= piece.finish.is_some();
+                self.finished += u64::from(piece.finished);
+                self.spare = self.spare.take().and_then(|spare| spare.keep(piece, &chunk.data));
                 if piece.usage.is_none() {
                     return Some(Step::Say(chunk.raw));
                 }
                 self.usage = Some(chunk.data.clone());
                 chunk.without_usage().map(Step::Say)
             }
+            // The upstream's own word for success; some never say why an answer ended.
             What::Done => {
                 let ended = [&b"\n\n"[..], b"\r\r", b"\r\n\r\n"].iter().any(|end| chunk.raw.ends_with(end));
                 self.marker = ended.then_some(chunk.raw);
                 Some(Step::Complete)
             }
-            What::Error(complaint) => {
-                let said = Some(Box::new(complaint.clone()));
-                Some(Step::Broken(Setback { complaint: said, ..Setback::new(Happened::Faulty(200)) }))
-            }
+            What::Error(complaint) => Some(Step::Broken(Setback::in_band(complaint))),
             What::KeepAlive => Some(Step::Say(chunk.raw)),
             What::Malformed => {
                 self.account.skipped_event();
@@ -222,23 +308,36 @@ impl Writing {
         let mut end = BytesMut::new();
         if include_usage {
             let usage = self.account.final_usage();
-            let sample =
-                self.sample.as_deref().and_then(|data| serde_json::from_slice(data).ok()).unwrap_or_default();
-            let Sample { id, created, model } = sample;
-            let stamp = Stamp { id: &id, created, model: &model, fingerprint: None };
-            end.extend_from_slice(&protocol::usage_chunk(self.usage.as_deref(), &stamp, &usage));
+            let known = Sample::of(self.sample.as_deref());
+            end.extend_from_slice(&protocol::usage_chunk(self.usage.as_deref(), &known.stamp(), &usage));
         }
         end.extend_from_slice(self.marker.as_deref().unwrap_or(DONE));
         self.account.close_complete();
         drain(self.rest);
         end.freeze()
     }
+}
 
-    fn break_off(mut self, setback: &Setback) -> Bytes {
-        self.visit.failed(setback);
-        self.account.broke_off(setback);
-        self.account.close_failed(&Failure::Truncated);
-        protocol::error_event(&Failure::Truncated.body())
+/// What it takes to go on with an answer, if it breaks off.
+struct Spare {
+    resume: Box<Resume>,
+    /// The text that was sent, as it is written in JSON.
+    said: Vec<u8>,
+}
+
+impl Spare {
+    /// Keeps what a piece says; `None` once that is more than text, or too much.
+    fn keep(mut self, piece: &Piece, data: &Bytes) -> Option<Self> {
+        let Some(place) = piece.content.clone() else { return (!piece.begins).then_some(self) };
+        if self.said.len() + place.len() > KEPT {
+            return None;
+        }
+        self.said.extend_from_slice(&data[place]);
+        Some(self)
+    }
+
+    fn take(self) -> Option<(Box<Resume>, String)> {
+        Some((self.resume, protocol::unescaped(&self.said)?))
     }
 }
 
@@ -249,6 +348,16 @@ struct Sample {
     id: String,
     created: u64,
     model: String,
+}
+
+impl Sample {
+    fn of(data: Option<&[u8]>) -> Self {
+        data.and_then(|data| serde_json::from_slice(data).ok()).unwrap_or_default()
+    }
+
+    fn stamp(&self) -> Stamp<'_> {
+        Stamp { id: &self.id, created: self.created, model: &self.model, fingerprint: None }
+    }
 }
 
 /// Reads on to the upstream's end of stream, off the client's path.

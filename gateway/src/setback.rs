@@ -80,6 +80,12 @@ impl Setback {
         Self { what, complaint: Some(Box::new(complaint)), retry_after }
     }
 
+    /// From an error in a 200: the endpoint's fault, unless it says that the prompt is too long.
+    pub fn in_band(complaint: &Complaint) -> Self {
+        let what = if complaint.is_context_length() { Happened::TooLong } else { Happened::Faulty(200) };
+        Self { complaint: Some(Box::new(complaint.clone())), ..Self::new(what) }
+    }
+
     /// What follows.
     pub fn next(&self) -> Next {
         match self.what {
@@ -100,6 +106,11 @@ impl Setback {
         }
     }
 
+    /// Whether nothing is wrong with it after an answer is whole but for its marker: the connection ended, or fell silent.
+    pub fn is_a_mere_end(&self) -> bool {
+        matches!(self.what, Happened::Cut | Happened::Stalled | Happened::Overran)
+    }
+
     /// Whether the provider may have worked on the request, and so may bill it.
     pub fn may_be_billed(&self) -> bool {
         matches!(self.what, Happened::Silent | Happened::Stalled | Happened::Overran | Happened::Cut)
@@ -116,6 +127,11 @@ impl Setback {
                 | Happened::Full
                 | Happened::Ejected
         )
+    }
+
+    /// Whether the provider answered, if only with an error.
+    pub fn is_answered(&self) -> bool {
+        self.complaint.is_some() || matches!(self.what, Happened::Faulty(_) | Happened::ServerError(_))
     }
 
     /// The provider's status and code, for the operator, in at most 64 characters. Not its words: those may quote

@@ -16,13 +16,17 @@ use crate::setback::{Happened, LONGEST_WAIT, Next, Setback};
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
-/// Asks `first`, then the rungs that the fallback names, until one answers.
-pub(super) async fn ask(job: &Job, first: Rung, account: &mut Account) -> Result<Committed, Failure> {
+/// Asks `first`, then the rungs that the fallback names, until one answers; says which were not asked.
+pub(super) async fn ask(
+    job: &Job,
+    first: Rung,
+    account: &mut Account,
+) -> Result<(Committed, Rungs), Failure> {
     let mut rungs = Rungs::new(first, job.ladder.len(), job.fallback, |rung| job.ladder[rung.0].able);
     let mut setbacks = Vec::new();
     while let Some(rung) = rungs.next() {
         match ask_rung(job, rung, account).await {
-            Ok(committed) => return Ok(committed),
+            Ok(committed) => return Ok((committed, rungs)),
             Err(setback) => {
                 match setback.next() {
                     Next::Client => return Err(failure(&[setback])),
@@ -55,7 +59,8 @@ async fn ask_rung(job: &Job, rung: Rung, account: &mut Account) -> Result<Commit
         if !again || !pool.may_retry() {
             return Err(setback);
         }
-        sleep(asked_to_wait.max(pause(tries, job.id.draw()))).await;
+        // The jitter comes on top: all who were told the same time would come back at the same time.
+        sleep(asked_to_wait + pause(tries, job.id.draw())).await;
         tries += 1;
     }
 }

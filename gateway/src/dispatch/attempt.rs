@@ -7,7 +7,7 @@ use gateway_config::WholeAs;
 
 use super::{Begun, Committed, Job, Standing};
 use crate::account::Account;
-use crate::protocol::{Chunk, Complaint, FinalUsage, Gather, What, Whole};
+use crate::protocol::{Chunk, FinalUsage, Gather, What, Whole};
 use crate::setback::{Happened, Setback};
 use crate::upstreams::{Answer, AnswerBody, Ask, Chunks, Pool};
 
@@ -33,7 +33,9 @@ pub(super) async fn attempt(
             let answer = match body {
                 Body::Whole(whole) => Standing::Whole(settled(account, |usage| whole.with_usage(usage))),
                 Body::Gathered(gather) => Standing::Whole(settled(account, |usage| gather.whole(usage))),
-                Body::Begun(held, rest) => Standing::Begun(Begun { held, rest, visit }),
+                Body::Begun(held, rest) => {
+                    Standing::Begun(Begun { held, rest, visit, choices: job.chat.n(), resume: None })
+                }
             };
             Ok(Committed { model: Arc::clone(&pool.model), headers, answer })
         }
@@ -45,7 +47,7 @@ pub(super) async fn attempt(
     }
 }
 
-fn question(job: &Job, pool: &Pool) -> Ask {
+pub(super) fn question(job: &Job, pool: &Pool) -> Ask {
     Ask {
         chat: Arc::clone(&job.chat),
         stream: job.chat.stream() || pool.model.whole_as == WholeAs::Stream,
@@ -72,7 +74,9 @@ async fn stand_by(
             let (held, rest) = first_token(chunks).await?;
             Body::Begun(held, rest)
         }
-        (AnswerBody::Stream(chunks), false) => Body::Gathered(Box::new(gather(chunks, account).await?)),
+        (AnswerBody::Stream(chunks), false) => {
+            Body::Gathered(Box::new(gather(chunks, job.chat.n(), account).await?))
+        }
         (AnswerBody::Whole(whole), false) => {
             account.estimated(whole.tokens().saturating_mul(1000));
             if let Some(reported) = whole.reported() {
@@ -87,7 +91,7 @@ async fn stand_by(
 }
 
 /// Reads until the first token, or an end without one.
-async fn first_token(mut chunks: Chunks) -> Result<(Vec<Chunk>, Chunks), Setback> {
+pub(super) async fn first_token(mut chunks: Chunks) -> Result<(Vec<Chunk>, Chunks), Setback> {
     let (mut held, mut bytes) = (Vec::new(), 0);
     while let Some(chunk) = chunks.next().await {
         let chunk = chunk?;
@@ -103,7 +107,7 @@ async fn first_token(mut chunks: Chunks) -> Result<(Vec<Chunk>, Chunks), Setback
                     return Err(Setback::new(Happened::Faulty(200)));
                 }
             }
-            What::Error(complaint) => return Err(error_in_band(complaint)),
+            What::Error(complaint) => return Err(Setback::in_band(complaint)),
             What::Done => return Err(Setback::new(Happened::Faulty(200))),
             What::KeepAlive | What::Malformed => {}
         }
@@ -112,29 +116,27 @@ async fn first_token(mut chunks: Chunks) -> Result<(Vec<Chunk>, Chunks), Setback
 }
 
 /// Folds a stream into a whole answer.
-async fn gather(mut chunks: Chunks, account: &mut Account) -> Result<Gather, Setback> {
+async fn gather(mut chunks: Chunks, choices: u64, account: &mut Account) -> Result<Gather, Setback> {
     let mut gather = Gather::new();
-    let mut finished = false;
+    let mut finished = 0;
     while let Some(chunk) = chunks.next().await {
-        let chunk = chunk?;
+        let chunk = match chunk {
+            // What is missing is a marker, or a count of tokens.
+            Err(setback) if finished >= choices && setback.is_a_mere_end() => break,
+            chunk => chunk?,
+        };
         match &chunk.what {
             What::Piece(piece) => {
-                finished |= piece.finish.is_some();
+                finished += u64::from(piece.finished);
                 account.saw(piece);
                 gather.see(&chunk).map_err(|_| Setback::new(Happened::Faulty(200)))?;
             }
-            What::Error(complaint) => return Err(error_in_band(complaint)),
-            What::Done => break,
+            What::Error(complaint) => return Err(Setback::in_band(complaint)),
+            What::Done => return Ok(gather),
             What::KeepAlive | What::Malformed => {}
         }
     }
-    if finished { Ok(gather) } else { Err(Setback::new(Happened::Cut)) }
-}
-
-/// An error in a 200 is the endpoint's fault, unless it says that the prompt is too long.
-fn error_in_band(complaint: &Complaint) -> Setback {
-    let what = if complaint.is_context_length() { Happened::TooLong } else { Happened::Faulty(200) };
-    Setback { complaint: Some(Box::new(complaint.clone())), ..Setback::new(what) }
+    if finished >= choices { Ok(gather) } else { Err(Setback::new(Happened::Cut)) }
 }
 
 fn settled(account: &mut Account, write: impl FnOnce(&FinalUsage) -> bytes::Bytes) -> bytes::Bytes {

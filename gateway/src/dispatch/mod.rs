@@ -3,6 +3,7 @@
 
 mod ask;
 mod attempt;
+mod resume;
 mod rungs;
 
 use std::sync::Arc;
@@ -18,6 +19,8 @@ use crate::protocol::{Chat, Chunk};
 use crate::request_id::RequestId;
 use crate::upstreams::{Chunks, Pool, Visit};
 
+pub use resume::{Resume, Resumed};
+
 /// A request that is ready to be carried out.
 pub struct Job {
     /// What the client asks.
@@ -32,6 +35,8 @@ pub struct Job {
     pub on_behalf: Arc<str>,
     /// Its name.
     pub id: RequestId,
+    /// Whether an answer that breaks off may be finished on another rung.
+    pub resume: bool,
     /// Trace context to send along.
     pub trace: HeaderMap,
 }
@@ -71,6 +76,10 @@ pub struct Begun {
     pub rest: Chunks,
     /// The place at the endpoint.
     pub visit: Visit,
+    /// How many choices must finish before the answer is whole.
+    pub choices: u64,
+    /// How to go on if it breaks off, where that is allowed and there is anyone to ask.
+    pub resume: Option<Box<Resume>>,
 }
 
 /// How dispatch ends: an answer or a failure, and the account with every attempt in it, for the caller to close.
@@ -81,5 +90,11 @@ pub async fn dispatch(job: Job, mut account: Account) -> Settlement {
     let result = match job.plan {
         Plan::Ask(rung) => ask::ask(&job, rung, &mut account).await,
     };
+    let result = result.map(|(mut committed, rungs)| {
+        if let Standing::Begun(begun) = &mut committed.answer {
+            begun.resume = Resume::new(job, rungs);
+        }
+        committed
+    });
     (result, account)
 }

@@ -29,6 +29,11 @@ impl Rungs {
         self.0.pop()
     }
 
+    /// Whether nobody is left to ask.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Leaves out what is left but for the rungs for which `keep` holds.
     pub(super) fn keep(&mut self, keep: impl Fn(Rung) -> bool) {
         self.0.retain(|&rung| keep(rung));

@@ -1,5 +1,7 @@
 //! One piece of a streamed answer of the OpenAI dialect.
 
+use std::ops::Range;
+
 use bytes::Bytes;
 
 use super::complaint::Complaint;
@@ -64,10 +66,14 @@ pub struct Piece {
     pub finished: u32,
     /// Token counts, if it has any.
     pub usage: Option<Reported>,
+    /// Where its text lies in the data, still escaped, if all that it says is the `content` of one choice.
+    pub content: Option<Range<usize>>,
     /// Whether `choices` is empty or missing.
     pub choices_empty: bool,
     /// Whether there is an `error`, or MiniMax' `base_resp` with a status.
     pub(super) failed: bool,
+    /// How many texts and calls it has.
+    said: u32,
 }
 
 /// What a chunk is.
@@ -168,6 +174,8 @@ impl Piece {
         })?;
         cursor.end()?;
         piece.usage = piece.usage.or(second);
+        let alone = |content: &Range<usize>| piece.said == 1 && !content.is_empty();
+        piece.content = piece.content.take().filter(alone);
         Ok(piece)
     }
 
@@ -207,6 +215,12 @@ impl Piece {
             return cursor.skip().map(drop);
         }
         cursor.members(|cursor, name| match name.raw {
+            "content" if cursor.kind()? == Kind::String => {
+                let text = cursor.string()?;
+                self.content = Some(text.at..text.at + text.raw.len());
+                self.count(text);
+                Ok(())
+            }
             "content" | "reasoning_content" | "reasoning" | "refusal" => self.said(cursor),
             "tool_calls" => self.calls(cursor),
             "function_call" => self.call(cursor),
@@ -246,6 +260,7 @@ impl Piece {
                 return cursor.skip().map(drop);
             }
             self.begins = true;
+            self.said += 1;
             cursor.members(|cursor, name| match name.raw {
                 "function" | "custom" => self.call(cursor),
                 _ => cursor.skip().map(drop),
@@ -258,6 +273,7 @@ impl Piece {
             return cursor.skip().map(drop);
         }
         self.begins = true;
+        self.said += 1;
         cursor.members(|cursor, name| match name.raw {
             "name" | "arguments" | "input" => self.said(cursor),
             _ => cursor.skip().map(drop),
@@ -267,6 +283,7 @@ impl Piece {
     fn count(&mut self, text: Text<'_>) {
         let text = text.cow();
         self.begins |= !text.is_empty();
+        self.said += u32::from(!text.is_empty());
         self.text += text.chars().count();
         self.weight += weight(&text);
     }
@@ -338,6 +355,24 @@ mod tests {
         check(r#"{"tool_calls":[{"index":1000000000,"function":{"arguments":"{\"a\""}}]}"#, 4, true);
         check(r#"{"tool_calls":[{"index":0}]}"#, 0, true);
         check(r#"{"function_call":{"name":"f","arguments":"{}"}}"#, 3, true);
+    }
+
+    #[test]
+    fn a_lone_content_is_found_in_the_data() {
+        let check = |given: &str, expected: Option<&str>| {
+            let chunk = chunk(&format!(r#"{{"id":"x","choices":[{{"index":0,"delta":{given}}}]}}"#));
+            let What::Piece(piece) = &chunk.what else { panic!("{given}") };
+            let found = piece.content.clone().map(|range| std::str::from_utf8(&chunk.data[range]).unwrap());
+            assert_eq!(found, expected, "{given}");
+        };
+        check(r#"{"role":"assistant","content":"你好"}"#, Some("你好"));
+        check(r#"{"content":"a\n\u4f60","reasoning_content":null}"#, Some(r"a\n\u4f60"));
+        check(r#"{"content":"a\n","refusal":""}"#, Some(r"a\n"));
+        check(r#"{"role":"assistant","content":""}"#, None);
+        check(r#"{"content":"a","reasoning_content":"b"}"#, None);
+        check(r#"{"content":[{"type":"text","text":"ab"}]}"#, None);
+        check(r#"{"content":"a","tool_calls":[{"index":0}]}"#, None);
+        check("{}", None);
     }
 
     #[test]

@@ -9,9 +9,10 @@
 //! - `scan`, `text`: a pull parser over JSON text that copies nothing; what is malformed is a `fault`.
 //! - `json`: an object as its members' places, so that one can be replaced and the rest left as it came.
 //! - `chat`, `messages`, `attachments`, `fields`, `value`, `simple`: a chat request, or a `refusal`.
+//! - `prefill`: a request to go on with an answer that was begun.
 //! - `sse`: event-stream framing, byte exact.
 //! - `chunk`, `whole`, `usage`, `complaint`: what the gateway must know of an answer.
-//! - `write`, `gather`: answers of our own, and a stream folded into a whole answer.
+//! - `write`, `gather`, `unfold`: answers of our own, a stream folded into a whole answer, and the reverse.
 //! - `estimate`: tokens of a text without a tokenizer.
 //! - `retry_after`: when an upstream wants to be asked again.
 
@@ -25,12 +26,14 @@ mod fields;
 mod gather;
 mod json;
 mod messages;
+mod prefill;
 mod refusal;
 mod retry_after;
 mod scan;
 mod simple;
 mod sse;
 mod text;
+mod unfold;
 mod usage;
 mod value;
 mod whole;
@@ -43,6 +46,7 @@ pub use estimate::{in_tokens, tokens, weight};
 pub use fault::{Fault, FaultKind, quoted};
 pub use gather::{Gather, Ungatherable};
 pub use json::Object;
+pub use prefill::{Prefix, unescaped};
 pub use refusal::BadRequest;
 pub use retry_after::retry_after;
 pub use simple::{Simple, SimpleTurn};

@@ -1,4 +1,17 @@
 //! Leaves an endpoint alone that fails again and again, and finds out when it is well.
+//!
+//! Two things are wanted that do not go together by themselves: an endpoint that stays broken is to be left alone for
+//! longer and longer, up to 5 minutes, and one that has recovered is to be in use again within 10 seconds. What a request
+//! risks by asking too early decides between them:
+//!
+//! - **An endpoint that answers, if only with errors**, costs a request that asks it a round trip, and no money. So one
+//!   request is let through every 7 s (±20 %), however long the term; the others go elsewhere.
+//! - **An endpoint that does not answer** (no connection, silence, cut off) may cost a request its patience and the money
+//!   for a prompt. No request is spent on it within its term. It is asked in the background instead, every 2.5 s, whether
+//!   it answers HTTP at all: `GET …/models`, which no provider bills. If it does, the term is over.
+//! - **An endpoint that answers that question but not a request** has led us on. Each time that happens, the background
+//!   answer counts for nothing until twice as long after the ejection: 5 s, 10 s, … up to the term itself. Such an endpoint
+//!   alone can be well for longer than 10 s, and up to 5 min, before it is in use again.
 
 use std::sync::Mutex;
 use std::time::Duration;
@@ -11,6 +24,10 @@ const FAILURES: u32 = 5;
 const SHORTEST: Duration = Duration::from_secs(5);
 /// The longest term.
 const LONGEST: Duration = Duration::from_secs(5 * 60);
+/// How often one request may try an endpoint that answers.
+const TRY_EVERY: Duration = Duration::from_secs(7);
+/// How often an endpoint that does not answer is asked in the background whether it does.
+pub(super) const CHECK_EVERY: Duration = Duration::from_millis(2500);
 /// A probe that never reported (its request was dropped) blocks the next one no longer than this.
 const PROBE_LOST: Duration = Duration::from_secs(30);
 
@@ -22,8 +39,30 @@ pub(super) struct Breaker(Mutex<State>);
 struct State {
     failures: u32,
     terms: u32,
-    until: Option<Instant>,
+    out: Option<Out>,
     probing: Option<Instant>,
+    /// How often a background answer was followed by a failure.
+    led_on: u32,
+}
+
+/// An endpoint that is left alone.
+#[derive(Debug, Clone, Copy)]
+struct Out {
+    since: Instant,
+    until: Instant,
+    /// It fails without an answer.
+    mute: bool,
+    /// It has answered in the background, and its term is over for that.
+    answered: bool,
+}
+
+/// How a request failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Manner {
+    /// With an answer, which is an error.
+    Answered,
+    /// Without an answer, or within one.
+    Mute,
 }
 
 /// What a report changed.
@@ -31,8 +70,8 @@ struct State {
 pub(super) enum Change {
     /// Nothing to tell.
     None,
-    /// The endpoint is left alone for so long.
-    Ejected(Duration),
+    /// The endpoint is left alone from now on.
+    Ejected,
     /// The endpoint is in use again.
     Recovered,
 }
@@ -40,50 +79,67 @@ pub(super) enum Change {
 impl Breaker {
     /// Whether a request may go there now. While ejected, none; after the term, exactly one at a time.
     pub(super) fn admits(&self, now: Instant) -> bool {
-        let state = self.state();
-        match state.until {
-            None => true,
-            Some(until) => now >= until && state.probing.is_none_or(|since| now >= since + PROBE_LOST),
-        }
+        self.state().admits(now)
     }
 
     /// Claims the place of a request; `false` if another took the only one since [`Breaker::admits`].
     pub(super) fn enter(&self, now: Instant) -> bool {
         let mut state = self.state();
-        let Some(until) = state.until else { return true };
-        if now < until || state.probing.is_some_and(|since| now < since + PROBE_LOST) {
-            return false;
+        let admits = state.admits(now);
+        if admits && state.out.is_some() {
+            state.probing = Some(now);
         }
-        state.probing = Some(now);
-        true
+        admits
     }
 
     /// A request went well.
     pub(super) fn succeeded(&self) -> Change {
         let mut state = self.state();
-        let was_out = state.until.is_some();
+        let was_out = state.out.is_some();
         *state = State::default();
         if was_out { Change::Recovered } else { Change::None }
     }
 
     /// A request failed by the endpoint's fault. `jitter` in 0..1 spreads the ends of terms by ±20 %.
-    pub(super) fn failed(&self, now: Instant, jitter: f64) -> Change {
+    pub(super) fn failed(&self, now: Instant, manner: Manner, jitter: f64) -> Change {
         let mut state = self.state();
         state.failures = state.failures.saturating_add(1);
         let probed = state.probing.take().is_some();
-        let again = probed || (state.until.is_none() && state.failures >= FAILURES);
-        if !again {
+        let before = state.out;
+        // A late failure of a request that was under way does not lengthen a term.
+        if !probed && (before.is_some() || state.failures < FAILURES) {
             return Change::None;
         }
-        let term = SHORTEST.saturating_mul(1 << state.terms.min(10)).min(LONGEST).mul_f64(0.8 + 0.4 * jitter);
+        let mute = manner == Manner::Mute;
+        state.led_on += u32::from(mute && before.is_some_and(|out| out.answered));
+        let term = doubled(SHORTEST, state.terms).min(LONGEST);
+        let term = if mute { term } else { term.min(TRY_EVERY) };
         state.terms += 1;
-        state.until = Some(now + term);
-        Change::Ejected(term)
+        let until = now + term.mul_f64(0.8 + 0.4 * jitter);
+        state.out = Some(Out { since: now, until, mute, answered: false });
+        if before.is_none() { Change::Ejected } else { Change::None }
     }
 
     /// A request ended in a way that says nothing about the endpoint: a probe's place is free again.
     pub(super) fn undecided(&self) {
         self.state().probing = None;
+    }
+
+    /// Whether the endpoint should be asked in the background now; `None` once it is in use.
+    pub(super) fn wants_check(&self) -> Option<bool> {
+        let state = self.state();
+        state.out.map(|out| out.mute && !out.answered && state.probing.is_none())
+    }
+
+    /// The endpoint has answered in the background.
+    pub(super) fn answered(&self, now: Instant) {
+        let mut state = self.state();
+        let led_on = state.led_on;
+        let Some(out) = state.out.as_mut().filter(|out| out.mute) else { return };
+        let doubt = led_on.checked_sub(1).map_or(Duration::ZERO, |times| doubled(SHORTEST, times));
+        if now >= out.since + doubt {
+            out.answered = true;
+        }
     }
 
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
@@ -92,46 +148,105 @@ impl Breaker {
     }
 }
 
+impl State {
+    fn admits(&self, now: Instant) -> bool {
+        let Some(out) = self.out else { return true };
+        let over = out.answered || now >= out.until;
+        over && self.probing.is_none_or(|since| now >= since + PROBE_LOST)
+    }
+}
+
+fn doubled(time: Duration, times: u32) -> Duration {
+    time.saturating_mul(1 << times.min(10))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn fail(breaker: &Breaker, now: Instant, times: u32) -> Change {
-        (0..times).map(|_| breaker.failed(now, 0.5)).last().unwrap_or(Change::None)
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn fail(breaker: &Breaker, now: Instant, manner: Manner, times: u32) -> Change {
+        (0..times).map(|_| breaker.failed(now, manner, 0.5)).last().unwrap_or(Change::None)
     }
 
     #[tokio::test]
     async fn five_failures_in_a_row_eject() {
-        let (breaker, now) = (Breaker::default(), Instant::now());
-        assert_eq!(fail(&breaker, now, 4), Change::None);
-        assert_eq!(breaker.succeeded(), Change::None);
-        assert_eq!(fail(&breaker, now, 4), Change::None);
-        assert!(breaker.admits(now));
-        assert_eq!(fail(&breaker, now, 1), Change::Ejected(Duration::from_secs(5)));
-        assert!(!breaker.admits(now + Duration::from_millis(4999)));
-        assert!(breaker.admits(now + Duration::from_secs(5)));
+        for manner in [Manner::Answered, Manner::Mute] {
+            let (breaker, now) = (Breaker::default(), Instant::now());
+            assert_eq!(fail(&breaker, now, manner, 4), Change::None);
+            assert_eq!(breaker.succeeded(), Change::None);
+            assert_eq!(fail(&breaker, now, manner, 4), Change::None);
+            assert!(breaker.admits(now));
+            assert_eq!(fail(&breaker, now, manner, 1), Change::Ejected);
+            assert!(!breaker.admits(now + Duration::from_millis(4999)));
+            assert!(breaker.admits(now + Duration::from_secs(5)));
+        }
     }
 
     #[tokio::test]
     async fn one_probe_at_a_time_and_terms_double() {
         let (breaker, mut now) = (Breaker::default(), Instant::now());
-        fail(&breaker, now, 5);
+        fail(&breaker, now, Manner::Mute, 5);
         for term in [5, 10, 20, 40, 80, 160, 300, 300] {
-            now += Duration::from_secs(term);
+            assert!(!breaker.admits(now + SECOND * (term - 1)), "within {term} s");
+            now += SECOND * term;
             assert!(breaker.enter(now), "after {term} s");
             assert!(!breaker.enter(now) && !breaker.admits(now), "a second probe after {term} s");
-            breaker.failed(now, 0.5);
+            assert_eq!(breaker.failed(now, Manner::Mute, 0.5), Change::None);
         }
-        now += Duration::from_secs(300);
+        now += SECOND * 300;
         assert!(breaker.enter(now));
         assert_eq!(breaker.succeeded(), Change::Recovered);
         assert!(breaker.enter(now) && breaker.enter(now));
     }
 
     #[tokio::test]
+    async fn an_endpoint_that_answers_is_tried_again_soon() {
+        let (breaker, mut now) = (Breaker::default(), Instant::now());
+        fail(&breaker, now, Manner::Answered, 5);
+        for term in [5, 7, 7, 7, 7, 7, 7, 7, 7] {
+            assert_eq!(breaker.wants_check(), Some(false));
+            now += SECOND * term;
+            assert!(breaker.enter(now), "after {term} s");
+            breaker.failed(now, Manner::Answered, 0.5);
+            assert!(!breaker.admits(now + SECOND * 6));
+        }
+        // Once it does not answer, it has the term that it would have had.
+        now += SECOND * 7;
+        assert!(breaker.enter(now));
+        breaker.failed(now, Manner::Mute, 0.5);
+        assert!(!breaker.admits(now + SECOND * 299) && breaker.admits(now + SECOND * 300));
+    }
+
+    #[tokio::test]
+    async fn an_answer_in_the_background_ends_a_term() {
+        let (breaker, mut now) = (Breaker::default(), Instant::now());
+        assert_eq!(breaker.wants_check(), None);
+        fail(&breaker, now, Manner::Mute, 5);
+        // It leads us on: each time the answer counts later, but never later than the term.
+        for counts_after in [0, 5, 10, 20, 40, 80, 160, 300, 300] {
+            assert_eq!(breaker.wants_check(), Some(true));
+            if counts_after > 0 && counts_after < 300 {
+                breaker.answered(now + SECOND * (counts_after - 1));
+                assert!(!breaker.admits(now + SECOND * (counts_after - 1)), "before {counts_after} s");
+            }
+            now += SECOND * counts_after;
+            breaker.answered(now);
+            assert!(breaker.enter(now), "after {counts_after} s");
+            assert_eq!(breaker.wants_check(), Some(false), "a request is under way");
+            breaker.failed(now, Manner::Mute, 0.5);
+        }
+        breaker.answered(now + SECOND * 300);
+        assert!(breaker.enter(now + SECOND * 300));
+        assert_eq!(breaker.succeeded(), Change::Recovered);
+        assert_eq!(breaker.wants_check(), None);
+    }
+
+    #[tokio::test]
     async fn a_lost_or_undecided_probe_frees_its_place() {
         let (breaker, mut now) = (Breaker::default(), Instant::now());
-        fail(&breaker, now, 5);
+        fail(&breaker, now, Manner::Mute, 5);
         now += Duration::from_secs(5);
         assert!(breaker.enter(now));
         assert!(breaker.enter(now + PROBE_LOST));
@@ -142,8 +257,18 @@ mod tests {
     #[tokio::test]
     async fn late_failures_of_requests_under_way_do_not_lengthen_a_term() {
         let (breaker, now) = (Breaker::default(), Instant::now());
-        fail(&breaker, now, 5);
-        assert_eq!(fail(&breaker, now, 20), Change::None);
+        fail(&breaker, now, Manner::Mute, 5);
+        assert_eq!(fail(&breaker, now, Manner::Mute, 20), Change::None);
         assert!(breaker.admits(now + Duration::from_secs(5)));
+    }
+
+    #[tokio::test]
+    async fn jitter_spreads_the_ends_of_terms() {
+        for (jitter, seconds) in [(0.0, 4), (0.5, 5), (1.0, 6)] {
+            let (breaker, now) = (Breaker::default(), Instant::now());
+            (0..5).for_each(|_| drop(breaker.failed(now, Manner::Mute, jitter)));
+            assert!(!breaker.admits(now + SECOND * seconds - SECOND / 100));
+            assert!(breaker.admits(now + SECOND * seconds + SECOND / 100));
+        }
     }
 }

@@ -16,8 +16,8 @@ use tower::util::BoxCloneSyncService;
 use super::clock::Clock;
 use super::{Answer, AnswerBody, Ask, Chunks, Upstream};
 use crate::protocol::{
-    self, Alternative, Chunk, Complaint, DONE, Delta, FinalUsage, Finish, Piece, Reported, Simple, Stamp,
-    TokenLogprob, What,
+    self, Alternative, Chunk, Complaint, DONE, Delta, Event, FinalUsage, Finish, Piece, Reported, Simple,
+    Stamp, TokenLogprob, What,
 };
 use crate::request_id::RequestId;
 use crate::setback::{Happened, Setback};
@@ -195,11 +195,8 @@ impl Voice {
     fn content(&mut self, text: &str) -> Chunk {
         let logprobs = self.logprobs.as_mut().map(std::mem::take);
         let raw = protocol::write_chunk(&self.stamp(), 0, Delta::Content(text), logprobs.as_deref());
-        piece(raw, |piece| {
-            piece.text = text.chars().count();
-            piece.weight = protocol::weight(text);
-            piece.begins = true;
-        })
+        let data = data(&raw);
+        protocol::read_chunk(Event { raw, data, event: None, comment: false })
     }
 
     fn end(&mut self, text: &str, finish: small_model::Finish, usage: small_model::Usage) -> Vec<Chunk> {
@@ -256,8 +253,12 @@ impl Voice {
 fn piece(raw: Bytes, fill: impl FnOnce(&mut Piece)) -> Chunk {
     let mut piece = Piece::default();
     fill(&mut piece);
-    let data = raw.slice(b"data: ".len()..raw.len() - b"\n\n".len());
+    let data = data(&raw);
     Chunk { raw, data, what: What::Piece(piece) }
+}
+
+fn data(event: &Bytes) -> Bytes {
+    event.slice(b"data: ".len()..event.len() - b"\n\n".len())
 }
 
 fn odds(token: &Token) -> TokenLogprob {

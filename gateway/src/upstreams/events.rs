@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -10,7 +11,7 @@ use gateway_config::Timeouts;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::clock::Clock;
-use crate::protocol::{self, Chunk, Splitter, What};
+use crate::protocol::{self, Chunk, Event, Splitter, What};
 use crate::setback::{Happened, Setback};
 
 /// A stream of chunks that ends by itself when the upstream is silent for too long.
@@ -19,18 +20,28 @@ pub(super) struct Events<S> {
     splitter: Splitter,
     clock: Clock,
     limit: Pin<Box<Sleep>>,
+    secret: Option<Arc<str>>,
     over: bool,
 }
 
-impl<S, E> Events<S>
+impl<S> Events<S>
 where
-    S: Stream<Item = Result<Bytes, E>>,
+    S: Stream<Item = Result<Bytes, Setback>>,
 {
-    /// Events of `bytes`, within the limits of an attempt that began at `began`.
-    pub(super) fn new(bytes: S, timeouts: &Timeouts, began: Instant) -> Self {
+    /// Events of `bytes`, within the limits of an attempt that began at `began`. Errors among them are told without
+    /// `secret`: some providers quote the key that they refuse.
+    pub(super) fn new(bytes: S, timeouts: &Timeouts, began: Instant, secret: Option<Arc<str>>) -> Self {
         let clock = Clock::new(timeouts, began);
         let limit = Box::pin(sleep_until(clock.limit()));
-        Self { bytes: Box::pin(bytes), splitter: Splitter::default(), clock, limit, over: false }
+        Self { bytes: Box::pin(bytes), splitter: Splitter::default(), clock, limit, secret, over: false }
+    }
+
+    fn read(&self, event: Event) -> Chunk {
+        let mut chunk = protocol::read_chunk(event);
+        if let What::Error(complaint) = &mut chunk.what {
+            *complaint = std::mem::take(complaint).without(self.secret.as_deref().unwrap_or_default());
+        }
+        chunk
     }
 
     fn heard(&mut self, chunk: &Chunk) {
@@ -63,9 +74,9 @@ where
     }
 }
 
-impl<S, E> Stream for Events<S>
+impl<S> Stream for Events<S>
 where
-    S: Stream<Item = Result<Bytes, E>>,
+    S: Stream<Item = Result<Bytes, Setback>>,
 {
     type Item = Result<Chunk, Setback>;
 
@@ -77,7 +88,7 @@ where
         loop {
             match this.splitter.next() {
                 Some(Ok(event)) => {
-                    let chunk = protocol::read_chunk(event);
+                    let chunk = this.read(event);
                     this.heard(&chunk);
                     return Poll::Ready(Some(Ok(chunk)));
                 }
@@ -86,9 +97,9 @@ where
             }
             match this.bytes.as_mut().poll_next(cx) {
                 Poll::Ready(Some(Ok(bytes))) => this.splitter.feed(bytes),
-                Poll::Ready(Some(Err(_))) => return this.end(Some(Err(Setback::new(Happened::Cut)))),
+                Poll::Ready(Some(Err(setback))) => return this.end(Some(Err(setback))),
                 Poll::Ready(None) => {
-                    let last = this.splitter.finish().map(|event| Ok(protocol::read_chunk(event)));
+                    let last = this.splitter.finish().map(|event| Ok(this.read(event)));
                     return this.end(last);
                 }
                 Poll::Pending => {

@@ -6,9 +6,11 @@ mod clock;
 mod embedded;
 mod events;
 mod load;
+mod plain;
 mod pool;
 mod remote;
 
+use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -58,3 +60,6 @@ pub type Chunks = Pin<Box<dyn Stream<Item = Result<Chunk, Setback>> + Send>>;
 
 /// One endpoint that can be asked.
 pub type Upstream = BoxCloneSyncService<Ask, Answer, Setback>;
+
+/// Asks an endpoint whether it answers at all, at no cost.
+pub type Check = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = bool> + Send>> + Send + Sync>;

@@ -1,19 +1,19 @@
 //! The endpoints of one model.
 
 use std::hash::{BuildHasher, RandomState};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use gateway_config::{LogFormat, Model, Provider, Secret};
 use prometheus::IntGauge;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 use tower::ServiceExt;
 use tower::retry::budget::{Budget, TpsBudget};
 
-use super::breaker::{Breaker, Change};
+use super::breaker::{Breaker, CHECK_EVERY, Change, Manner};
 use super::load::Load;
-use super::{Answer, Ask, Upstream, remote};
+use super::{Answer, Ask, Check, Upstream, remote};
 use crate::account::Books;
 use crate::setback::{Happened, Setback};
 
@@ -39,7 +39,11 @@ pub struct Endpoint {
     /// Stable and safe to show.
     pub id: Arc<str>,
     upstream: Upstream,
+    /// `None` for an engine in this process.
+    check: Option<Check>,
     breaker: Breaker,
+    /// Whether it is asked in the background how it does.
+    watched: AtomicBool,
     load: Load,
     health: IntGauge,
     books: Books,
@@ -58,19 +62,23 @@ impl Pool {
         format: LogFormat,
     ) -> Result<Self, String> {
         let upstreams = match &model.provider {
-            Provider::Embedded(embedded) => vec![(format!("{}-0", model.name), embed(model, embedded)?)],
+            Provider::Embedded(embedded) => {
+                vec![(format!("{}-0", model.name), embed(model, embedded)?, None)]
+            }
             Provider::Remote(remote) => remote::upstreams(model, remote, proxy)?,
         };
         let endpoints = upstreams
             .into_iter()
-            .map(|(id, upstream)| {
+            .map(|(id, upstream, check)| {
                 let health = books.metrics.upstream_health.with_label_values(&[&model.name, &id]);
                 health.set(1);
                 let (breaker, load) = (Breaker::default(), Load::default());
                 Arc::new(Endpoint {
                     id: id.into(),
                     upstream,
+                    check,
                     breaker,
+                    watched: AtomicBool::new(false),
                     load,
                     health,
                     books: books.clone(),
@@ -187,14 +195,37 @@ impl Visit {
             return self.endpoint.breaker.undecided();
         }
         let jitter = RandomState::new().hash_one(now.elapsed()) as f64 / u64::MAX as f64;
-        if let Change::Ejected(term) = self.endpoint.breaker.failed(now, jitter) {
+        let manner = if setback.is_answered() { Manner::Answered } else { Manner::Mute };
+        if self.endpoint.breaker.failed(now, manner, jitter) == Change::Ejected {
             self.endpoint.health.set(0);
-            self.note(&format!("is left alone for {:.1} s: {}", term.as_secs_f64(), setback.word()));
+            let detail = setback.detail().map(|detail| format!(" ({detail})")).unwrap_or_default();
+            self.note(&format!("is left alone, it fails again and again: {}{detail}", setback.word()));
+            if !self.endpoint.watched.swap(true, Ordering::AcqRel) {
+                tokio::spawn(watch(Arc::downgrade(&self.endpoint)));
+            }
         }
     }
 
     fn note(&self, what: &str) {
         self.endpoint.books.log.note(self.endpoint.format, &format!("endpoint {} {what}", self.endpoint.id));
+    }
+}
+
+/// Asks an ejected endpoint in the background whether it answers, until it is in use again.
+async fn watch(endpoint: Weak<Endpoint>) {
+    loop {
+        sleep(CHECK_EVERY).await;
+        // A pool that a reload has dropped needs no watch.
+        let Some(endpoint) = endpoint.upgrade() else { return };
+        match (endpoint.breaker.wants_check(), &endpoint.check) {
+            (None, _) | (_, None) => return endpoint.watched.store(false, Ordering::Release),
+            (Some(false), _) => {}
+            (Some(true), Some(check)) => {
+                if check().await {
+                    endpoint.breaker.answered(Instant::now());
+                }
+            }
+        }
     }
 }
 

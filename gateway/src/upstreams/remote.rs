@@ -1,9 +1,11 @@
 //! An endpoint of the OpenAI dialect: the one place where bytes leave for a provider.
 
+use std::error::Error;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use bytes::{Bytes, BytesMut};
+use futures_util::{Stream, StreamExt, stream};
 use gateway_config::{Model, Remote, Secret, Timeouts};
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use reqwest::{Client, Response, Url, redirect};
@@ -11,8 +13,9 @@ use tokio::time::{Instant, timeout_at};
 use tower::util::BoxCloneSyncService;
 
 use super::events::Events;
-use super::{Answer, AnswerBody, Ask, Upstream};
-use crate::protocol::{self, Whole};
+use super::plain::Plain;
+use super::{Answer, AnswerBody, Ask, Check, Upstream};
+use crate::protocol::{self, NotAnAnswer, Whole};
 use crate::setback::{Happened, Setback};
 
 /// The largest whole answer that is read, in bytes.
@@ -25,7 +28,12 @@ const IDLE_CONNECTIONS: usize = 256;
 /// Headers of an upstream's answer that clients may see. All others could name accounts or hosts.
 const SHOWN: [&str; 3] = ["openai-processing-ms", "openai-version", "retry-after"];
 
-/// One service for each endpoint of a model, by its id.
+/// A provider's name for a request, in bytes; a longer one is not passed on.
+const LONGEST_ID: usize = 128;
+/// How long an endpoint may take to show that it answers.
+const CHECK_TIME: Duration = Duration::from_secs(5);
+
+/// One service for each endpoint of a model, by its id, and how to ask whether it answers.
 ///
 /// # Errors
 /// In words for the operator, without a key.
@@ -33,7 +41,7 @@ pub(super) fn upstreams(
     model: &Arc<Model>,
     remote: &Remote,
     proxy: Option<&Secret>,
-) -> Result<Vec<(String, Upstream)>, String> {
+) -> Result<Vec<(String, Upstream, Option<Check>)>, String> {
     let client =
         client(&model.timeouts, proxy).map_err(|e| format!("model `{}`: no HTTP client: {e}", model.name))?;
     remote
@@ -41,18 +49,24 @@ pub(super) fn upstreams(
         .iter()
         .map(|endpoint| {
             let fault = |what: &str| format!("endpoint `{}`: {what}", endpoint.id);
-            let url = format!("{}/chat/completions", endpoint.base_url);
+            let url = |path: &str| {
+                let url = format!("{}/{path}", endpoint.base_url);
+                Url::parse(&url).map_err(|e| fault(&format!("`{url}`: {e}")))
+            };
             let address = Address {
                 client: client.clone(),
-                url: Url::parse(&url).map_err(|e| fault(&format!("`{url}`: {e}")))?,
+                url: url("chat/completions")?,
+                harmless: url("models")?,
                 headers: headers(endpoint).map_err(|what| fault(&what))?,
-                secret: endpoint.api_key.as_ref().map(|key| key.reveal().to_owned()),
+                secret: endpoint.api_key.as_ref().map(|key| key.reveal().into()),
                 model: remote.model.clone(),
                 timeouts: model.timeouts,
             };
             let address = Arc::new(address);
+            let checked = Arc::clone(&address);
+            let check: Check = Arc::new(move || Box::pin(Arc::clone(&checked).answers()));
             let service = tower::service_fn(move |ask: Ask| Arc::clone(&address).ask(ask));
-            Ok((endpoint.id.clone(), BoxCloneSyncService::new(service)))
+            Ok((endpoint.id.clone(), BoxCloneSyncService::new(service), Some(check)))
         })
         .collect()
 }
@@ -76,6 +90,7 @@ fn client(timeouts: &Timeouts, proxy: Option<&Secret>) -> Result<Client, reqwest
 fn headers(endpoint: &gateway_config::Endpoint) -> Result<HeaderMap, String> {
     let mut headers = HeaderMap::new();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     if let Some(key) = &endpoint.api_key {
         let bearer = secret_value(&format!("Bearer {}", key.reveal()))
             .ok_or("the API key has characters that no header can carry")?;
@@ -99,8 +114,10 @@ fn secret_value(text: &str) -> Option<HeaderValue> {
 struct Address {
     client: Client,
     url: Url,
+    /// A question that costs nothing.
+    harmless: Url,
     headers: HeaderMap,
-    secret: Option<String>,
+    secret: Option<Arc<str>>,
     model: String,
     timeouts: Timeouts,
 }
@@ -121,12 +138,23 @@ impl Address {
             return Err(self.refusal(response).await);
         }
         let headers = shown(response.headers());
-        let body = if ask.stream {
-            self.stream(response, began, total).await?
-        } else {
-            AnswerBody::Whole(self.whole(response, total).await?)
+        let events = is(&response, "text/event-stream");
+        let plain = plain(response)?;
+        let body = match (events, ask.stream) {
+            (true, _) => AnswerBody::Stream(self.events(plain, ask.stream, began)),
+            (false, stream) => self.whole(plain, total).await.map(|whole| match stream {
+                // It does not stream though it was asked to: its answer is as good, only late.
+                true => AnswerBody::Stream(Box::pin(stream::iter(whole.unfold().into_iter().map(Ok)))),
+                false => AnswerBody::Whole(whole),
+            })?,
         };
         Ok(Answer { body, headers })
+    }
+
+    /// Whether it answers HTTP at all.
+    async fn answers(self: Arc<Self>) -> bool {
+        let asked = self.client.get(self.harmless.clone()).headers(self.headers.clone()).timeout(CHECK_TIME);
+        asked.send().await.is_ok()
     }
 
     fn request(&self, ask: &Ask) -> reqwest::RequestBuilder {
@@ -140,36 +168,46 @@ impl Address {
             .body(ask.chat.encode(&self.model, ask.stream))
     }
 
-    async fn stream(
+    /// A stream, which where a whole answer was asked for has the limits of one.
+    fn events(
         &self,
-        response: Response,
+        bytes: impl Stream<Item = Result<Bytes, Setback>> + Send + 'static,
+        asked: bool,
         began: Instant,
-        total: Instant,
-    ) -> Result<AnswerBody, Setback> {
-        if is(&response, "text/event-stream") {
-            let events = Events::new(response.bytes_stream(), &self.timeouts, began);
-            return Ok(AnswerBody::Stream(Box::pin(events)));
+    ) -> super::Chunks {
+        let mut timeouts = self.timeouts;
+        if !asked {
+            (timeouts.first_token, timeouts.idle) = (timeouts.total, timeouts.total);
         }
-        // A whole answer where a stream was asked for, or an error that calls itself 200.
-        let body = read(response, LARGEST_ANSWER, total).await?;
-        match Whole::parse(body) {
-            Ok(whole) => Ok(AnswerBody::Whole(whole)),
-            Err(_) => Err(Setback::new(Happened::Faulty(200))),
-        }
+        Box::pin(Events::new(bytes, &timeouts, began, self.secret.clone()))
     }
 
-    async fn whole(&self, response: Response, total: Instant) -> Result<Whole, Setback> {
-        let body = read(response, LARGEST_ANSWER, total).await?;
-        Whole::parse(body).map_err(|_| Setback::new(Happened::Faulty(200)))
+    async fn whole(
+        &self,
+        bytes: impl Stream<Item = Result<Bytes, Setback>> + Unpin,
+        deadline: Instant,
+    ) -> Result<Whole, Setback> {
+        let body = read(bytes, LARGEST_ANSWER, deadline).await?;
+        Whole::parse(body).map_err(|error| match error {
+            NotAnAnswer::Complaint(complaint) => Setback::in_band(&complaint.without(self.secret())),
+            NotAnAnswer::NotJson(_) | NotAnAnswer::NoChoices => Setback::new(Happened::Faulty(200)),
+        })
+    }
+
+    /// What must not be seen anywhere.
+    fn secret(&self) -> &str {
+        self.secret.as_deref().unwrap_or_default()
     }
 
     async fn refusal(&self, response: Response) -> Setback {
         let status = response.status().as_u16();
         let retry_after = protocol::retry_after(response.headers(), SystemTime::now());
-        let body = read(response, LARGEST_ERROR, Instant::now() + ERROR_TIME).await.unwrap_or_default();
+        let body = match plain(response) {
+            Ok(body) => read(body, LARGEST_ERROR, Instant::now() + ERROR_TIME).await.unwrap_or_default(),
+            Err(_) => Bytes::new(),
+        };
         // Some providers quote the key that they refuse.
-        let complaint =
-            protocol::read_error(status, &body).without(self.secret.as_deref().unwrap_or_default());
+        let complaint = protocol::read_error(status, &body).without(self.secret());
         Setback::from_status(status, complaint, retry_after)
     }
 }
@@ -181,25 +219,46 @@ fn is(response: &Response, kind: &str) -> bool {
     })
 }
 
+fn plain(
+    response: Response,
+) -> Result<impl Stream<Item = Result<Bytes, Setback>> + Send + Unpin + 'static, Setback> {
+    let headers = response.headers().clone();
+    Plain::new(Box::pin(response.bytes_stream()), &headers)
+}
+
 /// The whole body, of at most `limit` bytes, by `deadline`.
-async fn read(mut response: Response, limit: usize, deadline: Instant) -> Result<Bytes, Setback> {
+async fn read(
+    mut bytes: impl Stream<Item = Result<Bytes, Setback>> + Unpin,
+    limit: usize,
+    deadline: Instant,
+) -> Result<Bytes, Setback> {
     let mut body = BytesMut::new();
     loop {
-        match timeout_at(deadline, response.chunk()).await {
+        match timeout_at(deadline, bytes.next()).await {
             Err(_) => return Err(Setback::new(Happened::Overran)),
-            Ok(Err(_)) => return Err(Setback::new(Happened::Cut)),
-            Ok(Ok(None)) => return Ok(body.freeze()),
-            Ok(Ok(Some(chunk))) if body.len() + chunk.len() > limit => {
-                return Err(Setback::new(Happened::Faulty(200)));
+            Ok(None) => return Ok(body.freeze()),
+            Ok(Some(piece)) => {
+                let piece = piece?;
+                if body.len() + piece.len() > limit {
+                    return Err(Setback::new(Happened::Faulty(200)));
+                }
+                body.extend_from_slice(&piece);
             }
-            Ok(Ok(Some(chunk))) => body.extend_from_slice(&chunk),
         }
     }
 }
 
 /// Whether a failed request can have reached the provider.
 fn broken(error: &reqwest::Error) -> Happened {
-    if error.is_connect() || error.is_builder() { Happened::Unreachable } else { Happened::Cut }
+    let unsent = error.is_connect() || error.is_builder() || refused_stream(error);
+    if unsent { Happened::Unreachable } else { Happened::Cut }
+}
+
+/// HTTP/2 has a word for a request that was not looked at.
+fn refused_stream(error: &reqwest::Error) -> bool {
+    std::iter::successors(error.source(), |&error| error.source())
+        .filter_map(|error| error.downcast_ref::<h2::Error>())
+        .any(|error| error.is_remote() && error.reason() == Some(h2::Reason::REFUSED_STREAM))
 }
 
 fn shown(headers: &HeaderMap) -> HeaderMap {
@@ -207,7 +266,8 @@ fn shown(headers: &HeaderMap) -> HeaderMap {
         .iter()
         .filter_map(|name| Some((HeaderName::from_static(name), headers.get(*name)?.clone())))
         .collect();
-    if let Some(id) = headers.get("x-request-id") {
+    let id = headers.get("x-request-id").filter(|id| id.len() <= LONGEST_ID && id.to_str().is_ok());
+    if let Some(id) = id {
         shown.insert("x-upstream-request-id", id.clone());
     }
     shown

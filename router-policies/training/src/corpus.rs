@@ -21,8 +21,6 @@ pub(crate) struct Example {
     pub(crate) features: Features,
     /// The hash of its normalised question stem: what the split goes by.
     pub(crate) stem: u64,
-    /// The prompt's text, for calibration trials.
-    pub(crate) text: String,
     /// Quality by model.
     pub(crate) scores: BTreeMap<String, f64>,
 }

@@ -1,0 +1,178 @@
+//! `xietong eval`: how good a scorer is for routing, on labelled rows.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use indicatif::ProgressBar;
+use router_policies::Class;
+use router_policies::evaluate::{Curve, Figures, Scored, oracle, shuffle};
+use router_policies::scorers::lens::Draws;
+use serde::Deserialize;
+
+use super::labelled::{Bad, Entry, lines, open, read};
+use super::plot::{Line, plot};
+use super::scorer::Asked;
+use super::Failure;
+
+/// Measure a scorer on labelled rows: APGR, CPT, AUC, with 95 % intervals and controls.
+///
+/// A row is `{"id", "prompt" or "messages", "small": 0..1, "large": 0..1, "source"?}`. APGR is the area under the
+/// curve of recovered performance gap over the share of calls to the large model: 0.5 is chance. CPT(50%) is the share
+/// of calls to the large model that recovers half of the gap.
+#[derive(clap::Args)]
+#[command(after_help = "Example:\n  xietong eval --data labels.jsonl --plot curve.svg")]
+pub struct Args {
+    /// The labelled rows (JSON lines); `-` is standard input.
+    #[arg(long, value_name = "FILE")]
+    data: PathBuf,
+    /// Scores from elsewhere, a line a row of the data: a number, or an object with `gain` or `score`. The higher,
+    /// the sooner a row goes to the large model.
+    #[arg(long, value_name = "FILE", conflicts_with = "calibration")]
+    scores: Option<PathBuf>,
+    /// An adapted scorer, made by `xietong calibrate`.
+    #[arg(long, value_name = "FILE")]
+    calibration: Option<PathBuf>,
+    /// Draw the curve, with the oracle, chance and the shuffled control, into this SVG file.
+    #[arg(long, value_name = "OUT.svg")]
+    plot: Option<PathBuf>,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// The fewest rows that figures are made of.
+const FEWEST: usize = 10;
+
+/// Reads, scores, measures, prints.
+///
+/// # Errors
+/// 2 when a file is not there, 1 when there are not enough rows or no gap between the models.
+pub fn run(args: &Args) -> Result<(), Failure> {
+    let mut bad = Bad::default();
+    let entries = read(&args.data, &mut bad)?;
+    bad.sum_up();
+    if entries.len() < FEWEST {
+        let words = format!("{}: {} usable rows; {FEWEST} are needed", args.data.display(), entries.len());
+        return Err(Failure::other(words));
+    }
+    let scores = match &args.scores {
+        Some(path) => outside(path, &entries)?,
+        None => {
+            let asked = Asked::new(args.calibration.as_deref(), (Class::Small, Class::Frontier))?;
+            entries.iter().map(|entry| asked.score(&entry.row.features).gain).collect()
+        }
+    };
+    let scored: Vec<Scored> = entries
+        .iter()
+        .zip(scores)
+        .map(|(entry, score)| Scored { score, small: entry.row.small, large: entry.row.large })
+        .collect();
+    let parts = measure(&entries, &scored)?;
+    if let Some(path) = &args.plot {
+        std::fs::write(path, drawing(&scored)?).map_err(|error| Failure::other(format!("{}: {error}", path.display())))?;
+    }
+    let text = if args.json { json(&parts, bad.count()) } else { table(&parts) };
+    std::io::stdout().write_all(text.as_bytes()).map_err(Failure::other)
+}
+
+/// A part of the data with its figures; `None` where there is no gap.
+type Part = (String, Option<Figures>);
+
+/// All rows, and then each source by itself if there are several.
+fn measure(entries: &[Entry], scored: &[Scored]) -> Result<Vec<Part>, Failure> {
+    let mut by_source: BTreeMap<&str, Vec<Scored>> = BTreeMap::new();
+    for (entry, scored) in entries.iter().zip(scored) {
+        if let Some(source) = &entry.source {
+            by_source.entry(source).or_default().push(*scored);
+        }
+    }
+    if by_source.len() < 2 {
+        by_source.clear();
+    }
+    let progress = ProgressBar::new((1 + by_source.len()) as u64 * 1000);
+    let all = Figures::of(scored, || progress.inc(1)).ok_or_else(|| {
+        Failure::other("the large model is no better than the small one on these rows: there is no gap to recover")
+    })?;
+    let mut parts = vec![("all".to_owned(), Some(all))];
+    let sources = by_source.into_iter();
+    parts.extend(sources.map(|(source, rows)| (source.to_owned(), Figures::of(&rows, || progress.inc(1)))));
+    progress.finish_and_clear();
+    Ok(parts)
+}
+
+/// Scores by line; lines of the data that were bad are skipped in both files.
+fn outside(path: &Path, entries: &[Entry]) -> Result<Vec<f64>, Failure> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Given {
+        Number(f64),
+        Object { gain: Option<f64>, score: Option<f64> },
+    }
+    let mut scores = Vec::new();
+    for line in lines(open(path)?) {
+        let line = line.map_err(|error| Failure::other(format!("{}: {error}", path.display())))?;
+        scores.push(match serde_json::from_slice(&line) {
+            Ok(Given::Number(score)) => Some(score),
+            Ok(Given::Object { gain, score }) => gain.or(score),
+            Err(_) => None,
+        });
+    }
+    let score = |entry: &Entry| {
+        let found = scores.get(entry.line - 1).copied().flatten().filter(|score| score.is_finite());
+        found.ok_or_else(|| Failure::other(format!("{}: no score in line {}", path.display(), entry.line)))
+    };
+    entries.iter().map(score).collect()
+}
+
+fn table(parts: &[Part]) -> String {
+    let mut text = String::from(
+        "source                 rows   small   large   APGR  [95 % interval]  CPT50  CPT80    AUC  oracle  shuffled\n",
+    );
+    for (name, figures) in parts {
+        let Some(it) = figures else {
+            text.push_str(&format!("{name:<20} no gap: the large model is no better here\n"));
+            continue;
+        };
+        let [low, high] = it.apgr_interval;
+        text.push_str(&format!(
+            "{name:<20} {:>6} {:>6.1}% {:>6.1}%  {:.3}  [{low:.3}, {high:.3}]  {:>4.1}%  {:>4.1}%  {:.3}  {:>6.3}  {:>8.3}\n",
+            it.rows,
+            it.all_small * 100.0,
+            it.all_large * 100.0,
+            it.apgr,
+            it.cpt50 * 100.0,
+            it.cpt80 * 100.0,
+            it.auc,
+            it.oracle,
+            it.shuffled,
+        ));
+    }
+    text.push_str("The random router has an APGR of 0.500.\n");
+    text
+}
+
+fn json(parts: &[Part], left_out: usize) -> String {
+    let sources: serde_json::Map<_, _> =
+        parts.iter().skip(1).map(|(name, figures)| (name.clone(), serde_json::json!(figures))).collect();
+    let value = serde_json::json!({"all": parts[0].1, "sources": sources, "left_out": left_out});
+    format!("{value:#}\n")
+}
+
+fn drawing(scored: &[Scored]) -> Result<String, Failure> {
+    let curve = |rows: &[Scored]| Curve::of(rows).ok_or_else(|| Failure::other("there is no gap to draw"));
+    let own = curve(scored)?;
+    let title = format!("Performance gap recovered, {} prompts (APGR {:.3})", scored.len(), own.apgr());
+    let lines = [
+        Line { name: "oracle", colour: "#2e7d32", dashed: true, curve: curve(&oracle(scored))? },
+        Line { name: "this scorer", colour: "#1565c0", dashed: false, curve: own },
+        Line {
+            name: "same scores, shuffled",
+            colour: "#ef6c00",
+            dashed: false,
+            curve: curve(&shuffle(scored, &mut Draws(17)))?,
+        },
+        Line { name: "random", colour: "#757575", dashed: true, curve: Curve { recovered: vec![0.0, 1.0] } },
+    ];
+    Ok(plot(&title, &lines))
+}

@@ -1,0 +1,86 @@
+//! The moment at which a stopping process breaks off what is still under way.
+
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll};
+
+use tokio::sync::Notify;
+use tokio::sync::futures::OwnedNotified;
+
+/// Falls once, at the end of the grace period.
+#[derive(Debug, Clone, Default)]
+pub struct Curfew(Arc<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    fallen: AtomicBool,
+    bell: Arc<Notify>,
+}
+
+impl Curfew {
+    /// Whether it has fallen.
+    pub fn has_fallen(&self) -> bool {
+        self.0.fallen.load(Ordering::Acquire)
+    }
+
+    /// From now on everything under way is broken off.
+    pub fn fall(&self) {
+        self.0.fallen.store(true, Ordering::Release);
+        self.0.bell.notify_waiters();
+    }
+
+    /// Someone who wants to be woken when it falls.
+    pub fn waiter(&self) -> Waiter {
+        Waiter { curfew: self.clone(), bell: Box::pin(Arc::clone(&self.0.bell).notified_owned()) }
+    }
+
+    /// Waits until it has fallen.
+    pub async fn fallen(&self) {
+        let mut waiter = self.waiter();
+        poll_fn(|cx| waiter.poll(cx)).await;
+    }
+}
+
+/// Waits for the curfew.
+#[derive(Debug)]
+pub struct Waiter {
+    curfew: Curfew,
+    bell: Pin<Box<OwnedNotified>>,
+}
+
+impl Waiter {
+    /// Ready once it has fallen. All waiters share one lock, so whoever is polled with every piece of a stream asks
+    /// [`Waiter::is_over`] instead, and this only now and then.
+    pub fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        // The bell first: one that rings between the two is heard.
+        let rung = self.bell.as_mut().poll(cx).is_ready();
+        if rung || self.is_over() { Poll::Ready(()) } else { Poll::Pending }
+    }
+
+    /// Whether it has fallen.
+    pub fn is_over(&self) -> bool {
+        self.curfew.has_fallen()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn waiters_are_woken_and_late_ones_do_not_wait() {
+        let curfew = Curfew::default();
+        let waiting = tokio::spawn({
+            let curfew = curfew.clone();
+            async move { curfew.fallen().await }
+        });
+        tokio::task::yield_now().await;
+        assert!(!curfew.has_fallen() && !waiting.is_finished());
+        curfew.fall();
+        waiting.await.unwrap();
+        curfew.fallen().await;
+        assert!(curfew.waiter().is_over());
+    }
+}

@@ -1,0 +1,159 @@
+//! Goes on with an answer that broke off, on a rung that was not asked yet, and only where the joint is sound: the rung
+//! takes an answer that was begun, or its own answer begins with the very text that was sent.
+
+use std::sync::Arc;
+
+use futures_util::StreamExt;
+use gateway_config::{Model, Provider};
+
+use super::attempt::{first_token, question};
+use super::rungs::Rungs;
+use super::{Begun, Job};
+use crate::account::Account;
+use crate::protocol::{self, Chunk, Finish, Piece, Prefix, What};
+use crate::setback::{Happened, Setback};
+use crate::upstreams::{Answer, AnswerBody, Ask, Chunks, Pool, Visit};
+
+/// Who may go on with an answer.
+pub struct Resume {
+    job: Job,
+    rungs: Rungs,
+}
+
+/// An answer that goes on.
+pub struct Resumed {
+    /// The text that follows what was sent, of the pieces that came so far; they are counted.
+    pub text: String,
+    /// Why the answer ended, if it did with these.
+    pub finish: Option<Finish>,
+    /// What follows.
+    pub begun: Begun,
+}
+
+impl Resume {
+    /// `None` where it is not allowed, nobody is left to ask, or a joint could not be seen to be sound.
+    pub(super) fn new(job: Job, rungs: Rungs) -> Option<Box<Self>> {
+        let sound = job.chat.n() == 1 && !job.chat.needs().logprobs;
+        (job.resume && sound && !rungs.is_empty()).then(|| Box::new(Self { job, rungs }))
+    }
+
+    /// Asks one rung after the other to go on after `said`.
+    pub async fn go_on(self, said: String, mut account: Account) -> (Option<Resumed>, Account) {
+        let Self { job, mut rungs } = self;
+        while let Some(rung) = rungs.next() {
+            let pool = &job.ladder[rung.0].pool;
+            let begun_for_it = pool.model.accepts.prefill && !job.chat.needs().prefill;
+            let resumed = match begun_for_it {
+                true => continued(&job, pool, &said, &mut account).await,
+                false => repeated(&job, pool, &said, &mut account).await,
+            };
+            if resumed.is_some() {
+                return (resumed, account);
+            }
+        }
+        (None, account)
+    }
+}
+
+/// The rung gets the answer as it stands, and writes what follows.
+async fn continued(job: &Job, pool: &Arc<Pool>, said: &str, account: &mut Account) -> Option<Resumed> {
+    let chat = job.chat.going_on_after(said, prefix(&pool.model))?;
+    let ask = Ask { chat: Arc::new(chat), ..question(job, pool) };
+    let (mut visit, chunks) = open(pool, ask, account).await?;
+    let (held, rest) = match first_token(chunks).await {
+        Ok(begun) => begun,
+        Err(setback) => return fail(visit, &setback, account),
+    };
+    visit.answered();
+    let pieces = held.iter().filter_map(piece);
+    pieces.clone().for_each(|piece| account.saw(piece));
+    let finish = pieces.filter_map(|piece| piece.finish).last();
+    let Some(text) = held.iter().map(content).collect() else { return mismatch(account) };
+    account.resume(false);
+    Some(Resumed { text, finish, begun: following(rest, visit) })
+}
+
+/// The rung gets the question, and its answer must begin with what was sent.
+async fn repeated(job: &Job, pool: &Arc<Pool>, said: &str, account: &mut Account) -> Option<Resumed> {
+    let (mut visit, mut rest) = open(pool, question(job, pool), account).await?;
+    let (mut again, mut finish) = (String::new(), None);
+    while again.len() < said.len() {
+        let chunk = match next(&mut rest).await {
+            Ok(chunk) => chunk,
+            Err(setback) => return fail(visit, &setback, account),
+        };
+        let Some(piece) = piece(&chunk) else { continue };
+        account.saw(piece);
+        finish = piece.finish;
+        let same = content(&chunk).is_some_and(|text| {
+            again.push_str(&text);
+            said.starts_with(&again) || again.starts_with(said)
+        });
+        if !same || (finish.is_some() && again.len() < said.len()) {
+            visit.answered();
+            return mismatch(account);
+        }
+    }
+    visit.answered();
+    account.resume(true);
+    Some(Resumed { text: again.split_off(said.len()), finish, begun: following(rest, visit) })
+}
+
+/// The next chunk that is neither an end nor an error.
+async fn next(chunks: &mut Chunks) -> Result<Chunk, Setback> {
+    match chunks.next().await {
+        None => Err(Setback::new(Happened::Cut)),
+        Some(Ok(Chunk { what: What::Done, .. })) => Err(Setback::new(Happened::Cut)),
+        Some(Ok(Chunk { what: What::Error(complaint), .. })) => Err(Setback::in_band(&complaint)),
+        Some(chunk) => chunk,
+    }
+}
+
+fn following(rest: Chunks, visit: Visit) -> Begun {
+    Begun { held: Vec::new(), rest, visit, choices: 1, resume: None }
+}
+
+fn mismatch(account: &mut Account) -> Option<Resumed> {
+    account.set_aside("mismatch");
+    None
+}
+
+async fn open(pool: &Arc<Pool>, ask: Ask, account: &mut Account) -> Option<(Visit, Chunks)> {
+    let visit = pool.pick()?;
+    account.begin(&pool.model, visit.endpoint_id());
+    match visit.ask(ask).await {
+        Ok(Answer { body: AnswerBody::Stream(chunks), .. }) => Some((visit, chunks)),
+        Ok(_) => fail(visit, &Setback::new(Happened::Faulty(200)), account),
+        Err(setback) => fail(visit, &setback, account),
+    }
+}
+
+fn fail<T>(mut visit: Visit, setback: &Setback, account: &mut Account) -> Option<T> {
+    visit.failed(setback);
+    account.failed(setback);
+    None
+}
+
+fn piece(chunk: &Chunk) -> Option<&Piece> {
+    if let What::Piece(piece) = &chunk.what { Some(piece) } else { None }
+}
+
+/// The text of a chunk; `None` if it says anything else.
+fn content(chunk: &Chunk) -> Option<String> {
+    let Some(piece) = piece(chunk) else { return Some(String::new()) };
+    match &piece.content {
+        Some(place) => protocol::unescaped(&chunk.data[place.clone()]),
+        None => (!piece.begins).then(String::new),
+    }
+}
+
+/// How a provider wants to be told that the last message is the beginning of its answer.
+fn prefix(model: &Model) -> Prefix {
+    let Provider::Remote(remote) = &model.provider else { return Prefix::Plain };
+    match remote.provider_name.as_str() {
+        "deepseek" | "mistral_ai" => Prefix::Marked("prefix"),
+        "moonshot_ai" | "alibaba_cloud" => Prefix::Marked("partial"),
+        "vllm" | "sglang" => Prefix::Continued,
+        _ => Prefix::Plain,
+    }
+}

@@ -1,0 +1,453 @@
+//! The ledger's file: lines appended and synced in groups, replayed when it is opened.
+//!
+//! Why not a database: the ledger needs one thing, appending under a sync, and must know exactly what is durable when
+//! a disk fails, which SQLite and redb decide behind their interfaces (a failed sync may not be retried on the same
+//! descriptor; SQLite has no checksums over its pages, and redb locks a file against readers, while `xietong report`
+//! reads this one beside a running gateway). It is also no further dependency, and a person can read it.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufRead, BufReader, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+
+use super::balance::Balances;
+use super::line::{self, Entry};
+use super::slip::Slip;
+
+/// Why a ledger cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum BookError {
+    /// The file or its folder.
+    #[error("{}: {1}", .0.display())]
+    Io(PathBuf, io::Error),
+    /// Another process has it.
+    #[error("{}: another process has this ledger; each needs a `path` of its own", .0.display())]
+    Taken(PathBuf),
+    /// A line in the middle is not what was written.
+    #[error(
+        "{}: line {line} (byte {offset}) is damaged, and sound lines follow it. Budgets cannot be trusted like this: \
+         restore the file, or see what is left with `xietong salvage {0} --out NEW` and put NEW in its place", .path.display(), .path.display()
+    )]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// From 1.
+        line: u64,
+        /// From 0.
+        offset: u64,
+    },
+}
+
+/// An open ledger file. Nobody else writes it while this lives.
+#[derive(Debug)]
+pub struct Book {
+    path: PathBuf,
+    /// Held locked.
+    _lock: File,
+    file: File,
+    /// Bytes that are known to be durable.
+    sound: u64,
+    /// The number of the next line.
+    next: u64,
+    epoch: u64,
+    /// When the oldest request ended.
+    oldest: Option<Timestamp>,
+    /// Lines that are not durable yet, as they will stand in the file.
+    pending: Vec<u8>,
+    pending_lines: u64,
+    /// Whether the end of the file is unknown after a failure.
+    failed: bool,
+}
+
+/// What a file said.
+#[derive(Debug)]
+pub struct Opened {
+    /// For appending.
+    pub book: Book,
+    /// Every budget's state; nothing is lent out.
+    pub balances: Balances,
+    /// What the operator should know, one sentence each.
+    pub notes: Vec<String>,
+}
+
+impl Book {
+    /// Opens a ledger, or begins one. Cuts off a torn end, and counts as spent what an earlier process did not give back.
+    ///
+    /// # Errors
+    /// A file that cannot be read or written, is in use, or is damaged before its end.
+    pub fn open(path: &Path, now: Timestamp) -> Result<Opened, BookError> {
+        let io = |why| BookError::Io(path.to_owned(), why);
+        let mut lock = private().open(beside(path, "lock")).map_err(io)?;
+        lock.try_lock().map_err(|why| match why {
+            std::fs::TryLockError::WouldBlock => BookError::Taken(path.to_owned()),
+            std::fs::TryLockError::Error(why) => io(why),
+        })?;
+        let file = private().open(path).map_err(io)?;
+        let mut replay = Replay::default();
+        replay.read(path, &file)?;
+        let Replay { mut balances, sound, next, epoch, oldest, torn, .. } = replay;
+        let mut notes = Vec::new();
+        if torn > 0 {
+            notes.push(format!("{}: cut off {torn} bytes that were not written to their end", path.display()));
+            file.set_len(sound).map_err(io)?;
+        }
+        let seen = io::read_to_string(&mut lock).ok().and_then(|text| text.trim().parse::<u64>().ok());
+        if seen.is_some_and(|seen| seen > epoch) {
+            notes.push(format!(
+                "{}: this is an older copy of the ledger: what was spent since is not in it",
+                path.display()
+            ));
+        }
+        let epoch = epoch.max(seen.unwrap_or(0)) + 1;
+        let mut book = Self {
+            path: path.to_owned(),
+            file,
+            sound,
+            next,
+            epoch,
+            oldest,
+            pending: Vec::new(),
+            pending_lines: 0,
+            failed: false,
+            _lock: lock.try_clone().map_err(io)?,
+        };
+        book.write(&Entry::Open { epoch, time: now });
+        let swept = balances.sweep();
+        if !swept.is_empty() {
+            notes.push(format!(
+                "{}: the last process did not end in order: what it had at hand of {} budgets counts as spent",
+                path.display(),
+                swept.len()
+            ));
+        }
+        for (key, balance) in swept {
+            book.write(&Entry::Balance { key, balance });
+        }
+        book.sync().map_err(io)?;
+        sync_folder(path).map_err(io)?;
+        lock.set_len(0).and_then(|()| lock.rewind()).and_then(|()| write!(lock, "{epoch}")).map_err(io)?;
+        lock.sync_all().map_err(io)?;
+        Ok(Opened { book, balances, notes })
+    }
+
+    /// Adds a line; it is durable after the next [`Book::sync`].
+    pub fn write(&mut self, entry: &Entry) {
+        self.write_json(entry);
+    }
+
+    /// Adds a request.
+    pub fn write_request(&mut self, slip: &Slip) {
+        #[derive(serde::Serialize)]
+        struct Line<'a> {
+            request: &'a Slip,
+        }
+        self.oldest.get_or_insert(slip.time);
+        self.write_json(&Line { request: slip });
+    }
+
+    fn write_json(&mut self, line: &impl serde::Serialize) {
+        // Plain data, which serialises.
+        let Ok(json) = serde_json::to_vec(line) else { return };
+        line::write(&mut self.pending, self.next, &json);
+        self.next += 1;
+        self.pending_lines += 1;
+    }
+
+    /// Makes durable what was written.
+    ///
+    /// # Errors
+    /// When the disk fails. What was written stays pending, and the next call begins anew on a new descriptor from what
+    /// is known to be durable: after a failed sync the old one may say that all is well while nothing was kept.
+    pub fn sync(&mut self) -> io::Result<()> {
+        if self.pending.is_empty() {
+            return Ok(());
+        }
+        if self.failed {
+            self.reopen()?;
+        }
+        self.failed = true;
+        self.file.write_all(&self.pending)?;
+        self.file.sync_data()?;
+        self.failed = false;
+        self.sound += self.pending.len() as u64;
+        self.forget();
+        Ok(())
+    }
+
+    /// Takes back the lines that are not durable.
+    pub fn drop_pending(&mut self) {
+        self.next -= self.pending_lines;
+        self.forget();
+    }
+
+    /// Says that it is in use again after a failure.
+    pub fn write_open(&mut self, time: Timestamp) {
+        self.write(&Entry::Open { epoch: self.epoch, time });
+    }
+
+    /// Bytes of the file.
+    pub fn size(&self) -> u64 {
+        self.sound
+    }
+
+    /// When the oldest request in it ended.
+    pub fn oldest(&self) -> Option<Timestamp> {
+        self.oldest
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Puts in its place a file with these balances and only the requests that `keep` wants, by time and by the bytes
+    /// of all requests from there to the end of the file.
+    ///
+    /// # Errors
+    /// When the disk fails; then the old file stays in use.
+    pub fn compact(&mut self, balances: &Balances, now: Timestamp, keep: &Keep) -> io::Result<()> {
+        let wanted = keep.first_wanted(&self.path)?;
+        let beside = beside(&self.path, "new");
+        let mut out = io::BufWriter::new(File::create(&beside)?);
+        let mut next = 0;
+        let mut size = 0;
+        let mut put = |json: &[u8]| -> io::Result<()> {
+            let mut line = Vec::new();
+            line::write(&mut line, next, json);
+            next += 1;
+            size += line.len() as u64;
+            out.write_all(&line)
+        };
+        put(&serde_json::to_vec(&Entry::Open { epoch: self.epoch, time: now })?)?;
+        for (key, balance) in balances.iter().filter(|(key, _)| keep.wants_period(&key.period)) {
+            put(&serde_json::to_vec(&Entry::Balance { key: key.clone(), balance: *balance })?)?;
+        }
+        each_line(&File::open(&self.path)?, |at, _, json| {
+            if at >= wanted && is_request(json) {
+                put(json)?;
+            }
+            Ok(())
+        })?;
+        let file = out.into_inner().map_err(io::IntoInnerError::into_error)?;
+        file.sync_all()?;
+        drop(file);
+        restrict(&beside)?;
+        std::fs::rename(&beside, &self.path)?;
+        sync_folder(&self.path)?;
+        self.file = private().open(&self.path)?;
+        (self.sound, self.next, self.oldest) = (size, next, Some(keep.since));
+        Ok(())
+    }
+
+    fn reopen(&mut self) -> io::Result<()> {
+        let mut file = private().open(&self.path)?;
+        file.set_len(self.sound)?;
+        file.seek(SeekFrom::Start(self.sound))?;
+        file.sync_all()?;
+        self.file = file;
+        Ok(())
+    }
+
+    fn forget(&mut self) {
+        self.pending.clear();
+        self.pending_lines = 0;
+    }
+}
+
+/// Which requests a file keeps.
+#[derive(Debug, Clone, Copy)]
+pub struct Keep {
+    /// No older ones.
+    pub since: Timestamp,
+    /// No more bytes of them, counted from the newest.
+    pub bytes: u64,
+}
+
+impl Keep {
+    /// The offset from which requests are kept.
+    fn first_wanted(&self, path: &Path) -> io::Result<u64> {
+        let (mut fresh, mut end) = (None, 0);
+        each_line(&File::open(path)?, |at, line, json| {
+            if fresh.is_none() && time_of(json).is_some_and(|time| time >= self.since) {
+                fresh = Some(at);
+            }
+            end = at + line.len() as u64;
+            Ok(())
+        })?;
+        Ok(fresh.unwrap_or(end).max(end.saturating_sub(self.bytes)))
+    }
+
+    /// Budgets of windows that ended long ago are of no more use.
+    fn wants_period(&self, period: &str) -> bool {
+        let since = self.since.strftime("%Y-%m").to_string();
+        period.get(..7).is_none_or(|month| month >= since.as_str())
+    }
+}
+
+fn is_request(json: &[u8]) -> bool {
+    json.starts_with(b"{\"request\":")
+}
+
+fn time_of(json: &[u8]) -> Option<Timestamp> {
+    #[derive(serde::Deserialize)]
+    struct Timed {
+        request: Inner,
+    }
+    #[derive(serde::Deserialize)]
+    struct Inner {
+        time: Timestamp,
+    }
+    is_request(json).then(|| serde_json::from_slice::<Timed>(json).ok())?.map(|timed| timed.request.time)
+}
+
+/// Reads every sound line of a ledger, in order; gives how many others there were. A torn end is no damage.
+///
+/// # Errors
+/// When the file cannot be read.
+pub fn read(path: &Path, mut see: impl FnMut(Entry)) -> io::Result<u64> {
+    let file = File::open(path)?;
+    let (mut damaged, mut behind) = (0, 0);
+    lines(&file, |_, line| {
+        match line::read(line) {
+            Ok((_, json)) => {
+                damaged += std::mem::take(&mut behind);
+                // What a newer version wrote is passed over.
+                if let Ok(entry) = serde_json::from_slice(json) {
+                    see(entry);
+                }
+            }
+            Err(_) => behind += 1,
+        }
+        Ok(())
+    })?;
+    Ok(damaged)
+}
+
+/// Calls `see` with the offset, the whole and the JSON of each sound line.
+fn each_line(file: &File, mut see: impl FnMut(u64, &[u8], &[u8]) -> io::Result<()>) -> io::Result<()> {
+    lines(file, |at, line| match line::read(line) {
+        Ok((_, json)) => see(at, line, json),
+        Err(_) => Ok(()),
+    })
+}
+
+fn lines(file: &File, mut see: impl FnMut(u64, &[u8]) -> io::Result<()>) -> io::Result<()> {
+    let mut reader = BufReader::with_capacity(1 << 18, file);
+    reader.rewind()?;
+    let (mut at, mut line) = (0, Vec::new());
+    while reader.read_until(b'\n', &mut line)? > 0 {
+        see(at, &line)?;
+        at += line.len() as u64;
+        line.clear();
+    }
+    Ok(())
+}
+
+/// A file on its way into memory.
+#[derive(Debug, Default)]
+struct Replay {
+    balances: Balances,
+    sound: u64,
+    next: u64,
+    epoch: u64,
+    oldest: Option<Timestamp>,
+    torn: u64,
+    /// The first line that is not sound: its number from 1, and its offset.
+    bad: Option<(u64, u64)>,
+    count: u64,
+}
+
+impl Replay {
+    fn read(&mut self, path: &Path, file: &File) -> Result<(), BookError> {
+        let io = |why| BookError::Io(path.to_owned(), why);
+        let mut damage = None;
+        lines(file, |at, line| {
+            self.count += 1;
+            match line::read(line) {
+                // Said twice, as after a copy of lines: it counts once.
+                Ok((number, _)) if number < self.next && self.bad.is_none() => {
+                    self.sound = at + line.len() as u64;
+                }
+                Ok((number, json)) if number == self.next && self.bad.is_none() => {
+                    self.next += 1;
+                    self.sound = at + line.len() as u64;
+                    self.take(json);
+                }
+                // A line is missing, or one before was bad and is not at the end.
+                Ok(_) => damage = damage.or(self.bad.or(Some((self.count, at)))),
+                Err(_) => self.bad = self.bad.or(Some((self.count, at))),
+            }
+            self.torn = at + line.len() as u64 - self.sound;
+            Ok(())
+        })
+        .map_err(io)?;
+        match damage {
+            Some((line, offset)) => Err(BookError::Damaged { path: path.to_owned(), line, offset }),
+            None => Ok(()),
+        }
+    }
+
+    fn take(&mut self, json: &[u8]) {
+        match serde_json::from_slice(json) {
+            Ok(Entry::Open { epoch, .. }) => self.epoch = epoch,
+            Ok(Entry::Lease { key, amount }) => self.balances.lend(&key, amount),
+            Ok(Entry::Back { key, amount }) => self.balances.lend(&key, amount.saturating_neg()),
+            Ok(Entry::Balance { key, balance }) => self.balances.set(&key, balance),
+            Ok(Entry::Request(slip)) => {
+                self.oldest.get_or_insert(slip.time);
+                if let Some(paid) = slip.paid {
+                    self.balances.spend(&paid.key, paid.amount);
+                }
+            }
+            // Of a newer version.
+            Err(_) => {}
+        }
+    }
+}
+
+/// Copies what is sound of a damaged ledger to a new one; gives how many lines were kept and how many were not.
+///
+/// # Errors
+/// When a file cannot be read or written, or the new one exists.
+pub fn salvage(from: &Path, to: &Path) -> io::Result<(u64, u64)> {
+    let mut out = io::BufWriter::new(private().create_new(true).open(to)?);
+    let (mut kept, mut lost) = (0, 0);
+    lines(&File::open(from)?, |_, line| {
+        let Ok((_, json)) = line::read(line) else {
+            lost += 1;
+            return Ok(());
+        };
+        let mut renumbered = Vec::new();
+        line::write(&mut renumbered, kept, json);
+        kept += 1;
+        out.write_all(&renumbered)
+    })?;
+    out.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
+    Ok((kept, lost))
+}
+
+/// Files that only their owner reads: names of clients stand in them.
+fn private() -> OpenOptions {
+    use std::os::unix::fs::OpenOptionsExt;
+    let mut options = OpenOptions::new();
+    options.read(true).append(true).create(true).mode(0o600);
+    options
+}
+
+fn restrict(path: &Path) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))
+}
+
+fn beside(path: &Path, ending: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".");
+    name.push(ending);
+    PathBuf::from(name)
+}
+
+fn sync_folder(path: &Path) -> io::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
+}

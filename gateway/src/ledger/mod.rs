@@ -1,0 +1,163 @@
+//! Reservations, budgets and records of requests; the README beside this file says how they hold in a crash.
+//!
+//! - [`till`]: a client's limits and money, found by each of its requests without asking anyone.
+//! - [`fund`], [`purse`]: the part of a budget that this process may spend; one atomic number.
+//! - [`period`]: hours, days and months.
+//! - [`clerk`]: the thread that lends and writes down, many in one sync.
+//! - [`book`], [`line`], [`balance`], [`slip`]: the file, its lines, what they add up to, and what a request leaves.
+
+pub mod balance;
+pub mod book;
+pub mod fund;
+pub mod slip;
+pub mod till;
+
+mod clerk;
+mod line;
+mod period;
+mod purse;
+
+/// The atomics that [`purse`] is made of; its test under every order of steps has others.
+mod atomic {
+    pub(super) use std::sync::atomic::{AtomicI64, Ordering};
+}
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Sender, channel, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use dashmap::DashMap;
+use gateway_config::{Client, Config, State};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+pub use book::BookError;
+pub use line::Entry;
+
+use crate::log::Log;
+use balance::Balances;
+use book::Book;
+use clerk::{Bulletin, Clerk, Order};
+use slip::Slip;
+use till::Till;
+
+/// How long the end of a process waits for the last sync.
+const LAST_SYNC: Duration = Duration::from_secs(10);
+
+/// Where money is lent and requests are written down.
+pub struct Ledger {
+    /// `None`: nothing is kept, and every budget is at hand as a whole.
+    clerk: Option<Sender<Order>>,
+    up: Arc<AtomicBool>,
+    /// The windows that clients were in when the last process ended.
+    before: Balances,
+    tills: DashMap<String, Arc<Till>>,
+    rolling: Mutex<()>,
+}
+
+impl Ledger {
+    /// Opens what the configuration says.
+    ///
+    /// # Errors
+    /// A file that cannot be used.
+    pub fn open(config: &Config, log: &Log) -> Result<Arc<Self>, BookError> {
+        let State::Embedded(state) = &config.state else { return Ok(Arc::new(Self::without_memory())) };
+        let opened = Book::open(&state.path, Timestamp::now())?;
+        for note in &opened.notes {
+            log.note(config.log, note);
+        }
+        let up = Arc::new(AtomicBool::new(true));
+        let (clerk, orders) = channel();
+        let bulletin = Bulletin { up: Arc::clone(&up), log: log.clone(), format: config.log };
+        let before = opened.balances.clone();
+        let worker = Clerk::new(opened.book, opened.balances, state, orders, bulletin);
+        let started = std::thread::Builder::new().name("ledger".into()).spawn(move || worker.work());
+        started.map_err(|why| BookError::Io(state.path.clone(), why))?;
+        Ok(Arc::new(Self { clerk: Some(clerk), up, before, ..Self::without_memory() }))
+    }
+
+    /// One that forgets everything with the process.
+    pub fn without_memory() -> Self {
+        Self {
+            clerk: None,
+            up: Arc::new(AtomicBool::new(true)),
+            before: Balances::default(),
+            tills: DashMap::new(),
+            rolling: Mutex::default(),
+        }
+    }
+
+    /// The client's till, the same one for as long as the process lives, with the limits of this configuration.
+    pub fn till(self: &Arc<Self>, client: &Client, zone: &TimeZone) -> Arc<Till> {
+        let till = self.tills.entry(client.name.clone()).or_insert_with(|| Arc::new(Till::new(&client.name)));
+        let till = Arc::clone(&till);
+        till.apply(client, zone);
+        if let Some(fund) = till.fund(self, Timestamp::now()) {
+            self.ask_in_advance(&fund);
+        }
+        till
+    }
+
+    /// Whether what is spent can be written down. Without that, paid models are not asked.
+    pub fn is_up(&self) -> bool {
+        self.up.load(Ordering::Acquire)
+    }
+
+    /// Whether requests are written down at all.
+    pub fn keeps_records(&self) -> bool {
+        self.clerk.is_some()
+    }
+
+    /// Writes down a request, soon.
+    pub fn record(&self, slip: Slip) {
+        self.order(Order::Request(Box::new(slip)));
+    }
+
+    /// Waits until everything so far is durable; `false` where it could not be made so.
+    pub fn flush(&self) -> bool {
+        let (done, wait) = sync_channel(1);
+        self.clerk.is_none() || (self.order(Order::Flush(done)) && wait.recv_timeout(LAST_SYNC).unwrap_or(false))
+    }
+
+    /// Gives back what is at hand and ends the clerk.
+    pub fn stop(&self) {
+        let (done, wait) = sync_channel(1);
+        if self.order(Order::Stop(done)) {
+            let _ = wait.recv_timeout(LAST_SYNC);
+        }
+    }
+
+    /// What each client may still spend in its window.
+    pub fn remaining(&self) -> Vec<(String, router_policies::Money)> {
+        let now = Timestamp::now();
+        let tills: Vec<Arc<Till>> = self.tills.iter().map(|till| Arc::clone(&till)).collect();
+        let of = |till: &Arc<Till>| Some((till.client().to_string(), till.fund(self, now)?.remaining()));
+        tills.iter().filter_map(of).collect()
+    }
+
+    fn order(&self, order: Order) -> bool {
+        match &self.clerk {
+            Some(clerk) if clerk.send(order).is_ok() => true,
+            Some(_) => {
+                // The clerk is gone, and with it every promise.
+                self.up.store(false, Ordering::Release);
+                false
+            }
+            None => false,
+        }
+    }
+
+    fn ask_in_advance(&self, fund: &Arc<fund::Fund>) {
+        if self.keeps_records() && fund.wants_more() {
+            self.order(Order::Lend(Arc::clone(fund), None));
+        }
+    }
+
+    fn rolling(&self) -> std::sync::MutexGuard<'_, ()> {
+        self.rolling.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,202 @@
+//! What is kept of a request that is over: figures, features and outcomes, for reports and replay. Never its text.
+
+use jiff::Timestamp;
+use router_policies::{Currency, Money, Usage};
+use serde::{Deserialize, Serialize};
+
+use super::balance::Key;
+use crate::record::{Attempt, NONE, Record};
+
+/// One request, as the ledger keeps it. Money is in nano-units of `currency`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Slip {
+    /// When it ended.
+    pub time: Timestamp,
+    /// The request's id.
+    pub id: String,
+    /// Who asked, or `-`.
+    pub client: String,
+    /// The route, or `-`.
+    pub route: String,
+    /// The model that answered, else the last that was asked, or `-`.
+    pub model: String,
+    /// The largest model of the route: what savings are measured against.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub top: Option<String>,
+    /// The call of the API.
+    pub call: String,
+    /// The plan's word.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan: Option<String>,
+    /// The reason's word.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// What the scorer said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scores: Option<Scores>,
+    /// Whether a stream was asked for.
+    #[serde(default)]
+    pub stream: bool,
+    /// Every attempt, in order.
+    #[serde(default)]
+    pub attempts: Vec<Try>,
+    /// Which of them the client got.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answered_by: Option<usize>,
+    /// What the same answer would have cost from `top`; `None` where that is unknown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub baseline: Option<i64>,
+    /// The currency of accounts.
+    pub currency: String,
+    /// Seconds to the first token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_token: Option<f64>,
+    /// Seconds to the end.
+    pub total: f64,
+    /// The status that the client saw.
+    pub status: u16,
+    /// The error's code.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// How it ended for the client.
+    pub outcome: String,
+    /// Which budget paid, and how much.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub paid: Option<Paid>,
+}
+
+/// What the scorer said of a prompt.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Scores {
+    /// 0..=1.
+    pub difficulty: f64,
+    /// -1..=1.
+    pub gain: f64,
+    /// 0..=1.
+    pub familiarity: f64,
+}
+
+/// One attempt at a model.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Try {
+    /// The model.
+    pub model: String,
+    /// How it ended.
+    pub result: String,
+    /// Prompt tokens that no cache had a part in.
+    pub input: u64,
+    /// Prompt tokens from a cache.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub cached: u64,
+    /// Prompt tokens written to a cache of minutes.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub written: u64,
+    /// Prompt tokens written to a cache of an hour.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub written_hour: u64,
+    /// Tokens of the answer without reasoning.
+    pub output: u64,
+    /// Tokens of reasoning.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub reasoning: u64,
+    /// Whether tokens were estimated.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub estimated: bool,
+    /// What it cost; `None`: unknown.
+    pub cost: Option<i64>,
+    /// Why it brought the client nothing, if so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wasted: Option<String>,
+}
+
+/// A payment out of a budget.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Paid {
+    /// Whose, and of which time.
+    #[serde(flatten)]
+    pub key: Key,
+    /// How much, in nano-units.
+    pub amount: i64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
+}
+
+impl Slip {
+    /// What is kept of a record that is closed now.
+    pub fn of(record: &Record, time: Timestamp, currency: Currency, paid: Option<Paid>) -> Self {
+        let decided = record.decided.as_ref();
+        let scores = decided.and_then(|decided| decided.scores);
+        Self {
+            time,
+            id: record.id.as_str().to_owned(),
+            client: record.client_name().to_owned(),
+            route: record.route_name().to_owned(),
+            model: record.model().map_or(NONE, |model| &model.name).to_owned(),
+            top: record.top().map(|model| model.name.clone()),
+            call: record.call.word().to_owned(),
+            plan: decided.map(|decided| decided.decision.plan.word().to_owned()),
+            reason: decided.map(|decided| decided.decision.reason.word().to_owned()),
+            scores: scores.map(|it| Scores {
+                difficulty: it.difficulty,
+                gain: it.gain,
+                familiarity: it.familiarity,
+            }),
+            stream: record.stream,
+            attempts: record.attempts.iter().map(Try::of).collect(),
+            answered_by: record.answered_by,
+            baseline: record.baseline.map(|money| money.0),
+            currency: currency.code().to_owned(),
+            first_token: record.first_token.map(|time| time.as_secs_f64()),
+            total: record.total.as_secs_f64(),
+            status: record.status,
+            error: record.error.map(str::to_owned),
+            outcome: record.outcome.word().to_owned(),
+            paid,
+        }
+    }
+
+    /// The cost of all attempts; `None` where one is unknown.
+    pub fn cost(&self) -> Option<Money> {
+        self.attempts.iter().map(|attempt| attempt.cost.map(Money)).sum()
+    }
+
+    /// The attempt whose answer the client got.
+    pub fn answer(&self) -> Option<&Try> {
+        self.attempts.get(self.answered_by?)
+    }
+}
+
+impl Try {
+    fn of(attempt: &Attempt) -> Self {
+        let usage = &attempt.usage;
+        Self {
+            model: attempt.model.name.clone(),
+            result: attempt.result.to_owned(),
+            input: usage.input,
+            cached: usage.cached_input,
+            written: usage.cache_write,
+            written_hour: usage.cache_write_hour,
+            output: usage.output,
+            reasoning: usage.reasoning,
+            estimated: usage.estimated,
+            cost: attempt.cost.map(|money| money.0),
+            wasted: attempt.wasted.map(|waste| waste.word().to_owned()),
+        }
+    }
+
+    /// Its tokens.
+    pub fn usage(&self) -> Usage {
+        Usage {
+            input: self.input,
+            cached_input: self.cached,
+            cache_write: self.written,
+            cache_write_hour: self.written_hour,
+            output: self.output,
+            reasoning: self.reasoning,
+            estimated: self.estimated,
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! What a client may still ask and spend. Every request of a client passes its till; no two clients share one.
+
+use std::sync::Arc;
+
+use arc_swap::{ArcSwap, ArcSwapOption};
+use gateway_config::{Budget, Client, ClientLimits, Period};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use router_policies::Money;
+use tokio::sync::oneshot;
+
+use super::Ledger;
+use super::clerk::{Ask, Order};
+use super::fund::{Fund, Refusal, Reservation};
+use super::period::Window;
+use crate::limits::Gate;
+
+/// A client's till.
+#[derive(Debug)]
+pub struct Till {
+    client: Arc<str>,
+    terms: ArcSwap<Terms>,
+    fund: ArcSwapOption<Fund>,
+    gate: Gate,
+}
+
+/// What the configuration says of the client.
+#[derive(Debug, Clone)]
+struct Terms {
+    budget: Option<Budget>,
+    limits: ClientLimits,
+    zone: TimeZone,
+}
+
+impl Till {
+    /// Without limits, until [`Till::apply`].
+    pub(super) fn new(client: &str) -> Self {
+        let terms = Terms { budget: None, limits: ClientLimits::default(), zone: TimeZone::UTC };
+        Self {
+            client: client.into(),
+            terms: ArcSwap::from_pointee(terms),
+            fund: ArcSwapOption::empty(),
+            gate: Gate::default(),
+        }
+    }
+
+    /// From now on these limits hold.
+    pub(super) fn apply(&self, client: &Client, zone: &TimeZone) {
+        let terms = Terms { budget: client.budget, limits: client.limits, zone: zone.clone() };
+        self.terms.store(Arc::new(terms));
+    }
+
+    /// The client's name.
+    pub fn client(&self) -> &Arc<str> {
+        &self.client
+    }
+
+    /// Its rate limits.
+    pub fn limits(&self) -> ClientLimits {
+        self.terms.load().limits
+    }
+
+    /// Its budget.
+    pub fn budget(&self) -> Option<Budget> {
+        self.terms.load().budget
+    }
+
+    /// Its requests and tokens of the last minute.
+    pub fn gate(&self) -> &Gate {
+        &self.gate
+    }
+
+    /// Sets this much aside; `None` for a client without a budget.
+    ///
+    /// # Errors
+    /// When the budget does not cover it, or nothing may be spent because it could not be written down.
+    pub async fn reserve(&self, ledger: &Ledger, amount: Money) -> Result<Option<Reservation>, Refusal> {
+        match self.fund(ledger, Timestamp::now()) {
+            Some(fund) => reserve_of(&fund, ledger, amount).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// The money of the window that now is; `None` without a budget.
+    pub(super) fn fund(&self, ledger: &Ledger, now: Timestamp) -> Option<Arc<Fund>> {
+        let terms = self.terms.load();
+        let budget = terms.budget?;
+        match self.current(&budget, now) {
+            Some(fund) => Some(fund),
+            None => Some(self.turn_over(ledger, &terms.zone, &budget, now)),
+        }
+    }
+
+    fn current(&self, budget: &Budget, now: Timestamp) -> Option<Arc<Fund>> {
+        let fund = self.fund.load_full()?;
+        let fits = is_of_kind(&fund.window().id, budget.per) && fund.limit() == budget.amount.0;
+        (fits && !fund.has_ended(now)).then_some(fund)
+    }
+
+    /// Begins the next window, or takes over another budget.
+    fn turn_over(&self, ledger: &Ledger, zone: &TimeZone, budget: &Budget, now: Timestamp) -> Arc<Fund> {
+        // One at a time, a few times a day: requests that find the current window never come here.
+        let _alone = ledger.rolling();
+        if let Some(fund) = self.current(budget, now) {
+            return fund;
+        }
+        let window = self.next_window(ledger, zone, budget, now);
+        let kept = ledger.keeps_records();
+        if let Some(fund) = self.fund.load_full().filter(|fund| fund.window().id == window.id) {
+            let before = fund.set_limit(budget.amount.0);
+            if !kept {
+                fund.purse().put(budget.amount.0.saturating_sub(before));
+            }
+            return fund;
+        }
+        let at_hand = if kept { Money::ZERO } else { budget.amount };
+        let fund = Arc::new(Fund::new(&self.client, window, budget.amount, at_hand));
+        if kept {
+            fund.set_unleased(ledger.before.of(fund.key()).unleased(budget.amount.0));
+        }
+        self.fund.store(Some(Arc::clone(&fund)));
+        fund
+    }
+
+    /// The window around now, but never one before a window that money was spent in: a clock that is put back does not
+    /// give a budget twice.
+    fn next_window(&self, ledger: &Ledger, zone: &TimeZone, budget: &Budget, now: Timestamp) -> Window {
+        let window = Window::around(now, budget.per, zone);
+        let known = self.fund.load_full().map(|fund| Arc::clone(&fund.window().id));
+        let known = known.filter(|id| is_of_kind(id, budget.per));
+        let stored = ledger.before.latest_like(&self.client, &window.id);
+        let latest = known.into_iter().chain(stored).max().filter(|latest| *latest > window.id);
+        latest.and_then(|latest| Window::named(&latest, budget.per, zone)).unwrap_or(window)
+    }
+}
+
+/// Sets aside an amount of this fund.
+pub(crate) async fn reserve_of(
+    fund: &Arc<Fund>,
+    ledger: &Ledger,
+    amount: Money,
+) -> Result<Reservation, Refusal> {
+    if fund.purse().take(amount.0) {
+        ledger.ask_in_advance(fund);
+        return Ok(Reservation::new(Arc::clone(fund), amount.0));
+    }
+    if !ledger.keeps_records() {
+        return Err(Refusal::Spent);
+    }
+    let (reply, answer) = oneshot::channel();
+    ledger.order(Order::Lend(Arc::clone(fund), Some(Ask { need: amount.0, reply })));
+    // A clerk that is gone answers nobody.
+    answer.await.unwrap_or(Err(Refusal::Unavailable))
+}
+
+fn is_of_kind(id: &str, per: Period) -> bool {
+    let length = match per {
+        Period::Hour => "2026-11-24T01Z".len(),
+        Period::Day => "2026-11-24".len(),
+        Period::Month => "2026-11".len(),
+    };
+    id.len() == length
+}

@@ -1,0 +1,238 @@
+//! How much a client may ask: requests and tokens in any minute, and requests at once.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use gateway_config::ClientLimits;
+use tokio::time::Instant;
+
+use crate::ledger::till::Till;
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// A client's requests and tokens of the last minute. The window slides: no minute, wherever it begins, has more than
+/// the limit.
+#[derive(Debug, Default)]
+pub struct Gate(Mutex<Seen>);
+
+#[derive(Debug, Default)]
+struct Seen {
+    requests: VecDeque<Instant>,
+    tokens: VecDeque<(Instant, u64)>,
+    /// How many entries of `tokens` are gone, so that those that are left can be found by number.
+    gone: u64,
+    under_way: u64,
+}
+
+/// Which limit is reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exceeded {
+    /// Requests in a minute.
+    Requests(u64),
+    /// Tokens in a minute.
+    Tokens(u64),
+    /// This request alone has more tokens than a minute allows; holds the limit and what it asks for.
+    TooLarge(u64, u64),
+    /// Requests at once.
+    Concurrent(u64),
+}
+
+/// A request's place. It is given back when it is dropped.
+#[derive(Debug)]
+pub struct Place {
+    till: Arc<Till>,
+    /// The number of its entry of tokens, and what stands there.
+    tokens: Option<(u64, u64)>,
+    /// What a client is told of its limits.
+    pub quota: Quota,
+}
+
+/// What is left of a client's limits after a request was let in or turned away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Quota {
+    /// Of requests in a minute.
+    pub requests: Option<Left>,
+    /// Of tokens in a minute.
+    pub tokens: Option<Left>,
+}
+
+/// What is left of one limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Left {
+    /// The limit.
+    pub limit: u64,
+    /// What is left of it now.
+    pub remaining: u64,
+    /// When all of it is there again, if nothing is asked until then.
+    pub reset: Duration,
+}
+
+impl Gate {
+    /// Lets a request in that may take so many tokens, or says what is against it, how long to wait, and what is left.
+    ///
+    /// # Errors
+    /// The limit that is reached.
+    pub fn admit(
+        till: &Arc<Till>,
+        tokens: u64,
+        now: Instant,
+    ) -> Result<Place, (Exceeded, Duration, Quota)> {
+        let limits = till.limits();
+        let mut seen = till.gate().seen();
+        seen.forget(now);
+        if let Some((exceeded, wait)) = seen.against(&limits, tokens, now) {
+            return Err((exceeded, wait, seen.quota(&limits, now)));
+        }
+        seen.under_way += 1;
+        if limits.requests_per_minute.is_some() {
+            seen.requests.push_back(now);
+        }
+        let number = limits.tokens_per_minute.map(|_| {
+            seen.tokens.push_back((now, tokens));
+            (seen.gone + seen.tokens.len() as u64 - 1, tokens)
+        });
+        let quota = seen.quota(&limits, now);
+        drop(seen);
+        Ok(Place { till: Arc::clone(till), tokens: number, quota })
+    }
+
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        // Held for a handful of steps, none of which can panic halfway.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Seen {
+    fn forget(&mut self, now: Instant) {
+        let is_old = |at: Instant| now.saturating_duration_since(at) >= MINUTE;
+        while self.requests.front().is_some_and(|&at| is_old(at)) {
+            self.requests.pop_front();
+        }
+        while self.tokens.front().is_some_and(|&(at, _)| is_old(at)) {
+            self.tokens.pop_front();
+            self.gone += 1;
+        }
+    }
+
+    fn against(&self, limits: &ClientLimits, tokens: u64, now: Instant) -> Option<(Exceeded, Duration)> {
+        let until_gone = |at: Instant| (at + MINUTE).saturating_duration_since(now);
+        if let Some(limit) = limits.concurrent
+            && self.under_way >= limit
+        {
+            return Some((Exceeded::Concurrent(limit), Duration::from_secs(1)));
+        }
+        if let Some(limit) = limits.requests_per_minute
+            && self.requests.len() as u64 >= limit
+        {
+            let last_to_go = self.requests.len() - usize::try_from(limit).unwrap_or(usize::MAX);
+            let wait = self.requests.get(last_to_go).map_or(MINUTE, |&at| until_gone(at));
+            return Some((Exceeded::Requests(limit), wait));
+        }
+        let limit = limits.tokens_per_minute?;
+        if tokens > limit {
+            return Some((Exceeded::TooLarge(limit, tokens), MINUTE));
+        }
+        let mut excess = self.sum().saturating_add(tokens).saturating_sub(limit);
+        if excess == 0 {
+            return None;
+        }
+        let mut wait = MINUTE;
+        for &(at, tokens) in &self.tokens {
+            wait = until_gone(at);
+            excess = excess.saturating_sub(tokens);
+            if excess == 0 {
+                break;
+            }
+        }
+        Some((Exceeded::Tokens(limit), wait))
+    }
+
+    fn sum(&self) -> u64 {
+        self.tokens.iter().fold(0, |sum, (_, tokens)| sum.saturating_add(*tokens))
+    }
+
+    fn quota(&self, limits: &ClientLimits, now: Instant) -> Quota {
+        let left = |limit: Option<u64>, used: u64, last: Option<Instant>| {
+            limit.map(|limit| Left {
+                limit,
+                remaining: limit.saturating_sub(used),
+                reset: last.map_or(Duration::ZERO, |at| (at + MINUTE).saturating_duration_since(now)),
+            })
+        };
+        let last_tokens = self.tokens.back().map(|&(at, _)| at);
+        Quota {
+            requests: left(
+                limits.requests_per_minute,
+                self.requests.len() as u64,
+                self.requests.back().copied(),
+            ),
+            tokens: left(limits.tokens_per_minute, self.sum(), last_tokens),
+        }
+    }
+}
+
+impl Place {
+    /// The request is over and took so many tokens: the rest of its bound is free for others.
+    pub fn used(&mut self, tokens: u64) {
+        let Some((number, _)) = self.tokens.take() else { return };
+        let mut seen = self.till.gate().seen();
+        let at = number.checked_sub(seen.gone).and_then(|at| usize::try_from(at).ok());
+        if let Some(entry) = at.and_then(|at| seen.tokens.get_mut(at)) {
+            entry.1 = tokens;
+        }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut seen = self.till.gate().seen();
+        seen.under_way = seen.under_way.saturating_sub(1);
+    }
+}
+
+impl Exceeded {
+    /// What the client is told.
+    pub fn words(&self, client: &str, wait: Duration) -> String {
+        let again = format!("Try again in {}.", written(wait));
+        match self {
+            Self::Requests(limit) => {
+                format!("Client `{client}` has used its limit of {limit} requests per minute. {again}")
+            }
+            Self::Tokens(limit) => {
+                format!("Client `{client}` has used its limit of {limit} tokens per minute. {again}")
+            }
+            Self::TooLarge(limit, asked) => format!(
+                "This request may take {asked} tokens, which is more than the limit of client `{client}`, {limit} tokens \
+                 per minute. Ask for a shorter answer with `max_tokens`, or send a shorter prompt."
+            ),
+            Self::Concurrent(limit) => {
+                format!("Client `{client}` has its limit of {limit} requests under way at once. {again}")
+            }
+        }
+    }
+}
+
+impl Quota {
+    /// The headers that OpenAI sends, with their values.
+    pub fn headers(&self) -> impl Iterator<Item = (&'static str, String)> {
+        let of = |names: [&'static str; 3], left: Option<Left>| {
+            let values = left.map(|left| [left.limit.to_string(), left.remaining.to_string(), written(left.reset)]);
+            values.into_iter().flat_map(move |values| names.into_iter().zip(values))
+        };
+        let requests =
+            ["x-ratelimit-limit-requests", "x-ratelimit-remaining-requests", "x-ratelimit-reset-requests"];
+        let tokens = ["x-ratelimit-limit-tokens", "x-ratelimit-remaining-tokens", "x-ratelimit-reset-tokens"];
+        of(requests, self.requests).chain(of(tokens, self.tokens))
+    }
+}
+
+/// As OpenAI writes times in these headers: `120ms`, `1.5s`, `6m0s`.
+fn written(time: Duration) -> String {
+    let millis = time.as_millis();
+    match millis {
+        0..1000 => format!("{millis}ms"),
+        1000..60_000 => format!("{}s", (millis / 10) as f64 / 100.0),
+        _ => format!("{}m{}s", millis / 60_000, millis % 60_000 / 1000),
+    }
+}

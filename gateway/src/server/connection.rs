@@ -1,0 +1,88 @@
+//! One client's connection, from its first byte to its end.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use http::{HeaderValue, Request, Response, Version, header};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto::Builder;
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+use tokio::time::sleep;
+
+use super::PortLimits;
+use super::socket::{Socket, left};
+use crate::body::Body;
+
+/// What all connections of a port share.
+pub(super) struct Port<F> {
+    pub(super) http: Builder<TokioExecutor>,
+    pub(super) limits: PortLimits,
+    /// The port will close: answers ask their clients to connect anew, elsewhere.
+    pub(super) leaving: AtomicBool,
+    /// Idle connections close, the others after the request that is under way.
+    pub(super) closing: watch::Sender<bool>,
+    pub(super) answer: F,
+}
+
+/// Answers the requests of a connection until it ends, or until the client is gone: then whatever is under way for it is
+/// dropped, and with it its upstream connections.
+pub(super) async fn converse<F, A>(port: Arc<Port<F>>, stream: TcpStream)
+where
+    F: Fn(Request<Incoming>) -> A + Send + Sync + 'static,
+    A: Future<Output = Result<Response<Body>, Infallible>> + Send + 'static,
+{
+    let stream = Arc::new(stream);
+    let io = TokioIo::new(Socket::new(Arc::clone(&stream), port.limits.stall));
+    let asked = Arc::new(AtomicBool::new(false));
+    let service = service_fn(|request| {
+        asked.store(true, Ordering::Relaxed);
+        answer(Arc::clone(&port), request)
+    });
+    let mut connection = pin!(port.http.serve_connection(io, service));
+    let mut first_head = pin!(sleep(port.limits.head));
+    let (mut awaiting, mut closing) = (true, Some(port.closing.subscribe()));
+    loop {
+        tokio::select! {
+            biased;
+            // A connection's error is the peer's: there is nobody left to tell.
+            _ = connection.as_mut() => return,
+            () = left(&stream) => return,
+            // hyper limits the time of a head only once it knows which protocol this is.
+            () = first_head.as_mut(), if awaiting => {
+                awaiting = false;
+                if !asked.load(Ordering::Relaxed) {
+                    return;
+                }
+            }
+            () = closed(&mut closing), if closing.is_some() => {
+                closing = None;
+                connection.as_mut().graceful_shutdown();
+            }
+        }
+    }
+}
+
+async fn closed(closing: &mut Option<watch::Receiver<bool>>) {
+    if let Some(closing) = closing {
+        let _ = closing.wait_for(|closing| *closing).await;
+    }
+}
+
+async fn answer<F, A>(port: Arc<Port<F>>, request: Request<Incoming>) -> Result<Response<Body>, Infallible>
+where
+    F: Fn(Request<Incoming>) -> A,
+    A: Future<Output = Result<Response<Body>, Infallible>>,
+{
+    let version = request.version();
+    let mut response = (port.answer)(request).await?;
+    if port.leaving.load(Ordering::Relaxed) && version <= Version::HTTP_11 {
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    Ok(response)
+}
