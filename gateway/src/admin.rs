@@ -1,6 +1,7 @@
 //! The admin port: metrics, probes, the configuration in use, decisions without sending. Never reachable through the
 //! data port.
 
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::Arc;
 
@@ -120,6 +121,7 @@ fn explained(assessment: &Assessment, chat: &Chat) -> Value {
             "able": rung.able,
             "suffices": rung.suffices.map(Chance::value),
         })).collect::<Vec<_>>(),
+        "features": assessment.features.as_ref().map(|features| features.named().collect::<BTreeMap<_, _>>()),
     })
 }
 
