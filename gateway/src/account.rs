@@ -3,20 +3,27 @@
 
 use std::sync::Arc;
 
-use gateway_config::{LogFormat, Model};
+use gateway_config::{LogFormat, Model, Period};
+use jiff::Timestamp;
 use prometheus::IntGauge;
-use router_policies::{Currency, Money, Price, Usage};
+use router_policies::{Currency, Money, Price, Tariff, Usage};
 use tokio::time::Instant;
 
+use crate::charge::{self, Bound};
 use crate::curfew::Curfew;
 use crate::error::Failure;
+use crate::ledger::Ledger;
+use crate::ledger::fund::{Refusal, Reservation};
+use crate::ledger::slip::{Paid, Slip};
+use crate::ledger::till::{Till, reserve_of};
+use crate::limits::{Gate, Place, Quota};
 use crate::log::Log;
 use crate::metrics::Metrics;
-use crate::pace::Paces;
+use crate::pace::{Paces, Turn};
 use crate::protocol::{FinalUsage, Piece, Reported};
 use crate::record::{Asked, Attempt, Call, Outcome, Record, Waste};
 use crate::request_id::RequestId;
-use crate::setback::Setback;
+use crate::setback::{Happened, Setback};
 
 /// Tokens. No answer is longer unless the request allows it; a higher count from an upstream is a mistake or an attack.
 const LONGEST_ANSWER: u64 = 1 << 20;
@@ -30,6 +37,8 @@ pub struct Books {
     pub log: Log,
     /// What a token of a model paid by the hour takes.
     pub paces: Arc<Paces>,
+    /// Budgets, and where requests are written down.
+    pub ledger: Arc<Ledger>,
     /// When what is under way is broken off.
     pub curfew: Curfew,
 }
@@ -42,13 +51,18 @@ pub struct Account {
     format: LogFormat,
     currency: Currency,
     times: Times,
-    /// What a prompt and the longest possible answer take, in tokens: the bound of an attempt whose end is unknown.
-    bound: Usage,
+    /// What the request can use at most: the charge for an attempt whose end is unknown.
+    bound: Bound,
+    /// Its place among the client's requests.
+    place: Option<Place>,
+    quota: Quota,
+    /// What is set aside of the client's budget.
+    purse: Option<Reservation>,
     tally: Tally,
     /// What the client got of an answer that another model went on with; `None` where there is no such answer.
     before: Option<Usage>,
     resumed: bool,
-    under_way: Option<Instant>,
+    under_way: Option<UnderWay>,
     closed: bool,
     _in_flight: InFlight,
 }
@@ -60,6 +74,14 @@ struct Times {
     head: Option<Instant>,
     first_token: Option<Instant>,
     last_token: Option<Instant>,
+}
+
+/// An attempt that has no end yet.
+struct UnderWay {
+    began: Instant,
+    at: Timestamp,
+    /// On a machine of our own.
+    turn: Option<Turn>,
 }
 
 /// What the answering attempt has said so far.
@@ -114,7 +136,10 @@ impl Account {
             format,
             currency,
             times,
-            bound: Usage::default(),
+            bound: Bound::default(),
+            place: None,
+            quota: Quota::default(),
+            purse: None,
             tally: Tally::default(),
             before: None,
             resumed: false,
@@ -123,16 +148,88 @@ impl Account {
         }
     }
 
-    /// Says what the request can use at most: estimated prompt tokens and the longest answer.
-    pub fn bound(&mut self, prompt: u64, answer: u64) {
-        self.bound = Usage { input: prompt, output: answer, estimated: true, ..Usage::default() };
+    /// Says what the request can use at most.
+    pub fn bound(&mut self, bound: Bound) {
+        self.bound = bound;
+    }
+
+    /// Takes a place among its client's requests.
+    ///
+    /// # Errors
+    /// A limit of the client's that is reached.
+    pub fn admit(&mut self, till: &Arc<Till>, models: &[Arc<Model>]) -> Result<(), Failure> {
+        let tokens = models.iter().map(|model| self.bound.tokens(model)).max().unwrap_or_default();
+        match Gate::admit(till, tokens, Instant::now()) {
+            Ok(place) => {
+                self.quota = place.quota;
+                self.place = Some(place);
+                Ok(())
+            }
+            Err((exceeded, wait, quota)) => {
+                self.quota = quota;
+                Err(Failure::RateLimited(exceeded.words(till.client(), wait), wait))
+            }
+        }
+    }
+
+    /// Whether what is spent can be written down; otherwise only local models may be asked.
+    pub fn may_spend(&self) -> bool {
+        self.books.ledger.is_up()
+    }
+
+    /// What is left of the client's limits.
+    pub fn quota(&self) -> &Quota {
+        &self.quota
+    }
+
+    /// Sets aside what the dearest of these models costs at most, before any of them is asked.
+    ///
+    /// # Errors
+    /// A budget that does not cover it, or one that cannot be written down.
+    pub async fn reserve(&mut self, till: &Till, models: &[Arc<Model>]) -> Result<(), Failure> {
+        let now = Timestamp::now();
+        let each = models.iter().filter_map(|model| self.bound.most(model, now, &self.books.paces));
+        let amount = each.max().unwrap_or_default();
+        match till.reserve(&self.books.ledger, amount).await {
+            Ok(purse) => {
+                self.purse = purse;
+                Ok(())
+            }
+            Err(Refusal::Spent) => Err(Failure::BudgetSpent(self.words_for_spent(till, amount))),
+            Err(Refusal::Unavailable) => Err(Failure::LedgerDown),
+        }
+    }
+
+    /// Makes sure that what is set aside covers an attempt at this model beside what was spent so far.
+    ///
+    /// # Errors
+    /// When the budget does not cover it; then the model must not be asked.
+    pub async fn cover(&mut self, model: &Model) -> Result<(), Setback> {
+        let Some(purse) = &mut self.purse else { return Ok(()) };
+        let unaffordable = || Setback::new(Happened::Unaffordable);
+        // What was answered so far may be sent along by whoever goes on with it.
+        let said: u64 = self.record.attempts.iter().map(|attempt| attempt.usage.completion()).sum();
+        let bound = Bound { prompt: self.bound.prompt.saturating_add(said), ..self.bound };
+        let bound = if self.record.answered_by.is_some() { bound } else { self.bound };
+        let most = bound.most(model, Timestamp::now(), &self.books.paces).ok_or_else(unaffordable)?;
+        let needed = self.record.cost().unwrap_or_default().saturating_add(most);
+        let more = needed.saturating_sub(purse.amount());
+        if more > Money::ZERO {
+            let fund = Arc::clone(purse.fund());
+            let more = reserve_of(&fund, &self.books.ledger, more).await.map_err(|_| unaffordable())?;
+            purse.join(more);
+        }
+        purse.put_to_use();
+        Ok(())
     }
 
     /// An attempt begins. Until it ends it stands as abandoned.
     pub fn begin(&mut self, model: &Arc<Model>, endpoint: &Arc<str>) {
-        let now = Instant::now();
-        self.times.first_asked.get_or_insert(now);
-        self.under_way = Some(now);
+        let began = Instant::now();
+        self.times.first_asked.get_or_insert(began);
+        let by_hour = model.price.as_ref().is_some_and(Tariff::is_by_hour);
+        let turn = by_hour.then(|| self.books.paces.begin(&model.name));
+        self.under_way = Some(UnderWay { began, at: Timestamp::now(), turn });
         self.tally = Tally::default();
         self.record.attempts.push(Attempt {
             model: Arc::clone(model),
@@ -149,12 +246,8 @@ impl Account {
     /// The attempt under way ended without an answer. What may have been billed is charged at the bound; what the
     /// provider refused costs nothing.
     pub fn failed(&mut self, setback: &Setback) {
-        let usage = match (setback.may_be_billed(), &self.tally.reported) {
-            (false, _) => Usage::default(),
-            (true, Some(reported)) => reported.usage(),
-            (true, None) => self.bound,
-        };
-        self.end_attempt(setback.word(), usage, Some(Waste::Retried));
+        let usage = if setback.may_be_billed() { self.unknown() } else { Usage::default() };
+        self.end_attempt(setback.word(), usage, usage, Some(Waste::Retried));
         self.note_detail(setback);
     }
 
@@ -208,39 +301,43 @@ impl Account {
     /// Usage of the answer so far: as reported, or estimated.
     pub fn usage(&self) -> Usage {
         let estimate = self.tally.weight.div_ceil(1000);
-        let longest = self.bound.output.max(LONGEST_ANSWER);
+        let longest = self.bound_under_way().output.max(LONGEST_ANSWER);
         let reported = self.tally.reported.unwrap_or_default().within(longest);
         // A text that counts for nothing was not counted.
         let counted = reported.completion.is_some_and(|count| count > 0) || estimate == 0;
         if self.tally.reported.is_some() && counted {
             return reported.usage();
         }
-        Usage { input: self.bound.input, output: estimate, estimated: true, ..Usage::default() }
+        Usage { input: self.bound.prompt, output: estimate, estimated: true, ..Usage::default() }
     }
 
     /// The answer is whole; its attempt's usage and cost are settled, so that [`Account::cost`] is final.
     pub fn settle(&mut self) {
-        self.end_attempt("ok", self.usage(), None);
+        let usage = self.usage();
+        self.end_attempt("ok", usage, charge::whole(&usage), None);
     }
 
     /// The answer broke off after its first byte. Its own attempt brought the client something, so it is not waste.
     pub fn broke_off(&mut self, setback: &Setback) {
-        self.end_attempt(setback.word(), self.usage(), None);
+        // What the client got is less than what is charged for it.
+        self.before = Some(self.usage());
+        let usage = self.early();
+        self.end_attempt(setback.word(), usage, usage, None);
         self.note_detail(setback);
     }
 
     /// The attempt under way goes on with an answer that broke off: with the rest of it alone, or, if `whole`, by giving
     /// all of it again, of which the client gets what it has not seen.
     pub fn resume(&mut self, whole: bool) {
-        let broken = self.record.answer().map(|attempt| attempt.usage);
-        self.before = broken.filter(|_| !whole);
+        self.before = self.before.filter(|_| !whole);
         self.resumed = true;
         self.record.answered_by = self.record.attempts.len().checked_sub(1);
     }
 
     /// The attempt under way is given up for what it says, not for how it does; what it said so far may be billed.
     pub fn set_aside(&mut self, word: &'static str) {
-        self.end_attempt(word, self.usage(), Some(Waste::Retried));
+        let usage = self.early();
+        self.end_attempt(word, usage, usage, Some(Waste::Retried));
     }
 
     /// The cost of all attempts so far; `None` when one has no known price.
@@ -274,25 +371,60 @@ impl Account {
         self.close(failure.outcome());
     }
 
+    fn words_for_spent(&self, till: &Till, amount: Money) -> String {
+        let (client, currency) = (till.client(), self.currency);
+        let Some(budget) = till.budget() else { return format!("The budget of client `{client}` is spent.") };
+        let per = match budget.per {
+            Period::Hour => "hour",
+            Period::Day => "day",
+            Period::Month => "month",
+        };
+        let left = till.remaining(&self.books.ledger).unwrap_or_default();
+        let until = till.ends(&self.books.ledger);
+        format!(
+            "The budget of client `{client}`, {} {currency} per {per}, does not cover this request: it may cost up to \
+             {amount} {currency} and {left} {currency} are left. It starts anew at {until}.",
+            budget.amount
+        )
+    }
+
     fn note_detail(&mut self, setback: &Setback) {
         if let Some(attempt) = self.record.attempts.last_mut() {
             attempt.detail = setback.detail();
         }
     }
 
-    fn end_attempt(&mut self, result: &'static str, usage: Usage, wasted: Option<Waste>) {
-        let Some(began) = self.under_way.take() else { return };
-        let busy = began.elapsed();
+    /// The most that the attempt under way uses.
+    fn bound_under_way(&self) -> Usage {
+        self.record.attempts.last().map(|attempt| self.bound.of(&attempt.model)).unwrap_or_default()
+    }
+
+    /// What the attempt under way is charged if its end is not known.
+    fn unknown(&self) -> Usage {
+        let reported = self.tally.reported.map(|reported| reported.usage());
+        charge::unknown(reported, &self.bound_under_way())
+    }
+
+    /// What the attempt under way is charged if it ends here.
+    fn early(&self) -> Usage {
+        let seen = self.usage();
+        let estimate = self.tally.weight.div_ceil(1000);
+        // Reports on the way may lag behind what was said.
+        let output = seen.output.max(estimate.saturating_sub(seen.reasoning));
+        charge::early(&Usage { output, ..seen }, &self.bound_under_way())
+    }
+
+    /// `usage` is what is shown of tokens, `charged` what is paid for.
+    fn end_attempt(&mut self, result: &'static str, usage: Usage, charged: Usage, wasted: Option<Waste>) {
+        let Some(UnderWay { began, at, turn }) = self.under_way.take() else { return };
+        let whole = (result == "ok").then_some(usage.total());
+        let busy = turn.map_or_else(|| began.elapsed(), |turn| turn.end(whole));
         let Some(attempt) = self.record.attempts.last_mut() else { return };
         attempt.result = result;
         attempt.usage = usage;
         attempt.busy = busy;
         attempt.wasted = wasted;
-        let price = attempt.model.price.as_ref().and_then(|tariff| tariff.at(jiff::Timestamp::now()));
-        attempt.cost = price.map(|price| price.cost(&usage, busy));
-        if result == "ok" {
-            self.books.paces.saw(&attempt.model.name, usage.total(), busy);
-        }
+        attempt.cost = charge::cost(&attempt.model, &charged, busy, at);
     }
 
     fn close(&mut self, outcome: Outcome) {
@@ -308,8 +440,30 @@ impl Account {
         let after = times.committed.and_then(|committed| since(times.head, committed)).unwrap_or_default();
         record.overhead = before + after;
         record.baseline = baseline(record, &self.books.paces);
+        let paid = self.pay();
+        let record = &self.record;
         self.books.metrics.observe(record, self.currency);
         self.books.log.request(record, self.format, self.currency);
+        if self.books.ledger.keeps_records() && record.call.is_asked_of_models() {
+            self.books.ledger.record(Slip::of(record, Timestamp::now(), self.currency, paid));
+        }
+    }
+
+    /// Settles with the client's budget, once, and gives back what is left of its limits.
+    fn pay(&mut self) -> Option<Paid> {
+        let tokens = self.record.attempts.iter().map(|attempt| attempt.usage.total()).sum();
+        if let Some(mut place) = self.place.take() {
+            place.used(tokens);
+        }
+        let purse = self.purse.take()?;
+        // Without a price nothing is asked for a client with a budget; if one ran out meanwhile, all that was set aside
+        // is spent.
+        let spent = self.record.cost().unwrap_or_else(|| purse.amount());
+        let fund = Arc::clone(purse.fund());
+        let paid = purse.settle(spent);
+        let labels = [&*paid.key.client, self.currency.code()];
+        self.books.metrics.budget_remaining.with_label_values(&labels).set(fund.remaining().units());
+        Some(paid)
     }
 }
 
@@ -317,8 +471,8 @@ impl Drop for Account {
     fn drop(&mut self) {
         if !self.closed {
             // What was said before the client left is what the provider bills, as far as we can know.
-            let usage = if self.record.answered_by.is_some() { self.usage() } else { self.bound_of_prompt() };
-            self.end_attempt("abandoned", usage, Some(Waste::Abandoned));
+            let usage = if self.record.answered_by.is_some() { self.early() } else { self.unknown() };
+            self.end_attempt("abandoned", usage, usage, Some(Waste::Abandoned));
             // Whoever is still here at the curfew did not leave: it is we who do.
             let outcome = match (self.books.curfew.has_fallen(), self.record.answered_by) {
                 (false, _) => Outcome::Abandoned,
@@ -333,27 +487,19 @@ impl Drop for Account {
     }
 }
 
-impl Account {
-    /// The prompt alone: what an attempt cancelled before its first token is taken to have cost.
-    fn bound_of_prompt(&self) -> Usage {
-        Usage { input: self.bound.input, estimated: true, ..Usage::default() }
-    }
-}
-
 /// The same answer from the top of the ladder; `None` where its price is not known, or nothing was answered.
 fn baseline(record: &Record, paces: &Paces) -> Option<Money> {
     let answer = record.answer()?;
-    let Asked::Route(route) = &record.asked else { return None };
-    let top = route.ladder.last()?;
+    let top = record.top()?;
     if top.name == answer.model.name {
         return answer.cost;
     }
-    let price = top.price.as_ref()?.at(jiff::Timestamp::now())?;
+    let price = top.price.as_ref()?.at(Timestamp::now())?;
     let busy = match price {
         Price::Tokens(_) => Default::default(),
         Price::Hour(_) => paces.expected(&top.name, answer.usage.total())?,
     };
-    Some(price.cost(&answer.usage, busy))
+    Some(price.cost(&charge::whole(&answer.usage), busy))
 }
 
 /// Counts a request as under way for as long as it lives.

@@ -38,7 +38,7 @@ pub async fn answer(admin: Admin, request: Request<Incoming>) -> Result<Response
     let gateway = &admin.gateway;
     let path = request.uri().path().to_owned();
     let response = match (request.method(), path.as_str()) {
-        (&Method::GET, "/metrics") => reply(200, PROMETHEUS, gateway.books.metrics.text()),
+        (&Method::GET, "/metrics") => reply(200, PROMETHEUS, gateway.metrics_text()),
         (&Method::GET, "/livez" | "/health" | "/healthz") => reply(200, TEXT, "ok\n"),
         (&Method::GET, "/startupz") => reply(200, TEXT, "started\n"),
         (&Method::GET, "/readyz") => ready(gateway),

@@ -32,6 +32,8 @@ pub struct Hints {
     pub min_tier: Option<String>,
     /// `x-xietong-max-tier`: no larger model than this.
     pub max_tier: Option<String>,
+    /// No model of unknown cost: the client has a budget.
+    pub priced_only: bool,
     /// `x-xietong-locality: local`: no model that leaves this machine or cluster.
     pub local_only: bool,
 }
@@ -54,6 +56,7 @@ impl Caller {
         // Staying local only ever restricts, so it is honoured for everyone: a private prompt must not leave because
         // an entry lacks `hints: true`.
         hints.local_only |= client.as_ref().is_some_and(|client| client.local_only);
+        hints.priced_only = client.as_ref().is_some_and(|client| client.budget.is_some());
         Ok(Self { client, hints })
     }
 

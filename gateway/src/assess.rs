@@ -30,6 +30,22 @@ pub struct Assessment {
     pub features: Option<Features>,
 }
 
+impl Assessment {
+    /// The models that may be asked before the request is over.
+    pub fn may_be_asked(&self) -> Vec<Arc<Model>> {
+        let first = self.decided.decision.plan.first().0;
+        let reached = |at: usize| match (self.decided.decision.plan, self.fallback) {
+            (Plan::Ask(_), Fallback::Up) => at >= first,
+            (Plan::Ask(_), Fallback::Down) => at <= first,
+            (Plan::Ask(_), Fallback::None) => at == first,
+            (Plan::Ask(_), Fallback::UpThenDown) => true,
+        };
+        let rungs = self.ladder.iter().enumerate();
+        let asked = rungs.filter(|(at, rung)| *at == first || (rung.able && reached(*at)));
+        asked.map(|(_, rung)| Arc::clone(&rung.model)).collect()
+    }
+}
+
 /// A model of the ladder as it stands for a request.
 pub struct Candidate {
     /// The model.
@@ -99,6 +115,7 @@ fn assess_route(
         purse: None,
         patience: route.ladder.iter().map(|model| model.timeouts.total).max().unwrap_or_default(),
         draw: id.draw(),
+        recent: None,
     };
     let decision = route.policy.decide(&query).ok_or_else(|| nothing_fits(&judged))?;
     let scores =
@@ -142,6 +159,7 @@ fn tiers(route: &Route, hints: &Hints) -> Result<RangeInclusive<usize>, Failure>
 enum Unfit {
     Takes(&'static str),
     NotLocal,
+    NoPrice,
     Tier,
     Context { estimate: u64, context: u64 },
     Engine(String),
@@ -154,6 +172,10 @@ const ESTIMATE_MARGIN: f64 = 1.3;
 fn unfit(model: &Model, chat: &Chat, hints: &Hints) -> Option<Unfit> {
     if hints.local_only && !model.local {
         return Some(Unfit::NotLocal);
+    }
+    let priced = || model.price.as_ref().is_some_and(|tariff| tariff.at(jiff::Timestamp::now()).is_some());
+    if hints.priced_only && !priced() {
+        return Some(Unfit::NoPrice);
     }
     let (needs, accepts) = (chat.needs(), &model.accepts);
     let missing = [
@@ -197,6 +219,7 @@ impl fmt::Display for Unfit {
         match self {
             Self::Takes(what) => write!(f, "takes no {what}"),
             Self::NotLocal => f.write_str("is not local"),
+            Self::NoPrice => f.write_str("has no price, and this client has a budget"),
             Self::Tier => f.write_str("is ruled out by the tier asked for"),
             Self::Context { estimate, context } => {
                 write!(f, "about {estimate} tokens do not fit its context of {context}")

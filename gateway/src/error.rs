@@ -42,6 +42,10 @@ pub enum Failure {
     NothingLocal(String),
     /// A client's own limit; holds its words and how long to wait.
     RateLimited(String, Duration),
+    /// The client's budget does not cover the request; holds its words.
+    BudgetSpent(String),
+    /// What is spent cannot be written down, so that nothing may be.
+    LedgerDown,
     /// The provider refuses the request; its own words and status are passed on.
     Refused(u16, Complaint),
     /// The prompt is longer than any model's context.
@@ -94,7 +98,7 @@ impl Failure {
         match self {
             Self::RateLimited(_, wait) => Some(*wait),
             Self::UpstreamBusy(wait) => Some(wait.unwrap_or(Duration::from_secs(1))),
-            Self::UpstreamDown | Self::Stopping => Some(Duration::from_secs(1)),
+            Self::UpstreamDown | Self::LedgerDown | Self::Stopping => Some(Duration::from_secs(1)),
             _ => None,
         }
     }
@@ -176,6 +180,13 @@ impl Failure {
             Self::NothingFits(why) => face(400, INVALID, "unsupported_by_models", why),
             Self::NothingLocal(why) => face(400, INVALID, "no_local_model", why),
             Self::RateLimited(words, _) => face(429, "rate_limit_error", "rate_limit_exceeded", words),
+            Self::BudgetSpent(words) => face(402, "insufficient_quota", "budget_exceeded", words),
+            Self::LedgerDown => face(
+                503,
+                "server_error",
+                "ledger_unavailable",
+                "The gateway cannot write down what requests cost, and asks no paid models until it can.",
+            ),
             Self::Refused(status, complaint) => {
                 let code = if complaint.is_content_policy() {
                     "content_policy_violation"

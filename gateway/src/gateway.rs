@@ -61,6 +61,20 @@ impl Gateway {
         Account::open(&self.books, snapshot.config.log, snapshot.config.currency, id, call, arrived)
     }
 
+    /// Every metric in Prometheus' text format.
+    pub fn metrics_text(&self) -> String {
+        let (metrics, ledger) = (&self.books.metrics, &self.books.ledger);
+        let currency = self.snapshot.load().config.currency;
+        for (client, remaining) in ledger.remaining() {
+            metrics
+                .budget_remaining
+                .with_label_values(&[client.as_str(), currency.code()])
+                .set(remaining.units());
+        }
+        metrics.ledger_up.set(i64::from(ledger.is_up()));
+        metrics.text()
+    }
+
     /// From now on the gateway is not ready, and finishes what is under way.
     pub fn stop(&self) {
         self.stopping.store(true, Ordering::Release);

@@ -21,10 +21,13 @@ mod admit;
 mod api;
 mod assess;
 mod body;
+mod charge;
 mod curfew;
 mod dispatch;
 mod error;
 mod gateway;
+mod ledger;
+mod limits;
 mod log;
 mod metrics;
 mod models;
@@ -48,6 +51,7 @@ use gateway_config::Config;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
+pub use crate::ledger::BookError;
 pub use crate::log::Log;
 pub use crate::reload::Source;
 pub use crate::server::bind;
@@ -75,6 +79,9 @@ pub enum RunError {
     /// Models that cannot be made ready, one sentence each.
     #[error("{}", .0.join("\n"))]
     Models(Vec<String>),
+    /// A ledger that cannot be used.
+    #[error("state: {0}")]
+    State(#[from] BookError),
     /// The metrics registry refused a metric: a fault of this build.
     #[error("metrics: {0}")]
     Metrics(#[from] prometheus::Error),
@@ -108,10 +115,12 @@ pub async fn run_with(
     let _ = rustls::crypto::ring::default_provider().install_default();
     let metrics = Arc::new(metrics::Metrics::new()?);
     let log = Log::to_stdout(metrics.log_dropped.with_label_values::<&str>(&[]));
+    let ledger = ledger::Ledger::open(&config, &log)?;
     let books = account::Books {
         metrics,
         log: log.clone(),
         paces: Arc::default(),
+        ledger: Arc::clone(&ledger),
         curfew: curfew::Curfew::default(),
     };
     // Loading weights takes seconds of a thread.
@@ -121,6 +130,7 @@ pub async fn run_with(
     let reloader = Arc::new(reload::Reloader::new(Arc::clone(&gateway), source));
     ready(&gateway.snapshot().config);
     serve(&gateway, &reloader, listeners, shutdown).await;
+    let _ = tokio::task::spawn_blocking(move || ledger.stop()).await;
     log.flush();
     Ok(())
 }

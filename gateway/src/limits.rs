@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use gateway_config::ClientLimits;
+use http::{HeaderMap, HeaderName, HeaderValue};
 use tokio::time::Instant;
 
 use crate::ledger::till::Till;
@@ -20,6 +21,8 @@ pub struct Gate(Mutex<Seen>);
 struct Seen {
     requests: VecDeque<Instant>,
     tokens: VecDeque<(Instant, u64)>,
+    /// Of all entries of `tokens`.
+    sum: u64,
     /// How many entries of `tokens` are gone, so that those that are left can be found by number.
     gone: u64,
     under_way: u64,
@@ -42,8 +45,8 @@ pub enum Exceeded {
 #[derive(Debug)]
 pub struct Place {
     till: Arc<Till>,
-    /// The number of its entry of tokens, and what stands there.
-    tokens: Option<(u64, u64)>,
+    /// The number of its entry of tokens.
+    entry: Option<u64>,
     /// What a client is told of its limits.
     pub quota: Quota,
 }
@@ -73,11 +76,7 @@ impl Gate {
     ///
     /// # Errors
     /// The limit that is reached.
-    pub fn admit(
-        till: &Arc<Till>,
-        tokens: u64,
-        now: Instant,
-    ) -> Result<Place, (Exceeded, Duration, Quota)> {
+    pub fn admit(till: &Arc<Till>, tokens: u64, now: Instant) -> Result<Place, (Exceeded, Duration, Quota)> {
         let limits = till.limits();
         let mut seen = till.gate().seen();
         seen.forget(now);
@@ -90,11 +89,12 @@ impl Gate {
         }
         let number = limits.tokens_per_minute.map(|_| {
             seen.tokens.push_back((now, tokens));
-            (seen.gone + seen.tokens.len() as u64 - 1, tokens)
+            seen.sum = seen.sum.saturating_add(tokens);
+            seen.gone + seen.tokens.len() as u64 - 1
         });
         let quota = seen.quota(&limits, now);
         drop(seen);
-        Ok(Place { till: Arc::clone(till), tokens: number, quota })
+        Ok(Place { till: Arc::clone(till), entry: number, quota })
     }
 
     fn seen(&self) -> MutexGuard<'_, Seen> {
@@ -109,8 +109,11 @@ impl Seen {
         while self.requests.front().is_some_and(|&at| is_old(at)) {
             self.requests.pop_front();
         }
-        while self.tokens.front().is_some_and(|&(at, _)| is_old(at)) {
+        while let Some(&(at, tokens)) = self.tokens.front()
+            && is_old(at)
+        {
             self.tokens.pop_front();
+            self.sum = self.sum.saturating_sub(tokens);
             self.gone += 1;
         }
     }
@@ -133,7 +136,7 @@ impl Seen {
         if tokens > limit {
             return Some((Exceeded::TooLarge(limit, tokens), MINUTE));
         }
-        let mut excess = self.sum().saturating_add(tokens).saturating_sub(limit);
+        let mut excess = self.sum.saturating_add(tokens).saturating_sub(limit);
         if excess == 0 {
             return None;
         }
@@ -146,10 +149,6 @@ impl Seen {
             }
         }
         Some((Exceeded::Tokens(limit), wait))
-    }
-
-    fn sum(&self) -> u64 {
-        self.tokens.iter().fold(0, |sum, (_, tokens)| sum.saturating_add(*tokens))
     }
 
     fn quota(&self, limits: &ClientLimits, now: Instant) -> Quota {
@@ -167,7 +166,7 @@ impl Seen {
                 self.requests.len() as u64,
                 self.requests.back().copied(),
             ),
-            tokens: left(limits.tokens_per_minute, self.sum(), last_tokens),
+            tokens: left(limits.tokens_per_minute, self.sum, last_tokens),
         }
     }
 }
@@ -175,11 +174,12 @@ impl Seen {
 impl Place {
     /// The request is over and took so many tokens: the rest of its bound is free for others.
     pub fn used(&mut self, tokens: u64) {
-        let Some((number, _)) = self.tokens.take() else { return };
+        let Some(number) = self.entry.take() else { return };
         let mut seen = self.till.gate().seen();
         let at = number.checked_sub(seen.gone).and_then(|at| usize::try_from(at).ok());
         if let Some(entry) = at.and_then(|at| seen.tokens.get_mut(at)) {
-            entry.1 = tokens;
+            let bound = std::mem::replace(&mut entry.1, tokens);
+            seen.sum = seen.sum.saturating_sub(bound).saturating_add(tokens);
         }
     }
 }
@@ -214,16 +214,20 @@ impl Exceeded {
 }
 
 impl Quota {
-    /// The headers that OpenAI sends, with their values.
-    pub fn headers(&self) -> impl Iterator<Item = (&'static str, String)> {
-        let of = |names: [&'static str; 3], left: Option<Left>| {
-            let values = left.map(|left| [left.limit.to_string(), left.remaining.to_string(), written(left.reset)]);
-            values.into_iter().flat_map(move |values| names.into_iter().zip(values))
-        };
+    /// Adds the headers that OpenAI sends.
+    pub fn write(&self, headers: &mut HeaderMap) {
         let requests =
             ["x-ratelimit-limit-requests", "x-ratelimit-remaining-requests", "x-ratelimit-reset-requests"];
         let tokens = ["x-ratelimit-limit-tokens", "x-ratelimit-remaining-tokens", "x-ratelimit-reset-tokens"];
-        of(requests, self.requests).chain(of(tokens, self.tokens))
+        for (names, left) in [(requests, self.requests), (tokens, self.tokens)] {
+            let Some(left) = left else { continue };
+            let values = [left.limit.to_string(), left.remaining.to_string(), written(left.reset)];
+            for (name, value) in names.into_iter().zip(values) {
+                headers.extend(
+                    HeaderValue::try_from(value).ok().map(|value| (HeaderName::from_static(name), value)),
+                );
+            }
+        }
     }
 }
 

@@ -71,6 +71,10 @@ metrics! {
     baseline_cost: CounterVec = "xietong_baseline_cost_total", &["route", "client", "currency"];
     /// Cost of attempts that brought the client nothing, in the account currency.
     wasted_cost: CounterVec = "xietong_wasted_cost_total", &["route", "model", "currency", "cause"];
+    /// What a client may still spend in the hour, day or month of its budget, in the account currency.
+    budget_remaining: GaugeVec = "xietong_budget_remaining", &["client", "currency"];
+    /// Whether what requests cost can be written down (1) or not (0); then only local models are asked.
+    ledger_up: IntGauge = "xietong_ledger_up", &[];
     /// Difficulty of routed requests: one minus the chance that the smallest rung suffices.
     difficulty: HistogramVec = "xietong_difficulty", &["route"], TENTHS;
     /// Time in Xietong until an answer's head, waiting for upstreams excluded.

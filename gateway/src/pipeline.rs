@@ -13,9 +13,10 @@ use router_policies::Money;
 use tokio::time::{Instant, timeout};
 
 use crate::account::Account;
-use crate::admit::{self, Caller};
+use crate::admit::{self, Caller, Hints};
 use crate::assess::{Assessment, Candidate, assess};
 use crate::body::Body;
+use crate::charge::Bound;
 use crate::dispatch::{Committed, Job, Rungside, Standing, dispatch};
 use crate::error::Failure;
 use crate::gateway::Gateway;
@@ -65,10 +66,10 @@ async fn prepare(
         Target::Route(route) => Asked::Route(Arc::clone(route)),
         Target::Model(model) => Asked::Model(Arc::clone(model)),
     };
-    let assessment = assess(&target, &chat, &caller.hints, &account.record.id)?;
+    account.bound(Bound { prompt: chat.prompt_tokens(), answer: chat.max_tokens(), choices: chat.n() });
+    let assessment = afford(snapshot, &target, &chat, &caller, account).await?;
     account.record.decided = Some(assessment.decided);
     account.record.scoring = assessment.scoring;
-    account.bound(chat.prompt_tokens(), longest_answer(&assessment, &chat));
     let resume = matches!(&target, Target::Route(route) if route.resume == Resume::Auto);
     job(snapshot, assessment, chat, &caller, &head.headers, account)
         .map(|job| Job { resume, ..job })
@@ -80,11 +81,37 @@ fn target(snapshot: &Snapshot, caller: &Caller, chat: &Chat) -> Result<Target, F
     snapshot.target(name, caller.client.as_deref()).ok_or_else(|| Failure::NoSuchModel(name.to_owned()))
 }
 
-/// The bound of an answer in tokens: what the client allows, else what the models can, times the answers asked for.
-fn longest_answer(assessment: &Assessment, chat: &Chat) -> u64 {
-    let able = assessment.ladder.iter().filter(|rung| rung.able).map(|rung| rung.model.max_output);
-    let each = chat.max_tokens().or(able.max()).unwrap_or_default();
-    each.saturating_mul(chat.n())
+/// Assesses the request for what its client may ask and spend, and sets that aside. Where nothing may be spent, because
+/// it could not be written down, local models go on.
+async fn afford(
+    snapshot: &Snapshot,
+    target: &Target,
+    chat: &Chat,
+    caller: &Caller,
+    account: &mut Account,
+) -> Result<Assessment, Failure> {
+    let id = account.record.id.clone();
+    let local = |hints: &Hints| {
+        let assessment = assess(target, chat, &Hints { local_only: true, ..hints.clone() }, &id);
+        assessment.map_err(|why| if hints.local_only { why } else { Failure::LedgerDown })
+    };
+    let assessment = match account.may_spend() {
+        true => assess(target, chat, &caller.hints, &id)?,
+        false => local(&caller.hints)?,
+    };
+    let Some(till) = caller.client.as_ref().and_then(|client| snapshot.till(client)) else {
+        return Ok(assessment);
+    };
+    let models = assessment.may_be_asked();
+    account.admit(till, &models)?;
+    if !account.may_spend() {
+        return Ok(assessment);
+    }
+    match account.reserve(till, &models).await {
+        Ok(()) => Ok(assessment),
+        Err(Failure::LedgerDown) => local(&caller.hints),
+        Err(failure) => Err(failure),
+    }
 }
 
 fn job(
@@ -124,6 +151,7 @@ async fn whole(job: Job, account: Account) -> Response<Body> {
             let mut response = Response::new(Body::full(body));
             let preface = Preface::of(&account.record);
             preface.write(response.headers_mut(), headers, "application/json");
+            account.quota().write(response.headers_mut());
             preface.decision(
                 response.headers_mut(),
                 account.record.model().map(|it| &*it.name),
@@ -144,13 +172,14 @@ async fn stream(gateway: &Gateway, snapshot: &Snapshot, job: Job, account: Accou
     let manner =
         Manner { include_usage: job.chat.include_usage(), heartbeat, curfew: gateway.books.curfew.waiter() };
     let first = job.ladder.get(job.plan.first().0).map(|rung| rung.pool.model.name.clone());
-    let preface = Preface::of(&account.record);
+    let (preface, quota) = (Preface::of(&account.record), *account.quota());
     let mut dispatched = Box::pin(dispatch(job, account));
     // Most answers begin before the first heartbeat; until then an error still has a status of its own.
     let Ok((result, mut account)) = timeout(heartbeat, &mut dispatched).await else {
         let relay = Relay::waiting(dispatched, manner);
         let mut response = Response::new(Body::Stream(Box::pin(relay)));
         preface.write(response.headers_mut(), HeaderMap::new(), "text/event-stream");
+        quota.write(response.headers_mut());
         preface.decision(response.headers_mut(), first.as_deref(), 1);
         return response;
     };
@@ -161,6 +190,7 @@ async fn stream(gateway: &Gateway, snapshot: &Snapshot, job: Job, account: Accou
             let relay = Relay::begun(begun, account, manner);
             let mut response = Response::new(Body::Stream(Box::pin(relay)));
             preface.write(response.headers_mut(), headers, "text/event-stream");
+            quota.write(response.headers_mut());
             preface.decision(response.headers_mut(), Some(&model.name), attempts);
             response
         }
@@ -172,6 +202,7 @@ async fn stream(gateway: &Gateway, snapshot: &Snapshot, job: Job, account: Accou
 fn refuse(account: Account, failure: &Failure) -> Response<Body> {
     let mut response = failure.response(&account.record.id);
     let model = account.record.model().map(|model| &*model.name);
+    account.quota().write(response.headers_mut());
     Preface::of(&account.record).decision(response.headers_mut(), model, account.record.attempts.len());
     account.close_failed(failure);
     response

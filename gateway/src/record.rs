@@ -73,6 +73,14 @@ pub enum Call {
 }
 
 impl Call {
+    /// Whether models are asked by it, so that there is something to account for.
+    pub fn is_asked_of_models(self) -> bool {
+        match self {
+            Self::Chat => true,
+            Self::Models | Self::Unknown => false,
+        }
+    }
+
     /// The label of `xietong_requests_total{endpoint}`.
     pub fn word(self) -> &'static str {
         match self {
@@ -194,6 +202,14 @@ impl Record {
         match &self.asked {
             Asked::Route(route) => route.expose_decisions,
             _ => true,
+        }
+    }
+
+    /// The largest model of the route: what savings are measured against.
+    pub fn top(&self) -> Option<&Arc<Model>> {
+        match &self.asked {
+            Asked::Route(route) => route.ladder.last(),
+            _ => None,
         }
     }
 

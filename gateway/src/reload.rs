@@ -70,6 +70,9 @@ impl Reloader {
         if (next.listen, next.admin) != (now.listen, now.admin) {
             return Err(vec!["listen, admin: addresses cannot change without a restart".to_owned()]);
         }
+        if next.state != now.state || next.time_zone != now.time_zone || next.currency != now.currency {
+            return Err(vec!["state, time_zone, currency: these cannot change without a restart".to_owned()]);
+        }
         self.gateway.replace(next)
     }
 

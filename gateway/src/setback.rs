@@ -25,6 +25,8 @@ pub enum Happened {
     Unreachable,
     /// Every endpoint is ejected, or the engine is gone; nothing was sent.
     Ejected,
+    /// The client's budget does not cover it; nothing was sent.
+    Unaffordable,
     /// The embedded engine's queue is full; nothing was sent.
     Full,
     /// 429.
@@ -95,6 +97,7 @@ impl Setback {
             }
             Happened::Unreachable | Happened::RateLimited | Happened::ServerError(_) => Next::SameModel,
             Happened::Ejected
+            | Happened::Unaffordable
             | Happened::Full
             | Happened::Silent
             | Happened::Stalled
@@ -126,6 +129,7 @@ impl Setback {
                 | Happened::RateLimited
                 | Happened::Full
                 | Happened::Ejected
+                | Happened::Unaffordable
         )
     }
 
@@ -148,6 +152,7 @@ impl Setback {
         match self.what {
             Happened::Unreachable => "unreachable",
             Happened::Ejected => "ejected",
+            Happened::Unaffordable => "unaffordable",
             Happened::Full => "full",
             Happened::RateLimited => "rate_limited",
             Happened::ServerError(_) => "server_error",

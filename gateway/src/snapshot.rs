@@ -6,6 +6,7 @@ use std::sync::Arc;
 use gateway_config::{Client, Config, Model, Route};
 
 use crate::account::Books;
+use crate::ledger::till::Till;
 use crate::upstreams::Pool;
 
 /// Everything that changes with a reload.
@@ -14,6 +15,7 @@ pub struct Snapshot {
     pub config: Config,
     pools: HashMap<String, Arc<Pool>>,
     clients: HashMap<[u8; 32], Arc<Client>>,
+    tills: HashMap<String, Arc<Till>>,
 }
 
 impl Snapshot {
@@ -39,7 +41,9 @@ impl Snapshot {
             return Err(faults);
         }
         let clients = config.clients.iter().map(|client| (client.key.0, Arc::clone(client))).collect();
-        Ok(Self { config, pools, clients })
+        let till = |client: &Arc<Client>| (client.name.clone(), books.ledger.till(client, &config.time_zone));
+        let tills = config.clients.iter().map(till).collect();
+        Ok(Self { config, pools, clients, tills })
     }
 
     /// The pool of a model of this configuration.
@@ -55,6 +59,11 @@ impl Snapshot {
     /// The client whose key has this SHA-256.
     pub fn client(&self, hash: &[u8; 32]) -> Option<&Arc<Client>> {
         self.clients.get(hash)
+    }
+
+    /// What a client may still ask and spend.
+    pub fn till(&self, client: &Client) -> Option<&Arc<Till>> {
+        self.tills.get(&client.name)
     }
 
     /// The route or model of this name, if this client may use it.

@@ -13,13 +13,19 @@
 //! - [`numbers`]: elementary functions with the same bits everywhere.
 //! - [`prospects`]: how likely each class of model is to suffice, and how familiar the prompt is.
 //! - [`ridge`]: the fit that scorers are made by.
+//! - [`stem`]: when two questions are the same.
+//! - [`calibrate`]: the shipped scorer adapted to labelled rows.
+//! - [`certify`]: a threshold whose loss is bounded with known confidence.
 //! - [`squares`]: small fits with few numbers.
 //! - [`scorers`]: features to prospects; one file a scorer.
+//! - [`recent`]: which score parts a share of recent traffic from the rest.
 //! - [`query`]: everything a policy may know.
 //! - [`decision`]: everything a policy may say.
 //! - [`policies`]: one file a policy. A policy is its configuration.
 //! - [`cost`]: prices, token counts and money in whole nano-units.
 
+pub mod calibrate;
+pub mod certify;
 pub mod cost;
 pub mod decision;
 pub mod evaluate;
@@ -28,13 +34,16 @@ pub mod numbers;
 pub mod policies;
 pub mod prospects;
 pub mod query;
+pub mod recent;
 pub mod ridge;
 pub mod scorers;
 pub mod squares;
+pub mod stem;
 
 pub use cost::{Currency, Money, Price, Tariff, Usage};
 pub use decision::{Decision, Plan, Reason, Rung};
 pub use features::{Features, Prompt, Role, Turn};
 pub use policies::Policy;
 pub use prospects::{Chance, Class, Prospects};
+pub use recent::Recent;
 pub use query::{Query, Standing};

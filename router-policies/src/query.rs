@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::{Chance, Features, Money, Rung};
+use crate::{Chance, Features, Money, Recent, Rung};
 
 /// One rung of the ladder as it stands for this request.
 #[derive(Debug, Clone)]
@@ -30,6 +30,8 @@ pub struct Query<'a> {
     pub patience: Duration,
     /// A uniform draw in 0..1, derived from the request id, so that a decision can be replayed.
     pub draw: f64,
+    /// The route's recent requests, for a policy that asks for a share of them; `None` where none are kept.
+    pub recent: Option<&'a Recent>,
 }
 
 impl Query<'_> {

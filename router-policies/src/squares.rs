@@ -2,12 +2,17 @@
 
 use crate::numbers::logistic;
 
-/// The coefficients with the least squared error of `target ≈ Σ coefficient · number`, with a small penalty so that
-/// there always is one answer.
-pub fn least_squares<const N: usize>(rows: impl Iterator<Item = ([f64; N], f64)>, penalty: f64) -> [f64; N] {
+/// The coefficients with the least squared error of `target ≈ Σ coefficient · number`, each drawn to its prior by its
+/// penalty; a tiny one is there always, so that there is one answer.
+pub fn least_squares<const N: usize>(
+    rows: impl Iterator<Item = ([f64; N], f64)>,
+    prior: [f64; N],
+    penalties: [f64; N],
+) -> [f64; N] {
     let mut matrix = [[0.0; N]; N];
     let mut vector = [0.0; N];
     for (numbers, target) in rows {
+        let target = target - numbers.iter().zip(prior).map(|(number, weight)| number * weight).sum::<f64>();
         for one in 0..N {
             vector[one] += numbers[one] * target;
             for other in 0..N {
@@ -16,9 +21,10 @@ pub fn least_squares<const N: usize>(rows: impl Iterator<Item = ([f64; N], f64)>
         }
     }
     for (at, row) in matrix.iter_mut().enumerate() {
-        row[at] += penalty.max(1e-9);
+        row[at] += penalties[at].max(1e-9);
     }
-    solve(matrix, vector)
+    let found = solve(matrix, vector);
+    std::array::from_fn(|at| prior[at] + found[at])
 }
 
 /// Gaussian elimination with pivots.
@@ -92,12 +98,12 @@ mod tests {
             let (x, y) = (f64::from(at % 7), f64::from(at % 5));
             ([1.0, x, y], 3.0 - 2.0 * x + 0.5 * y)
         });
-        let found = least_squares(rows, 1e-9);
+        let found = least_squares(rows, [0.0; 3], [0.0; 3]);
         assert!(
             found.iter().zip([3.0, -2.0, 0.5]).all(|(one, other)| (one - other).abs() < 1e-6),
             "{found:?}"
         );
-        assert_eq!(least_squares::<2>(std::iter::empty(), 1.0), [0.0, 0.0]);
+        assert_eq!(least_squares(std::iter::empty(), [0.0, 2.0], [1.0; 2]), [0.0, 2.0]);
     }
 
     #[test]

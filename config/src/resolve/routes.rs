@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use router_policies::Policy;
-use router_policies::policies::{Steps, Threshold};
+use router_policies::policies::{Measure, Steps, Threshold};
 
 use super::{Report, models};
 use crate::file::{FallbackWord, RecordWord, ResumeWord, RouteFile};
@@ -98,7 +98,7 @@ fn ladder(
 }
 
 fn policy(written: Option<serde_json::Value>, ladder: &[&str], path: &str, report: &mut Report) -> Policy {
-    let default = Policy::Threshold(Threshold { at: Steps::One(0.5) });
+    let default = Policy::Threshold(Threshold { at: Steps::One(0.5), by: Measure::Difficulty });
     let at = key_path(path, "policy");
     let Some(written) = written.filter(|_| !report.spoilt(&at)) else { return default };
     let policy: Policy = match serde_json::from_value(written) {

@@ -58,11 +58,13 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     let (held, used): (Vec<Labelled>, Vec<Labelled>) = rows.into_iter().partition(is_held);
     let progress = ProgressBar::new(STEPS as u64);
     let fitted = Calibration::fit(shipped(), &used, || progress.inc(1)).map_err(|few| {
-        let held = if held.is_empty() { String::new() } else { format!(" ({} more are held out)", held.len()) };
+        let held =
+            if held.is_empty() { String::new() } else { format!(" ({} more are held out)", held.len()) };
         Failure::other(format!("{}: {few}{held}", args.data.display()))
     })?;
     progress.finish_and_clear();
-    let certificate = bound.map(|(max_loss, confidence)| certificate(&fitted, &used, &held, max_loss, confidence));
+    let certificate =
+        bound.map(|(max_loss, confidence)| certificate(&fitted, &used, &held, max_loss, confidence));
     std::fs::write(&args.out, fitted.calibration.write())
         .map_err(|error| Failure::other(format!("{}: {error}", args.out.display())))?;
     let text = report(args, &fitted, &used, certificate.as_ref(), bad.count());
@@ -91,7 +93,13 @@ fn bound(args: &Args) -> Result<Option<(f64, f64)>, Failure> {
 }
 
 /// Candidates come from the rows that were fitted on, as held out from their own fits; tests from the held-out rows.
-fn certificate(fitted: &Fitted, used: &[Labelled], held: &[Labelled], loss: f64, confidence: f64) -> Option<Certificate> {
+fn certificate(
+    fitted: &Fitted,
+    used: &[Labelled],
+    held: &[Labelled],
+    loss: f64,
+    confidence: f64,
+) -> Option<Certificate> {
     let earlier: Vec<f64> = fitted.held_out.iter().map(|seen| seen.gain).collect();
     debug_assert_eq!(earlier.len(), used.len());
     let outcomes: Vec<Outcome> = held
@@ -130,7 +138,9 @@ fn report(
             it.apgr
         ));
     } else {
-        text.push_str("the large model is no better than the small one on these rows: there is nothing to gain\n");
+        text.push_str(
+            "the large model is no better than the small one on these rows: there is nothing to gain\n",
+        );
     }
     if let Some(Some(found)) = certificate {
         text.push_str(&words(found));
@@ -154,4 +164,3 @@ fn words(found: &Certificate) -> String {
         found.threshold,
     )
 }
-

@@ -10,10 +10,10 @@ use router_policies::evaluate::{Curve, Figures, Scored, oracle, shuffle};
 use router_policies::scorers::lens::Draws;
 use serde::Deserialize;
 
+use super::Failure;
 use super::labelled::{Bad, Entry, lines, open, read};
 use super::plot::{Line, plot};
 use super::scorer::Asked;
-use super::Failure;
 
 /// Measure a scorer on labelled rows: APGR, CPT, AUC, with 95 % intervals and controls.
 ///
@@ -70,7 +70,8 @@ pub fn run(args: &Args) -> Result<(), Failure> {
         .collect();
     let parts = measure(&entries, &scored)?;
     if let Some(path) = &args.plot {
-        std::fs::write(path, drawing(&scored)?).map_err(|error| Failure::other(format!("{}: {error}", path.display())))?;
+        std::fs::write(path, drawing(&scored)?)
+            .map_err(|error| Failure::other(format!("{}: {error}", path.display())))?;
     }
     let text = if args.json { json(&parts, bad.count()) } else { table(&parts) };
     std::io::stdout().write_all(text.as_bytes()).map_err(Failure::other)
@@ -92,7 +93,9 @@ fn measure(entries: &[Entry], scored: &[Scored]) -> Result<Vec<Part>, Failure> {
     }
     let progress = ProgressBar::new((1 + by_source.len()) as u64 * 1000);
     let all = Figures::of(scored, || progress.inc(1)).ok_or_else(|| {
-        Failure::other("the large model is no better than the small one on these rows: there is no gap to recover")
+        Failure::other(
+            "the large model is no better than the small one on these rows: there is no gap to recover",
+        )
     })?;
     let mut parts = vec![("all".to_owned(), Some(all))];
     let sources = by_source.into_iter();

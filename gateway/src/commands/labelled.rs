@@ -115,7 +115,9 @@ pub(super) fn features(line: &[u8]) -> Result<(Features, u64), String> {
         Some(_) if !fields.contains_key("messages") => Err("`prompt` is not a text".to_owned()),
         _ if fields.contains_key("messages") => {
             // What the label file adds is no part of the request.
-            fields.retain(|key, _| !["id", "small", "large", "source", "cost_small", "cost_large"].contains(&key.as_str()));
+            fields.retain(|key, _| {
+                !["id", "small", "large", "source", "cost_small", "cost_large"].contains(&key.as_str())
+            });
             fields.entry("model").or_insert_with(|| Value::from("auto"));
             let body = serde_json::to_vec(&fields).map_err(|error| error.to_string())?;
             let chat = Chat::parse(Bytes::from(body)).map_err(|bad| bad.message)?;

@@ -1,10 +1,16 @@
 //! The subcommands, one file each, and how they end.
 
+pub mod calibrate;
 pub mod check;
 pub mod completions;
+pub mod eval;
 #[cfg(feature = "engine")]
 pub mod fetch;
 pub mod init;
+mod labelled;
+mod plot;
+pub mod score;
+mod scorer;
 pub mod serve;
 
 use std::fmt;
@@ -82,6 +88,9 @@ enum Command {
     Init(init::Args),
     #[cfg(feature = "engine")]
     Fetch(fetch::Args),
+    Score(score::Args),
+    Eval(eval::Args),
+    Calibrate(calibrate::Args),
     Completions(completions::Args),
 }
 
@@ -93,6 +102,9 @@ pub fn main() -> ExitCode {
         Command::Init(args) => init::run(&args),
         #[cfg(feature = "engine")]
         Command::Fetch(args) => fetch::run(&args),
+        Command::Score(args) => score::run(&args),
+        Command::Eval(args) => eval::run(&args),
+        Command::Calibrate(args) => calibrate::run(&args),
         Command::Completions(args) => completions::run(&args),
     };
     match result {

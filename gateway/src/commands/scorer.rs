@@ -47,6 +47,7 @@ impl Asked {
 }
 
 fn load(path: &Path) -> Result<Calibration, Failure> {
-    let bytes = std::fs::read(path).map_err(|error| Failure::usage(format!("{}: {error}", path.display())))?;
+    let bytes =
+        std::fs::read(path).map_err(|error| Failure::usage(format!("{}: {error}", path.display())))?;
     Calibration::load(&bytes).map_err(|bad| Failure::other(format!("{}: {bad}", path.display())))
 }

@@ -55,6 +55,7 @@ async fn serve(config: Config, file: Option<PathBuf>) -> Result<(), Failure> {
     let ready = move |config: &Config| say(&invitation(config, data_address));
     run_with(config, Some(source), listeners, ready, stop_signal()?).await.map_err(|error| match error {
         RunError::Models(faults) => Failure::unavailable(faults.join("\n")),
+        error @ RunError::State(_) => Failure::unavailable(error),
         other => Failure::other(other),
     })
 }

@@ -86,6 +86,9 @@ fn failure(setbacks: &[Setback]) -> Failure {
             said.map_or(Failure::UpstreamFaulty, |said| Failure::Refused(status, said))
         }
         Happened::TooLong => Failure::TooLong(said),
+        Happened::Unaffordable => Failure::BudgetSpent(
+            "The budget of this client does not cover another attempt after the first one failed.".to_owned(),
+        ),
         Happened::Silent | Happened::Stalled | Happened::Overran => Failure::UpstreamSlow,
         Happened::Unreachable | Happened::Ejected | Happened::ServerError(503 | 529) => Failure::UpstreamDown,
         _ => Failure::UpstreamFaulty,

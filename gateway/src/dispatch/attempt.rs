@@ -20,6 +20,7 @@ pub(super) async fn attempt(
     pool: &Arc<Pool>,
     account: &mut Account,
 ) -> Result<Committed, Setback> {
+    account.cover(&pool.model).await?;
     let Some(mut visit) = pool.pick() else { return Err(Setback::new(Happened::Ejected)) };
     account.begin(&pool.model, visit.endpoint_id());
     let answer = match visit.ask(question(job, pool)).await {

@@ -119,6 +119,7 @@ fn mismatch(account: &mut Account) -> Option<Resumed> {
 }
 
 async fn open(pool: &Arc<Pool>, ask: Ask, account: &mut Account) -> Option<(Visit, Chunks)> {
+    account.cover(&pool.model).await.ok()?;
     let visit = pool.pick()?;
     account.begin(&pool.model, visit.endpoint_id());
     match visit.ask(ask).await {

@@ -19,15 +19,24 @@ use super::slip::Slip;
 #[derive(Debug, thiserror::Error)]
 pub enum BookError {
     /// The file or its folder.
-    #[error("{}: {1}", .0.display())]
-    Io(PathBuf, io::Error),
+    #[error("{}: {why}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        why: io::Error,
+    },
     /// Another process has it.
-    #[error("{}: another process has this ledger; each needs a `path` of its own", .0.display())]
-    Taken(PathBuf),
+    #[error("{}: another process has this ledger; each needs a `path` of its own", path.display())]
+    Taken {
+        /// The file.
+        path: PathBuf,
+    },
     /// A line in the middle is not what was written.
     #[error(
-        "{}: line {line} (byte {offset}) is damaged, and sound lines follow it. Budgets cannot be trusted like this: \
-         restore the file, or see what is left with `xietong salvage {0} --out NEW` and put NEW in its place", .path.display(), .path.display()
+        "{0}: line {line} (byte {offset}) is damaged, and sound lines follow it, so that its budgets cannot be trusted. \
+         Restore the file, or keep what is sound of it with `xietong salvage {0} NEW` and put NEW in its place",
+        path.display()
     )]
     Damaged {
         /// The file.
@@ -77,10 +86,10 @@ impl Book {
     /// # Errors
     /// A file that cannot be read or written, is in use, or is damaged before its end.
     pub fn open(path: &Path, now: Timestamp) -> Result<Opened, BookError> {
-        let io = |why| BookError::Io(path.to_owned(), why);
+        let io = |why| BookError::Io { path: path.to_owned(), why };
         let mut lock = private().open(beside(path, "lock")).map_err(io)?;
         lock.try_lock().map_err(|why| match why {
-            std::fs::TryLockError::WouldBlock => BookError::Taken(path.to_owned()),
+            std::fs::TryLockError::WouldBlock => BookError::Taken { path: path.to_owned() },
             std::fs::TryLockError::Error(why) => io(why),
         })?;
         let file = private().open(path).map_err(io)?;
@@ -89,7 +98,8 @@ impl Book {
         let Replay { mut balances, sound, next, epoch, oldest, torn, .. } = replay;
         let mut notes = Vec::new();
         if torn > 0 {
-            notes.push(format!("{}: cut off {torn} bytes that were not written to their end", path.display()));
+            notes
+                .push(format!("{}: cut off {torn} bytes that were not written to their end", path.display()));
             file.set_len(sound).map_err(io)?;
         }
         let seen = io::read_to_string(&mut lock).ok().and_then(|text| text.trim().parse::<u64>().ok());
@@ -360,7 +370,7 @@ struct Replay {
 
 impl Replay {
     fn read(&mut self, path: &Path, file: &File) -> Result<(), BookError> {
-        let io = |why| BookError::Io(path.to_owned(), why);
+        let io = |why| BookError::Io { path: path.to_owned(), why };
         let mut damage = None;
         lines(file, |at, line| {
             self.count += 1;

@@ -50,7 +50,7 @@ pub struct Ask {
 }
 
 /// What the clerk tells the rest of the gateway.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Bulletin {
     /// Whether records can be made durable.
     pub up: Arc<AtomicBool>,
@@ -155,7 +155,8 @@ impl Clerk {
             }
         }
         self.unsaved.iter().for_each(|slip| self.book.write_request(slip));
-        let lent: Vec<i64> = asks.iter().map(|(fund, ask)| self.lend(fund, ask.as_ref(), &mut undo)).collect();
+        let lent: Vec<i64> =
+            asks.iter().map(|(fund, ask)| self.lend(fund, ask.as_ref(), &mut undo)).collect();
         let durable = self.sync();
         if durable {
             self.unsaved.clear();
@@ -282,7 +283,8 @@ impl Clerk {
         let now = Timestamp::now();
         let keep = SignedDuration::try_from(self.keep).ok();
         let since = keep.and_then(|keep| now.checked_sub(keep).ok()).unwrap_or(Timestamp::UNIX_EPOCH);
-        let stale = || self.book.oldest().is_some_and(|oldest| oldest < since - SignedDuration::from_hours(24));
+        let stale =
+            || self.book.oldest().is_some_and(|oldest| oldest < since - SignedDuration::from_hours(24));
         if self.book.size() <= self.at_most && !stale() {
             return;
         }

@@ -33,7 +33,6 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 pub use book::BookError;
-pub use line::Entry;
 
 use crate::log::Log;
 use balance::Balances;
@@ -73,7 +72,7 @@ impl Ledger {
         let before = opened.balances.clone();
         let worker = Clerk::new(opened.book, opened.balances, state, orders, bulletin);
         let started = std::thread::Builder::new().name("ledger".into()).spawn(move || worker.work());
-        started.map_err(|why| BookError::Io(state.path.clone(), why))?;
+        started.map_err(|why| BookError::Io { path: state.path.clone(), why })?;
         Ok(Arc::new(Self { clerk: Some(clerk), up, before, ..Self::without_memory() }))
     }
 
@@ -117,7 +116,8 @@ impl Ledger {
     /// Waits until everything so far is durable; `false` where it could not be made so.
     pub fn flush(&self) -> bool {
         let (done, wait) = sync_channel(1);
-        self.clerk.is_none() || (self.order(Order::Flush(done)) && wait.recv_timeout(LAST_SYNC).unwrap_or(false))
+        self.clerk.is_none()
+            || (self.order(Order::Flush(done)) && wait.recv_timeout(LAST_SYNC).unwrap_or(false))
     }
 
     /// Gives back what is at hand and ends the clerk.

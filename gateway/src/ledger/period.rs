@@ -27,7 +27,9 @@ impl Window {
     pub fn named(id: &str, per: Period, zone: &TimeZone) -> Option<Self> {
         let within = match per {
             Period::Hour => format!("{}:00:00Z", id.strip_suffix('Z')?).parse().ok()?,
-            Period::Day => id.parse::<civil::Date>().ok()?.at(12, 0, 0, 0).to_zoned(zone.clone()).ok()?.timestamp(),
+            Period::Day => {
+                id.parse::<civil::Date>().ok()?.at(12, 0, 0, 0).to_zoned(zone.clone()).ok()?.timestamp()
+            }
             Period::Month => {
                 format!("{id}-15").parse::<civil::Date>().ok()?.to_zoned(zone.clone()).ok()?.timestamp()
             }
@@ -82,11 +84,31 @@ mod tests {
             "Asia/Shanghai",
             ("2026-11-24", "2026-11-23T16:00:00Z", "2026-11-24T16:00:00Z"),
         );
-        check("2026-11-24T16:00:00Z", day, "Asia/Shanghai", ("2026-11-25", "2026-11-24T16:00:00Z", "2026-11-25T16:00:00Z"));
+        check(
+            "2026-11-24T16:00:00Z",
+            day,
+            "Asia/Shanghai",
+            ("2026-11-25", "2026-11-24T16:00:00Z", "2026-11-25T16:00:00Z"),
+        );
         // A day of 25 hours.
-        check("2026-11-01T12:00:00Z", day, "America/New_York", ("2026-11-01", "2026-11-01T04:00:00Z", "2026-11-02T05:00:00Z"));
-        check("2026-12-31T23:59:59Z", Period::Month, "UTC", ("2026-12", "2026-12-01T00:00:00Z", "2027-01-01T00:00:00Z"));
+        check(
+            "2026-11-01T12:00:00Z",
+            day,
+            "America/New_York",
+            ("2026-11-01", "2026-11-01T04:00:00Z", "2026-11-02T05:00:00Z"),
+        );
+        check(
+            "2026-12-31T23:59:59Z",
+            Period::Month,
+            "UTC",
+            ("2026-12", "2026-12-01T00:00:00Z", "2027-01-01T00:00:00Z"),
+        );
         // The two hours between one and two o'clock are two.
-        check("2026-11-01T05:30:00Z", Period::Hour, "America/New_York", ("2026-11-01T05Z", "2026-11-01T05:00:00Z", "2026-11-01T06:00:00Z"));
+        check(
+            "2026-11-01T05:30:00Z",
+            Period::Hour,
+            "America/New_York",
+            ("2026-11-01T05Z", "2026-11-01T05:00:00Z", "2026-11-01T06:00:00Z"),
+        );
     }
 }

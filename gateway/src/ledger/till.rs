@@ -65,6 +65,20 @@ impl Till {
         self.terms.load().budget
     }
 
+    /// What it may still spend in the window that now is.
+    pub fn remaining(&self, ledger: &Ledger) -> Option<Money> {
+        Some(self.fund(ledger, Timestamp::now())?.remaining().max(Money::ZERO))
+    }
+
+    /// When its budget starts anew, where days begin for it.
+    pub fn ends(&self, ledger: &Ledger) -> String {
+        let zone = self.terms.load().zone.clone();
+        let ends = self.fund(ledger, Timestamp::now()).map(|fund| fund.window().ends);
+        ends.map_or_else(String::new, |ends| {
+            ends.to_zoned(zone).strftime("%Y-%m-%d %H:%M:%S %:z").to_string()
+        })
+    }
+
     /// Its requests and tokens of the last minute.
     pub fn gate(&self) -> &Gate {
         &self.gate

@@ -71,6 +71,11 @@ impl Tariff {
         &self.terms
     }
 
+    /// Whether a machine's time is charged, at any time.
+    pub fn is_by_hour(&self) -> bool {
+        self.terms.iter().any(|term| matches!(term.price, Price::Hour(_)))
+    }
+
     /// The price at a moment; `None` where none holds: then the cost is unknown.
     pub fn at(&self, when: Timestamp) -> Option<&Price> {
         self.terms.iter().rev().find_map(|term| term.at(when))

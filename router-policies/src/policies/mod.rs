@@ -6,7 +6,7 @@ mod fixed;
 mod threshold;
 
 pub use fixed::Fixed;
-pub use threshold::{Steps, Threshold};
+pub use threshold::{Measure, Share, Steps, Threshold};
 
 use crate::{Decision, Plan, Query, Reason, Rung};
 
@@ -30,6 +30,15 @@ impl Policy {
         let rung = query.nearest_able(wanted)?;
         let reason = if rung == wanted { reason } else { Reason::CAPABILITY };
         Some(Decision { plan: Plan::Ask(rung), reason })
+    }
+
+    /// The share of traffic that this policy sends to the top rung, if it asks for one: then whoever acts keeps a
+    /// [`crate::Recent`] for the route.
+    pub fn share(&self) -> Option<f64> {
+        match self {
+            Self::Fixed(_) => None,
+            Self::Threshold(threshold) => threshold.share(),
+        }
     }
 
     /// What is wrong with this policy for a ladder of these model names: (field, sentence) each.

@@ -1,15 +1,33 @@
 use super::Pick;
 use crate::{Query, Reason, Rung};
 
-/// The harder the request, the higher the rung.
+/// The harder the request, or the more a larger model would add, the higher the rung.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Threshold {
-    /// The difficulty, 0..=1, above which a request goes one rung up; or a list, one value a step, rising.
+    /// Above it a request goes one rung up: a number, or a list, one value a step, rising; or the share of recent
+    /// requests that is to go to the top rung, as `{share: 0.4}`.
     pub at: Steps,
+    /// What numbers are compared with; a share always ranks by gain.
+    #[serde(default)]
+    pub by: Measure,
 }
 
-/// One threshold, or one for each step up the ladder.
+/// What a threshold is compared with.
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Measure {
+    /// One minus the chance that the smallest rung suffices, 0..=1.
+    #[default]
+    Difficulty,
+    /// What the top rung would add, -1..=1. It ranks better: hopeless requests are difficult, yet nothing is gained
+    /// by sending them up.
+    Gain,
+}
+
+/// One threshold, one for each step up the ladder, or a share of traffic.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(untagged)]
 pub enum Steps {
@@ -17,36 +35,62 @@ pub enum Steps {
     One(f64),
     /// Between each rung and the next.
     Each(Vec<f64>),
+    /// Wherever recent traffic puts it.
+    Share(Share),
 }
 
-impl Steps {
-    fn values(&self) -> &[f64] {
-        match self {
-            Self::One(at) => std::slice::from_ref(at),
-            Self::Each(steps) => steps,
-        }
-    }
+/// A share of traffic.
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Share {
+    /// The share of requests, 0..=1, that go to the top rung: those with the most to gain.
+    pub share: f64,
 }
 
 impl Threshold {
+    /// The share of traffic that this asks for, if it does: then a [`crate::Recent`] is to be kept for the route.
+    pub fn share(&self) -> Option<f64> {
+        match self.at {
+            Steps::Share(Share { share }) => Some(share),
+            Steps::One(_) | Steps::Each(_) => None,
+        }
+    }
+
     pub(super) fn pick(&self, query: &Query<'_>) -> Pick {
-        let difficulty = query.difficulty();
-        let up = self.at.values().iter().take_while(|&&at| difficulty > at).count();
+        let value = match self.by {
+            Measure::Difficulty => query.difficulty(),
+            Measure::Gain => query.gain(),
+        };
+        let above = |steps: &[f64]| steps.iter().take_while(|&&at| value > at).count();
+        let up = match &self.at {
+            Steps::One(at) => above(&[*at]),
+            Steps::Each(steps) => above(steps),
+            Steps::Share(Share { share }) => {
+                let cut = query.recent.map_or(f64::INFINITY, |recent| recent.cut(*share));
+                if query.gain() > cut { query.ladder.len().saturating_sub(1) } else { 0 }
+            }
+        };
         (Rung(up), if up == 0 { Reason::EASY } else { Reason::HARD })
     }
 
     pub(super) fn faults(&self, ladder: &[&str]) -> Vec<(&'static str, String)> {
-        let steps = self.at.values();
+        let steps = match &self.at {
+            Steps::One(at) => std::slice::from_ref(at),
+            Steps::Each(steps) => steps,
+            Steps::Share(Share { share }) => return share_faults(*share),
+        };
+        let (least, words) = match self.by {
+            Measure::Difficulty => (0.0, "a threshold of difficulty is a number from 0 to 1"),
+            Measure::Gain => (-1.0, "a threshold of gain is a number from -1 to 1"),
+        };
         let mut faults = Vec::new();
-        if steps.iter().any(|at| !(0.0..=1.0).contains(at)) {
-            faults.push(("at", "a threshold is a number from 0 to 1".to_owned()));
+        if steps.iter().any(|at| !(least..=1.0).contains(at)) {
+            faults.push(("at", words.to_owned()));
         }
         if steps.is_empty() || steps.len() >= ladder.len().max(2) {
             let most = ladder.len().saturating_sub(1);
-            faults.push((
-                "at",
-                format!("a ladder of {} models has {most} steps, this lists {}", ladder.len(), steps.len()),
-            ));
+            let (models, found) = (ladder.len(), steps.len());
+            faults.push(("at", format!("a ladder of {models} models has {most} steps, this lists {found}")));
         }
         if steps.windows(2).any(|pair| pair[0] > pair[1]) {
             faults.push(("at", "thresholds must not fall from one step to the next".to_owned()));
@@ -55,15 +99,21 @@ impl Threshold {
     }
 }
 
+fn share_faults(share: f64) -> Vec<(&'static str, String)> {
+    match (0.0..=1.0).contains(&share) {
+        true => Vec::new(),
+        false => vec![("at", "a share is a number from 0 to 1".to_owned())],
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::policies::Policy;
-    use crate::{Chance, Decision, Features, Plan, Prompt, Standing};
+    use crate::{Chance, Decision, Features, Plan, Prompt, Recent, Standing};
 
-    fn check(yaml_at: &str, smallest_suffices: f64, able: [bool; 3], expected: Option<(usize, &str)>) {
-        let policy: Policy =
-            serde_json::from_str(&format!(r#"{{"kind":"threshold","at":{yaml_at}}}"#)).unwrap();
+    fn decide(yaml_at: &str, smallest_suffices: f64, able: [bool; 3], recent: Option<&Recent>) -> Option<(usize, &'static str)> {
+        let policy: Policy = serde_json::from_str(&format!(r#"{{"kind":"threshold","at":{yaml_at}}}"#)).unwrap();
         let features = Features::of(&Prompt::default());
         let chances = [smallest_suffices, 0.9, 0.95];
         let names = ["small", "middle", "large"];
@@ -77,9 +127,13 @@ mod tests {
             purse: None,
             patience: std::time::Duration::from_secs(1),
             draw: 0.5,
+            recent,
         };
-        let got =
-            policy.decide(&query).map(|Decision { plan: Plan::Ask(rung), reason }| (rung.0, reason.word()));
+        policy.decide(&query).map(|Decision { plan: Plan::Ask(rung), reason }| (rung.0, reason.word()))
+    }
+
+    fn check(yaml_at: &str, smallest_suffices: f64, able: [bool; 3], expected: Option<(usize, &str)>) {
+        let got = decide(yaml_at, smallest_suffices, able, None);
         assert_eq!(got, expected, "at {yaml_at}, smallest suffices {smallest_suffices}, able {able:?}");
     }
 
@@ -96,6 +150,25 @@ mod tests {
     }
 
     #[test]
+    fn picks_the_rung_by_gain() {
+        let all = [true; 3];
+        check(r#"0.5,"by":"gain""#, 0.4, all, Some((1, "hard")));
+        check(r#"0.5,"by":"gain""#, 0.5, all, Some((0, "easy")));
+        check(r#"-0.5,"by":"gain""#, 1.0, all, Some((1, "hard")));
+    }
+
+    #[test]
+    fn picks_by_the_share_of_recent_traffic() {
+        let mut recent = Recent::default();
+        // Gains from 0.0 to 0.9, a tenth each; half of them went up.
+        (0..200).for_each(|at| recent.note(f64::from(at % 10) / 10.0, at % 2 == 0, 0.5));
+        let pick = |suffices| decide(r#"{"share":0.5}"#, suffices, [true; 3], Some(&recent));
+        assert_eq!(pick(0.95 - 0.8), Some((2, "hard")));
+        assert_eq!(pick(0.95 - 0.2), Some((0, "easy")));
+        check(r#"{"share":0.5}"#, 0.0, [true; 3], Some((0, "easy")));
+    }
+
+    #[test]
     fn takes_the_nearest_rung_that_can_serve() {
         check("0.5", 0.9, [false, true, true], Some((1, "capability")));
         check("0.5", 0.1, [true, false, true], Some((2, "capability")));
@@ -105,11 +178,16 @@ mod tests {
 
     #[test]
     fn names_what_is_wrong() {
-        let faults = |at: Steps| Threshold { at }.faults(&["a", "b"]).len();
+        let by = |at: Steps, by| Threshold { at, by }.faults(&["a", "b"]).len();
+        let faults = |at: Steps| by(at, Measure::Difficulty);
         assert_eq!(faults(Steps::One(0.5)), 0);
         assert_eq!(faults(Steps::One(f64::NAN)), 1);
         assert_eq!(faults(Steps::One(1.5)), 1);
+        assert_eq!(faults(Steps::One(-0.5)), 1);
+        assert_eq!(by(Steps::One(-0.5), Measure::Gain), 0);
         assert_eq!(faults(Steps::Each(vec![])), 1);
         assert_eq!(faults(Steps::Each(vec![0.7, 0.3])), 2);
+        assert_eq!(faults(Steps::Share(Share { share: 0.4 })), 0);
+        assert_eq!(faults(Steps::Share(Share { share: 1.4 })), 1);
     }
 }

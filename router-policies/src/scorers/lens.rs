@@ -23,95 +23,130 @@ pub struct Sight {
     pub dense: Vec<f32>,
 }
 
-/// How rare each slot's grams are, and what is usual of the readable features.
-#[derive(Debug, Clone)]
-pub struct Lens {
-    /// Inverse document frequency in sixteenths.
-    rarity: Vec<u8>,
-    mean: [f32; COUNT],
-    scale: [f32; COUNT],
-    /// Directions and phases of the waves, the direction's components [`WAVES`] apart.
-    directions: Vec<f32>,
-    phases: Vec<f32>,
+/// What is usual of the readable features among some prompts.
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct Gauge {
+    mean: Vec<f32>,
+    /// One over the deviation; 0 for what does not vary.
+    scale: Vec<f32>,
 }
 
-impl Lens {
-    /// Learns what is usual from prompts.
-    pub fn fit<'a>(prompts: impl Iterator<Item = &'a Features> + Clone) -> Self {
-        let mut documents = vec![0u32; SLOTS];
+impl Gauge {
+    /// Learns it.
+    pub fn fit<'a>(prompts: impl Iterator<Item = &'a Features>) -> Self {
         let mut count = 0u32;
         let mut sums = [(0.0f64, 0.0f64); COUNT];
         for features in prompts {
             count += 1;
-            for gram in &features.grams {
-                documents[gram.slot()] += 1;
-            }
             for (sum, &value) in sums.iter_mut().zip(&features.readable) {
                 sum.0 += f64::from(value);
                 sum.1 += f64::from(value) * f64::from(value);
             }
         }
         let all = f64::from(count.max(1));
-        let rarity = |&seen: &u32| {
-            let idf = 1.0 + crate::numbers::ln((1.0 + all) / (1.0 + f64::from(seen)));
-            (idf * 16.0).round().clamp(1.0, 255.0) as u8
-        };
-        let mean = sums.map(|(sum, _)| (sum / all) as f32);
-        let scale = sums.map(|(sum, squares)| {
+        let mean = sums.iter().map(|(sum, _)| (sum / all) as f32).collect();
+        let scale = sums.iter().map(|(sum, squares)| {
             let deviation = (squares / all - (sum / all) * (sum / all)).max(0.0).sqrt();
             if deviation > 1e-3 { (1.0 / deviation) as f32 } else { 0.0 }
         });
-        Self::new(documents.iter().map(rarity).collect(), mean, scale)
+        Self { mean, scale: scale.collect() }
     }
 
-    fn new(rarity: Vec<u8>, mean: [f32; COUNT], scale: [f32; COUNT]) -> Self {
-        let mut draws = Draws(0x5851_f42d_4c95_7f2d);
-        // A Gaussian kernel of width √COUNT: directions with variance 1/COUNT.
-        let spread = 1.0 / (COUNT as f64).sqrt();
-        let directions = (0..COUNT * WAVES).map(|_| (draws.normal() * spread) as f32).collect();
-        let phases = (0..WAVES).map(|_| (draws.uniform() * std::f64::consts::TAU) as f32).collect();
-        Self { rarity, mean, scale, directions, phases }
+    /// Whether it has as many numbers as there are features.
+    pub fn fits(&self) -> bool {
+        self.mean.len() == COUNT && self.scale.len() == COUNT
     }
 
-    /// Looks at a prompt.
-    pub fn see(&self, features: &Features) -> Sight {
-        let weight = |slot: usize| f32::from(self.rarity[slot]) / 16.0;
-        let square: f32 = features.grams.iter().map(|gram| weight(gram.slot()) * weight(gram.slot())).sum();
-        let norm = if square > 0.0 { 1.0 / square.sqrt() } else { 0.0 };
-        let grams =
-            features.grams.iter().map(|gram| (gram.slot() as u16, weight(gram.slot()) * norm)).collect();
-        Sight { grams, dense: self.dense(features) }
-    }
-
-    fn dense(&self, features: &Features) -> Vec<f32> {
-        let mut angles = self.phases.clone();
-        for (at, &value) in features.readable.iter().enumerate() {
-            let value = ((value - self.mean[at]) * self.scale[at]).clamp(-REACH, REACH);
-            if value == 0.0 {
-                continue;
-            }
-            let directions = &self.directions[at * WAVES..(at + 1) * WAVES];
-            for (angle, direction) in angles.iter_mut().zip(directions) {
-                *angle += value * direction;
-            }
-        }
-        let height = (2.0 * READABLE_WEIGHT / WAVES as f32).sqrt();
-        std::iter::once(1.0).chain(angles.into_iter().map(|angle| cos(angle) * height)).collect()
-    }
-
-    /// As bytes, for shipping.
+    /// As bytes.
     pub fn write(&self, to: &mut Writer) {
-        to.bytes(&self.rarity);
         to.floats(&self.mean);
         to.floats(&self.scale);
     }
 
     /// From bytes.
     pub fn read(from: &mut Reader<'_>) -> Option<Self> {
-        let rarity = from.bytes(SLOTS)?.to_vec();
-        let mean = from.floats(COUNT)?.try_into().ok()?;
-        let scale = from.floats(COUNT)?.try_into().ok()?;
-        Some(Self::new(rarity, mean, scale))
+        Some(Self { mean: from.floats(COUNT)?, scale: from.floats(COUNT)? })
+    }
+}
+
+/// How rare each slot's grams are, and the random waves.
+#[derive(Debug, Clone)]
+pub struct Lens {
+    /// Inverse document frequency in sixteenths.
+    rarity: Vec<u8>,
+    /// Directions and phases of the waves, the direction's components [`WAVES`] apart.
+    directions: Vec<f32>,
+    phases: Vec<f32>,
+}
+
+impl Lens {
+    /// Learns from prompts how rare grams are.
+    pub fn fit<'a>(prompts: impl Iterator<Item = &'a Features>) -> Self {
+        let mut documents = vec![0u32; SLOTS];
+        let mut count = 0u32;
+        for features in prompts {
+            count += 1;
+            for gram in &features.grams {
+                documents[gram.slot()] += 1;
+            }
+        }
+        let rarity = |&seen: &u32| {
+            let idf = 1.0 + crate::numbers::ln((1.0 + f64::from(count)) / (1.0 + f64::from(seen)));
+            (idf * 16.0).round().clamp(1.0, 255.0) as u8
+        };
+        Self::new(documents.iter().map(rarity).collect())
+    }
+
+    fn new(rarity: Vec<u8>) -> Self {
+        let mut draws = Draws(0x5851_f42d_4c95_7f2d);
+        // A Gaussian kernel of width √COUNT: directions with variance 1/COUNT.
+        let spread = 1.0 / (COUNT as f64).sqrt();
+        let directions = (0..COUNT * WAVES).map(|_| (draws.normal() * spread) as f32).collect();
+        let phases = (0..WAVES).map(|_| (draws.uniform() * std::f64::consts::TAU) as f32).collect();
+        Self { rarity, directions, phases }
+    }
+
+    /// Looks at a prompt.
+    pub fn see(&self, features: &Features, gauge: &Gauge) -> Sight {
+        let weight = |slot: usize| f32::from(self.rarity[slot]) / 16.0;
+        let square: f32 = features.grams.iter().map(|gram| weight(gram.slot()) * weight(gram.slot())).sum();
+        let norm = if square > 0.0 { 1.0 / square.sqrt() } else { 0.0 };
+        let grams =
+            features.grams.iter().map(|gram| (gram.slot() as u16, weight(gram.slot()) * norm)).collect();
+        let mut sight = Sight { grams, dense: Vec::with_capacity(DENSE) };
+        self.regauge(&mut sight, features, gauge);
+        sight
+    }
+
+    /// Sees the readable features by another gauge.
+    pub fn regauge(&self, sight: &mut Sight, features: &Features, gauge: &Gauge) {
+        let angles = &mut sight.dense;
+        angles.clear();
+        angles.push(0.0);
+        angles.extend(&self.phases);
+        for (at, &value) in features.readable.iter().enumerate() {
+            let value = ((value - gauge.mean[at]) * gauge.scale[at]).clamp(-REACH, REACH);
+            if value == 0.0 {
+                continue;
+            }
+            let directions = &self.directions[at * WAVES..(at + 1) * WAVES];
+            for (angle, direction) in angles[1..].iter_mut().zip(directions) {
+                *angle += value * direction;
+            }
+        }
+        let height = (2.0 * READABLE_WEIGHT / WAVES as f32).sqrt();
+        angles[1..].iter_mut().for_each(|angle| *angle = cos(*angle) * height);
+        angles[0] = 1.0;
+    }
+
+    /// As bytes, for shipping.
+    pub fn write(&self, to: &mut Writer) {
+        to.bytes(&self.rarity);
+    }
+
+    /// From bytes.
+    pub fn read(from: &mut Reader<'_>) -> Option<Self> {
+        Some(Self::new(from.bytes(SLOTS)?.to_vec()))
     }
 }
 

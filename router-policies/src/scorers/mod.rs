@@ -2,6 +2,7 @@
 
 pub mod bytes;
 pub mod lens;
+pub mod memory;
 pub mod packed;
 pub mod prior;
 pub mod shipped;

@@ -3,7 +3,8 @@
 
 use super::Scorer;
 use super::bytes::{Reader, Writer, checksum};
-use super::lens::{Lens, Sight};
+use super::lens::{Gauge, Lens, Sight};
+use super::memory::Memory;
 use super::packed::{MOST, Packed};
 use super::prior::expect;
 use crate::features::Gram;
@@ -27,8 +28,12 @@ pub struct Expert {
     pub name: String,
     /// Four heads: the level of small models, and the gain of tiny, medium and frontier ones over them.
     pub heads: Packed,
+    /// What is usual of readable features among its prompts.
+    pub gauge: Gauge,
     /// Heads to probabilities.
     pub scale: Scale,
+    /// The share of seen grams below which a prompt is nothing like its own, and above which it is wholly so.
+    pub cover: [f32; 2],
 }
 
 /// How the heads of an expert become probabilities.
@@ -57,20 +62,22 @@ pub struct Shipped {
     pub data: Vec<String>,
     /// How it looks at prompts.
     pub lens: Lens,
+    /// What is usual of readable features among all prompts.
+    pub gauge: Gauge,
     /// Which grams were seen in training, a bit each.
     pub seen: Seen,
     /// Heads that tell the experts' kinds apart, and one more for prompts of no such kind.
     pub gate: Packed,
     /// The experts, in the gate's order.
     pub experts: Vec<Expert>,
-    /// Coverage below which nothing is familiar, and above which everything is.
-    pub cover: [f32; 2],
+    /// What it would say of its training prompts, had it not seen them.
+    pub memory: Memory,
 }
 
 /// A prompt, looked at from all sides.
 #[derive(Debug, Clone)]
 pub struct View {
-    /// As the lens shows it.
+    /// As the lens shows it; by whose gauge is left open.
     pub sight: Sight,
     /// Everything taken together.
     pub outlook: Outlook,
@@ -81,15 +88,32 @@ pub struct View {
 impl Shipped {
     /// Looks at a prompt.
     pub fn view(&self, features: &Features) -> View {
-        let sight = self.lens.see(features);
+        self.view_with(features, None)
+    }
+
+    /// Looks at a labelled prompt as if it had not been trained on; for fits and measurements on such prompts.
+    pub fn view_unseen(&self, features: &Features) -> View {
+        self.view_with(features, self.memory.recall(features))
+    }
+
+    fn view_with(&self, features: &Features, recalled: Option<[f64; 4]>) -> View {
+        let mut sight = self.lens.see(features, &self.gauge);
         let shares = self.shares(&sight);
-        let at_home: f64 = shares[..self.experts.len()].iter().sum();
-        let familiarity = at_home * self.covered(&features.grams);
-        let outlook = self.outlook(features, &sight, &shares, familiarity);
+        let seen = self.seen.share(&features.grams);
+        let homes = self.experts.iter().zip(&shares).map(|(expert, share)| share * expert.covers(seen));
+        let familiarity = homes.sum::<f64>().clamp(0.0, 1.0);
+        let outlook = self.outlook(features, &mut sight, &shares, familiarity, recalled);
         View { sight, outlook, familiarity }
     }
 
-    fn outlook(&self, features: &Features, sight: &Sight, shares: &[f64; MOST], familiarity: f64) -> Outlook {
+    fn outlook(
+        &self,
+        features: &Features,
+        sight: &mut Sight,
+        shares: &[f64; MOST],
+        familiarity: f64,
+        recalled: Option<[f64; 4]>,
+    ) -> Outlook {
         let asked = || self.experts.iter().zip(shares).filter(|(_, share)| **share >= NEGLIGIBLE);
         let all: f64 = asked().map(|(_, share)| share).sum();
         let prior = expect(features);
@@ -97,8 +121,17 @@ impl Shipped {
         let mut mixed = Outlook { small: prior.small, gains: [-0.8, 0.6, 1.0].map(|part| part * prior.gain) };
         let stranger = if all > 0.0 { 1.0 - familiarity } else { 1.0 };
         mixed.scale(stranger);
+        // Gates are nearly always sure of prompts they were trained on: the first expert is the one recalled.
+        let first = asked().map(|(_, share)| *share).fold(0.0, f64::max);
         for (expert, share) in asked() {
-            mixed.add(&expert.outlook(sight), share / all * (1.0 - stranger));
+            let outlook = match recalled {
+                Some([level, gains @ ..]) if *share == first => expert.scale.outlook(level, gains),
+                _ => {
+                    self.lens.regauge(sight, features, &expert.gauge);
+                    expert.outlook(sight)
+                }
+            };
+            mixed.add(&outlook, share / all * (1.0 - stranger));
         }
         mixed
     }
@@ -113,25 +146,23 @@ impl Shipped {
         shares
     }
 
-    fn covered(&self, grams: &[Gram]) -> f64 {
-        let [low, high] = self.cover.map(f64::from);
-        ((self.seen.share(grams) - low) / (high - low).max(1e-6)).clamp(0.0, 1.0)
-    }
-
     /// As bytes: magic, version, checksum of the rest, the rest.
     pub fn write(&self) -> Vec<u8> {
         let mut body = Writer::default();
         body.text(&self.data.join("\n"));
         self.lens.write(&mut body);
+        self.gauge.write(&mut body);
         body.bytes(&self.seen.0);
         self.gate.write(&mut body);
-        body.floats(&self.cover);
         body.number(self.experts.len() as u32);
         for expert in &self.experts {
             body.text(&expert.name);
             expert.heads.write(&mut body);
+            expert.gauge.write(&mut body);
             body.floats(&expert.scale.floats());
+            body.floats(&expert.cover);
         }
+        self.memory.write(&mut body);
         let mut all = Writer::default();
         all.bytes(MAGIC);
         all.number(VERSION);
@@ -163,18 +194,21 @@ impl Shipped {
     fn body(from: &mut Reader<'_>) -> Option<Self> {
         let data = from.text()?.lines().map(str::to_owned).collect();
         let lens = Lens::read(from)?;
+        let gauge = Gauge::read(from)?;
         let seen = Seen(from.bytes(1 << (SEEN_BITS - 3))?.to_vec());
         let gate = Packed::read(from)?;
-        let cover = from.floats(2)?.try_into().ok()?;
         let count = from.number()? as usize;
         let mut experts = Vec::new();
         for _ in 0..count.min(MOST - 1) {
             let name = from.text()?;
             let heads = Packed::read(from)?;
+            let gauge = Gauge::read(from)?;
             let scale = Scale::from_floats(&from.floats(11)?)?;
-            experts.push(Expert { name, heads, scale });
+            let cover = from.floats(2)?.try_into().ok()?;
+            experts.push(Expert { name, heads, gauge, scale, cover });
         }
-        Some(Self { data, lens, seen, gate, experts, cover })
+        let memory = Memory::read(from)?;
+        Some(Self { data, lens, gauge, seen, gate, experts, memory })
     }
 }
 
@@ -186,7 +220,12 @@ impl Scorer for Shipped {
 }
 
 impl Expert {
-    /// What this expert foresees, whether the prompt is of its kind or not.
+    fn covers(&self, seen: f64) -> f64 {
+        let [low, high] = self.cover.map(f64::from);
+        ((seen - low) / (high - low).max(1e-6)).clamp(0.0, 1.0)
+    }
+
+    /// What this expert foresees of a prompt seen by its gauge, whether it is of its kind or not.
     pub fn outlook(&self, sight: &Sight) -> Outlook {
         let [level, gains @ ..] = self.heads.values(sight);
         self.scale.outlook(level, [gains[0], gains[1], gains[2]])

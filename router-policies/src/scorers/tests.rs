@@ -1,4 +1,4 @@
-use super::lens::{Draws, Lens};
+use super::lens::{Draws, Gauge, Lens};
 use super::packed::Packed;
 use super::shipped::{BadWeights, Outlook, Shipped, VERSION};
 use super::{Scorer, shipped};
@@ -70,7 +70,8 @@ fn packing_keeps_values_within_a_hundredth() {
     let features: Vec<Features> =
         texts.iter().map(|text| Features::of(&Prompt::from_text(text.as_str()))).collect();
     let lens = Lens::fit(features.iter());
-    let sights: Vec<_> = features.iter().map(|features| lens.see(features)).collect();
+    let gauge = Gauge::fit(features.iter());
+    let sights: Vec<_> = features.iter().map(|features| lens.see(features, &gauge)).collect();
     let mut draws = Draws(5);
     let rows: Vec<_> = sights
         .iter()

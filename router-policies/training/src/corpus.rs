@@ -6,10 +6,10 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 
 use flate2::read::GzDecoder;
+use router_policies::stem::stem;
 use router_policies::{Features, Prompt};
 
 use crate::sources::{Kind, Source, kind_of};
-use crate::stem::stem;
 
 /// One labelled prompt.
 pub(crate) struct Example {
@@ -66,13 +66,5 @@ fn example(source: Source, line: Line) -> Example {
     let sub = line.sub.as_deref().unwrap_or_default();
     let chinese = ["gaokao", "jec", "logiqa-zh"].iter().any(|name| sub.starts_with(name));
     let stranger = source == Source::Unlabelled && !chinese;
-    Example {
-        source,
-        kind,
-        stranger,
-        features,
-        stem: stem(&line.query),
-        text: line.query,
-        scores: line.scores,
-    }
+    Example { source, kind, stranger, features, stem: stem(&line.query), scores: line.scores }
 }

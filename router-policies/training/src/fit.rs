@@ -3,14 +3,15 @@
 use router_policies::numbers::ln;
 use router_policies::ridge::{Linear, Row, fit};
 use router_policies::scorers::Shipped;
-use router_policies::scorers::lens::{Lens, Sight};
+use router_policies::scorers::lens::{Gauge, Lens, Sight};
+use router_policies::scorers::memory::Memory;
 use router_policies::scorers::packed::Packed;
 use router_policies::scorers::shipped::{Expert, Scale, Seen};
 use router_policies::squares::{least_squares, logistic_curve};
 
 use crate::corpus::Example;
 use crate::sources::Kind;
-use crate::targets::{HEADS, targets};
+use crate::targets::{HEADS, pair, targets};
 
 /// The penalty of the experts' fits. From 3 to 30 the areas differ by less than 0.01.
 const PENALTY: f64 = 10.0;
@@ -18,13 +19,15 @@ const PENALTY: f64 = 10.0;
 const GATE_PENALTY: f64 = 1.0;
 /// Folds in which an expert's heads are foretold to find their scale.
 const FOLDS: u64 = 5;
-/// The share of a prompt's grams that must be known for it to count as a stranger's no longer, and as familiar.
-const COVER: [f32; 2] = [0.45, 0.75];
+/// A prompt is of a kind when it holds as many grams seen in training as all but a twentieth of the kind's own, and
+/// a stranger when it holds less than this part of that.
+const STRANGE: f32 = 0.7;
 
 /// Fits the scorer on these prompts.
 pub(crate) fn shipped(examples: &[&Example], data: Vec<String>) -> Shipped {
     let lens = Lens::fit(examples.iter().map(|example| &example.features));
-    let sights: Vec<Sight> = examples.iter().map(|example| lens.see(&example.features)).collect();
+    let gauge = Gauge::fit(examples.iter().map(|example| &example.features));
+    let sights: Vec<Sight> = examples.iter().map(|example| lens.see(&example.features, &gauge)).collect();
     let seen =
         Seen::of(examples.iter().filter(|example| example.kind.is_some()).map(|example| &example.features));
     let kinds: Vec<Kind> = Kind::ALL
@@ -32,8 +35,10 @@ pub(crate) fn shipped(examples: &[&Example], data: Vec<String>) -> Shipped {
         .filter(|kind| examples.iter().any(|example| example.kind == Some(*kind)))
         .collect();
     let gate = gate(examples, &sights, &kinds);
-    let experts = kinds.iter().map(|&kind| expert(kind, examples, &sights)).collect();
-    Shipped { data, lens, seen, gate, experts, cover: COVER }
+    let mut memory = Memory::default();
+    let experts = kinds.iter().map(|&kind| expert(kind, examples, &lens, &seen, &mut memory)).collect();
+    memory.settle();
+    Shipped { data, lens, gauge, seen, gate, experts, memory }
 }
 
 /// Tells the kinds apart, and strangers from all of them; each kind weighs as the root of its rows.
@@ -59,16 +64,26 @@ fn gate(examples: &[&Example], sights: &[Sight], kinds: &[Kind]) -> Packed {
     Packed::new(&linears[..=kinds.len()])
 }
 
-fn expert(kind: Kind, examples: &[&Example], sights: &[Sight]) -> Expert {
-    let (rows, stems) = rows(kind, examples, sights);
+fn expert(kind: Kind, examples: &[&Example], lens: &Lens, seen: &Seen, memory: &mut Memory) -> Expert {
+    let examples: Vec<&Example> =
+        examples.iter().filter(|example| example.kind == Some(kind)).copied().collect();
+    let gauge = Gauge::fit(examples.iter().map(|example| &example.features));
+    let sights: Vec<Sight> = examples.iter().map(|example| lens.see(&example.features, &gauge)).collect();
+    let (rows, stems, keys) = rows(kind, &examples, &sights);
     let means: [f64; HEADS] = std::array::from_fn(|head| mean(rows.iter().map(|row| row.targets[head])));
     let centred: Vec<Row<'_, HEADS>> = rows
         .iter()
         .map(|row| Row { targets: std::array::from_fn(|head| row.targets[head] - means[head]), ..*row })
         .collect();
     let foretold = foretell(&centred, &stems);
+    keys.iter().zip(&foretold).for_each(|(key, heads)| memory.add(*key, *heads));
     let linears = fit(&centred, PENALTY);
-    Expert { name: kind.name().to_owned(), heads: Packed::new(&linears), scale: scale(&rows, &foretold) }
+    let mut shares: Vec<f64> = examples.iter().map(|example| seen.share(&example.features.grams)).collect();
+    shares.sort_by(f64::total_cmp);
+    let usual = shares.get(shares.len() / 20).map_or(1.0, |&share| share as f32);
+    let scale = scale(&rows, &foretold);
+    let heads = Packed::new(&linears);
+    Expert { name: kind.name().to_owned(), heads, gauge, scale, cover: [usual * STRANGE, usual] }
 }
 
 /// Each row's heads as foretold by fits that did not see its stem.
@@ -94,7 +109,7 @@ fn scale(rows: &[Row<'_, HEADS>], foretold: &[[f64; HEADS]]) -> Scale {
     let gains = std::array::from_fn(|at| {
         let pairs = rows.iter().zip(foretold);
         let pairs = pairs.map(|(row, heads)| ([1.0, heads[at + 1], heads[0]], row.targets[at + 1]));
-        let [base, own, leaning] = least_squares(pairs, 0.01);
+        let [base, own, leaning] = least_squares(pairs, [0.0, 1.0, 0.0], [0.01, 1.0, 2.0]);
         // A slope that runs against its head is chance.
         [base, own.max(0.0), leaning].map(|number| number as f32)
     });
@@ -102,29 +117,38 @@ fn scale(rows: &[Row<'_, HEADS>], foretold: &[[f64; HEADS]]) -> Scale {
 }
 
 /// The kind's rows, levels of all sources moved to those of the reference source.
-fn rows<'a>(kind: Kind, examples: &[&Example], sights: &'a [Sight]) -> (Vec<Row<'a, HEADS>>, Vec<u64>) {
-    let of_kind = examples.iter().zip(sights).filter(|(example, _)| example.kind == Some(kind));
-    let labelled: Vec<_> =
-        of_kind.filter_map(|(example, sight)| Some((*example, sight, targets(example)?))).collect();
+fn rows<'a>(kind: Kind, examples: &[&Example], sights: &'a [Sight]) -> Rows<'a> {
+    let labelled: Vec<_> = examples
+        .iter()
+        .zip(sights)
+        .filter_map(|(example, sight)| Some((*example, sight, targets(example)?)))
+        .collect();
     let mean_of = |source, head: usize| {
         let values = labelled.iter().filter(|(example, ..)| example.source == source);
         mean(values.map(|(.., targets)| targets[head]))
     };
+    let has = |source| labelled.iter().any(|(example, ..)| example.source == source);
+    let reference = if has(kind.reference()) { kind.reference() } else { labelled[0].0.source };
+    // Models of a class that a source lacks for some of its prompts shift the class's mean: the levels are those of
+    // the pair, which is there for all.
+    let pairs =
+        || labelled.iter().filter(|(example, ..)| example.source == reference).filter_map(|(e, ..)| pair(e));
+    let small = mean(pairs().map(|(small, _)| small));
+    let gain = mean(pairs().map(|(small, large)| large - small));
+    let shift = gain - mean_of(reference, 3);
+    let levels = [small, mean_of(reference, 1), mean_of(reference, 2) + shift, gain];
     let mut rows = Vec::new();
     for (example, sight, targets) in &labelled {
-        let moved = std::array::from_fn(|head| {
-            let reference = mean_of_or(mean_of(kind.reference(), head), mean_of(example.source, head));
-            targets[head] - mean_of(example.source, head) + reference
-        });
+        let moved = std::array::from_fn(|head| targets[head] - mean_of(example.source, head) + levels[head]);
         rows.push(Row { sight, targets: moved, weight: 1.0 });
     }
     let stems = labelled.iter().map(|(example, ..)| example.stem).collect();
-    (rows, stems)
+    let keys = labelled.iter().map(|(example, ..)| Memory::key(&example.features)).collect();
+    (rows, stems, keys)
 }
 
-fn mean_of_or(one: f64, other: f64) -> f64 {
-    if one.is_nan() { other } else { one }
-}
+/// Rows with their stems, and their keys in the scorer's memory.
+type Rows<'a> = (Vec<Row<'a, HEADS>>, Vec<u64>, Vec<u32>);
 
 /// NaN of nothing.
 fn mean(values: impl Iterator<Item = f64>) -> f64 {

@@ -6,7 +6,6 @@ mod corpus;
 mod fit;
 mod report;
 mod sources;
-mod stem;
 mod targets;
 
 use std::path::PathBuf;

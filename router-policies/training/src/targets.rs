@@ -1,6 +1,7 @@
 //! What an expert's heads are to foretell of a prompt.
 
 use crate::corpus::Example;
+use crate::sources::{Kind, Source};
 
 /// The level of small models, and the gain of tiny, medium and frontier ones over them.
 pub(crate) const HEADS: usize = 4;
@@ -16,7 +17,10 @@ pub(crate) fn targets(example: &Example) -> Option<[f64; HEADS]> {
     let (pair_small, pair_large) = pair(example)?;
     let small = (pair_small + mean(example, models.small)?) / 2.0;
     let large = (pair_large + mean(example, models.frontier)?) / 2.0;
-    let frontier = large - small;
+    // On arithmetic in words every large model is near the ceiling: what it adds is what small ones miss, and the
+    // mean of many small models is the better label.
+    let near_ceiling = example.source == Source::ZeroEval && example.kind == Some(Kind::WordProblem);
+    let frontier = if near_ceiling { 1.0 - mean(example, models.small)? } else { large - small };
     let tiny = mean(example, models.tiny).map_or(-TINY * small, |tiny| tiny - small);
     let medium =
         mean(example, models.medium).map_or(MEDIUM * frontier, |medium| (medium + pair_large) / 2.0 - small);
