@@ -1,7 +1,7 @@
 //! What the gateway adds: the same requests to a scripted upstream directly and through the gateway, in turn, in one
 //! run, each over a connection that is kept alive. The table goes to standard error; standard output has the log.
 //!
-//! usage: overhead [ROUNDS]     2000 rounds unless told
+//! usage: `overhead [ROUNDS]`, 2000 rounds unless told
 
 #![allow(clippy::print_stderr, reason = "a program that prints a table")]
 
