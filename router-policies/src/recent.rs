@@ -6,7 +6,7 @@ use std::cmp::Ordering;
 const WINDOW: usize = 256;
 /// How many requests it takes to make up for having sent too few or too many. Without this a drift would show for a
 /// whole window, and equal scores would all go one way.
-const MAKE_UP: f64 = 20.0;
+const MAKE_UP: f64 = 10.0;
 
 /// The gains of a route's recent requests, and how far its choices lag behind the share asked for.
 ///
@@ -39,7 +39,8 @@ impl Recent {
         let mut scores = self.scores.clone();
         let at = ((scores.len() as f64) * (1.0 - wanted)) as usize;
         let at = at.min(scores.len() - 1);
-        let (_, cut, _) = scores.select_nth_unstable_by(at, |one, other| one.partial_cmp(other).unwrap_or(Ordering::Equal));
+        let (_, cut, _) =
+            scores.select_nth_unstable_by(at, |one, other| one.partial_cmp(other).unwrap_or(Ordering::Equal));
         f64::from(*cut)
     }
 

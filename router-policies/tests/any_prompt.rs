@@ -55,5 +55,5 @@ fn the_same_bits_everywhere() {
             ^ prospects.of(Class::Frontier).value().to_bits().rotate_left(7)
     };
     let found = ["Prove that √2 is irrational.", "请写一首关于春天的诗。"].map(bits);
-    assert_eq!(found, [0xccb9_1209_9bed_43af, 0xca99_2e3c_df5c_8d45], "{found:x?}");
+    assert_eq!(found, [0xcc49_e9eb_0543_c1f7, 0xca8e_033d_7260_203d], "{found:x?}");
 }

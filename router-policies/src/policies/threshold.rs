@@ -112,8 +112,14 @@ mod tests {
     use crate::policies::Policy;
     use crate::{Chance, Decision, Features, Plan, Prompt, Recent, Standing};
 
-    fn decide(yaml_at: &str, smallest_suffices: f64, able: [bool; 3], recent: Option<&Recent>) -> Option<(usize, &'static str)> {
-        let policy: Policy = serde_json::from_str(&format!(r#"{{"kind":"threshold","at":{yaml_at}}}"#)).unwrap();
+    fn decide(
+        yaml_at: &str,
+        smallest_suffices: f64,
+        able: [bool; 3],
+        recent: Option<&Recent>,
+    ) -> Option<(usize, &'static str)> {
+        let policy: Policy =
+            serde_json::from_str(&format!(r#"{{"kind":"threshold","at":{yaml_at}}}"#)).unwrap();
         let features = Features::of(&Prompt::default());
         let chances = [smallest_suffices, 0.9, 0.95];
         let names = ["small", "middle", "large"];
