@@ -195,6 +195,10 @@ impl<'a> Check<'a> {
         }
         let kind_of = |choice: &&'a Value| choice["properties"]["kind"]["const"].as_str();
         let kinds: Vec<&str> = choices.iter().filter_map(kind_of).collect();
+        // Only one of the forms is a mapping: there is nothing to tell apart.
+        if kinds.is_empty() {
+            return self.value(node, first, path);
+        }
         let path_of_kind = key_path(path, "kind");
         let Some(entry) = entries.iter().find(|entry| entry.key == "kind") else {
             return self.fault(

@@ -316,7 +316,10 @@ fn policies() {
     policy("{kind: threshold, at: -0.1}", &[("routes[0].policy.at", "from 0 to 1")]);
     policy("{kind: threshold, at: high}", &[("routes[0].policy.at", "number")]);
     policy("{kind: threshold, at: [0.1, x]}", &[("routes[0].policy.at[1]", "finite number")]);
-    policy("{kind: threshold, at: {x: 1}}", &[("routes[0].policy.at", "a number or a list")]);
+    policy(
+        "{kind: threshold, at: {x: 1}}",
+        &[("routes[0].policy.at.x", "known here are share"), ("routes[0].policy.at.share", "is missing")],
+    );
     policy("{kind: threshold, at: 0.5, att: 1}", &[("routes[0].policy.att", "did you mean `at`?")]);
     policy("{kind: fixed, model: huge}", &[("routes[0].policy.model", "not a model of this route's ladder")]);
 }

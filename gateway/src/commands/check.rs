@@ -161,7 +161,7 @@ mod tests {
         for part in [
             "data port 127.0.0.1:8080, admin port 127.0.0.1:9464",
             "deepseek-flash at https://api.deepseek.com/v1",
-            "2 / 0.04 / 8 CNY",
+            " CNY now, more for long prompts",
             "2.4 CNY an hour",
             "DeepSeek, self-developed, MIT, CN",
             "small → middle → large",
