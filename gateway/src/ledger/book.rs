@@ -67,6 +67,9 @@ pub struct Book {
     pending_lines: u64,
     /// Whether the end of the file is unknown after a failure.
     failed: bool,
+    /// While this file exists, the disk is taken to be full.
+    #[cfg(test)]
+    full: Option<PathBuf>,
 }
 
 /// What a file said.
@@ -120,6 +123,8 @@ impl Book {
             pending: Vec::new(),
             pending_lines: 0,
             failed: false,
+            #[cfg(test)]
+            full: None,
             _lock: lock.try_clone().map_err(io)?,
         };
         book.write(&Entry::Open { epoch, time: now });
@@ -177,6 +182,12 @@ impl Book {
             self.reopen()?;
         }
         self.failed = true;
+        #[cfg(test)]
+        if self.full.as_ref().is_some_and(|full| full.exists()) {
+            // Half of it still found a place.
+            self.file.write_all(&self.pending[..self.pending.len() / 2])?;
+            return Err(io::ErrorKind::StorageFull.into());
+        }
         self.file.write_all(&self.pending)?;
         self.file.sync_data()?;
         self.failed = false;
@@ -230,15 +241,16 @@ impl Book {
             out.write_all(&line)
         };
         put(&serde_json::to_vec(&Entry::Open { epoch: self.epoch, time: now })?)?;
-        for (key, balance) in balances.iter().filter(|(key, _)| keep.wants_period(&key.period)) {
-            put(&serde_json::to_vec(&Entry::Balance { key: key.clone(), balance: *balance })?)?;
-        }
         each_line(&File::open(&self.path)?, |at, _, json| {
             if at >= wanted && is_request(json) {
                 put(json)?;
             }
             Ok(())
         })?;
+        // Behind the requests: a balance stands in place of all that was said before it.
+        for (key, balance) in balances.iter().filter(|(key, _)| keep.wants_period(&key.period)) {
+            put(&serde_json::to_vec(&Entry::Balance { key: key.clone(), balance: *balance })?)?;
+        }
         let file = out.into_inner().map_err(io::IntoInnerError::into_error)?;
         file.sync_all()?;
         drop(file);
@@ -248,6 +260,13 @@ impl Book {
         self.file = private().open(&self.path)?;
         (self.sound, self.next, self.oldest) = (size, next, Some(keep.since));
         Ok(())
+    }
+
+    /// From now on the disk is full while the book's path with the ending `full` exists.
+    #[cfg(test)]
+    pub(super) fn break_disk(&mut self, path: Option<PathBuf>) {
+        self.full = path.map(|path| path.with_extension("full"));
+        self.full.iter().for_each(|full| std::fs::write(full, b"").unwrap_or_default());
     }
 
     fn reopen(&mut self) -> io::Result<()> {

@@ -113,6 +113,8 @@ impl Clerk {
             };
             if let Some(done) = stopped {
                 self.close();
+                // Whoever waits may open the file.
+                drop(self);
                 let _ = done.send(());
                 return;
             }

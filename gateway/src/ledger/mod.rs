@@ -28,7 +28,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use dashmap::DashMap;
-use gateway_config::{Client, Config, State};
+use gateway_config::{Client, Config, EmbeddedState, LogFormat, State};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
@@ -36,7 +36,7 @@ pub use book::BookError;
 
 use crate::log::Log;
 use balance::Balances;
-use book::Book;
+use book::{Book, Opened};
 use clerk::{Bulletin, Clerk, Order};
 use slip::Slip;
 use till::Till;
@@ -62,13 +62,21 @@ impl Ledger {
     /// A file that cannot be used.
     pub fn open(config: &Config, log: &Log) -> Result<Arc<Self>, BookError> {
         let State::Embedded(state) = &config.state else { return Ok(Arc::new(Self::without_memory())) };
-        let opened = Book::open(&state.path, Timestamp::now())?;
+        Self::with_clerk(Book::open(&state.path, Timestamp::now())?, state, log, config.log)
+    }
+
+    fn with_clerk(
+        opened: Opened,
+        state: &EmbeddedState,
+        log: &Log,
+        format: LogFormat,
+    ) -> Result<Arc<Self>, BookError> {
         for note in &opened.notes {
-            log.note(config.log, note);
+            log.note(format, note);
         }
         let up = Arc::new(AtomicBool::new(true));
         let (clerk, orders) = channel();
-        let bulletin = Bulletin { up: Arc::clone(&up), log: log.clone(), format: config.log };
+        let bulletin = Bulletin { up: Arc::clone(&up), log: log.clone(), format };
         let before = opened.balances.clone();
         let worker = Clerk::new(opened.book, opened.balances, state, orders, bulletin);
         let started = std::thread::Builder::new().name("ledger".into()).spawn(move || worker.work());

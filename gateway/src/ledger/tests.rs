@@ -1,1 +1,478 @@
+//! The ledger against a model of itself, against damaged files, and against a disk that fails.
 
+use std::collections::HashMap;
+use std::io::{Read, Write};
+use std::path::PathBuf;
+use std::sync::atomic::AtomicU64;
+
+use gateway_config::{Budget, ClientLimits, EmbeddedState, KeyHash, LogFormat, Period};
+use proptest::prelude::*;
+use router_policies::Money;
+
+use super::balance::{Balance, Key};
+use super::book::{self, Keep};
+use super::fund::{Refusal, Reservation};
+use super::line::Entry;
+use super::slip::Paid;
+use super::*;
+
+/// A folder of its own for each test, gone with the test.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new() -> Self {
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+        let name = format!("xietong-ledger-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let folder = std::env::temp_dir().join(name);
+        std::fs::create_dir_all(&folder).unwrap();
+        Self(folder)
+    }
+
+    fn book(&self) -> PathBuf {
+        self.0.join("xietong.db")
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+fn log() -> Log {
+    let dropped = prometheus::IntCounter::new("dropped", "dropped").unwrap();
+    Log::to(std::io::sink(), dropped)
+}
+
+fn client(name: &str, amount: i64, per: Period) -> Client {
+    Client {
+        name: name.to_owned(),
+        key: KeyHash([0; 32]),
+        routes: None,
+        local_only: false,
+        hints: false,
+        budget: Some(Budget { amount: Money(amount), per }),
+        limits: ClientLimits::default(),
+    }
+}
+
+fn slip(paid: Option<Paid>) -> Slip {
+    Slip {
+        time: Timestamp::now(),
+        id: "req-1".to_owned(),
+        client: "a".to_owned(),
+        route: "auto".to_owned(),
+        model: "large".to_owned(),
+        top: Some("large".to_owned()),
+        call: "chat".to_owned(),
+        plan: Some("ask".to_owned()),
+        reason: Some("hard".to_owned()),
+        scores: None,
+        stream: false,
+        attempts: Vec::new(),
+        answered_by: None,
+        baseline: None,
+        currency: "CNY".to_owned(),
+        first_token: None,
+        total: 0.1,
+        status: 200,
+        error: None,
+        outcome: "complete".to_owned(),
+        paid,
+    }
+}
+
+fn key(client: &str, period: &str) -> Key {
+    Key { client: client.into(), period: period.into() }
+}
+
+impl Ledger {
+    fn at(path: &std::path::Path) -> Result<Arc<Self>, BookError> {
+        let opened = Book::open(path, Timestamp::now())?;
+        let state =
+            EmbeddedState { path: path.to_owned(), keep: Duration::from_secs(86_400), at_most: 1 << 30 };
+        Self::with_clerk(opened, &state, &log(), LogFormat::Text)
+    }
+}
+
+async fn reserve(ledger: &Ledger, till: &Till, amount: i64) -> Result<Reservation, Refusal> {
+    till.reserve(ledger, Money(amount)).await.map(|reservation| reservation.expect("a client with a budget"))
+}
+
+fn balances(path: &std::path::Path) -> HashMap<Key, Balance> {
+    let opened = Book::open(path, Timestamp::now()).unwrap();
+    opened.balances.iter().map(|(key, balance)| (key.clone(), *balance)).collect()
+}
+
+#[tokio::test]
+async fn a_budget_is_spent_to_its_end_and_not_beyond() {
+    for kept in [false, true] {
+        let folder = Folder::new();
+        let ledger =
+            if kept { Ledger::at(&folder.book()).unwrap() } else { Arc::new(Ledger::without_memory()) };
+        let till = ledger.till(&client("a", 1000, Period::Month), &TimeZone::UTC);
+        let mut held = Vec::new();
+        for _ in 0..10 {
+            held.push(reserve(&ledger, &till, 100).await.unwrap());
+        }
+        assert_eq!(reserve(&ledger, &till, 1).await.unwrap_err(), Refusal::Spent, "kept: {kept}");
+        // Half of it comes back, and less than that is there again.
+        let paid = held.pop().unwrap().settle(Money(50));
+        assert_eq!(paid.amount, 50);
+        ledger.record(slip(Some(paid)));
+        assert_eq!(reserve(&ledger, &till, 51).await.unwrap_err(), Refusal::Spent);
+        drop(reserve(&ledger, &till, 50).await.unwrap());
+        drop(reserve(&ledger, &till, 50).await.unwrap());
+        drop(held);
+        drop(reserve(&ledger, &till, 950).await.unwrap());
+        ledger.stop();
+    }
+}
+
+#[tokio::test]
+async fn what_was_spent_outlives_a_restart_and_what_was_not_comes_back() {
+    let folder = Folder::new();
+    let month = client("a", 1000, Period::Month);
+    for round in 0..3 {
+        let ledger = Ledger::at(&folder.book()).unwrap();
+        let till = ledger.till(&month, &TimeZone::UTC);
+        assert_eq!(reserve(&ledger, &till, 1001 - round * 300).await.unwrap_err(), Refusal::Spent, "{round}");
+        let paid = reserve(&ledger, &till, 1000 - round * 300).await.unwrap().settle(Money(300));
+        ledger.record(slip(Some(paid)));
+        ledger.stop();
+    }
+    let all: Vec<Balance> = balances(&folder.book()).into_values().collect();
+    assert_eq!(all, [Balance { leased: 900, spent: 900 }]);
+}
+
+#[test]
+fn what_a_crash_leaves_open_counts_as_spent() {
+    let folder = Folder::new();
+    let opened = Book::open(&folder.book(), Timestamp::now()).unwrap();
+    let (mut book, day) = (opened.book, key("a", "2026-11-24"));
+    book.write(&Entry::Lease { key: day.clone(), amount: 500 });
+    book.write_request(&slip(Some(Paid { key: day.clone(), amount: 120 })));
+    book.sync().unwrap();
+    book.write_request(&slip(Some(Paid { key: day.clone(), amount: 7 })));
+    drop(book);
+    assert_eq!(balances(&folder.book())[&day], Balance { leased: 500, spent: 500 });
+    // Swept once, not again.
+    assert_eq!(balances(&folder.book())[&day], Balance { leased: 500, spent: 500 });
+}
+
+#[test]
+fn one_process_at_a_time() {
+    let folder = Folder::new();
+    let first = Book::open(&folder.book(), Timestamp::now()).unwrap();
+    let second = Book::open(&folder.book(), Timestamp::now()).unwrap_err();
+    assert!(matches!(second, BookError::Taken { .. }), "{second}");
+    drop(first);
+    Book::open(&folder.book(), Timestamp::now()).unwrap();
+}
+
+#[test]
+fn a_folder_that_is_not_there_is_named() {
+    let missing = std::env::temp_dir().join("xietong-no-such-folder/xietong.db");
+    let why = Book::open(&missing, Timestamp::now()).unwrap_err().to_string();
+    assert!(why.contains("xietong-no-such-folder/xietong.db: No such file"), "{why}");
+}
+
+/// A file of leases and requests, closed in order.
+fn written(folder: &Folder, lines: i64) -> Vec<u8> {
+    let mut book = Book::open(&folder.book(), Timestamp::now()).unwrap().book;
+    for amount in 0..lines {
+        book.write(&Entry::Lease { key: key("a", "2026-11-24"), amount });
+        book.write_request(&slip(Some(Paid { key: key("a", "2026-11-24"), amount })));
+    }
+    book.sync().unwrap();
+    drop(book);
+    std::fs::read(folder.book()).unwrap()
+}
+
+#[test]
+fn a_torn_end_is_cut_off() {
+    let folder = Folder::new();
+    let whole = written(&folder, 3);
+    let last_line = whole[..whole.len() - 1].iter().rposition(|&byte| byte == b'\n').unwrap() + 1;
+    let zeroes = [&whole[..], &[0; 4096]].concat();
+    let garbage = [&whole[..], b"\xff\xfe no ledger\nat all\n"].concat();
+    for torn in [&whole[..last_line + 1], &whole[..whole.len() - 1], &zeroes, &garbage] {
+        std::fs::write(folder.book(), torn).unwrap();
+        let opened = Book::open(&folder.book(), Timestamp::now()).unwrap();
+        assert!(opened.notes.iter().any(|note| note.contains("cut off")), "{:?}", opened.notes);
+        drop(opened);
+        // Nothing is left of it, and what follows is sound.
+        let again = Book::open(&folder.book(), Timestamp::now()).unwrap();
+        assert!(again.notes.is_empty(), "{:?}", again.notes);
+    }
+}
+
+#[test]
+fn damage_in_the_middle_is_refused_with_the_way_out() {
+    let folder = Folder::new();
+    let whole = written(&folder, 5);
+    let middle = whole.len() / 2;
+    let mut flipped = whole.clone();
+    flipped[middle] ^= 4;
+    let lines: Vec<&[u8]> = whole.split_inclusive(|&byte| byte == b'\n').collect();
+    let missing = [&lines[..3], &lines[4..]].concat().concat();
+    for damaged in [flipped, missing] {
+        std::fs::write(folder.book(), &damaged).unwrap();
+        let why = Book::open(&folder.book(), Timestamp::now()).unwrap_err();
+        assert!(
+            matches!(why, BookError::Damaged { .. }) && why.to_string().contains("xietong salvage"),
+            "{why}"
+        );
+        let saved = folder.0.join("saved.db");
+        let (kept, _) = book::salvage(&folder.book(), &saved).unwrap();
+        assert_eq!(kept, lines.len() as u64 - 1);
+        Book::open(&saved, Timestamp::now()).unwrap();
+        std::fs::remove_file(&saved).unwrap();
+        std::fs::remove_file(saved.with_extension("db.lock")).unwrap();
+    }
+}
+
+#[test]
+fn lines_that_stand_there_twice_count_once() {
+    let folder = Folder::new();
+    let whole = written(&folder, 3);
+    std::fs::write(folder.book(), [&whole[..], &whole[..]].concat()).unwrap();
+    assert_eq!(balances(&folder.book())[&key("a", "2026-11-24")].spent, 3);
+}
+
+#[test]
+fn an_older_copy_is_noticed() {
+    let folder = Folder::new();
+    let copy = written(&folder, 1);
+    drop(Book::open(&folder.book(), Timestamp::now()).unwrap());
+    std::fs::write(folder.book(), copy).unwrap();
+    let opened = Book::open(&folder.book(), Timestamp::now()).unwrap();
+    assert!(opened.notes.iter().any(|note| note.contains("older copy")), "{:?}", opened.notes);
+}
+
+#[test]
+fn old_requests_go_and_balances_stay() {
+    let folder = Folder::new();
+    let mut opened = Book::open(&folder.book(), Timestamp::now()).unwrap();
+    let (month, now) = (key("a", "2999-01"), Timestamp::now());
+    for age in (0..100).rev() {
+        let time = now - jiff::SignedDuration::from_hours(age);
+        opened.book.write_request(&Slip { time, ..slip(Some(Paid { key: month.clone(), amount: 1 })) });
+        opened.balances.spend(&month, 1);
+        opened.balances.lend(&month, 1);
+    }
+    opened.book.write(&Entry::Lease { key: month.clone(), amount: 100 });
+    opened.book.sync().unwrap();
+    let before = opened.book.size();
+    let keep = Keep { since: now - jiff::SignedDuration::from_mins(10 * 60 - 1), bytes: 1 << 20 };
+    opened.book.compact(&opened.balances, now, &keep).unwrap();
+    assert!(opened.book.size() < before / 5);
+    opened.book.write_request(&slip(Some(Paid { key: month.clone(), amount: 1 })));
+    opened.book.sync().unwrap();
+    drop(opened);
+    let mut requests = 0;
+    assert_eq!(
+        book::read(&folder.book(), |entry| requests += u32::from(matches!(entry, Entry::Request(_))))
+            .unwrap(),
+        0
+    );
+    assert_eq!(requests, 11);
+    // What the compacted requests paid is in the balance, and not counted again.
+    assert_eq!(balances(&folder.book())[&month].spent, 101);
+}
+
+#[tokio::test]
+async fn a_disk_that_fails_stops_spending_until_it_works_again() {
+    let folder = Folder::new();
+    let mut opened = Book::open(&folder.book(), Timestamp::now()).unwrap();
+    opened.book.break_disk(Some(folder.book()));
+    let state = EmbeddedState { path: folder.book(), keep: Duration::from_secs(86_400), at_most: 1 << 30 };
+    let ledger = Ledger::with_clerk(opened, &state, &log(), LogFormat::Text).unwrap();
+    let till = ledger.till(&client("a", 1000, Period::Month), &TimeZone::UTC);
+    assert_eq!(reserve(&ledger, &till, 100).await.unwrap_err(), Refusal::Unavailable);
+    assert!(!ledger.is_up());
+    ledger.record(slip(None));
+    assert!(!ledger.flush());
+    // Free again: the clerk tries by itself, and loses nothing that it was given meanwhile.
+    std::fs::remove_file(folder.book().with_extension("full")).unwrap();
+    while !ledger.is_up() {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    drop(reserve(&ledger, &till, 1000).await.unwrap());
+    ledger.stop();
+    let mut requests = 0;
+    book::read(&folder.book(), |entry| requests += u32::from(matches!(entry, Entry::Request(_)))).unwrap();
+    assert_eq!(requests, 1);
+}
+
+/// What the model does with a ledger.
+#[derive(Debug, Clone)]
+enum Step {
+    Reserve(usize, i64),
+    Settle(usize, f64),
+    Drop(usize),
+    Restart,
+    Crash,
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let step = prop_oneof![
+        6 => (0..2usize, 1..400i64).prop_map(|(client, amount)| Step::Reserve(client, amount)),
+        5 => (0..8usize, 0.0..1.0f64).prop_map(|(at, share)| Step::Settle(at, share)),
+        2 => (0..8usize).prop_map(Step::Drop),
+        1 => Just(Step::Restart),
+        1 => Just(Step::Crash),
+    ];
+    proptest::collection::vec(step, 1..40)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    /// Whatever happens: no client spends more than its budget, nothing that was acknowledged is lost, and without a
+    /// crash nothing is refused that the budget covers.
+    #[test]
+    fn the_ledger_agrees_with_a_model(steps in steps()) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(follow(steps))?;
+    }
+}
+
+async fn follow(steps: Vec<Step>) -> Result<(), TestCaseError> {
+    const LIMIT: i64 = 1000;
+    let folder = Folder::new();
+    let clients = ["a", "b"].map(|name| client(name, LIMIT, Period::Month));
+    let mut ledger = Ledger::at(&folder.book()).unwrap();
+    let mut held: Vec<(usize, Reservation)> = Vec::new();
+    let (mut spent, mut reserved, mut crashed) = ([0i64; 2], [0i64; 2], false);
+    for step in steps {
+        match step {
+            Step::Reserve(who, amount) => {
+                let till = ledger.till(&clients[who], &TimeZone::UTC);
+                let fits = spent[who] + reserved[who] + amount <= LIMIT;
+                match till.reserve(&ledger, Money(amount)).await {
+                    Ok(reservation) => {
+                        prop_assert!(fits, "{amount} for {who} beside {spent:?} and {reserved:?}");
+                        held.push((who, reservation.unwrap()));
+                        reserved[who] += amount;
+                    }
+                    Err(refusal) => {
+                        prop_assert_eq!(refusal, Refusal::Spent);
+                        prop_assert!(
+                            !fits || crashed,
+                            "{amount} for {who} beside {spent:?} and {reserved:?}"
+                        );
+                    }
+                }
+            }
+            Step::Settle(at, share) if !held.is_empty() => {
+                let (who, reservation) = held.remove(at % held.len());
+                let amount = reservation.amount().0;
+                let cost = (amount as f64 * share) as i64;
+                ledger.record(slip(Some(reservation.settle(Money(cost)))));
+                reserved[who] -= amount;
+                spent[who] += cost;
+            }
+            Step::Drop(at) if !held.is_empty() => {
+                let (who, reservation) = held.remove(at % held.len());
+                reserved[who] -= reservation.amount().0;
+                drop(reservation);
+            }
+            Step::Restart => {
+                held.clear();
+                reserved = [0; 2];
+                ledger.stop();
+                drop(ledger);
+                ledger = Ledger::at(&folder.book()).unwrap();
+            }
+            Step::Crash => {
+                prop_assert!(ledger.flush());
+                // The file as it is at this instant, in a place of its own: what a dead process leaves.
+                let left = std::fs::read(folder.book()).unwrap();
+                held.clear();
+                ledger.stop();
+                drop(ledger);
+                std::fs::write(folder.book(), left).unwrap();
+                crashed = true;
+                reserved = [0; 2];
+                ledger = Ledger::at(&folder.book()).unwrap();
+            }
+            Step::Settle(..) | Step::Drop(_) => {}
+        }
+    }
+    drop(held);
+    ledger.stop();
+    drop(ledger);
+    let mut booked = HashMap::<String, i64>::new();
+    book::read(&folder.book(), |entry| {
+        if let Entry::Request(slip) = entry
+            && let Some(paid) = slip.paid
+        {
+            *booked.entry(paid.key.client.to_string()).or_default() += paid.amount;
+        }
+    })
+    .unwrap();
+    for (who, name) in ["a", "b"].into_iter().enumerate() {
+        prop_assert_eq!(booked.get(name).copied().unwrap_or(0), spent[who]);
+    }
+    for balance in balances(&folder.book()).values() {
+        prop_assert!(balance.spent <= LIMIT && balance.leased <= LIMIT, "{balance:?}");
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_thousand_at_once_get_what_there_is_and_no_more() {
+    for kept in [false, true] {
+        for at_once in [64usize, 1024] {
+            let folder = Folder::new();
+            let ledger =
+                if kept { Ledger::at(&folder.book()).unwrap() } else { Arc::new(Ledger::without_memory()) };
+            // A budget for ten.
+            let till = ledger.till(&client("a", 1009, Period::Month), &TimeZone::UTC);
+            let tasks: Vec<_> = (0..at_once)
+                .map(|_| {
+                    let (ledger, till) = (Arc::clone(&ledger), Arc::clone(&till));
+                    tokio::spawn(async move { reserve(&ledger, &till, 100).await.ok() })
+                })
+                .collect();
+            let mut held = Vec::new();
+            for task in tasks {
+                held.extend(task.await.unwrap());
+            }
+            assert_eq!(held.len(), 10, "{at_once} at once, kept: {kept}");
+            drop(held);
+            drop(reserve(&ledger, &till, 1009).await.unwrap());
+            ledger.stop();
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_clock_that_is_put_back_gives_no_budget_twice() {
+    let folder = Folder::new();
+    let future = Timestamp::now() + jiff::SignedDuration::from_hours(30);
+    let tomorrow = period::Window::around(future, Period::Day, &TimeZone::UTC);
+    let mut book = Book::open(&folder.book(), Timestamp::now()).unwrap().book;
+    book.write(&Entry::Lease { key: key("a", &tomorrow.id), amount: 900 });
+    book.sync().unwrap();
+    drop(book);
+    let ledger = Ledger::at(&folder.book()).unwrap();
+    let till = ledger.till(&client("a", 1000, Period::Day), &TimeZone::UTC);
+    assert_eq!(reserve(&ledger, &till, 101).await.unwrap_err(), Refusal::Spent);
+    drop(reserve(&ledger, &till, 100).await.unwrap());
+    ledger.stop();
+}
+
+#[test]
+fn files_are_for_their_owner_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = Folder::new();
+    drop(Book::open(&folder.book(), Timestamp::now()).unwrap());
+    assert_eq!(std::fs::metadata(folder.book()).unwrap().permissions().mode() & 0o777, 0o600);
+    let mut text = String::new();
+    std::fs::File::open(folder.book()).unwrap().read_to_string(&mut text).unwrap();
+    assert!(text.contains(r#"{"open":{"epoch":1"#), "{text}");
+    let mut file = std::fs::OpenOptions::new().append(true).open(folder.book()).unwrap();
+    file.write_all(b"torn").unwrap();
+}

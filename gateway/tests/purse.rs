@@ -1,0 +1,48 @@
+//! The purse under many orders of steps: threads that take and put at once never take out more than was in it.
+
+mod atomic {
+    pub(super) use shuttle::sync::atomic::{AtomicI64, Ordering};
+}
+
+#[path = "../src/ledger/purse.rs"]
+mod purse;
+
+use shuttle::sync::Arc;
+use shuttle::thread;
+
+use purse::Purse;
+
+#[test]
+fn no_order_of_steps_takes_more_than_there_is() {
+    shuttle::check_random(
+        || {
+            let purse = Arc::new(Purse::new(10));
+            let spend = |cost: i64| {
+                let purse = Arc::clone(&purse);
+                thread::spawn(move || {
+                    let taken = purse.take(6);
+                    if taken {
+                        // The request is over and cost less than was set aside.
+                        purse.put(6 - cost);
+                    }
+                    (i64::from(taken) * cost, i64::from(taken))
+                })
+            };
+            let lend = {
+                let purse = Arc::clone(&purse);
+                thread::spawn(move || purse.put(3))
+            };
+            let idle = {
+                let purse = Arc::clone(&purse);
+                thread::spawn(move || purse.take_above(7))
+            };
+            let spent: Vec<(i64, i64)> = [spend(6), spend(2), spend(5)].map(|it| it.join().unwrap()).into();
+            lend.join().unwrap();
+            let back = idle.join().unwrap();
+            let cost: i64 = spent.iter().map(|(cost, _)| cost).sum();
+            assert_eq!(purse.holds(), 13 - cost - back);
+            assert!(purse.holds() >= 0 && back <= 6, "{spent:?} {back}");
+        },
+        20_000,
+    );
+}
