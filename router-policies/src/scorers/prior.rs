@@ -38,8 +38,11 @@ const DEMANDS: [(&str, f64); 20] = [
     ("log_chat", -0.30),
     ("log_facts", -0.05),
 ];
-/// The demand of an ordinary prompt.
+/// The demand of an ordinary prompt, for what a larger model adds.
 const USUAL: f64 = 1.2;
+/// The demand at which a model of around 8B still does well, and how fast its chance falls beyond it.
+const EASY: f64 = 0.8;
+const FALL: f64 = 3.5;
 
 /// Judges a prompt by topic and shape.
 pub fn expect(features: &Features) -> Expectation {
@@ -52,5 +55,5 @@ pub fn expect(features: &Features) -> Expectation {
         .sum();
     let above = demand - USUAL;
     let gain = 0.04 + 0.30 * crate::numbers::logistic(1.2 * above - 0.5);
-    Expectation { small: crate::numbers::logistic(0.9 - 0.9 * above), gain }
+    Expectation { small: crate::numbers::logistic(0.9 - FALL * (demand - EASY)), gain }
 }
