@@ -139,7 +139,15 @@ impl Calibration {
 
     /// What it foresees for a prompt.
     pub fn foresee(&self, shipped: &Shipped, features: &Features) -> Foreseen {
-        let mut view = shipped.view(features);
+        self.foresee_from(shipped, features, shipped.view(features))
+    }
+
+    /// The same for a labelled prompt, as if the shipped scorer had not been trained on it; for measurements.
+    pub fn foresee_unseen(&self, shipped: &Shipped, features: &Features) -> Foreseen {
+        self.foresee_from(shipped, features, shipped.view_unseen(features))
+    }
+
+    fn foresee_from(&self, shipped: &Shipped, features: &Features, mut view: View) -> Foreseen {
         shipped.lens.regauge(&mut view.sight, features, &self.gauge);
         let inputs = Inputs::of(&view, values(&self.fresh, &view.sight));
         foreseen(&self.level, &self.gain, &inputs, &view)

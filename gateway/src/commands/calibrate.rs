@@ -54,7 +54,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     let rows: Vec<Labelled> = read(&args.data, &mut bad)?.into_iter().map(|entry| entry.row).collect();
     bad.sum_up();
     // Other bits of the stem than those that deal rows to the folds of a fit.
-    let is_held = |row: &Labelled| bound.is_some() && (row.stem >> 40) % HELD_OUT == 0;
+    let is_held = |row: &Labelled| bound.is_some() && (row.stem >> 40).is_multiple_of(HELD_OUT);
     let (held, used): (Vec<Labelled>, Vec<Labelled>) = rows.into_iter().partition(is_held);
     let progress = ProgressBar::new(STEPS as u64);
     let fitted = Calibration::fit(shipped(), &used, || progress.inc(1)).map_err(|few| {
@@ -105,7 +105,7 @@ fn certificate(
     let outcomes: Vec<Outcome> = held
         .iter()
         .map(|row| {
-            let score = fitted.calibration.foresee(shipped(), &row.features).gain;
+            let score = fitted.calibration.foresee_unseen(shipped(), &row.features).gain;
             Outcome { score, lost: row.large - row.small }
         })
         .collect();

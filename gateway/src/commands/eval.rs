@@ -10,10 +10,10 @@ use router_policies::evaluate::{Curve, Figures, Scored, oracle, shuffle};
 use router_policies::scorers::lens::Draws;
 use serde::Deserialize;
 
-use super::Failure;
 use super::labelled::{Bad, Entry, lines, open, read};
 use super::plot::{Line, plot};
 use super::scorer::Asked;
+use super::{Failure, say};
 
 /// Measure a scorer on labelled rows: APGR, CPT, AUC, with 95 % intervals and controls.
 ///
@@ -60,7 +60,8 @@ pub fn run(args: &Args) -> Result<(), Failure> {
         Some(path) => outside(path, &entries)?,
         None => {
             let asked = Asked::new(args.calibration.as_deref(), (Class::Small, Class::Frontier))?;
-            entries.iter().map(|entry| asked.score(&entry.row.features).gain).collect()
+            say_trained(&asked, &entries);
+            entries.iter().map(|entry| asked.gain_unseen(&entry.row.features)).collect()
         }
     };
     let scored: Vec<Scored> = entries
@@ -75,6 +76,17 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     }
     let text = if args.json { json(&parts, bad.count()) } else { table(&parts) };
     std::io::stdout().write_all(text.as_bytes()).map_err(Failure::other)
+}
+
+/// Figures on training data would flatter.
+fn say_trained(asked: &Asked, entries: &[Entry]) {
+    let trained = entries.iter().filter(|entry| asked.trained_on(&entry.row.features)).count();
+    if trained > 0 {
+        let all = entries.len();
+        say(&format!(
+            "{trained} of {all} rows are training data of the shipped scorer: judged by fits without them"
+        ));
+    }
 }
 
 /// A part of the data with its figures; `None` where there is no gap.

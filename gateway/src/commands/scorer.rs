@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use router_policies::calibrate::Calibration;
+use router_policies::calibrate::{Calibration, Foreseen};
+use router_policies::scorers::shipped::View;
 use router_policies::scorers::{Shipped, shipped};
 use router_policies::{Class, Features};
 
@@ -36,14 +37,33 @@ impl Asked {
 
     /// Scores a prompt.
     pub(super) fn score(&self, features: &Features) -> Score {
-        if let Some(calibration) = &self.calibration {
-            let seen = calibration.foresee(self.shipped, features);
-            return Score { small: seen.small.value(), gain: seen.gain, familiarity: seen.familiarity };
+        match &self.calibration {
+            Some(calibration) => calibrated(calibration.foresee(self.shipped, features)),
+            None => self.plain(&self.shipped.view(features)),
         }
-        let view = self.shipped.view(features);
+    }
+
+    /// What a labelled prompt is ranked by; one of the shipped scorer's training data as by a fit without it.
+    pub(super) fn gain_unseen(&self, features: &Features) -> f64 {
+        match &self.calibration {
+            Some(calibration) => calibration.foresee_unseen(self.shipped, features).gain,
+            None => self.plain(&self.shipped.view_unseen(features)).gain,
+        }
+    }
+
+    /// Whether a prompt is of the shipped scorer's training data.
+    pub(super) fn trained_on(&self, features: &Features) -> bool {
+        self.shipped.memory.recall(features).is_some()
+    }
+
+    fn plain(&self, view: &View) -> Score {
         let (small, large) = (view.outlook.of(self.classes.0), view.outlook.of(self.classes.1));
         Score { small: small.value(), gain: large.value() - small.value(), familiarity: view.familiarity }
     }
+}
+
+fn calibrated(seen: Foreseen) -> Score {
+    Score { small: seen.small.value(), gain: seen.gain, familiarity: seen.familiarity }
 }
 
 fn load(path: &Path) -> Result<Calibration, Failure> {

@@ -56,8 +56,9 @@ pub(super) fn count(tokens: &[Token]) -> [u32; TOPICS] {
         let mut hash = token.hash;
         let longest = if token.kind == Kind::Ideograph { 4 } else { 2 };
         for length in 1..=longest {
-            if let Ok(found) = lexicon.binary_search_by_key(&hash, |entry| entry.0) {
-                counts[lexicon[found].1 as usize] += 1;
+            let Some(entry) = lexicon.find(hash) else { break };
+            if let Some(topic) = entry.topic {
+                counts[topic as usize] += 1;
             }
             let Some(next) = tokens.get(at + length) else { break };
             hash = pair(hash, next.hash);
@@ -66,28 +67,73 @@ pub(super) fn count(tokens: &[Token]) -> [u32; TOPICS] {
     counts
 }
 
-/// The hashes of all words and phrases, sorted.
-fn lexicon() -> &'static [(u64, Topic)] {
-    static LEXICON: OnceLock<Vec<(u64, Topic)>> = OnceLock::new();
+/// All words and phrases and their beginnings, in a table that is at most a third full: most tokens are settled by
+/// one look.
+struct Lexicon(Vec<Option<Entry>>);
+
+/// A word or phrase; without a topic, only the beginning of one.
+#[derive(Clone, Copy)]
+struct Entry {
+    hash: u64,
+    topic: Option<Topic>,
+}
+
+impl Lexicon {
+    const SIZE: usize = 4096;
+
+    fn find(&self, hash: u64) -> Option<Entry> {
+        let mut at = Self::place(hash);
+        while let Some(entry) = self.0[at] {
+            if entry.hash == hash {
+                return Some(entry);
+            }
+            at = (at + 1) % Self::SIZE;
+        }
+        None
+    }
+
+    /// The first to claim a hash keeps it; a word takes over what was only a beginning.
+    fn insert(&mut self, hash: u64, topic: Option<Topic>) {
+        let mut at = Self::place(hash);
+        while let Some(entry) = &mut self.0[at] {
+            if entry.hash == hash {
+                entry.topic = entry.topic.or(topic);
+                return;
+            }
+            at = (at + 1) % Self::SIZE;
+        }
+        self.0[at] = Some(Entry { hash, topic });
+    }
+
+    fn place(hash: u64) -> usize {
+        (hash >> 52) as usize
+    }
+}
+
+fn lexicon() -> &'static Lexicon {
+    static LEXICON: OnceLock<Lexicon> = OnceLock::new();
     LEXICON.get_or_init(|| {
-        let words = WORDS
-            .iter()
-            .flat_map(|(topic, words)| words.split_whitespace().map(|word| (hash_of_phrase(word), *topic)));
-        let mut all: Vec<_> = words.collect();
-        all.sort_by_key(|entry| entry.0);
-        all.dedup_by_key(|entry| entry.0);
-        all
+        let mut lexicon = Lexicon(vec![None; Lexicon::SIZE]);
+        for (topic, words) in WORDS {
+            for word in words.split_whitespace() {
+                let parts = parts(word);
+                for end in 1..=parts.len() {
+                    let hash = parts[1..end].iter().fold(parts[0], |hash, part| pair(hash, *part));
+                    lexicon.insert(hash, (end == parts.len()).then_some(topic));
+                }
+            }
+        }
+        lexicon
     })
 }
 
-/// `how_many` is a phrase of two words; a run of Chinese characters is a phrase of as many tokens.
-fn hash_of_phrase(phrase: &str) -> u64 {
-    let parts: Vec<u64> = if phrase.is_ascii() {
+/// The hashes of a phrase's tokens: `how_many` has two, a run of Chinese characters as many as characters.
+fn parts(phrase: &str) -> Vec<u64> {
+    if phrase.is_ascii() {
         phrase.split('_').map(hash_of).collect()
     } else {
         phrase.chars().map(|c| hash_of(c.encode_utf8(&mut [0; 4]))).collect()
-    };
-    parts.into_iter().reduce(pair).unwrap_or_default()
+    }
 }
 
 #[rustfmt::skip]

@@ -91,6 +91,12 @@ pub(super) fn is_ideograph(c: char) -> bool {
 
 /// Lower case, and full-width Latin letters, digits and signs as plain ones.
 pub(super) fn fold(c: char) -> char {
+    if c.is_ascii() {
+        return c.to_ascii_lowercase();
+    }
+    if is_ideograph(c) {
+        return c;
+    }
     let c = match u32::from(c) {
         code @ 0xff01..=0xff5e => char::from_u32(code - 0xfee0).unwrap_or(c),
         _ => c,

@@ -1,5 +1,7 @@
 //! What fits are worth on prompts that they did not see.
 
+use std::collections::BTreeSet;
+
 use router_policies::Class;
 use router_policies::calibrate::{Calibration, Labelled};
 use router_policies::evaluate::{Figures, Scored, calibration_error};
@@ -92,14 +94,7 @@ fn shipped(examples: &[Example]) {
 fn cold(examples: &[Example]) {
     for set in &SETS {
         let held: Vec<_> = examples.iter().filter(|example| (set.holds)(example)).collect();
-        let stems: std::collections::BTreeSet<u64> = held.iter().map(|example| example.stem).collect();
-        let source = held[0].source;
-        let seen: Vec<_> = examples
-            .iter()
-            .filter(|example| example.source != source && !stems.contains(&example.stem))
-            .collect();
-        let scorer = fit::shipped(&seen, Vec::new());
-        line(set.name, &score(&scorer, &held));
+        line(set.name, &score(&cold_scorer(examples, set), &held));
     }
 }
 
@@ -107,30 +102,43 @@ fn cold(examples: &[Example]) {
 const LABELS: [usize; 3] = [50, 200, 1500];
 
 fn adapted(examples: &[Example], cold: bool) {
+    let parts: Vec<Shipped> =
+        if cold { Vec::new() } else { (0..FOLDS).map(|part| part_scorer(examples, part)).collect() };
     for set in &SETS {
-        let mut scored: [Vec<Scored>; LABELS.len()] = Default::default();
-        let mut chances: [Vec<(f64, f64)>; LABELS.len()] = Default::default();
+        let stranger = cold.then(|| cold_scorer(examples, set));
+        let mut trials: [Trial; LABELS.len()] = Default::default();
         for part in 0..FOLDS {
+            let Some(scorer) = stranger.as_ref().or(parts.get(part as usize)) else { continue };
             let (held, own): (Vec<&Example>, Vec<&Example>) = examples
                 .iter()
                 .filter(|example| (set.holds)(example))
                 .partition(|example| fold(example) == part);
-            let scorer = match cold {
-                false => part_scorer(examples, part),
-                true => cold_scorer(examples, &own, &held),
-            };
-            for (at, count) in LABELS.into_iter().enumerate() {
-                let rows = deal(&own, count, part);
-                let Ok(fitted) = Calibration::fit(&scorer, &rows, || {}) else { continue };
-                for row in labelled(&held) {
-                    let seen = fitted.calibration.foresee(&scorer, &row.features);
-                    scored[at].push(Scored { score: seen.gain, small: row.small, large: row.large });
-                    chances[at].push((seen.small.value(), row.small));
-                }
+            for (trial, count) in trials.iter_mut().zip(LABELS) {
+                trial.run(scorer, &deal(&own, count, part), &labelled(&held));
             }
         }
-        for (at, count) in LABELS.into_iter().enumerate() {
-            line(&format!("{} | {count}, ECE {:.3}", set.name, calibration_error(&chances[at])), &scored[at]);
+        for (trial, count) in trials.iter().zip(LABELS) {
+            let error = calibration_error(&trial.chances);
+            line(&format!("{} | {count} | {error:.3}", set.name), &trial.scored);
+        }
+    }
+}
+
+/// What calibrations on so many labels foretold of rows held out.
+#[derive(Default)]
+struct Trial {
+    scored: Vec<Scored>,
+    /// The chance that the small model suffices, and whether it did.
+    chances: Vec<(f64, f64)>,
+}
+
+impl Trial {
+    fn run(&mut self, scorer: &Shipped, own: &[Labelled], held: &[Labelled]) {
+        let Ok(fitted) = Calibration::fit(scorer, own, || {}) else { return };
+        for row in held {
+            let seen = fitted.calibration.foresee(scorer, &row.features);
+            self.scored.push(Scored { score: seen.gain, small: row.small, large: row.large });
+            self.chances.push((seen.small.value(), row.small));
         }
     }
 }
@@ -140,12 +148,14 @@ fn part_scorer(examples: &[Example], part: u64) -> Shipped {
     fit::shipped(&seen, Vec::new())
 }
 
-fn cold_scorer(examples: &[Example], own: &[&Example], held: &[&Example]) -> Shipped {
-    let stems: std::collections::BTreeSet<u64> = own.iter().chain(held).map(|example| example.stem).collect();
-    let source = held[0].source;
+/// A scorer that saw neither the set's source nor any question of the set elsewhere.
+fn cold_scorer(examples: &[Example], set: &Set) -> Shipped {
+    let held = || examples.iter().filter(|example| (set.holds)(example));
+    let stems: BTreeSet<u64> = held().map(|example| example.stem).collect();
+    let source = held().next().map(|example| example.source);
     let seen: Vec<_> = examples
         .iter()
-        .filter(|example| example.source != source && !stems.contains(&example.stem))
+        .filter(|example| Some(example.source) != source && !stems.contains(&example.stem))
         .collect();
     fit::shipped(&seen, Vec::new())
 }
@@ -185,9 +195,8 @@ pub(crate) fn score(scorer: &Shipped, held: &[&Example]) -> Vec<Scored> {
 pub(crate) fn line(name: &str, scored: &[Scored]) {
     let Some(figures) = Figures::of(scored, || {}) else { return say(&format!("{name}: no gap")) };
     let [low, high] = figures.apgr_interval;
-    let mean = scored.iter().map(|row| row.score).sum::<f64>() / scored.len() as f64;
     say(&format!(
-        "| {name} | {mean:.3} | {} | {:.3} [{low:.3}, {high:.3}] | {:.1} | {:.1} | {:.3} |",
+        "| {name} | {} | {:.3} [{low:.3}, {high:.3}] | {:.1} | {:.1} | {:.3} |",
         figures.rows,
         figures.apgr,
         figures.cpt50 * 100.0,
