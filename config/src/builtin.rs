@@ -16,6 +16,9 @@ pub(crate) const SMALL: Weights =
 pub(crate) const LARGE: Weights =
     Weights { file: "qwen2.5-coder-0.5b-instruct-q4_k_m.gguf", developer: "Alibaba Cloud", origin: "CN" };
 
+/// Short questions about common facts lie below it for a tiny model, reasoning in several steps above.
+const THRESHOLD: f64 = 0.6;
+
 /// Weights that come with Xietong; all are under Apache-2.0.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Weights {
@@ -40,6 +43,7 @@ pub fn builtin(env: &Env<'_>, weights: &Path) -> Result<Config, Problems> {
     let route = RouteFile {
         name: Some("auto".to_owned()),
         ladder: Some(vec!["small".to_owned(), "large".to_owned()]),
+        policy: Some(serde_json::json!({ "kind": "threshold", "at": THRESHOLD })),
         ..RouteFile::default()
     };
     let file = File {

@@ -24,13 +24,21 @@ pub struct Gateway {
 impl Gateway {
     /// Starts it with a configuration in YAML.
     pub async fn start(yaml: &str) -> Self {
-        let config = gateway_config::from_str(yaml, None, &|name| std::env::var(name).ok());
-        Self::run(config.unwrap_or_else(|problems| panic!("{problems}\nin\n{yaml}"))).await
+        Self::run(config(yaml)).await
+    }
+
+    /// Starts it with a configuration in YAML and this listener for clients.
+    pub async fn start_on(data: TcpListener, yaml: &str) -> Self {
+        Self::run_on(data, config(yaml)).await
     }
 
     /// Starts it with a configuration; the ports are free ones, whatever it says.
     pub async fn run(config: gateway_config::Config) -> Self {
-        let listeners = ::gateway::Listeners { data: listener().await, admin: listener().await };
+        Self::run_on(listener().await, config).await
+    }
+
+    async fn run_on(data: TcpListener, config: gateway_config::Config) -> Self {
+        let listeners = ::gateway::Listeners { data, admin: listener().await };
         let address = |listener: &TcpListener| listener.local_addr().expect("a listener has an address");
         let (data, admin) = (address(&listeners.data), address(&listeners.admin));
         let (stop, stopped) = oneshot::channel::<()>();
@@ -111,6 +119,11 @@ impl Drop for Gateway {
     fn drop(&mut self) {
         self.running.abort();
     }
+}
+
+fn config(yaml: &str) -> gateway_config::Config {
+    let config = gateway_config::from_str(yaml, None, &|name| std::env::var(name).ok());
+    config.unwrap_or_else(|problems| panic!("{problems}\nin\n{yaml}"))
 }
 
 /// The bytes of a request for a chat completion.

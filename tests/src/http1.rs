@@ -27,6 +27,18 @@ impl Connection {
         Ok(Self::new(TcpStream::connect(address).await?))
     }
 
+    /// Whether the peer has closed, or said what nobody asked for: then no pool of connections uses it again.
+    pub fn is_stale(&self) -> bool {
+        let mut piece = [0; 1];
+        let nothing_came = |error: io::Error| error.kind() == io::ErrorKind::WouldBlock;
+        !self.socket.try_read(&mut piece).is_err_and(nothing_came)
+    }
+
+    /// Reads what is there, into `piece`; 0 when the peer has closed.
+    pub async fn read_some(&mut self, piece: &mut [u8]) -> io::Result<usize> {
+        self.socket.read(piece).await
+    }
+
     /// Sends bytes as they are.
     pub async fn send(&mut self, bytes: impl AsRef<[u8]>) -> io::Result<()> {
         self.socket.write_all(bytes.as_ref()).await

@@ -3,16 +3,21 @@
 //! - [`setup`], [`gateway`]: a configuration, and the gateway that runs with it.
 //! - [`scripted`]: an upstream that does what it is told, and knows what it would bill.
 //! - [`openai`]: answers and requests in OpenAI's shape, right or wrong in known ways.
+//! - [`endurance`]: measurements that take their time.
 //! - [`repertoire`]: what the `scripted-upstream` program can do.
 //! - [`wire`]: a client that says any bytes and shows all that comes back.
+//! - [`accounts`], [`ledger`]: what the gateway writes down, against what the upstreams would bill.
 //! - [`sse`], [`metrics`], [`http1`]: readers of our own, apart from the gateway's.
 //!
 //! Ports are always 0, waiting is always for something, and nothing is judged here: that is the tests' work.
 
 #![allow(clippy::missing_panics_doc, reason = "a test's tools fail by panicking, with the reason")]
 
+pub mod accounts;
+pub mod endurance;
 pub mod gateway;
 pub mod http1;
+pub mod ledger;
 pub mod metrics;
 pub mod openai;
 pub mod repertoire;

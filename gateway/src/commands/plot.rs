@@ -15,7 +15,7 @@ pub(super) struct Line {
 const WIDTH: f64 = 720.0;
 const HEIGHT: f64 = 500.0;
 const LEFT: f64 = 70.0;
-const RIGHT: f64 = 20.0;
+const RIGHT: f64 = 26.0;
 const TOP: f64 = 46.0;
 const BOTTOM: f64 = 60.0;
 /// Points of a curve that are drawn.
@@ -26,7 +26,8 @@ pub(super) fn plot(title: &str, lines: &[Line]) -> String {
     let values = || lines.iter().flat_map(|line| &line.curve.recovered).copied();
     // Steps of a fifth; an oracle far above 1 must not flatten the rest.
     let most = (values().fold(1.0, f64::max).min(2.0) * 5.0).ceil() / 5.0;
-    let least = (values().fold(0.0, f64::min).max(-0.6) * 5.0).floor() / 5.0;
+    // A dip of a hundredth is no reason for a longer axis.
+    let least = ((values().fold(0.0, f64::min).max(-0.6) + 0.01) * 5.0).floor().min(0.0) / 5.0;
     let frame = Frame { least, most };
     let mut svg = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" font-family=\"sans-serif\" \
@@ -99,11 +100,11 @@ impl Frame {
 }
 
 fn legend(svg: &mut String, lines: &[Line]) {
-    let (left, top) = (WIDTH - RIGHT - 250.0, HEIGHT - BOTTOM - 16.0 - 20.0 * lines.len() as f64);
+    let (left, top) = (WIDTH - RIGHT - 262.0, HEIGHT - BOTTOM - 16.0 - 20.0 * lines.len() as f64);
     let height = 20.0 * lines.len() as f64 + 8.0;
     let _ = writeln!(
         svg,
-        "<rect x=\"{left}\" y=\"{top}\" width=\"240\" height=\"{height}\" fill=\"#ffffff\" stroke=\"#bdbdbd\"/>"
+        "<rect x=\"{left}\" y=\"{top}\" width=\"252\" height=\"{height}\" fill=\"#ffffff\" stroke=\"#bdbdbd\"/>"
     );
     for (at, line) in lines.iter().enumerate() {
         let y = top + 18.0 + 20.0 * at as f64;

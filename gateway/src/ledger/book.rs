@@ -5,6 +5,8 @@
 //! descriptor; SQLite has no checksums over its pages, and redb locks a file against readers, while `xietong report`
 //! reads this one beside a running gateway). It is also no further dependency, and a person can read it.
 
+mod reading;
+
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -14,6 +16,13 @@ use jiff::Timestamp;
 use super::balance::Balances;
 use super::line::{self, Entry};
 use super::slip::Slip;
+
+use reading::{Replay, each_line};
+#[allow(
+    unused_imports,
+    reason = "the book is written; what reads it back is used by its tests alone so far"
+)]
+pub use reading::{read, salvage};
 
 /// Why a ledger cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -328,132 +337,6 @@ fn time_of(json: &[u8]) -> Option<Timestamp> {
         time: Timestamp,
     }
     is_request(json).then(|| serde_json::from_slice::<Timed>(json).ok())?.map(|timed| timed.request.time)
-}
-
-/// Reads every sound line of a ledger, in order; gives how many others there were. A torn end is no damage.
-///
-/// # Errors
-/// When the file cannot be read.
-pub fn read(path: &Path, mut see: impl FnMut(Entry)) -> io::Result<u64> {
-    let file = File::open(path)?;
-    let (mut damaged, mut behind) = (0, 0);
-    lines(&file, |_, line| {
-        match line::read(line) {
-            Ok((_, json)) => {
-                damaged += std::mem::take(&mut behind);
-                // What a newer version wrote is passed over.
-                if let Ok(entry) = serde_json::from_slice(json) {
-                    see(entry);
-                }
-            }
-            Err(_) => behind += 1,
-        }
-        Ok(())
-    })?;
-    Ok(damaged)
-}
-
-/// Calls `see` with the offset, the whole and the JSON of each sound line.
-fn each_line(file: &File, mut see: impl FnMut(u64, &[u8], &[u8]) -> io::Result<()>) -> io::Result<()> {
-    lines(file, |at, line| match line::read(line) {
-        Ok((_, json)) => see(at, line, json),
-        Err(_) => Ok(()),
-    })
-}
-
-fn lines(file: &File, mut see: impl FnMut(u64, &[u8]) -> io::Result<()>) -> io::Result<()> {
-    let mut reader = BufReader::with_capacity(1 << 18, file);
-    reader.rewind()?;
-    let (mut at, mut line) = (0, Vec::new());
-    while reader.read_until(b'\n', &mut line)? > 0 {
-        see(at, &line)?;
-        at += line.len() as u64;
-        line.clear();
-    }
-    Ok(())
-}
-
-/// A file on its way into memory.
-#[derive(Debug, Default)]
-struct Replay {
-    balances: Balances,
-    sound: u64,
-    next: u64,
-    epoch: u64,
-    oldest: Option<Timestamp>,
-    torn: u64,
-    /// The first line that is not sound: its number from 1, and its offset.
-    bad: Option<(u64, u64)>,
-    count: u64,
-}
-
-impl Replay {
-    fn read(&mut self, path: &Path, file: &File) -> Result<(), BookError> {
-        let io = |why| BookError::Io { path: path.to_owned(), why };
-        let mut damage = None;
-        lines(file, |at, line| {
-            self.count += 1;
-            match line::read(line) {
-                // Said twice, as after a copy of lines: it counts once.
-                Ok((number, _)) if number < self.next && self.bad.is_none() => {
-                    self.sound = at + line.len() as u64;
-                }
-                Ok((number, json)) if number == self.next && self.bad.is_none() => {
-                    self.next += 1;
-                    self.sound = at + line.len() as u64;
-                    self.take(json);
-                }
-                // A line is missing, or one before was bad and is not at the end.
-                Ok(_) => damage = damage.or(self.bad.or(Some((self.count, at)))),
-                Err(_) => self.bad = self.bad.or(Some((self.count, at))),
-            }
-            self.torn = at + line.len() as u64 - self.sound;
-            Ok(())
-        })
-        .map_err(io)?;
-        match damage {
-            Some((line, offset)) => Err(BookError::Damaged { path: path.to_owned(), line, offset }),
-            None => Ok(()),
-        }
-    }
-
-    fn take(&mut self, json: &[u8]) {
-        match serde_json::from_slice(json) {
-            Ok(Entry::Open { epoch, .. }) => self.epoch = epoch,
-            Ok(Entry::Lease { key, amount }) => self.balances.lend(&key, amount),
-            Ok(Entry::Back { key, amount }) => self.balances.lend(&key, amount.saturating_neg()),
-            Ok(Entry::Balance { key, balance }) => self.balances.set(&key, balance),
-            Ok(Entry::Request(slip)) => {
-                self.oldest.get_or_insert(slip.time);
-                if let Some(paid) = slip.paid {
-                    self.balances.spend(&paid.key, paid.amount);
-                }
-            }
-            // Of a newer version.
-            Err(_) => {}
-        }
-    }
-}
-
-/// Copies what is sound of a damaged ledger to a new one; gives how many lines were kept and how many were not.
-///
-/// # Errors
-/// When a file cannot be read or written, or the new one exists.
-pub fn salvage(from: &Path, to: &Path) -> io::Result<(u64, u64)> {
-    let mut out = io::BufWriter::new(private().create_new(true).open(to)?);
-    let (mut kept, mut lost) = (0, 0);
-    lines(&File::open(from)?, |_, line| {
-        let Ok((_, json)) = line::read(line) else {
-            lost += 1;
-            return Ok(());
-        };
-        let mut renumbered = Vec::new();
-        line::write(&mut renumbered, kept, json);
-        kept += 1;
-        out.write_all(&renumbered)
-    })?;
-    out.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
-    Ok((kept, lost))
 }
 
 /// Files that only their owner reads: names of clients stand in them.

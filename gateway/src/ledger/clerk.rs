@@ -68,6 +68,8 @@ pub struct Clerk {
     at_most: u64,
     orders: Receiver<Order>,
     bulletin: Bulletin,
+    /// As they came through the channel, where a slip would make every order large.
+    #[allow(clippy::vec_box, reason = "moving the boxes is cheaper than copying the slips")]
     unsaved: Vec<Box<Slip>>,
     funds: Vec<Weak<Fund>>,
     known: HashSet<Key>,

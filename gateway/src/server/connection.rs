@@ -5,6 +5,7 @@ use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use http::{HeaderValue, Request, Response, Version, header};
 use hyper::body::Incoming;
@@ -13,11 +14,14 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto::Builder;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use super::PortLimits;
 use super::socket::{Socket, left};
 use crate::body::Body;
+
+/// How long a client that came in last may take to send its request.
+const LAST_REQUEST: Duration = Duration::from_millis(500);
 
 /// What all connections of a port share.
 pub(super) struct Port<F> {
@@ -59,10 +63,19 @@ where
                 if !asked.load(Ordering::Relaxed) {
                     return;
                 }
+                if closing.is_none() {
+                    connection.as_mut().graceful_shutdown();
+                }
             }
             () = closed(&mut closing), if closing.is_some() => {
                 closing = None;
-                connection.as_mut().graceful_shutdown();
+                if asked.load(Ordering::Relaxed) {
+                    connection.as_mut().graceful_shutdown();
+                } else {
+                    // The kernel let it in before the port closed: its request may be on its way.
+                    awaiting = true;
+                    first_head.as_mut().reset(Instant::now() + LAST_REQUEST);
+                }
             }
         }
     }

@@ -104,7 +104,8 @@ impl Shipped {
         let mut sight = self.lens.see(features, &self.gauge);
         let shares = self.shares(&sight);
         let seen = self.seen.share(&features.grams);
-        let homes = self.experts.iter().zip(&shares).map(|(expert, share)| share * expert.covers(seen));
+        // Squared: a gate that wavers between kinds has found none.
+        let homes = self.experts.iter().zip(&shares).map(|(expert, share)| share * share * expert.covers(seen));
         let familiarity = homes.sum::<f64>().clamp(0.0, 1.0);
         let outlook = self.outlook(features, &mut sight, &shares, familiarity, recalled);
         View { sight, outlook, familiarity }

@@ -1,0 +1,157 @@
+//! How an account ends: what its attempts are charged, and where the record goes.
+
+use super::*;
+
+impl Account {
+    pub(super) fn words_for_spent(&self, till: &Till, amount: Money) -> String {
+        let (client, currency) = (till.client(), self.currency);
+        let Some(budget) = till.budget() else { return format!("The budget of client `{client}` is spent.") };
+        let per = match budget.per {
+            Period::Hour => "hour",
+            Period::Day => "day",
+            Period::Month => "month",
+        };
+        let left = till.remaining(&self.books.ledger).unwrap_or_default();
+        let until = till.ends(&self.books.ledger);
+        format!(
+            "The budget of client `{client}`, {} {currency} per {per}, does not cover this request: it may cost up to \
+             {amount} {currency} and {left} {currency} are left. It starts anew at {until}.",
+            budget.amount
+        )
+    }
+
+    pub(super) fn note_detail(&mut self, setback: &Setback) {
+        if let Some(attempt) = self.record.attempts.last_mut() {
+            attempt.detail = setback.detail();
+        }
+    }
+
+    /// The most that the attempt under way uses.
+    pub(super) fn bound_under_way(&self) -> Usage {
+        self.record.attempts.last().map(|attempt| self.bound.of(&attempt.model)).unwrap_or_default()
+    }
+
+    /// What the attempt under way is charged if its end is not known.
+    pub(super) fn unknown(&self) -> Usage {
+        let reported = self.tally.reported.map(|reported| reported.usage());
+        charge::unknown(reported, &self.bound_under_way())
+    }
+
+    /// What the attempt under way is charged if it ends here.
+    pub(super) fn early(&self) -> Usage {
+        let seen = self.usage();
+        let estimate = self.tally.weight.div_ceil(1000);
+        // Reports on the way may lag behind what was said.
+        let output = seen.output.max(estimate.saturating_sub(seen.reasoning));
+        charge::early(&Usage { output, ..seen }, &self.bound_under_way())
+    }
+
+    /// `usage` is what is shown of tokens, `charged` what is paid for.
+    pub(super) fn end_attempt(
+        &mut self,
+        result: &'static str,
+        usage: Usage,
+        charged: Usage,
+        wasted: Option<Waste>,
+    ) {
+        let Some(UnderWay { began, at, turn }) = self.under_way.take() else { return };
+        let whole = (result == "ok").then_some(usage.total());
+        let busy = turn.map_or_else(|| began.elapsed(), |turn| turn.end(whole));
+        let Some(attempt) = self.record.attempts.last_mut() else { return };
+        attempt.result = result;
+        attempt.usage = usage;
+        attempt.busy = busy;
+        attempt.wasted = wasted;
+        attempt.cost = charge::cost(&attempt.model, &charged, busy, at);
+    }
+
+    pub(super) fn close(&mut self, outcome: Outcome) {
+        self.closed = true;
+        let since = |end: Option<Instant>, start: Instant| end.map(|end| end.duration_since(start));
+        let times = &self.times;
+        let record = &mut self.record;
+        record.outcome = outcome;
+        record.total = times.arrived.elapsed();
+        record.first_token = since(times.first_token, times.arrived);
+        record.writing = times.first_token.and_then(|first| since(times.last_token, first));
+        let before = since(times.first_asked, times.arrived).unwrap_or(record.total);
+        let after = times.committed.and_then(|committed| since(times.head, committed)).unwrap_or_default();
+        record.overhead = before + after;
+        record.baseline = baseline(record, &self.books.paces);
+        let paid = self.pay();
+        let record = &self.record;
+        self.books.metrics.observe(record, self.currency);
+        self.books.log.request(record, self.format, self.currency);
+        if self.books.ledger.keeps_records() && record.call.is_asked_of_models() {
+            self.books.ledger.record(Slip::of(record, Timestamp::now(), self.currency, paid));
+        }
+    }
+
+    /// Settles with the client's budget, once, and gives back what is left of its limits.
+    pub(super) fn pay(&mut self) -> Option<Paid> {
+        let tokens = self.record.attempts.iter().map(|attempt| attempt.usage.total()).sum();
+        if let Some(mut place) = self.place.take() {
+            place.used(tokens);
+        }
+        let purse = self.purse.take()?;
+        // Without a price nothing is asked for a client with a budget; if one ran out meanwhile, all that was set aside
+        // is spent.
+        let spent = self.record.cost().unwrap_or_else(|| purse.amount());
+        let fund = Arc::clone(purse.fund());
+        let paid = purse.settle(spent);
+        let labels = [&*paid.key.client, self.currency.code()];
+        self.books.metrics.budget_remaining.with_label_values(&labels).set(fund.remaining().units());
+        Some(paid)
+    }
+}
+
+impl Drop for Account {
+    fn drop(&mut self) {
+        if !self.closed {
+            // What was said before the client left is what the provider bills, as far as we can know.
+            let usage = if self.record.answered_by.is_some() { self.early() } else { self.unknown() };
+            self.end_attempt("abandoned", usage, usage, Some(Waste::Abandoned));
+            // Whoever is still here at the curfew did not leave: it is we who do.
+            let outcome = match (self.books.curfew.has_fallen(), self.record.answered_by) {
+                (false, _) => Outcome::Abandoned,
+                (true, None) => Outcome::Failed,
+                (true, Some(_)) => Outcome::Cut,
+            };
+            if outcome != Outcome::Abandoned {
+                self.record.error = Some(Failure::Stopping.code());
+            }
+            self.close(outcome);
+        }
+    }
+}
+
+/// The same answer from the top of the ladder; `None` where its price is not known, or nothing was answered.
+fn baseline(record: &Record, paces: &Paces) -> Option<Money> {
+    let answer = record.answer()?;
+    let top = record.top()?;
+    if top.name == answer.model.name {
+        return answer.cost;
+    }
+    let price = top.price.as_ref()?.at(Timestamp::now())?;
+    let busy = match price {
+        Price::Tokens(_) => Default::default(),
+        Price::Hour(_) => paces.expected(&top.name, answer.usage.total())?,
+    };
+    Some(price.cost(&charge::whole(&answer.usage), busy))
+}
+
+/// Counts a request as under way for as long as it lives.
+pub(super) struct InFlight(IntGauge);
+
+impl InFlight {
+    pub(super) fn enter(gauge: &IntGauge) -> Self {
+        gauge.inc();
+        Self(gauge.clone())
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
