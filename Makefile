@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test fmt lint small unit docs deny python overhead
+.PHONY: help run test fmt lint small unit docs deny python overhead accounts crashes
 
 XIETONG := cargo run --quiet --locked --release --package gateway --bin xietong --
 
@@ -26,3 +26,10 @@ fmt lint small unit docs deny python: ## One step of `make test`
 
 overhead: ## Measure what the gateway adds to a request and to a chunk
 	@cargo run --quiet --locked --release --package end-to-end --no-default-features --bin overhead >/dev/null
+
+accounts: ## Hold the ledger against what ten thousand mixed requests would be billed
+	@cargo run --quiet --locked --release --package end-to-end --no-default-features --bin accounts >/dev/null
+
+crashes: ## Kill a gateway 200 times at random instants and look at its ledger
+	@cargo build --quiet --locked --release --package gateway --no-default-features --bin xietong
+	@cargo run --quiet --locked --release --package end-to-end --no-default-features --bin crashes target/release/xietong

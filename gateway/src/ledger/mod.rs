@@ -100,9 +100,6 @@ impl Ledger {
         let till = self.tills.entry(client.name.clone()).or_insert_with(|| Arc::new(Till::new(&client.name)));
         let till = Arc::clone(&till);
         till.apply(client, zone);
-        if let Some(fund) = till.fund(self, Timestamp::now()) {
-            self.ask_in_advance(&fund);
-        }
         till
     }
 
