@@ -112,6 +112,7 @@ impl Account {
             asked: Asked::Nothing,
             stream: false,
             decided: None,
+            features: None,
             attempts: Vec::new(),
             answered_by: None,
             outcome: Outcome::Abandoned,

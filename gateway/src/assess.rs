@@ -118,8 +118,12 @@ fn assess_route(
         recent: None,
     };
     let decision = route.policy.decide(&query).ok_or_else(|| nothing_fits(&judged))?;
-    let scores =
-        Scores { difficulty: query.difficulty(), gain: query.gain(), familiarity: prospects.familiarity };
+    let scores = Scores {
+        difficulty: query.difficulty(),
+        gain: query.gain(),
+        familiarity: prospects.familiarity,
+        suffices: prospects.suffices,
+    };
     let ladder = judged
         .iter()
         .map(|(model, unfit)| Candidate {

@@ -67,7 +67,8 @@ async fn prepare(
         Target::Model(model) => Asked::Model(Arc::clone(model)),
     };
     account.bound(Bound { prompt: chat.prompt_tokens(), answer: chat.max_tokens(), choices: chat.n() });
-    let assessment = afford(snapshot, &target, &chat, &caller, account).await?;
+    let mut assessment = afford(snapshot, &target, &chat, &caller, account).await?;
+    account.record.features = assessment.features.take().map(Box::new);
     account.record.decided = Some(assessment.decided);
     account.record.scoring = assessment.scoring;
     let resume = matches!(&target, Target::Route(route) if route.resume == Resume::Auto);

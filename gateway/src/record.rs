@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gateway_config::{Client, Model, Route};
-use router_policies::{Decision, Money, Usage};
+use router_policies::{Chance, Decision, Features, Money, Usage};
 
 use crate::request_id::RequestId;
 
@@ -26,6 +26,8 @@ pub struct Record {
     pub stream: bool,
     /// What the policy decided.
     pub decided: Option<Decided>,
+    /// The features of the prompt, where it was scored.
+    pub features: Option<Box<Features>>,
     /// Every attempt at a model, in order.
     pub attempts: Vec<Attempt>,
     /// The attempt whose answer the client got.
@@ -109,6 +111,8 @@ pub struct Scores {
     pub gain: f64,
     /// 0..=1.
     pub familiarity: f64,
+    /// The chance that an answer of each class of model will do, in the order of `Class::ALL`.
+    pub suffices: [Chance; 4],
 }
 
 /// One attempt at one model.

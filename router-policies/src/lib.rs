@@ -22,6 +22,7 @@
 //! - [`query`]: everything a policy may know.
 //! - [`decision`]: everything a policy may say.
 //! - [`policies`]: one file a policy. A policy is its configuration.
+//! - [`simulate`]: recorded requests and another policy to what it would have cost.
 //! - [`cost`]: prices, token counts and money in whole nano-units.
 
 pub mod calibrate;
@@ -37,6 +38,7 @@ pub mod query;
 pub mod recent;
 pub mod ridge;
 pub mod scorers;
+pub mod simulate;
 pub mod squares;
 pub mod stem;
 

@@ -74,6 +74,15 @@ pub struct Scores {
     pub gain: f64,
     /// 0..=1.
     pub familiarity: f64,
+    /// The chance that an answer of each class of model will do, in the order of `Class::ALL`.
+    #[serde(default)]
+    pub suffices: [f64; 4],
+    /// Characters of the last human turn.
+    #[serde(default)]
+    pub chars: usize,
+    /// The readable features, in the order of `features::NAMES`. Words are not kept: they are content.
+    #[serde(default)]
+    pub features: Vec<f32>,
 }
 
 /// One attempt at a model.
@@ -124,6 +133,11 @@ fn is_zero(count: &u64) -> bool {
     *count == 0
 }
 
+/// To six places: more is noise, and room in the file.
+fn rounded(value: f64) -> f64 {
+    (value * 1e6).round() / 1e6
+}
+
 impl Slip {
     /// What is kept of a record that is closed now.
     pub fn of(record: &Record, time: Timestamp, currency: Currency, paid: Option<Paid>) -> Self {
@@ -140,9 +154,12 @@ impl Slip {
             plan: decided.map(|decided| decided.decision.plan.word().to_owned()),
             reason: decided.map(|decided| decided.decision.reason.word().to_owned()),
             scores: scores.map(|it| Scores {
-                difficulty: it.difficulty,
-                gain: it.gain,
-                familiarity: it.familiarity,
+                difficulty: rounded(it.difficulty),
+                gain: rounded(it.gain),
+                familiarity: rounded(it.familiarity),
+                suffices: it.suffices.map(|chance| rounded(chance.value())),
+                chars: record.features.as_ref().map_or(0, |features| features.chars),
+                features: record.features.as_ref().map_or(Vec::new(), |features| features.readable.to_vec()),
             }),
             stream: record.stream,
             attempts: record.attempts.iter().map(Try::of).collect(),

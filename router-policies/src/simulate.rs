@@ -1,0 +1,162 @@
+//! Recorded requests and another policy → what it would have decided, and what that would have cost.
+
+use jiff::Timestamp;
+
+use crate::{
+    Chance, Class, Decision, Features, Money, Plan, Policy, Query, Recent, Rung, Standing, Tariff, Usage,
+};
+
+/// A model of the ladder that a policy is tried on.
+#[derive(Debug, Clone, Copy)]
+pub struct Step<'a> {
+    /// The model's name.
+    pub model: &'a str,
+    /// What the scorer knows it by.
+    pub class: Class,
+    /// What it costs; `None`: unknown.
+    pub tariff: Option<&'a Tariff>,
+}
+
+/// A request as it was recorded.
+#[derive(Debug, Clone, Copy)]
+pub struct Seen<'a> {
+    /// When it was answered, for the price of that day.
+    pub time: Timestamp,
+    /// The prompt as numbers; words may be missing.
+    pub features: &'a Features,
+    /// By class, in the order of [`Class::ALL`].
+    pub suffices: [Chance; 4],
+    /// 0..=1.
+    pub familiarity: f64,
+    /// 0..1.
+    pub draw: f64,
+    /// The tokens of the answer that was given.
+    pub usage: Usage,
+}
+
+/// What another policy would have done with a request.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Outlook {
+    /// What it would have decided.
+    pub decision: Decision,
+    /// The rung whose answer the client would have got.
+    pub answers: Rung,
+    /// The chance that this answer would have done.
+    pub suffices: Chance,
+    /// What it would have cost with as many tokens as the answer that was given; `None` where that is unknown.
+    pub cost: Option<Money>,
+}
+
+/// A policy under trial, with what it remembers from request to request.
+#[derive(Debug)]
+pub struct Trial<'a> {
+    policy: &'a Policy,
+    ladder: Vec<Step<'a>>,
+    recent: Recent,
+}
+
+impl<'a> Trial<'a> {
+    /// A policy over a ladder, from small to large.
+    pub fn new(policy: &'a Policy, ladder: Vec<Step<'a>>) -> Self {
+        Self { policy, ladder, recent: Recent::default() }
+    }
+
+    /// What it would have done with the next request of the recording; `None` where it finds no model.
+    pub fn next(&mut self, seen: &Seen<'_>) -> Option<Outlook> {
+        let suffices = |step: &Step<'_>| seen.suffices[step.class as usize];
+        let standings: Vec<Standing<'_>> = self
+            .ladder
+            .iter()
+            .map(|step| Standing { model: step.model, suffices: suffices(step), able: true })
+            .collect();
+        let query = Query {
+            features: seen.features,
+            familiarity: seen.familiarity,
+            ladder: &standings,
+            purse: None,
+            patience: std::time::Duration::from_secs(600),
+            draw: seen.draw,
+            recent: Some(&self.recent),
+        };
+        let (gain, decision) = (query.gain(), self.policy.decide(&query)?);
+        let top = decision.plan.first().0 + 1 == self.ladder.len();
+        if let Some(share) = self.policy.share() {
+            self.recent.note(gain, top, share);
+        }
+        let answers = match decision.plan {
+            Plan::Ask(rung) => rung,
+        };
+        let step = self.ladder.get(answers.0)?;
+        let cost =
+            step.tariff.and_then(|tariff| tariff.at(seen.time)).and_then(|price| cost(price, &seen.usage));
+        Some(Outlook { decision, answers, suffices: suffices(step), cost })
+    }
+}
+
+/// `None` for a price by the hour: how long a machine would have worked was not observed.
+fn cost(price: &crate::Price, usage: &Usage) -> Option<Money> {
+    match price {
+        crate::Price::Tokens(_) => Some(price.cost(usage, std::time::Duration::ZERO)),
+        crate::Price::Hour(Money(0)) => Some(Money::ZERO),
+        crate::Price::Hour(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Price;
+
+    #[test]
+    fn another_threshold_moves_requests_and_cost() {
+        let tariffs = [1, 10].map(|price| {
+            let price = Money(price * 1_000_000);
+            Tariff::constant(Price::tokens(price, price, price))
+        });
+        let ladder = || {
+            let step = |at: usize, model, class| Step { model, class, tariff: Some(&tariffs[at]) };
+            vec![step(0, "small", Class::Tiny), step(1, "large", Class::Frontier)]
+        };
+        let features = Features::default();
+        let check = |policy: &str, at_large: usize, cost: i64| {
+            let policy: Policy = serde_json::from_str(policy).unwrap();
+            let mut trial = Trial::new(&policy, ladder());
+            let chances = [0.1, 0.3, 0.5, 0.7, 0.9];
+            let outlooks = chances.map(|suffices| {
+                let seen = Seen {
+                    time: Timestamp::UNIX_EPOCH,
+                    features: &features,
+                    suffices: [suffices, suffices, 0.95, 0.95].map(Chance::new),
+                    familiarity: 1.0,
+                    draw: 0.5,
+                    usage: Usage { input: 60, output: 40, ..Usage::default() },
+                };
+                trial.next(&seen).unwrap()
+            });
+            let large = outlooks.iter().filter(|outlook| outlook.answers == Rung(1)).count();
+            let sum: Money = outlooks.iter().map(|outlook| outlook.cost.unwrap()).sum();
+            assert_eq!((large, sum), (at_large, Money(cost)), "{policy:?}");
+        };
+        check(r#"{"kind": "fixed", "model": "small"}"#, 0, 500);
+        check(r#"{"kind": "fixed", "model": "large"}"#, 5, 5000);
+        check(r#"{"kind": "threshold", "at": 0.6}"#, 2, 2300);
+    }
+
+    #[test]
+    fn what_was_not_observed_is_not_made_up() {
+        let tariff = Tariff::constant(Price::Hour(Money(1_000_000_000)));
+        let policy: Policy = serde_json::from_str(r#"{"kind": "fixed", "model": "small"}"#).unwrap();
+        let step = Step { model: "small", class: Class::Tiny, tariff: Some(&tariff) };
+        let features = Features::default();
+        let seen = Seen {
+            time: Timestamp::UNIX_EPOCH,
+            features: &features,
+            suffices: [Chance::new(0.5); 4],
+            familiarity: 1.0,
+            draw: 0.5,
+            usage: Usage { output: 40, ..Usage::default() },
+        };
+        let outlook = Trial::new(&policy, vec![step, Step { model: "large", ..step }]).next(&seen).unwrap();
+        assert_eq!(outlook.cost, None);
+    }
+}
