@@ -25,7 +25,7 @@ const FOLDS: u64 = 10;
 /// level.
 const GAIN_PRIOR: [f64; 5] = [0.0, 1.0, 0.0, 0.5, 0.0];
 /// How hard each is held there: the noise of a gain over the prior's own variance.
-const GAIN_HOLD: [f64; 5] = [1.0, 3.0, 20.0, 3.0, 10.0];
+const GAIN_HOLD: [f64; 5] = [1.0, 6.0, 200.0, 6.0, 60.0];
 /// The same for the small model's logit: constant, shipped logit, fresh level.
 const LEVEL_PRIOR: [f64; 3] = [0.0, 1.0, 2.0];
 const LEVEL_HOLD: f64 = 4.0;

@@ -221,7 +221,9 @@ fn case(request: &Request) -> String {
     let body = request.json();
     let messages = body["messages"].as_array().cloned().unwrap_or_default();
     let user = messages.iter().find(|message| message["role"] == "user");
-    user.and_then(|user| user["content"].as_str()).unwrap_or_default().to_owned()
+    let case = user.and_then(|user| user["content"].as_str());
+    case.unwrap_or_else(|| panic!("{:?} {:?}", request.head, String::from_utf8_lossy(&request.body)))
+        .to_owned()
 }
 
 fn number(case: &str) -> usize {

@@ -100,12 +100,21 @@ impl Shipped {
         self.view_with(features, self.memory.recall(features))
     }
 
+    /// What it would foresee of a prompt of this familiarity, 0..=1: 1 trusts the experts alone, 0 the prior alone. To
+    /// measure what familiarity is worth.
+    pub fn outlook_trusting(&self, features: &Features, familiarity: f64) -> Outlook {
+        let mut sight = self.lens.see(features, &self.gauge);
+        let shares = self.shares(&sight);
+        self.outlook(features, &mut sight, &shares, familiarity, None)
+    }
+
     fn view_with(&self, features: &Features, recalled: Option<[f64; 4]>) -> View {
         let mut sight = self.lens.see(features, &self.gauge);
         let shares = self.shares(&sight);
         let seen = self.seen.share(&features.grams);
         // Squared: a gate that wavers between kinds has found none.
-        let homes = self.experts.iter().zip(&shares).map(|(expert, share)| share * share * expert.covers(seen));
+        let homes =
+            self.experts.iter().zip(&shares).map(|(expert, share)| share * share * expert.covers(seen));
         let familiarity = homes.sum::<f64>().clamp(0.0, 1.0);
         let outlook = self.outlook(features, &mut sight, &shares, familiarity, recalled);
         View { sight, outlook, familiarity }

@@ -24,6 +24,9 @@ pub(crate) enum What {
     Adapted,
     /// The same from a scorer that never saw the source.
     ColdAdapted,
+    /// What familiarity is worth: a scorer that never saw the source, trusting its experts alone, the prior alone, and
+    /// each as far as the prompt is familiar.
+    Familiarity,
 }
 
 /// A set that is evaluated on its own.
@@ -71,6 +74,7 @@ pub(crate) fn report(what: What, examples: &[Example]) {
         What::Cold => cold(examples),
         What::Adapted => adapted(examples, false),
         What::ColdAdapted => adapted(examples, true),
+        What::Familiarity => familiarity(examples),
     }
 }
 
@@ -95,6 +99,24 @@ fn cold(examples: &[Example]) {
     for set in &SETS {
         let held: Vec<_> = examples.iter().filter(|example| (set.holds)(example)).collect();
         line(set.name, &score(&cold_scorer(examples, set), &held));
+    }
+}
+
+fn familiarity(examples: &[Example]) {
+    for set in &SETS {
+        let held: Vec<_> = examples.iter().filter(|example| (set.holds)(example)).collect();
+        let scorer = cold_scorer(examples, set);
+        let mean = held.iter().map(|example| scorer.view(&example.features).familiarity).sum::<f64>()
+            / held.len() as f64;
+        line(&format!("{} | mean familiarity {mean:.2}", set.name), &score(&scorer, &held));
+        for (name, trust) in [("experts alone", 1.0), ("prior alone", 0.0)] {
+            let gain = |example: &Example| scorer.outlook_trusting(&example.features, trust).gains[2];
+            let rows = held.iter().filter_map(|example| {
+                let (small, large) = pair(example)?;
+                Some(Scored { score: gain(example), small, large })
+            });
+            line(&format!("{} | {name}", set.name), &rows.collect::<Vec<_>>());
+        }
     }
 }
 

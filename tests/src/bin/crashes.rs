@@ -26,9 +26,9 @@ use tokio::task::JoinSet;
 
 const KEY: &str = "team-a-key-0123456789";
 /// Kills for one ledger; then the next begins with a new one.
-const A_LEDGER: usize = 50;
-/// Nano-units: 16 answers of 20 tokens at once, hundreds of times. What crashes strand eats it up.
-const BUDGET: i64 = 300_000_000;
+const A_LEDGER: usize = 25;
+/// Nano-units: 16 answers of 20 tokens at once, thousands of times; what crashes strand is a small part of it each.
+const BUDGET: i64 = 3_000_000_000;
 
 #[tokio::main]
 async fn main() {
@@ -78,7 +78,7 @@ impl Sum {
             Script::default().pause(Duration::from_millis(3)).then(Reply::text(&"word ".repeat(20)).whole());
         let upstream = Scripted::start(slow).await;
         let config = place.file().with_extension("yaml");
-        let client = format!("clients: [{{name: team-a, key: {KEY}, budget: {{amount: 0.3, per: month}}}}]");
+        let client = format!("clients: [{{name: team-a, key: {KEY}, budget: {{amount: 3, per: month}}}}]");
         let setup = Setup::ladder(&upstream.base_url(), &upstream.base_url()).top(&client).top(&place.line());
         std::fs::write(&config, setup.yaml()).expect("a place to write");
         let mut before = HashSet::new();
