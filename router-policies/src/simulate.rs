@@ -83,6 +83,7 @@ impl<'a> Trial<'a> {
         if let Some(share) = self.policy.share() {
             self.recent.note(gain, top, share);
         }
+        #[allow(clippy::infallible_destructuring_match, reason = "a new plan must be met here")]
         let answers = match decision.plan {
             Plan::Ask(rung) => rung,
         };
