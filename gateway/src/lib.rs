@@ -37,6 +37,7 @@ mod pipeline;
 mod record;
 mod relay;
 mod reload;
+mod report;
 mod request_id;
 mod server;
 mod setback;

@@ -44,7 +44,12 @@ impl RequestId {
 
     /// A number in 0..1 that depends on nothing but the id: the same request draws the same again.
     pub fn draw(&self) -> f64 {
-        let digest = Sha256::digest(self.0.as_bytes());
+        Self::draw_of(&self.0)
+    }
+
+    /// The draw of an id that was recorded.
+    pub fn draw_of(id: &str) -> f64 {
+        let digest = Sha256::digest(id.as_bytes());
         let mut word = [0u8; 8];
         word.copy_from_slice(&digest[..8]);
         // 53 bits fill a double's mantissa.

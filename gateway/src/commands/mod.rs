@@ -9,6 +9,9 @@ pub mod fetch;
 pub mod init;
 mod labelled;
 mod plot;
+pub mod replay;
+pub mod report;
+pub mod salvage;
 pub mod score;
 mod scorer;
 pub mod serve;
@@ -91,6 +94,9 @@ enum Command {
     Score(score::Args),
     Eval(eval::Args),
     Calibrate(calibrate::Args),
+    Report(report::Args),
+    Replay(replay::Args),
+    Salvage(salvage::Args),
     Completions(completions::Args),
 }
 
@@ -105,6 +111,9 @@ pub fn main() -> ExitCode {
         Command::Score(args) => score::run(&args),
         Command::Eval(args) => eval::run(&args),
         Command::Calibrate(args) => calibrate::run(&args),
+        Command::Report(args) => report::run(&args),
+        Command::Replay(args) => replay::run(&args),
+        Command::Salvage(args) => salvage::run(&args),
         Command::Completions(args) => completions::run(&args),
     };
     match result {

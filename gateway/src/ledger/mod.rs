@@ -33,6 +33,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 pub use book::BookError;
+pub use line::Entry;
 
 use crate::log::Log;
 use balance::Balances;

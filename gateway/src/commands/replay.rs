@@ -1,0 +1,235 @@
+//! `xietong replay`: what another policy would have cost on recorded traffic.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::io::Write;
+use std::path::PathBuf;
+
+use gateway_config::{Config, Route};
+use router_policies::features::COUNT;
+use router_policies::simulate::{Outlook, Seen, Step, Trial};
+use router_policies::{Chance, Features, Money};
+use serde::Serialize;
+
+use super::{Failure, report};
+use crate::ledger::Entry;
+use crate::ledger::slip::{Scores, Slip};
+use crate::report::{amount, share};
+use crate::request_id::RequestId;
+
+/// Show what another configuration would have cost, and to which models it would have sent recorded traffic.
+///
+/// The recording is a gateway's ledger. Answers of models that were not asked then are not known: their length is taken to
+/// be that of the answer that was given, and the chance that they would have done is the scorer's.
+#[derive(clap::Args)]
+#[command(after_help = "Example:\n  xietong replay --ledger xietong.db --config new.yaml")]
+pub struct Args {
+    /// The recorded traffic.
+    #[arg(long, value_name = "FILE")]
+    ledger: PathBuf,
+    /// The configuration to try; its routes are matched by name.
+    #[arg(long, value_name = "NEW.yaml")]
+    config: PathBuf,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Reads, tries, prints.
+///
+/// # Errors
+/// 2 for a ledger that is not there, 78 for a configuration that cannot be used.
+pub fn run(args: &Args) -> Result<(), Failure> {
+    let config = gateway_config::load(Some(&args.config), &|name| std::env::var(name).ok())
+        .map_err(Failure::configuration)?;
+    let mut replays: BTreeMap<&str, Replay<'_>> =
+        config.routes.iter().map(|route| (route.name.as_str(), Replay::new(route))).collect();
+    let mut unmatched = 0u64;
+    report::read(&args.ledger, |entry| {
+        let Entry::Request(slip) = entry else { return };
+        match replays.get_mut(slip.route.as_str()) {
+            Some(replay) => replay.see(&slip),
+            None => unmatched += 1,
+        }
+    })?;
+    let figures: BTreeMap<&str, &Figures> =
+        replays.iter().map(|(name, replay)| (*name, &replay.figures)).collect();
+    let text = if args.json {
+        let json = serde_json::json!({
+            "currency": config.currency.code(), "routes": figures, "requests_of_other_routes": unmatched,
+        });
+        serde_json::to_string_pretty(&json).map_err(Failure::other)? + "\n"
+    } else {
+        table(&config, &figures, unmatched)
+    };
+    std::io::stdout().write_all(text.as_bytes()).map_err(Failure::other)
+}
+
+/// One route's traffic under another policy.
+struct Replay<'a> {
+    route: &'a Route,
+    trial: Trial<'a>,
+    figures: Figures,
+}
+
+/// What came out for a route. Amounts in nano-units.
+#[derive(Debug, Default, Serialize)]
+struct Figures {
+    /// Requests of the route in the recording.
+    requests: u64,
+    /// Of those, answered, scored and of known cost before and now: the rest of the figures is about them.
+    compared: u64,
+    /// Answers by model, as recorded.
+    recorded: BTreeMap<String, u64>,
+    /// Answers by model, as the configuration would have it.
+    tried: BTreeMap<String, u64>,
+    /// What was paid, all attempts included.
+    #[serde(serialize_with = "units")]
+    recorded_cost: i64,
+    /// What it would be, where nothing fails.
+    #[serde(serialize_with = "units")]
+    tried_cost: i64,
+    /// What the new route's largest model alone would be.
+    #[serde(serialize_with = "units")]
+    baseline: i64,
+    /// Requests that would have been answered by the model that answered them: their tokens were observed.
+    observed: u64,
+    /// The mean chance that the answer would have done, by the scorer.
+    suffices: f64,
+    /// The same of the answers that were given.
+    recorded_suffices: f64,
+    /// Recorded requests that went on from one model to another.
+    recorded_escalations: u64,
+}
+
+fn units<S: serde::Serializer>(nanos: &i64, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64(Money(*nanos).units())
+}
+
+impl<'a> Replay<'a> {
+    fn new(route: &'a Route) -> Self {
+        let step = |model: &'a std::sync::Arc<gateway_config::Model>| Step {
+            model: &model.name,
+            class: model.class,
+            tariff: model.price.as_ref(),
+        };
+        let trial = Trial::new(&route.policy, route.ladder.iter().map(step).collect());
+        Self { route, trial, figures: Figures::default() }
+    }
+
+    fn see(&mut self, slip: &Slip) {
+        self.figures.requests += 1;
+        let (Some(scores), Some(answer)) = (&slip.scores, slip.answer()) else { return };
+        let features = features(scores);
+        let seen = Seen {
+            time: slip.time,
+            features: &features,
+            suffices: scores.suffices.map(Chance::new),
+            familiarity: scores.familiarity,
+            draw: RequestId::draw_of(&slip.id),
+            usage: answer.usage(),
+        };
+        let Some(outlook) = self.trial.next(&seen) else { return };
+        let Some(model) = self.route.ladder.get(outlook.answers.0) else { return };
+        let same = model.name == answer.model;
+        // What was observed is better than what is computed, even for a machine's time.
+        let cost = if same { answer.cost.map(Money) } else { outlook.cost };
+        if let (Some(cost), Some(recorded)) = (cost, slip.cost()) {
+            self.add(slip, &seen, (&outlook, &model.name), cost, recorded);
+        }
+    }
+
+    fn add(
+        &mut self,
+        slip: &Slip,
+        seen: &Seen<'_>,
+        (outlook, model): (&Outlook, &str),
+        cost: Money,
+        recorded: Money,
+    ) {
+        let figures = &mut self.figures;
+        let Some(answer) = slip.answer() else { return };
+        figures.compared += 1;
+        *figures.recorded.entry(answer.model.clone()).or_default() += 1;
+        *figures.tried.entry(model.to_owned()).or_default() += 1;
+        figures.recorded_cost = figures.recorded_cost.saturating_add(recorded.0);
+        figures.tried_cost = figures.tried_cost.saturating_add(cost.0);
+        figures.observed += u64::from(model == answer.model);
+        let count = figures.compared as f64;
+        figures.suffices += (outlook.suffices.value() - figures.suffices) / count;
+        let class =
+            self.route.ladder.iter().find(|model| model.name == answer.model).map(|model| model.class);
+        let given = class.map_or(figures.recorded_suffices, |class| seen.suffices[class as usize].value());
+        figures.recorded_suffices += (given - figures.recorded_suffices) / count;
+        let moved = slip.attempts.windows(2).any(|pair| pair[0].model != pair[1].model);
+        figures.recorded_escalations += u64::from(moved);
+        let top = self.route.ladder.last().and_then(|top| top.price.as_ref()?.at(slip.time));
+        let busy = std::time::Duration::ZERO;
+        let baseline = top.map_or(Money::ZERO, |price| price.cost(&answer.usage(), busy));
+        figures.baseline = figures.baseline.saturating_add(baseline.0);
+    }
+}
+
+/// The features that were recorded; the words were not.
+fn features(scores: &Scores) -> Features {
+    let mut readable = [0.0; COUNT];
+    readable.iter_mut().zip(&scores.features).for_each(|(slot, value)| *slot = *value);
+    Features { chars: scores.chars, readable, grams: Vec::new() }
+}
+
+fn table(config: &Config, routes: &BTreeMap<&str, &Figures>, unmatched: u64) -> String {
+    let mut out = String::new();
+    for (name, figures) in routes {
+        // Writing to a String cannot fail.
+        let _ = writeln!(
+            out,
+            "route {name}: {} of {} recorded requests can be compared, amounts in {}",
+            figures.compared, figures.requests, config.currency
+        );
+        if figures.compared == 0 {
+            continue;
+        }
+        let compared = figures.compared as f64;
+        let money = |nanos: i64| amount(Money(nanos));
+        let saved = |cost: i64| share((figures.baseline - cost) as f64, figures.baseline as f64);
+        let _ = writeln!(out, "                      {:>12} {:>12}", "recorded", "tried");
+        let _ = writeln!(
+            out,
+            "  cost                {:>12} {:>12}",
+            money(figures.recorded_cost),
+            money(figures.tried_cost)
+        );
+        let _ = writeln!(
+            out,
+            "  saved of {:<11} {:>12} {:>12}",
+            money(figures.baseline),
+            saved(figures.recorded_cost),
+            saved(figures.tried_cost)
+        );
+        let _ = writeln!(
+            out,
+            "  chance that it does {:>12.3} {:>12.3}",
+            figures.recorded_suffices, figures.suffices
+        );
+        let models: std::collections::BTreeSet<&String> =
+            figures.recorded.keys().chain(figures.tried.keys()).collect();
+        for model in models {
+            let of = |counts: &BTreeMap<String, u64>| {
+                share(counts.get(model).copied().unwrap_or(0) as f64, compared)
+            };
+            let _ = writeln!(out, "  {model:<19} {:>12} {:>12}", of(&figures.recorded), of(&figures.tried));
+        }
+        let _ = writeln!(
+            out,
+            "  {} would be answered by the model that answered them. For the others the length of the answer is assumed to be \
+             the same, and whether it would do is the scorer's estimate. {} recorded requests went on to another model, whose \
+             cost is in the left column only: failures of the models that were not asked are not known.\n",
+            share(figures.observed as f64, compared),
+            figures.recorded_escalations
+        );
+    }
+    if unmatched > 0 {
+        let _ = writeln!(out, "{unmatched} requests are of other routes, or named a model.");
+    }
+    out
+}

@@ -1,0 +1,117 @@
+//! `xietong report`: what was paid, what it would have cost, and what was wasted.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use gateway_config::State;
+use indicatif::ProgressBar;
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Span, SpanRelativeTo, Timestamp};
+
+use super::{Failure, say};
+use crate::ledger::{Entry, book};
+use crate::report::{html, table, tally::Tally};
+
+/// Show costs, savings against the largest model, escalations and wasted attempts, per model, route and client.
+///
+/// It reads the ledger of a gateway with `state: {kind: embedded, …}`, also while that gateway runs.
+#[derive(clap::Args)]
+#[command(
+    after_help = "Examples:\n  xietong report --since 7d\n  xietong report --format html > report.html"
+)]
+pub struct Args {
+    /// How far to look back, such as 12h, 7d or 4w. Default: everything.
+    #[arg(long, value_name = "TIME", value_parser = span)]
+    since: Option<SignedDuration>,
+    /// How to show it.
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    format: Format,
+    /// The ledger's file. Default: the one of the configuration.
+    #[arg(long, value_name = "FILE")]
+    ledger: Option<PathBuf>,
+    /// The configuration that names the ledger.
+    #[arg(long, value_name = "FILE", conflicts_with = "ledger")]
+    config: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Format {
+    /// Text for a terminal.
+    Table,
+    /// JSON for programs.
+    Json,
+    /// One page with charts, which loads nothing from elsewhere.
+    Html,
+}
+
+/// Reads, adds up, prints.
+///
+/// # Errors
+/// 2 for a ledger that is not there, 78 for a configuration that names none.
+pub fn run(args: &Args) -> Result<(), Failure> {
+    let (path, zone) = match &args.ledger {
+        Some(path) => (path.clone(), TimeZone::UTC),
+        None => configured(args.config.as_deref())?,
+    };
+    let since = args.since.and_then(|since| Timestamp::now().checked_sub(since).ok());
+    let mut tally = Tally::default();
+    read(&path, |entry| {
+        if let Entry::Request(slip) = entry
+            && since.is_none_or(|since| slip.time >= since)
+        {
+            tally.add(&slip, &zone);
+        }
+    })?;
+    let text = match args.format {
+        Format::Table => table::table(&tally),
+        Format::Json => serde_json::to_string_pretty(&tally.json()).map_err(Failure::other)? + "\n",
+        Format::Html => html::page(&tally),
+    };
+    std::io::stdout().write_all(text.as_bytes()).map_err(Failure::other)
+}
+
+/// The ledger that a configuration names, and where its days begin.
+fn configured(config: Option<&Path>) -> Result<(PathBuf, TimeZone), Failure> {
+    let config =
+        gateway_config::load(config, &|name| std::env::var(name).ok()).map_err(Failure::configuration)?;
+    match config.state {
+        State::Embedded(state) => Ok((state.path, config.time_zone)),
+        State::None => Err(Failure::configuration(
+            "the configuration keeps no records: it needs `state: {kind: embedded, path: xietong.db}`; or name a ledger with \
+             --ledger",
+        )),
+    }
+}
+
+/// Reads a ledger, with a bar on a terminal.
+pub(super) fn read(path: &Path, mut see: impl FnMut(Entry)) -> Result<(), Failure> {
+    let unread = |why: std::io::Error| match why.kind() {
+        std::io::ErrorKind::NotFound => {
+            Failure::usage(format!("{}: there is no such ledger", path.display()))
+        }
+        _ => Failure::other(format!("{}: {why}", path.display())),
+    };
+    let size = std::fs::metadata(path).map_err(unread)?.len();
+    let bar = if size > 32 << 20 { ProgressBar::new_spinner() } else { ProgressBar::hidden() };
+    bar.set_message("reading the ledger");
+    let damaged = book::read(path, |entry| {
+        bar.tick();
+        see(entry);
+    });
+    bar.finish_and_clear();
+    match damaged.map_err(unread)? {
+        0 => Ok(()),
+        lines => {
+            say(&format!("{}: {lines} damaged lines are left out", path.display()));
+            Ok(())
+        }
+    }
+}
+
+/// A length of time; days have 24 hours.
+fn span(text: &str) -> Result<SignedDuration, String> {
+    let wrong = |_| "write a length of time as 12h, 7d or 4w".to_owned();
+    let span: Span = text.parse().map_err(wrong)?;
+    let length = span.to_duration(SpanRelativeTo::days_are_24_hours()).map_err(wrong)?;
+    if length.is_negative() { Err("must not be negative".to_owned()) } else { Ok(length) }
+}

@@ -1,0 +1,215 @@
+//! Sums over recorded requests.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use router_policies::Money;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::ledger::slip::{Slip, Try};
+use crate::record::NONE;
+
+/// What some requests add up to. Money is in nano-units of the account currency.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Sums {
+    /// Requests.
+    pub requests: u64,
+    /// By how they ended.
+    pub outcomes: BTreeMap<String, u64>,
+    /// What all their attempts cost, as far as it is known.
+    pub cost: i64,
+    /// Attempts of unknown cost: models without a price. They are not in `cost`.
+    pub unpriced: u64,
+    /// Requests that can be compared: answered on a route whose largest model has a price.
+    pub compared: u64,
+    /// What those cost, all attempts included.
+    pub compared_cost: i64,
+    /// What the same answers would have cost from the largest model.
+    pub baseline: i64,
+    /// Requests answered by another model than the largest of their route.
+    pub below_top: u64,
+    /// Requests that went on from one model to another.
+    pub escalated: u64,
+    /// What attempts cost that brought the client nothing, by cause.
+    pub wasted: BTreeMap<String, i64>,
+    /// Requests with tokens that were estimated.
+    pub estimated: u64,
+}
+
+/// What attempts at one model add up to.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct ModelSums {
+    /// Attempts.
+    pub attempts: u64,
+    /// Answers that clients got.
+    pub answers: u64,
+    /// Prompt tokens.
+    pub prompt: u64,
+    /// Of those, from a cache.
+    pub cached: u64,
+    /// Tokens of answers, reasoning included.
+    pub completion: u64,
+    /// What the attempts cost, as far as it is known.
+    pub cost: i64,
+    /// Attempts of unknown cost.
+    pub unpriced: u64,
+    /// What attempts cost that brought the client nothing.
+    pub wasted: i64,
+}
+
+/// A report.
+#[derive(Debug, Clone, Default)]
+pub struct Tally {
+    /// The account currency; the last one where it changed.
+    pub currency: String,
+    /// The first and the last request.
+    pub span: Option<(Timestamp, Timestamp)>,
+    /// All of it.
+    pub all: Sums,
+    /// By the model that was asked.
+    pub models: BTreeMap<String, ModelSums>,
+    /// By route; requests for a model by name under `-`.
+    pub routes: BTreeMap<String, Sums>,
+    /// By client.
+    pub clients: BTreeMap<String, Sums>,
+    /// By calendar day.
+    pub days: BTreeMap<String, Sums>,
+}
+
+impl Tally {
+    /// Adds a request; days are those of `zone`.
+    pub fn add(&mut self, slip: &Slip, zone: &TimeZone) {
+        if self.currency != slip.currency {
+            self.currency.clone_from(&slip.currency);
+        }
+        let (first, last) = self.span.unwrap_or((slip.time, slip.time));
+        self.span = Some((first.min(slip.time), last.max(slip.time)));
+        self.all.add(slip);
+        self.routes.entry(slip.route.clone()).or_default().add(slip);
+        self.clients.entry(slip.client.clone()).or_default().add(slip);
+        self.days.entry(zone.to_datetime(slip.time).date().to_string()).or_default().add(slip);
+        for (at, attempt) in slip.attempts.iter().enumerate() {
+            let sums = self.models.entry(attempt.model.clone()).or_default();
+            sums.add(attempt, slip.answered_by == Some(at));
+        }
+    }
+
+    /// As JSON, with amounts as decimal numbers.
+    pub fn json(&self) -> Value {
+        let group = |sums: &BTreeMap<String, Sums>| -> Value {
+            sums.iter()
+                .map(|(name, sums)| (name.clone(), sums.json()))
+                .collect::<serde_json::Map<_, _>>()
+                .into()
+        };
+        let models: serde_json::Map<_, _> =
+            self.models.iter().map(|(name, sums)| (name.clone(), sums.json())).collect();
+        json!({
+            "currency": self.currency,
+            "from": self.span.map(|span| span.0.to_string()),
+            "to": self.span.map(|span| span.1.to_string()),
+            "total": self.all.json(),
+            "models": models,
+            "routes": group(&self.routes),
+            "clients": group(&self.clients),
+            "days": group(&self.days),
+        })
+    }
+}
+
+impl Sums {
+    fn add(&mut self, slip: &Slip) {
+        self.requests += 1;
+        *self.outcomes.entry(slip.outcome.clone()).or_default() += 1;
+        for attempt in &slip.attempts {
+            match attempt.cost {
+                Some(cost) => self.cost = self.cost.saturating_add(cost),
+                None => self.unpriced += 1,
+            }
+            if let (Some(cause), Some(cost)) = (&attempt.wasted, attempt.cost) {
+                let sum = self.wasted.entry(cause.clone()).or_default();
+                *sum = sum.saturating_add(cost);
+            }
+        }
+        let models: Vec<&str> = slip.attempts.iter().map(|attempt| attempt.model.as_str()).collect();
+        self.escalated += u64::from(models.windows(2).any(|pair| pair[0] != pair[1]));
+        self.estimated += u64::from(slip.attempts.iter().any(|attempt| attempt.estimated));
+        if let (Some(baseline), Some(cost)) = (slip.baseline, slip.cost()) {
+            self.compared += 1;
+            self.compared_cost = self.compared_cost.saturating_add(cost.0);
+            self.baseline = self.baseline.saturating_add(baseline);
+        }
+        let below =
+            slip.answer().is_some_and(|answer| slip.top.as_ref().is_some_and(|top| *top != answer.model));
+        self.below_top += u64::from(below);
+    }
+
+    /// What was saved on requests that can be compared; below zero where it cost more.
+    pub fn saved(&self) -> Money {
+        Money(self.baseline.saturating_sub(self.compared_cost))
+    }
+
+    /// All that was wasted.
+    pub fn all_wasted(&self) -> Money {
+        self.wasted.values().map(|&cost| Money(cost)).sum()
+    }
+
+    fn json(&self) -> Value {
+        let money = |nanos: i64| Money(nanos).units();
+        let wasted: BTreeMap<&String, f64> =
+            self.wasted.iter().map(|(cause, cost)| (cause, money(*cost))).collect();
+        json!({
+            "requests": self.requests,
+            "outcomes": self.outcomes,
+            "cost": money(self.cost),
+            "attempts_of_unknown_cost": self.unpriced,
+            "compared": self.compared,
+            "compared_cost": money(self.compared_cost),
+            "baseline": money(self.baseline),
+            "saved": self.saved().units(),
+            "saved_share": (self.baseline > 0).then(|| self.saved().units() / money(self.baseline)),
+            "answered_below_top": self.below_top,
+            "escalated": self.escalated,
+            "wasted": wasted,
+            "estimated": self.estimated,
+        })
+    }
+}
+
+impl ModelSums {
+    fn add(&mut self, attempt: &Try, answered: bool) {
+        let usage = attempt.usage();
+        self.attempts += 1;
+        self.answers += u64::from(answered);
+        self.prompt = self.prompt.saturating_add(usage.prompt());
+        self.cached = self.cached.saturating_add(usage.cached_input);
+        self.completion = self.completion.saturating_add(usage.completion());
+        match attempt.cost {
+            Some(cost) => self.cost = self.cost.saturating_add(cost),
+            None => self.unpriced += 1,
+        }
+        if attempt.wasted.is_some() {
+            self.wasted = self.wasted.saturating_add(attempt.cost.unwrap_or(0));
+        }
+    }
+
+    fn json(&self) -> Value {
+        json!({
+            "attempts": self.attempts,
+            "answers": self.answers,
+            "prompt_tokens": self.prompt,
+            "cached_tokens": self.cached,
+            "completion_tokens": self.completion,
+            "cost": Money(self.cost).units(),
+            "attempts_of_unknown_cost": self.unpriced,
+            "wasted": Money(self.wasted).units(),
+        })
+    }
+}
+
+/// The name of a group for people.
+pub fn shown(name: &str) -> &str {
+    if name == NONE { "(none)" } else { name }
+}
