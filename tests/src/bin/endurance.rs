@@ -1,6 +1,6 @@
 //! Measures what the gateway endures: one measurement a word. The figures go to standard error; standard output has the log.
 //!
-//! usage: endurance attempts | recovery | slow-readers [STREAMS] | cancellation [ROUNDS] | restarts [RESTARTS]
+//! usage: `endurance attempts | recovery | slow-readers [STREAMS] | cancellation [ROUNDS] | restarts [RESTARTS]`
 
 use end_to_end::endurance::{attempts, cancellation, recovery, restarts, slow_readers};
 
