@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test fmt lint small unit docs deny python overhead accounts crashes
+.PHONY: help run test fmt lint small unit docs deny python overhead accounts accounting crashes
 
 XIETONG := cargo run --quiet --locked --release --package gateway --bin xietong --
 
@@ -29,6 +29,9 @@ overhead: ## Measure what the gateway adds to a request and to a chunk
 
 accounts: ## Hold the ledger against what ten thousand mixed requests would be billed
 	@cargo run --quiet --locked --release --package end-to-end --no-default-features --bin accounts >/dev/null
+
+accounting: ## Measure what accounting adds to a request
+	@cargo test --quiet --locked --release --package gateway --no-default-features --lib what_accounting_costs -- --ignored --nocapture
 
 crashes: ## Kill a gateway 200 times at random instants and look at its ledger
 	@cargo build --quiet --locked --release --package gateway --no-default-features --bin xietong

@@ -80,7 +80,8 @@ pub async fn measure(requests: usize) -> Figures {
     gateway.settled().await;
     gateway.stop().await;
     let mut truth = HashMap::<String, i64>::new();
-    for seen in small.seen().into_iter().chain(large.seen()) {
+    let asked = small.seen().into_iter().chain(large.seen()).filter(|seen| seen.request.method() == "POST");
+    for seen in asked {
         *truth.entry(case(&seen.request)).or_default() += bill(&seen.request.model(), seen.progress().billed);
     }
     let mut figures = Figures { sent: requests, left, ..Figures::default() };
@@ -174,6 +175,9 @@ impl Mood {
     /// One that fails in every way.
     fn small(self) -> impl Fn(&Request) -> Script + Send + Sync + 'static {
         move |request| {
+            if request.method() == "GET" {
+                return probed();
+            }
             let case = case(request);
             let number = number(&case);
             let mut tries = self.tries.lock().expect("no holder panics");
@@ -200,8 +204,13 @@ impl Mood {
 
     /// One that always answers.
     fn large(self) -> impl Fn(&Request) -> Script + Send + Sync + 'static {
-        |request| answer(request, number(&case(request)))
+        |request| if request.method() == "GET" { probed() } else { answer(request, number(&case(request))) }
     }
+}
+
+/// An ejected endpoint is asked for its models, to see whether it is back.
+fn probed() -> Script {
+    Script::json(200, &json!({"object": "list", "data": []}))
 }
 
 /// An answer of up to 40 tokens, with usage told in every way.

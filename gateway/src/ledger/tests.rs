@@ -15,6 +15,7 @@ use super::fund::{Refusal, Reservation};
 use super::line::Entry;
 use super::slip::Paid;
 use super::*;
+use crate::limits::Gate;
 
 /// A folder of its own for each test, gone with the test.
 struct Folder(PathBuf);
@@ -475,4 +476,46 @@ fn files_are_for_their_owner_alone() {
     assert!(text.contains(r#"{"open":{"epoch":1"#), "{text}");
     let mut file = std::fs::OpenOptions::new().append(true).open(folder.book()).unwrap();
     file.write_all(b"torn").unwrap();
+}
+
+/// What the way of a request through its account adds: limits, reservation, settlement and the record, in a ledger on
+/// disk. `make accounting`.
+#[test]
+#[ignore = "a measurement"]
+fn what_accounting_costs_a_request() {
+    const ROUNDS: u32 = 100_000;
+    let folder = Folder::new();
+    let ledger = Ledger::at(&folder.book()).unwrap();
+    for threads in [1u32, 4] {
+        let began = std::time::Instant::now();
+        std::thread::scope(|scope| {
+            for thread in 0..threads {
+                let ledger = &ledger;
+                scope.spawn(move || {
+                    let limits = ClientLimits {
+                        requests_per_minute: Some(u64::MAX >> 1),
+                        tokens_per_minute: Some(u64::MAX >> 1),
+                        concurrent: Some(1000),
+                    };
+                    let client = client(&format!("c{thread}"), i64::MAX >> 8, Period::Month);
+                    let till = ledger.till(&Client { limits, ..client }, &TimeZone::UTC);
+                    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+                    let slip = slip(None);
+                    for _ in 0..ROUNDS / threads {
+                        let mut place = Gate::admit(&till, 1000, tokio::time::Instant::now()).unwrap();
+                        let purse = runtime.block_on(till.reserve(ledger, Money(1000))).unwrap().unwrap();
+                        place.used(500);
+                        let paid = purse.settle(Money(500));
+                        ledger.record(Slip { paid: Some(paid), ..slip.clone() });
+                    }
+                });
+            }
+        });
+        let each = began.elapsed().as_secs_f64() * 1e6 / f64::from(ROUNDS);
+        let mut line = String::new();
+        std::fmt::Write::write_fmt(&mut line, format_args!("{threads} threads: {each:.2} µs a request\n")).unwrap();
+        std::io::stderr().write_all(line.as_bytes()).unwrap();
+        assert!(ledger.flush());
+    }
+    ledger.stop();
 }

@@ -14,7 +14,7 @@ const STYLE: &str = "
 @media (prefers-color-scheme: dark) { :root { --ink: #e8ecf1; --soft: #9aa6b5; --line: #303a47; --back: #14191f; --card: #1c232b; --paid: #35b8ac; --baseline: #53606f } }
 body { margin: 0 auto; max-width: 820px; padding: 28px 24px 60px; background: var(--back); color: var(--ink); font: 15px/1.5 system-ui, -apple-system, 'Segoe UI', 'PingFang SC', 'Noto Sans CJK SC', sans-serif }
 h1 { font-size: 24px; margin: 0 } h2 { font-size: 17px; margin: 36px 0 10px } p { margin: 4px 0; color: var(--soft) }
-.cards { display: grid; grid-template-columns: repeat(auto-fit, minmax(150px, 1fr)); gap: 12px; margin-top: 22px }
+.cards { display: grid; grid-template-columns: repeat(3, 1fr); gap: 12px; margin-top: 22px }
 .card { background: var(--card); border-radius: 8px; padding: 12px 14px } .card b { display: block; font-size: 22px; font-variant-numeric: tabular-nums }
 .card span { color: var(--soft); font-size: 13px }
 svg { display: block; width: 100%; height: auto; font-size: 12px } svg text { fill: var(--soft) } .grid { stroke: var(--line) }
