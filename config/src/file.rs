@@ -363,8 +363,10 @@ pub(crate) enum StateWord {
 pub(crate) enum StateKind {
     /// Nothing.
     None(NoState),
-    /// A database file of this process.
+    /// A file of this process.
     Embedded(EmbeddedState),
+    /// A Redis that several gateways share.
+    Redis(RedisState),
 }
 
 /// Nothing outlives a restart.
@@ -372,7 +374,16 @@ pub(crate) enum StateKind {
 #[serde(deny_unknown_fields)]
 pub(crate) struct NoState {}
 
-/// A database file of this process.
+/// A Redis that several gateways share.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schemars(extend("required" = ["url"]))]
+pub(crate) struct RedisState {
+    /// Its URL with its password, such as `redis://:${REDIS_PASSWORD}@redis:6379/0`.
+    pub(crate) url: Option<Hidden>,
+}
+
+/// A file of this process.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct EmbeddedState {

@@ -65,6 +65,7 @@ fn without_password(proxy: &str) -> Option<String> {
 fn state(state: &State) -> Value {
     match state {
         State::None => json!("none"),
+        State::Redis(_) => json!({ "kind": "redis", "url": HIDDEN }),
         State::Embedded(state) => json!({
             "kind": "embedded",
             "path": state.path,

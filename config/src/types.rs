@@ -325,6 +325,8 @@ pub enum State {
     None,
     /// A file of this process.
     Embedded(EmbeddedState),
+    /// A Redis that several gateways share; its URL.
+    Redis(Secret),
 }
 
 /// A file that keeps budgets and records.

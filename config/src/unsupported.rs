@@ -6,7 +6,7 @@
 const KEYS: [&str; 3] = ["speaks", "calibration", "targets"];
 
 /// Words, with the last key of the path that they stand at.
-const WORDS: [(&str, &str); 9] = [
+const WORDS: [(&str, &str); 8] = [
     ("provider", "anthropic"),
     ("provider", "azure"),
     ("provider", "gemini"),
@@ -15,7 +15,6 @@ const WORDS: [(&str, &str); 9] = [
     ("kind", "budget"),
     ("kind", "explore"),
     ("kind", "rules"),
-    ("kind", "redis"),
 ];
 
 pub(crate) fn key(key: &str) -> bool {

@@ -410,9 +410,10 @@ fn not_yet_supported() {
             &[("models[1].provider", "is not supported by this version")],
         );
     }
+    check(&with("state: {kind: redis, url: 'redis://h'}"), &[]);
     check(
-        &with("state: {kind: redis, url: 'redis://h'}"),
-        &[("state.kind", "`redis` is not supported by this version")],
+        &with("state: {kind: redis, url: 'rediss://h'}"),
+        &[("state.url", "TLS (`rediss`) are not supported by this version")],
     );
     check(
         &model("{name: l, preset: ollama, model: m, speaks: [responses]}"),

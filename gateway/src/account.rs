@@ -178,7 +178,7 @@ impl Account {
 
     /// Whether what is spent can be written down; otherwise only local models may be asked.
     pub fn may_spend(&self) -> bool {
-        self.books.ledger.is_up()
+        self.books.ledger.may_spend()
     }
 
     /// What is left of the client's limits.

@@ -5,6 +5,7 @@
 //! - [`openai`]: answers and requests in OpenAI's shape, right or wrong in known ways.
 //! - [`endurance`]: measurements that take their time.
 //! - [`repertoire`]: what the `scripted-upstream` program can do.
+//! - [`redis`]: a real Redis, and a wire to it that can be cut.
 //! - [`wire`]: a client that says any bytes and shows all that comes back.
 //! - [`accounts`], [`ledger`]: what the gateway writes down, against what the upstreams would bill.
 //! - [`sse`], [`metrics`], [`http1`]: readers of our own, apart from the gateway's.
@@ -20,6 +21,7 @@ pub mod http1;
 pub mod ledger;
 pub mod metrics;
 pub mod openai;
+pub mod redis;
 pub mod repertoire;
 pub mod scripted;
 pub mod setup;

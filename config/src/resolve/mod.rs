@@ -91,6 +91,9 @@ fn state(file: Option<StateFile>, report: &mut Report) -> State {
     const LEAST_SIZE: u64 = 1 << 20;
     match file {
         None | Some(StateFile::Word(_) | StateFile::Kind(StateKind::None(_))) => State::None,
+        Some(StateFile::Kind(StateKind::Redis(redis))) => {
+            State::Redis(self::redis(redis.url.map(|url| url.0), report))
+        }
         Some(StateFile::Kind(StateKind::Embedded(state))) => {
             let at_most = state.at_most.map_or(1 << 30, |size| size.0);
             if at_most < LEAST_SIZE {
@@ -103,4 +106,20 @@ fn state(file: Option<StateFile>, report: &mut Report) -> State {
             })
         }
     }
+}
+
+/// The URL of a Redis; the shape check has reported one that is missing.
+fn redis(url: Option<Secret>, report: &mut Report) -> Secret {
+    let Some(secret) = url else { return Secret::new("") };
+    let url = url::Url::parse(secret.reveal()).ok();
+    let sound =
+        url.is_some_and(|url| url.scheme() == "redis" && url.host_str().is_some_and(|host| !host.is_empty()));
+    if !sound {
+        report.fault(
+            "state.url",
+            "write `redis://`, a password if there is one, and a host, such as `redis://:${REDIS_PASSWORD}@redis:6379/0`; \
+             connections with TLS (`rediss`) are not supported by this version",
+        );
+    }
+    secret
 }

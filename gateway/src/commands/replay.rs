@@ -12,7 +12,6 @@ use router_policies::{Chance, Features, Money};
 use serde::Serialize;
 
 use super::{Failure, report};
-use crate::ledger::Entry;
 use crate::ledger::slip::{Scores, Slip};
 use crate::report::{amount, share};
 use crate::request_id::RequestId;
@@ -24,9 +23,9 @@ use crate::request_id::RequestId;
 #[derive(clap::Args)]
 #[command(after_help = "Example:\n  xietong replay --ledger xietong.db --config new.yaml")]
 pub struct Args {
-    /// The recorded traffic.
+    /// The recorded traffic: a ledger's file, or the URL of a Redis.
     #[arg(long, value_name = "FILE")]
-    ledger: PathBuf,
+    ledger: String,
     /// The configuration to try; its routes are matched by name.
     #[arg(long, value_name = "NEW.yaml")]
     config: PathBuf,
@@ -45,12 +44,9 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     let mut replays: BTreeMap<&str, Replay<'_>> =
         config.routes.iter().map(|route| (route.name.as_str(), Replay::new(route))).collect();
     let mut unmatched = 0u64;
-    report::read(&args.ledger, |entry| {
-        let Entry::Request(slip) = entry else { return };
-        match replays.get_mut(slip.route.as_str()) {
-            Some(replay) => replay.see(&slip),
-            None => unmatched += 1,
-        }
+    report::read(&args.ledger, |slip| match replays.get_mut(slip.route.as_str()) {
+        Some(replay) => replay.see(&slip),
+        None => unmatched += 1,
     })?;
     let figures: BTreeMap<&str, &Figures> =
         replays.iter().map(|(name, replay)| (*name, &replay.figures)).collect();

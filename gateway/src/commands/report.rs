@@ -9,7 +9,8 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Span, SpanRelativeTo, Timestamp};
 
 use super::{Failure, say};
-use crate::ledger::{Entry, book};
+use crate::ledger::slip::Slip;
+use crate::ledger::{Entry, book, read_shared};
 use crate::report::{html, table, tally::Tally};
 
 /// Show costs, savings against the largest model, escalations and wasted attempts, per model, route and client.
@@ -26,9 +27,9 @@ pub struct Args {
     /// How to show it.
     #[arg(long, value_enum, default_value_t = Format::Table)]
     format: Format,
-    /// The ledger's file. Default: the one of the configuration.
+    /// The ledger: a file, or the URL of a Redis. Default: the one of the configuration.
     #[arg(long, value_name = "FILE")]
-    ledger: Option<PathBuf>,
+    ledger: Option<String>,
     /// The configuration that names the ledger.
     #[arg(long, value_name = "FILE", conflicts_with = "ledger")]
     config: Option<PathBuf>,
@@ -49,16 +50,14 @@ enum Format {
 /// # Errors
 /// 2 for a ledger that is not there, 78 for a configuration that names none.
 pub fn run(args: &Args) -> Result<(), Failure> {
-    let (path, zone) = match &args.ledger {
-        Some(path) => (path.clone(), TimeZone::UTC),
+    let (ledger, zone) = match &args.ledger {
+        Some(ledger) => (ledger.clone(), TimeZone::UTC),
         None => configured(args.config.as_deref())?,
     };
     let since = args.since.and_then(|since| Timestamp::now().checked_sub(since).ok());
     let mut tally = Tally::default();
-    read(&path, |entry| {
-        if let Entry::Request(slip) = entry
-            && since.is_none_or(|since| slip.time >= since)
-        {
+    read(&ledger, |slip| {
+        if since.is_none_or(|since| slip.time >= since) {
             tally.add(&slip, &zone);
         }
     })?;
@@ -71,11 +70,12 @@ pub fn run(args: &Args) -> Result<(), Failure> {
 }
 
 /// The ledger that a configuration names, and where its days begin.
-fn configured(config: Option<&Path>) -> Result<(PathBuf, TimeZone), Failure> {
+fn configured(config: Option<&Path>) -> Result<(String, TimeZone), Failure> {
     let config =
         gateway_config::load(config, &|name| std::env::var(name).ok()).map_err(Failure::configuration)?;
     match config.state {
-        State::Embedded(state) => Ok((state.path, config.time_zone)),
+        State::Embedded(state) => Ok((state.path.to_string_lossy().into_owned(), config.time_zone)),
+        State::Redis(url) => Ok((url.reveal().to_owned(), config.time_zone)),
         State::None => Err(Failure::configuration(
             "the configuration keeps no records: it needs `state: {kind: embedded, path: xietong.db}`; or name a ledger with \
              --ledger",
@@ -83,8 +83,12 @@ fn configured(config: Option<&Path>) -> Result<(PathBuf, TimeZone), Failure> {
     }
 }
 
-/// Reads a ledger, with a bar on a terminal.
-pub(super) fn read(path: &Path, mut see: impl FnMut(Entry)) -> Result<(), Failure> {
+/// Reads the requests of a ledger, with a bar on a terminal.
+pub(super) fn read(ledger: &str, mut see: impl FnMut(Slip)) -> Result<(), Failure> {
+    if ledger.starts_with("redis:") {
+        return read_shared(ledger, see).map_err(|why| Failure::unavailable(format!("Redis: {why}")));
+    }
+    let path = Path::new(ledger);
     let unread = |why: std::io::Error| match why.kind() {
         std::io::ErrorKind::NotFound => {
             Failure::usage(format!("{}: there is no such ledger", path.display()))
@@ -96,7 +100,9 @@ pub(super) fn read(path: &Path, mut see: impl FnMut(Entry)) -> Result<(), Failur
     bar.set_message("reading the ledger");
     let damaged = book::read(path, |entry| {
         bar.tick();
-        see(entry);
+        if let Entry::Request(slip) = entry {
+            see(*slip);
+        }
     });
     bar.finish_and_clear();
     match damaged.map_err(unread)? {

@@ -35,6 +35,12 @@ pub enum BookError {
         /// What the system said.
         why: io::Error,
     },
+    /// The clerk's thread could not be started.
+    #[error("the ledger's thread could not be started: {0}")]
+    Thread(#[from] io::Error),
+    /// A shared store.
+    #[error("{0}")]
+    Shared(String),
     /// Another process has it.
     #[error("{}: another process has this ledger; each needs a `path` of its own", path.display())]
     Taken {

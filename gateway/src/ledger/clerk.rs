@@ -1,30 +1,27 @@
-//! Keeps the book in a thread of its own: lends parts of budgets to funds and writes down requests that are over, many
+//! Keeps the store in a thread of its own: lends parts of budgets to funds and writes down requests that are over, many
 //! in one sync. Requests wait for it only where what was lent is used up.
 
-use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
-use gateway_config::{EmbeddedState, LogFormat};
-use jiff::{SignedDuration, Timestamp};
+use gateway_config::LogFormat;
+use jiff::Timestamp;
 use tokio::sync::oneshot;
 
-use super::balance::{Balance, Balances, Key};
-use super::book::{Book, Keep};
 use super::fund::{Fund, Refusal, Reservation};
-use super::line::Entry;
 use super::slip::Slip;
+use super::store::{Given, Lent, Store, Wish};
 use crate::log::Log;
 
 /// Orders that are carried out in one sync.
 const BATCH: usize = 4096;
-/// How often unused money goes back, and a failed disk is tried again.
+/// How often unused money goes back, and a store that failed is tried again.
 const TICK: Duration = Duration::from_secs(1);
-/// How often the file is looked at for old requests.
+/// How often the store is looked at for old requests.
 const TIDY: Duration = Duration::from_secs(3600);
-/// Requests that wait for a failed disk; more are lost, and said to be.
+/// Requests that wait for a store that failed; more are lost, and said to be.
 const UNSAVED: usize = 200_000;
 
 /// What the clerk is asked to do.
@@ -60,43 +57,20 @@ pub struct Bulletin {
     pub format: LogFormat,
 }
 
-/// The clerk and its book.
+/// The clerk and its store.
 pub struct Clerk {
-    book: Book,
-    balances: Balances,
-    keep: Duration,
-    at_most: u64,
+    store: Box<dyn Store>,
     orders: Receiver<Order>,
     bulletin: Bulletin,
-    /// As they came through the channel, where a slip would make every order large.
-    #[allow(clippy::vec_box, reason = "moving the boxes is cheaper than copying the slips")]
-    unsaved: Vec<Box<Slip>>,
+    unsaved: Vec<Slip>,
     funds: Vec<Weak<Fund>>,
-    known: HashSet<Key>,
     lost: u64,
 }
 
 impl Clerk {
     /// A clerk that is ready to work.
-    pub fn new(
-        book: Book,
-        balances: Balances,
-        state: &EmbeddedState,
-        orders: Receiver<Order>,
-        bulletin: Bulletin,
-    ) -> Self {
-        Self {
-            book,
-            balances,
-            keep: state.keep,
-            at_most: state.at_most,
-            orders,
-            bulletin,
-            unsaved: Vec::new(),
-            funds: Vec::new(),
-            known: HashSet::new(),
-            lost: 0,
-        }
+    pub fn new(store: Box<dyn Store>, orders: Receiver<Order>, bulletin: Bulletin) -> Self {
+        Self { store, orders, bulletin, unsaved: Vec::new(), funds: Vec::new(), lost: 0 }
     }
 
     /// Works until it is told to stop, or nobody is left who could.
@@ -137,7 +111,7 @@ impl Clerk {
         for order in batch {
             match order {
                 Order::Lend(fund, ask) => asks.push((fund, ask)),
-                Order::Request(slip) => self.unsaved.push(slip),
+                Order::Request(slip) => self.unsaved.push(*slip),
                 Order::Flush(done) => flushes.push(done),
                 Order::Stop(done) => stop = Some(done),
             }
@@ -149,88 +123,62 @@ impl Clerk {
         stop
     }
 
-    /// Writes, syncs, and hands out what was lent. Nothing is handed out that is not durable.
+    /// Writes down, and hands out what was lent. Nothing is handed out that is not durable.
     fn commit(&mut self, asks: Vec<(Arc<Fund>, Option<Ask>)>) -> bool {
-        let mut undo: Vec<(Key, Balance)> = Vec::new();
-        for slip in &self.unsaved {
-            if let Some(paid) = &slip.paid {
-                undo.push((paid.key.clone(), self.balances.of(&paid.key)));
-                self.balances.spend(&paid.key, paid.amount);
-            }
+        let asks: Vec<_> = asks.into_iter().filter_map(|(fund, ask)| serve_at_hand(fund, ask)).collect();
+        let mut served: Vec<*const Fund> = Vec::new();
+        let mut wishes = Vec::with_capacity(asks.len());
+        for (fund, ask) in &asks {
+            // One portion is enough for all who wait for the same fund.
+            let first = !served.contains(&Arc::as_ptr(fund));
+            served.push(Arc::as_ptr(fund));
+            wishes.push(self.wish(fund, ask.as_ref(), first));
         }
-        self.unsaved.iter().for_each(|slip| self.book.write_request(slip));
-        let lent: Vec<i64> =
-            asks.iter().map(|(fund, ask)| self.lend(fund, ask.as_ref(), &mut undo)).collect();
-        let durable = self.sync();
-        if durable {
-            self.unsaved.clear();
-        } else {
-            for (key, balance) in undo.into_iter().rev() {
-                self.balances.set(&key, balance);
+        let result = self.store.commit(&self.unsaved, &wishes);
+        let (lent, durable) = match result {
+            Ok(lent) => {
+                self.unsaved.clear();
+                self.works(Ok(()));
+                (lent, true)
             }
-            self.forget_surplus();
-        }
+            Err(why) => {
+                self.works(Err(why));
+                self.forget_surplus();
+                (vec![Lent::default(); asks.len()], false)
+            }
+        };
         for ((fund, ask), lent) in asks.into_iter().zip(lent) {
-            self.hand_out(&fund, ask, if durable { lent } else { 0 }, durable);
+            if durable {
+                fund.set_unleased(lent.unleased);
+            }
+            hand_out(&fund, ask, lent.amount, durable);
         }
         durable
     }
 
-    /// How much is lent to a fund.
-    fn lend(&mut self, fund: &Arc<Fund>, ask: Option<&Ask>, undo: &mut Vec<(Key, Balance)>) -> i64 {
-        if self.known.insert(fund.key().clone()) {
+    /// How much a fund asks for.
+    fn wish(&mut self, fund: &Arc<Fund>, ask: Option<&Ask>, first: bool) -> Wish {
+        if fund.becomes_known() {
             self.funds.push(Arc::downgrade(fund));
         }
         let need = ask.map_or(0, |ask| ask.need);
-        let before = self.balances.of(fund.key());
-        let amount = before.unleased(fund.limit()).min(need.max(fund.portion()));
-        if amount > 0 {
-            undo.push((fund.key().clone(), before));
-            self.balances.lend(fund.key(), amount);
-            self.book.write(&Entry::Lease { key: fund.key().clone(), amount });
+        Wish {
+            key: fund.key().clone(),
+            limit: fund.limit(),
+            amount: need.max(if first { fund.portion() } else { 0 }),
         }
-        amount
     }
 
-    /// What was lent goes to the one who asked, and the rest into the purse.
-    fn hand_out(&self, fund: &Arc<Fund>, ask: Option<Ask>, lent: i64, durable: bool) {
-        fund.set_unleased(self.balances.of(fund.key()).unleased(fund.limit()));
-        fund.answered();
-        let Some(Ask { need, reply }) = ask else { return fund.purse().put(lent) };
-        let covered = lent >= need || fund.purse().take(need - lent);
-        if !covered {
-            fund.purse().put(lent);
-            let _ = reply.send(Err(if durable { Refusal::Spent } else { Refusal::Unavailable }));
-            return;
-        }
-        if lent > need {
-            fund.purse().put(lent - need);
-        }
-        // A reservation that no one takes puts its money back by itself.
-        let _ = reply.send(Ok(Reservation::new(Arc::clone(fund), need)));
-    }
-
-    fn sync(&mut self) -> bool {
-        let was_up = self.bulletin.up.load(Ordering::Acquire);
-        match self.book.sync() {
-            Ok(()) => {
-                if !was_up {
-                    self.bulletin.up.store(true, Ordering::Release);
-                    self.say("the ledger can be written again");
-                }
-                true
-            }
-            Err(why) => {
-                self.book.drop_pending();
-                self.bulletin.up.store(false, Ordering::Release);
-                if was_up {
-                    self.say(&format!(
-                        "the ledger {} cannot be written ({why}): only local models are asked until it can",
-                        self.book.path().display()
-                    ));
-                }
-                false
-            }
+    /// Takes note of whether the store works, and tells the operator when that changes.
+    fn works(&mut self, result: Result<(), String>) {
+        let was_up = self.bulletin.up.swap(result.is_ok(), Ordering::AcqRel);
+        match result {
+            Ok(()) if !was_up => self.say(&format!("the ledger {} can be written again", self.store.name())),
+            Err(why) if was_up => self.say(&format!(
+                "the ledger {} cannot be written ({why}): what is not at hand is not spent until it can",
+                self.store.name()
+            )),
+            _ => {}
         }
     }
 
@@ -247,11 +195,15 @@ impl Clerk {
         }
     }
 
-    /// Takes back what lies idle, and tries a failed disk again.
+    /// Takes back what lies idle, and tries a store that failed again.
     fn tick(&mut self) {
         if !self.bulletin.up.load(Ordering::Acquire) {
-            self.book.write_open(Timestamp::now());
-            self.commit(Vec::new());
+            let result = self.store.probe(Timestamp::now());
+            let works = result.is_ok();
+            self.works(result);
+            if works {
+                self.commit(Vec::new());
+            }
             return;
         }
         self.take_back(|fund, now| if fund.has_ended(now) { 0 } else { fund.idle_above() });
@@ -259,47 +211,64 @@ impl Clerk {
 
     fn take_back(&mut self, keep: impl Fn(&Fund, Timestamp) -> i64) {
         let now = Timestamp::now();
-        let mut back = Vec::new();
-        for fund in self.funds.iter().filter_map(Weak::upgrade) {
-            let amount = fund.purse().take_above(keep(&fund, now));
-            if amount > 0 {
-                self.book.write(&Entry::Back { key: fund.key().clone(), amount });
-                back.push((fund, amount));
-            }
-        }
         self.funds.retain(|fund| fund.strong_count() > 0);
-        if back.is_empty() {
+        let taken = self.funds.iter().filter_map(Weak::upgrade).filter_map(|fund| {
+            let amount = fund.purse().take_above(keep(&fund, now));
+            (amount > 0).then_some((fund, amount))
+        });
+        let taken: Vec<(Arc<Fund>, i64)> = taken.collect();
+        if taken.is_empty() {
             return;
         }
-        let durable = self.sync();
-        for (fund, amount) in back {
-            if durable {
-                self.balances.lend(fund.key(), -amount);
-                fund.set_unleased(self.balances.of(fund.key()).unleased(fund.limit()));
-            } else {
-                fund.purse().put(amount);
+        let amounts: Vec<_> =
+            taken.iter().map(|(fund, amount)| (fund.key().clone(), fund.limit(), *amount)).collect();
+        match self.store.take_back(&amounts) {
+            Given::Back(unleased) => {
+                taken.iter().zip(unleased).for_each(|((fund, _), unleased)| fund.set_unleased(unleased));
             }
+            Given::Kept => taken.iter().for_each(|(fund, amount)| fund.purse().put(*amount)),
+            Given::Lost => {}
         }
     }
 
-    /// Drops what is older or more than may be kept, once there is enough of it to be worth a new file.
     fn tidy(&mut self) {
-        let now = Timestamp::now();
-        let keep = SignedDuration::try_from(self.keep).ok();
-        let since = keep.and_then(|keep| now.checked_sub(keep).ok()).unwrap_or(Timestamp::UNIX_EPOCH);
-        let stale =
-            || self.book.oldest().is_some_and(|oldest| oldest < since - SignedDuration::from_hours(24));
-        if self.book.size() <= self.at_most && !stale() {
-            return;
-        }
-        let keep = Keep { since, bytes: self.at_most / 4 * 3 };
-        if let Err(why) = self.book.compact(&self.balances, now, &keep) {
-            self.say(&format!("the ledger could not be made smaller: {why}"));
+        if let Err(why) = self.store.tidy(Timestamp::now()) {
+            self.say(&format!("the ledger {} could not be made smaller: {why}", self.store.name()));
         }
     }
 
-    /// Gives back what is at hand, so that nothing is swept at the next start.
+    /// Gives back what is at hand, so that nothing is lost for the budgets.
     fn close(&mut self) {
+        if !self.unsaved.is_empty() {
+            self.commit(Vec::new());
+        }
         self.take_back(|_, _| 0);
     }
+}
+
+/// Gives what a request needs from what came into the purse since it asked; what is not served is given back.
+fn serve_at_hand(fund: Arc<Fund>, ask: Option<Ask>) -> Option<(Arc<Fund>, Option<Ask>)> {
+    let Some(Ask { need, reply }) = ask else { return Some((fund, None)) };
+    if !fund.purse().take(need) {
+        return Some((fund, Some(Ask { need, reply })));
+    }
+    let _ = reply.send(Ok(Reservation::new(fund, need)));
+    None
+}
+
+/// What was lent goes to the one who asked, and the rest into the purse.
+fn hand_out(fund: &Arc<Fund>, ask: Option<Ask>, lent: i64, durable: bool) {
+    fund.answered();
+    let Some(Ask { need, reply }) = ask else { return fund.purse().put(lent) };
+    let covered = lent >= need || fund.purse().take(need - lent);
+    if !covered {
+        fund.purse().put(lent);
+        let _ = reply.send(Err(if durable { Refusal::Spent } else { Refusal::Unavailable }));
+        return;
+    }
+    if lent > need {
+        fund.purse().put(lent - need);
+    }
+    // A reservation that no one takes puts its money back by itself.
+    let _ = reply.send(Ok(Reservation::new(Arc::clone(fund), need)));
 }

@@ -20,6 +20,7 @@ pub struct Fund {
     limit: AtomicI64,
     unleased: AtomicI64,
     asking: AtomicBool,
+    known: AtomicBool,
 }
 
 /// Why nothing could be reserved.
@@ -41,6 +42,7 @@ impl Fund {
             limit: AtomicI64::new(limit.0),
             unleased: AtomicI64::new(0),
             asking: AtomicBool::new(false),
+            known: AtomicBool::new(false),
         }
     }
 
@@ -97,6 +99,11 @@ impl Fund {
     /// Whether more should be asked for in advance; says so once until [`Fund::answered`].
     pub fn wants_more(&self) -> bool {
         self.purse.holds() < self.portion() / 2 && !self.asking.swap(true, Ordering::Relaxed)
+    }
+
+    /// Whether the clerk hears of it for the first time.
+    pub fn becomes_known(&self) -> bool {
+        !self.known.swap(true, Ordering::Relaxed)
     }
 
     /// What was asked for in advance is here, or not to be had.

@@ -4,6 +4,7 @@
 //! - [`fund`], [`purse`]: the part of a budget that this process may spend; one atomic number.
 //! - [`period`]: hours, days and months.
 //! - [`clerk`]: the thread that lends and writes down, many in one sync.
+//! - [`store`]: what it keeps them in; [`embedded`], a file of this process, or [`shared`], a Redis.
 //! - [`book`], [`line`], [`balance`], [`slip`]: the file, its lines, what they add up to, and what a request leaves.
 
 pub mod balance;
@@ -13,9 +14,12 @@ pub mod slip;
 pub mod till;
 
 mod clerk;
+mod embedded;
 mod line;
 mod period;
 mod purse;
+mod shared;
+mod store;
 
 /// The atomics that [`purse`] is made of; its test under every order of steps has others.
 mod atomic {
@@ -34,12 +38,16 @@ use jiff::tz::TimeZone;
 
 pub use book::BookError;
 pub use line::Entry;
+pub use shared::read as read_shared;
 
 use crate::log::Log;
 use balance::Balances;
 use book::{Book, Opened};
 use clerk::{Bulletin, Clerk, Order};
+use embedded::Embedded;
+use shared::Shared;
 use slip::Slip;
+use store::Store;
 use till::Till;
 
 /// How long the end of a process waits for the last sync.
@@ -52,6 +60,8 @@ pub struct Ledger {
     up: Arc<AtomicBool>,
     /// The windows that clients were in when the last process ended.
     before: Balances,
+    /// Whether a store that fails stops only what would have to be lent: others see to it that nothing is overrun.
+    spends_what_is_at_hand: bool,
     tills: DashMap<String, Arc<Till>>,
     rolling: Mutex<()>,
 }
@@ -62,27 +72,45 @@ impl Ledger {
     /// # Errors
     /// A file that cannot be used.
     pub fn open(config: &Config, log: &Log) -> Result<Arc<Self>, BookError> {
-        let State::Embedded(state) = &config.state else { return Ok(Arc::new(Self::without_memory())) };
-        Self::with_clerk(Book::open(&state.path, Timestamp::now())?, state, log, config.log)
+        match &config.state {
+            State::None => Ok(Arc::new(Self::without_memory())),
+            State::Embedded(state) => {
+                let opened = Book::open(&state.path, Timestamp::now())?;
+                Self::in_file(opened, state, log, config.log).map_err(BookError::from)
+            }
+            State::Redis(url) => {
+                let store = Shared::new(url).map_err(BookError::Shared)?;
+                let ledger = Self::with_clerk(Box::new(store), Balances::default(), log, config.log)?;
+                Ok(Arc::new(Self { spends_what_is_at_hand: true, ..ledger }))
+            }
+        }
     }
 
-    fn with_clerk(
+    fn in_file(
         opened: Opened,
         state: &EmbeddedState,
         log: &Log,
         format: LogFormat,
-    ) -> Result<Arc<Self>, BookError> {
+    ) -> std::io::Result<Arc<Self>> {
         for note in &opened.notes {
             log.note(format, note);
         }
+        let before = opened.balances.clone();
+        Self::with_clerk(Box::new(Embedded::new(opened, state)), before, log, format).map(Arc::new)
+    }
+
+    fn with_clerk(
+        store: Box<dyn Store>,
+        before: Balances,
+        log: &Log,
+        format: LogFormat,
+    ) -> std::io::Result<Self> {
         let up = Arc::new(AtomicBool::new(true));
         let (clerk, orders) = channel();
         let bulletin = Bulletin { up: Arc::clone(&up), log: log.clone(), format };
-        let before = opened.balances.clone();
-        let worker = Clerk::new(opened.book, opened.balances, state, orders, bulletin);
-        let started = std::thread::Builder::new().name("ledger".into()).spawn(move || worker.work());
-        started.map_err(|why| BookError::Io { path: state.path.clone(), why })?;
-        Ok(Arc::new(Self { clerk: Some(clerk), up, before, ..Self::without_memory() }))
+        let worker = Clerk::new(store, orders, bulletin);
+        std::thread::Builder::new().name("ledger".into()).spawn(move || worker.work())?;
+        Ok(Self { clerk: Some(clerk), up, before, ..Self::without_memory() })
     }
 
     /// One that forgets everything with the process.
@@ -91,6 +119,7 @@ impl Ledger {
             clerk: None,
             up: Arc::new(AtomicBool::new(true)),
             before: Balances::default(),
+            spends_what_is_at_hand: false,
             tills: DashMap::new(),
             rolling: Mutex::default(),
         }
@@ -104,9 +133,14 @@ impl Ledger {
         till
     }
 
-    /// Whether what is spent can be written down. Without that, paid models are not asked.
+    /// Whether the store works.
     pub fn is_up(&self) -> bool {
         self.up.load(Ordering::Acquire)
+    }
+
+    /// Whether paid models may be asked: what is spent can be written down, or is lent already.
+    pub fn may_spend(&self) -> bool {
+        self.spends_what_is_at_hand || self.is_up()
     }
 
     /// Whether requests are written down at all.

@@ -92,7 +92,7 @@ impl Ledger {
         let opened = Book::open(path, Timestamp::now())?;
         let state =
             EmbeddedState { path: path.to_owned(), keep: Duration::from_secs(86_400), at_most: 1 << 30 };
-        Self::with_clerk(opened, &state, &log(), LogFormat::Text)
+        Ok(Self::in_file(opened, &state, &log(), LogFormat::Text)?)
     }
 }
 
@@ -288,7 +288,7 @@ async fn a_disk_that_fails_stops_spending_until_it_works_again() {
     let mut opened = Book::open(&folder.book(), Timestamp::now()).unwrap();
     opened.book.break_disk(Some(folder.book()));
     let state = EmbeddedState { path: folder.book(), keep: Duration::from_secs(86_400), at_most: 1 << 30 };
-    let ledger = Ledger::with_clerk(opened, &state, &log(), LogFormat::Text).unwrap();
+    let ledger = Ledger::in_file(opened, &state, &log(), LogFormat::Text).unwrap();
     let till = ledger.till(&client("a", 1000, Period::Month), &TimeZone::UTC);
     assert_eq!(reserve(&ledger, &till, 100).await.unwrap_err(), Refusal::Unavailable);
     assert!(!ledger.is_up());
@@ -513,7 +513,8 @@ fn what_accounting_costs_a_request() {
         });
         let each = began.elapsed().as_secs_f64() * 1e6 / f64::from(ROUNDS);
         let mut line = String::new();
-        std::fmt::Write::write_fmt(&mut line, format_args!("{threads} threads: {each:.2} µs a request\n")).unwrap();
+        std::fmt::Write::write_fmt(&mut line, format_args!("{threads} threads: {each:.2} µs a request\n"))
+            .unwrap();
         std::io::stderr().write_all(line.as_bytes()).unwrap();
         assert!(ledger.flush());
     }

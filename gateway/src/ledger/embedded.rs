@@ -1,0 +1,94 @@
+//! A store in a file of this process.
+
+use std::time::Duration;
+
+use gateway_config::EmbeddedState;
+use jiff::{SignedDuration, Timestamp};
+
+use super::balance::{Balance, Balances, Key};
+use super::book::{Book, Keep, Opened};
+use super::line::Entry;
+use super::slip::Slip;
+use super::store::{Given, Lent, Store, Wish};
+
+/// A book, and what its lines add up to.
+pub struct Embedded {
+    book: Book,
+    balances: Balances,
+    keep: Duration,
+    at_most: u64,
+}
+
+impl Embedded {
+    /// Over an open book.
+    pub fn new(opened: Opened, state: &EmbeddedState) -> Self {
+        Self { book: opened.book, balances: opened.balances, keep: state.keep, at_most: state.at_most }
+    }
+
+    fn sync(&mut self) -> Result<(), String> {
+        self.book.sync().map_err(|why| {
+            self.book.drop_pending();
+            why.to_string()
+        })
+    }
+}
+
+impl Store for Embedded {
+    fn commit(&mut self, requests: &[Slip], wishes: &[Wish]) -> Result<Vec<Lent>, String> {
+        let mut undo: Vec<(Key, Balance)> = Vec::new();
+        for slip in requests {
+            if let Some(paid) = &slip.paid {
+                undo.push((paid.key.clone(), self.balances.of(&paid.key)));
+                self.balances.spend(&paid.key, paid.amount);
+            }
+            self.book.write_request(slip);
+        }
+        let mut lent = Vec::with_capacity(wishes.len());
+        for Wish { key, limit, amount } in wishes {
+            let before = self.balances.of(key);
+            let amount = before.unleased(*limit).min(*amount);
+            if amount > 0 {
+                undo.push((key.clone(), before));
+                self.balances.lend(key, amount);
+                self.book.write(&Entry::Lease { key: key.clone(), amount });
+            }
+            lent.push(Lent { amount, unleased: self.balances.of(key).unleased(*limit) });
+        }
+        self.sync().inspect_err(|_| {
+            undo.into_iter().rev().for_each(|(key, before)| self.balances.set(&key, before))
+        })?;
+        Ok(lent)
+    }
+
+    fn take_back(&mut self, amounts: &[(Key, i64, i64)]) -> Given {
+        for (key, _, amount) in amounts {
+            self.book.write(&Entry::Back { key: key.clone(), amount: *amount });
+        }
+        if self.sync().is_err() {
+            return Given::Kept;
+        }
+        amounts.iter().for_each(|(key, _, amount)| self.balances.lend(key, -amount));
+        Given::Back(amounts.iter().map(|(key, limit, _)| self.balances.of(key).unleased(*limit)).collect())
+    }
+
+    fn probe(&mut self, now: Timestamp) -> Result<(), String> {
+        self.book.write_open(now);
+        self.sync()
+    }
+
+    fn tidy(&mut self, now: Timestamp) -> Result<(), String> {
+        let keep = SignedDuration::try_from(self.keep).ok();
+        let since = keep.and_then(|keep| now.checked_sub(keep).ok()).unwrap_or(Timestamp::UNIX_EPOCH);
+        // A day's worth at least, so that not every look makes a new file.
+        let stale = self.book.oldest().is_some_and(|oldest| oldest < since - SignedDuration::from_hours(24));
+        if self.book.size() <= self.at_most && !stale {
+            return Ok(());
+        }
+        let keep = Keep { since, bytes: self.at_most / 4 * 3 };
+        self.book.compact(&self.balances, now, &keep).map_err(|why| why.to_string())
+    }
+
+    fn name(&self) -> String {
+        self.book.path().display().to_string()
+    }
+}

@@ -1,0 +1,231 @@
+//! A store that several gateways share: Redis.
+//!
+//! Each budget is one counter of what is lent out. A gateway spends only what it was lent, so that the sum over all of
+//! them never exceeds the budget, whoever can reach Redis and whoever cannot. What a gateway that is lost had at hand stays
+//! lent for the budget's time.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use gateway_config::Secret;
+use jiff::Timestamp;
+use redis::{Client, Connection, Script};
+
+use super::balance::Key;
+use super::slip::Slip;
+use super::store::{Given, Lent, Store, Wish};
+
+/// For each of connecting, sending and receiving.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// After a failure Redis is left alone for so long: requests that wait for it are told at once.
+const REST: Duration = Duration::from_millis(500);
+/// Budgets are forgotten after this: longer than any lasts.
+const MEMORY: Duration = Duration::from_secs(40 * 86_400);
+/// Requests that are kept, at least.
+const REQUESTS: usize = 1_000_000;
+/// The stream of requests.
+const STREAM: &str = "xietong:requests";
+/// Lua counts in doubles: beyond this, nano-units are not whole any more.
+const MOST: i64 = 1 << 53;
+
+/// Lends up to ARGV[2] out of ARGV[1]. A count goes up with every call: a replica that was left behind shows by a lower one.
+const LEND: &str = "
+local leased = tonumber(redis.call('HGET', KEYS[1], 'leased') or '0')
+local unleased = math.max(0, tonumber(ARGV[1]) - leased)
+local amount = math.min(unleased, tonumber(ARGV[2]))
+if amount > 0 then redis.call('HINCRBY', KEYS[1], 'leased', string.format('%.0f', amount)) end
+local count = redis.call('HINCRBY', KEYS[1], 'count', 1)
+redis.call('EXPIRE', KEYS[1], ARGV[3])
+return {string.format('%.0f', amount), string.format('%.0f', unleased - amount), tostring(count)}";
+
+/// Takes ARGV[2] back.
+const TAKE_BACK: &str = "
+local leased = redis.call('HINCRBY', KEYS[1], 'leased', '-' .. ARGV[2])
+local count = redis.call('HINCRBY', KEYS[1], 'count', 1)
+return {'0', string.format('%.0f', math.max(0, tonumber(ARGV[1]) - leased)), tostring(count)}";
+
+/// Writes requests down, ARGV[2] and what follows, unless this batch was written before.
+const WRITE: &str = "
+if redis.call('SET', KEYS[2], '1', 'NX', 'EX', '3600') then
+  for at = 2, #ARGV do redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[1], '*', 'request', ARGV[at]) end
+end
+return 1";
+
+/// Redis, as one gateway sees it.
+pub struct Shared {
+    client: Client,
+    connection: Option<Connection>,
+    rests_until: Option<Instant>,
+    /// This gateway, for the names of its batches.
+    name: String,
+    batch: u64,
+    /// Requests of the batch under way: a try that failed is made again with the same ones.
+    batched: usize,
+    /// Of the requests that are given, how many an earlier try wrote down before it failed.
+    written: usize,
+    counts: HashMap<Key, i64>,
+}
+
+impl Shared {
+    /// For a URL such as `redis://:PASSWORD@redis:6379/0`. Nothing is connected yet.
+    ///
+    /// # Errors
+    /// A URL that is none, in words without it.
+    pub fn new(url: &Secret) -> Result<Self, String> {
+        let client = Client::open(url.reveal()).map_err(|_| "state.url is no URL of a Redis".to_owned())?;
+        let random = std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), std::process::id());
+        Ok(Self {
+            client,
+            connection: None,
+            rests_until: None,
+            name: format!("{random:016x}"),
+            batch: 0,
+            batched: 0,
+            written: 0,
+            counts: HashMap::new(),
+        })
+    }
+
+    /// Does something with a connection; after a failure there is none for a while.
+    fn with<T>(&mut self, act: impl FnOnce(&mut Connection) -> redis::RedisResult<T>) -> Result<T, String> {
+        if self.rests_until.is_some_and(|until| Instant::now() < until) {
+            return Err("it failed a moment ago".to_owned());
+        }
+        let result = connected(&self.client, &mut self.connection).and_then(act);
+        result.map_err(|why| {
+            self.connection = None;
+            self.rests_until = Some(Instant::now() + REST);
+            // The category alone: a server's words could quote what was sent.
+            why.category().to_owned()
+        })
+    }
+
+    /// Calls a script on a budget's counter.
+    fn count(&mut self, script: &str, key: &Key, limit: i64, amount: i64) -> Result<Lent, String> {
+        let name = format!("xietong:budget:{}:{}", key.period, key.client);
+        let limit = limit.min(MOST);
+        let [amount, unleased, count]: [i64; 3] = self.with(|connection| {
+            let answer: Vec<String> = Script::new(script)
+                .key(name)
+                .arg(limit)
+                .arg(amount.min(MOST))
+                .arg(MEMORY.as_secs())
+                .invoke(connection)?;
+            let numbers: Vec<i64> = answer.iter().filter_map(|text| text.parse().ok()).collect();
+            numbers
+                .try_into()
+                .map_err(|_| redis::RedisError::from((redis::ErrorKind::Client, "an odd answer")))
+        })?;
+        let seen = self.counts.entry(key.clone()).or_default();
+        if count <= *seen {
+            return Err("it knows less than before: a replica that was left behind took over".to_owned());
+        }
+        *seen = count;
+        Ok(Lent { amount, unleased })
+    }
+
+    /// Writes the first requests down: those of a batch that failed before under its name, so that they count once.
+    fn write(&mut self, requests: &[Slip]) -> Result<(), String> {
+        let mut left = &requests[self.written.min(requests.len())..];
+        while !left.is_empty() {
+            if self.batched == 0 {
+                self.batched = left.len().min(256);
+                self.batch += 1;
+            }
+            let (now, later) = left.split_at(self.batched.min(left.len()));
+            let guard = format!("xietong:batch:{}:{}", self.name, self.batch);
+            let json: Vec<String> = now.iter().filter_map(|slip| serde_json::to_string(slip).ok()).collect();
+            self.with(|connection| {
+                let script = Script::new(WRITE);
+                let mut call = script.key(STREAM);
+                call.key(guard).arg(REQUESTS);
+                for line in &json {
+                    call.arg(line);
+                }
+                call.invoke::<i64>(connection)
+            })?;
+            self.batched = 0;
+            self.written += now.len();
+            left = later;
+        }
+        self.written = 0;
+        Ok(())
+    }
+}
+
+/// Reads every request in a Redis, oldest first.
+///
+/// # Errors
+/// In words without the URL.
+pub fn read(url: &str, mut see: impl FnMut(Slip)) -> Result<(), String> {
+    const PAGE: usize = 1000;
+    let failed = |why: redis::RedisError| why.category().to_owned();
+    let client = Client::open(url).map_err(failed)?;
+    let mut connection = client.get_connection_with_timeout(PATIENCE).map_err(failed)?;
+    let mut from = "-".to_owned();
+    loop {
+        let page: Vec<(String, Vec<(String, String)>)> = redis::cmd("XRANGE")
+            .arg(STREAM)
+            .arg(&from)
+            .arg("+")
+            .arg("COUNT")
+            .arg(PAGE)
+            .query(&mut connection)
+            .map_err(failed)?;
+        let Some((last, _)) = page.last() else { return Ok(()) };
+        // After the last one; `(` leaves it out.
+        from = format!("({last}");
+        for (_, json) in page.iter().flat_map(|(_, fields)| fields) {
+            // What a newer version wrote is passed over.
+            if let Ok(slip) = serde_json::from_str(json) {
+                see(slip);
+            }
+        }
+    }
+}
+
+fn connected<'a>(
+    client: &Client,
+    connection: &'a mut Option<Connection>,
+) -> redis::RedisResult<&'a mut Connection> {
+    if connection.is_none() {
+        let fresh = client.get_connection_with_timeout(PATIENCE)?;
+        fresh.set_read_timeout(Some(PATIENCE))?;
+        fresh.set_write_timeout(Some(PATIENCE))?;
+        *connection = Some(fresh);
+    }
+    connection.as_mut().ok_or_else(|| redis::RedisError::from((redis::ErrorKind::Client, "no connection")))
+}
+
+impl Store for Shared {
+    fn commit(&mut self, requests: &[Slip], wishes: &[Wish]) -> Result<Vec<Lent>, String> {
+        // Money first: requests wait for it. If the rest fails, what was lent is not handed out and stays lent.
+        let lent = wishes.iter().map(|wish| self.count(LEND, &wish.key, wish.limit, wish.amount));
+        let lent = lent.collect::<Result<Vec<_>, _>>()?;
+        self.write(requests)?;
+        Ok(lent)
+    }
+
+    fn take_back(&mut self, amounts: &[(Key, i64, i64)]) -> Given {
+        let mut left = Vec::with_capacity(amounts.len());
+        for (key, limit, amount) in amounts {
+            match self.count(TAKE_BACK, key, *limit, *amount) {
+                Ok(lent) => left.push(lent.unleased),
+                Err(_) => return Given::Lost,
+            }
+        }
+        Given::Back(left)
+    }
+
+    fn probe(&mut self, _: Timestamp) -> Result<(), String> {
+        self.with(|connection| redis::cmd("PING").query::<String>(connection).map(drop))
+    }
+
+    fn tidy(&mut self, _: Timestamp) -> Result<(), String> {
+        Ok(())
+    }
+
+    fn name(&self) -> String {
+        "in Redis".to_owned()
+    }
+}

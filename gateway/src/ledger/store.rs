@@ -1,0 +1,65 @@
+//! Where the clerk keeps things: what a store must promise, whatever it is made of.
+
+use jiff::Timestamp;
+
+use super::balance::Key;
+use super::slip::Slip;
+
+/// A part of a budget that is asked for.
+#[derive(Debug, Clone)]
+pub struct Wish {
+    /// Whose.
+    pub key: Key,
+    /// The whole budget, in nano-units.
+    pub limit: i64,
+    /// How much, in nano-units; less is given where less is left.
+    pub amount: i64,
+}
+
+/// What a budget gave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Lent {
+    /// In nano-units.
+    pub amount: i64,
+    /// What is left to be lent.
+    pub unleased: i64,
+}
+
+/// What became of money that was given back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Given {
+    /// It is back; this is what is left to be lent, of each budget.
+    Back(Vec<i64>),
+    /// It is not, and stays at hand.
+    Kept,
+    /// Nobody knows: it must not be spent, and is lost for the budget's time.
+    Lost,
+}
+
+/// Budgets and records that outlive the process.
+pub trait Store: Send {
+    /// Makes requests durable and lends parts of budgets, one for each wish. Only what is durable when this returns may be
+    /// handed out. What fails may be given again: the same requests are never counted twice.
+    ///
+    /// # Errors
+    /// In words for the operator; then nothing was lent that could be spent.
+    fn commit(&mut self, requests: &[Slip], wishes: &[Wish]) -> Result<Vec<Lent>, String>;
+
+    /// Takes money back.
+    fn take_back(&mut self, amounts: &[(Key, i64, i64)]) -> Given;
+
+    /// Tries whether it works again.
+    ///
+    /// # Errors
+    /// In words for the operator.
+    fn probe(&mut self, now: Timestamp) -> Result<(), String>;
+
+    /// Drops what is older or more than may be kept, from time to time.
+    ///
+    /// # Errors
+    /// In words for the operator; then all is kept.
+    fn tidy(&mut self, now: Timestamp) -> Result<(), String>;
+
+    /// What it is called in notes.
+    fn name(&self) -> String;
+}
