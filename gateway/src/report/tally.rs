@@ -213,3 +213,54 @@ impl ModelSums {
 pub fn shown(name: &str) -> &str {
     if name == NONE { "(none)" } else { name }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A request as a ledger has it.
+    fn slip(json: Value) -> Slip {
+        let mut whole = json!({
+            "time": "2026-11-24T23:30:00Z", "id": "r", "client": "a", "route": "auto", "model": "large", "top": "large",
+            "call": "chat", "attempts": [], "currency": "CNY", "total": 1.0, "status": 200, "outcome": "complete",
+        });
+        for (key, value) in json.as_object().unwrap() {
+            whole[key] = value.clone();
+        }
+        serde_json::from_value(whole).unwrap()
+    }
+
+    #[test]
+    fn sums_are_those_of_the_requests() {
+        let attempt = |model: &str, cost: Value, wasted: Value| json!({ "model": model, "result": "ok", "input": 10, "cached": 5, "output": 4, "cost": cost, "wasted": wasted });
+        let (ok, zone) = (Value::Null, jiff::tz::TimeZoneDatabase::bundled().get("Asia/Shanghai").unwrap());
+        let mut tally = Tally::default();
+        let small = attempt("small", json!(100), ok.clone());
+        tally.add(
+            &slip(json!({ "attempts": [small], "answered_by": 0, "baseline": 1000, "model": "small" })),
+            &zone,
+        );
+        let both =
+            json!([attempt("small", json!(70), json!("retried")), attempt("large", json!(900), ok.clone())]);
+        tally
+            .add(&slip(json!({ "attempts": both, "answered_by": 1, "baseline": 900, "client": "b" })), &zone);
+        let left = attempt("small", json!(30), json!("abandoned"));
+        tally.add(&slip(json!({ "attempts": [left], "outcome": "abandoned" })), &zone);
+        tally.add(
+            &slip(json!({ "attempts": [attempt("free", ok.clone(), ok)], "answered_by": 0, "route": "-" })),
+            &zone,
+        );
+        let all = &tally.all;
+        assert_eq!((all.requests, all.cost, all.unpriced), (4, 1100, 1));
+        assert_eq!((all.compared, all.compared_cost, all.baseline), (2, 1070, 1900));
+        assert_eq!((all.saved(), all.below_top, all.escalated), (Money(830), 2, 1));
+        assert_eq!((all.wasted["retried"], all.wasted["abandoned"]), (70, 30));
+        assert_eq!(all.outcomes["abandoned"], 1);
+        assert_eq!((tally.clients["a"].requests, tally.clients["b"].cost), (3, 970));
+        assert_eq!(tally.models["small"].attempts, 3);
+        assert_eq!((tally.models["large"].prompt, tally.models["large"].cached), (15, 5));
+        // In Beijing it is the next day.
+        assert_eq!(tally.days.keys().collect::<Vec<_>>(), ["2026-11-25"]);
+        assert_eq!(tally.json()["total"]["saved"], 0.00000083);
+    }
+}
