@@ -323,10 +323,10 @@ impl Account {
 
     /// The answer broke off after its first byte. Its own attempt brought the client something, so it is not waste.
     pub fn broke_off(&mut self, setback: &Setback) {
-        // What the client got is less than what is charged for it.
-        self.before = Some(self.usage());
-        let usage = self.early();
-        self.end_attempt(setback.word(), usage, usage, None);
+        // What was seen of it is less than what is charged for it.
+        let seen = self.usage();
+        self.before = Some(seen);
+        self.end_attempt(setback.word(), seen, self.early(), None);
         self.note_detail(setback);
     }
 
@@ -340,8 +340,7 @@ impl Account {
 
     /// The attempt under way is given up for what it says, not for how it does; what it said so far may be billed.
     pub fn set_aside(&mut self, word: &'static str) {
-        let usage = self.early();
-        self.end_attempt(word, usage, usage, Some(Waste::Retried));
+        self.end_attempt(word, self.usage(), self.early(), Some(Waste::Retried));
     }
 
     /// The cost of all attempts so far; `None` when one has no known price.

@@ -26,7 +26,6 @@ mod curfew;
 mod dispatch;
 mod error;
 mod gateway;
-#[allow(dead_code, reason = "the book is written; what reads it back is used by its tests alone so far")]
 mod ledger;
 mod limits;
 mod log;

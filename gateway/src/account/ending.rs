@@ -59,7 +59,8 @@ impl Account {
         let busy = turn.map_or_else(|| began.elapsed(), |turn| turn.end(whole));
         let Some(attempt) = self.record.attempts.last_mut() else { return };
         attempt.result = result;
-        attempt.usage = usage;
+        // Paid for by estimate is known by estimate, even where part of it was reported.
+        attempt.usage = Usage { estimated: usage.estimated || charged.estimated, ..usage };
         attempt.busy = busy;
         attempt.wasted = wasted;
         attempt.cost = charge::cost(&attempt.model, &charged, busy, at);
@@ -109,8 +110,11 @@ impl Drop for Account {
     fn drop(&mut self) {
         if !self.closed {
             // What was said before the client left is what the provider bills, as far as we can know.
-            let usage = if self.record.answered_by.is_some() { self.early() } else { self.unknown() };
-            self.end_attempt("abandoned", usage, usage, Some(Waste::Abandoned));
+            let (seen, charged) = match self.record.answered_by {
+                Some(_) => (self.usage(), self.early()),
+                None => (self.unknown(), self.unknown()),
+            };
+            self.end_attempt("abandoned", seen, charged, Some(Waste::Abandoned));
             // Whoever is still here at the curfew did not leave: it is we who do.
             let outcome = match (self.books.curfew.has_fallen(), self.record.answered_by) {
                 (false, _) => Outcome::Abandoned,

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use gateway_config::{Budget, Client, Config, Model, Period, Provider, Route};
+use jiff::Timestamp;
 use router_policies::cost::{Rates, Tariff};
 use router_policies::{Currency, Price};
 
@@ -33,12 +34,12 @@ pub fn run(args: &Args) -> Result<(), Failure> {
         };
         Failure::configuration(format!("{count} in {}\n{problems}", file.display()))
     })?;
-    let text = understood(&config);
+    let text = understood(&config, Timestamp::now());
     std::io::Write::write_all(&mut std::io::stdout(), text.as_bytes()).map_err(Failure::other)
 }
 
 /// What a configuration means, as short tables.
-fn understood(config: &Config) -> String {
+fn understood(config: &Config, now: Timestamp) -> String {
     let source = config.source.as_ref().map(|file| file.display().to_string());
     let mut text = match source {
         Some(file) => format!("{file} is right.\n"),
@@ -46,7 +47,7 @@ fn understood(config: &Config) -> String {
     };
     text.push_str(&format!("\ndata port {}, admin port {}\n", config.listen, config.admin));
     let currency = config.currency;
-    section(&mut text, "models", config.models.iter().map(|one| model(one, currency)).collect());
+    section(&mut text, "models", config.models.iter().map(|one| model(one, currency, now)).collect());
     section(&mut text, "routes", config.routes.iter().map(|one| route(one)).collect());
     let clients = config.clients.iter().map(|one| client(one, currency)).collect::<Vec<_>>();
     match clients.is_empty() {
@@ -75,7 +76,7 @@ fn section(text: &mut String, heading: &str, rows: Vec<Vec<String>>) {
     }
 }
 
-fn model(model: &Model, currency: Currency) -> Vec<String> {
+fn model(model: &Model, currency: Currency, now: Timestamp) -> Vec<String> {
     let reached = match &model.provider {
         Provider::Embedded(embedded) => format!("in this process, {}", embedded.weights.display()),
         Provider::Remote(remote) => {
@@ -89,27 +90,27 @@ fn model(model: &Model, currency: Currency) -> Vec<String> {
         model.name.clone(),
         reached,
         place.to_owned(),
-        price(model.price.as_ref(), currency),
+        price(model.price.as_ref(), currency, now),
         provenance(model),
     ]
 }
 
-/// The price now, and whether it is another at other times or for longer prompts.
-fn price(tariff: Option<&Tariff>, currency: Currency) -> String {
-    let Some(price) = tariff.and_then(|tariff| tariff.at(jiff::Timestamp::now())) else {
+/// The price at this moment, and whether it is another at other times or for longer prompts.
+fn price(tariff: Option<&Tariff>, currency: Currency, now: Timestamp) -> String {
+    let Some(price) = tariff.and_then(|tariff| tariff.at(now)) else {
         return "cost unknown".to_owned();
     };
     let varies = tariff.is_some_and(|tariff| match tariff.terms() {
         [only] => !only.windows.is_empty(),
         _ => true,
     });
-    let now = if varies { " now" } else { "" };
+    let moment = if varies { " now" } else { "" };
     match price {
-        Price::Hour(hour) => format!("{hour} {currency} an hour{now}"),
+        Price::Hour(hour) => format!("{hour} {currency} an hour{moment}"),
         Price::Tokens(tiers) => {
             let Rates { input, cached_input, output, .. } = tiers.base;
             let longer = if tiers.higher.is_empty() { "" } else { ", more for long prompts" };
-            format!("{input} / {cached_input} / {output} {currency}{now}{longer}")
+            format!("{input} / {cached_input} / {output} {currency}{moment}{longer}")
         }
     }
 }
@@ -157,11 +158,14 @@ mod tests {
         let example = include_str!("../../../config/xietong.example.yaml");
         let env = |name: &str| name.ends_with("KEY").then(|| "0123456789abcdef0123".to_owned());
         let config = gateway_config::from_str(example, None, &env).unwrap();
-        let text = understood(&config);
+        // A Tuesday morning in Beijing, within the example's dearer hours; and an hour when they are over.
+        let text = understood(&config, "2026-11-24T02:00:00Z".parse().unwrap());
+        let later = understood(&config, "2026-11-24T11:00:00Z".parse().unwrap());
+        assert!(later.contains("1 / 0.02 / 4 CNY now, more for long prompts"), "{later}");
         for part in [
             "data port 127.0.0.1:8080, admin port 127.0.0.1:9464",
             "deepseek-flash at https://api.deepseek.com/v1",
-            " CNY now, more for long prompts",
+            "2 / 0.04 / 8 CNY now",
             "2.4 CNY an hour",
             "DeepSeek, self-developed, MIT, CN",
             "small → middle → large",

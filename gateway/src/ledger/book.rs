@@ -18,10 +18,6 @@ use super::line::{self, Entry};
 use super::slip::Slip;
 
 use reading::{Replay, each_line};
-#[allow(
-    unused_imports,
-    reason = "the book is written; what reads it back is used by its tests alone so far"
-)]
 pub use reading::{read, salvage};
 
 /// Why a ledger cannot be used.

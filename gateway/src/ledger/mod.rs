@@ -154,6 +154,7 @@ impl Ledger {
     }
 
     /// Waits until everything so far is durable; `false` where it could not be made so.
+    #[cfg_attr(not(test), expect(dead_code, reason = "tests wait for the disk by it"))]
     pub fn flush(&self) -> bool {
         let (done, wait) = sync_channel(1);
         self.clerk.is_none()

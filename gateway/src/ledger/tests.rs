@@ -340,86 +340,122 @@ proptest! {
 }
 
 async fn follow(steps: Vec<Step>) -> Result<(), TestCaseError> {
-    const LIMIT: i64 = 1000;
-    let folder = Folder::new();
-    let clients = ["a", "b"].map(|name| client(name, LIMIT, Period::Month));
-    let mut ledger = Ledger::at(&folder.book()).unwrap();
-    let mut held: Vec<(usize, Reservation)> = Vec::new();
-    let (mut spent, mut reserved, mut crashed) = ([0i64; 2], [0i64; 2], false);
+    let mut run = Run::new();
     for step in steps {
         match step {
-            Step::Reserve(who, amount) => {
-                let till = ledger.till(&clients[who], &TimeZone::UTC);
-                let fits = spent[who] + reserved[who] + amount <= LIMIT;
-                match till.reserve(&ledger, Money(amount)).await {
-                    Ok(reservation) => {
-                        prop_assert!(fits, "{amount} for {who} beside {spent:?} and {reserved:?}");
-                        held.push((who, reservation.unwrap()));
-                        reserved[who] += amount;
-                    }
-                    Err(refusal) => {
-                        prop_assert_eq!(refusal, Refusal::Spent);
-                        prop_assert!(
-                            !fits || crashed,
-                            "{amount} for {who} beside {spent:?} and {reserved:?}"
-                        );
-                    }
-                }
+            Step::Reserve(who, amount) => run.reserve(who, amount).await?,
+            Step::Settle(at, share) if !run.held.is_empty() => run.settle(at, share),
+            Step::Drop(at) if !run.held.is_empty() => {
+                let (who, reservation) = run.take(at);
+                run.reserved[who] -= reservation.amount().0;
             }
-            Step::Settle(at, share) if !held.is_empty() => {
-                let (who, reservation) = held.remove(at % held.len());
-                let amount = reservation.amount().0;
-                let cost = (amount as f64 * share) as i64;
-                ledger.record(slip(Some(reservation.settle(Money(cost)))));
-                reserved[who] -= amount;
-                spent[who] += cost;
-            }
-            Step::Drop(at) if !held.is_empty() => {
-                let (who, reservation) = held.remove(at % held.len());
-                reserved[who] -= reservation.amount().0;
-                drop(reservation);
-            }
-            Step::Restart => {
-                held.clear();
-                reserved = [0; 2];
-                ledger.stop();
-                drop(ledger);
-                ledger = Ledger::at(&folder.book()).unwrap();
-            }
-            Step::Crash => {
-                prop_assert!(ledger.flush());
-                // The file as it is at this instant, in a place of its own: what a dead process leaves.
-                let left = std::fs::read(folder.book()).unwrap();
-                held.clear();
-                ledger.stop();
-                drop(ledger);
-                std::fs::write(folder.book(), left).unwrap();
-                crashed = true;
-                reserved = [0; 2];
-                ledger = Ledger::at(&folder.book()).unwrap();
-            }
+            Step::Restart => run.restart(false),
+            Step::Crash => run.restart(true),
             Step::Settle(..) | Step::Drop(_) => {}
         }
     }
-    drop(held);
-    ledger.stop();
-    drop(ledger);
-    let mut booked = HashMap::<String, i64>::new();
-    book::read(&folder.book(), |entry| {
-        if let Entry::Request(slip) = entry
-            && let Some(paid) = slip.paid
-        {
-            *booked.entry(paid.key.client.to_string()).or_default() += paid.amount;
+    run.end()
+}
+
+const LIMIT: i64 = 1000;
+const NAMES: [&str; 2] = ["a", "b"];
+
+/// A ledger, and the model that it must agree with.
+struct Run {
+    folder: Folder,
+    clients: [Client; 2],
+    ledger: Option<Arc<Ledger>>,
+    held: Vec<(usize, Reservation)>,
+    spent: [i64; 2],
+    reserved: [i64; 2],
+    crashed: bool,
+}
+
+impl Run {
+    fn new() -> Self {
+        let folder = Folder::new();
+        let clients = NAMES.map(|name| client(name, LIMIT, Period::Month));
+        let ledger = Some(Ledger::at(&folder.book()).unwrap());
+        Self { folder, clients, ledger, held: Vec::new(), spent: [0; 2], reserved: [0; 2], crashed: false }
+    }
+
+    fn ledger(&self) -> &Arc<Ledger> {
+        self.ledger.as_ref().unwrap()
+    }
+
+    async fn reserve(&mut self, who: usize, amount: i64) -> Result<(), TestCaseError> {
+        let till = self.ledger().till(&self.clients[who], &TimeZone::UTC);
+        let fits = self.spent[who] + self.reserved[who] + amount <= LIMIT;
+        let state = format!("{amount} for {who} beside {:?} and {:?}", self.spent, self.reserved);
+        match till.reserve(self.ledger(), Money(amount)).await {
+            Ok(reservation) => {
+                prop_assert!(fits, "{state}");
+                self.held.push((who, reservation.unwrap()));
+                self.reserved[who] += amount;
+            }
+            Err(refusal) => {
+                prop_assert_eq!(refusal, Refusal::Spent);
+                prop_assert!(!fits || self.crashed, "{state}");
+            }
         }
-    })
-    .unwrap();
-    for (who, name) in ["a", "b"].into_iter().enumerate() {
-        prop_assert_eq!(booked.get(name).copied().unwrap_or(0), spent[who]);
+        Ok(())
     }
-    for balance in balances(&folder.book()).values() {
-        prop_assert!(balance.spent <= LIMIT && balance.leased <= LIMIT, "{balance:?}");
+
+    fn take(&mut self, at: usize) -> (usize, Reservation) {
+        self.held.remove(at % self.held.len())
     }
-    Ok(())
+
+    fn settle(&mut self, at: usize, share: f64) {
+        let (who, reservation) = self.take(at);
+        let amount = reservation.amount().0;
+        let cost = (amount as f64 * share) as i64;
+        self.ledger().record(slip(Some(reservation.settle(Money(cost)))));
+        self.reserved[who] -= amount;
+        self.spent[who] += cost;
+    }
+
+    /// Ends the ledger and begins anew; after a crash with the file as it was at that instant, which is what a dead
+    /// process leaves.
+    fn restart(&mut self, crash: bool) {
+        let left = crash.then(|| {
+            assert!(self.ledger().flush());
+            std::fs::read(self.folder.book()).unwrap()
+        });
+        self.stop();
+        if let Some(left) = left {
+            std::fs::write(self.folder.book(), left).unwrap();
+        }
+        self.crashed |= crash;
+        self.reserved = [0; 2];
+        self.ledger = Some(Ledger::at(&self.folder.book()).unwrap());
+    }
+
+    fn stop(&mut self) {
+        self.held.clear();
+        if let Some(ledger) = self.ledger.take() {
+            ledger.stop();
+        }
+    }
+
+    fn end(mut self) -> Result<(), TestCaseError> {
+        self.stop();
+        let mut booked = HashMap::<String, i64>::new();
+        book::read(&self.folder.book(), |entry| {
+            if let Entry::Request(slip) = entry
+                && let Some(paid) = slip.paid
+            {
+                *booked.entry(paid.key.client.to_string()).or_default() += paid.amount;
+            }
+        })
+        .unwrap();
+        for (who, name) in NAMES.into_iter().enumerate() {
+            prop_assert_eq!(booked.get(name).copied().unwrap_or(0), self.spent[who]);
+        }
+        for balance in balances(&self.folder.book()).values() {
+            prop_assert!(balance.spent <= LIMIT && balance.leased <= LIMIT, "{balance:?}");
+        }
+        Ok(())
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
