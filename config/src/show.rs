@@ -6,7 +6,7 @@ use router_policies::Money;
 use url::Url;
 
 use crate::show_price;
-use crate::written::{write_size, write_span};
+use crate::written::{Span, write_size};
 use crate::{
     Accepts, Budget, Client, Config, DialectKind, Embedded, Endpoint, Fallback, LogFormat, Model, Period,
     Provenance, Provider, Remote, Resume, Route, State, WholeAs,
@@ -33,15 +33,15 @@ pub fn redacted(config: &Config) -> Value {
             "limits",
             json!({
                 "body": write_size(limits.body as u64),
-                "head": write_span(limits.head),
-                "body_time": write_span(limits.body_time),
-                "heartbeat": write_span(limits.heartbeat),
+                "head": Span(limits.head),
+                "body_time": Span(limits.body_time),
+                "heartbeat": Span(limits.heartbeat),
                 "connections": limits.connections,
             }),
         ),
         ("proxy", json!(config.proxy.as_ref().and_then(|proxy| without_password(proxy.reveal())))),
         ("state", state(&config.state)),
-        ("grace", json!(write_span(config.grace))),
+        ("grace", json!(Span(config.grace))),
     ])
 }
 
@@ -69,7 +69,7 @@ fn state(state: &State) -> Value {
         State::Embedded(state) => json!({
             "kind": "embedded",
             "path": state.path,
-            "keep": write_span(state.keep),
+            "keep": Span(state.keep),
             "at_most": write_size(state.at_most),
         }),
     }
@@ -89,10 +89,10 @@ fn model(model: &Model) -> Value {
         (
             "timeouts",
             json!({
-                "connect": write_span(timeouts.connect),
-                "first_token": write_span(timeouts.first_token),
-                "idle": write_span(timeouts.idle),
-                "total": write_span(timeouts.total),
+                "connect": Span(timeouts.connect),
+                "first_token": Span(timeouts.first_token),
+                "idle": Span(timeouts.idle),
+                "total": Span(timeouts.total),
             }),
         ),
         ("whole_as", json!(if model.whole_as == WholeAs::Pass { "pass" } else { "stream" })),

@@ -6,12 +6,11 @@
 const KEYS: [&str; 3] = ["speaks", "calibration", "targets"];
 
 /// Words, with the last key of the path that they stand at.
-const WORDS: [(&str, &str); 8] = [
+const WORDS: [(&str, &str); 7] = [
     ("provider", "anthropic"),
     ("provider", "azure"),
     ("provider", "gemini"),
     ("kind", "utility"),
-    ("kind", "cascade"),
     ("kind", "budget"),
     ("kind", "explore"),
     ("kind", "rules"),

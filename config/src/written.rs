@@ -5,64 +5,12 @@
 
 use std::net::SocketAddr;
 use std::str::FromStr;
-use std::time::Duration;
 
 use router_policies::Currency;
+pub(crate) use router_policies::span::Span;
 
 use crate::Secret;
 use crate::price::{Day, DayOff, DayRange, HourRange, ZoneName};
-
-/// A length of time: whole or decimal numbers with units, such as `250ms`, `10s`, `1m30s`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Span(pub(crate) Duration);
-
-impl FromStr for Span {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || {
-            "write a duration as a number with its unit (ms, s, m, h or d), such as `250ms` or `10s`"
-                .to_owned()
-        };
-        let mut rest = text.trim();
-        let mut seconds = 0.0;
-        if rest.is_empty() {
-            return Err(wrong());
-        }
-        while !rest.is_empty() {
-            let (number, unit);
-            (number, rest) = split(rest, |c| c.is_ascii_digit() || c == '.');
-            (unit, rest) = split(rest, |c| c.is_ascii_alphabetic());
-            let scale = match unit {
-                "ms" => 0.001,
-                "s" => 1.0,
-                "m" => 60.0,
-                "h" => 3600.0,
-                "d" => 86_400.0,
-                _ => return Err(wrong()),
-            };
-            seconds += number.parse::<f64>().map_err(|_| wrong())? * scale;
-        }
-        match Duration::try_from_secs_f64(seconds) {
-            // Milliseconds are the finest unit; rounding keeps `0.1s` from becoming 100.000001 ms.
-            Ok(time) if time <= Duration::from_secs(366 * 86_400) => {
-                Ok(Self(Duration::from_millis((time.as_secs_f64() * 1000.0).round() as u64)))
-            }
-            _ => Err("a duration is at most 366 days".to_owned()),
-        }
-    }
-}
-
-/// Writes a duration so that [`Span`] reads it back: `250ms`, `90s`, `10m`.
-pub(crate) fn write_span(time: Duration) -> String {
-    let millis = time.as_millis();
-    match () {
-        () if millis == 0 => "0s".to_owned(),
-        () if millis.is_multiple_of(60_000) => format!("{}m", millis / 60_000),
-        () if millis.is_multiple_of(1000) => format!("{}s", millis / 1000),
-        () => format!("{millis}ms"),
-    }
-}
 
 /// A number of bytes: `512B`, `64KiB`, `32MiB`, `1GiB`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -186,6 +134,7 @@ macro_rules! written {
         /// What is wrong with a text of this form; `None` when nothing is, or the form is not one of ours.
         pub(crate) fn fault(format: &str, text: &str) -> Option<String> {
             match format {
+                "duration" => text.parse::<Span>().err(),
                 $($format => text.parse::<$type>().err(),)+
                 _ => None,
             }
@@ -198,7 +147,6 @@ pub(crate) const SECRET: &str = "secret";
 
 // A variable may stand for the whole or a part of a text, so patterns let `${` pass.
 written! {
-    Span, "duration", Some(r"\$\{|^\s*([0-9.]+(ms|s|m|h|d))+\s*$"), ["250ms", "10s", "5m"];
     Size, "size", Some(r"\$\{|^\s*[0-9]+\s*(B|KiB|MiB|GiB)\s*$"), ["64KiB", "32MiB"];
     Address, "address", Some(r"\$\{|:[0-9]+\s*$"), ["127.0.0.1:8080"];
     CurrencyCode, "currency", Some(r"\$\{|^\s*[A-Z]{3}\s*$"), ["CNY", "USD"];
@@ -213,26 +161,6 @@ written! {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn reads_durations() {
-        let check = |text: &str, millis: Option<u64>| {
-            let got = text.parse::<Span>().ok().map(|span| span.0);
-            assert_eq!(got, millis.map(Duration::from_millis), "{text}");
-        };
-        check("250ms", Some(250));
-        check(" 10s ", Some(10_000));
-        check("1.5s", Some(1_500));
-        check("0.1s", Some(100));
-        check("1m30s", Some(90_000));
-        check("10m", Some(600_000));
-        check("0s", Some(0));
-        for wrong in
-            ["", "10", "s", "10 s", "10x", "-1s", "1e3s", "1..2s", "400d", "9999999999999999999999d", "∞"]
-        {
-            check(wrong, None);
-        }
-    }
 
     #[test]
     fn reads_sizes() {
@@ -265,9 +193,7 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn durations_and_sizes_read_back_what_was_written(millis in 0u64..30_000_000_000, bytes: u64) {
-            let time = Duration::from_millis(millis);
-            proptest::prop_assert_eq!(write_span(time).parse::<Span>(), Ok(Span(time)));
+        fn sizes_read_back_what_was_written(bytes: u64) {
             proptest::prop_assert_eq!(write_size(bytes).parse::<Size>(), Ok(Size(bytes)));
         }
 

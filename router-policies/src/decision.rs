@@ -1,28 +1,62 @@
 //! Everything a policy may say.
 
+use std::time::Duration;
+
+use crate::guard::Guard;
+
 /// A position in a route's ladder; 0 is the smallest model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Rung(pub usize);
 
 /// A way for the models of a ladder to share one answer. Dispatch and simulation match it exhaustively.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Plan {
     /// One model is asked; if it fails, the route's fallback names the next.
     Ask(Rung),
+    /// A model starts, and a guard may hand over to a larger one before the client has seen a byte.
+    Cascade {
+        /// Who starts.
+        from: Rung,
+        /// Who answers where the guard finds that the first should not.
+        to: Rung,
+        /// What the first answer must stand.
+        guard: Guard,
+    },
+    /// A second model is asked as well where the first keeps silent; the first to speak answers.
+    Hedge {
+        /// Who is asked.
+        first: Rung,
+        /// Who is asked as well.
+        second: Rung,
+        /// After how long a silence.
+        silence: Duration,
+    },
 }
 
 impl Plan {
     /// The rung that is asked first.
     pub fn first(self) -> Rung {
         match self {
-            Self::Ask(rung) => rung,
+            Self::Ask(rung) | Self::Cascade { from: rung, .. } | Self::Hedge { first: rung, .. } => rung,
         }
+    }
+
+    /// The rungs that are asked beside the first, as the plan has it.
+    pub fn others(self) -> impl Iterator<Item = Rung> {
+        let others = match self {
+            Self::Ask(_) => [None, None],
+            Self::Cascade { to, guard, .. } => [Some(to), guard.agree.and_then(|agree| agree.rung)],
+            Self::Hedge { second, .. } => [Some(second), None],
+        };
+        others.into_iter().flatten()
     }
 
     /// The word for this plan in headers and metrics.
     pub fn word(self) -> &'static str {
         match self {
             Self::Ask(_) => "ask",
+            Self::Cascade { .. } => "cascade",
+            Self::Hedge { .. } => "hedge",
         }
     }
 }
@@ -53,7 +87,7 @@ impl Reason {
 }
 
 /// What a policy answers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Decision {
     /// What to do.
     pub plan: Plan,

@@ -20,17 +20,22 @@
 //! - [`scorers`]: features to prospects; one file a scorer.
 //! - [`recent`]: which score parts a share of recent traffic from the rest.
 //! - [`query`]: everything a policy may know.
+//! - [`guard`]: when an answer under way will not do.
+//! - [`answers`]: whether two answers come to the same.
 //! - [`decision`]: everything a policy may say.
 //! - [`policies`]: one file a policy. A policy is its configuration.
 //! - [`simulate`]: recorded requests and another policy to what it would have cost.
+//! - [`span`]: a length of time as people write it.
 //! - [`cost`]: prices, token counts and money in whole nano-units.
 
+pub mod answers;
 pub mod calibrate;
 pub mod certify;
 pub mod cost;
 pub mod decision;
 pub mod evaluate;
 pub mod features;
+pub mod guard;
 pub mod numbers;
 pub mod policies;
 pub mod prospects;
@@ -39,6 +44,7 @@ pub mod recent;
 pub mod ridge;
 pub mod scorers;
 pub mod simulate;
+pub mod span;
 pub mod squares;
 pub mod stem;
 

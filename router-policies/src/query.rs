@@ -48,6 +48,16 @@ impl Query<'_> {
         }
     }
 
+    /// The next larger rung that can serve the request.
+    pub fn next_able(&self, from: Rung) -> Option<Rung> {
+        (from.0 + 1..self.ladder.len()).find(|&at| self.ladder[at].able).map(Rung)
+    }
+
+    /// The rung of a model.
+    pub fn rung_of(&self, model: &str) -> Option<Rung> {
+        self.ladder.iter().position(|rung| rung.model == model).map(Rung)
+    }
+
     /// The nearest rung that can serve the request: `wanted` itself, else upward, else downward. `None` when no
     /// rung can.
     pub fn nearest_able(&self, wanted: Rung) -> Option<Rung> {

@@ -83,9 +83,12 @@ impl<'a> Trial<'a> {
         if let Some(share) = self.policy.share() {
             self.recent.note(gain, top, share);
         }
-        #[allow(clippy::infallible_destructuring_match, reason = "a new plan must be met here")]
         let answers = match decision.plan {
             Plan::Ask(rung) => rung,
+            // What the guard would have found in the answer, and whether the model would have kept silent, was not
+            // observed: the first rung is taken to answer.
+            Plan::Cascade { from, .. } => from,
+            Plan::Hedge { first, .. } => first,
         };
         let step = self.ladder.get(answers.0)?;
         let cost =

@@ -113,7 +113,7 @@ fn policy(written: Option<serde_json::Value>, ladder: &[&str], path: &str, repor
     };
     if ladder.len() >= 2 {
         for (field, fault) in policy.faults(ladder) {
-            report.fault(&key_path(&at, field), fault);
+            report.fault(&key_path(&at, &field), fault);
         }
     }
     policy

@@ -7,7 +7,7 @@ mod lexicon;
 mod options;
 mod readable;
 mod sample;
-mod tokens;
+pub(crate) mod tokens;
 mod wrapper;
 
 use std::borrow::Cow;

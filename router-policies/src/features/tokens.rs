@@ -85,7 +85,7 @@ fn kind_of(c: char) -> Kind {
 }
 
 /// Whether a character is of a script that is written without spaces between words.
-pub(super) fn is_ideograph(c: char) -> bool {
+pub(crate) fn is_ideograph(c: char) -> bool {
     matches!(u32::from(c), 0x3040..=0x30ff | 0x3400..=0x4dbf | 0x4e00..=0x9fff | 0xf900..=0xfaff | 0x2_0000..=0x3_ffff)
 }
 

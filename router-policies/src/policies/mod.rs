@@ -2,10 +2,14 @@
 //!
 //! To add one: a file here, a variant below, an arm in [`Policy::decide`]; the compiler names the rest.
 
+mod cascade;
 mod fixed;
+mod hedge;
 mod threshold;
 
+pub use cascade::{Agreement, Cascade};
 pub use fixed::Fixed;
+pub use hedge::Hedge;
 pub use threshold::{Measure, Share, Steps, Threshold};
 
 use crate::{Decision, Plan, Query, Reason, Rung};
@@ -18,6 +22,10 @@ pub enum Policy {
     Fixed(Fixed),
     /// The harder the request, the higher the rung.
     Threshold(Threshold),
+    /// A smaller model starts, and a guard may hand over to a larger one before the client sees a byte.
+    Cascade(Cascade),
+    /// A larger model is asked as well where the one that was picked keeps silent.
+    Hedge(Hedge),
 }
 
 impl Policy {
@@ -26,6 +34,8 @@ impl Policy {
         let (wanted, reason) = match self {
             Self::Fixed(fixed) => fixed.pick(query),
             Self::Threshold(threshold) => threshold.pick(query),
+            Self::Cascade(cascade) => return cascade.decide(query),
+            Self::Hedge(hedge) => return hedge.decide(query),
         };
         let rung = query.nearest_able(wanted)?;
         let reason = if rung == wanted { reason } else { Reason::CAPABILITY };
@@ -38,16 +48,29 @@ impl Policy {
         match self {
             Self::Fixed(_) => None,
             Self::Threshold(threshold) => threshold.share(),
+            Self::Cascade(cascade) => cascade.policy.share(),
+            Self::Hedge(hedge) => hedge.policy.share(),
         }
     }
 
     /// What is wrong with this policy for a ladder of these model names: (field, sentence) each.
-    pub fn faults(&self, ladder: &[&str]) -> Vec<(&'static str, String)> {
+    pub fn faults(&self, ladder: &[&str]) -> Vec<(String, String)> {
+        let owned = |faults: Vec<(&str, String)>| {
+            faults.into_iter().map(|(field, words)| (field.to_owned(), words)).collect()
+        };
         match self {
-            Self::Fixed(fixed) => fixed.faults(ladder),
-            Self::Threshold(threshold) => threshold.faults(ladder),
+            Self::Fixed(fixed) => owned(fixed.faults(ladder)),
+            Self::Threshold(threshold) => owned(threshold.faults(ladder)),
+            Self::Cascade(cascade) => cascade.faults(ladder),
+            Self::Hedge(hedge) => hedge.faults(ladder),
         }
     }
+}
+
+/// What is wrong with a policy within another, by the path from there.
+fn within(field: &str, policy: &Policy, ladder: &[&str]) -> Vec<(String, String)> {
+    let deeper = |(inner, words)| (format!("{field}.{inner}"), words);
+    policy.faults(ladder).into_iter().map(deeper).collect()
 }
 
 /// A pick before it is known whether the rung can serve the request.

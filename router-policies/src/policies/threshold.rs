@@ -110,7 +110,7 @@ fn share_faults(share: f64) -> Vec<(&'static str, String)> {
 mod tests {
     use super::*;
     use crate::policies::Policy;
-    use crate::{Chance, Decision, Features, Plan, Prompt, Recent, Standing};
+    use crate::{Chance, Features, Prompt, Recent, Standing};
 
     fn decide(
         yaml_at: &str,
@@ -135,7 +135,7 @@ mod tests {
             draw: 0.5,
             recent,
         };
-        policy.decide(&query).map(|Decision { plan: Plan::Ask(rung), reason }| (rung.0, reason.word()))
+        policy.decide(&query).map(|decision| (decision.plan.first().0, decision.reason.word()))
     }
 
     fn check(yaml_at: &str, smallest_suffices: f64, able: [bool; 3], expected: Option<(usize, &str)>) {

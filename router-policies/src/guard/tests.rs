@@ -1,0 +1,128 @@
+use proptest::prelude::*;
+
+use super::*;
+
+const FREE: Expected = Expected { json: false, chinese: false, limited: false };
+const FINE: End = End { cut: false, well_formed: true, calls: false };
+
+fn guard(hold: Hold, signals: Signals) -> Guard {
+    Guard { hold, signals, agree: None }
+}
+
+fn short() -> Guard {
+    guard(Hold::Until { tokens: 4, at_most: Duration::from_millis(600) }, Signals::default())
+}
+
+fn piece<'a>(text: &'a str, logprobs: &'a [f64]) -> Glimpse<'a> {
+    Glimpse { text, logprobs, tokens: 1.0, elapsed: Duration::ZERO }
+}
+
+#[test]
+fn keeps_an_answer_once_enough_was_seen() {
+    let mut watch = Watch::new(short(), FREE);
+    for text in ["The", " capital", " is"] {
+        assert_eq!(watch.see(piece(text, &[-0.1])), Verdict::Wait);
+    }
+    assert_eq!(watch.see(piece(" Paris", &[-0.1])), Verdict::Keep);
+    assert!((watch.confidence().unwrap() - (-0.1_f64).exp()).abs() < 1e-9);
+}
+
+#[test]
+fn keeps_an_answer_once_its_time_is_over() {
+    let mut watch = Watch::new(short(), FREE);
+    assert_eq!(watch.see(piece("The", &[-0.1])), Verdict::Wait);
+    assert_eq!(watch.at(Duration::from_millis(599)), Verdict::Wait);
+    assert_eq!(watch.at(Duration::from_millis(600)), Verdict::Keep);
+}
+
+#[test]
+fn doubts_improbable_tokens() {
+    let mut watch = Watch::new(short(), FREE);
+    for _ in 0..3 {
+        assert_eq!(watch.see(piece("x", &[-2.0])), Verdict::Wait);
+    }
+    assert_eq!(watch.see(piece("x", &[-2.0])), Verdict::Escalate(Doubt::Confidence));
+    let off = Signals { confidence: 0.0, ..Signals::default() };
+    let mut watch = Watch::new(guard(short().hold, off), FREE);
+    assert_eq!(watch.see(piece("xxxx", &[-2.0; 4])), Verdict::Keep);
+}
+
+#[test]
+fn without_probabilities_the_other_signals_judge() {
+    let mut watch = Watch::new(short(), FREE);
+    assert_eq!(watch.see(Glimpse { text: "Paris", tokens: 5.0, ..Glimpse::default() }), Verdict::Keep);
+    let mut watch = Watch::new(short(), FREE);
+    let refusal =
+        Glimpse { text: "I'm sorry, but I can't help with that.", tokens: 3.0, ..Glimpse::default() };
+    assert_eq!(watch.see(refusal), Verdict::Escalate(Doubt::Refusal));
+}
+
+#[test]
+fn each_signal_can_be_switched_off() {
+    let check = |expected: Expected, text: &str, doubt: Doubt, off: Signals| {
+        let see = |signals| {
+            let mut watch = Watch::new(guard(Hold::All, signals), expected);
+            watch.see(Glimpse { text, tokens: 50.0, ..Glimpse::default() })
+        };
+        assert_eq!(see(Signals::default()), Verdict::Escalate(doubt), "{text}");
+        assert_eq!(see(off), Verdict::Wait, "{text}");
+    };
+    let on = Signals::default();
+    check(FREE, "抱歉，我无法回答这个问题。", Doubt::Refusal, Signals { refusal: false, ..on });
+    let circles = "I like apples. ".repeat(8);
+    check(FREE, &circles, Doubt::Repetition, Signals { repetition: false, ..on });
+    let format = Signals { format: false, ..on };
+    check(Expected { json: true, ..FREE }, "Here is the JSON:", Doubt::Format, format);
+    let english = "The capital of France is Paris, which is a large city on the river Seine.";
+    check(Expected { chinese: true, ..FREE }, english, Doubt::Language, format);
+}
+
+#[test]
+fn whole_answers_are_judged_at_their_end() {
+    let all = guard(Hold::All, Signals::default());
+    let end = |guard: Guard, expected: Expected, text: &str, end: End| {
+        let mut watch = Watch::new(guard, expected);
+        assert_eq!(watch.see(piece(text, &[-0.1; 40])), Verdict::Wait, "{text}");
+        watch.end(end)
+    };
+    assert_eq!(end(all, FREE, "Paris", FINE), Verdict::Keep);
+    assert_eq!(end(all, FREE, " \n", FINE), Verdict::Escalate(Doubt::Empty));
+    assert_eq!(end(all, FREE, "", End { calls: true, ..FINE }), Verdict::Keep);
+    assert_eq!(end(all, FREE, "Par", End { cut: true, ..FINE }), Verdict::Escalate(Doubt::Cut));
+    let limited = Expected { limited: true, ..FREE };
+    assert_eq!(end(all, limited, "Par", End { cut: true, ..FINE }), Verdict::Keep);
+    assert_eq!(
+        end(all, FREE, "", End { well_formed: false, calls: true, ..FINE }),
+        Verdict::Escalate(Doubt::Format)
+    );
+    // JSON can only be judged whole, whatever the hold.
+    let json = Expected { json: true, ..FREE };
+    assert_eq!(
+        end(short(), json, "{\"a\":", End { well_formed: false, ..FINE }),
+        Verdict::Escalate(Doubt::Format)
+    );
+    // And so can what others are to agree with.
+    let agreeing = Guard { agree: Some(Agree { samples: 1, rung: None }), ..short() };
+    assert_eq!(end(agreeing, FREE, "Paris", FINE), Verdict::Keep);
+}
+
+#[test]
+fn holds_read_as_they_are_written() {
+    let read = |text: &str| serde_json::from_str::<WrittenHold>(text).map(Hold::from);
+    assert_eq!(read("\"all\"").unwrap(), Hold::All);
+    let until = |tokens, millis| Hold::Until { tokens, at_most: Duration::from_millis(millis) };
+    assert_eq!(read(r#"{"tokens":24,"at_most":"600ms"}"#).unwrap(), until(24, 600));
+    assert_eq!(read(r#"{"tokens":8}"#).unwrap(), until(8, 600));
+    assert!(read("\"some\"").is_err() && read(r#"{"token":8}"#).is_err());
+}
+
+proptest! {
+    #[test]
+    fn a_verdict_never_comes_before_its_time(pieces in prop::collection::vec((".{0,12}", -3.0f64..0.0), 0..30)) {
+        let mut watch = Watch::new(guard(Hold::All, Signals::default()), FREE);
+        for (text, logprob) in &pieces {
+            prop_assert_ne!(watch.see(piece(text, &[*logprob])), Verdict::Keep);
+        }
+        prop_assert_ne!(watch.end(FINE), Verdict::Wait);
+    }
+}
