@@ -146,6 +146,8 @@ pub(crate) enum AcceptsWord {
     JsonSchema,
     /// An answer that the client began.
     Prefill,
+    /// `logprobs`: it says how probable its tokens were, which the guard of a cascade goes by.
+    Logprobs,
 }
 
 /// Where a model comes from.

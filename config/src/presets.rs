@@ -30,6 +30,8 @@ pub(crate) struct Preset {
     pub(crate) key: Option<String>,
     /// Runs on this machine.
     pub(crate) local: bool,
+    /// Its models say how probable their tokens were when they are asked to.
+    pub(crate) logprobs: bool,
     /// What is known of its models; the first is asked unless another is named.
     pub(crate) models: Vec<KnownModel>,
 }

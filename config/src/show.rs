@@ -138,7 +138,7 @@ fn endpoint(endpoint: &Endpoint) -> Value {
 }
 
 fn accepts(accepts: Accepts) -> Value {
-    let Accepts { image, audio, video, tools, json_schema, prefill } = accepts;
+    let Accepts { image, audio, video, tools, json_schema, prefill, logprobs } = accepts;
     let words = [
         ("text", true),
         ("image", image),
@@ -147,6 +147,7 @@ fn accepts(accepts: Accepts) -> Value {
         ("tools", tools),
         ("json_schema", json_schema),
         ("prefill", prefill),
+        ("logprobs", logprobs),
     ];
     words.iter().filter(|(_, has)| *has).map(|(word, _)| json!(word)).collect()
 }

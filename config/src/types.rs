@@ -165,6 +165,8 @@ pub struct Accepts {
     pub json_schema: bool,
     /// An answer that the client began.
     pub prefill: bool,
+    /// Saying how probable its tokens were.
+    pub logprobs: bool,
 }
 
 /// Where a model comes from; each field as the operator wrote it.

@@ -2,6 +2,7 @@
 //! stream, into the response body; dropping it unclosed says that the client left.
 
 mod ending;
+mod tally;
 
 use std::sync::Arc;
 
@@ -27,9 +28,7 @@ use crate::record::{Asked, Attempt, Call, Outcome, Record, Waste};
 use crate::request_id::RequestId;
 use crate::setback::{Happened, Setback};
 use ending::InFlight;
-
-/// Tokens. No answer is longer unless the request allows it; a higher count from an upstream is a mistake or an attack.
-const LONGEST_ANSWER: u64 = 1 << 20;
+pub use tally::Tally;
 
 /// Where closed accounts go.
 #[derive(Clone)]
@@ -61,11 +60,15 @@ pub struct Account {
     quota: Quota,
     /// What is set aside of the client's budget.
     purse: Option<Reservation>,
-    tally: Tally,
+    /// What each attempt has said so far.
+    tallies: Vec<Tally>,
     /// What the client got of an answer that another model went on with; `None` where there is no such answer.
     before: Option<Usage>,
     resumed: bool,
-    under_way: Option<UnderWay>,
+    /// Attempts without an end; several where models are asked at the same time.
+    under_way: Vec<UnderWay>,
+    /// The attempt that is spoken of.
+    focus: usize,
     closed: bool,
     _in_flight: InFlight,
 }
@@ -81,18 +84,11 @@ struct Times {
 
 /// An attempt that has no end yet.
 struct UnderWay {
+    attempt: usize,
     began: Instant,
     at: Timestamp,
     /// On a machine of our own.
     turn: Option<Turn>,
-}
-
-/// What the answering attempt has said so far.
-#[derive(Default)]
-struct Tally {
-    reported: Option<Reported>,
-    /// Thousandths of a token.
-    weight: u64,
 }
 
 impl Account {
@@ -144,10 +140,11 @@ impl Account {
             place: None,
             quota: Quota::default(),
             purse: None,
-            tally: Tally::default(),
+            tallies: Vec::new(),
             before: None,
             resumed: false,
-            under_way: None,
+            under_way: Vec::new(),
+            focus: 0,
             closed: false,
         }
     }
@@ -209,14 +206,18 @@ impl Account {
     /// # Errors
     /// When the budget does not cover it; then the model must not be asked.
     pub async fn cover(&mut self, model: &Model) -> Result<(), Setback> {
-        let Some(purse) = &mut self.purse else { return Ok(()) };
+        if self.purse.is_none() {
+            return Ok(());
+        }
         let unaffordable = || Setback::new(Happened::Unaffordable);
         // What was answered so far may be sent along by whoever goes on with it.
         let said: u64 = self.record.attempts.iter().map(|attempt| attempt.usage.completion()).sum();
         let bound = Bound { prompt: self.bound.prompt.saturating_add(said), ..self.bound };
         let bound = if self.record.answered_by.is_some() { bound } else { self.bound };
         let most = bound.most(model, Timestamp::now(), &self.books.paces).ok_or_else(unaffordable)?;
-        let needed = self.record.cost().unwrap_or_default().saturating_add(most);
+        let beside = self.bounds_under_way().ok_or_else(unaffordable)?;
+        let needed = self.record.cost().unwrap_or_default().saturating_add(beside).saturating_add(most);
+        let Some(purse) = &mut self.purse else { return Ok(()) };
         let more = needed.saturating_sub(purse.amount());
         if more > Money::ZERO {
             let fund = Arc::clone(purse.fund());
@@ -227,14 +228,15 @@ impl Account {
         Ok(())
     }
 
-    /// An attempt begins. Until it ends it stands as abandoned.
+    /// An attempt begins, and is the one spoken of from here on. Until it ends it stands as abandoned.
     pub fn begin(&mut self, model: &Arc<Model>, endpoint: &Arc<str>) {
         let began = Instant::now();
         self.times.first_asked.get_or_insert(began);
         let by_hour = model.price.as_ref().is_some_and(Tariff::is_by_hour);
         let turn = by_hour.then(|| self.books.paces.begin(&model.name));
-        self.under_way = Some(UnderWay { began, at: Timestamp::now(), turn });
-        self.tally = Tally::default();
+        self.focus = self.record.attempts.len();
+        self.under_way.push(UnderWay { attempt: self.focus, began, at: Timestamp::now(), turn });
+        self.tallies.push(Tally::default());
         self.record.attempts.push(Attempt {
             model: Arc::clone(model),
             endpoint: Arc::clone(endpoint),
@@ -243,13 +245,34 @@ impl Account {
             cost: Some(Money::ZERO),
             busy: Default::default(),
             wasted: Some(Waste::Abandoned),
+            beside: false,
             detail: None,
         });
+    }
+
+    /// The attempt that is spoken of is made beside another.
+    pub fn beside(&mut self) {
+        if let Some(attempt) = self.record.attempts.get_mut(self.focus) {
+            attempt.beside = true;
+        }
+    }
+
+    /// The attempt that is spoken of.
+    pub fn attempt(&self) -> usize {
+        self.focus
+    }
+
+    /// Speaks of another attempt, where several are under way.
+    pub fn turn_to(&mut self, attempt: usize) {
+        self.focus = attempt;
     }
 
     /// The attempt under way ended without an answer. What may have been billed is charged at the bound; what the
     /// provider refused costs nothing.
     pub fn failed(&mut self, setback: &Setback) {
+        if let Happened::Doubted(_) = setback.what {
+            return self.set_aside(setback.word(), Waste::Escalated);
+        }
         let usage = if setback.may_be_billed() { self.unknown() } else { Usage::default() };
         self.end_attempt(setback.word(), usage, usage, Some(Waste::Retried));
         self.note_detail(setback);
@@ -258,7 +281,10 @@ impl Account {
     /// The attempt under way is the one whose answer the client gets.
     pub fn commit(&mut self) {
         self.times.committed = Some(Instant::now());
-        self.record.answered_by = self.record.attempts.len().checked_sub(1);
+        if let Some(attempt) = self.record.attempts.get_mut(self.focus) {
+            attempt.beside = false;
+        }
+        self.record.answered_by = Some(self.focus);
     }
 
     /// The answer's head is on its way to the client.
@@ -269,10 +295,7 @@ impl Account {
 
     /// A piece of the answer came; what it says of tokens is counted.
     pub fn saw(&mut self, piece: &Piece) {
-        self.estimated(piece.weight);
-        if let Some(reported) = piece.usage {
-            self.reported(reported);
-        }
+        self.hear(&Tally { reported: piece.usage, weight: piece.weight });
     }
 
     /// A piece of the answer goes to the client.
@@ -285,34 +308,11 @@ impl Account {
         }
     }
 
-    /// So much text was answered, in thousandths of a token by estimate.
-    pub fn estimated(&mut self, weight: u64) {
-        self.tally.weight = self.tally.weight.saturating_add(weight);
-    }
-
-    /// The upstream reported usage; the last report counts.
-    pub fn reported(&mut self, reported: Reported) {
-        self.tally.reported = Some(reported);
-    }
-
     /// An event of the upstream could not be read and was left out.
     pub fn skipped_event(&self) {
-        if let Some(attempt) = self.record.attempts.last() {
+        if let Some(attempt) = self.record.attempts.get(self.focus) {
             self.books.metrics.malformed_events.with_label_values(&[&attempt.model.name]).inc();
         }
-    }
-
-    /// Usage of the answer so far: as reported, or estimated.
-    pub fn usage(&self) -> Usage {
-        let estimate = self.tally.weight.div_ceil(1000);
-        let longest = self.bound_under_way().output.max(LONGEST_ANSWER);
-        let reported = self.tally.reported.unwrap_or_default().within(longest);
-        // A text that counts for nothing was not counted.
-        let counted = reported.completion.is_some_and(|count| count > 0) || estimate == 0;
-        if self.tally.reported.is_some() && counted {
-            return reported.usage();
-        }
-        Usage { input: self.bound.prompt, output: estimate, estimated: true, ..Usage::default() }
     }
 
     /// The answer is whole; its attempt's usage and cost are settled, so that [`Account::cost`] is final.
@@ -335,29 +335,31 @@ impl Account {
     pub fn resume(&mut self, whole: bool) {
         self.before = self.before.filter(|_| !whole);
         self.resumed = true;
-        self.record.answered_by = self.record.attempts.len().checked_sub(1);
+        self.record.answered_by = Some(self.focus);
     }
 
-    /// The attempt under way is given up for what it says, not for how it does; what it said so far may be billed.
-    pub fn set_aside(&mut self, word: &'static str) {
-        self.end_attempt(word, self.usage(), self.early(), Some(Waste::Retried));
+    /// The attempt under way is given up for what it says, or for another that was faster, not for how it does; what it
+    /// said so far may be billed.
+    pub fn set_aside(&mut self, word: &'static str, cause: Waste) {
+        let tally = self.tally();
+        if tally.weight == 0 && tally.reported.is_none() {
+            // It may have worked without a word.
+            let unknown = self.unknown();
+            return self.end_attempt(word, unknown, unknown, Some(cause));
+        }
+        self.end_attempt(word, self.usage(), self.early(), Some(cause));
+    }
+
+    /// The attempt under way is whole, and is not the one that the client gets: its answer was there to be compared, or
+    /// will not do.
+    pub fn whole_aside(&mut self, word: &'static str, cause: Option<Waste>) {
+        let usage = self.usage();
+        self.end_attempt(word, usage, charge::whole(&usage), cause);
     }
 
     /// The cost of all attempts so far; `None` when one has no known price.
     pub fn cost(&self) -> Option<Money> {
         self.record.cost()
-    }
-
-    /// What the client is told of tokens and cost; final once the attempt is settled.
-    pub fn final_usage(&self) -> FinalUsage {
-        let now = self.usage();
-        let usage = self.before.map_or(now, |before| Usage {
-            output: before.output.saturating_add(now.output),
-            reasoning: before.reasoning.saturating_add(now.reasoning),
-            estimated: before.estimated || now.estimated,
-            ..before
-        });
-        FinalUsage { usage, cost: self.cost(), resumed: self.resumed }
     }
 
     /// Closes the account of an answer that the client got whole.

@@ -34,14 +34,15 @@ impl Assessment {
     /// The models that may be asked before the request is over.
     pub fn may_be_asked(&self) -> Vec<Arc<Model>> {
         let first = self.decided.decision.plan.first().0;
-        let reached = |at: usize| match (self.decided.decision.plan, self.fallback) {
-            (Plan::Ask(_), Fallback::Up) => at >= first,
-            (Plan::Ask(_), Fallback::Down) => at <= first,
-            (Plan::Ask(_), Fallback::None) => at == first,
-            (Plan::Ask(_), Fallback::UpThenDown) => true,
+        let reached = |at: usize| match self.fallback {
+            Fallback::Up => at >= first,
+            Fallback::Down => at <= first,
+            Fallback::None => at == first,
+            Fallback::UpThenDown => true,
         };
+        let planned = |at: usize| at == first || self.decided.decision.plan.others().any(|rung| rung.0 == at);
         let rungs = self.ladder.iter().enumerate();
-        let asked = rungs.filter(|(at, rung)| *at == first || (rung.able && reached(*at)));
+        let asked = rungs.filter(|(at, rung)| planned(*at) || (rung.able && reached(*at)));
         asked.map(|(_, rung)| Arc::clone(&rung.model)).collect()
     }
 }

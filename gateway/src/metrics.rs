@@ -159,11 +159,9 @@ impl Metrics {
         if let Some(scores) = &decided.scores {
             self.difficulty.with_label_values(&[&route.name]).observe(scores.difficulty);
         }
-        for pair in record.attempts.windows(2) {
-            if pair[0].model.name != pair[1].model.name {
-                let labels = [route.name.as_str(), &pair[0].model.name, &pair[1].model.name, pair[0].result];
-                self.escalations.with_label_values(&labels).inc();
-            }
+        for (from, to) in record.moves() {
+            let labels = [route.name.as_str(), &from.model.name, &to.model.name, from.result];
+            self.escalations.with_label_values(&labels).inc();
         }
     }
 

@@ -132,6 +132,8 @@ pub struct Attempt {
     pub busy: Duration,
     /// Why its cost brought the client nothing, if so.
     pub wasted: Option<Waste>,
+    /// Whether it was made beside another, to be compared with it or in case that one kept silent.
+    pub beside: bool,
     /// The status and code that the provider gave, for the operator. Not its words: those may quote the prompt.
     pub detail: Option<String>,
 }
@@ -143,6 +145,10 @@ pub enum Waste {
     Retried,
     /// The client left.
     Abandoned,
+    /// The answer would not do, and a larger model gave another.
+    Escalated,
+    /// Another model spoke first.
+    Hedged,
 }
 
 impl Waste {
@@ -151,6 +157,8 @@ impl Waste {
         match self {
             Self::Retried => "retried",
             Self::Abandoned => "abandoned",
+            Self::Escalated => "escalated",
+            Self::Hedged => "hedged",
         }
     }
 }
@@ -225,6 +233,12 @@ impl Record {
     /// The attempt that answered.
     pub fn answer(&self) -> Option<&Attempt> {
         self.answered_by.and_then(|at| self.attempts.get(at))
+    }
+
+    /// Each move from one model to another: the attempt that was left, and the one that followed.
+    pub fn moves(&self) -> impl Iterator<Item = (&Attempt, &Attempt)> {
+        let line = || self.attempts.iter().filter(|attempt| !attempt.beside);
+        line().zip(line().skip(1)).filter(|(from, to)| from.model.name != to.model.name)
     }
 
     /// The model that answered, else the last that was asked.

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use router_policies::guard::Doubt;
+
 use crate::protocol::Complaint;
 
 /// The longest `Retry-After` that is waited for on the same model; beyond it the next rung is asked.
@@ -27,6 +29,8 @@ pub enum Happened {
     Ejected,
     /// The client's budget does not cover it; nothing was sent.
     Unaffordable,
+    /// The answer would not do.
+    Doubted(Doubt),
     /// The embedded engine's queue is full; nothing was sent.
     Full,
     /// 429.
@@ -98,6 +102,7 @@ impl Setback {
             Happened::Unreachable | Happened::RateLimited | Happened::ServerError(_) => Next::SameModel,
             Happened::Ejected
             | Happened::Unaffordable
+            | Happened::Doubted(_)
             | Happened::Full
             | Happened::Silent
             | Happened::Stalled
@@ -130,6 +135,7 @@ impl Setback {
                 | Happened::Full
                 | Happened::Ejected
                 | Happened::Unaffordable
+                | Happened::Doubted(_)
         )
     }
 
@@ -153,6 +159,7 @@ impl Setback {
             Happened::Unreachable => "unreachable",
             Happened::Ejected => "ejected",
             Happened::Unaffordable => "unaffordable",
+            Happened::Doubted(doubt) => doubt.word(),
             Happened::Full => "full",
             Happened::RateLimited => "rate_limited",
             Happened::ServerError(_) => "server_error",

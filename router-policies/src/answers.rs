@@ -142,7 +142,8 @@ fn options(text: &str, whole: bool) -> Option<BTreeSet<char>> {
     let next = rest.next();
     let ends = next.is_none_or(|it| !it.is_alphanumeric() || is_ideograph(it));
     let word = whole && next == Some(' ') && text.chars().count() > SHORT;
-    (!letters.is_empty() && ends && !word && !(whole && text.chars().count() > 4 * SHORT)).then_some(letters)
+    let long = whole && text.chars().count() > 4 * SHORT;
+    (!letters.is_empty() && ends && !word && !long).then_some(letters)
 }
 
 /// The numbers of a text, one after the other.

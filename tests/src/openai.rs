@@ -16,6 +16,11 @@ pub struct Reply {
     input: u64,
     cached: u64,
     usage: UsageShape,
+    /// The probability of each token, for who asks.
+    probability: f64,
+    /// Whether it is told.
+    tells: bool,
+    finish: Option<&'static str>,
 }
 
 /// How a provider tells what a stream used.
@@ -57,7 +62,22 @@ impl Reply {
             input: 11,
             cached: 0,
             usage: UsageShape::LastChunk,
+            probability: 0.9,
+            tells: false,
+            finish: None,
         }
+    }
+
+    /// How probable each of its tokens is; 0.9 unless said otherwise. Only told to who asks.
+    pub fn probable(mut self, probability: f64) -> Self {
+        self.probability = probability;
+        self
+    }
+
+    /// Ends for another reason than its kind has.
+    pub fn ending(mut self, finish: &'static str) -> Self {
+        self.finish = Some(finish);
+        self
     }
 
     /// Calls a tool, with arguments in JSON.
@@ -111,8 +131,7 @@ impl Reply {
             message["tool_calls"] = self.calls().collect();
             message["content"] = Value::Null;
         }
-        let choice =
-            json!({"index": 0, "message": message, "logprobs": null, "finish_reason": self.finish()});
+        let choice = json!({"index": 0, "message": message, "logprobs": self.odds(&self.pieces), "finish_reason": self.finish()});
         let mut object = json!({
             "id": ID, "object": "chat.completion", "created": CREATED, "model": self.model,
             "choices": [choice], "system_fingerprint": "fp_scripted"
@@ -137,7 +156,9 @@ impl Reply {
         let mut so_far = Billed { output: 0, ..self.billed() };
         for delta in self.deltas() {
             so_far.output += 1;
+            let said: Vec<String> = delta["content"].as_str().map(str::to_owned).into_iter().collect();
             let mut chunk = self.chunk(delta, None, include_usage);
+            chunk["choices"][0]["logprobs"] = self.odds(&said);
             if self.usage == UsageShape::EveryChunk {
                 chunk["usage"] = usage(so_far);
             }
@@ -205,7 +226,19 @@ impl Reply {
         chunk
     }
 
+    fn odds(&self, tokens: &[String]) -> Value {
+        if !self.tells || tokens.is_empty() {
+            return Value::Null;
+        }
+        let logprob = self.probability.ln();
+        let odds = |token: &String| json!({"token": token, "logprob": logprob, "bytes": token.as_bytes(), "top_logprobs": []});
+        json!({"content": tokens.iter().map(odds).collect::<Vec<_>>(), "refusal": null})
+    }
+
     fn finish(&self) -> &'static str {
+        if let Some(finish) = self.finish {
+            return finish;
+        }
         if self.tool_calls.is_empty() { "stop" } else { "tool_calls" }
     }
 }
@@ -213,7 +246,8 @@ impl Reply {
 /// Whole or streamed, with usage or without, as the request asks.
 impl Choose for Reply {
     fn choose(&self, request: &Request) -> Script {
-        if request.asks_stream() { self.stream(request.asks_usage()) } else { self.whole() }
+        let reply = Self { tells: request.json()["logprobs"] == true, ..self.clone() };
+        if request.asks_stream() { reply.stream(request.asks_usage()) } else { reply.whole() }
     }
 }
 

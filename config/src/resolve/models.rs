@@ -63,7 +63,11 @@ impl Models<'_> {
             local: file.local.unwrap_or(embedded || preset.is_some_and(|preset| preset.local)),
             context: file.context.or_else(|| known?.context).or(embedded.then_some(EMBEDDED_CONTEXT)),
             max_output: file.max_output.unwrap_or(MAX_OUTPUT),
-            accepts: accepts(file.accepts.as_deref(), known, embedded),
+            accepts: Accepts {
+                // It costs nothing to know, so that a list that leaves it out does not take it away.
+                logprobs: embedded || preset.is_some_and(|preset| preset.logprobs) || lists_logprobs(&file),
+                ..accepts(file.accepts.as_deref(), known, embedded)
+            },
             price: self.price(&file, known, path, report),
             class,
             provenance: provenance(&file, known, path, report),
@@ -236,13 +240,24 @@ pub(super) fn name(name: Option<&str>, path: &str, report: &mut Report) -> Strin
     name.to_owned()
 }
 
-/// An entry that says nothing of it gets what the preset knows; without that, everything but `prefill` is let
+fn lists_logprobs(file: &ModelFile) -> bool {
+    file.accepts.iter().flatten().any(|word| *word == AcceptsWord::Logprobs)
+}
+
+/// An entry that says nothing of it gets what the preset knows; without that, everything but `prefill` and `logprobs` is let
 /// through, because the upstream is the one to say no.
 fn accepts(words: Option<&[AcceptsWord]>, known: Option<&KnownModel>, embedded: bool) -> Accepts {
     let words = words.or_else(|| known?.accepts.as_deref());
     let Some(words) = words else {
         let any = !embedded;
-        return Accepts { image: any, audio: any, video: any, tools: any, json_schema: any, prefill: false };
+        return Accepts {
+            image: any,
+            audio: any,
+            video: any,
+            tools: any,
+            json_schema: any,
+            ..Accepts::default()
+        };
     };
     let has = |word| words.contains(&word);
     Accepts {
@@ -252,6 +267,7 @@ fn accepts(words: Option<&[AcceptsWord]>, known: Option<&KnownModel>, embedded: 
         tools: has(AcceptsWord::Tools),
         json_schema: has(AcceptsWord::JsonSchema),
         prefill: has(AcceptsWord::Prefill),
+        ..Accepts::default()
     }
 }
 

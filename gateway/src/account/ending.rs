@@ -21,26 +21,33 @@ impl Account {
     }
 
     pub(super) fn note_detail(&mut self, setback: &Setback) {
-        if let Some(attempt) = self.record.attempts.last_mut() {
+        if let Some(attempt) = self.record.attempts.get_mut(self.focus) {
             attempt.detail = setback.detail();
         }
     }
 
-    /// The most that the attempt under way uses.
+    /// The most that the attempt that is spoken of uses.
     pub(super) fn bound_under_way(&self) -> Usage {
-        self.record.attempts.last().map(|attempt| self.bound.of(&attempt.model)).unwrap_or_default()
+        self.record.attempts.get(self.focus).map(|attempt| self.bound.of(&attempt.model)).unwrap_or_default()
+    }
+
+    /// The most that all attempts under way cost; `None` where one has no price.
+    pub(super) fn bounds_under_way(&self) -> Option<Money> {
+        let model = |under_way: &UnderWay| Some(&self.record.attempts.get(under_way.attempt)?.model);
+        let now = Timestamp::now();
+        self.under_way.iter().map(|it| self.bound.most(model(it)?, now, &self.books.paces)).sum()
     }
 
     /// What the attempt under way is charged if its end is not known.
     pub(super) fn unknown(&self) -> Usage {
-        let reported = self.tally.reported.map(|reported| reported.usage());
+        let reported = self.tally().reported.map(|reported| reported.usage());
         charge::unknown(reported, &self.bound_under_way())
     }
 
     /// What the attempt under way is charged if it ends here.
     pub(super) fn early(&self) -> Usage {
         let seen = self.usage();
-        let estimate = self.tally.weight.div_ceil(1000);
+        let estimate = self.tally().weight.div_ceil(1000);
         // Reports on the way may lag behind what was said.
         let output = seen.output.max(estimate.saturating_sub(seen.reasoning));
         charge::early(&Usage { output, ..seen }, &self.bound_under_way())
@@ -54,10 +61,11 @@ impl Account {
         charged: Usage,
         wasted: Option<Waste>,
     ) {
-        let Some(UnderWay { began, at, turn }) = self.under_way.take() else { return };
+        let Some(place) = self.under_way.iter().position(|it| it.attempt == self.focus) else { return };
+        let UnderWay { began, at, turn, .. } = self.under_way.swap_remove(place);
         let whole = (result == "ok").then_some(usage.total());
         let busy = turn.map_or_else(|| began.elapsed(), |turn| turn.end(whole));
-        let Some(attempt) = self.record.attempts.last_mut() else { return };
+        let Some(attempt) = self.record.attempts.get_mut(self.focus) else { return };
         attempt.result = result;
         // Paid for by estimate is known by estimate, even where part of it was reported.
         attempt.usage = Usage { estimated: usage.estimated || charged.estimated, ..usage };
@@ -109,12 +117,15 @@ impl Account {
 impl Drop for Account {
     fn drop(&mut self) {
         if !self.closed {
-            // What was said before the client left is what the provider bills, as far as we can know.
-            let (seen, charged) = match self.record.answered_by {
-                Some(_) => (self.usage(), self.early()),
-                None => (self.unknown(), self.unknown()),
-            };
-            self.end_attempt("abandoned", seen, charged, Some(Waste::Abandoned));
+            while let Some(under_way) = self.under_way.last() {
+                self.focus = under_way.attempt;
+                // What was said before the client left is what the provider bills, as far as we can know.
+                let (seen, charged) = match self.record.answered_by {
+                    Some(answering) if answering == self.focus => (self.usage(), self.early()),
+                    _ => (self.unknown(), self.unknown()),
+                };
+                self.end_attempt("abandoned", seen, charged, Some(Waste::Abandoned));
+            }
             // Whoever is still here at the curfew did not leave: it is we who do.
             let outcome = match (self.books.curfew.has_fallen(), self.record.answered_by) {
                 (false, _) => Outcome::Abandoned,

@@ -157,8 +157,7 @@ impl<'a> Replay<'a> {
             self.route.ladder.iter().find(|model| model.name == answer.model).map(|model| model.class);
         let given = class.map_or(figures.recorded_suffices, |class| seen.suffices[class as usize].value());
         figures.recorded_suffices += (given - figures.recorded_suffices) / count;
-        let moved = slip.attempts.windows(2).any(|pair| pair[0].model != pair[1].model);
-        figures.recorded_escalations += u64::from(moved);
+        figures.recorded_escalations += u64::from(slip.moved());
         let top = self.route.ladder.last().and_then(|top| top.price.as_ref()?.at(slip.time));
         let busy = std::time::Duration::ZERO;
         let baseline = top.map_or(Money::ZERO, |price| price.cost(&answer.usage(), busy));

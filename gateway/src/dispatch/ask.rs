@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use router_policies::Rung;
+use router_policies::guard::Guard;
 use tokio::time::sleep;
 
 use super::attempt::attempt;
+use super::cascade::guarded;
 use super::rungs::Rungs;
 use super::{Committed, Job};
 use crate::account::Account;
@@ -22,20 +24,21 @@ pub(super) async fn ask(
     first: Rung,
     account: &mut Account,
 ) -> Result<(Committed, Rungs), Failure> {
-    let mut rungs = Rungs::new(first, job.ladder.len(), job.fallback, |rung| job.ladder[rung.0].able);
-    let mut setbacks = Vec::new();
+    go_on(job, Rungs::of(job, first), Vec::new(), account).await
+}
+
+/// Asks the rungs that are left, one after the other.
+pub(super) async fn go_on(
+    job: &Job,
+    mut rungs: Rungs,
+    mut setbacks: Vec<Setback>,
+    account: &mut Account,
+) -> Result<(Committed, Rungs), Failure> {
     while let Some(rung) = rungs.next() {
-        match ask_rung(job, rung, account).await {
+        match ask_rung(job, rung, None, account).await {
             Ok(committed) => return Ok((committed, rungs)),
             Err(setback) => {
-                match setback.next() {
-                    Next::Client => return Err(failure(&[setback])),
-                    Next::LargerContext => {
-                        let context = |rung: Rung| job.ladder[rung.0].pool.model.context.unwrap_or(u64::MAX);
-                        rungs.keep(|other| context(other) > context(rung));
-                    }
-                    Next::SameModel | Next::OtherRung => {}
-                }
+                next(job, rung, &setback, &mut rungs)?;
                 setbacks.push(setback);
             }
         }
@@ -43,13 +46,38 @@ pub(super) async fn ask(
     Err(failure(&setbacks))
 }
 
-/// Asks one rung, again where that may help and the retry budget allows it.
-async fn ask_rung(job: &Job, rung: Rung, account: &mut Account) -> Result<Committed, Setback> {
+/// Leaves the rungs that may be asked after a setback.
+///
+/// # Errors
+/// A setback that is the client's to hear of.
+pub(super) fn next(job: &Job, rung: Rung, setback: &Setback, rungs: &mut Rungs) -> Result<(), Failure> {
+    match setback.next() {
+        Next::Client => return Err(failure(std::slice::from_ref(setback))),
+        Next::LargerContext => {
+            let context = |rung: Rung| job.ladder[rung.0].pool.model.context.unwrap_or(u64::MAX);
+            rungs.keep(|other| context(other) > context(rung));
+        }
+        Next::SameModel | Next::OtherRung => {}
+    }
+    Ok(())
+}
+
+/// Asks one rung, under a guard if there is one, and again where that may help and the retry budget allows it.
+pub(super) async fn ask_rung(
+    job: &Job,
+    rung: Rung,
+    guard: Option<Guard>,
+    account: &mut Account,
+) -> Result<Committed, Setback> {
     let pool = &job.ladder[rung.0].pool;
     pool.arrived();
     let mut tries = 0;
     loop {
-        let setback = match attempt(job, pool, account).await {
+        let attempted = match guard {
+            Some(guard) => guarded(job, rung, guard, account).await,
+            None => attempt(job, pool, account).await,
+        };
+        let setback = match attempted {
             Ok(committed) => return Ok(committed),
             Err(setback) => setback,
         };
@@ -73,7 +101,10 @@ fn pause(tries: u32, draw: f64) -> Duration {
 
 /// What the client is told when no rung answered. A rate limit is only the answer where every rung had one.
 fn failure(setbacks: &[Setback]) -> Failure {
-    let busy = |setback: &Setback| matches!(setback.what, Happened::RateLimited | Happened::Full);
+    // That an answer was doubted says nothing of why there is no other.
+    let setbacks: Vec<&Setback> =
+        setbacks.iter().filter(|setback| !matches!(setback.what, Happened::Doubted(_))).collect();
+    let busy = |setback: &&Setback| matches!(setback.what, Happened::RateLimited | Happened::Full);
     if !setbacks.is_empty() && setbacks.iter().all(busy) {
         return Failure::UpstreamBusy(setbacks.iter().filter_map(|setback| setback.retry_after).min());
     }

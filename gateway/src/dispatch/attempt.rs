@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use futures_util::StreamExt;
 use gateway_config::WholeAs;
+use http::HeaderMap;
 
 use super::{Begun, Committed, Job, Standing};
-use crate::account::Account;
-use crate::protocol::{Chunk, FinalUsage, Gather, What, Whole};
+use crate::account::{Account, Tally};
+use crate::protocol::{Chat, Chunk, FinalUsage, Gather, What, Whole};
 use crate::setback::{Happened, Setback};
-use crate::upstreams::{Answer, AnswerBody, Ask, Chunks, Pool};
+use crate::upstreams::{Answer, AnswerBody, Ask, Chunks, Pool, Visit};
 
 /// Bytes that are held back before the first token; a stream that says more without a token is not an answer.
 const HELD: usize = 256 << 10;
@@ -20,22 +21,110 @@ pub(super) async fn attempt(
     pool: &Arc<Pool>,
     account: &mut Account,
 ) -> Result<Committed, Setback> {
+    let visit = enter(pool, account).await?;
+    let heard = listen(visit, question(job, pool), Form::of(&job.chat)).await;
+    conclude(pool, heard, account)
+}
+
+/// Takes a place at an endpoint; an attempt has begun.
+pub(super) async fn enter(pool: &Arc<Pool>, account: &mut Account) -> Result<Visit, Setback> {
     account.cover(&pool.model).await?;
-    let Some(mut visit) = pool.pick() else { return Err(Setback::new(Happened::Ejected)) };
+    let Some(visit) = pool.pick() else { return Err(Setback::new(Happened::Ejected)) };
     account.begin(&pool.model, visit.endpoint_id());
-    let answer = match visit.ask(question(job, pool)).await {
-        Ok(answer) => stand_by(job, answer, account).await,
+    Ok(visit)
+}
+
+pub(super) fn question(job: &Job, pool: &Pool) -> Ask {
+    Ask {
+        chat: Arc::clone(&job.chat),
+        stream: job.chat.stream() || pool.model.whole_as == WholeAs::Stream,
+        logprobs: false,
+        on_behalf: Arc::clone(&job.on_behalf),
+        id: job.id.clone(),
+        trace: job.trace.clone(),
+    }
+}
+
+/// What form the client wants its answer in.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Form {
+    /// In pieces.
+    pub(super) stream: bool,
+    /// How many choices must finish before it is whole.
+    pub(super) choices: u64,
+}
+
+impl Form {
+    pub(super) fn of(chat: &Chat) -> Self {
+        Self { stream: chat.stream(), choices: chat.n() }
+    }
+}
+
+/// What was heard of an attempt up to the point where we could stand by its answer.
+pub(super) struct Heard {
+    pub(super) visit: Visit,
+    pub(super) tally: Tally,
+    pub(super) choices: u64,
+    pub(super) opened: Result<Opened, Setback>,
+}
+
+/// An answer that we could stand by.
+pub(super) struct Opened {
+    pub(super) headers: HeaderMap,
+    pub(super) body: Body,
+}
+
+pub(super) enum Body {
+    Whole(Whole),
+    Gathered(Box<Gather>),
+    /// What came up to the first token, and what follows.
+    Begun(Vec<Chunk>, Chunks),
+}
+
+/// Asks, and waits until the answer is one that we could stand by: whole, or with its first token here. It owns what it
+/// works with, so that several can be under way.
+pub(super) async fn listen(visit: Visit, ask: Ask, form: Form) -> Heard {
+    let mut tally = Tally::default();
+    let opened = match visit.ask(ask).await {
+        Ok(Answer { headers, body }) => {
+            stand_by(body, form, &mut tally).await.map(|body| Opened { headers, body })
+        }
         Err(setback) => Err(setback),
     };
-    match answer {
-        Ok((headers, body)) => {
+    Heard { visit, tally, choices: form.choices, opened }
+}
+
+async fn stand_by(body: AnswerBody, form: Form, tally: &mut Tally) -> Result<Body, Setback> {
+    match (body, form.stream) {
+        (AnswerBody::Stream(chunks), true) => {
+            let (held, rest) = first_token(chunks).await?;
+            Ok(Body::Begun(held, rest))
+        }
+        (AnswerBody::Stream(chunks), false) => {
+            Ok(Body::Gathered(Box::new(gather(chunks, form.choices, tally).await?)))
+        }
+        (AnswerBody::Whole(whole), false) => {
+            tally.saw_whole(&whole);
+            Ok(Body::Whole(whole))
+        }
+        // A whole answer where a stream was asked for: the upstream does not do what it was asked.
+        (AnswerBody::Whole(_), true) => Err(Setback::new(Happened::Faulty(200))),
+    }
+}
+
+/// Commits to what was heard, or closes the attempt's account.
+pub(super) fn conclude(pool: &Pool, heard: Heard, account: &mut Account) -> Result<Committed, Setback> {
+    let Heard { mut visit, tally, choices, opened } = heard;
+    account.hear(&tally);
+    match opened {
+        Ok(Opened { headers, body }) => {
             visit.answered();
             account.commit();
             let answer = match body {
                 Body::Whole(whole) => Standing::Whole(settled(account, |usage| whole.with_usage(usage))),
                 Body::Gathered(gather) => Standing::Whole(settled(account, |usage| gather.whole(usage))),
                 Body::Begun(held, rest) => {
-                    Standing::Begun(Begun { held, rest, visit, choices: job.chat.n(), resume: None })
+                    Standing::Begun(Begun { held, rest, visit, choices, resume: None })
                 }
             };
             Ok(Committed { model: Arc::clone(&pool.model), headers, answer })
@@ -46,49 +135,6 @@ pub(super) async fn attempt(
             Err(setback)
         }
     }
-}
-
-pub(super) fn question(job: &Job, pool: &Pool) -> Ask {
-    Ask {
-        chat: Arc::clone(&job.chat),
-        stream: job.chat.stream() || pool.model.whole_as == WholeAs::Stream,
-        on_behalf: Arc::clone(&job.on_behalf),
-        id: job.id.clone(),
-        trace: job.trace.clone(),
-    }
-}
-
-enum Body {
-    Whole(Whole),
-    Gathered(Box<Gather>),
-    Begun(Vec<Chunk>, Chunks),
-}
-
-/// Waits until the answer is one that we stand by: whole, or with its first token here.
-async fn stand_by(
-    job: &Job,
-    answer: Answer,
-    account: &mut Account,
-) -> Result<(http::HeaderMap, Body), Setback> {
-    let body = match (answer.body, job.chat.stream()) {
-        (AnswerBody::Stream(chunks), true) => {
-            let (held, rest) = first_token(chunks).await?;
-            Body::Begun(held, rest)
-        }
-        (AnswerBody::Stream(chunks), false) => {
-            Body::Gathered(Box::new(gather(chunks, job.chat.n(), account).await?))
-        }
-        (AnswerBody::Whole(whole), false) => {
-            account.estimated(whole.tokens().saturating_mul(1000));
-            if let Some(reported) = whole.reported() {
-                account.reported(reported);
-            }
-            Body::Whole(whole)
-        }
-        // A whole answer where a stream was asked for: the upstream does not do what it was asked.
-        (AnswerBody::Whole(_), true) => return Err(Setback::new(Happened::Faulty(200))),
-    };
-    Ok((answer.headers, body))
 }
 
 /// Reads until the first token, or an end without one.
@@ -117,7 +163,7 @@ pub(super) async fn first_token(mut chunks: Chunks) -> Result<(Vec<Chunk>, Chunk
 }
 
 /// Folds a stream into a whole answer.
-async fn gather(mut chunks: Chunks, choices: u64, account: &mut Account) -> Result<Gather, Setback> {
+async fn gather(mut chunks: Chunks, choices: u64, tally: &mut Tally) -> Result<Gather, Setback> {
     let mut gather = Gather::new();
     let mut finished = 0;
     while let Some(chunk) = chunks.next().await {
@@ -129,7 +175,7 @@ async fn gather(mut chunks: Chunks, choices: u64, account: &mut Account) -> Resu
         match &chunk.what {
             What::Piece(piece) => {
                 finished += u64::from(piece.finished);
-                account.saw(piece);
+                tally.saw(piece);
                 gather.see(&chunk).map_err(|_| Setback::new(Happened::Faulty(200)))?;
             }
             What::Error(complaint) => return Err(Setback::in_band(complaint)),

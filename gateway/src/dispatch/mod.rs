@@ -3,8 +3,12 @@
 
 mod ask;
 mod attempt;
+mod cascade;
+mod hedge;
 mod resume;
 mod rungs;
+mod samples;
+mod watch;
 
 use std::sync::Arc;
 
@@ -89,6 +93,10 @@ pub type Settlement = (Result<Committed, Failure>, Account);
 pub async fn dispatch(job: Job, mut account: Account) -> Settlement {
     let result = match job.plan {
         Plan::Ask(rung) => ask::ask(&job, rung, &mut account).await,
+        Plan::Cascade { from, to, guard } => cascade::cascade(&job, (from, to), guard, &mut account).await,
+        Plan::Hedge { first, second, silence } => {
+            hedge::hedge(&job, (first, second), silence, &mut account).await
+        }
     };
     let result = result.map(|(mut committed, rungs)| {
         if let Standing::Begun(begun) = &mut committed.answer {

@@ -11,6 +11,7 @@ use super::rungs::Rungs;
 use super::{Begun, Job};
 use crate::account::Account;
 use crate::protocol::{self, Chunk, Finish, Piece, Prefix, What};
+use crate::record::Waste;
 use crate::setback::{Happened, Setback};
 use crate::upstreams::{Answer, AnswerBody, Ask, Chunks, Pool, Visit};
 
@@ -114,7 +115,7 @@ fn following(rest: Chunks, visit: Visit) -> Begun {
 }
 
 fn mismatch(account: &mut Account) -> Option<Resumed> {
-    account.set_aside("mismatch");
+    account.set_aside("mismatch", Waste::Retried);
     None
 }
 

@@ -3,6 +3,8 @@
 use gateway_config::Fallback;
 use router_policies::Rung;
 
+use super::Job;
+
 /// The rungs that are left to ask, the next one last.
 #[derive(Debug)]
 pub(super) struct Rungs(Vec<Rung>);
@@ -22,6 +24,22 @@ impl Rungs {
             std::iter::once(first).chain(others.into_iter().filter(|&rung| able(rung))).collect();
         order.reverse();
         Self(order)
+    }
+
+    /// The order for a request that begins with `first`.
+    pub(super) fn of(job: &Job, first: Rung) -> Self {
+        Self::new(first, job.ladder.len(), job.fallback, |rung| job.ladder[rung.0].able)
+    }
+
+    /// Goes on with `to`, whatever the fallback says: the answer of `from` will not do. It is still better than none, and
+    /// so, where the fallback leads down, `from` is asked again before those below it.
+    pub(super) fn escalate(&mut self, from: Rung, to: Rung, fallback: Fallback) {
+        self.0.retain(|&rung| rung != to);
+        if matches!(fallback, Fallback::Down | Fallback::UpThenDown) {
+            let above = self.0.iter().position(|&rung| rung > from).unwrap_or(self.0.len());
+            self.0.insert(above, from);
+        }
+        self.0.push(to);
     }
 
     /// The next rung to ask.
@@ -57,5 +75,21 @@ mod tests {
         check(1, Fallback::UpThenDown, &[2, 0], &[1, 3]);
         check(1, Fallback::None, &[], &[1]);
         check(3, Fallback::Up, &[], &[3]);
+    }
+
+    #[test]
+    fn a_doubted_answer_is_better_than_none() {
+        let check = |from, to, fallback, expected: &[usize]| {
+            let mut rungs = Rungs::new(Rung(from), 4, fallback, |_| true);
+            rungs.next();
+            rungs.escalate(Rung(from), Rung(to), fallback);
+            let order: Vec<usize> = std::iter::from_fn(|| rungs.next()).map(|rung| rung.0).collect();
+            assert_eq!(order, expected, "{from} {to} {fallback:?}");
+        };
+        check(1, 2, Fallback::UpThenDown, &[2, 3, 1, 0]);
+        check(1, 3, Fallback::UpThenDown, &[3, 2, 1, 0]);
+        check(0, 1, Fallback::Up, &[1, 2, 3]);
+        check(1, 2, Fallback::Down, &[2, 1, 0]);
+        check(0, 2, Fallback::None, &[2]);
     }
 }

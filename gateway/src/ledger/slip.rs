@@ -116,6 +116,9 @@ pub struct Try {
     /// Why it brought the client nothing, if so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wasted: Option<String>,
+    /// Whether it was made beside another, to be compared with it or in case that one kept silent.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub beside: bool,
 }
 
 /// A payment out of a budget.
@@ -184,6 +187,13 @@ impl Slip {
     pub fn answer(&self) -> Option<&Try> {
         self.attempts.get(self.answered_by?)
     }
+
+    /// Whether it went on from one model to another.
+    pub fn moved(&self) -> bool {
+        let mut line = self.attempts.iter().filter(|attempt| !attempt.beside).map(|attempt| &attempt.model);
+        let first = line.next();
+        line.any(|model| Some(model) != first)
+    }
 }
 
 impl Try {
@@ -201,6 +211,7 @@ impl Try {
             estimated: usage.estimated,
             cost: attempt.cost.map(|money| money.0),
             wasted: attempt.wasted.map(|waste| waste.word().to_owned()),
+            beside: attempt.beside,
         }
     }
 

@@ -17,6 +17,10 @@ use super::simple::Simple;
 const MESSAGE_TOKENS: u64 = 4;
 const ANSWER_TOKENS: u64 = 3;
 
+/// The least temperature of a further answer: at 0 it would be the same one.
+const FURTHER_TEMPERATURE: f64 = 0.7;
+const FURTHER_TEMPERATURE_WORD: &[u8] = b"0.7";
+
 /// What a model must be able to do to answer a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Needs {
@@ -121,17 +125,38 @@ impl Chat {
     }
 
     /// The body for an upstream of the OpenAI dialect: with its name for the model, streamed or not, usage always asked
-    /// for in a stream. Every other byte is the client's.
-    pub fn encode(&self, model: &str, stream: bool) -> Bytes {
+    /// for in a stream, log-probabilities where `logprobs` says so. Every other byte is the client's.
+    pub fn encode(&self, model: &str, stream: bool, logprobs: bool) -> Bytes {
         let model = string(model);
         let asked = stream.then(|| self.options());
-        let options = ("stream_options", asked.as_deref());
-        let model = ("model", Some(model.as_bytes()));
-        if stream == self.fields.stream {
-            return self.object.edited(&[model, options]);
+        let mut edits = vec![("model", Some(model.as_bytes())), ("stream_options", asked.as_deref())];
+        if stream != self.fields.stream {
+            edits.push(("stream", Some(if stream { b"true" as &[u8] } else { b"false" })));
         }
-        let stream: &[u8] = if stream { b"true" } else { b"false" };
-        self.object.edited(&[model, ("stream", Some(stream)), options])
+        if logprobs {
+            edits.push(("logprobs", Some(b"true")));
+        }
+        self.object.edited(&edits)
+    }
+
+    /// The same request for a further answer, which is to differ where the model is not sure.
+    pub fn again(&self) -> Option<Self> {
+        let warm =
+            self.object.get("temperature").and_then(|it| std::str::from_utf8(it).ok()?.parse::<f64>().ok());
+        let temperature: Option<&[u8]> = match warm {
+            Some(warm) if warm >= FURTHER_TEMPERATURE => None,
+            _ => Some(FURTHER_TEMPERATURE_WORD),
+        };
+        let mut edits = vec![("seed", None), ("logprobs", None), ("top_logprobs", None)];
+        edits.extend(temperature.map(|word| ("temperature", Some(word))));
+        Self::parse(self.object.edited(&edits)).ok()
+    }
+
+    /// The last thing that a person said.
+    pub fn question(&self) -> Cow<'_, str> {
+        let last =
+            self.messages.list.iter().rev().find(|message| message.role == router_policies::Role::User);
+        last.map_or(Cow::Borrowed(""), |message| self.text(message))
     }
 
     /// The request for the embedded engine, or what the engine cannot do.
@@ -355,7 +380,7 @@ mod tests {
             r#""response_format":{"type":"grammar"}"#,
         ] {
             let chat = with(field).unwrap();
-            let sent = chat.encode("upstream", false);
+            let sent = chat.encode("upstream", false, false);
             assert!(String::from_utf8(sent.to_vec()).unwrap().contains(field), "{field}");
         }
     }
@@ -436,7 +461,7 @@ mod tests {
     #[test]
     fn an_upstream_gets_the_clients_bytes() {
         let check = |given: &str, model: &str, stream: bool, expected: &str| {
-            assert_eq!(parse(given).unwrap().encode(model, stream), expected, "{given}");
+            assert_eq!(parse(given).unwrap().encode(model, stream, false), expected, "{given}");
         };
         let hi = HI;
         check(&format!(r#"{{"model":"auto",{hi}}}"#), "m", false, &format!(r#"{{"model":"m",{hi}}}"#));
@@ -509,7 +534,7 @@ mod tests {
             for messages in [&*messages, r#"[{"role":"user","content":"hi"}]"#] {
                 if let Ok(chat) = parse(&format!(r#"{{"model":"a","messages":{messages},{field}}}"#)) {
                     let _ = (chat.prompt(), chat.prompt_tokens(), chat.simple(), chat.needs());
-                    let again = Chat::parse(chat.encode("b", true)).unwrap();
+                    let again = Chat::parse(chat.encode("b", true, false)).unwrap();
                     proptest::prop_assert!(again.stream() && again.include_usage() && again.model() == "b");
                 }
             }

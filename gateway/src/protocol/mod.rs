@@ -9,6 +9,8 @@
 //! - `scan`, `text`: a pull parser over JSON text that copies nothing; what is malformed is a `fault`.
 //! - `json`: an object as its members' places, so that one can be replaced and the rest left as it came.
 //! - `chat`, `messages`, `attachments`, `fields`, `value`, `simple`: a chat request, or a `refusal`.
+//! - `odds`: how probable an upstream found its tokens.
+//! - `shape`: what a client asks an answer to be like.
 //! - `prefill`: a request to go on with an answer that was begun.
 //! - `sse`: event-stream framing, byte exact.
 //! - `chunk`, `whole`, `usage`, `complaint`: what the gateway must know of an answer.
@@ -26,10 +28,12 @@ mod fields;
 mod gather;
 mod json;
 mod messages;
+mod odds;
 mod prefill;
 mod refusal;
 mod retry_after;
 mod scan;
+mod shape;
 mod simple;
 mod sse;
 mod text;
@@ -46,9 +50,11 @@ pub use estimate::{in_tokens, tokens, weight};
 pub use fault::{Fault, FaultKind, quoted};
 pub use gather::{Gather, Ungatherable};
 pub use json::Object;
+pub use odds::logprobs;
 pub use prefill::{Prefix, unescaped};
 pub use refusal::BadRequest;
 pub use retry_after::retry_after;
+pub use shape::{Message as AnswerMessage, Shape};
 pub use simple::{Simple, SimpleTurn};
 pub use sse::{Event, LineTooLong, Splitter};
 pub use usage::{FinalUsage, Reported, usage_chunk};

@@ -133,8 +133,7 @@ impl Sums {
                 *sum = sum.saturating_add(cost);
             }
         }
-        let models: Vec<&str> = slip.attempts.iter().map(|attempt| attempt.model.as_str()).collect();
-        self.escalated += u64::from(models.windows(2).any(|pair| pair[0] != pair[1]));
+        self.escalated += u64::from(slip.moved());
         self.estimated += u64::from(slip.attempts.iter().any(|attempt| attempt.estimated));
         if let (Some(baseline), Some(cost)) = (slip.baseline, slip.cost()) {
             self.compared += 1;

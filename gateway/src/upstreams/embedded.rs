@@ -41,7 +41,7 @@ pub(super) fn upstream(model: &Arc<Model>, embedded: &Embedded) -> Result<Upstre
 
 async fn answer(engine: Engine, model: Arc<Model>, ask: Ask) -> Result<Answer, Setback> {
     let simple = ask.chat.simple().map_err(|bad| refused(bad.message))?;
-    let wants_logprobs = simple.logprobs.is_some();
+    let wants_logprobs = simple.logprobs.is_some() || ask.logprobs;
     let began = Instant::now();
     let generation = engine.generate(request(simple, &ask)).await.map_err(|refusal| setback(&refusal))?;
     let voice = Voice::new(&model.name, wants_logprobs);

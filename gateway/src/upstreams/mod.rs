@@ -31,6 +31,8 @@ pub struct Ask {
     pub chat: Arc<Chat>,
     /// Whether the upstream is asked for a stream, whatever the client asked for.
     pub stream: bool,
+    /// Whether it is asked how probable its tokens are, though the client does not want to know.
+    pub logprobs: bool,
     /// Whose request this is: the embedded engine's queue is fair between these.
     pub on_behalf: Arc<str>,
     /// The request's name, sent along.

@@ -21,6 +21,8 @@ use crate::setback::{Happened, Setback};
 const RETRY_SHARE: f32 = 0.2;
 /// … and at least one a second, counted …
 const RETRIES_PER_SECOND: u32 = 1;
+/// Requests that are asked for beside one that is silent may be this share of those that a model answers.
+const HEDGE_SHARE: f32 = 0.05;
 /// … over this time.
 const RETRY_WINDOW: Duration = Duration::from_secs(10);
 
@@ -30,6 +32,7 @@ pub struct Pool {
     pub model: Arc<Model>,
     endpoints: Vec<Arc<Endpoint>>,
     retries: TpsBudget,
+    hedges: TpsBudget,
     draws: AtomicU64,
     hasher: RandomState,
 }
@@ -90,6 +93,7 @@ impl Pool {
             model: Arc::clone(model),
             endpoints,
             retries: TpsBudget::new(RETRY_WINDOW, RETRIES_PER_SECOND, RETRY_SHARE),
+            hedges: TpsBudget::new(RETRY_WINDOW, 0, HEDGE_SHARE),
             draws: AtomicU64::new(0),
             hasher: RandomState::new(),
         })
@@ -118,6 +122,7 @@ impl Pool {
     /// Counts a request towards the retry budget.
     pub fn arrived(&self) {
         self.retries.deposit();
+        self.hedges.deposit();
     }
 
     /// Whether any endpoint would take a request now.
@@ -129,6 +134,11 @@ impl Pool {
     /// Whether the retry budget allows one more try on this model.
     pub fn may_retry(&self) -> bool {
         self.retries.withdraw()
+    }
+
+    /// Whether one more of this model's requests may be asked elsewhere as well.
+    pub fn may_hedge(&self) -> bool {
+        self.hedges.withdraw()
     }
 
     fn draw(&self) -> u64 {

@@ -165,7 +165,7 @@ impl Address {
             .headers(ask.trace.clone())
             .header(header::ACCEPT, accept)
             .header("x-request-id", ask.id.header())
-            .body(ask.chat.encode(&self.model, ask.stream))
+            .body(ask.chat.encode(&self.model, ask.stream, ask.logprobs))
     }
 
     /// A stream, which where a whole answer was asked for has the limits of one.

@@ -66,8 +66,7 @@ pub(super) fn refuses(text: &str) -> bool {
         .flat_map(char::to_lowercase)
         .collect();
     // The first sentences: further on, "I don't know" is what a figure of a story says.
-    let place = |phrase: &&str| beginning.find(*phrase).is_some_and(|at| at <= 2 * BEGINNING / 4);
-    PHRASES.iter().any(|phrase| place(&phrase))
+    PHRASES.iter().any(|phrase| beginning.find(phrase).is_some_and(|at| at <= BEGINNING / 2))
 }
 
 #[cfg(test)]

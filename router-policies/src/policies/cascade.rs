@@ -76,3 +76,72 @@ impl Cascade {
         faults
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::guard::Hold;
+    use crate::{Chance, Features, Prompt, Rung, Standing};
+
+    const NAMES: [&str; 3] = ["small", "middle", "large"];
+
+    fn decide(yaml: &str, suffices: f64, able: [bool; 3]) -> Plan {
+        let policy: Policy = serde_json::from_str(yaml).unwrap();
+        assert_eq!(policy.faults(&NAMES), []);
+        let features = Features::of(&Prompt::default());
+        let standing =
+            |at: usize| Standing { model: NAMES[at], suffices: Chance::new(suffices), able: able[at] };
+        let ladder: Vec<_> = (0..3).map(standing).collect();
+        let query = Query {
+            features: &features,
+            familiarity: 1.0,
+            ladder: &ladder,
+            purse: None,
+            patience: Duration::from_secs(1),
+            draw: 0.5,
+            recent: None,
+        };
+        policy.decide(&query).unwrap().plan
+    }
+
+    #[test]
+    fn guards_what_is_picked_unless_nothing_is_above_it() {
+        let yaml = r#"{"kind":"cascade","policy":{"kind":"threshold","at":[0.4,0.8]}}"#;
+        let rungs = |suffices, able| match decide(yaml, suffices, able) {
+            Plan::Ask(rung) => (rung.0, None),
+            Plan::Cascade { from, to, guard } => {
+                assert_eq!(guard.hold, Hold::Until { tokens: 24, at_most: Duration::from_millis(600) });
+                assert_eq!(guard.signals, Signals::default());
+                (from.0, Some(to.0))
+            }
+            other @ Plan::Hedge { .. } => panic!("{other:?}"),
+        };
+        assert_eq!(rungs(0.9, [true; 3]), (0, Some(1)));
+        assert_eq!(rungs(0.9, [true, false, true]), (0, Some(2)));
+        assert_eq!(rungs(0.5, [true; 3]), (1, Some(2)));
+        assert_eq!(rungs(0.1, [true; 3]), (2, None));
+        assert_eq!(rungs(0.9, [true, false, false]), (0, None));
+    }
+
+    #[test]
+    fn reads_what_is_held_looked_for_and_compared() {
+        let yaml = r#"{"kind":"cascade","policy":{"kind":"fixed","model":"small"},"hold":"all",
+                       "guard":{"confidence":0.7,"refusal":false},"agree":{"samples":2,"model":"middle"}}"#;
+        let Plan::Cascade { guard, .. } = decide(yaml, 0.5, [true; 3]) else { panic!("no cascade") };
+        let signals = Signals { confidence: 0.7, refusal: false, ..Signals::default() };
+        let agree = Some(Agree { samples: 2, rung: Some(Rung(1)) });
+        assert_eq!(guard, Guard { hold: Hold::All, signals, agree });
+    }
+
+    #[test]
+    fn names_what_is_wrong_by_its_path() {
+        let yaml = r#"{"kind":"cascade","policy":{"kind":"fixed","model":"tiny"},"hold":{"tokens":0},
+                       "guard":{"confidence":1.5},"agree":{"samples":9,"model":"huge"}}"#;
+        let policy: Policy = serde_json::from_str(yaml).unwrap();
+        let faults: Vec<String> = policy.faults(&NAMES).into_iter().map(|(field, _)| field).collect();
+        let expected = ["policy.model", "guard.confidence", "hold.tokens", "agree.samples", "agree.model"];
+        assert_eq!(faults, expected);
+    }
+}

@@ -1,0 +1,72 @@
+//! What was heard of an attempt, and what it comes to in tokens.
+
+use super::*;
+use crate::protocol::Whole;
+
+/// Tokens. No answer is longer unless the request allows it; a higher count from an upstream is a mistake or an attack.
+const LONGEST_ANSWER: u64 = 1 << 20;
+
+/// What an attempt has said so far.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Tally {
+    pub(super) reported: Option<Reported>,
+    /// Thousandths of a token.
+    pub(super) weight: u64,
+}
+
+impl Tally {
+    /// Takes note of a piece of an answer.
+    pub fn saw(&mut self, piece: &Piece) {
+        self.add(&Self { reported: piece.usage, weight: piece.weight });
+    }
+
+    /// Takes note of a whole answer.
+    pub fn saw_whole(&mut self, whole: &Whole) {
+        self.add(&Self { reported: whole.reported(), weight: whole.tokens().saturating_mul(1000) });
+    }
+
+    pub(super) fn add(&mut self, other: &Self) {
+        self.weight = self.weight.saturating_add(other.weight);
+        self.reported = other.reported.or(self.reported);
+    }
+}
+
+impl Account {
+    /// Takes over what was heard of the attempt while nobody kept its account.
+    pub fn hear(&mut self, heard: &Tally) {
+        if let Some(tally) = self.tallies.get_mut(self.focus) {
+            tally.add(heard);
+        }
+    }
+
+    /// Usage of the answer so far: as reported, or estimated.
+    pub fn usage(&self) -> Usage {
+        let tally = self.tally();
+        let estimate = tally.weight.div_ceil(1000);
+        let longest = self.bound_under_way().output.max(LONGEST_ANSWER);
+        let reported = tally.reported.unwrap_or_default().within(longest);
+        // A text that counts for nothing was not counted.
+        let counted = reported.completion.is_some_and(|count| count > 0) || estimate == 0;
+        if tally.reported.is_some() && counted {
+            return reported.usage();
+        }
+        Usage { input: self.bound.prompt, output: estimate, estimated: true, ..Usage::default() }
+    }
+
+    /// What the client is told of tokens and cost; final once the attempt is settled.
+    pub fn final_usage(&self) -> FinalUsage {
+        let now = self.usage();
+        let usage = self.before.map_or(now, |before| Usage {
+            output: before.output.saturating_add(now.output),
+            reasoning: before.reasoning.saturating_add(now.reasoning),
+            estimated: before.estimated || now.estimated,
+            ..before
+        });
+        FinalUsage { usage, cost: self.cost(), resumed: self.resumed }
+    }
+
+    /// What was heard of the attempt that is spoken of.
+    pub(super) fn tally(&self) -> Tally {
+        self.tallies.get(self.focus).copied().unwrap_or_default()
+    }
+}

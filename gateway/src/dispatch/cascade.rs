@@ -1,0 +1,74 @@
+//! `Plan::Cascade`: a model starts, and where a guard finds that its answer will not do, a larger one answers in its
+//! place. Nothing of the first answer has left by then.
+
+use router_policies::Rung;
+use router_policies::guard::Guard;
+
+use super::ask::{ask, ask_rung, go_on, next};
+use super::attempt::{conclude, enter, question};
+use super::rungs::Rungs;
+use super::samples::Samples;
+use super::watch::{doubted, judge};
+use super::{Committed, Job};
+use crate::account::Account;
+use crate::error::Failure;
+use crate::record::Waste;
+use crate::setback::{Happened, Setback};
+use crate::upstreams::Ask;
+
+/// Asks `from` under a guard, then `to` where its answer will not do, and others as the fallback says where one fails.
+pub(super) async fn cascade(
+    job: &Job,
+    (from, to): (Rung, Rung),
+    guard: Guard,
+    account: &mut Account,
+) -> Result<(Committed, Rungs), Failure> {
+    if job.chat.n() != 1 {
+        // Several answers cannot be judged as one.
+        return ask(job, from, account).await;
+    }
+    let mut rungs = Rungs::of(job, from);
+    rungs.next();
+    match ask_rung(job, from, Some(guard), account).await {
+        Ok(committed) => Ok((committed, rungs)),
+        Err(setback) => {
+            match setback.what {
+                Happened::Doubted(_) => rungs.escalate(from, to, job.fallback),
+                _ => next(job, from, &setback, &mut rungs)?,
+            }
+            go_on(job, rungs, vec![setback], account).await
+        }
+    }
+}
+
+/// Asks one endpoint, and stands by its answer only where the guard lets it pass.
+pub(super) async fn guarded(
+    job: &Job,
+    rung: Rung,
+    guard: Guard,
+    account: &mut Account,
+) -> Result<Committed, Setback> {
+    let pool = &job.ladder[rung.0].pool;
+    let visit = enter(pool, account).await?;
+    let main = account.attempt();
+    let mut samples = Samples::ask(job, rung, guard.agree, account).await;
+    let logprobs =
+        guard.signals.confidence > 0.0 && pool.model.accepts.logprobs && !job.chat.needs().logprobs;
+    let ask = Ask { logprobs, ..question(job, pool) };
+    let mut judged = samples.beside(judge(visit, ask, guard)).await;
+    if let (Ok(_), Some(text)) = (&judged.heard.opened, &judged.text)
+        && let Err(doubt) = samples.agree(text).await
+    {
+        judged.heard.opened = Err(doubted(doubt));
+    }
+    samples.close(judged.heard.opened.is_ok(), account);
+    account.turn_to(main);
+    let doubt =
+        judged.heard.opened.as_ref().err().filter(|setback| matches!(setback.what, Happened::Doubted(_)));
+    if let (Some(setback), Some(_)) = (doubt, &judged.text) {
+        // It was whole: its bill is known.
+        account.hear(&std::mem::take(&mut judged.heard.tally));
+        account.whole_aside(setback.word(), Some(Waste::Escalated));
+    }
+    conclude(pool, judged.heard, account)
+}

@@ -1,0 +1,105 @@
+//! `Plan::Hedge`: where the first model keeps silent, a second is asked as well; the first to speak answers, and the other
+//! is let go.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::{Either, select};
+use gateway_config::WholeAs;
+use router_policies::Rung;
+use tokio::time::timeout;
+
+use super::ask::{ask, go_on, next};
+use super::attempt::{Form, Heard, conclude, enter, listen, question};
+use super::rungs::Rungs;
+use super::{Committed, Job};
+use crate::account::Account;
+use crate::error::Failure;
+use crate::record::Waste;
+use crate::setback::Setback;
+use crate::upstreams::Pool;
+
+/// Asks `first`, and `second` as well after a silence, where the budget for that allows it.
+pub(super) async fn hedge(
+    job: &Job,
+    (first, second): (Rung, Rung),
+    silence: Duration,
+    account: &mut Account,
+) -> Result<(Committed, Rungs), Failure> {
+    let pool = &job.ladder[first.0].pool;
+    if !job.chat.stream() && pool.model.whole_as != WholeAs::Stream {
+        // Who writes a whole answer cannot be told from one who is silent.
+        return ask(job, first, account).await;
+    }
+    let mut rungs = Rungs::of(job, first);
+    rungs.next();
+    pool.arrived();
+    let mut setbacks = Vec::new();
+    let result = match begin(job, first, account).await {
+        Ok(mut one) => match timeout(silence, &mut one.heard).await {
+            Ok(heard) => conclude(pool, heard, account),
+            Err(_) => race(job, one, second, &mut rungs, &mut setbacks, account).await,
+        },
+        Err(setback) => Err(setback),
+    };
+    match result {
+        Ok(committed) => Ok((committed, rungs)),
+        Err(setback) => {
+            next(job, first, &setback, &mut rungs)?;
+            setbacks.push(setback);
+            go_on(job, rungs, setbacks, account).await
+        }
+    }
+}
+
+/// A model that is being asked.
+struct Runner {
+    attempt: usize,
+    pool: Arc<Pool>,
+    heard: Pin<Box<dyn Future<Output = Heard> + Send>>,
+}
+
+async fn begin(job: &Job, rung: Rung, account: &mut Account) -> Result<Runner, Setback> {
+    let pool = Arc::clone(&job.ladder[rung.0].pool);
+    let visit = enter(&pool, account).await?;
+    let heard = Box::pin(listen(visit, question(job, &pool), Form::of(&job.chat)));
+    Ok(Runner { attempt: account.attempt(), pool, heard })
+}
+
+/// The first runner goes on, beside the second where there may be one.
+async fn race(
+    job: &Job,
+    one: Runner,
+    second: Rung,
+    rungs: &mut Rungs,
+    setbacks: &mut Vec<Setback>,
+    account: &mut Account,
+) -> Result<Committed, Setback> {
+    let two = if one.pool.may_hedge() { begin(job, second, account).await.ok() } else { None };
+    let Some(two) = two else { return finish(&one.pool, one.attempt, one.heard.await, account) };
+    account.beside();
+    // Whatever becomes of it, it has been asked.
+    rungs.keep(|rung| rung != second);
+    let (
+        Runner { attempt: a, pool: pool_a, heard: heard_a },
+        Runner { attempt: b, pool: pool_b, heard: heard_b },
+    ) = (one, two);
+    let (heard, (attempt, pool), rest, (other, other_pool)) = match select(heard_a, heard_b).await {
+        Either::Left((heard, rest)) => (heard, (a, pool_a), rest, (b, pool_b)),
+        Either::Right((heard, rest)) => (heard, (b, pool_b), rest, (a, pool_a)),
+    };
+    if heard.opened.is_ok() {
+        drop(rest);
+        account.turn_to(other);
+        account.set_aside("hedged", Waste::Hedged);
+        return finish(&pool, attempt, heard, account);
+    }
+    setbacks.extend(finish(&pool, attempt, heard, account).err());
+    finish(&other_pool, other, rest.await, account)
+}
+
+fn finish(pool: &Pool, attempt: usize, heard: Heard, account: &mut Account) -> Result<Committed, Setback> {
+    account.turn_to(attempt);
+    conclude(pool, heard, account)
+}

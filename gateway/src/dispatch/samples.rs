@@ -1,0 +1,118 @@
+//! Further answers to the same question, asked for while the first is being written.
+
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::Poll;
+
+use futures_util::future::{JoinAll, join_all};
+use router_policies::Rung;
+use router_policies::answers::Upshot;
+use router_policies::guard::{Agree, Doubt};
+
+use super::Job;
+use super::attempt::{Body, Form, Heard, Opened, enter, listen, question};
+use crate::account::Account;
+use crate::protocol::{AnswerMessage, FinalUsage};
+use crate::record::Waste;
+use crate::setback::Setback;
+use crate::upstreams::Ask;
+
+/// The word for an attempt that was made to be compared.
+const WORD: &str = "sampled";
+
+type Listening = Pin<Box<dyn Future<Output = Heard> + Send>>;
+
+/// Answers under way.
+pub(super) struct Samples {
+    attempts: Vec<usize>,
+    running: Pin<Box<JoinAll<Listening>>>,
+    heard: Option<Vec<Heard>>,
+}
+
+impl Samples {
+    /// Asks for as many as the plan wants; for fewer where the budget or the endpoints do not allow them.
+    pub(super) async fn ask(job: &Job, judged: Rung, agree: Option<Agree>, account: &mut Account) -> Self {
+        let (mut attempts, mut futures) = (Vec::new(), Vec::new());
+        let chat = agree.and_then(|_| job.chat.again()).map(Arc::new);
+        if let (Some(agree), Some(chat)) = (agree, chat) {
+            let pool = &job.ladder[agree.rung.unwrap_or(judged).0].pool;
+            for _ in 0..agree.samples {
+                let Ok(visit) = enter(pool, account).await else { break };
+                account.beside();
+                attempts.push(account.attempt());
+                let ask = Ask { chat: Arc::clone(&chat), ..question(job, pool) };
+                let form = Form { stream: false, choices: 1 };
+                futures.push(Box::pin(listen(visit, ask, form)) as Listening);
+            }
+        }
+        Self { attempts, running: Box::pin(join_all(futures)), heard: None }
+    }
+
+    /// Goes on with them while `main` runs.
+    pub(super) async fn beside<T>(&mut self, main: impl Future<Output = T>) -> T {
+        let mut main = pin!(main);
+        poll_fn(|cx| {
+            if self.heard.is_none()
+                && let Poll::Ready(heard) = self.running.as_mut().poll(cx)
+            {
+                self.heard = Some(heard);
+            }
+            main.as_mut().poll(cx)
+        })
+        .await
+    }
+
+    /// Waits for them all, and says whether most come to the same as `text`.
+    pub(super) async fn agree(&mut self, text: &str) -> Result<(), Doubt> {
+        if self.heard.is_none() {
+            self.heard = Some(self.running.as_mut().await);
+        }
+        let upshot = Upshot::of(text);
+        let answers = self.heard.iter().flatten().filter_map(|heard| said(heard.opened.as_ref().ok()?));
+        let votes: Vec<bool> = answers.filter_map(|text| upshot.agrees(&Upshot::of(&text))).collect();
+        let agreeing = votes.iter().filter(|&&agrees| agrees).count();
+        if votes.is_empty() || 2 * agreeing > votes.len() { Ok(()) } else { Err(Doubt::Disagreement) }
+    }
+
+    /// Closes their accounts; those still under way are let go.
+    pub(super) fn close(self, kept: bool, account: &mut Account) {
+        let Self { attempts, running, heard } = self;
+        drop(running);
+        let waste = (!kept).then_some(Waste::Escalated);
+        let mut heard = heard.into_iter().flatten();
+        for attempt in attempts {
+            account.turn_to(attempt);
+            match heard.next() {
+                Some(heard) => ended(heard, waste, account),
+                None => account.set_aside(WORD, Waste::Escalated),
+            }
+        }
+    }
+}
+
+fn ended(heard: Heard, waste: Option<Waste>, account: &mut Account) {
+    let Heard { mut visit, tally, opened, .. } = heard;
+    account.hear(&tally);
+    match opened {
+        Ok(_) => {
+            visit.answered();
+            account.whole_aside(WORD, waste);
+        }
+        Err(setback) => failed(&setback, visit, account),
+    }
+}
+
+fn failed(setback: &Setback, mut visit: crate::upstreams::Visit, account: &mut Account) {
+    visit.failed(setback);
+    account.failed(setback);
+}
+
+fn said(opened: &Opened) -> Option<String> {
+    let message = match &opened.body {
+        Body::Whole(whole) => AnswerMessage::of_whole(whole.bytes()),
+        Body::Gathered(gather) => AnswerMessage::of_whole(&gather.whole(&FinalUsage::default())),
+        Body::Begun(..) => None,
+    };
+    message?.content
+}

@@ -1,0 +1,161 @@
+//! How probable an upstream found the tokens of its answer, and the answer without a word about it.
+
+use std::ops::Range;
+
+use bytes::Bytes;
+
+use super::chunk::{Chunk, What, read_chunk};
+use super::fault::Fault;
+use super::scan::{Cursor, Kind, text_of};
+use super::sse::Event;
+use super::whole::Whole;
+
+/// What a chunk, or a whole answer, says of its tokens.
+#[derive(Debug, Default, PartialEq)]
+struct Odds {
+    /// Natural logarithms, in the order of the tokens, over all choices.
+    logprobs: Vec<f64>,
+    /// Where the values of `logprobs` lie that are not null.
+    places: Vec<Range<usize>>,
+}
+
+impl Odds {
+    fn read(data: &[u8]) -> Result<Self, Fault> {
+        let mut odds = Self::default();
+        let mut cursor = Cursor::over(text_of(data)?);
+        if cursor.kind()? != Kind::Object {
+            return Ok(odds);
+        }
+        cursor.members(|cursor, name| match name.raw {
+            "choices" if cursor.kind()? == Kind::Array => cursor.elements(|cursor, _| odds.choice(cursor)),
+            _ => cursor.skip().map(drop),
+        })?;
+        Ok(odds)
+    }
+
+    fn choice(&mut self, cursor: &mut Cursor<'_>) -> Result<(), Fault> {
+        if cursor.kind()? != Kind::Object {
+            return cursor.skip().map(drop);
+        }
+        cursor.members(|cursor, name| {
+            if name.raw != "logprobs" || cursor.kind()? != Kind::Object {
+                return cursor.skip().map(drop);
+            }
+            let start = cursor.at();
+            cursor.members(|cursor, name| match name.raw {
+                "content" if cursor.kind()? == Kind::Array => cursor.elements(|cursor, _| self.token(cursor)),
+                _ => cursor.skip().map(drop),
+            })?;
+            self.places.push(start..cursor.at());
+            Ok(())
+        })
+    }
+
+    fn token(&mut self, cursor: &mut Cursor<'_>) -> Result<(), Fault> {
+        if cursor.kind()? != Kind::Object {
+            return cursor.skip().map(drop);
+        }
+        cursor.members(|cursor, name| {
+            let value = cursor.skip()?;
+            if name.raw == "logprob"
+                && let Ok(logprob) = value.parse::<f64>()
+            {
+                // No probability is above 1.
+                self.logprobs.push(logprob.min(0.0));
+            }
+            Ok(())
+        })
+    }
+}
+
+/// The log-probabilities of the tokens of an answer or a piece of one, natural logarithms, 0 or less.
+pub fn logprobs(data: &[u8]) -> Vec<f64> {
+    Odds::read(data).map(|odds| odds.logprobs).unwrap_or_default()
+}
+
+impl Chunk {
+    /// The chunk without log-probabilities.
+    pub fn without_logprobs(self) -> Self {
+        if !matches!(self.what, What::Piece(_)) {
+            return self;
+        }
+        match without(&self.data) {
+            Some(data) => {
+                let raw: Bytes = [b"data: ", &data[..], b"\n\n"].concat().into();
+                let data = raw.slice(b"data: ".len()..raw.len() - b"\n\n".len());
+                read_chunk(Event { raw, data, event: None, comment: false })
+            }
+            None => self,
+        }
+    }
+}
+
+impl Whole {
+    /// The answer without log-probabilities.
+    pub fn without_logprobs(self) -> Self {
+        without(self.bytes()).and_then(|bytes| Self::parse(bytes.into()).ok()).unwrap_or(self)
+    }
+}
+
+/// The text with null for each `logprobs`; `None` where it says nothing of it. Line ends between its parts become
+/// spaces, so that it fits on one line of an event.
+fn without(data: &[u8]) -> Option<Vec<u8>> {
+    let places = Odds::read(data).ok()?.places;
+    if places.is_empty() {
+        return None;
+    }
+    let (mut out, mut end) = (Vec::with_capacity(data.len()), 0);
+    for place in places {
+        out.extend_from_slice(&data[end..place.start]);
+        out.extend_from_slice(b"null");
+        end = place.end;
+    }
+    out.extend_from_slice(&data[end..]);
+    // A line end within a string is written as `\n`.
+    out.iter_mut().filter(|byte| **byte == b'\n' || **byte == b'\r').for_each(|byte| *byte = b' ');
+    Some(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::sse::Splitter;
+    use super::*;
+
+    const PIECE: &str = r#"{"id":"x","choices":[{"index":0,"delta":{"content":"ab"},"logprobs":{"content":[{"token":"a","logprob":-0.5,"bytes":[97],"top_logprobs":[{"token":"b","logprob":-9}]},{"token":"b","logprob":-1.25}],"refusal":null},"finish_reason":null}],"usage":null}"#;
+
+    #[test]
+    fn finds_the_probabilities_of_the_tokens_that_came() {
+        assert_eq!(logprobs(PIECE.as_bytes()), [-0.5, -1.25]);
+        for none in [
+            "",
+            "[]",
+            "{}",
+            r#"{"choices":[{"logprobs":null}]}"#,
+            r#"{"choices":[{"logprobs":{"content":null}}]}"#,
+        ] {
+            assert_eq!(logprobs(none.as_bytes()), [0.0; 0], "{none}");
+        }
+    }
+
+    #[test]
+    fn takes_them_out() {
+        let mut splitter = Splitter::new();
+        splitter.feed(Bytes::from(format!("data: {PIECE}\n\n")));
+        let chunk = read_chunk(splitter.next().unwrap().unwrap()).without_logprobs();
+        let expected = r#"{"id":"x","choices":[{"index":0,"delta":{"content":"ab"},"logprobs":null,"finish_reason":null}],"usage":null}"#;
+        assert_eq!(std::str::from_utf8(&chunk.raw).unwrap(), format!("data: {expected}\n\n"));
+        let What::Piece(piece) = &chunk.what else { panic!("{chunk:?}") };
+        assert_eq!(&chunk.data[piece.content.clone().unwrap()], b"ab");
+        let plain = chunk.clone().without_logprobs();
+        assert_eq!(plain, chunk);
+    }
+
+    #[test]
+    fn takes_them_out_of_a_whole_answer() {
+        let text = r#"{"choices":[{"message":{"content":"a"},
+            "logprobs":{"content":[{"token":"a","logprob":-0.5}]}}]}"#;
+        let whole = Whole::parse(Bytes::from(text)).unwrap().without_logprobs();
+        assert!(!std::str::from_utf8(whole.bytes()).unwrap().contains("-0.5"));
+        assert_eq!(logprobs(whole.bytes()), [0.0; 0]);
+    }
+}

@@ -1,0 +1,208 @@
+//! The shape that a client asks of an answer: JSON, a schema, calls of the tools that it offers.
+
+use std::collections::HashSet;
+
+use jsonschema::{PatternOptions, Validator};
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::chat::Chat;
+use super::fields::Format;
+
+/// What an answer must be like to be of use.
+pub struct Shape {
+    json: bool,
+    schema: Option<Validator>,
+    tools: HashSet<String>,
+}
+
+/// The message of a whole answer, as far as its shape goes.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Message {
+    /// Its text.
+    pub content: Option<String>,
+    tool_calls: Option<Vec<Call>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Call {
+    function: Function,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Function {
+    name: String,
+    arguments: String,
+}
+
+/// The parts of a request that say what its answer is to be like.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Asked {
+    response_format: Option<ResponseFormat>,
+    tools: Option<Vec<Tool>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct ResponseFormat {
+    json_schema: Option<JsonSchema>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct JsonSchema {
+    schema: Option<Value>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Tool {
+    function: Option<Function>,
+}
+
+impl Shape {
+    /// What a request asks for. A schema that is none is the upstream's to refuse, and is not looked at here.
+    pub fn of(chat: &Chat) -> Self {
+        let json = matches!(chat.fields.format, Format::Json | Format::Schema);
+        if !json && chat.fields.tools == 0 {
+            return Self { json, schema: None, tools: HashSet::new() };
+        }
+        let asked: Asked = serde_json::from_slice(chat.object.bytes()).unwrap_or_default();
+        let schema = asked.response_format.and_then(|format| format.json_schema?.schema);
+        let tools = asked.tools.into_iter().flatten().filter_map(|tool| tool.function);
+        Self { json, schema: schema.and_then(compiled), tools: tools.map(|function| function.name).collect() }
+    }
+
+    /// Whether the answer is to be a JSON text and nothing else.
+    pub fn is_json(&self) -> bool {
+        self.json
+    }
+
+    /// Whether tools are offered.
+    pub fn has_tools(&self) -> bool {
+        !self.tools.is_empty()
+    }
+
+    /// Whether an answer is of this shape.
+    pub fn fits(&self, message: &Message) -> bool {
+        let calls = message.tool_calls.as_deref().unwrap_or_default();
+        if !calls.is_empty() {
+            return calls.iter().all(|call| self.can_be_called(&call.function));
+        }
+        if !self.json {
+            return true;
+        }
+        let value = message.content.as_deref().map(serde_json::from_str::<Value>);
+        let Some(Ok(value)) = value else { return false };
+        match &self.schema {
+            Some(schema) => schema.is_valid(&value),
+            None => value.is_object() || value.is_array(),
+        }
+    }
+
+    fn can_be_called(&self, call: &Function) -> bool {
+        let known = self.tools.is_empty() || self.tools.contains(&call.name);
+        // No arguments are written as nothing by some.
+        let arguments = call.arguments.trim();
+        known
+            && (arguments.is_empty()
+                || serde_json::from_str::<serde_json::Map<String, Value>>(arguments).is_ok())
+    }
+}
+
+impl Message {
+    /// The message of the first choice of a whole answer.
+    pub fn of_whole(body: &[u8]) -> Option<Self> {
+        #[derive(Deserialize)]
+        struct Answer {
+            choices: Vec<Choice>,
+        }
+        #[derive(Deserialize)]
+        struct Choice {
+            message: Message,
+        }
+        let answer: Answer = serde_json::from_slice(body).ok()?;
+        answer.choices.into_iter().next().map(|choice| choice.message)
+    }
+
+    /// Whether it calls tools.
+    pub fn calls(&self) -> bool {
+        self.tool_calls.as_ref().is_some_and(|calls| !calls.is_empty())
+    }
+}
+
+/// Nothing is fetched for a schema, and its patterns take linear time.
+fn compiled(schema: Value) -> Option<Validator> {
+    jsonschema::options().with_pattern_options(PatternOptions::regex()).build(&schema).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use serde_json::json;
+
+    use super::*;
+
+    fn shape(fields: &Value) -> Shape {
+        let mut chat = json!({"model": "auto", "messages": [{"role": "user", "content": "hi"}]});
+        chat.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+        Shape::of(&Chat::parse(Bytes::from(chat.to_string())).unwrap())
+    }
+
+    fn text(content: &str) -> Message {
+        Message { content: Some(content.to_owned()), ..Message::default() }
+    }
+
+    #[test]
+    fn json_is_json_and_keeps_to_its_schema() {
+        let check = |fields: &Value, content: &str, fits: bool| {
+            assert_eq!(shape(fields).fits(&text(content)), fits, "{fields} {content}");
+        };
+        let object = json!({"response_format": {"type": "json_object"}});
+        check(&object, r#"{"a": 1}"#, true);
+        check(&object, r#"{"a": 1"#, false);
+        check(&object, "Sure: {}", false);
+        check(&object, "7", false);
+        check(&json!({}), "Sure: {}", true);
+        let schema = |schema: Value| json!({"response_format": {"type": "json_schema", "json_schema": {"name": "x", "schema": schema}}});
+        let age = schema(
+            json!({"type": "object", "required": ["age"], "properties": {"age": {"type": "integer"}}}),
+        );
+        check(&age, r#"{"age": 7}"#, true);
+        check(&age, r#"{"age": "seven"}"#, false);
+        check(&age, "{}", false);
+        // What cannot be compiled, or would have to be fetched, is only held to be JSON.
+        check(&schema(json!({"type": 7})), "{}", true);
+        check(&schema(json!({"$ref": "http://127.0.0.1:1/x"})), "{}", true);
+    }
+
+    #[test]
+    fn patterns_take_no_exponential_time() {
+        let evil = json!({"response_format": {"type": "json_schema", "json_schema": {"name": "x",
+            "schema": {"properties": {"a": {"pattern": "^(a+)+$"}}}}}});
+        let content = json!({"a": "a".repeat(5000) + "!"}).to_string();
+        assert!(!shape(&evil).fits(&text(&content)));
+    }
+
+    #[test]
+    fn calls_are_of_tools_that_exist_with_arguments_that_are_json() {
+        let offered =
+            json!({"tools": [{"type": "function", "function": {"name": "weather", "parameters": {}}}]});
+        let check = |name: &str, arguments: &str, fits: bool| {
+            let body = json!({"choices": [{"message": {"role": "assistant", "content": null, "tool_calls": [
+                {"id": "1", "type": "function", "function": {"name": name, "arguments": arguments}}]}}]});
+            let message = Message::of_whole(body.to_string().as_bytes()).unwrap();
+            assert!(message.calls());
+            assert_eq!(shape(&offered).fits(&message), fits, "{name} {arguments}");
+        };
+        check("weather", r#"{"city": "Paris"}"#, true);
+        check("weather", "", true);
+        check("weather", r#"{"city": "#, false);
+        check("weather", "[]", false);
+        check("wether", "{}", false);
+    }
+}
