@@ -27,15 +27,29 @@ fn both(mut request: Value) -> [Value; 2] {
     [request, whole]
 }
 
-/// Who answers, and if it is the large one, why.
+/// Who answers, and if it is the large one, why; from an upstream that is asked for whole answers, and one that is asked
+/// for streams alone.
 async fn check(case: &str, policy: &str, reply: Reply, request: Value, doubt: Option<&str>) {
+    for whole_as in ["whole_as: pass", "whole_as: stream"] {
+        check_as(whole_as, case, policy, reply.clone(), request.clone(), doubt).await;
+    }
+}
+
+async fn check_as(
+    whole_as: &str,
+    case: &str,
+    policy: &str,
+    reply: Reply,
+    request: Value,
+    doubt: Option<&str>,
+) {
     for request in both(request) {
         let case = format!("{case}, {}", if request["stream"] == true { "streamed" } else { "whole" });
         let small = Scripted::start(reply.clone()).await;
         let large = Scripted::start(Reply::text(LARGE)).await;
-        let gateway = setup(&small, &large, policy).start().await;
+        let gateway = setup(&small, &large, policy).model("small", whole_as).start().await;
         let answer = gateway.ask(&request).await;
-        let label = format!("{case}: {} {}", answer.status(), answer.text());
+        let label = format!("{case}, {whole_as}: {} {}", answer.status(), answer.text());
         assert_eq!(answer.status(), 200, "{label}");
         assert_eq!(answer.header("x-xietong-plan"), Some("cascade"), "{label}");
         assert!(!answer.text().contains("logprob\":"), "{label}");

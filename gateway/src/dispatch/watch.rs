@@ -123,19 +123,22 @@ impl Hearing {
     }
 
     fn take(&mut self, chunk: Chunk) -> Result<Step, Setback> {
+        // They are gone once the chunk is fit for the client.
+        let logprobs = logprobs(&chunk.data);
+        let chunk = if self.strip { chunk.without_logprobs() } else { chunk };
         let step = match &chunk.what {
-            What::Piece(piece) => self.see(piece, &chunk)?,
+            What::Piece(piece) => self.see(piece, &chunk, &logprobs)?,
             What::Error(complaint) => return Err(Setback::in_band(complaint)),
             What::Done => Step::End,
             What::KeepAlive | What::Malformed => return Ok(Step::On),
         };
         self.bytes += chunk.raw.len();
-        self.held.push(if self.strip { chunk.without_logprobs() } else { chunk });
+        self.held.push(chunk);
         let full = self.stream && self.bytes > HELD;
         Ok(if full && matches!(step, Step::On) { Step::Keep } else { step })
     }
 
-    fn see(&mut self, piece: &Piece, chunk: &Chunk) -> Result<Step, Setback> {
+    fn see(&mut self, piece: &Piece, chunk: &Chunk, logprobs: &[f64]) -> Result<Step, Setback> {
         self.tally.saw(piece);
         self.finish = piece.finish.or(self.finish);
         self.gather.see(chunk).map_err(|_| Setback::new(Happened::Faulty(200)))?;
@@ -145,10 +148,9 @@ impl Hearing {
         self.first.get_or_insert_with(Instant::now);
         let text = piece.content.clone().and_then(|place| unescaped(&chunk.data[place]));
         self.calling |= text.is_none() && self.shape.has_tools();
-        let logprobs = logprobs(&chunk.data);
         let verdict = self.watch.see(Glimpse {
             text: text.as_deref().unwrap_or_default(),
-            logprobs: &logprobs,
+            logprobs,
             tokens: piece.weight as f64 / 1000.0,
             elapsed: self.elapsed(),
         });
