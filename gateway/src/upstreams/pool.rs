@@ -9,27 +9,20 @@ use gateway_config::{LogFormat, Model, Provider, Secret};
 use prometheus::IntGauge;
 use tokio::time::{Instant, sleep};
 use tower::ServiceExt;
-use tower::retry::budget::{Budget, TpsBudget};
 
 use super::breaker::{Breaker, CHECK_EVERY, Change, Manner};
 use super::load::Load;
+use super::retry_budget::RetryBudget;
 use super::{Answer, Ask, Check, Upstream, remote};
 use crate::account::Books;
 use crate::setback::{Happened, Setback};
-
-/// Retries may be this share of requests …
-const RETRY_SHARE: f32 = 0.2;
-/// … and at least one a second, counted …
-const RETRIES_PER_SECOND: u32 = 1;
-/// … over this time.
-const RETRY_WINDOW: Duration = Duration::from_secs(10);
 
 /// A model's endpoints, of which requests take the better of two drawn at random.
 pub struct Pool {
     /// The model.
     pub model: Arc<Model>,
     endpoints: Vec<Arc<Endpoint>>,
-    retries: TpsBudget,
+    retries: RetryBudget,
     draws: AtomicU64,
     hasher: RandomState,
 }
@@ -89,7 +82,7 @@ impl Pool {
         Ok(Self {
             model: Arc::clone(model),
             endpoints,
-            retries: TpsBudget::new(RETRY_WINDOW, RETRIES_PER_SECOND, RETRY_SHARE),
+            retries: RetryBudget::new(Instant::now()),
             draws: AtomicU64::new(0),
             hasher: RandomState::new(),
         })
@@ -128,7 +121,7 @@ impl Pool {
 
     /// Whether the retry budget allows one more try on this model.
     pub fn may_retry(&self) -> bool {
-        self.retries.withdraw()
+        self.retries.withdraw(Instant::now())
     }
 
     fn draw(&self) -> u64 {
