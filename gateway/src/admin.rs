@@ -34,7 +34,11 @@ const TEXT: &str = "text/plain; charset=utf-8";
 const PROMETHEUS: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// Answers one request of the admin port.
-pub async fn answer(admin: Admin, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
+pub async fn answer(
+    admin: Admin,
+    request: Request<Incoming>,
+    id: RequestId,
+) -> Result<Response<Body>, Infallible> {
     let gateway = &admin.gateway;
     let path = request.uri().path().to_owned();
     let response = match (request.method(), path.as_str()) {
@@ -47,11 +51,11 @@ pub async fn answer(admin: Admin, request: Request<Incoming>) -> Result<Response
             reply(200, JSON, pretty(&shown))
         }
         (&Method::POST, "/reload") => reload(&admin),
-        (&Method::POST, "/decide") => decide(gateway, request).await,
+        (&Method::POST, "/decide") => decide(gateway, request, &id).await,
         (_, "/metrics" | "/livez" | "/health" | "/healthz" | "/startupz" | "/readyz" | "/config") => {
-            Failure::WrongMethod("GET").response(&RequestId::new())
+            Failure::WrongMethod("GET").response(&id)
         }
-        (_, "/reload" | "/decide") => Failure::WrongMethod("POST").response(&RequestId::new()),
+        (_, "/reload" | "/decide") => Failure::WrongMethod("POST").response(&id),
         _ => reply(
             404,
             TEXT,
@@ -83,11 +87,10 @@ fn reload(admin: &Admin) -> Response<Body> {
     }
 }
 
-async fn decide(gateway: &Gateway, request: Request<Incoming>) -> Response<Body> {
-    let id = RequestId::from_headers(request.headers());
-    match decision(gateway, request, &id).await {
+async fn decide(gateway: &Gateway, request: Request<Incoming>, id: &RequestId) -> Response<Body> {
+    match decision(gateway, request, id).await {
         Ok(decision) => reply(200, JSON, pretty(&decision)),
-        Err(failure) => failure.response(&id),
+        Err(failure) => failure.response(id),
     }
 }
 

@@ -23,9 +23,12 @@ const PATHS: [(&str, &str, Call); 2] =
 const ONE_MODEL: &str = "/v1/models/";
 
 /// Answers one request of the data port.
-pub async fn answer(gateway: Arc<Gateway>, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
+pub async fn answer(
+    gateway: Arc<Gateway>,
+    request: Request<Incoming>,
+    id: RequestId,
+) -> Result<Response<Body>, Infallible> {
     let arrived = Instant::now();
-    let id = RequestId::from_headers(request.headers());
     Ok(match route(request.method(), request.uri()) {
         Ok((Call::Chat, _)) => pipeline::chat(gateway, request, id, arrived).await,
         Ok((call, name)) => {

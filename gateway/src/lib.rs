@@ -18,6 +18,7 @@ pub mod protocol;
 mod account;
 mod admin;
 mod admit;
+mod allowance;
 mod api;
 mod assess;
 mod body;
@@ -156,8 +157,8 @@ async fn serve(
     let data = {
         let gateway = Arc::clone(gateway);
         let curfew = gateway.books.curfew.clone();
-        server::serve(listeners.data, limits, on(stopped.clone()), curfew, move |request| {
-            api::answer(Arc::clone(&gateway), request)
+        server::serve(listeners.data, limits, on(stopped.clone()), curfew, move |request, id| {
+            api::answer(Arc::clone(&gateway), request, id)
         })
     };
     // The admin port answers, and says that we are not ready, until the data port is done.
@@ -166,8 +167,8 @@ async fn serve(
         let admin = admin::Admin { gateway: Arc::clone(gateway), reloader: Arc::clone(reloader) };
         let limits =
             server::PortLimits { connections: 256, grace: std::time::Duration::from_secs(1), ..limits };
-        server::serve(listeners.admin, limits, on(ended), curfew::Curfew::default(), move |request| {
-            admin::answer(admin.clone(), request)
+        server::serve(listeners.admin, limits, on(ended), curfew::Curfew::default(), move |request, id| {
+            admin::answer(admin.clone(), request, id)
         })
     };
     let stopping = async {

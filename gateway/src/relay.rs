@@ -3,6 +3,7 @@
 
 use std::collections::VecDeque;
 use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -77,9 +78,14 @@ impl Relay {
         Self { stage, manner, spoke, beat, listening: false }
     }
 
-    /// The next bytes for the client; `None` at the end.
+    /// The next bytes for the client; `None` at the end. A panic ends the answer with an error event.
     pub fn poll_bytes(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
         let this = &mut *self;
+        catch_unwind(AssertUnwindSafe(|| this.poll_on(cx))).unwrap_or_else(|_| Poll::Ready(self.panicked()))
+    }
+
+    fn poll_on(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        let this = self;
         loop {
             if this.manner.curfew.is_over() {
                 return Poll::Ready(this.stop());
@@ -177,6 +183,18 @@ impl Relay {
     fn stop(&mut self) -> Option<Bytes> {
         let over = matches!(std::mem::replace(&mut self.stage, Stage::Over), Stage::Over);
         (!over).then(|| protocol::error_event(&Failure::Stopping.body()))
+    }
+
+    /// Breaks off for a fault of our own.
+    fn panicked(&mut self) -> Option<Bytes> {
+        let stage = std::mem::replace(&mut self.stage, Stage::Over);
+        let over = matches!(stage, Stage::Over);
+        // What is left of it may panic again as it is dropped.
+        let _ = catch_unwind(AssertUnwindSafe(|| match stage {
+            Stage::Writing(writing) => writing.account.close_faulty(),
+            stage => drop(stage),
+        }));
+        (!over).then(|| protocol::error_event(&Failure::Internal.body()))
     }
 
     fn poll_silence(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {

@@ -114,29 +114,51 @@ impl Account {
     }
 }
 
+impl Account {
+    /// Closes the account of a request that a panic has ended.
+    pub fn close_faulty(mut self) {
+        self.close_unfinished(Some(&Failure::Internal));
+    }
+
+    /// Closes it in the midst of its work: its client has left, or `failure` has ended it.
+    fn close_unfinished(&mut self, failure: Option<&Failure>) {
+        while let Some(under_way) = self.under_way.last() {
+            self.focus = under_way.attempt;
+            // What was said before the client left is what the provider bills, as far as we can know.
+            let (seen, charged) = match self.record.answered_by {
+                Some(answering) if answering == self.focus => (self.usage(), self.early()),
+                _ => (self.unknown(), self.unknown()),
+            };
+            self.end_attempt("abandoned", seen, charged, Some(Waste::Abandoned));
+        }
+        let outcome = match (failure, self.record.answered_by) {
+            (None, _) => Outcome::Abandoned,
+            (Some(_), None) => Outcome::Failed,
+            (Some(_), Some(_)) => Outcome::Cut,
+        };
+        if let Some(failure) = failure {
+            self.record.error = Some(failure.code());
+            // The head of a stream may be out already.
+            if !self.record.stream && self.times.head.is_none() {
+                self.record.status = failure.status();
+            }
+        }
+        self.close(outcome);
+    }
+}
+
 impl Drop for Account {
     fn drop(&mut self) {
-        if !self.closed {
-            while let Some(under_way) = self.under_way.last() {
-                self.focus = under_way.attempt;
-                // What was said before the client left is what the provider bills, as far as we can know.
-                let (seen, charged) = match self.record.answered_by {
-                    Some(answering) if answering == self.focus => (self.usage(), self.early()),
-                    _ => (self.unknown(), self.unknown()),
-                };
-                self.end_attempt("abandoned", seen, charged, Some(Waste::Abandoned));
-            }
-            // Whoever is still here at the curfew did not leave: it is we who do.
-            let outcome = match (self.books.curfew.has_fallen(), self.record.answered_by) {
-                (false, _) => Outcome::Abandoned,
-                (true, None) => Outcome::Failed,
-                (true, Some(_)) => Outcome::Cut,
-            };
-            if outcome != Outcome::Abandoned {
-                self.record.error = Some(Failure::Stopping.code());
-            }
-            self.close(outcome);
+        if self.closed {
+            return;
         }
+        // Whoever is still here at the curfew did not leave: it is we who do.
+        let failure = match (std::thread::panicking(), self.books.curfew.has_fallen()) {
+            (true, _) => Some(Failure::Internal),
+            (false, true) => Some(Failure::Stopping),
+            (false, false) => None,
+        };
+        self.close_unfinished(failure.as_ref());
     }
 }
 

@@ -1,5 +1,7 @@
 //! `xietong serve`: runs the gateway.
 
+use std::any::Any;
+use std::panic::Location;
 use std::path::PathBuf;
 
 use gateway_config::{Config, Provider};
@@ -27,6 +29,7 @@ pub struct Args {
 /// 78 for a configuration that cannot be used, 69 for a port or weights that cannot be had.
 pub fn run(args: Args) -> Result<(), Failure> {
     let config = load(args.config.as_deref())?;
+    std::panic::set_hook(Box::new(|panic| say(&panicked(panic.location(), panic.payload()))));
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::other)?;
     let result = runtime.block_on(serve(config, args.config));
     // A thread that still loads or writes must not hold up the end.
@@ -58,6 +61,14 @@ async fn serve(config: Config, file: Option<PathBuf>) -> Result<(), Failure> {
         error @ RunError::State(_) => Failure::unavailable(error),
         other => Failure::other(other),
     })
+}
+
+/// What the operator reads of a panic. Words that were put together at run time are left out: those of the standard
+/// library quote the text that an index fell outside of, which may be a prompt.
+fn panicked(place: Option<&Location>, said: &dyn Any) -> String {
+    let place = place.map_or_else(|| "an unknown place".to_owned(), Location::to_string);
+    let said = said.downcast_ref::<&'static str>().map(|said| format!(": {said}")).unwrap_or_default();
+    format!("a fault of this build, please report it: panic at {place}{said}")
 }
 
 /// Ends with the first SIGTERM or SIGINT; a second one ends the process at once.
@@ -110,4 +121,24 @@ fn invitation(config: &Config, data: std::net::SocketAddr) -> String {
          -H 'content-type: application/json' -d '{body}'",
         config.admin
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::panic::catch_unwind;
+
+    use super::*;
+
+    #[test]
+    fn a_panic_is_told_without_what_it_quotes() {
+        let told =
+            |panicking: fn()| panicked(Some(Location::caller()), &*catch_unwind(panicking).unwrap_err());
+        let literal = told(|| panic!("the books do not balance"));
+        assert!(
+            literal.contains("serve.rs:") && literal.ends_with(": the books do not balance"),
+            "{literal}"
+        );
+        let quoting = told(|| assert_eq!(&"a prompt: 協同"[1..11], ""));
+        assert!(quoting.contains("serve.rs:") && !quoting.contains("prompt"), "{quoting}");
+    }
 }

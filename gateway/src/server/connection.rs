@@ -2,11 +2,13 @@
 
 use std::convert::Infallible;
 use std::future::Future;
+use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use http::{HeaderValue, Request, Response, Version, header};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
@@ -19,6 +21,8 @@ use tokio::time::{Instant, sleep};
 use super::PortLimits;
 use super::socket::{Socket, left};
 use crate::body::Body;
+use crate::error::Failure;
+use crate::request_id::RequestId;
 
 /// How long a client that came in last may take to send its request.
 const LAST_REQUEST: Duration = Duration::from_millis(500);
@@ -38,7 +42,7 @@ pub(super) struct Port<F> {
 /// dropped, and with it its upstream connections.
 pub(super) async fn converse<F, A>(port: Arc<Port<F>>, stream: TcpStream)
 where
-    F: Fn(Request<Incoming>) -> A + Send + Sync + 'static,
+    F: Fn(Request<Incoming>, RequestId) -> A + Send + Sync + 'static,
     A: Future<Output = Result<Response<Body>, Infallible>> + Send + 'static,
 {
     let stream = Arc::new(stream);
@@ -89,11 +93,18 @@ async fn closed(closing: &mut Option<watch::Receiver<bool>>) {
 
 async fn answer<F, A>(port: Arc<Port<F>>, request: Request<Incoming>) -> Result<Response<Body>, Infallible>
 where
-    F: Fn(Request<Incoming>) -> A,
+    F: Fn(Request<Incoming>, RequestId) -> A,
     A: Future<Output = Result<Response<Body>, Infallible>>,
 {
     let version = request.version();
-    let mut response = (port.answer)(request).await?;
+    let id = RequestId::from_headers(request.headers());
+    // The handler is called within the future, so that a panic of either is caught.
+    let answered = AssertUnwindSafe(async { (port.answer)(request, id.clone()).await }).catch_unwind().await;
+    // Whatever the request held is dropped: what it shares with others is whole at every step.
+    let mut response = match answered {
+        Ok(response) => response?,
+        Err(_) => Failure::Internal.response(&id),
+    };
     if port.leaving.load(Ordering::Relaxed) && version <= Version::HTTP_11 {
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }

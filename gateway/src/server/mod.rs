@@ -9,6 +9,8 @@
 
 mod connection;
 mod socket;
+#[cfg(test)]
+mod tests;
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -31,6 +33,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use self::connection::{Port, converse};
 use crate::body::Body;
 use crate::curfew::Curfew;
+use crate::request_id::RequestId;
 
 /// After this pause a failed accept (no file descriptors left, say) is tried again.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -63,6 +66,8 @@ pub struct PortLimits {
 }
 
 /// Answers requests of a port until `shutdown`, then closes it within the grace period, at whose end `curfew` falls.
+///
+/// A panic in `answer` is a fault of this build: its request gets a 500, and no other notices.
 pub async fn serve<F, A>(
     listener: TcpListener,
     limits: PortLimits,
@@ -70,7 +75,7 @@ pub async fn serve<F, A>(
     curfew: Curfew,
     answer: F,
 ) where
-    F: Fn(Request<Incoming>) -> A + Send + Sync + 'static,
+    F: Fn(Request<Incoming>, RequestId) -> A + Send + Sync + 'static,
     A: Future<Output = Result<Response<Body>, Infallible>> + Send + 'static,
 {
     let (http, leaving) = (http(limits.head), AtomicBool::new(false));
@@ -104,7 +109,7 @@ impl Door {
     /// Lets connections in, and never ends.
     async fn keep_open<F, A>(&mut self, port: &Arc<Port<F>>)
     where
-        F: Fn(Request<Incoming>) -> A + Send + Sync + 'static,
+        F: Fn(Request<Incoming>, RequestId) -> A + Send + Sync + 'static,
         A: Future<Output = Result<Response<Body>, Infallible>> + Send + 'static,
     {
         loop {
@@ -118,7 +123,7 @@ impl Door {
     /// Goes on until load balancers have noticed; where there is none, until nobody is inside.
     async fn give_notice<F, A>(&mut self, port: &Arc<Port<F>>, end: Instant)
     where
-        F: Fn(Request<Incoming>) -> A + Send + Sync + 'static,
+        F: Fn(Request<Incoming>, RequestId) -> A + Send + Sync + 'static,
         A: Future<Output = Result<Response<Body>, Infallible>> + Send + 'static,
     {
         let local = self.listener.local_addr().is_ok_and(|address| address.ip().is_loopback());
@@ -140,7 +145,7 @@ impl Door {
     /// Lets in whom the kernel has let in already, and nobody else.
     fn close<F, A>(mut self, port: &Arc<Port<F>>) -> JoinSet<()>
     where
-        F: Fn(Request<Incoming>) -> A + Send + Sync + 'static,
+        F: Fn(Request<Incoming>, RequestId) -> A + Send + Sync + 'static,
         A: Future<Output = Result<Response<Body>, Infallible>> + Send + 'static,
     {
         while let Some(Some(accepted)) = accept(&self.listener, &self.places).now_or_never() {
@@ -151,7 +156,7 @@ impl Door {
 
     fn admit<F, A>(&mut self, port: &Arc<Port<F>>, accepted: Option<(TcpStream, OwnedSemaphorePermit)>)
     where
-        F: Fn(Request<Incoming>) -> A + Send + Sync + 'static,
+        F: Fn(Request<Incoming>, RequestId) -> A + Send + Sync + 'static,
         A: Future<Output = Result<Response<Body>, Infallible>> + Send + 'static,
     {
         let Some((stream, place)) = accepted else { return };

@@ -9,30 +9,26 @@ use gateway_config::{LogFormat, Model, Provider, Secret};
 use prometheus::IntGauge;
 use tokio::time::{Instant, sleep};
 use tower::ServiceExt;
-use tower::retry::budget::{Budget, TpsBudget};
 
 use super::breaker::{Breaker, CHECK_EVERY, Change, Manner};
 use super::load::Load;
 use super::{Answer, Ask, Check, Upstream, remote};
 use crate::account::Books;
+use crate::allowance::{Allowance, Terms};
 use crate::setback::{Happened, Setback};
 
-/// Retries may be this share of requests …
-const RETRY_SHARE: f32 = 0.2;
-/// … and at least one a second, counted …
-const RETRIES_PER_SECOND: u32 = 1;
-/// Requests that are asked for beside one that is silent may be this share of those that a model answers.
-const HEDGE_SHARE: f32 = 0.05;
-/// … over this time.
-const RETRY_WINDOW: Duration = Duration::from_secs(10);
+/// Retries are 20 % of traffic; time earns them too, so that a model with little traffic has some.
+const RETRIES: Terms = Terms { requests: 5, most: 100, each: Duration::from_secs(1), floor: 10 };
+/// Requests that are asked for beside one that is silent: one in twenty of those that a model answers.
+const HEDGES: Terms = Terms { requests: 20, most: 25, each: Duration::ZERO, floor: 0 };
 
 /// A model's endpoints, of which requests take the better of two drawn at random.
 pub struct Pool {
     /// The model.
     pub model: Arc<Model>,
     endpoints: Vec<Arc<Endpoint>>,
-    retries: TpsBudget,
-    hedges: TpsBudget,
+    retries: Allowance,
+    hedges: Allowance,
     draws: AtomicU64,
     hasher: RandomState,
 }
@@ -92,8 +88,8 @@ impl Pool {
         Ok(Self {
             model: Arc::clone(model),
             endpoints,
-            retries: TpsBudget::new(RETRY_WINDOW, RETRIES_PER_SECOND, RETRY_SHARE),
-            hedges: TpsBudget::new(RETRY_WINDOW, 0, HEDGE_SHARE),
+            retries: Allowance::new(RETRIES, Instant::now()),
+            hedges: Allowance::new(HEDGES, Instant::now()),
             draws: AtomicU64::new(0),
             hasher: RandomState::new(),
         })
@@ -133,12 +129,12 @@ impl Pool {
 
     /// Whether the retry budget allows one more try on this model.
     pub fn may_retry(&self) -> bool {
-        self.retries.withdraw()
+        self.retries.withdraw(Instant::now())
     }
 
     /// Whether one more of this model's requests may be asked elsewhere as well.
     pub fn may_hedge(&self) -> bool {
-        self.hedges.withdraw()
+        self.hedges.withdraw(Instant::now())
     }
 
     fn draw(&self) -> u64 {

@@ -1,0 +1,186 @@
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+use futures_util::stream;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::task::JoinHandle;
+
+use super::*;
+use crate::account::{Account, Books};
+use crate::dispatch::Begun;
+use crate::gateway::Gateway;
+use crate::log::Log;
+use crate::metrics::Metrics;
+use crate::protocol::{Splitter, read_chunk};
+use crate::record::Call;
+use crate::relay::{Manner, Relay};
+
+const MODELS: &str = r"
+models: [{name: m, provider: openai, endpoints: [{base_url: 'http://127.0.0.1:1/v1', api_key: k}], model: m}]
+";
+
+const EVENT: &str = r#"data: {"id":"c","choices":[{"index":0,"delta":{"content":"Hello"}}]}
+
+"#;
+
+fn gateway() -> Arc<Gateway> {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let config = gateway_config::from_str(MODELS, None, &|_| None).unwrap();
+    let metrics = Arc::new(Metrics::new().unwrap());
+    let log = Log::to_stdout(metrics.log_dropped.with_label_values::<&str>(&[]));
+    let ledger = crate::ledger::Ledger::open(&config, &log).unwrap();
+    let books = Books { metrics, log, paces: Arc::default(), ledger, curfew: Curfew::default() };
+    Arc::new(Gateway::new(config, books).unwrap())
+}
+
+fn account(gateway: &Gateway, id: RequestId, stream: bool) -> Account {
+    let mut account = gateway.account(&gateway.snapshot(), id, Call::Chat, Instant::now());
+    account.record.stream = stream;
+    account
+}
+
+fn manner(gateway: &Gateway) -> Manner {
+    Manner {
+        include_usage: false,
+        heartbeat: Duration::from_millis(20),
+        curfew: gateway.books.curfew.waiter(),
+    }
+}
+
+/// An answer whose first token is here, and after which the next piece is a panic.
+fn begun(gateway: &Gateway, mut account: Account) -> Relay {
+    let model = gateway.snapshot().config.models[0].clone();
+    let visit = gateway.snapshot().pool(&model).unwrap().pick().unwrap();
+    account.begin(&model, visit.endpoint_id());
+    account.commit();
+    account.head_sent(200);
+    let mut events = Splitter::default();
+    events.feed(Bytes::from_static(EVENT.as_bytes()));
+    let held = vec![read_chunk(events.next().unwrap().unwrap())];
+    let rest = Box::pin(stream::poll_fn(|_| panic!("a fault of the test")));
+    Relay::begun(Begun { held, rest, visit, choices: 1, resume: None }, account, manner(gateway))
+}
+
+async fn handle(
+    gateway: Arc<Gateway>,
+    request: Request<Incoming>,
+    id: RequestId,
+) -> Result<Response<Body>, Infallible> {
+    let path = request.uri().path().to_owned();
+    let account = account(&gateway, id, path.starts_with("/stream"));
+    let relay = match path.as_str() {
+        "/whole" => panic!("a fault of the test"),
+        "/stream-waiting" => {
+            let waiting = Box::pin(async move {
+                sleep(Duration::from_millis(50)).await;
+                let account = account;
+                panic!("a fault of the test with {}", account.record.status)
+            });
+            Relay::waiting(waiting, manner(&gateway))
+        }
+        "/stream-begun" => begun(&gateway, account),
+        _ => {
+            sleep(Duration::from_millis(100)).await;
+            account.close_complete();
+            return Ok(Response::new(Body::full("fine")));
+        }
+    };
+    Ok(Response::new(Body::Stream(Box::pin(relay))))
+}
+
+async fn port(gateway: &Arc<Gateway>) -> (SocketAddr, JoinHandle<()>) {
+    let listener = bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let second = Duration::from_secs(1);
+    let limits = PortLimits { head: second, connections: 10, grace: second, stall: second };
+    let gateway = Arc::clone(gateway);
+    let answer = move |request: Request<Incoming>, id| {
+        // Before there is a future at all.
+        assert!(request.uri().path() != "/at-once", "a fault of the test");
+        handle(Arc::clone(&gateway), request, id)
+    };
+    (address, tokio::spawn(serve(listener, limits, std::future::pending(), Curfew::default(), answer)))
+}
+
+/// Asks for a path on a connection that is kept, then for one that is well.
+async fn ask(address: SocketAddr, path: &str) -> String {
+    let mut connection = TcpStream::connect(address).await.unwrap();
+    let requests = format!(
+        "GET {path} HTTP/1.1\r\nhost: h\r\nx-request-id: a-name\r\n\r\n\
+         GET /well HTTP/1.1\r\nhost: h\r\nconnection: close\r\n\r\n"
+    );
+    connection.write_all(requests.as_bytes()).await.unwrap();
+    let mut answers = String::new();
+    connection.read_to_string(&mut answers).await.unwrap();
+    answers
+}
+
+/// How often requests ended so, once none is under way.
+fn ended(gateway: &Gateway, outcome: &str) -> usize {
+    let text = gateway.metrics_text();
+    assert!(
+        !text.lines().any(|line| line.starts_with("xietong_in_flight") && !line.ends_with(" 0")),
+        "{text}"
+    );
+    let outcome = format!("outcome=\"{outcome}\"");
+    let requests =
+        text.lines().filter(|line| line.starts_with("xietong_requests_total") && line.contains(&outcome));
+    requests.map(|line| line.rsplit(' ').next().unwrap().parse::<usize>().unwrap()).sum()
+}
+
+#[tokio::test]
+async fn a_panic_is_a_500_and_the_connection_goes_on() {
+    let gateway = gateway();
+    let (address, _port) = port(&gateway).await;
+    for (path, failed) in [("/at-once", 0), ("/whole", 1)] {
+        let answers = ask(address, path).await;
+        assert!(answers.starts_with("HTTP/1.1 500 "), "{answers}");
+        for part in ["x-request-id: a-name\r\n", "\"code\":\"internal_error\"", "\"type\":\"server_error\""] {
+            assert!(answers.contains(part), "{part} in {answers}");
+        }
+        assert!(answers.contains("HTTP/1.1 200 ") && answers.ends_with("fine"), "{answers}");
+        assert_eq!(ended(&gateway, "failed"), failed, "the account is settled");
+    }
+}
+
+#[tokio::test]
+async fn a_panic_in_a_body_is_an_error_event() {
+    let gateway = gateway();
+    let (address, _port) = port(&gateway).await;
+    for (path, first, outcome) in
+        [("/stream-waiting", ": keep-alive", "failed"), ("/stream-begun", "\"Hello\"", "cut")]
+    {
+        let answers = ask(address, path).await;
+        assert!(answers.starts_with("HTTP/1.1 200 ") && answers.contains(first), "{answers}");
+        assert!(answers.contains("internal_error") && !answers.contains("[DONE]"), "{answers}");
+        assert!(answers.ends_with("fine"), "the connection goes on: {answers}");
+        assert_eq!(ended(&gateway, outcome), 1, "{}", gateway.metrics_text());
+    }
+}
+
+#[tokio::test]
+async fn other_streams_of_the_connection_are_unharmed() {
+    let gateway = gateway();
+    let (address, _port) = port(&gateway).await;
+    let (mut client, connection) =
+        h2::client::handshake(TcpStream::connect(address).await.unwrap()).await.unwrap();
+    tokio::spawn(connection);
+    let mut asked = Vec::new();
+    for path in ["/well", "/whole", "/at-once", "/stream-waiting", "/stream-begun", "/well"] {
+        client = client.ready().await.unwrap();
+        let request = Request::builder().uri(format!("http://h{path}")).body(()).unwrap();
+        asked.push((path, client.send_request(request, true).unwrap().0));
+    }
+    for (path, answer) in asked {
+        let answer = answer.await.unwrap();
+        let (status, mut body, mut text) = (answer.status().as_u16(), answer.into_body(), Vec::new());
+        while let Some(piece) = body.data().await {
+            text.extend_from_slice(&piece.unwrap());
+        }
+        let text = String::from_utf8(text).unwrap();
+        let expected = if matches!(path, "/whole" | "/at-once") { 500 } else { 200 };
+        assert_eq!(status, expected, "{path}: {text}");
+        assert_eq!(text.contains("internal_error"), path != "/well", "{path}: {text}");
+    }
+}
