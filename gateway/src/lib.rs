@@ -38,6 +38,7 @@ mod relay;
 mod reload;
 mod report;
 mod request_id;
+mod routed;
 mod server;
 mod setback;
 mod snapshot;
