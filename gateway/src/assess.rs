@@ -6,8 +6,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use gateway_config::{Fallback, Model, Provider, Route};
-use router_policies::scorers::{Scorer, shipped};
-use router_policies::{Chance, Decision, Features, Plan, Prospects, Query, Reason, Rung, Standing};
+use router_policies::foresight::Foresight;
+use router_policies::scorers::shipped;
+use router_policies::{Chance, Class, Decision, Features, Plan, Query, Reason, Rung, Standing};
 
 use crate::admit::Hints;
 use crate::error::{Failure, shown};
@@ -95,20 +96,19 @@ fn assess_route(routed: &Routed, chat: &Chat, hints: &Hints, id: &RequestId) -> 
         .collect();
     let began = Instant::now();
     let features = Features::of(&chat.prompt());
-    let prospects = shipped().foresee(&features);
+    let calibration = route.calibration.as_ref().map(|calibrated| &calibrated.scorer);
+    let classes: Vec<Class> = route.ladder.iter().map(|model| model.class).collect();
+    let foresight = Foresight::of(shipped(), calibration, &classes, &features);
     let scoring = began.elapsed();
     let standings: Vec<Standing<'_>> = judged
         .iter()
-        .map(|(model, unfit)| Standing {
-            model: &model.name,
-            suffices: prospects.of(model.class),
-            able: unfit.is_none(),
-        })
+        .zip(&foresight.rungs)
+        .map(|((model, unfit), &suffices)| Standing { model: &model.name, suffices, able: unfit.is_none() })
         .collect();
     let recent = routed.recent();
     let query = Query {
         features: &features,
-        familiarity: prospects.familiarity,
+        familiarity: foresight.familiarity,
         ladder: &standings,
         purse: None,
         patience: route.ladder.iter().map(|model| model.timeouts.total).max().unwrap_or_default(),
@@ -119,27 +119,27 @@ fn assess_route(routed: &Routed, chat: &Chat, hints: &Hints, id: &RequestId) -> 
     let scores = Scores {
         difficulty: query.difficulty(),
         gain: query.gain(),
-        familiarity: prospects.familiarity,
-        suffices: prospects.suffices,
+        familiarity: foresight.familiarity,
+        suffices: foresight.suffices,
     };
     drop(recent);
     let decision = decision.ok_or_else(|| nothing_fits(&judged))?;
     Ok(Assessment {
         decided: Decided { decision, scores: Some(scores) },
-        ladder: candidates(&judged, &prospects),
+        ladder: candidates(&judged, &foresight.rungs),
         fallback: route.fallback,
         scoring: Some(scoring),
         features: Some(features),
     })
 }
 
-fn candidates(judged: &[(&Arc<Model>, Option<Unfit>)], prospects: &Prospects) -> Vec<Candidate> {
-    let candidate = |(model, unfit): &(&Arc<Model>, Option<Unfit>)| Candidate {
+fn candidates(judged: &[(&Arc<Model>, Option<Unfit>)], rungs: &[Chance]) -> Vec<Candidate> {
+    let candidate = |((model, unfit), &suffices): (&(&Arc<Model>, Option<Unfit>), &Chance)| Candidate {
         model: Arc::clone(model),
         able: unfit.is_none(),
-        suffices: Some(prospects.of(model.class)),
+        suffices: Some(suffices),
     };
-    judged.iter().map(candidate).collect()
+    judged.iter().zip(rungs).map(candidate).collect()
 }
 
 /// The rungs that the hints leave.

@@ -27,7 +27,8 @@ impl Routed {
     /// Whether scores of then can be compared with scores of now.
     fn ranks_like(&self, route: &Route) -> bool {
         let classes = |route: &Route| route.ladder.iter().map(|model| model.class).collect::<Vec<_>>();
-        self.route.policy == route.policy && classes(&self.route) == classes(route)
+        let same = self.route.policy == route.policy && self.route.calibration == route.calibration;
+        same && classes(&self.route) == classes(route)
     }
 
     /// The recent requests, for one decision.
