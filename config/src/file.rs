@@ -202,6 +202,8 @@ pub(crate) struct RouteFile {
     /// Who chooses. Default `{kind: threshold, at: 0.5}`.
     #[schemars(with = "Option<Policy>")]
     pub(crate) policy: Option<serde_json::Value>,
+    /// A scorer adapted by `xietong calibrate`: its file. Default: the shipped scorer as it is.
+    pub(crate) calibration: Option<String>,
     /// Where to go when a rung fails. Default `up_then_down`.
     pub(crate) fallback: Option<FallbackWord>,
     /// Whether an answer cut after its first byte may be finished by another rung. Default `auto`.

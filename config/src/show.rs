@@ -176,6 +176,7 @@ fn route(route: &Route) -> Value {
         ("name", json!(route.name)),
         ("ladder", route.ladder.iter().map(|model| json!(model.name)).collect()),
         ("policy", json!(route.policy)),
+        ("calibration", json!(route.calibration.as_ref().map(|calibrated| &calibrated.file))),
         ("fallback", json!(fallback)),
         ("resume", json!(if route.resume == Resume::Auto { "auto" } else { "never" })),
         ("expose_decisions", json!(route.expose_decisions)),

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
+use router_policies::calibrate::Calibration;
 use router_policies::{Class, Currency, Money, Policy, Tariff};
 
 use crate::Secret;
@@ -213,6 +214,8 @@ pub struct Route {
     pub ladder: Vec<Arc<Model>>,
     /// Who chooses.
     pub policy: Policy,
+    /// The scorer adapted to this route; `None`: the shipped one.
+    pub calibration: Option<Arc<Calibrated>>,
     /// Where to go when a rung fails.
     pub fallback: Fallback,
     /// Whether an answer cut after its first byte may be finished by another rung.
@@ -221,6 +224,15 @@ pub struct Route {
     pub expose_decisions: bool,
     /// Prompts and answers may be logged.
     pub record_content: bool,
+}
+
+/// An adapted scorer, read from its file.
+#[derive(Debug, PartialEq)]
+pub struct Calibrated {
+    /// Where it was read from.
+    pub file: PathBuf,
+    /// The scorer.
+    pub scorer: Calibration,
 }
 
 /// Where to go when a rung fails.

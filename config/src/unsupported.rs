@@ -3,7 +3,7 @@
 //! Looked at only for what the file types do not know, so an entry that has been built is merely superfluous.
 
 /// Keys.
-const KEYS: [&str; 3] = ["speaks", "calibration", "targets"];
+const KEYS: [&str; 2] = ["speaks", "targets"];
 
 /// Words, with the last key of the path that they stand at.
 const WORDS: [(&str, &str); 7] = [

@@ -294,6 +294,14 @@ fn routes() {
             ("routes[0].record", "must be one of `content`"),
         ],
     );
+    route(
+        "{name: auto, ladder: [small, large], calibration: no/such.json}",
+        &[("routes[0].calibration", "no/such.json: cannot be read")],
+    );
+    route(
+        "{name: auto, ladder: [small, large], calibration: Cargo.toml}",
+        &[("routes[0].calibration", "Cargo.toml: this is no calibration")],
+    );
 }
 
 #[test]

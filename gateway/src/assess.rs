@@ -6,14 +6,16 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use gateway_config::{Fallback, Model, Provider, Route};
-use router_policies::scorers::{Scorer, shipped};
-use router_policies::{Chance, Decision, Features, Plan, Query, Reason, Rung, Standing};
+use router_policies::foresight::Foresight;
+use router_policies::scorers::shipped;
+use router_policies::{Chance, Class, Decision, Features, Plan, Query, Reason, Rung, Standing};
 
 use crate::admit::Hints;
 use crate::error::{Failure, shown};
 use crate::protocol::{BadRequest, Chat};
 use crate::record::{Decided, Scores};
 use crate::request_id::RequestId;
+use crate::routed::Routed;
 use crate::snapshot::Target;
 
 /// What is to be done with a request, and why.
@@ -63,7 +65,7 @@ pub struct Candidate {
 /// When no model can serve it, with each model's reason.
 pub fn assess(target: &Target, chat: &Chat, hints: &Hints, id: &RequestId) -> Result<Assessment, Failure> {
     match target {
-        Target::Route(route) => assess_route(route, chat, hints, id),
+        Target::Route(routed) => assess_route(routed, chat, hints, id),
         Target::Model(model) => assess_model(model, chat, hints),
     }
 }
@@ -82,12 +84,8 @@ fn assess_model(model: &Arc<Model>, chat: &Chat, hints: &Hints) -> Result<Assess
     })
 }
 
-fn assess_route(
-    route: &Arc<Route>,
-    chat: &Chat,
-    hints: &Hints,
-    id: &RequestId,
-) -> Result<Assessment, Failure> {
+fn assess_route(routed: &Routed, chat: &Chat, hints: &Hints, id: &RequestId) -> Result<Assessment, Failure> {
+    let route = &routed.route;
     let tiers = tiers(route, hints)?;
     let judged: Vec<(&Arc<Model>, Option<Unfit>)> = route
         .ladder
@@ -99,47 +97,50 @@ fn assess_route(
         .collect();
     let began = Instant::now();
     let features = Features::of(&chat.prompt());
-    let prospects = shipped().foresee(&features);
+    let calibration = route.calibration.as_ref().map(|calibrated| &calibrated.scorer);
+    let classes: Vec<Class> = route.ladder.iter().map(|model| model.class).collect();
+    let foresight = Foresight::of(shipped(), calibration, &classes, &features);
     let scoring = began.elapsed();
     let standings: Vec<Standing<'_>> = judged
         .iter()
-        .map(|(model, unfit)| Standing {
-            model: &model.name,
-            suffices: prospects.of(model.class),
-            able: unfit.is_none(),
-        })
+        .zip(&foresight.rungs)
+        .map(|((model, unfit), &suffices)| Standing { model: &model.name, suffices, able: unfit.is_none() })
         .collect();
+    let recent = routed.recent();
     let query = Query {
         features: &features,
-        familiarity: prospects.familiarity,
+        familiarity: foresight.familiarity,
         ladder: &standings,
         purse: None,
         patience: route.ladder.iter().map(|model| model.timeouts.total).max().unwrap_or_default(),
         draw: id.draw(),
-        recent: None,
+        recent: recent.as_deref(),
     };
-    let decision = route.policy.decide(&query).ok_or_else(|| nothing_fits(&judged))?;
+    let decision = route.policy.decide(&query);
     let scores = Scores {
         difficulty: query.difficulty(),
         gain: query.gain(),
-        familiarity: prospects.familiarity,
-        suffices: prospects.suffices,
+        familiarity: foresight.familiarity,
+        suffices: foresight.suffices,
     };
-    let ladder = judged
-        .iter()
-        .map(|(model, unfit)| Candidate {
-            model: Arc::clone(model),
-            able: unfit.is_none(),
-            suffices: Some(prospects.of(model.class)),
-        })
-        .collect();
+    drop(recent);
+    let decision = decision.ok_or_else(|| nothing_fits(&judged))?;
     Ok(Assessment {
         decided: Decided { decision, scores: Some(scores) },
-        ladder,
+        ladder: candidates(&judged, &foresight.rungs),
         fallback: route.fallback,
         scoring: Some(scoring),
         features: Some(features),
     })
+}
+
+fn candidates(judged: &[(&Arc<Model>, Option<Unfit>)], rungs: &[Chance]) -> Vec<Candidate> {
+    let candidate = |((model, unfit), &suffices): (&(&Arc<Model>, Option<Unfit>), &Chance)| Candidate {
+        model: Arc::clone(model),
+        able: unfit.is_none(),
+        suffices: Some(suffices),
+    };
+    judged.iter().zip(rungs).map(candidate).collect()
 }
 
 /// The rungs that the hints leave.

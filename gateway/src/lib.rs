@@ -39,6 +39,7 @@ mod relay;
 mod reload;
 mod report;
 mod request_id;
+mod routed;
 mod server;
 mod setback;
 mod snapshot;

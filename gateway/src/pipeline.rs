@@ -63,15 +63,18 @@ async fn prepare(
     account.record.stream = chat.stream();
     let target = target(snapshot, &caller, &chat)?;
     account.record.asked = match &target {
-        Target::Route(route) => Asked::Route(Arc::clone(route)),
+        Target::Route(routed) => Asked::Route(Arc::clone(&routed.route)),
         Target::Model(model) => Asked::Model(Arc::clone(model)),
     };
     account.bound(Bound { prompt: chat.prompt_tokens(), answer: chat.max_tokens(), choices: chat.n() });
     let mut assessment = afford(snapshot, &target, &chat, &caller, account).await?;
+    if let Target::Route(routed) = &target {
+        routed.note(&assessment.decided);
+    }
     account.record.features = assessment.features.take().map(Box::new);
     account.record.decided = Some(assessment.decided);
     account.record.scoring = assessment.scoring;
-    let resume = matches!(&target, Target::Route(route) if route.resume == Resume::Auto);
+    let resume = matches!(&target, Target::Route(routed) if routed.route.resume == Resume::Auto);
     job(snapshot, assessment, chat, &caller, &head.headers, account)
         .map(|job| Job { resume, ..job })
         .ok_or(Failure::Internal)

@@ -1,8 +1,9 @@
-//! Puts a changed configuration to use: when its file changes, on SIGHUP, and on `POST /reload`. An invalid one
+//! Puts a changed configuration to use: when its file, or a scorer's that it names, changes, on SIGHUP, and on `POST /reload`. An invalid one
 //! changes nothing and is reported.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use gateway_config::Config;
@@ -10,44 +11,71 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use crate::gateway::Gateway;
 
-/// How often the file is looked at. Its content is compared, so that no kind of replacement is missed: renames,
+/// How often the files are looked at. Their content is compared, so that no kind of replacement is missed: renames,
 /// Kubernetes' `..data` links, equal times.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
 /// Reads the configuration anew.
 pub type Source = Box<dyn Fn() -> Result<Config, Vec<String>> + Send + Sync>;
 
+/// The configuration's file and those of calibrations, with what they hold.
+type Contents = BTreeMap<PathBuf, Vec<u8>>;
+
 /// Loads the configuration again when asked to.
 pub struct Reloader {
     gateway: Arc<Gateway>,
     source: Option<Source>,
     file: Option<PathBuf>,
-    /// The content that was loaded last, or refused last.
-    seen: Mutex<Option<Vec<u8>>>,
+    /// What was loaded last, or refused last; `None`: a file could not be read.
+    seen: Mutex<Option<Contents>>,
 }
 
 impl Reloader {
     /// Without a source there is nothing to reload, and [`Reloader::reload`] says so.
     pub fn new(gateway: Arc<Gateway>, source: Option<Source>) -> Self {
         let file = gateway.snapshot().config.source.clone();
-        let seen = Mutex::new(file.as_ref().and_then(|file| std::fs::read(file).ok()));
-        Self { gateway, source, file, seen }
+        let this = Self { gateway, source, file, seen: Mutex::default() };
+        *this.seen() = this.read();
+        this
     }
 
-    /// Loads again. `Ok(false)`: the file says what it said before.
+    fn seen(&self) -> MutexGuard<'_, Option<Contents>> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Reads the files of the configuration in use; `None` when there are none, or one of them cannot be read.
+    fn read(&self) -> Option<Contents> {
+        let file = self.file.clone()?;
+        let config = &self.gateway.snapshot().config;
+        let named = config.routes.iter().filter_map(|route| Some(route.calibration.as_ref()?.file.clone()));
+        named.chain([file]).map(|file| Some((file.clone(), std::fs::read(file).ok()?))).collect()
+    }
+
+    /// Loads again. `Ok(false)`: the files say what they said before.
     ///
     /// # Errors
     /// Every problem; then the configuration in use stays.
     pub fn reload(&self) -> Result<bool, Vec<String>> {
-        let content = self.file.as_ref().and_then(|file| std::fs::read(file).ok());
-        let mut seen = self.seen.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let content = self.read();
+        let mut seen = self.seen();
         let result = self.load();
         let counted = match &result {
             Ok(()) if content.is_some() && content == *seen => "unchanged",
             Ok(()) => "ok",
             Err(_) => "refused",
         };
-        *seen = content;
+        // What was read before it was loaded stays: a change in between is noticed at the next look. Only files that
+        // were not named before are read now.
+        *seen = self.read().map(|mut now| {
+            now.extend(
+                content
+                    .into_iter()
+                    .flatten()
+                    .filter(|(file, _)| now.contains_key(file))
+                    .collect::<Contents>(),
+            );
+            now
+        });
         self.gateway.books.metrics.config_reloads.with_label_values(&[counted]).inc();
         match result {
             Ok(()) => {
@@ -76,23 +104,24 @@ impl Reloader {
         self.gateway.replace(next)
     }
 
-    /// Looks at the file again and again; never ends.
+    /// Looks at the files again and again; never ends.
     pub async fn watch(self: Arc<Self>) {
-        let Some(file) = self.file.clone() else { return std::future::pending().await };
+        if self.file.is_none() {
+            return std::future::pending().await;
+        }
         let mut looks = interval(LOOK_EVERY);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             looks.tick().await;
-            let Ok(content) = tokio::fs::read(&file).await else { continue };
-            let changed = {
-                let seen = self.seen.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-                seen.as_ref() != Some(&content)
+            let this = Arc::clone(&self);
+            // Weights may have to be loaded, which takes its time.
+            let look = move || {
+                let content = this.read();
+                if content.is_some() && content != *this.seen() {
+                    let _ = this.reload();
+                }
             };
-            if changed {
-                let this = Arc::clone(&self);
-                // Weights may have to be loaded, which takes its time.
-                let _ = tokio::task::spawn_blocking(move || this.reload()).await;
-            }
+            let _ = tokio::task::spawn_blocking(look).await;
         }
     }
 }

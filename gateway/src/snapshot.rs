@@ -3,10 +3,11 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use gateway_config::{Client, Config, Model, Route};
+use gateway_config::{Client, Config, Model};
 
 use crate::account::Books;
 use crate::ledger::till::Till;
+use crate::routed::Routed;
 use crate::upstreams::Pool;
 
 /// Everything that changes with a reload.
@@ -14,13 +15,14 @@ pub struct Snapshot {
     /// The configuration.
     pub config: Config,
     pools: HashMap<String, Arc<Pool>>,
+    routes: HashMap<String, Routed>,
     clients: HashMap<[u8; 32], Arc<Client>>,
     tills: HashMap<String, Arc<Till>>,
 }
 
 impl Snapshot {
     /// Makes every model ready to be asked. Pools of `before` are kept where the model did not change, so that
-    /// weights are loaded once and breakers keep what they know.
+    /// weights are loaded once and breakers keep what they know; so is what a route knows of its traffic.
     ///
     /// # Errors
     /// In words for the operator, one sentence a fault.
@@ -40,10 +42,15 @@ impl Snapshot {
         if !faults.is_empty() {
             return Err(faults);
         }
+        let routes = config.routes.iter().map(|route| {
+            let before = before.and_then(|before| before.routes.get(&route.name));
+            (route.name.clone(), Routed::new(route, before))
+        });
+        let routes = routes.collect();
         let clients = config.clients.iter().map(|client| (client.key.0, Arc::clone(client))).collect();
         let till = |client: &Arc<Client>| (client.name.clone(), books.ledger.till(client, &config.time_zone));
         let tills = config.clients.iter().map(till).collect();
-        Ok(Self { config, pools, clients, tills })
+        Ok(Self { config, pools, routes, clients, tills })
     }
 
     /// The pool of a model of this configuration.
@@ -76,7 +83,7 @@ impl Snapshot {
         if !allowed(name) {
             return None;
         }
-        let route = self.config.route(name).map(|route| Target::Route(Arc::clone(route)));
+        let route = self.routes.get(name).map(|route| Target::Route(route.clone()));
         route.or_else(|| self.config.model(name).map(|model| Target::Model(Arc::clone(model))))
     }
 
@@ -91,7 +98,7 @@ impl Snapshot {
 #[derive(Debug, Clone)]
 pub enum Target {
     /// Xietong chooses.
-    Route(Arc<Route>),
+    Route(Routed),
     /// The client chose.
     Model(Arc<Model>),
 }

@@ -1,4 +1,4 @@
-//! Times features and scores on prompts of 4,000 characters and counts allocations:
+//! Times features, scores and the decision by a share of recent traffic, on prompts of 4,000 characters:
 //! `cargo run --release -p router-policies --example scoring [-- FILE]`, FILE holding a prompt a line.
 
 // A benchmark is for people to read.
@@ -7,30 +7,44 @@
 use std::time::Instant;
 
 use router_policies::scorers::{Scorer, shipped};
-use router_policies::{Features, Prompt};
+use router_policies::{Class, Features, Prompt, Recent};
 
 /// Prompts that are timed.
 const PROMPTS: usize = 20_000;
 const CHARS: usize = 4_000;
+/// The share of them that goes up.
+const SHARE: f64 = 0.4;
 
 fn main() {
     let texts = texts();
     let scorer = shipped();
-    let mut times = Vec::with_capacity(PROMPTS);
+    let (mut times, mut cuts) = (Vec::with_capacity(PROMPTS), Vec::with_capacity(PROMPTS));
+    let mut recent = Recent::default();
     let mut grams = 0;
     for at in 0..PROMPTS {
         let text = &texts[at % texts.len()];
         let began = Instant::now();
         let features = Features::of(&Prompt::from_text(text.as_str()));
         let prospects = scorer.foresee(&features);
+        let scored = began.elapsed().as_nanos();
+        let gain = prospects.of(Class::Frontier).value() - prospects.of(Class::Small).value();
+        let up = gain > recent.cut(SHARE);
+        recent.note(gain, up, SHARE);
         times.push(began.elapsed().as_nanos());
+        cuts.push(began.elapsed().as_nanos() - scored);
         grams += features.grams.len();
         std::hint::black_box(prospects);
     }
-    times.sort_unstable();
-    let micros = |share: f64| times[(share * (PROMPTS - 1) as f64) as usize] as f64 / 1000.0;
     println!("{PROMPTS} prompts of {CHARS} characters, {} grams each", grams / PROMPTS);
-    println!("p50 {:.1} µs, p99 {:.1} µs, most {:.1} µs", micros(0.5), micros(0.99), micros(1.0));
+    print("features, score and share", times);
+    print("of that, the share", cuts);
+}
+
+/// Prints quantiles of times in nanoseconds.
+fn print(what: &str, mut times: Vec<u128>) {
+    times.sort_unstable();
+    let micros = |share: f64| times[(share * (times.len() - 1) as f64) as usize] as f64 / 1000.0;
+    println!("{what}: p50 {:.1} µs, p99 {:.1} µs, most {:.1} µs", micros(0.5), micros(0.99), micros(1.0));
 }
 
 /// Different texts of [`CHARS`] characters: the lines of a file in turn, or made-up words.

@@ -46,7 +46,7 @@ pub struct Labelled {
 }
 
 /// The shipped scorer adapted to one pair of models and one kind of traffic.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Calibration {
     /// Rows that it was fitted on.
     pub rows: usize,
@@ -147,7 +147,8 @@ impl Calibration {
         self.foresee_from(shipped, features, shipped.view_unseen(features))
     }
 
-    fn foresee_from(&self, shipped: &Shipped, features: &Features, mut view: View) -> Foreseen {
+    /// The same from what the shipped scorer sees in the prompt.
+    pub fn foresee_from(&self, shipped: &Shipped, features: &Features, mut view: View) -> Foreseen {
         shipped.lens.regauge(&mut view.sight, features, &self.gauge);
         let inputs = Inputs::of(&view, values(&self.fresh, &view.sight));
         foreseen(&self.level, &self.gain, &inputs, &view)

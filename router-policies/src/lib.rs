@@ -15,6 +15,7 @@
 //! - [`ridge`]: the fit that scorers are made by.
 //! - [`stem`]: when two questions are the same.
 //! - [`calibrate`]: the shipped scorer adapted to labelled rows.
+//! - [`foresight`]: what is foreseen for a ladder, shipped or calibrated.
 //! - [`certify`]: a threshold whose loss is bounded with known confidence.
 //! - [`squares`]: small fits with few numbers.
 //! - [`scorers`]: features to prospects; one file a scorer.
@@ -35,6 +36,7 @@ pub mod cost;
 pub mod decision;
 pub mod evaluate;
 pub mod features;
+pub mod foresight;
 pub mod guard;
 pub mod numbers;
 pub mod policies;

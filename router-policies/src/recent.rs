@@ -13,7 +13,8 @@ const MAKE_UP: f64 = 10.0;
 /// It is state, and so lives with whoever acts: one a route, asked before a decision and told of it afterwards.
 #[derive(Debug, Clone)]
 pub struct Recent {
-    scores: Vec<f32>,
+    /// As they came: rounded, a score would lie above itself, and equal requests would all go up.
+    scores: Vec<f64>,
     /// Where the next score goes.
     next: usize,
     /// Requests that should have gone up so far, less those that did.
@@ -36,19 +37,22 @@ impl Recent {
         if wanted >= 1.0 || self.scores.is_empty() {
             return f64::NEG_INFINITY;
         }
-        let mut scores = self.scores.clone();
+        // On the stack: this is asked of every request.
+        let mut scores = [0.0; WINDOW];
+        let scores = &mut scores[..self.scores.len()];
+        scores.copy_from_slice(&self.scores);
         let at = ((scores.len() as f64) * (1.0 - wanted)) as usize;
         let at = at.min(scores.len() - 1);
         let (_, cut, _) =
             scores.select_nth_unstable_by(at, |one, other| one.partial_cmp(other).unwrap_or(Ordering::Equal));
-        f64::from(*cut)
+        *cut
     }
 
     /// Takes note of a request: its score, whether it went up, and the share that was asked for.
     pub fn note(&mut self, score: f64, up: bool, share: f64) {
         match self.scores.get_mut(self.next) {
-            Some(oldest) => *oldest = score as f32,
-            None => self.scores.push(score as f32),
+            Some(oldest) => *oldest = score,
+            None => self.scores.push(score),
         }
         self.next = (self.next + 1) % WINDOW;
         // What could not be helped (no rung above was able) is not made up for without end.
@@ -104,6 +108,15 @@ mod tests {
         let mean = |scores: &[f64]| scores.iter().sum::<f64>() / scores.len() as f64;
         // A perfect cut has means 0.8 and 0.3.
         assert!(mean(&ups) > 0.74 && mean(&downs) < 0.36, "{} {}", mean(&ups), mean(&downs));
+    }
+
+    #[test]
+    fn a_score_does_not_lie_above_itself() {
+        for score in [0.1, 0.2, 0.3, 1.0 / 3.0, 0.7] {
+            let mut recent = Recent::default();
+            recent.note(score, true, 0.4);
+            assert_eq!(recent.cut(0.4), score);
+        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The gateway under test: the real one, on free ports of the loopback interface.
 
 use std::net::SocketAddr;
+use std::path::Path;
 
 use serde_json::Value;
 use tokio::net::TcpListener;
@@ -37,14 +38,31 @@ impl Gateway {
         Self::run_on(listener().await, config).await
     }
 
+    /// Starts it with the configuration in this file, and reloads that.
+    pub async fn start_file(file: &Path) -> Self {
+        let file = file.to_owned();
+        let load = move || gateway_config::load(Some(&file), &|name| std::env::var(name).ok());
+        let config = load().unwrap_or_else(|problems| panic!("{problems}"));
+        let words = |problems: gateway_config::Problems| vec![problems.to_string()];
+        Self::launch(listener().await, config, Some(Box::new(move || load().map_err(words)))).await
+    }
+
     async fn run_on(data: TcpListener, config: gateway_config::Config) -> Self {
+        Self::launch(data, config, None).await
+    }
+
+    async fn launch(
+        data: TcpListener,
+        config: gateway_config::Config,
+        source: Option<::gateway::Source>,
+    ) -> Self {
         let listeners = ::gateway::Listeners { data, admin: listener().await };
         let address = |listener: &TcpListener| listener.local_addr().expect("a listener has an address");
         let (data, admin) = (address(&listeners.data), address(&listeners.admin));
         let (stop, stopped) = oneshot::channel::<()>();
         let shutdown = async move { drop(stopped.await) };
         let running = tokio::spawn(async move {
-            let end = ::gateway::run(config, listeners, shutdown).await;
+            let end = ::gateway::run_with(config, source, listeners, |_| {}, shutdown).await;
             end.unwrap_or_else(|why| panic!("the gateway ended: {why}"));
         });
         Self { data, admin, stop: Some(stop), running }

@@ -1,5 +1,6 @@
 //! From what was written to what is used: names, addresses, prices, secrets. Every problem is gathered.
 
+mod calibrations;
 mod clients;
 mod endpoints;
 mod models;
@@ -9,7 +10,7 @@ mod prices;
 mod report;
 mod routes;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub(crate) use money::{Rates, yuan};
@@ -24,7 +25,7 @@ pub(crate) fn resolve(file: File, env: &Env<'_>, source: Option<&Path>, report: 
     let (listen, admin) = ports::ports(&file, report);
     let rates = Rates::new(file.currency, &file.exchange, report);
     let models = models::Models { env, rates: &rates, source, listen }.all(file.models, report);
-    let routes = routes::routes(file.routes, &models, report);
+    let routes = routes::routes(file.routes, &models, source, report);
     let clients = clients::clients(file.clients, &models, &routes, report);
     Config {
         listen,
@@ -44,6 +45,15 @@ pub(crate) fn resolve(file: File, env: &Env<'_>, source: Option<&Path>, report: 
         grace: file.grace.map_or(Duration::from_secs(25), |grace| grace.0),
         source: source.map(Path::to_owned),
         warnings: report.warnings(),
+    }
+}
+
+/// Files that a configuration names are looked for in the working directory, then beside its own file.
+fn found(file: &Path, source: Option<&Path>) -> PathBuf {
+    let beside = source.and_then(Path::parent).map(|folder| folder.join(file));
+    match beside {
+        Some(beside) if !file.is_file() && beside.is_file() => beside,
+        _ => file.to_owned(),
     }
 }
 

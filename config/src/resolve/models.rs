@@ -135,7 +135,7 @@ impl Models<'_> {
         }
         let at = key_path(path, "weights");
         let weights = match &file.weights {
-            Some(weights) => self.weights(Path::new(weights)),
+            Some(weights) => super::found(Path::new(weights), self.source),
             None => {
                 if !report.spoilt(&at) {
                     report.fault(&at, "is missing: the path of a GGUF file");
@@ -155,15 +155,6 @@ impl Models<'_> {
             threads: file.threads,
             queue: file.queue.unwrap_or(QUEUE),
             slots: file.slots.unwrap_or(1),
-        }
-    }
-
-    /// Weights are looked for in the working directory, then beside the file.
-    fn weights(&self, weights: &Path) -> PathBuf {
-        let beside = self.source.and_then(Path::parent).map(|folder| folder.join(weights));
-        match beside {
-            Some(beside) if !weights.is_file() && beside.is_file() => beside,
-            _ => weights.to_owned(),
         }
     }
 

@@ -1,23 +1,34 @@
 //! Routes: ladders of models, and who chooses among them.
 
 use std::collections::HashSet;
+use std::path::Path;
 use std::sync::Arc;
 
 use router_policies::Policy;
 use router_policies::policies::{Measure, Steps, Threshold};
 
+use super::calibrations::calibration;
 use super::{Report, models};
 use crate::file::{FallbackWord, RecordWord, ResumeWord, RouteFile};
 use crate::nearest::hint;
 use crate::problems::{item_path, key_path};
 use crate::{Fallback, Model, Resume, Route};
 
-pub(super) fn routes(files: Vec<RouteFile>, models: &[Arc<Model>], report: &mut Report) -> Vec<Arc<Route>> {
+pub(super) fn routes(
+    files: Vec<RouteFile>,
+    models: &[Arc<Model>],
+    source: Option<&Path>,
+    report: &mut Report,
+) -> Vec<Arc<Route>> {
     let names: Vec<String> = files.iter().filter_map(|file| file.name.clone()).collect();
     let mut routes: Vec<Arc<Route>> = Vec::new();
     for (number, file) in files.into_iter().enumerate() {
         let path = item_path("routes", number);
-        let route = route(file, models, &names, &path, report);
+        let calibration = file
+            .calibration
+            .as_deref()
+            .and_then(|file| calibration(file, source, &key_path(&path, "calibration"), report));
+        let route = Route { calibration, ..route(file, models, &names, &path, report) };
         let at = key_path(&path, "name");
         if route.name.is_empty() {
         } else if models.iter().any(|model| model.name == route.name) {
@@ -51,6 +62,7 @@ fn route(
     Route {
         name: models::name(file.name.as_deref(), path, report),
         policy: policy(file.policy, &names, path, report),
+        calibration: None,
         ladder,
         fallback: match file.fallback {
             Some(FallbackWord::Up) => Fallback::Up,

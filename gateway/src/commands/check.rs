@@ -128,7 +128,10 @@ fn provenance(model: &Model) -> String {
 fn route(route: &Route) -> Vec<String> {
     let ladder: Vec<&str> = route.ladder.iter().map(|model| model.name.as_str()).collect();
     let policy = serde_json::to_string(&route.policy).unwrap_or_default();
-    vec![route.name.clone(), ladder.join(" → "), policy]
+    let calibrated = route.calibration.as_ref().map_or(String::new(), |calibrated| {
+        format!("calibrated on {} rows, {}", calibrated.scorer.rows, calibrated.file.display())
+    });
+    vec![route.name.clone(), ladder.join(" → "), policy, calibrated]
 }
 
 fn client(client: &Client, currency: Currency) -> Vec<String> {

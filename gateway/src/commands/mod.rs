@@ -16,6 +16,7 @@ pub mod score;
 mod scorer;
 pub mod serve;
 
+use std::ffi::OsString;
 use std::fmt;
 use std::process::ExitCode;
 
@@ -100,9 +101,12 @@ enum Command {
     Completions(completions::Args),
 }
 
-/// Reads the arguments, runs the command, and gives its exit code.
-pub fn main() -> ExitCode {
-    let result = match Arguments::parse().command {
+/// Runs a command, given as words; the first is the program's name. Words that make no sense end the process with 2.
+///
+/// # Errors
+/// When the command does not do what it was asked.
+pub fn run<T: Into<OsString> + Clone>(words: impl IntoIterator<Item = T>) -> Result<(), Failure> {
+    match Arguments::parse_from(words).command {
         Command::Serve(args) => serve::run(args),
         Command::Check(args) => check::run(&args),
         Command::Init(args) => init::run(&args),
@@ -115,8 +119,12 @@ pub fn main() -> ExitCode {
         Command::Replay(args) => replay::run(&args),
         Command::Salvage(args) => salvage::run(&args),
         Command::Completions(args) => completions::run(&args),
-    };
-    match result {
+    }
+}
+
+/// Reads the arguments, runs the command, and gives its exit code.
+pub fn main() -> ExitCode {
+    match run(std::env::args_os()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             say(&format!("xietong: {failure}"));

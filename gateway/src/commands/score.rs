@@ -23,11 +23,11 @@ pub struct Args {
     /// The prompts; `-` or nothing is standard input.
     #[arg(value_name = "FILE")]
     file: Option<PathBuf>,
-    /// The configuration; the smallest and the top model of its first route are compared. Without one: a model of
-    /// around 8B and a frontier model.
+    /// The configuration; the smallest and the top model of its first route are compared, by the route's calibration
+    /// if it has one. Without a configuration: a model of around 8B and a frontier model.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// An adapted scorer, made by `xietong calibrate`.
+    /// An adapted scorer, made by `xietong calibrate`; it goes before the route's.
     #[arg(long, value_name = "FILE")]
     calibration: Option<PathBuf>,
 }
@@ -37,8 +37,11 @@ pub struct Args {
 /// # Errors
 /// 2 when a file is not there, 78 when the configuration is wrong, 1 when a line was bad or output cannot be written.
 pub fn run(args: &Args) -> Result<(), Failure> {
-    let classes = args.config.as_deref().map_or(Ok((Class::Small, Class::Frontier)), classes)?;
-    let asked = Asked::new(args.calibration.as_deref(), classes)?;
+    let calibration = args.calibration.as_deref();
+    let asked = match &args.config {
+        Some(config) => Asked::of_config(config, calibration)?,
+        None => Asked::new(calibration, (Class::Small, Class::Frontier))?,
+    };
     let input = open(args.file.as_deref().unwrap_or(Path::new("-")))?;
     let mut output = BufWriter::new(std::io::stdout().lock());
     let progress = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
@@ -86,13 +89,4 @@ fn scored(asked: &Asked, line: &[u8]) -> Result<serde_json::Value, String> {
 /// Six decimals are more than anyone reads, and few enough not to swell the file.
 fn rounded(value: f64) -> f64 {
     (value * 1e6).round() / 1e6
-}
-
-/// The classes of the first route's smallest and top model.
-fn classes(path: &Path) -> Result<(Class, Class), Failure> {
-    let config = gateway_config::load(Some(path), &|name| std::env::var(name).ok())
-        .map_err(|problems| Failure::configuration(format!("{}\n{problems}", path.display())))?;
-    let ladder = config.routes.first().map(|route| &route.ladder);
-    let ends = ladder.and_then(|ladder| Some((ladder.first()?.class, ladder.last()?.class)));
-    Ok(ends.unwrap_or((Class::Small, Class::Frontier)))
 }

@@ -35,6 +35,23 @@ impl Asked {
         Ok(Self { shipped: shipped(), calibration, classes })
     }
 
+    /// The scorer of the first route, for its smallest and its top model; that of a calibration, if one is named.
+    ///
+    /// # Errors
+    /// 78 when the configuration is wrong, else as for [`Asked::new`].
+    pub(super) fn of_config(config: &Path, calibration: Option<&Path>) -> Result<Self, Failure> {
+        let config = gateway_config::load(Some(config), &|name| std::env::var(name).ok())
+            .map_err(|problems| Failure::configuration(format!("{}\n{problems}", config.display())))?;
+        let route = config.routes.first();
+        let ends = route.and_then(|route| Some((route.ladder.first()?.class, route.ladder.last()?.class)));
+        let mut asked = Self::new(calibration, ends.unwrap_or((Class::Small, Class::Frontier)))?;
+        if calibration.is_none() {
+            let of_route = route.and_then(|route| route.calibration.as_ref());
+            asked.calibration = of_route.map(|calibrated| calibrated.scorer.clone());
+        }
+        Ok(asked)
+    }
+
     /// Scores a prompt.
     pub(super) fn score(&self, features: &Features) -> Score {
         match &self.calibration {

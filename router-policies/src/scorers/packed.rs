@@ -6,7 +6,7 @@ use crate::features::SLOTS;
 use crate::ridge::Linear;
 
 /// Several linear functions of a [`Sight`].
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Packed {
     heads: usize,
     /// What the square of 127 stands for, a head.
