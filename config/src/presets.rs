@@ -30,6 +30,8 @@ pub(crate) struct Preset {
     pub(crate) key: Option<String>,
     /// Runs on this machine.
     pub(crate) local: bool,
+    /// Wants `max_completion_tokens` where others want `max_tokens`.
+    pub(crate) max_completion_tokens: bool,
     /// What is known of its models; the first is asked unless another is named.
     pub(crate) models: Vec<KnownModel>,
 }

@@ -23,7 +23,7 @@ pub(super) async fn attempt(
     account.cover(&pool.model).await?;
     let Some(mut visit) = pool.pick() else { return Err(Setback::new(Happened::Ejected)) };
     account.begin(&pool.model, visit.endpoint_id());
-    let answer = match visit.ask(question(job, pool)).await {
+    let answer = match visit.ask(question(job, pool, account)).await {
         Ok(answer) => stand_by(job, answer, account).await,
         Err(setback) => Err(setback),
     };
@@ -48,8 +48,9 @@ pub(super) async fn attempt(
     }
 }
 
-pub(super) fn question(job: &Job, pool: &Pool) -> Ask {
+pub(super) fn question(job: &Job, pool: &Pool, account: &Account) -> Ask {
     Ask {
+        longest: account.longest(&pool.model),
         chat: Arc::clone(&job.chat),
         stream: job.chat.stream() || pool.model.whole_as == WholeAs::Stream,
         on_behalf: Arc::clone(&job.on_behalf),

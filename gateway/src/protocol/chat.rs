@@ -121,17 +121,23 @@ impl Chat {
     }
 
     /// The body for an upstream of the OpenAI dialect: with its name for the model, streamed or not, usage always asked
-    /// for in a stream. Every other byte is the client's.
-    pub fn encode(&self, model: &str, stream: bool) -> Bytes {
+    /// for in a stream, and with a longest answer, under the upstream's name for it, if one is given and the client sets
+    /// none. Every other byte is the client's.
+    pub fn encode(&self, model: &str, stream: bool, longest: Option<(&str, u64)>) -> Bytes {
         let model = string(model);
         let asked = stream.then(|| self.options());
-        let options = ("stream_options", asked.as_deref());
-        let model = ("model", Some(model.as_bytes()));
-        if stream == self.fields.stream {
-            return self.object.edited(&[model, options]);
+        let mut edits = vec![("model", Some(model.as_bytes()))];
+        let word: &[u8] = if stream { b"true" } else { b"false" };
+        if stream != self.fields.stream {
+            edits.push(("stream", Some(word)));
         }
-        let stream: &[u8] = if stream { b"true" } else { b"false" };
-        self.object.edited(&[model, ("stream", Some(stream)), options])
+        edits.push(("stream_options", asked.as_deref()));
+        let longest = longest.filter(|_| self.max_tokens().is_none());
+        let most = longest.map(|(_, most)| most.to_string()).unwrap_or_default();
+        if let Some((name, _)) = longest {
+            edits.push((name, Some(most.as_bytes())));
+        }
+        self.object.edited(&edits)
     }
 
     /// The request for the embedded engine, or what the engine cannot do.
@@ -355,7 +361,7 @@ mod tests {
             r#""response_format":{"type":"grammar"}"#,
         ] {
             let chat = with(field).unwrap();
-            let sent = chat.encode("upstream", false);
+            let sent = chat.encode("upstream", false, None);
             assert!(String::from_utf8(sent.to_vec()).unwrap().contains(field), "{field}");
         }
     }
@@ -436,7 +442,7 @@ mod tests {
     #[test]
     fn an_upstream_gets_the_clients_bytes() {
         let check = |given: &str, model: &str, stream: bool, expected: &str| {
-            assert_eq!(parse(given).unwrap().encode(model, stream), expected, "{given}");
+            assert_eq!(parse(given).unwrap().encode(model, stream, None), expected, "{given}");
         };
         let hi = HI;
         check(&format!(r#"{{"model":"auto",{hi}}}"#), "m", false, &format!(r#"{{"model":"m",{hi}}}"#));
@@ -470,6 +476,21 @@ mod tests {
             true,
             &format!(r#"{{"model":"m","stream":true,"stream_options":{{"include_usage":true}},{hi}}}"#),
         );
+    }
+
+    #[test]
+    fn a_limit_is_added_only_where_the_client_sets_none() {
+        let check = |fields: &str, expected: &str| {
+            let chat = parse(&format!(r#"{{"model":"m",{HI}{fields}}}"#)).unwrap();
+            let sent = chat.encode("m", false, Some(("max_completion_tokens", 50)));
+            assert_eq!(sent, format!(r#"{{"model":"m",{HI}{expected}}}"#), "{fields}");
+        };
+        check("", r#","max_completion_tokens":50"#);
+        check(r#","max_tokens":null"#, r#","max_tokens":null,"max_completion_tokens":50"#);
+        check(r#","max_completion_tokens":null"#, r#","max_completion_tokens":50"#);
+        for given in [r#","max_tokens":7"#, r#","max_completion_tokens":70"#] {
+            check(given, given);
+        }
     }
 
     #[test]
@@ -509,7 +530,7 @@ mod tests {
             for messages in [&*messages, r#"[{"role":"user","content":"hi"}]"#] {
                 if let Ok(chat) = parse(&format!(r#"{{"model":"a","messages":{messages},{field}}}"#)) {
                     let _ = (chat.prompt(), chat.prompt_tokens(), chat.simple(), chat.needs());
-                    let again = Chat::parse(chat.encode("b", true)).unwrap();
+                    let again = Chat::parse(chat.encode("b", true, None)).unwrap();
                     proptest::prop_assert!(again.stream() && again.include_usage() && again.model() == "b");
                 }
             }

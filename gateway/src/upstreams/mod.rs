@@ -31,6 +31,8 @@ pub struct Ask {
     pub chat: Arc<Chat>,
     /// Whether the upstream is asked for a stream, whatever the client asked for.
     pub stream: bool,
+    /// Tokens: the longest answer that may be given, where the client itself sets no limit.
+    pub longest: Option<u64>,
     /// Whose request this is: the embedded engine's queue is fair between these.
     pub on_behalf: Arc<str>,
     /// The request's name, sent along.

@@ -60,6 +60,7 @@ pub(super) fn upstreams(
                 headers: headers(endpoint).map_err(|what| fault(&what))?,
                 secret: endpoint.api_key.as_ref().map(|key| key.reveal().into()),
                 model: remote.model.clone(),
+                limit: if remote.max_completion_tokens { "max_completion_tokens" } else { "max_tokens" },
                 timeouts: model.timeouts,
             };
             let address = Arc::new(address);
@@ -119,6 +120,8 @@ struct Address {
     headers: HeaderMap,
     secret: Option<Arc<str>>,
     model: String,
+    /// What the longest answer is called there.
+    limit: &'static str,
     timeouts: Timeouts,
 }
 
@@ -165,7 +168,7 @@ impl Address {
             .headers(ask.trace.clone())
             .header(header::ACCEPT, accept)
             .header("x-request-id", ask.id.header())
-            .body(ask.chat.encode(&self.model, ask.stream))
+            .body(ask.chat.encode(&self.model, ask.stream, ask.longest.map(|most| (self.limit, most))))
     }
 
     /// A stream, which where a whole answer was asked for has the limits of one.
