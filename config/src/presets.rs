@@ -32,6 +32,8 @@ pub(crate) struct Preset {
     pub(crate) local: bool,
     /// Its models say how probable their tokens were when they are asked to.
     pub(crate) logprobs: bool,
+    /// Wants `max_completion_tokens` where others want `max_tokens`.
+    pub(crate) max_completion_tokens: bool,
     /// What is known of its models; the first is asked unless another is named.
     pub(crate) models: Vec<KnownModel>,
 }

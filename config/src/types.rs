@@ -127,6 +127,8 @@ pub struct Remote {
     pub model: String,
     /// `gen_ai.provider.name` of the OpenTelemetry conventions: the preset's, else the dialect's.
     pub provider_name: String,
+    /// The longest answer is named `max_completion_tokens`, not `max_tokens`.
+    pub max_completion_tokens: bool,
     /// One or more.
     pub endpoints: Vec<Endpoint>,
 }

@@ -228,6 +228,23 @@ impl Account {
         Ok(())
     }
 
+    /// The longest answer, in tokens, that was set aside for where the client sets no limit; `None` without a budget.
+    pub fn longest(&self, model: &Model) -> Option<u64> {
+        (self.purse.is_some() && self.bound.answer.is_none()).then_some(model.max_output)
+    }
+
+    /// Whether the answer under way is longer than what was set aside for it, which its upstream was told: by its own
+    /// count, or beyond doubt by estimate. Never so without a budget.
+    pub fn is_overlong(&self) -> bool {
+        if self.purse.is_none() {
+            return false;
+        }
+        let bound = self.bound_under_way().output;
+        let counted = self.tally().reported.and_then(|reported| reported.completion);
+        counted.is_some_and(|count| count > bound)
+            || charge::is_beyond(self.tally().weight.div_ceil(1000), bound)
+    }
+
     /// An attempt begins, and is the one spoken of from here on. Until it ends it stands as abandoned.
     pub fn begin(&mut self, model: &Arc<Model>, endpoint: &Arc<str>) {
         let began = Instant::now();
@@ -319,6 +336,11 @@ impl Account {
     pub fn settle(&mut self) {
         let usage = self.usage();
         self.end_attempt("ok", usage, charge::whole(&usage), None);
+    }
+
+    /// The answer is ended here because it is longer than allowed; what its upstream wrote meanwhile may be billed.
+    pub fn cut_short(&mut self) {
+        self.end_attempt("overlong", self.usage(), self.early(), None);
     }
 
     /// The answer broke off after its first byte. Its own attempt brought the client something, so it is not waste.

@@ -27,6 +27,9 @@ const MARGIN_PERCENT: u64 = 150;
 const WRAPPING: u64 = 16;
 /// Tokens that may have been written and not read when an answer ends early.
 const IN_FLIGHT: u64 = 64;
+/// How far an estimate may lie above the truth before an answer is taken to be longer than it may be: texts of nothing
+/// but digits come to twice their tokens.
+const DOUBT: u64 = 2;
 /// A machine's time is taken to be at most this many times what so many tokens took so far.
 const SLOWER: u32 = 4;
 
@@ -85,6 +88,11 @@ pub fn unknown(reported: Option<Usage>, bound: &Usage) -> Usage {
     }
 }
 
+/// Whether an answer of so many tokens by estimate is longer than `bound`, beyond doubt.
+pub fn is_beyond(estimate: u64, bound: u64) -> bool {
+    estimate > bound.saturating_mul(DOUBT).saturating_add(IN_FLIGHT)
+}
+
 fn raised(tokens: u64) -> u64 {
     (tokens.saturating_mul(MARGIN_PERCENT)).div_ceil(100)
 }
@@ -137,6 +145,7 @@ mod tests {
         assert_eq!((whole(&estimated).input, whole(&estimated).output), (31, 11));
         assert_eq!(early(&estimated, &BOUND).output, 75);
         assert_eq!(early(&Usage { output: 60, ..estimated }, &BOUND).output, 100);
+        assert!(is_beyond(265, 100) && !is_beyond(264, 100) && !is_beyond(u64::MAX, u64::MAX));
         assert_eq!(unknown(None, &BOUND), BOUND);
         let reported = Usage { input: 12, output: 3, ..Usage::default() };
         assert_eq!(unknown(Some(reported), &BOUND), Usage { output: 100, estimated: true, ..reported });

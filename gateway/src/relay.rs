@@ -1,6 +1,8 @@
 //! A committed stream → the events that the client reads. Never takes anything back: once a byte is out, the answer
 //! ends whole, or with an error event and without the marker of success.
 
+mod sample;
+
 use std::collections::VecDeque;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -16,9 +18,10 @@ use crate::account::Account;
 use crate::curfew::Waiter;
 use crate::dispatch::{Begun, Resume, Resumed, Settlement, Standing};
 use crate::error::Failure;
-use crate::protocol::{self, Chunk, DONE, Delta, Piece, Stamp, What};
+use crate::protocol::{self, Chunk, DONE, Delta, Finish, Piece, What};
 use crate::setback::{Happened, Setback};
 use crate::upstreams::{Chunks, Visit};
+use sample::Sample;
 
 /// A comment that keeps a waiting connection alive, and shows us when its other end is gone.
 const HEARTBEAT: &[u8] = b": keep-alive\n\n";
@@ -107,6 +110,7 @@ impl Relay {
                         return Poll::Ready(Some(bytes));
                     }
                     Poll::Ready(Step::Complete) => this.complete(),
+                    Poll::Ready(Step::Overlong) => this.cut_short(),
                     Poll::Ready(Step::Broken(setback)) => this.broken(&setback),
                 },
             };
@@ -139,6 +143,12 @@ impl Relay {
     fn complete(&mut self) -> Option<Bytes> {
         let Stage::Writing(writing) = std::mem::replace(&mut self.stage, Stage::Over) else { return None };
         Some(writing.complete(self.manner.include_usage))
+    }
+
+    /// Ends an answer that is longer than its upstream was allowed.
+    fn cut_short(&mut self) -> Option<Bytes> {
+        let Stage::Writing(writing) = std::mem::replace(&mut self.stage, Stage::Over) else { return None };
+        Some(writing.cut_short(self.manner.include_usage))
     }
 
     /// Asks another rung to go on, or ends the answer with an error.
@@ -241,12 +251,16 @@ struct Writing {
     /// How many choices there are, and how many have ended.
     choices: u64,
     finished: u64,
+    /// Which have, where there are several.
+    over: Vec<u32>,
     spare: Option<Spare>,
 }
 
 enum Step {
     Say(Bytes),
     Complete,
+    /// It goes on beyond what it may.
+    Overlong,
     Broken(Setback),
 }
 
@@ -264,12 +278,16 @@ impl Writing {
             sample,
             choices: begun.choices,
             finished: 0,
+            over: Vec::new(),
             spare: begun.resume.map(|resume| Spare { resume, said: Vec::new() }),
         }
     }
 
     fn poll_step(&mut self, cx: &mut Context<'_>) -> Poll<Step> {
         loop {
+            if self.finished < self.choices && self.account.is_overlong() {
+                return Poll::Ready(Step::Overlong);
+            }
             let chunk = match self.held.pop_front() {
                 Some(chunk) => chunk,
                 None => match self.rest.poll_next_unpin(cx) {
@@ -299,6 +317,9 @@ impl Writing {
             What::Piece(piece) => {
                 self.account.hand_on(piece);
                 self.finished += u64::from(piece.finished);
+                if piece.finished > 0 && self.choices > 1 {
+                    self.over.extend(sample::ended(&chunk.data));
+                }
                 self.spare = self.spare.take().and_then(|spare| spare.keep(piece, &chunk.data));
                 if piece.usage.is_none() {
                     return Some(Step::Say(chunk.raw));
@@ -323,6 +344,30 @@ impl Writing {
 
     fn complete(mut self, include_usage: bool) -> Bytes {
         self.account.settle();
+        let end = self.last_words(include_usage);
+        self.account.close_complete();
+        drain(self.rest);
+        end
+    }
+
+    /// Stops the upstream, and says of every answer that has not ended that it was as long as allowed.
+    fn cut_short(mut self, include_usage: bool) -> Bytes {
+        self.rest = Box::pin(futures_util::stream::empty());
+        self.account.cut_short();
+        let known = Sample::of(self.sample.as_deref());
+        let mut end = BytesMut::new();
+        let choices = u32::try_from(self.choices).unwrap_or(u32::MAX);
+        for index in (0..choices).filter(|index| !self.over.contains(index)) {
+            let length = Delta::End(Finish::Length);
+            end.extend_from_slice(&protocol::write_chunk(&known.stamp(), index, length, None));
+        }
+        end.extend_from_slice(&self.last_words(include_usage));
+        self.account.close_complete();
+        end.freeze()
+    }
+
+    /// The usage, if the client wants it, and the marker.
+    fn last_words(&self, include_usage: bool) -> Bytes {
         let mut end = BytesMut::new();
         if include_usage {
             let usage = self.account.final_usage();
@@ -330,8 +375,6 @@ impl Writing {
             end.extend_from_slice(&protocol::usage_chunk(self.usage.as_deref(), &known.stamp(), &usage));
         }
         end.extend_from_slice(self.marker.as_deref().unwrap_or(DONE));
-        self.account.close_complete();
-        drain(self.rest);
         end.freeze()
     }
 }
@@ -356,25 +399,6 @@ impl Spare {
 
     fn take(self) -> Option<(Box<Resume>, String)> {
         Some((self.resume, protocol::unescaped(&self.said)?))
-    }
-}
-
-/// What a chunk of ours needs of the upstream's.
-#[derive(Default, serde::Deserialize)]
-#[serde(default)]
-struct Sample {
-    id: String,
-    created: u64,
-    model: String,
-}
-
-impl Sample {
-    fn of(data: Option<&[u8]>) -> Self {
-        data.and_then(|data| serde_json::from_slice(data).ok()).unwrap_or_default()
-    }
-
-    fn stamp(&self) -> Stamp<'_> {
-        Stamp { id: &self.id, created: self.created, model: &self.model, fingerprint: None }
     }
 }
 

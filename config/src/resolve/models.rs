@@ -182,14 +182,17 @@ impl Models<'_> {
             report.fault(&at, "is missing: the upstream's own name for the model");
         }
         let preset_name = preset.map(|preset| preset.provider_name.as_str());
+        let endpoints = match named {
+            true => self.endpoints(file, name, preset, path, report),
+            false => Vec::new(),
+        };
         Remote {
             dialect: DialectKind::OpenAi,
             model: upstream.unwrap_or_default().to_owned(),
             provider_name: preset_name.unwrap_or("openai").to_owned(),
-            endpoints: match named {
-                true => self.endpoints(file, name, preset, path, report),
-                false => Vec::new(),
-            },
+            max_completion_tokens: preset.is_some_and(|preset| preset.max_completion_tokens)
+                || endpoints.iter().any(|endpoint| is_of_openai(&endpoint.base_url)),
+            endpoints,
         }
     }
 
@@ -210,6 +213,11 @@ impl Models<'_> {
             }
         }
     }
+}
+
+/// Whether an address that no preset names is OpenAI's own.
+fn is_of_openai(base_url: &str) -> bool {
+    base_url.strip_prefix("https://").is_some_and(|rest| rest.split('/').next() == Some("api.openai.com"))
 }
 
 /// A name that fits into headers, paths and metric labels; empty when there is none, which is reported.

@@ -22,7 +22,7 @@ pub(super) async fn attempt(
     account: &mut Account,
 ) -> Result<Committed, Setback> {
     let visit = enter(pool, account).await?;
-    let heard = listen(visit, question(job, pool), Form::of(&job.chat)).await;
+    let heard = listen(visit, question(job, pool, account), Form::of(&job.chat)).await;
     conclude(pool, heard, account)
 }
 
@@ -34,8 +34,9 @@ pub(super) async fn enter(pool: &Arc<Pool>, account: &mut Account) -> Result<Vis
     Ok(visit)
 }
 
-pub(super) fn question(job: &Job, pool: &Pool) -> Ask {
+pub(super) fn question(job: &Job, pool: &Pool, account: &Account) -> Ask {
     Ask {
+        longest: account.longest(&pool.model),
         chat: Arc::clone(&job.chat),
         stream: job.chat.stream() || pool.model.whole_as == WholeAs::Stream,
         logprobs: false,

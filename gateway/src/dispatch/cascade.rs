@@ -54,7 +54,7 @@ pub(super) async fn guarded(
     let mut samples = Samples::ask(job, rung, guard.agree, account).await;
     let logprobs =
         guard.signals.confidence > 0.0 && pool.model.accepts.logprobs && !job.chat.needs().logprobs;
-    let ask = Ask { logprobs, ..question(job, pool) };
+    let ask = Ask { logprobs, ..question(job, pool, account) };
     let mut judged = samples.beside(judge(visit, ask, guard)).await;
     if let (Ok(_), Some(text)) = (&judged.heard.opened, &judged.text)
         && let Err(doubt) = samples.agree(text).await

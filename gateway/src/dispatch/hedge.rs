@@ -63,7 +63,7 @@ struct Runner {
 async fn begin(job: &Job, rung: Rung, account: &mut Account) -> Result<Runner, Setback> {
     let pool = Arc::clone(&job.ladder[rung.0].pool);
     let visit = enter(&pool, account).await?;
-    let heard = Box::pin(listen(visit, question(job, &pool), Form::of(&job.chat)));
+    let heard = Box::pin(listen(visit, question(job, &pool, account), Form::of(&job.chat)));
     Ok(Runner { attempt: account.attempt(), pool, heard })
 }
 

@@ -59,7 +59,7 @@ impl Resume {
 /// The rung gets the answer as it stands, and writes what follows.
 async fn continued(job: &Job, pool: &Arc<Pool>, said: &str, account: &mut Account) -> Option<Resumed> {
     let chat = job.chat.going_on_after(said, prefix(&pool.model))?;
-    let ask = Ask { chat: Arc::new(chat), ..question(job, pool) };
+    let ask = Ask { chat: Arc::new(chat), ..question(job, pool, account) };
     let (mut visit, chunks) = open(pool, ask, account).await?;
     let (held, rest) = match first_token(chunks).await {
         Ok(begun) => begun,
@@ -76,7 +76,7 @@ async fn continued(job: &Job, pool: &Arc<Pool>, said: &str, account: &mut Accoun
 
 /// The rung gets the question, and its answer must begin with what was sent.
 async fn repeated(job: &Job, pool: &Arc<Pool>, said: &str, account: &mut Account) -> Option<Resumed> {
-    let (mut visit, mut rest) = open(pool, question(job, pool), account).await?;
+    let (mut visit, mut rest) = open(pool, question(job, pool, account), account).await?;
     let (mut again, mut finish) = (String::new(), None);
     while again.len() < said.len() {
         let chunk = match next(&mut rest).await {

@@ -41,7 +41,7 @@ impl Samples {
                 let Ok(visit) = enter(pool, account).await else { break };
                 account.beside();
                 attempts.push(account.attempt());
-                let ask = Ask { chat: Arc::clone(&chat), ..question(job, pool) };
+                let ask = Ask { chat: Arc::clone(&chat), ..question(job, pool, account) };
                 let form = Form { stream: false, choices: 1 };
                 futures.push(Box::pin(listen(visit, ask, form)) as Listening);
             }

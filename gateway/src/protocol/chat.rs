@@ -50,6 +50,15 @@ pub struct Chat {
     pub(super) messages: Messages,
 }
 
+/// What an upstream is told beside the client's own words.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Extras<'a> {
+    /// Say how probable the tokens are.
+    pub logprobs: bool,
+    /// The longest answer, in tokens, under the upstream's name for it; where the client sets a limit, that one holds.
+    pub longest: Option<(&'a str, u64)>,
+}
+
 impl Chat {
     /// Reads a request body. What the gateway does not know is left alone.
     pub fn parse(body: Bytes) -> Result<Self, BadRequest> {
@@ -125,16 +134,21 @@ impl Chat {
     }
 
     /// The body for an upstream of the OpenAI dialect: with its name for the model, streamed or not, usage always asked
-    /// for in a stream, log-probabilities where `logprobs` says so. Every other byte is the client's.
-    pub fn encode(&self, model: &str, stream: bool, logprobs: bool) -> Bytes {
+    /// for in a stream, and with these extras. Every other byte is the client's.
+    pub fn encode(&self, model: &str, stream: bool, extras: &Extras<'_>) -> Bytes {
         let model = string(model);
         let asked = stream.then(|| self.options());
         let mut edits = vec![("model", Some(model.as_bytes())), ("stream_options", asked.as_deref())];
         if stream != self.fields.stream {
             edits.push(("stream", Some(if stream { b"true" as &[u8] } else { b"false" })));
         }
-        if logprobs {
+        if extras.logprobs {
             edits.push(("logprobs", Some(b"true")));
+        }
+        let longest = extras.longest.filter(|_| self.max_tokens().is_none());
+        let most = longest.map(|(_, most)| most.to_string()).unwrap_or_default();
+        if let Some((name, _)) = longest {
+            edits.push((name, Some(most.as_bytes())));
         }
         self.object.edited(&edits)
     }
@@ -380,7 +394,7 @@ mod tests {
             r#""response_format":{"type":"grammar"}"#,
         ] {
             let chat = with(field).unwrap();
-            let sent = chat.encode("upstream", false, false);
+            let sent = chat.encode("upstream", false, &Extras::default());
             assert!(String::from_utf8(sent.to_vec()).unwrap().contains(field), "{field}");
         }
     }
@@ -461,7 +475,7 @@ mod tests {
     #[test]
     fn an_upstream_gets_the_clients_bytes() {
         let check = |given: &str, model: &str, stream: bool, expected: &str| {
-            assert_eq!(parse(given).unwrap().encode(model, stream, false), expected, "{given}");
+            assert_eq!(parse(given).unwrap().encode(model, stream, &Extras::default()), expected, "{given}");
         };
         let hi = HI;
         check(&format!(r#"{{"model":"auto",{hi}}}"#), "m", false, &format!(r#"{{"model":"m",{hi}}}"#));
@@ -495,6 +509,25 @@ mod tests {
             true,
             &format!(r#"{{"model":"m","stream":true,"stream_options":{{"include_usage":true}},{hi}}}"#),
         );
+    }
+
+    #[test]
+    fn a_limit_is_added_only_where_the_client_sets_none() {
+        let check = |fields: &str, expected: &str| {
+            let chat = parse(&format!(r#"{{"model":"m",{HI}{fields}}}"#)).unwrap();
+            let sent = chat.encode(
+                "m",
+                false,
+                &Extras { longest: Some(("max_completion_tokens", 50)), ..Extras::default() },
+            );
+            assert_eq!(sent, format!(r#"{{"model":"m",{HI}{expected}}}"#), "{fields}");
+        };
+        check("", r#","max_completion_tokens":50"#);
+        check(r#","max_tokens":null"#, r#","max_tokens":null,"max_completion_tokens":50"#);
+        check(r#","max_completion_tokens":null"#, r#","max_completion_tokens":50"#);
+        for given in [r#","max_tokens":7"#, r#","max_completion_tokens":70"#] {
+            check(given, given);
+        }
     }
 
     #[test]
@@ -534,7 +567,7 @@ mod tests {
             for messages in [&*messages, r#"[{"role":"user","content":"hi"}]"#] {
                 if let Ok(chat) = parse(&format!(r#"{{"model":"a","messages":{messages},{field}}}"#)) {
                     let _ = (chat.prompt(), chat.prompt_tokens(), chat.simple(), chat.needs());
-                    let again = Chat::parse(chat.encode("b", true, false)).unwrap();
+                    let again = Chat::parse(chat.encode("b", true, &Extras::default())).unwrap();
                     proptest::prop_assert!(again.stream() && again.include_usage() && again.model() == "b");
                 }
             }

@@ -43,7 +43,7 @@ mod value;
 mod whole;
 mod write;
 
-pub use chat::{Chat, Needs};
+pub use chat::{Chat, Extras, Needs};
 pub use chunk::{Chunk, Finish, Piece, What, read_chunk};
 pub use complaint::{Complaint, read_error};
 pub use estimate::{in_tokens, tokens, weight};

@@ -57,7 +57,7 @@ fn request(simple: Simple, ask: &Ask) -> Request {
     Request {
         messages,
         prefill,
-        max_tokens: simple.max_tokens.map(|most| u32::try_from(most).unwrap_or(u32::MAX)),
+        max_tokens: simple.max_tokens.or(ask.longest).map(|most| u32::try_from(most).unwrap_or(u32::MAX)),
         sampling: Sampling {
             temperature: simple.temperature.map(|it| it as f32),
             // The API allows 0, which means the likeliest token alone, as the least positive share does.

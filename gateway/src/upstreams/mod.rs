@@ -33,6 +33,8 @@ pub struct Ask {
     pub stream: bool,
     /// Whether it is asked how probable its tokens are, though the client does not want to know.
     pub logprobs: bool,
+    /// Tokens: the longest answer that may be given, where the client itself sets no limit.
+    pub longest: Option<u64>,
     /// Whose request this is: the embedded engine's queue is fair between these.
     pub on_behalf: Arc<str>,
     /// The request's name, sent along.

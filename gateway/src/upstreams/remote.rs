@@ -15,7 +15,7 @@ use tower::util::BoxCloneSyncService;
 use super::events::Events;
 use super::plain::Plain;
 use super::{Answer, AnswerBody, Ask, Check, Upstream};
-use crate::protocol::{self, NotAnAnswer, Whole};
+use crate::protocol::{self, Extras, NotAnAnswer, Whole};
 use crate::setback::{Happened, Setback};
 
 /// The largest whole answer that is read, in bytes.
@@ -60,6 +60,7 @@ pub(super) fn upstreams(
                 headers: headers(endpoint).map_err(|what| fault(&what))?,
                 secret: endpoint.api_key.as_ref().map(|key| key.reveal().into()),
                 model: remote.model.clone(),
+                limit: if remote.max_completion_tokens { "max_completion_tokens" } else { "max_tokens" },
                 timeouts: model.timeouts,
             };
             let address = Arc::new(address);
@@ -119,6 +120,8 @@ struct Address {
     headers: HeaderMap,
     secret: Option<Arc<str>>,
     model: String,
+    /// What the longest answer is called there.
+    limit: &'static str,
     timeouts: Timeouts,
 }
 
@@ -158,6 +161,7 @@ impl Address {
     }
 
     fn request(&self, ask: &Ask) -> reqwest::RequestBuilder {
+        let extras = Extras { logprobs: ask.logprobs, longest: ask.longest.map(|most| (self.limit, most)) };
         let accept = if ask.stream { "text/event-stream" } else { "application/json" };
         self.client
             .post(self.url.clone())
@@ -165,7 +169,7 @@ impl Address {
             .headers(ask.trace.clone())
             .header(header::ACCEPT, accept)
             .header("x-request-id", ask.id.header())
-            .body(ask.chat.encode(&self.model, ask.stream, ask.logprobs))
+            .body(ask.chat.encode(&self.model, ask.stream, &extras))
     }
 
     /// A stream, which where a whole answer was asked for has the limits of one.

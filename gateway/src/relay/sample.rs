@@ -1,0 +1,55 @@
+//! What is read of an upstream's chunks to write our own beside them.
+
+use crate::protocol::Stamp;
+
+/// What a chunk of ours needs of the upstream's.
+#[derive(Default, serde::Deserialize)]
+#[serde(default)]
+pub(super) struct Sample {
+    id: String,
+    created: u64,
+    model: String,
+}
+
+impl Sample {
+    pub(super) fn of(data: Option<&[u8]>) -> Self {
+        data.and_then(|data| serde_json::from_slice(data).ok()).unwrap_or_default()
+    }
+
+    pub(super) fn stamp(&self) -> Stamp<'_> {
+        Stamp { id: &self.id, created: self.created, model: &self.model, fingerprint: None }
+    }
+}
+
+/// Which choices end with this chunk; none where it cannot be read.
+pub(super) fn ended(data: &[u8]) -> impl Iterator<Item = u32> {
+    let chunk: Ends = serde_json::from_slice(data).unwrap_or_default();
+    chunk.choices.into_iter().filter(|choice| choice.finish_reason.is_some()).map(|choice| choice.index)
+}
+
+#[derive(Default, serde::Deserialize)]
+#[serde(default)]
+struct Ends {
+    choices: Vec<End>,
+}
+
+#[derive(Default, serde::Deserialize)]
+#[serde(default)]
+struct End {
+    index: u32,
+    finish_reason: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn choices_that_end_are_found() {
+        let data =
+            br#"{"id":"x","choices":[{"index":2,"delta":{},"finish_reason":"stop"},{"index":1,"delta":{},
+            "finish_reason":null},{"index":0,"finish_reason":"length"}]}"#;
+        assert_eq!(ended(data).collect::<Vec<_>>(), [2, 0]);
+        assert_eq!(ended(b"[1").count(), 0);
+    }
+}
