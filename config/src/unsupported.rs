@@ -6,12 +6,11 @@
 const KEYS: [&str; 2] = ["speaks", "targets"];
 
 /// Words, with the last key of the path that they stand at.
-const WORDS: [(&str, &str); 7] = [
+const WORDS: [(&str, &str); 6] = [
     ("provider", "anthropic"),
     ("provider", "azure"),
     ("provider", "gemini"),
     ("kind", "utility"),
-    ("kind", "budget"),
     ("kind", "explore"),
     ("kind", "rules"),
 ];

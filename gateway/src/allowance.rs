@@ -13,8 +13,8 @@ use tokio::time::Instant;
 /// What an allowance grows by, and how far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Terms {
-    /// So many requests earn one; from 1.
-    pub requests: u32,
+    /// Each request earns so many thousandths of one.
+    pub thousandths: u32,
     /// The most that requests can have earned: what a sudden outage may cost at once.
     pub most: u32,
     /// So much time earns one too; zero: time earns none.
@@ -22,6 +22,9 @@ pub struct Terms {
     /// The most that time can have earned, and what there is at the beginning.
     pub floor: u32,
 }
+
+/// In thousandths.
+const ONE: u32 = 1000;
 
 /// What may still be spent.
 #[derive(Debug)]
@@ -32,8 +35,8 @@ pub struct Allowance {
 
 #[derive(Debug)]
 struct State {
-    /// Requests that have not been spent.
-    requests: u32,
+    /// Thousandths that requests have earned and that have not been spent.
+    earned: u32,
     /// Time that has not, as it was …
     saved: Duration,
     /// … at this moment.
@@ -43,21 +46,22 @@ struct State {
 impl Allowance {
     /// With its floor full, and nothing earned by requests.
     pub fn new(terms: Terms, now: Instant) -> Self {
-        let state = State { requests: 0, saved: terms.each * terms.floor, at: now };
+        let state = State { earned: 0, saved: terms.each * terms.floor, at: now };
         Self { terms, state: Mutex::new(state) }
     }
 
     /// A request has come.
     pub fn deposit(&self) {
         let mut state = self.state();
-        state.requests = (state.requests + 1).min(self.terms.most.saturating_mul(self.terms.requests));
+        let most = self.terms.most.saturating_mul(ONE);
+        state.earned = state.earned.saturating_add(self.terms.thousandths).min(most);
     }
 
     /// Takes one, of those that requests have earned before those that time has; `false` if there is none.
     pub fn withdraw(&self, now: Instant) -> bool {
         let mut state = self.state();
-        if let Some(left) = state.requests.checked_sub(self.terms.requests) {
-            state.requests = left;
+        if let Some(left) = state.earned.checked_sub(ONE) {
+            state.earned = left;
             return true;
         }
         let Terms { each, floor, .. } = self.terms;
@@ -81,7 +85,7 @@ impl Allowance {
 mod tests {
     use super::*;
 
-    const RETRIES: Terms = Terms { requests: 5, most: 100, each: Duration::from_secs(1), floor: 10 };
+    const RETRIES: Terms = Terms { thousandths: 200, most: 100, each: Duration::from_secs(1), floor: 10 };
 
     /// Requests that all fail and would all be retried three times, one each `pause`.
     fn retries(requests: u32, pause: Duration) -> u32 {

@@ -52,6 +52,9 @@ pub enum Failure {
     TooLong(Option<Complaint>),
     /// All models that may answer ask us to slow down; holds for how long.
     UpstreamBusy(Option<Duration>),
+    /// The model that the request began with does not answer, and the client has gone on to larger ones as often as the
+    /// route allows.
+    EscalationsSpent,
     /// Models were too slow.
     UpstreamSlow,
     /// Models could not be reached, or failed.
@@ -98,6 +101,7 @@ impl Failure {
         match self {
             Self::RateLimited(_, wait) => Some(*wait),
             Self::UpstreamBusy(wait) => Some(wait.unwrap_or(Duration::from_secs(1))),
+            Self::EscalationsSpent => Some(Duration::from_secs(5)),
             Self::UpstreamDown | Self::LedgerDown | Self::Stopping => Some(Duration::from_secs(1)),
             _ => None,
         }
@@ -209,6 +213,13 @@ impl Failure {
                 "rate_limit_error",
                 "rate_limit_exceeded",
                 "Every model that may answer is at its provider's rate limit. Try again later.",
+            ),
+            Self::EscalationsSpent => face(
+                503,
+                "server_error",
+                "escalation_limit_exceeded",
+                "The model that this request would begin with does not answer, and as many requests of this client as its \
+                 route allows have gone on to a larger one. Try again later.",
             ),
             Self::UpstreamSlow => face(
                 504,

@@ -74,9 +74,12 @@ async fn prepare(
     account.record.features = assessment.features.take().map(Box::new);
     account.record.decided = Some(assessment.decided);
     account.record.scoring = assessment.scoring;
-    let resume = matches!(&target, Target::Route(routed) if routed.route.resume == Resume::Auto);
+    let (resume, climbs) = match &target {
+        Target::Route(routed) => (routed.route.resume == Resume::Auto, routed.climbs(caller.name())),
+        Target::Model(_) => (false, None),
+    };
     job(snapshot, assessment, chat, &caller, &head.headers, account)
-        .map(|job| Job { resume, ..job })
+        .map(|job| Job { resume, climbs, ..job })
         .ok_or(Failure::Internal)
 }
 
@@ -136,6 +139,7 @@ fn job(
         on_behalf: caller.name().into(),
         id: account.record.id.clone(),
         resume: false,
+        climbs: None,
         trace: trace_context(headers),
     })
 }

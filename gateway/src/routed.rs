@@ -1,10 +1,15 @@
 //! A route, and what it remembers of its traffic from request to request.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
+use dashmap::DashMap;
 use gateway_config::Route;
 use router_policies::Recent;
+use router_policies::policies::Escalations;
+use tokio::time::Instant;
 
+use crate::allowance::{Allowance, Terms};
 use crate::record::Decided;
 
 /// A route with its memory.
@@ -14,6 +19,27 @@ pub struct Routed {
     pub route: Arc<Route>,
     /// Recent requests, where the policy asks for a share of them. A lock of the route's own, held for microseconds.
     recent: Option<Arc<Mutex<Recent>>>,
+    /// What each client may still escalate, where the policy bounds that.
+    climbs: Option<Climbs>,
+}
+
+/// What each client may still escalate, by its name.
+#[derive(Debug, Clone)]
+struct Climbs {
+    terms: Terms,
+    of: Arc<DashMap<String, Arc<Allowance>>>,
+}
+
+/// The most escalations that a client's requests can have earned for a sudden need.
+const MOST_CLIMBS: u32 = 100;
+
+impl Climbs {
+    fn new(bound: Escalations) -> Self {
+        let thousandths = (bound.share * 1000.0).round() as u32;
+        let each = Duration::from_secs(60).checked_div(bound.at_least).unwrap_or_default();
+        let terms = Terms { thousandths, most: MOST_CLIMBS, each, floor: bound.at_least };
+        Self { terms, of: Arc::default() }
+    }
 }
 
 impl Routed {
@@ -21,7 +47,10 @@ impl Routed {
     pub fn new(route: &Arc<Route>, before: Option<&Self>) -> Self {
         let kept = before.filter(|before| before.ranks_like(route)).and_then(|before| before.recent.clone());
         let recent = route.policy.share().map(|_| kept.unwrap_or_default());
-        Self { route: Arc::clone(route), recent }
+        let climbs = route.policy.escalations().map(Climbs::new);
+        let kept = before.and_then(|before| before.climbs.clone());
+        let climbs = climbs.map(|new| kept.filter(|kept| kept.terms == new.terms).unwrap_or(new));
+        Self { route: Arc::clone(route), recent, climbs }
     }
 
     /// Whether scores of then can be compared with scores of now.
@@ -34,6 +63,18 @@ impl Routed {
     /// The recent requests, for one decision.
     pub fn recent(&self) -> Option<MutexGuard<'_, Recent>> {
         self.recent.as_ref().map(|recent| recent.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// What a client may still escalate; a request of it has come. `None`: as much as it needs.
+    pub fn climbs(&self, client: &str) -> Option<Arc<Allowance>> {
+        let climbs = self.climbs.as_ref()?;
+        let known = climbs.of.get(client).map(|allowance| Arc::clone(&allowance));
+        let allowance = known.unwrap_or_else(|| {
+            let new = || Arc::new(Allowance::new(climbs.terms, Instant::now()));
+            Arc::clone(&climbs.of.entry(client.to_owned()).or_insert_with(new))
+        });
+        allowance.deposit();
+        Some(allowance)
     }
 
     /// Takes note of a request that is about to be carried out.

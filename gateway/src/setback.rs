@@ -31,6 +31,8 @@ pub enum Happened {
     Unaffordable,
     /// The answer would not do.
     Doubted(Doubt),
+    /// The client has escalated as much as it may; nothing was sent.
+    Bounded,
     /// The embedded engine's queue is full; nothing was sent.
     Full,
     /// 429.
@@ -103,6 +105,7 @@ impl Setback {
             Happened::Ejected
             | Happened::Unaffordable
             | Happened::Doubted(_)
+            | Happened::Bounded
             | Happened::Full
             | Happened::Silent
             | Happened::Stalled
@@ -136,6 +139,7 @@ impl Setback {
                 | Happened::Ejected
                 | Happened::Unaffordable
                 | Happened::Doubted(_)
+                | Happened::Bounded
         )
     }
 
@@ -160,6 +164,7 @@ impl Setback {
             Happened::Ejected => "ejected",
             Happened::Unaffordable => "unaffordable",
             Happened::Doubted(doubt) => doubt.word(),
+            Happened::Bounded => "bounded",
             Happened::Full => "full",
             Happened::RateLimited => "rate_limited",
             Happened::ServerError(_) => "server_error",

@@ -393,3 +393,31 @@ impl Choose for Moods {
         }
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn escalations_are_bounded_for_each_client() {
+    let policy = "{kind: budget, escalations: {share: 0.1, at_least: 3}, \
+                  policy: {kind: cascade, policy: {kind: fixed, model: small}, hold: all}}";
+    let check = async |small: Scripted, beyond: &dyn Fn(&end_to_end::wire::Answer)| {
+        let large = Scripted::start(Reply::text(LARGE)).await;
+        let gateway = setup(&small, &large, policy).start().await;
+        for request in both(openai::ask("auto", "Hello")).iter().cycle().take(40) {
+            let answer = gateway.ask(request).await;
+            if answer.content() != LARGE {
+                beyond(&answer);
+            }
+        }
+        // Three to begin with, and one in ten.
+        assert_eq!(large.seen().len(), 7);
+    };
+    check(Scripted::start(Reply::text(FINE).probable(0.1)).await, &|answer| {
+        assert_eq!((answer.status(), answer.content().as_str()), (200, FINE));
+    })
+    .await;
+    check(Scripted::start(openai::error(500, "oops")).await, &|answer| {
+        let error = answer.error().unwrap();
+        assert_eq!((answer.status(), &error["code"]), (503, &json!("escalation_limit_exceeded")));
+        assert!(answer.header("retry-after").is_some());
+    })
+    .await;
+}

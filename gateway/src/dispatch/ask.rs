@@ -24,17 +24,26 @@ pub(super) async fn ask(
     first: Rung,
     account: &mut Account,
 ) -> Result<(Committed, Rungs), Failure> {
-    go_on(job, Rungs::of(job, first), Vec::new(), account).await
+    go_on(job, Rungs::of(job, first), Vec::new(), false, account).await
 }
 
-/// Asks the rungs that are left, one after the other.
+/// Asks the rungs that are left, one after the other; whoever has `climbed` may go on to any.
 pub(super) async fn go_on(
     job: &Job,
     mut rungs: Rungs,
     mut setbacks: Vec<Setback>,
+    mut climbed: bool,
     account: &mut Account,
 ) -> Result<(Committed, Rungs), Failure> {
     while let Some(rung) = rungs.next() {
+        if rung > job.plan.first() && !climbed {
+            if !job.may_climb() {
+                rungs.keep(|rung| rung <= job.plan.first());
+                setbacks.push(Setback::new(Happened::Bounded));
+                continue;
+            }
+            climbed = true;
+        }
         match ask_rung(job, rung, None, account).await {
             Ok(committed) => return Ok((committed, rungs)),
             Err(setback) => {
@@ -107,6 +116,9 @@ fn failure(setbacks: &[Setback]) -> Failure {
     let busy = |setback: &&Setback| matches!(setback.what, Happened::RateLimited | Happened::Full);
     if !setbacks.is_empty() && setbacks.iter().all(busy) {
         return Failure::UpstreamBusy(setbacks.iter().filter_map(|setback| setback.retry_after).min());
+    }
+    if setbacks.iter().any(|setback| setback.what == Happened::Bounded) {
+        return Failure::EscalationsSpent;
     }
     let Some(last) = setbacks.iter().rev().find(|setback| !busy(setback)) else {
         return Failure::UpstreamDown;

@@ -32,11 +32,13 @@ pub(super) async fn cascade(
     match ask_rung(job, from, Some(guard), account).await {
         Ok(committed) => Ok((committed, rungs)),
         Err(setback) => {
-            match setback.what {
-                Happened::Doubted(_) => rungs.escalate(from, to, job.fallback),
-                _ => next(job, from, &setback, &mut rungs)?,
+            let doubted = matches!(setback.what, Happened::Doubted(_));
+            match doubted {
+                true => rungs.escalate(from, to, job.fallback),
+                false => next(job, from, &setback, &mut rungs)?,
             }
-            go_on(job, rungs, vec![setback], account).await
+            // A doubt was only raised where it may be followed.
+            go_on(job, rungs, vec![setback], doubted, account).await
         }
     }
 }
@@ -55,9 +57,10 @@ pub(super) async fn guarded(
     let logprobs =
         guard.signals.confidence > 0.0 && pool.model.accepts.logprobs && !job.chat.needs().logprobs;
     let ask = Ask { logprobs, ..question(job, pool, account) };
-    let mut judged = samples.beside(judge(visit, ask, guard)).await;
+    let mut judged = samples.beside(judge(job, visit, ask, guard)).await;
     if let (Ok(_), Some(text)) = (&judged.heard.opened, &judged.text)
         && let Err(doubt) = samples.agree(text).await
+        && job.may_climb()
     {
         judged.heard.opened = Err(doubted(doubt));
     }

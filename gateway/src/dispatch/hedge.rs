@@ -48,7 +48,7 @@ pub(super) async fn hedge(
         Err(setback) => {
             next(job, first, &setback, &mut rungs)?;
             setbacks.push(setback);
-            go_on(job, rungs, setbacks, account).await
+            go_on(job, rungs, setbacks, false, account).await
         }
     }
 }
@@ -76,7 +76,8 @@ async fn race(
     setbacks: &mut Vec<Setback>,
     account: &mut Account,
 ) -> Result<Committed, Setback> {
-    let two = if one.pool.may_hedge() { begin(job, second, account).await.ok() } else { None };
+    let two =
+        if job.may_climb() && one.pool.may_hedge() { begin(job, second, account).await.ok() } else { None };
     let Some(two) = two else { return finish(&one.pool, one.attempt, one.heard.await, account) };
     account.beside();
     // Whatever becomes of it, it has been asked.

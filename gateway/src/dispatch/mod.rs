@@ -16,8 +16,10 @@ use bytes::Bytes;
 use gateway_config::{Fallback, Model};
 use http::HeaderMap;
 use router_policies::Plan;
+use tokio::time::Instant;
 
 use crate::account::Account;
+use crate::allowance::Allowance;
 use crate::error::Failure;
 use crate::protocol::{Chat, Chunk};
 use crate::request_id::RequestId;
@@ -39,10 +41,19 @@ pub struct Job {
     pub on_behalf: Arc<str>,
     /// Its name.
     pub id: RequestId,
+    /// What its client may still escalate; `None`: as much as it needs.
+    pub climbs: Option<Arc<Allowance>>,
     /// Whether an answer that breaks off may be finished on another rung.
     pub resume: bool,
     /// Trace context to send along.
     pub trace: HeaderMap,
+}
+
+impl Job {
+    /// Whether one more request of its client may go on to a larger model than it began with; if so, it is counted.
+    pub(in crate::dispatch) fn may_climb(&self) -> bool {
+        self.climbs.as_ref().is_none_or(|climbs| climbs.withdraw(Instant::now()))
+    }
 }
 
 /// A rung with its endpoints.

@@ -6,6 +6,7 @@ use futures_util::StreamExt;
 use router_policies::guard::{Doubt, End, Expected, Glimpse, Guard, Hold, Verdict, Watch};
 use tokio::time::{Instant, timeout_at};
 
+use super::Job;
 use super::attempt::{Body, Form, Heard, Opened};
 use crate::account::Tally;
 use crate::protocol::{
@@ -26,9 +27,9 @@ pub(super) struct Judged {
 }
 
 /// Asks, and waits until the guard lets the answer pass, or not.
-pub(super) async fn judge(visit: Visit, ask: Ask, guard: Guard) -> Judged {
+pub(super) async fn judge(job: &Job, visit: Visit, ask: Ask, guard: Guard) -> Judged {
     let form = Form::of(&ask.chat);
-    let mut hearing = Hearing::new(&ask, guard);
+    let mut hearing = Hearing::new(job, &ask, guard);
     let opened = match visit.ask(ask).await {
         Ok(Answer { headers, body }) => hearing.hear(body).await.map(|body| Opened { headers, body }),
         Err(setback) => Err(setback),
@@ -39,7 +40,8 @@ pub(super) async fn judge(visit: Visit, ask: Ask, guard: Guard) -> Judged {
 }
 
 /// An answer under a guard.
-struct Hearing {
+struct Hearing<'a> {
+    job: &'a Job,
     watch: Watch,
     shape: Shape,
     /// The client wants it in pieces.
@@ -65,14 +67,15 @@ enum Step {
     End,
 }
 
-impl Hearing {
-    fn new(ask: &Ask, guard: Guard) -> Self {
+impl<'a> Hearing<'a> {
+    fn new(job: &'a Job, ask: &Ask, guard: Guard) -> Self {
         let chat = &ask.chat;
         let shape = Shape::of(chat);
         let expected = expected(chat, &shape);
         // Who waits for the whole answer anyway loses nothing when it is judged whole.
         let hold = if chat.stream() { guard.hold } else { Hold::All };
         Self {
+            job,
             watch: Watch::new(Guard { hold, ..guard }, expected),
             shape,
             stream: chat.stream(),
@@ -180,7 +183,9 @@ impl Hearing {
         match verdict {
             Verdict::Keep if !self.calling => Ok(Step::Keep),
             Verdict::Wait | Verdict::Keep => Ok(Step::On),
-            Verdict::Escalate(doubt) => Err(doubted(doubt)),
+            // Beyond what may be escalated an answer is taken as it is.
+            Verdict::Escalate(doubt) if self.job.may_climb() => Err(doubted(doubt)),
+            Verdict::Escalate(_) => Ok(Step::Keep),
         }
     }
 

@@ -138,10 +138,12 @@ impl Chat {
     pub fn encode(&self, model: &str, stream: bool, extras: &Extras<'_>) -> Bytes {
         let model = string(model);
         let asked = stream.then(|| self.options());
-        let mut edits = vec![("model", Some(model.as_bytes())), ("stream_options", asked.as_deref())];
+        let word: &[u8] = if stream { b"true" } else { b"false" };
+        let mut edits = vec![("model", Some(model.as_bytes()))];
         if stream != self.fields.stream {
-            edits.push(("stream", Some(if stream { b"true" as &[u8] } else { b"false" })));
+            edits.push(("stream", Some(word)));
         }
+        edits.push(("stream_options", asked.as_deref()));
         if extras.logprobs {
             edits.push(("logprobs", Some(b"true")));
         }

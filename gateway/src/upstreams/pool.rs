@@ -18,9 +18,9 @@ use crate::allowance::{Allowance, Terms};
 use crate::setback::{Happened, Setback};
 
 /// Retries are 20 % of traffic; time earns them too, so that a model with little traffic has some.
-const RETRIES: Terms = Terms { requests: 5, most: 100, each: Duration::from_secs(1), floor: 10 };
+const RETRIES: Terms = Terms { thousandths: 200, most: 100, each: Duration::from_secs(1), floor: 10 };
 /// Requests that are asked for beside one that is silent: one in twenty of those that a model answers.
-const HEDGES: Terms = Terms { requests: 20, most: 25, each: Duration::ZERO, floor: 0 };
+const HEDGES: Terms = Terms { thousandths: 50, most: 25, each: Duration::ZERO, floor: 0 };
 
 /// A model's endpoints, of which requests take the better of two drawn at random.
 pub struct Pool {

@@ -2,11 +2,13 @@
 //!
 //! To add one: a file here, a variant below, an arm in [`Policy::decide`]; the compiler names the rest.
 
+mod budget;
 mod cascade;
 mod fixed;
 mod hedge;
 mod threshold;
 
+pub use budget::{Budget, Escalations};
 pub use cascade::{Agreement, Cascade};
 pub use fixed::Fixed;
 pub use hedge::Hedge;
@@ -24,6 +26,8 @@ pub enum Policy {
     Threshold(Threshold),
     /// A smaller model starts, and a guard may hand over to a larger one before the client sees a byte.
     Cascade(Cascade),
+    /// Bounds how many requests may go on to a larger model than they began with.
+    Budget(Budget),
     /// A larger model is asked as well where the one that was picked keeps silent.
     Hedge(Hedge),
 }
@@ -36,6 +40,7 @@ impl Policy {
             Self::Threshold(threshold) => threshold.pick(query),
             Self::Cascade(cascade) => return cascade.decide(query),
             Self::Hedge(hedge) => return hedge.decide(query),
+            Self::Budget(budget) => return budget.decide(query),
         };
         let rung = query.nearest_able(wanted)?;
         let reason = if rung == wanted { reason } else { Reason::CAPABILITY };
@@ -50,6 +55,17 @@ impl Policy {
             Self::Threshold(threshold) => threshold.share(),
             Self::Cascade(cascade) => cascade.policy.share(),
             Self::Hedge(hedge) => hedge.policy.share(),
+            Self::Budget(budget) => budget.policy.share(),
+        }
+    }
+
+    /// How many of a client's requests may go on to a larger model; `None`: all. Whoever acts keeps count.
+    pub fn escalations(&self) -> Option<Escalations> {
+        match self {
+            Self::Fixed(_) | Self::Threshold(_) => None,
+            Self::Cascade(cascade) => cascade.policy.escalations(),
+            Self::Hedge(hedge) => hedge.policy.escalations(),
+            Self::Budget(budget) => Some(budget.escalations),
         }
     }
 
@@ -63,6 +79,7 @@ impl Policy {
             Self::Threshold(threshold) => owned(threshold.faults(ladder)),
             Self::Cascade(cascade) => cascade.faults(ladder),
             Self::Hedge(hedge) => hedge.faults(ladder),
+            Self::Budget(budget) => budget.faults(ladder),
         }
     }
 }
