@@ -1,7 +1,7 @@
 //! Tokens and cost: what the upstream would bill is what the client and the metrics are told.
 
 use end_to_end::openai::{self, Reply, UsageShape};
-use end_to_end::scripted::{Billed, Scripted};
+use end_to_end::scripted::{Billed, Script, Scripted};
 use end_to_end::setup::Setup;
 use end_to_end::wire::Answer;
 use serde_json::{Value, json};
@@ -141,4 +141,30 @@ async fn the_cost_has_every_attempt_in_it() {
             assert!((told - cost).abs() < 1e-9, "{told} and {cost} for {form}");
         }
     }
+}
+
+/// Tokens written to a cache have a price of their own, by how long it keeps them; as a kind they are input.
+#[tokio::test(start_paused = true)]
+async fn what_is_written_to_a_cache_has_its_price() {
+    let mut object = Reply::text("one two three four").object();
+    object["usage"] = json!({
+        "prompt_tokens": 1000, "completion_tokens": 4, "total_tokens": 1004,
+        "prompt_tokens_details": {
+            "cached_tokens": 100, "cache_creation_input_tokens": 500,
+            "cache_creation": {"ephemeral_5m_input_tokens": 300, "ephemeral_1h_input_tokens": 200}
+        }
+    });
+    let upstream = Scripted::start(Script::json(200, &object)).await;
+    let price = "price: {input: 10, cached_input: 1, cache_write: 12.5, cache_write_hour: 20, output: 30}";
+    let gateway = Setup::ladder(&upstream.base_url(), &upstream.base_url())
+        .add("caching", &[&upstream.base_url()], price)
+        .start()
+        .await;
+    let answer = gateway.ask(&openai::ask("caching", "Count")).await;
+    let metrics = gateway.settled().await;
+    let tokens = |kind| metrics.sum("xietong_tokens_total", &[("model", "caching"), ("kind", kind)]);
+    let found = (tokens("input"), tokens("cached_input"), tokens("output"), tokens("reasoning"));
+    assert_eq!(found, (900.0, 100.0, 4.0, 0.0));
+    let cost = (400.0 * 10.0 + 100.0 * 1.0 + 300.0 * 12.5 + 200.0 * 20.0 + 4.0 * 30.0) / 1e6;
+    told(&answer, Billed { input: 1000, cached: 100, output: 4 }, cost, &answer.text());
 }
