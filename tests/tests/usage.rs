@@ -91,7 +91,7 @@ async fn the_kinds_of_tokens_add_up() {
     let mut object = Reply::text("one two").object();
     object["usage"]["completion_tokens"] = json!(50);
     object["usage"]["completion_tokens_details"] = json!({"reasoning_tokens": 48});
-    let upstream = Scripted::start(end_to_end::scripted::Script::json(200, &object)).await;
+    let upstream = Scripted::start(Script::json(200, &object)).await;
     let gateway = Setup::ladder(&upstream.base_url(), &upstream.base_url()).start().await;
     gateway.ask(&openai::ask("auto", "Count")).await;
     let metrics = gateway.settled().await;
@@ -105,7 +105,7 @@ async fn absurd_usage_is_not_believed() {
     for completion in [json!(-5), json!(1_000_000_000_000_000_000_u64), json!(2.5), json!("7"), json!(null)] {
         let mut object = Reply::text("one two three").object();
         object["usage"]["completion_tokens"] = completion.clone();
-        let upstream = Scripted::start(end_to_end::scripted::Script::json(200, &object)).await;
+        let upstream = Scripted::start(Script::json(200, &object)).await;
         let gateway = Setup::ladder(&upstream.base_url(), &upstream.base_url()).start().await;
         let answer = gateway.ask(&openai::ask("auto", "Count")).await;
         assert_eq!(answer.status(), 200, "{completion}: {}", answer.text());
@@ -120,7 +120,7 @@ async fn absurd_usage_is_not_believed() {
 #[tokio::test(start_paused = true)]
 async fn the_cost_has_every_attempt_in_it() {
     for (form, mut body) in forms() {
-        let silent = Scripted::start(end_to_end::scripted::Script::default().bill_input(11).stall()).await;
+        let silent = Scripted::start(Script::default().bill_input(11).stall()).await;
         let large = Scripted::start(Reply::text("one two")).await;
         let gateway = Setup::ladder(&silent.base_url(), &large.base_url())
             .every_model("timeouts: {first_token: 1s, total: 2s}")
