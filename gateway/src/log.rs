@@ -170,7 +170,7 @@ fn json_line(record: &Record, currency: Currency) -> String {
             })
             .collect(),
         tokens: Tokens {
-            input: usage.input,
+            input: usage.prompt().saturating_sub(usage.cached_input),
             cached_input: usage.cached_input,
             output: usage.output,
             reasoning: usage.reasoning,

@@ -170,7 +170,8 @@ impl Metrics {
         self.attempts.with_label_values(&[model, &attempt.endpoint, attempt.result]).inc();
         let usage = &attempt.usage;
         let kinds = [
-            ("input", usage.input),
+            // What was written to a cache is input as well; only its price differs.
+            ("input", usage.prompt().saturating_sub(usage.cached_input)),
             ("cached_input", usage.cached_input),
             ("output", usage.output),
             ("reasoning", usage.reasoning),

@@ -214,6 +214,30 @@ async fn places_are_given_back_however_a_request_ends() {
     }
 }
 
+/// A stream that says nothing holds what was set aside for it no longer than a silence may last.
+#[tokio::test(start_paused = true)]
+async fn a_budget_is_not_held_for_ever() {
+    let upstream = Scripted::start(|request: &end_to_end::scripted::Request| {
+        let text = Reply::text("one two three");
+        if request.asks_stream() { text.stream(true).until_chunk(2).stall() } else { text.whole() }
+    })
+    .await;
+    let gateway = Setup::ladder(&upstream.base_url(), &upstream.base_url())
+        .every_model("timeouts: {first_token: 1s, idle: 5s, total: 10s}")
+        .top(&client("budget: {amount: 0.031, per: month}"))
+        .start()
+        .await;
+    let mut body = openai::ask_stream("large", "Count");
+    body["max_tokens"] = json!(1000);
+    let mut live = wire::open(gateway.data, &end_to_end::gateway::chat(&[KEY], &body)).await;
+    live.event().await.expect("a first event");
+    refused(&gateway.ask_with(&[KEY], &dear(500)).await, 402, "budget_exceeded", &["team-a"]);
+    tokio::time::sleep(Duration::from_secs(11)).await;
+    gateway.settled().await;
+    assert_eq!(gateway.ask_with(&[KEY], &dear(500)).await.status(), 200);
+    drop(live);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_budget_outlives_a_restart() {
     let place = Place::new();

@@ -1,7 +1,7 @@
 //! Tokens and cost: what the upstream would bill is what the client and the metrics are told.
 
 use end_to_end::openai::{self, Reply, UsageShape};
-use end_to_end::scripted::{Billed, Scripted};
+use end_to_end::scripted::{Billed, Script, Scripted};
 use end_to_end::setup::Setup;
 use end_to_end::wire::Answer;
 use serde_json::{Value, json};
@@ -91,7 +91,7 @@ async fn the_kinds_of_tokens_add_up() {
     let mut object = Reply::text("one two").object();
     object["usage"]["completion_tokens"] = json!(50);
     object["usage"]["completion_tokens_details"] = json!({"reasoning_tokens": 48});
-    let upstream = Scripted::start(end_to_end::scripted::Script::json(200, &object)).await;
+    let upstream = Scripted::start(Script::json(200, &object)).await;
     let gateway = Setup::ladder(&upstream.base_url(), &upstream.base_url()).start().await;
     gateway.ask(&openai::ask("auto", "Count")).await;
     let metrics = gateway.settled().await;
@@ -105,7 +105,7 @@ async fn absurd_usage_is_not_believed() {
     for completion in [json!(-5), json!(1_000_000_000_000_000_000_u64), json!(2.5), json!("7"), json!(null)] {
         let mut object = Reply::text("one two three").object();
         object["usage"]["completion_tokens"] = completion.clone();
-        let upstream = Scripted::start(end_to_end::scripted::Script::json(200, &object)).await;
+        let upstream = Scripted::start(Script::json(200, &object)).await;
         let gateway = Setup::ladder(&upstream.base_url(), &upstream.base_url()).start().await;
         let answer = gateway.ask(&openai::ask("auto", "Count")).await;
         assert_eq!(answer.status(), 200, "{completion}: {}", answer.text());
@@ -120,7 +120,7 @@ async fn absurd_usage_is_not_believed() {
 #[tokio::test(start_paused = true)]
 async fn the_cost_has_every_attempt_in_it() {
     for (form, mut body) in forms() {
-        let silent = Scripted::start(end_to_end::scripted::Script::default().bill_input(11).stall()).await;
+        let silent = Scripted::start(Script::default().bill_input(11).stall()).await;
         let large = Scripted::start(Reply::text("one two")).await;
         let gateway = Setup::ladder(&silent.base_url(), &large.base_url())
             .every_model("timeouts: {first_token: 1s, total: 2s}")
@@ -141,4 +141,30 @@ async fn the_cost_has_every_attempt_in_it() {
             assert!((told - cost).abs() < 1e-9, "{told} and {cost} for {form}");
         }
     }
+}
+
+/// Tokens written to a cache have a price of their own, by how long it keeps them; as a kind they are input.
+#[tokio::test(start_paused = true)]
+async fn what_is_written_to_a_cache_has_its_price() {
+    let mut object = Reply::text("one two three four").object();
+    object["usage"] = json!({
+        "prompt_tokens": 1000, "completion_tokens": 4, "total_tokens": 1004,
+        "prompt_tokens_details": {
+            "cached_tokens": 100, "cache_creation_input_tokens": 500,
+            "cache_creation": {"ephemeral_5m_input_tokens": 300, "ephemeral_1h_input_tokens": 200}
+        }
+    });
+    let upstream = Scripted::start(Script::json(200, &object)).await;
+    let price = "price: {input: 10, cached_input: 1, cache_write: 12.5, cache_write_hour: 20, output: 30}";
+    let gateway = Setup::ladder(&upstream.base_url(), &upstream.base_url())
+        .add("caching", &[&upstream.base_url()], price)
+        .start()
+        .await;
+    let answer = gateway.ask(&openai::ask("caching", "Count")).await;
+    let metrics = gateway.settled().await;
+    let tokens = |kind| metrics.sum("xietong_tokens_total", &[("model", "caching"), ("kind", kind)]);
+    let found = (tokens("input"), tokens("cached_input"), tokens("output"), tokens("reasoning"));
+    assert_eq!(found, (900.0, 100.0, 4.0, 0.0));
+    let cost = (400.0 * 10.0 + 100.0 * 1.0 + 300.0 * 12.5 + 200.0 * 20.0 + 4.0 * 30.0) / 1e6;
+    told(&answer, Billed { input: 1000, cached: 100, output: 4 }, cost, &answer.text());
 }

@@ -22,6 +22,11 @@ pub struct Reported {
     pub completion: Option<u64>,
     /// Prompt tokens read from a cache; at most `prompt`.
     pub cached: Option<u64>,
+    /// Prompt tokens written to a cache of five minutes, or to the provider's only one; with `cached` and
+    /// `written_hour` at most `prompt`.
+    pub written: u64,
+    /// Prompt tokens written to a cache of an hour.
+    pub written_hour: u64,
     /// Tokens of reasoning; at most `completion`.
     pub reasoning: Option<u64>,
     /// Whether a number was out of range or did not fit the others, and was bounded.
@@ -34,8 +39,10 @@ impl Reported {
         let cached = self.cached.unwrap_or(0);
         let reasoning = self.reasoning.unwrap_or(0);
         Usage {
-            input: self.prompt.unwrap_or(0).saturating_sub(cached),
+            input: self.prompt.unwrap_or(0).saturating_sub(cached + self.written + self.written_hour),
             cached_input: cached,
+            cache_write: self.written,
+            cache_write_hour: self.written_hour,
             output: self.completion.unwrap_or(0).saturating_sub(reasoning),
             reasoning,
             ..Usage::default()
@@ -68,9 +75,19 @@ struct Counts {
     completion: Option<u64>,
     total: Option<u64>,
     cached: Option<u64>,
+    /// Written to any cache; of that to one of five minutes, and to one of an hour.
+    written: Option<u64>,
+    written_short: Option<u64>,
+    written_hour: Option<u64>,
     reasoning: Option<u64>,
     suspect: bool,
 }
+
+/// What tells of the prompt, beside its count: OpenAI's and OpenRouter's words, and Alibaba's, who has Anthropic's.
+const OF_PROMPT: [&str; 4] =
+    ["cached_tokens", "cache_write_tokens", "cache_creation_input_tokens", "cache_creation"];
+/// What tells how long what was written is kept.
+const OF_WRITTEN: [&str; 2] = ["ephemeral_5m_input_tokens", "ephemeral_1h_input_tokens"];
 
 impl Counts {
     fn see(&mut self, name: &str, cursor: &mut Cursor<'_>) -> Result<(), Fault> {
@@ -78,25 +95,31 @@ impl Counts {
             "prompt_tokens" => self.prompt = self.count(cursor)?.or(self.prompt),
             "completion_tokens" => self.completion = self.count(cursor)?.or(self.completion),
             "total_tokens" => self.total = self.count(cursor)?,
-            // DeepSeek's and Moonshot's own words for it.
-            "prompt_cache_hit_tokens" | "cached_tokens" => self.cached = self.count(cursor)?.or(self.cached),
-            "prompt_tokens_details" => self.details(cursor, "cached_tokens")?,
-            "completion_tokens_details" => self.details(cursor, "reasoning_tokens")?,
+            // DeepSeek's, Moonshot's and Anthropic's own words for it.
+            "prompt_cache_hit_tokens" | "cached_tokens" | "cache_read_input_tokens" => {
+                self.cached = self.count(cursor)?.or(self.cached);
+            }
+            "cache_write_tokens" | "cache_creation_input_tokens" => {
+                self.written = self.count(cursor)?.or(self.written);
+            }
+            "ephemeral_5m_input_tokens" => self.written_short = self.count(cursor)?.or(self.written_short),
+            "ephemeral_1h_input_tokens" => self.written_hour = self.count(cursor)?.or(self.written_hour),
+            "cache_creation" => self.details(cursor, &OF_WRITTEN)?,
+            "prompt_tokens_details" => self.details(cursor, &OF_PROMPT)?,
+            "completion_tokens_details" => self.details(cursor, &["reasoning_tokens"])?,
             "reasoning_tokens" => self.reasoning = self.count(cursor)?.or(self.reasoning),
             _ => drop(cursor.skip()?),
         }
         Ok(())
     }
 
-    fn details(&mut self, cursor: &mut Cursor<'_>, word: &'static str) -> Result<(), Fault> {
+    fn details(&mut self, cursor: &mut Cursor<'_>, words: &[&str]) -> Result<(), Fault> {
         if cursor.kind()? != Kind::Object {
             return cursor.skip().map(drop);
         }
-        cursor.members(|cursor, name| {
-            if name.is(word) {
-                return self.see(word, cursor);
-            }
-            cursor.skip().map(drop)
+        cursor.members(|cursor, name| match words.iter().find(|word| name.is(word)) {
+            Some(word) => self.see(word, cursor),
+            None => cursor.skip().map(drop),
         })
     }
 
@@ -124,11 +147,25 @@ impl Counts {
             self.completion = Some(self.completion.unwrap_or(0) + hidden);
             self.reasoning = Some(hidden);
         }
+        let (written, written_hour) = self.write();
+        let writes = written + written_hour;
+        if writes > 0 && writes + self.cached.unwrap_or(0) > self.prompt.unwrap_or(0) {
+            // Counted as Anthropic does: the prompt without what a cache had a part in.
+            self.prompt = Some(self.prompt.unwrap_or(0) + self.cached.unwrap_or(0) + writes);
+        }
         let bound = |part: Option<u64>, whole: Option<u64>| part.map(|part| part.min(whole.unwrap_or(0)));
         let cached = bound(self.cached, self.prompt);
         let reasoning = bound(self.reasoning, self.completion);
         let suspect = self.suspect || cached != self.cached || reasoning != self.reasoning;
-        Reported { prompt: self.prompt, completion: self.completion, cached, reasoning, suspect }
+        let (prompt, completion) = (self.prompt, self.completion);
+        Reported { prompt, completion, cached, written, written_hour, reasoning, suspect }
+    }
+
+    /// What was written to a cache of five minutes, or to the only one, and to one of an hour.
+    fn write(&self) -> (u64, u64) {
+        let hour = self.written_hour.unwrap_or(0);
+        let short = self.written.unwrap_or(0).saturating_sub(hour).max(self.written_short.unwrap_or(0));
+        (short, hour)
     }
 
     /// Reasoning that the answer's count leaves out, but not the total: xAI names it, Gemini does not.
@@ -137,7 +174,8 @@ impl Counts {
             return 0;
         };
         let rest = total.saturating_sub(prompt + completion);
-        let nameless = self.reasoning.unwrap_or(0) == 0 && self.cached.unwrap_or(0) == 0;
+        let cache = self.cached.unwrap_or(0) + self.written.unwrap_or(0);
+        let nameless = self.reasoning.unwrap_or(0) == 0 && cache == 0;
         if nameless || self.reasoning == Some(rest) { rest } else { 0 }
     }
 }
@@ -178,8 +216,13 @@ impl FinalUsage {
         let mut out =
             format!(r#"{{"prompt_tokens":{prompt},"completion_tokens":{completion},"total_tokens":{total}"#);
         // Writing to a string cannot fail.
-        if usage.cached_input > 0 {
-            let _ = write!(out, r#","prompt_tokens_details":{{"cached_tokens":{}}}"#, usage.cached_input);
+        let written = usage.cache_write.saturating_add(usage.cache_write_hour);
+        if usage.cached_input > 0 || written > 0 {
+            let _ = write!(out, r#","prompt_tokens_details":{{"cached_tokens":{}"#, usage.cached_input);
+            if written > 0 {
+                let _ = write!(out, r#","cache_write_tokens":{written}"#);
+            }
+            out.push('}');
         }
         if usage.reasoning > 0 {
             let _ = write!(out, r#","completion_tokens_details":{{"reasoning_tokens":{}}}"#, usage.reasoning);
@@ -254,6 +297,41 @@ mod tests {
         check(r#"{"prompt_tokens":10.0,"completion_tokens":5e0}"#, (10, 0, 5, 0, false));
     }
 
+    /// Input, cached input, written, written for an hour, output.
+    fn cache(usage: &str) -> (u64, u64, u64, u64, u64) {
+        let usage = read(usage).unwrap().usage();
+        (usage.input, usage.cached_input, usage.cache_write, usage.cache_write_hour, usage.output)
+    }
+
+    #[test]
+    fn what_is_written_to_a_cache_is_a_kind_of_its_own() {
+        let check = |more: &str, expected: (u64, u64, u64, u64, u64)| {
+            let text = format!(r#"{{"prompt_tokens":100,"completion_tokens":5,"total_tokens":105,{more}}}"#);
+            assert_eq!(cache(&text), expected, "{more}");
+        };
+        // OpenRouter.
+        check(r#""prompt_tokens_details":{"cached_tokens":30,"cache_write_tokens":20}"#, (50, 30, 20, 0, 5));
+        // Alibaba.
+        check(
+            r#""prompt_tokens_details":{"cached_tokens":30,"cache_creation_input_tokens":20,
+                "cache_creation":{"ephemeral_5m_input_tokens":20},"cache_type":"ephemeral"}"#,
+            (50, 30, 20, 0, 5),
+        );
+        // Anthropic's words beside OpenAI's: the hour is part of the sum.
+        check(
+            r#""cache_read_input_tokens":10,"cache_creation_input_tokens":50,
+                "cache_creation":{"ephemeral_5m_input_tokens":20,"ephemeral_1h_input_tokens":30}"#,
+            (40, 10, 20, 30, 5),
+        );
+        check(r#""cache_creation":{"ephemeral_1h_input_tokens":30}"#, (70, 0, 0, 30, 5));
+        check(r#""cache_creation_input_tokens":0,"cache_creation":null"#, (100, 0, 0, 0, 5));
+        check(r#""cache_creation_input_tokens":"20","cache_creation":[20]"#, (100, 0, 0, 0, 5));
+        // A prompt counted without them is as long as all three.
+        let apart = r#"{"prompt_tokens":3,"completion_tokens":5,"total_tokens":68,"cache_read_input_tokens":10,
+            "cache_creation_input_tokens":50}"#;
+        assert_eq!(cache(apart), (3, 10, 50, 0, 5));
+    }
+
     #[test]
     fn odd_numbers_are_bounded_and_suspect() {
         let check = |usage: &str, expected: (u64, u64, u64, u64)| {
@@ -297,6 +375,11 @@ mod tests {
         );
         check(
             None,
+            FinalUsage { usage: Usage { cache_write: 1, ..usage }, cost, resumed: true },
+            r#"{"id":"chatcmpl-1","object":"chat.completion.chunk","created":7,"model":"m","choices":[],"usage":{"prompt_tokens":6,"completion_tokens":4,"total_tokens":10,"prompt_tokens_details":{"cached_tokens":3,"cache_write_tokens":1},"cost":0.00042,"resumed":true}}"#,
+        );
+        check(
+            None,
             FinalUsage { usage: Usage { cached_input: 0, reasoning: 1, ..usage }, cost, resumed: true },
             r#"{"id":"chatcmpl-1","object":"chat.completion.chunk","created":7,"model":"m","choices":[],"usage":{"prompt_tokens":2,"completion_tokens":5,"total_tokens":7,"completion_tokens_details":{"reasoning_tokens":1},"cost":0.00042,"resumed":true}}"#,
         );
@@ -304,15 +387,16 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_usage_overflows(numbers in prop::collection::vec(prop_oneof![any::<f64>().prop_map(|n| json!(n)), any::<i64>().prop_map(|n| json!(n)), any::<u64>().prop_map(|n| json!(n)), Just(Value::Null)], 6)) {
+        fn no_usage_overflows(numbers in prop::collection::vec(prop_oneof![any::<f64>().prop_map(|n| json!(n)), any::<i64>().prop_map(|n| json!(n)), any::<u64>().prop_map(|n| json!(n)), Just(Value::Null)], 8)) {
             let text = json!({
                 "prompt_tokens": numbers[0], "completion_tokens": numbers[1], "total_tokens": numbers[2],
-                "prompt_tokens_details": {"cached_tokens": numbers[3]}, "prompt_cache_hit_tokens": numbers[4],
+                "prompt_tokens_details": {"cached_tokens": numbers[3], "cache_write_tokens": numbers[6]},
+                "cache_creation": {"ephemeral_1h_input_tokens": numbers[7]}, "prompt_cache_hit_tokens": numbers[4],
                 "completion_tokens_details": {"reasoning_tokens": numbers[5]},
             });
             if let Some(reported) = read(&text.to_string()) {
                 let usage = reported.usage();
-                prop_assert!(usage.total() <= 4 * MOST);
+                prop_assert!(usage.total() <= 8 * MOST);
                 prop_assert_eq!(usage.prompt(), reported.prompt.unwrap_or(0));
                 prop_assert_eq!(usage.completion(), reported.completion.unwrap_or(0));
             }
