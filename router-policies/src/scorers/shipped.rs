@@ -13,7 +13,7 @@ use crate::{Chance, Class, Features, Prospects};
 
 /// How much of a prompt's level is the prior's, however familiar the prompt. Labels of short questions come from sets
 /// that ask for rare facts and compare letter by letter; without this, small talk about common facts looked hard.
-const SHARE_OF_PRIOR: f64 = 0.35;
+pub const SHARE_OF_PRIOR: f64 = 0.35;
 
 /// The version of the format and of the features that the weights belong to.
 pub const VERSION: u32 = 1;

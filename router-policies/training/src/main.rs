@@ -4,6 +4,7 @@
 
 mod corpus;
 mod fit;
+mod level;
 mod report;
 mod sources;
 mod targets;
@@ -22,7 +23,7 @@ struct Arguments {
     /// Where to write the weights.
     #[arg(long)]
     out: Option<PathBuf>,
-    /// Measure fits on prompts held out, instead: `shipped`, `cold`.
+    /// Measure fits on prompts held out, instead.
     #[arg(long)]
     report: Option<report::What>,
 }

@@ -1,0 +1,75 @@
+//! How much of the level should be the prior's: calibration error and likelihood on prompts not seen.
+
+use router_policies::Class;
+use router_policies::evaluate::calibration_error;
+use router_policies::numbers::ln;
+use router_policies::scorers::Shipped;
+use router_policies::scorers::prior::expect;
+use router_policies::scorers::shipped::{Outlook, SHARE_OF_PRIOR};
+
+use crate::corpus::Example;
+use crate::report::{FOLDS, SETS, Set, cold_scorer, fold, part_scorer};
+use crate::say;
+use crate::targets::pair;
+
+/// Shares that are tried.
+const SHARES: [f64; 8] = [0.0, 0.1, 0.2, 0.3, 0.35, 0.4, 0.5, 0.7];
+/// No chance is taken for surer than this, so that one surprise does not outweigh all else.
+const SUREST: f64 = 0.01;
+
+/// For each share: the chance that the small model suffices, and whether it did.
+type Foretold = [Vec<(f64, f64)>; SHARES.len()];
+
+/// Measures and prints a table.
+pub(crate) fn level(examples: &[Example]) {
+    say(&format!("| set | figure | {} |", SHARES.map(|share| format!("{share}")).join(" | ")));
+    let mut shipped: [Foretold; SETS.len()] = Default::default();
+    for part in 0..FOLDS {
+        let scorer = part_scorer(examples, part);
+        for (set, foretold) in SETS.iter().zip(&mut shipped) {
+            foretell(&scorer, of(examples, set).filter(|example| fold(example) == part), foretold);
+        }
+    }
+    for (set, foretold) in SETS.iter().zip(&shipped) {
+        lines(&format!("{} | shipped", set.name), foretold);
+    }
+    for set in &SETS {
+        let mut foretold = Foretold::default();
+        foretell(&cold_scorer(examples, set), of(examples, set), &mut foretold);
+        lines(&format!("{} | cold", set.name), &foretold);
+    }
+}
+
+fn of<'a>(examples: &'a [Example], set: &Set) -> impl Iterator<Item = &'a Example> {
+    let holds = set.holds;
+    examples.iter().filter(move |example| holds(example))
+}
+
+fn foretell<'a>(scorer: &Shipped, held: impl Iterator<Item = &'a Example>, foretold: &mut Foretold) {
+    for example in held {
+        let Some((small, _)) = pair(example) else { continue };
+        let (outlook, prior) = (scorer.view(&example.features).outlook, expect(&example.features).small);
+        let without = (outlook.small - SHARE_OF_PRIOR * prior) / (1.0 - SHARE_OF_PRIOR);
+        for (pairs, share) in foretold.iter_mut().zip(SHARES) {
+            let mixed = Outlook { small: without + share * (prior - without), ..outlook };
+            pairs.push((mixed.of(Class::Small).value(), small));
+        }
+    }
+}
+
+fn lines(name: &str, foretold: &Foretold) {
+    let cells = |figure: fn(&[(f64, f64)]) -> f64| {
+        foretold.iter().map(|pairs| format!("{:.3}", figure(pairs))).collect::<Vec<_>>().join(" | ")
+    };
+    say(&format!("| {name} | error | {} |", cells(calibration_error)));
+    say(&format!("| {name} | loss | {} |", cells(loss)));
+}
+
+/// The mean negative logarithm of the likelihood.
+fn loss(pairs: &[(f64, f64)]) -> f64 {
+    let of = |&(chance, outcome): &(f64, f64)| {
+        let chance = chance.clamp(SUREST, 1.0 - SUREST);
+        -outcome * ln(chance) - (1.0 - outcome) * ln(1.0 - chance)
+    };
+    pairs.iter().map(of).sum::<f64>() / pairs.len().max(1) as f64
+}
