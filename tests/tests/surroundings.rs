@@ -1,0 +1,59 @@
+//! What surrounds the gateway does not lead its requests elsewhere, and clients that try again do not multiply them.
+
+use std::net::TcpListener;
+use std::process::Command;
+use std::time::Duration;
+
+use end_to_end::openai::{self, Reply};
+use end_to_end::scripted::{Script, Scripted};
+use end_to_end::setup::Setup;
+use tokio::time::{sleep, timeout};
+
+/// Says to this test's own program that it is the one that was started with a proxy in its environment.
+const INSIDE: &str = "XIETONG_TEST_PROXY";
+const PROXIES: [&str; 6] =
+    ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"];
+
+/// U-24. The environment of a process is read once, so the test starts itself anew with one that names a proxy.
+#[tokio::test]
+async fn proxies_of_the_environment_are_not_used() {
+    if std::env::var_os(INSIDE).is_some() {
+        let upstream = Scripted::start(Reply::text("directly").whole()).await;
+        let gateway = Setup::ladder(&upstream.base_url(), &upstream.base_url()).start().await;
+        let answer = gateway.ask(&openai::ask("auto", "Hi")).await;
+        assert_eq!(answer.content(), "directly", "{}", answer.text());
+        assert_eq!(upstream.seen().len(), 1);
+        return;
+    }
+    let trap = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    trap.set_nonblocking(true).expect("a listener can be asked without waiting");
+    let proxy = format!("http://{}", trap.local_addr().expect("it has an address"));
+    let mut inside = Command::new(std::env::current_exe().expect("the test's program"));
+    inside.args(["--exact", "proxies_of_the_environment_are_not_used"]).env(INSIDE, "1");
+    PROXIES.iter().for_each(|name| drop(inside.env(name, &proxy)));
+    inside.env_remove("NO_PROXY").env_remove("no_proxy");
+    let run = tokio::task::spawn_blocking(move || inside.output().expect("it runs")).await.expect("no panic");
+    let said = String::from_utf8_lossy(&run.stdout);
+    assert!(run.status.success() && said.contains("1 passed"), "{said}");
+    assert!(trap.accept().is_err(), "the proxy was asked");
+}
+
+/// C-10. Each of three requests is given up before its upstream has said a word.
+#[tokio::test(start_paused = true)]
+async fn a_client_that_gives_up_and_asks_again_costs_an_attempt_each_time() {
+    let (small, large) = (
+        Scripted::start(Script::default().stall()).await,
+        Scripted::start(Reply::text("large").whole()).await,
+    );
+    let gateway = Setup::ladder(&small.base_url(), &large.base_url()).every_model("retries: 3").start().await;
+    for asked in 1..=3 {
+        let patience = Duration::from_secs(5);
+        assert!(timeout(patience, gateway.ask(&openai::ask_stream("auto", "Hi"))).await.is_err());
+        while small.seen().len() < asked {
+            sleep(Duration::from_millis(1)).await;
+        }
+    }
+    gateway.settled().await;
+    // Not even the next rung was asked on behalf of a client that was gone.
+    assert_eq!((small.seen().len(), large.seen().len()), (3, 0));
+}
