@@ -2,6 +2,7 @@
 //! ends whole, or with an error event and without the marker of success.
 
 mod sample;
+mod spare;
 
 use std::collections::VecDeque;
 use std::future::Future;
@@ -16,19 +17,18 @@ use tokio::time::{Instant, Sleep, sleep_until, timeout};
 
 use crate::account::Account;
 use crate::curfew::Waiter;
-use crate::dispatch::{Begun, Resume, Resumed, Settlement, Standing};
+use crate::dispatch::{Begun, Resumed, Settlement, Standing};
 use crate::error::Failure;
-use crate::protocol::{self, Chunk, DONE, Delta, Finish, Piece, What};
+use crate::protocol::{self, Chunk, DONE, Delta, Finish, What};
 use crate::setback::{Happened, Setback};
 use crate::upstreams::{Chunks, Visit};
 use sample::Sample;
+use spare::Spare;
 
 /// A comment that keeps a waiting connection alive, and shows us when its other end is gone.
 const HEARTBEAT: &[u8] = b": keep-alive\n\n";
 /// How long an upstream that has said `[DONE]` may take to end its stream, so that the connection can be reused.
 const DRAIN: Duration = Duration::from_secs(1);
-/// Bytes of an answer that are kept for a rung that may have to go on with it.
-const KEPT: usize = 64 << 10;
 
 /// The body of a streamed answer.
 pub struct Relay {
@@ -376,29 +376,6 @@ impl Writing {
         }
         end.extend_from_slice(self.marker.as_deref().unwrap_or(DONE));
         end.freeze()
-    }
-}
-
-/// What it takes to go on with an answer, if it breaks off.
-struct Spare {
-    resume: Box<Resume>,
-    /// The text that was sent, as it is written in JSON.
-    said: Vec<u8>,
-}
-
-impl Spare {
-    /// Keeps what a piece says; `None` once that is more than text, or too much.
-    fn keep(mut self, piece: &Piece, data: &Bytes) -> Option<Self> {
-        let Some(place) = piece.content.clone() else { return (!piece.begins).then_some(self) };
-        if self.said.len() + place.len() > KEPT {
-            return None;
-        }
-        self.said.extend_from_slice(&data[place]);
-        Some(self)
-    }
-
-    fn take(self) -> Option<(Box<Resume>, String)> {
-        Some((self.resume, protocol::unescaped(&self.said)?))
     }
 }
 
