@@ -7,6 +7,8 @@
 //! whose answers it works out. AUC is the chance that of two answers, one right and one wrong, the signal is higher for
 //! the right one: 0.5 says nothing (Hanley and McNeil 1982, with their standard error).
 
+#![allow(clippy::print_stderr, clippy::print_stdout, reason = "a program that prints figures")]
+
 use std::collections::BTreeMap;
 use std::process::ExitCode;
 
