@@ -6,13 +6,12 @@
 const KEYS: [&str; 2] = ["speaks", "targets"];
 
 /// Words, with the last key of the path that they stand at.
-const WORDS: [(&str, &str); 6] = [
+const WORDS: [(&str, &str); 5] = [
     ("provider", "anthropic"),
     ("provider", "azure"),
     ("provider", "gemini"),
     ("kind", "utility"),
     ("kind", "explore"),
-    ("kind", "rules"),
 ];
 
 pub(crate) fn key(key: &str) -> bool {

@@ -34,6 +34,8 @@ pub struct Hints {
     pub max_tier: Option<String>,
     /// No model of unknown cost: the client has a budget.
     pub priced_only: bool,
+    /// Who asks, for rules.
+    pub client: Option<String>,
     /// `x-xietong-locality: local`: no model that leaves this machine or cluster.
     pub local_only: bool,
 }
@@ -56,6 +58,7 @@ impl Caller {
         // Staying local only ever restricts, so it is honoured for everyone: a private prompt must not leave because
         // an entry lacks `hints: true`.
         hints.local_only |= client.as_ref().is_some_and(|client| client.local_only);
+        hints.client = client.as_ref().map(|client| client.name.clone());
         hints.priced_only = client.as_ref().is_some_and(|client| client.budget.is_some());
         Ok(Self { client, hints })
     }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use gateway_config::{Fallback, Model, Provider, Route};
 use router_policies::foresight::Foresight;
 use router_policies::scorers::shipped;
-use router_policies::{Chance, Class, Decision, Features, Plan, Query, Reason, Rung, Standing};
+use router_policies::{Chance, Class, Decision, Facts, Features, Plan, Query, Reason, Rung, Standing};
 
 use crate::admit::Hints;
 use crate::error::{Failure, shown};
@@ -74,7 +74,7 @@ fn assess_model(model: &Arc<Model>, chat: &Chat, hints: &Hints) -> Result<Assess
     if let Some(why) = unfit(model, chat, hints) {
         return Err(nothing_fits(&[(model, Some(why))]));
     }
-    let decision = Decision { plan: Plan::Ask(Rung(0)), reason: Reason::NAMED };
+    let decision = Decision::of(Plan::Ask(Rung(0)), Reason::NAMED);
     Ok(Assessment {
         decided: Decided { decision, scores: None },
         ladder: vec![Candidate { model: Arc::clone(model), able: true, suffices: None }],
@@ -115,6 +115,7 @@ fn assess_route(routed: &Routed, chat: &Chat, hints: &Hints, id: &RequestId) -> 
         patience: route.ladder.iter().map(|model| model.timeouts.total).max().unwrap_or_default(),
         draw: id.draw(),
         recent: recent.as_deref(),
+        facts: facts(chat, hints),
     };
     let decision = route.policy.decide(&query);
     let scores = Scores {
@@ -127,20 +128,38 @@ fn assess_route(routed: &Routed, chat: &Chat, hints: &Hints, id: &RequestId) -> 
     let decision = decision.ok_or_else(|| nothing_fits(&judged))?;
     Ok(Assessment {
         decided: Decided { decision, scores: Some(scores) },
-        ladder: candidates(&judged, &foresight.rungs),
+        ladder: candidates(&judged, &foresight.rungs, &decision),
         fallback: route.fallback,
         scoring: Some(scoring),
         features: Some(features),
     })
 }
 
-fn candidates(judged: &[(&Arc<Model>, Option<Unfit>)], rungs: &[Chance]) -> Vec<Candidate> {
-    let candidate = |((model, unfit), &suffices): (&(&Arc<Model>, Option<Unfit>), &Chance)| Candidate {
+fn facts<'a>(chat: &Chat, hints: &'a Hints) -> Facts<'a> {
+    let needs = chat.needs();
+    Facts {
+        client: hints.client.as_deref(),
+        prompt_tokens: chat.prompt_tokens(),
+        media: needs.image || needs.audio || needs.video,
+        uses_tools: needs.tools,
+        structured: chat.structured(),
+        must_stay: hints.local_only,
+    }
+}
+
+fn candidates(
+    judged: &[(&Arc<Model>, Option<Unfit>)],
+    rungs: &[Chance],
+    decision: &Decision,
+) -> Vec<Candidate> {
+    let within = |at: usize| (decision.least..=decision.most).contains(&Rung(at));
+    let all = judged.iter().zip(rungs).enumerate();
+    all.map(|(at, ((model, unfit), &suffices))| Candidate {
         model: Arc::clone(model),
-        able: unfit.is_none(),
+        able: unfit.is_none() && within(at),
         suffices: Some(suffices),
-    };
-    judged.iter().zip(rungs).map(candidate).collect()
+    })
+    .collect()
 }
 
 /// The rungs that the hints leave.

@@ -107,7 +107,7 @@ mod tests {
     /// A route that sent up a request of gain 0.5.
     fn busy() -> Routed {
         let routed = Routed::new(&config(SHARE, "frontier").routes[0], None);
-        let decision = Decision { plan: Plan::Ask(Rung(1)), reason: Reason::HARD };
+        let decision = Decision::of(Plan::Ask(Rung(1)), Reason::HARD);
         let scores = Scores { difficulty: 0.5, gain: 0.5, familiarity: 1.0, suffices: Default::default() };
         routed.note(&Decided { decision, scores: Some(scores) });
         routed

@@ -93,4 +93,15 @@ pub struct Decision {
     pub plan: Plan,
     /// Why.
     pub reason: Reason,
+    /// No smaller rung may answer, not even as a fallback.
+    pub least: Rung,
+    /// No larger one.
+    pub most: Rung,
+}
+
+impl Decision {
+    /// A decision that bounds nothing.
+    pub fn of(plan: Plan, reason: Reason) -> Self {
+        Self { plan, reason, least: Rung(0), most: Rung(usize::MAX) }
+    }
 }

@@ -55,5 +55,5 @@ pub use decision::{Decision, Plan, Reason, Rung};
 pub use features::{Features, Prompt, Role, Turn};
 pub use policies::Policy;
 pub use prospects::{Chance, Class, Prospects};
-pub use query::{Query, Standing};
+pub use query::{Facts, Query, Standing};
 pub use recent::Recent;

@@ -32,6 +32,25 @@ pub struct Query<'a> {
     pub draw: f64,
     /// The route's recent requests, for a policy that asks for a share of them; `None` where none are kept.
     pub recent: Option<&'a Recent>,
+    /// What rules may ask of the request.
+    pub facts: Facts<'a>,
+}
+
+/// What is known of a request beside its text. Nothing that a prompt says can change it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Facts<'a> {
+    /// Who asks; `None` on an open port.
+    pub client: Option<&'a str>,
+    /// By estimate.
+    pub prompt_tokens: u64,
+    /// Images, sounds or films are attached.
+    pub media: bool,
+    /// Tools are offered, or were used.
+    pub uses_tools: bool,
+    /// A structured answer is asked for.
+    pub structured: bool,
+    /// It must stay on local models.
+    pub must_stay: bool,
 }
 
 impl Query<'_> {

@@ -3,7 +3,8 @@
 use jiff::Timestamp;
 
 use crate::{
-    Chance, Class, Decision, Features, Money, Plan, Policy, Query, Recent, Rung, Standing, Tariff, Usage,
+    Chance, Class, Decision, Facts, Features, Money, Plan, Policy, Query, Recent, Rung, Standing, Tariff,
+    Usage,
 };
 
 /// A model of the ladder that a policy is tried on.
@@ -32,6 +33,8 @@ pub struct Seen<'a> {
     pub draw: f64,
     /// The tokens of the answer that was given.
     pub usage: Usage,
+    /// What rules may ask of it.
+    pub facts: Facts<'a>,
 }
 
 /// What another policy would have done with a request.
@@ -77,6 +80,7 @@ impl<'a> Trial<'a> {
             patience: std::time::Duration::from_secs(600),
             draw: seen.draw,
             recent: Some(&self.recent),
+            facts: seen.facts,
         };
         let (gain, decision) = (query.gain(), self.policy.decide(&query)?);
         let top = decision.plan.first().0 + 1 == self.ladder.len();
@@ -134,6 +138,7 @@ mod tests {
                     familiarity: 1.0,
                     draw: 0.5,
                     usage: Usage { input: 60, output: 40, ..Usage::default() },
+                    facts: Facts::default(),
                 };
                 trial.next(&seen).unwrap()
             });
@@ -159,6 +164,7 @@ mod tests {
             familiarity: 1.0,
             draw: 0.5,
             usage: Usage { output: 40, ..Usage::default() },
+            facts: Facts::default(),
         };
         let outlook = Trial::new(&policy, vec![step, Step { model: "large", ..step }]).next(&seen).unwrap();
         assert_eq!(outlook.cost, None);

@@ -8,11 +8,12 @@ use std::path::PathBuf;
 use gateway_config::{Config, Route};
 use router_policies::features::COUNT;
 use router_policies::simulate::{Outlook, Seen, Step, Trial};
-use router_policies::{Chance, Features, Money};
+use router_policies::{Chance, Facts, Features, Money};
 use serde::Serialize;
 
 use super::{Failure, report};
 use crate::ledger::slip::{Scores, Slip};
+use crate::record::NONE;
 use crate::report::{amount, share};
 use crate::request_id::RequestId;
 
@@ -124,6 +125,12 @@ impl<'a> Replay<'a> {
             familiarity: scores.familiarity,
             draw: RequestId::draw_of(&slip.id),
             usage: answer.usage(),
+            facts: Facts {
+                client: Some(&slip.client).filter(|client| *client != NONE).map(String::as_str),
+                prompt_tokens: answer.usage().prompt(),
+                // Of what came with the prompt only its features are kept.
+                ..Facts::default()
+            },
         };
         let Some(outlook) = self.trial.next(&seen) else { return };
         let Some(model) = self.route.ladder.get(outlook.answers.0) else { return };

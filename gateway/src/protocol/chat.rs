@@ -1,6 +1,7 @@
 //! A chat request, read once.
 
 use std::borrow::Cow;
+use std::sync::OnceLock;
 
 use bytes::Bytes;
 use router_policies::{Prompt, Turn};
@@ -48,6 +49,8 @@ pub struct Chat {
     pub(super) object: Object,
     pub(super) fields: Fields,
     pub(super) messages: Messages,
+    /// The estimate of prompt tokens, once somebody has asked for it.
+    tokens: OnceLock<u64>,
 }
 
 /// What an upstream is told beside the client's own words.
@@ -67,7 +70,7 @@ impl Chat {
         let fields = Fields::read(text, &places)?;
         let at = places.find(&body, "messages").ok_or_else(|| BadRequest::missing("messages"))?.start;
         let messages = Messages::read(text, at)?;
-        Ok(Self { object: Object::placed(body, places), fields, messages })
+        Ok(Self { object: Object::placed(body, places), fields, messages, tokens: OnceLock::new() })
     }
 
     /// The name that the client asks for: a route or a model. Not empty, otherwise anything at all.
@@ -111,6 +114,11 @@ impl Chat {
         }
     }
 
+    /// Whether a structured answer is asked for.
+    pub fn structured(&self) -> bool {
+        self.fields.format != Format::Text
+    }
+
     /// What a scorer reads. Borrows the text where it has no escapes; call it once.
     pub fn prompt(&self) -> Prompt<'_> {
         let turn = |message: &Message| Turn { role: message.role, text: self.text(message) };
@@ -122,8 +130,12 @@ impl Chat {
         }
     }
 
-    /// An estimate of all prompt tokens: messages, tools, and attachments within bounds. Walks the text; call it once.
+    /// An estimate of all prompt tokens: messages, tools, and attachments within bounds. Walks the text the first time.
     pub fn prompt_tokens(&self) -> u64 {
+        *self.tokens.get_or_init(|| self.count_tokens())
+    }
+
+    fn count_tokens(&self) -> u64 {
         let body = self.object.bytes();
         let texts = self.messages.spans.iter().map(|span| weight(&span.text(body).cow()));
         let fields = ["tools", "functions", "response_format"].map(|key| self.object.get(key));

@@ -36,6 +36,7 @@ pub struct Ask {
     /// Tokens: the longest answer that may be given, where the client itself sets no limit.
     pub longest: Option<u64>,
     /// Whose request this is: the embedded engine's queue is fair between these.
+    #[cfg_attr(not(feature = "engine"), expect(dead_code, reason = "only the engine has a queue"))]
     pub on_behalf: Arc<str>,
     /// The request's name, sent along.
     pub id: RequestId,

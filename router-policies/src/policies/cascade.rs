@@ -102,6 +102,7 @@ mod tests {
             patience: Duration::from_secs(1),
             draw: 0.5,
             recent: None,
+            facts: crate::Facts::default(),
         };
         policy.decide(&query).unwrap().plan
     }

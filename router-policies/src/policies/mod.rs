@@ -6,12 +6,14 @@ mod budget;
 mod cascade;
 mod fixed;
 mod hedge;
+mod rules;
 mod threshold;
 
 pub use budget::{Budget, Escalations};
 pub use cascade::{Agreement, Cascade};
 pub use fixed::Fixed;
 pub use hedge::Hedge;
+pub use rules::{Language, Rule, Rules, When};
 pub use threshold::{Measure, Share, Steps, Threshold};
 
 use crate::{Decision, Plan, Query, Reason, Rung};
@@ -28,6 +30,8 @@ pub enum Policy {
     Cascade(Cascade),
     /// Bounds how many requests may go on to a larger model than they began with.
     Budget(Budget),
+    /// Conditions before the rest; the first that matches decides.
+    Rules(Rules),
     /// A larger model is asked as well where the one that was picked keeps silent.
     Hedge(Hedge),
 }
@@ -41,10 +45,11 @@ impl Policy {
             Self::Cascade(cascade) => return cascade.decide(query),
             Self::Hedge(hedge) => return hedge.decide(query),
             Self::Budget(budget) => return budget.decide(query),
+            Self::Rules(rules) => return rules.decide(query),
         };
         let rung = query.nearest_able(wanted)?;
         let reason = if rung == wanted { reason } else { Reason::CAPABILITY };
-        Some(Decision { plan: Plan::Ask(rung), reason })
+        Some(Decision::of(Plan::Ask(rung), reason))
     }
 
     /// The share of traffic that this policy sends to the top rung, if it asks for one: then whoever acts keeps a
@@ -56,6 +61,7 @@ impl Policy {
             Self::Cascade(cascade) => cascade.policy.share(),
             Self::Hedge(hedge) => hedge.policy.share(),
             Self::Budget(budget) => budget.policy.share(),
+            Self::Rules(rules) => rules.inner().find_map(|(_, policy)| policy.share()),
         }
     }
 
@@ -66,6 +72,7 @@ impl Policy {
             Self::Cascade(cascade) => cascade.policy.escalations(),
             Self::Hedge(hedge) => hedge.policy.escalations(),
             Self::Budget(budget) => Some(budget.escalations),
+            Self::Rules(rules) => rules.inner().find_map(|(_, policy)| policy.escalations()),
         }
     }
 
@@ -80,6 +87,7 @@ impl Policy {
             Self::Cascade(cascade) => cascade.faults(ladder),
             Self::Hedge(hedge) => hedge.faults(ladder),
             Self::Budget(budget) => budget.faults(ladder),
+            Self::Rules(rules) => rules.faults(ladder),
         }
     }
 }

@@ -134,6 +134,7 @@ mod tests {
             patience: std::time::Duration::from_secs(1),
             draw: 0.5,
             recent,
+            facts: crate::Facts::default(),
         };
         policy.decide(&query).map(|decision| (decision.plan.first().0, decision.reason.word()))
     }
