@@ -71,3 +71,36 @@ async fn it_stops_for_a_client_who_leaves() {
     assert_eq!(metrics.sum("xietong_requests_total", &[("outcome", "abandoned")]), 1.0);
     assert!(metrics.sum("xietong_tokens_total", &[("kind", "output")]) < 500.0);
 }
+
+/// The probabilities of its tokens are looked at and not passed on; where they are too low, nothing of it is seen.
+#[tokio::test]
+async fn its_answers_stand_under_a_guard() {
+    let Some(weights) = weights() else { return };
+    let large = Scripted::start(Reply::text("from large")).await;
+    // It is never sure of all tokens, and never unsure of all.
+    for (confidence, kept) in [(0.01, true), (1.0, false)] {
+        let policy = format!(
+            "{{kind: cascade, policy: {{kind: fixed, model: tiny}}, guard: {{confidence: {confidence}}}, \
+             hold: {{tokens: 3, at_most: 10s}}}}"
+        );
+        let gateway = Setup::ladder(&large.base_url(), &large.base_url())
+            .embedded("tiny", &weights.display().to_string())
+            .policy(&policy)
+            .start()
+            .await;
+        for stream in [false, true] {
+            let mut request = openai::ask("auto", "What is the capital of France?");
+            request["temperature"] = 0.into();
+            request["max_tokens"] = 32.into();
+            request["stream"] = stream.into();
+            let answer = gateway.ask(&request).await;
+            let label = format!("confidence {confidence}, stream {stream}: {}", answer.text());
+            assert_eq!(answer.content() == "from large", !kept, "{label}");
+            assert_eq!(answer.content().contains("Paris"), kept, "{label}");
+            assert!(!answer.text().contains("\"logprob\":"), "{label}");
+        }
+        let metrics = gateway.settled().await;
+        let labels = [("from", "tiny"), ("reason", "confidence")];
+        assert_eq!(metrics.sum("xietong_escalations_total", &labels), if kept { 0.0 } else { 2.0 });
+    }
+}
