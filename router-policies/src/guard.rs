@@ -30,7 +30,8 @@ pub struct Guard {
 pub enum Hold {
     /// All of it.
     All,
-    /// Its beginning: so many tokens, and no longer than this from the first token on.
+    /// Its beginning: so many tokens, and no longer than this from the first token on; less, from eight tokens on, where
+    /// the probabilities of the tokens leave little doubt either way.
     Until {
         /// Tokens, from 1.
         tokens: u32,
@@ -176,6 +177,11 @@ impl Doubt {
 /// Bytes of an answer that are kept to be judged; more than any model that is worth judging writes in one go.
 const LONGEST: usize = 1 << 20;
 
+/// Tokens before which a sequential test says nothing: as many as the shortest refusals have.
+const EARLIEST: u32 = 8;
+/// The quantile of the normal distribution that nine in ten lie below.
+const NINETY_PERCENT: f64 = 1.2816;
+
 /// A guard's run over one answer.
 #[derive(Debug, Clone)]
 pub struct Watch {
@@ -185,6 +191,7 @@ pub struct Watch {
     /// Of the tokens with a known probability.
     known: u32,
     sum: f64,
+    squares: f64,
     /// Of all tokens.
     tokens: f64,
 }
@@ -192,7 +199,7 @@ pub struct Watch {
 impl Watch {
     /// Begins with nothing seen.
     pub fn new(guard: Guard, expected: Expected) -> Self {
-        Self { guard, expected, text: String::new(), known: 0, sum: 0.0, tokens: 0.0 }
+        Self { guard, expected, text: String::new(), known: 0, sum: 0.0, squares: 0.0, tokens: 0.0 }
     }
 
     /// Looks at what came.
@@ -202,6 +209,7 @@ impl Watch {
         }
         self.known = self.known.saturating_add(u32::try_from(glimpse.logprobs.len()).unwrap_or(u32::MAX));
         self.sum += glimpse.logprobs.iter().sum::<f64>();
+        self.squares += glimpse.logprobs.iter().map(|it| it * it).sum::<f64>();
         self.tokens +=
             if glimpse.logprobs.is_empty() { glimpse.tokens } else { glimpse.logprobs.len() as f64 };
         if let Some(doubt) = self.early() {
@@ -215,7 +223,7 @@ impl Watch {
         match self.hold() {
             Hold::All => Verdict::Wait,
             Hold::Until { tokens, at_most } if self.tokens < f64::from(tokens) && elapsed < at_most => {
-                Verdict::Wait
+                self.sequential()
             }
             Hold::Until { .. } => self.uncertain().map_or(Verdict::Keep, Verdict::Escalate),
         }
@@ -265,6 +273,30 @@ impl Watch {
         } else {
             None
         }
+    }
+
+    /// Whether it is clear already on which side of the threshold the estimate lies: a sequential test on the mean
+    /// log-probability, with a bound of 90 % on each side.
+    fn sequential(&self) -> Verdict {
+        let threshold = self.guard.signals.confidence;
+        if self.known < EARLIEST || threshold <= 0.0 || self.awaits_chinese() {
+            return Verdict::Wait;
+        }
+        let count = f64::from(self.known);
+        let mean = self.sum / count;
+        let error = ((self.squares / count - mean * mean).max(0.0) / count).sqrt();
+        if mean - NINETY_PERCENT * error > threshold.ln() {
+            Verdict::Keep
+        } else if mean + NINETY_PERCENT * error < threshold.ln() {
+            Verdict::Escalate(Doubt::Confidence)
+        } else {
+            Verdict::Wait
+        }
+    }
+
+    /// Whether the language of the answer is still to be seen.
+    fn awaits_chinese(&self) -> bool {
+        self.guard.signals.format && self.expected.chinese && !language::is_chinese(&self.text)
     }
 
     fn uncertain(&self) -> Option<Doubt> {

@@ -47,6 +47,11 @@ pub(super) fn asks_in_chinese(question: &str) -> bool {
     !ELSEWHERE.iter().any(|word| question.contains(word))
 }
 
+/// Whether a text has a Chinese character.
+pub(super) fn is_chinese(text: &str) -> bool {
+    text.chars().any(is_ideograph)
+}
+
 /// Whether a text of some length has no Chinese character.
 pub(super) fn is_foreign(text: &str) -> bool {
     let letters = text.chars().filter(|it| it.is_alphabetic()).take_while(|&it| !is_ideograph(it));

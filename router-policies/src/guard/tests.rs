@@ -48,6 +48,28 @@ fn doubts_improbable_tokens() {
 }
 
 #[test]
+fn little_doubt_ends_the_hold_early() {
+    let long = guard(Hold::Until { tokens: 24, at_most: Duration::from_secs(9) }, Signals::default());
+    let after = |expected: Expected, text: &str, logprobs: &[f64]| {
+        let mut watch = Watch::new(long, expected);
+        (1..=24)
+            .find_map(|count| {
+                let verdict = watch.see(piece(text, &[logprobs[count % logprobs.len()]]));
+                (verdict != Verdict::Wait).then_some((count, verdict))
+            })
+            .unwrap()
+    };
+    assert_eq!(after(FREE, "a ", &[-0.05, -0.1]), (8, Verdict::Keep));
+    assert_eq!(after(FREE, "a ", &[-2.0, -3.0]), (8, Verdict::Escalate(Doubt::Confidence)));
+    let (count, _) = after(FREE, "a ", &[-0.1, -1.3]);
+    assert!(count > 12, "{count}");
+    // Whether it is Chinese is not known yet.
+    let chinese = Expected { chinese: true, ..FREE };
+    assert_eq!(after(chinese, "a ", &[-0.05, -0.1]), (24, Verdict::Keep));
+    assert_eq!(after(chinese, "一", &[-0.05, -0.1]), (8, Verdict::Keep));
+}
+
+#[test]
 fn without_probabilities_the_other_signals_judge() {
     let mut watch = Watch::new(short(), FREE);
     assert_eq!(watch.see(Glimpse { text: "Paris", tokens: 5.0, ..Glimpse::default() }), Verdict::Keep);
