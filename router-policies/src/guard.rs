@@ -279,7 +279,7 @@ impl Watch {
     /// log-probability, with a bound of 90 % on each side.
     fn sequential(&self) -> Verdict {
         let threshold = self.guard.signals.confidence;
-        if self.known < EARLIEST || threshold <= 0.0 || self.awaits_chinese() {
+        if self.known < EARLIEST || threshold <= 0.0 || self.language_is_open() {
             return Verdict::Wait;
         }
         let count = f64::from(self.known);
@@ -295,7 +295,7 @@ impl Watch {
     }
 
     /// Whether the language of the answer is still to be seen.
-    fn awaits_chinese(&self) -> bool {
+    fn language_is_open(&self) -> bool {
         self.guard.signals.format && self.expected.chinese && !language::is_chinese(&self.text)
     }
 
