@@ -57,7 +57,7 @@ use tokio::sync::watch;
 pub use crate::ledger::BookError;
 pub use crate::log::Log;
 pub use crate::reload::Source;
-pub use crate::server::bind;
+pub use crate::server::{bind, bind_shared};
 
 /// The version of this build.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");

@@ -1,14 +1,16 @@
 //! `xietong serve`: runs the gateway.
 
 use std::any::Any;
+use std::net::SocketAddr;
 use std::panic::Location;
 use std::path::PathBuf;
 
 use gateway_config::{Config, Provider};
+use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::{Failure, say};
-use crate::{Listeners, RunError, bind, run_with};
+use crate::{Listeners, RunError, bind, bind_shared, run_with};
 
 /// Run the gateway.
 ///
@@ -21,6 +23,13 @@ pub struct Args {
     /// The configuration file (YAML).
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+    /// Start beside a gateway that listens at the same addresses, so that it can be stopped without a refused connection.
+    ///
+    /// Both must have been started with this flag, by the same user. New connections go to either until the old one
+    /// closes its ports. Without the flag a second gateway at the same address is a mistake, and does not start. Linux
+    /// only.
+    #[arg(long)]
+    take_over: bool,
 }
 
 /// Runs until SIGTERM or SIGINT.
@@ -31,7 +40,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
     let config = load(args.config.as_deref())?;
     std::panic::set_hook(Box::new(|panic| say(&panicked(panic.location(), panic.payload()))));
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::other)?;
-    let result = runtime.block_on(serve(config, args.config));
+    let result = runtime.block_on(serve(config, args));
     // A thread that still loads or writes must not hold up the end.
     runtime.shutdown_background();
     result
@@ -45,11 +54,11 @@ fn environment(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
-async fn serve(config: Config, file: Option<PathBuf>) -> Result<(), Failure> {
-    let data = bind(config.listen).await.map_err(Failure::unavailable)?;
-    let admin = bind(config.admin).await.map_err(Failure::unavailable)?;
+async fn serve(config: Config, args: Args) -> Result<(), Failure> {
+    let data = listen(config.listen, args.take_over).await?;
+    let admin = listen(config.admin, args.take_over).await?;
     announce(&config);
-    let reread = file.or_else(|| config.source.clone());
+    let reread = args.config.or_else(|| config.source.clone());
     let source: crate::Source = Box::new(move || {
         gateway_config::load(reread.as_deref(), &environment)
             .map_err(|problems| problems.to_string().lines().map(str::to_owned).collect())
@@ -61,6 +70,11 @@ async fn serve(config: Config, file: Option<PathBuf>) -> Result<(), Failure> {
         error @ RunError::State(_) => Failure::unavailable(error),
         other => Failure::other(other),
     })
+}
+
+async fn listen(address: SocketAddr, shared: bool) -> Result<TcpListener, Failure> {
+    let bound = if shared { bind_shared(address).await } else { bind(address).await };
+    bound.map_err(Failure::unavailable)
 }
 
 /// What the operator reads of a panic. Words that were put together at run time are left out: those of the standard
@@ -110,7 +124,7 @@ fn describe(model: &gateway_config::Model) -> String {
     }
 }
 
-fn invitation(config: &Config, data: std::net::SocketAddr) -> String {
+fn invitation(config: &Config, data: SocketAddr) -> String {
     let name = config.routes.first().map(|route| route.name.clone());
     let name = name.or_else(|| config.models.first().map(|model| model.name.clone())).unwrap_or_default();
     let key = if config.clients.is_empty() { "" } else { " -H 'authorization: Bearer YOUR_KEY'" };

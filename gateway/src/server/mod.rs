@@ -65,6 +65,10 @@ pub struct PortLimits {
     pub stall: Duration,
 }
 
+/// Connections that wait in the kernel's queue of a shared port; as many as tokio allows any other.
+#[cfg(target_os = "linux")]
+const BACKLOG: u32 = 1024;
+
 /// Answers requests of a port until `shutdown`, then closes it within the grace period, at whose end `curfew` falls.
 ///
 /// A panic in `answer` is a fault of this build: its request gets a 500, and no other notices.
@@ -217,7 +221,34 @@ fn http(head: Duration) -> Builder<TokioExecutor> {
 /// # Errors
 /// With the address in words.
 pub async fn bind(address: SocketAddr) -> io::Result<TcpListener> {
-    TcpListener::bind(address)
-        .await
-        .map_err(|e| io::Error::new(e.kind(), format!("cannot listen on {address}: {e}")))
+    TcpListener::bind(address).await.map_err(|e| cannot_listen(address, &e))
+}
+
+/// Binds a port that another process may have bound in the same way, and which it may hand over by closing it: the kernel
+/// gives each new connection to one of the two. Processes of one user only (`SO_REUSEPORT`).
+///
+/// # Errors
+/// With the address in words; also where somebody has bound it by [`bind`], or the system cannot share ports.
+pub async fn bind_shared(address: SocketAddr) -> io::Result<TcpListener> {
+    shared(address).map_err(|e| cannot_listen(address, &e))
+}
+
+#[cfg(target_os = "linux")]
+fn shared(address: SocketAddr) -> io::Result<TcpListener> {
+    use tokio::net::TcpSocket;
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    socket.set_reuseaddr(true)?;
+    socket.set_reuseport(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
+
+/// Elsewhere the flag of this name lets the last one take all connections, or lets strangers in.
+#[cfg(not(target_os = "linux"))]
+fn shared(_: SocketAddr) -> io::Result<TcpListener> {
+    Err(io::Error::new(io::ErrorKind::Unsupported, "only Linux can share a port between two gateways"))
+}
+
+fn cannot_listen(address: SocketAddr, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("cannot listen on {address}: {error}"))
 }
