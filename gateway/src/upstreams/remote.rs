@@ -77,6 +77,8 @@ fn client(timeouts: &Timeouts, proxy: Option<&Secret>) -> Result<Client, reqwest
         .connect_timeout(timeouts.connect)
         // A redirect could carry a key or a prompt to another host.
         .redirect(redirect::Policy::none())
+        // Who asks again, and how often, is decided where the retry budget and the accounts are.
+        .retry(reqwest::retry::never())
         .pool_max_idle_per_host(IDLE_CONNECTIONS)
         .pool_idle_timeout(Duration::from_secs(60))
         .tcp_nodelay(true)
