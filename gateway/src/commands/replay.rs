@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use gateway_config::{Config, Route};
 use router_policies::features::COUNT;
 use router_policies::simulate::{Outlook, Seen, Step, Trial};
-use router_policies::{Chance, Facts, Features, Money};
+use router_policies::{Chance, Facts, Features, Money, Plan};
 use serde::Serialize;
 
 use super::{Failure, report};
@@ -91,6 +91,8 @@ struct Figures {
     baseline: i64,
     /// Requests that would have been answered by the model that answered them: their tokens were observed.
     observed: u64,
+    /// Requests of which a guard, or a silence, would have had a say: what it would have said was not observed.
+    guarded: u64,
     /// The mean chance that the answer would have done, by the scorer.
     suffices: f64,
     /// The same of the answers that were given.
@@ -158,6 +160,7 @@ impl<'a> Replay<'a> {
         figures.recorded_cost = figures.recorded_cost.saturating_add(recorded.0);
         figures.tried_cost = figures.tried_cost.saturating_add(cost.0);
         figures.observed += u64::from(model == answer.model);
+        figures.guarded += u64::from(!matches!(outlook.decision.plan, Plan::Ask(_)));
         let count = figures.compared as f64;
         figures.suffices += (outlook.suffices.value() - figures.suffices) / count;
         let class =
@@ -221,17 +224,32 @@ fn table(config: &Config, routes: &BTreeMap<&str, &Figures>, unmatched: u64) -> 
             };
             let _ = writeln!(out, "  {model:<19} {:>12} {:>12}", of(&figures.recorded), of(&figures.tried));
         }
-        let _ = writeln!(
-            out,
-            "  {} would be answered by the model that answered them. For the others the length of the answer is assumed to be \
-             the same, and whether it would do is the scorer's estimate. {} recorded requests went on to another model, whose \
-             cost is in the left column only: failures of the models that were not asked are not known.\n",
-            share(figures.observed as f64, compared),
-            figures.recorded_escalations
-        );
+        caveats(&mut out, figures);
+        out.push('\n');
     }
     if unmatched > 0 {
         let _ = writeln!(out, "{unmatched} requests are of other routes, or named a model.");
     }
     out
+}
+
+/// What the figures do not say.
+fn caveats(out: &mut String, figures: &Figures) {
+    let compared = figures.compared as f64;
+    let _ = writeln!(
+        out,
+        "  {} would be answered by the model that answered them. For the others the length of the answer is assumed to be \
+         the same, and whether it would do is the scorer's estimate. {} recorded requests went on to another model, whose \
+         cost is in the left column only: failures of the models that were not asked are not known.",
+        share(figures.observed as f64, compared),
+        figures.recorded_escalations
+    );
+    if figures.guarded > 0 {
+        let _ = writeln!(
+            out,
+            "  {} would begin under a guard or a hedge. What their answers would have been found to be is not known: the model \
+             that begins is taken to answer, so that the right column is the least that they cost.",
+            share(figures.guarded as f64, compared)
+        );
+    }
 }

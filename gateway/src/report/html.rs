@@ -167,7 +167,7 @@ fn notes(out: &mut String, all: &Sums) {
     if all.estimated > 0 {
         let _ = writeln!(
             out,
-            "<p>The tokens of {} requests were estimated because their upstreams did not report them, and are charged with \
+            "<p>The tokens of {} requests were estimated because their upstreams did not report them, or were let go before they did, and are charged with \
              a margin.</p>",
             all.estimated
         );
