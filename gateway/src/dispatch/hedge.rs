@@ -77,7 +77,7 @@ async fn race(
     account: &mut Account,
 ) -> Result<Committed, Setback> {
     let two =
-        if job.may_climb() && one.pool.may_hedge() { begin(job, second, account).await.ok() } else { None };
+        if one.pool.may_hedge() && job.may_climb() { begin(job, second, account).await.ok() } else { None };
     let Some(two) = two else { return finish(&one.pool, one.attempt, one.heard.await, account) };
     account.beside();
     // Whatever becomes of it, it has been asked.

@@ -30,7 +30,7 @@ pub struct Agreement {
     #[serde(default = "one")]
     #[schemars(range(min = 1, max = 4))]
     pub samples: u8,
-    /// Who gives them, a model of the ladder; without one, the model that is judged.
+    /// Who gives them, a model of the ladder; without one, or where it cannot serve the request, the model that is judged.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
 }
@@ -46,7 +46,12 @@ impl Cascade {
         let Some(to) = query.next_able(from) else { return Some(decision) };
         let agree = self.agree.as_ref().map(|agree| Agree {
             samples: agree.samples,
-            rung: agree.model.as_ref().and_then(|model| query.rung_of(model)),
+            // One that may not see the request, as it is not local for instance, is not asked for its opinion either.
+            rung: agree
+                .model
+                .as_ref()
+                .and_then(|model| query.rung_of(model))
+                .filter(|rung| query.ladder[rung.0].able),
         });
         let guard = Guard { hold: self.hold.into(), signals: self.guard, agree };
         Some(Decision { plan: Plan::Cascade { from, to, guard }, ..decision })
@@ -134,6 +139,18 @@ mod tests {
         let signals = Signals { confidence: 0.7, refusal: false, ..Signals::default() };
         let agree = Some(Agree { samples: 2, rung: Some(Rung(1)) });
         assert_eq!(guard, Guard { hold: Hold::All, signals, agree });
+    }
+
+    #[test]
+    fn who_may_not_see_a_request_is_not_asked_for_an_opinion() {
+        let yaml =
+            r#"{"kind":"cascade","policy":{"kind":"fixed","model":"small"},"agree":{"model":"large"}}"#;
+        let opinion = |able| match decide(yaml, 0.5, able) {
+            Plan::Cascade { guard, .. } => guard.agree.unwrap().rung,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(opinion([true; 3]), Some(Rung(2)));
+        assert_eq!(opinion([true, true, false]), None);
     }
 
     #[test]
