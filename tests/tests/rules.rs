@@ -49,3 +49,21 @@ async fn rules_know_who_asks_and_what_for() {
         assert_eq!(answer.content(), expected, "{key} {request}");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_must_stay_local_is_shown_to_no_other_model_for_its_opinion() {
+    let policy = "{kind: cascade, policy: {kind: fixed, model: small}, agree: {samples: 1, model: large}}";
+    let small = Scripted::start(Reply::text("#### 18")).await;
+    let large = Scripted::start(Reply::text("#### 18")).await;
+    let gateway = Setup::ladder(&small.base_url(), &large.base_url())
+        .add("nearby", &[&small.base_url()], "price: {input: 1, output: 2}")
+        .model("small", "local: true")
+        .model("nearby", "local: true")
+        .policy(policy)
+        .start()
+        .await;
+    let request = openai::ask("auto", "How many eggs are left?");
+    let answer = gateway.ask_with(&[("x-xietong-locality", "local")], &request).await;
+    assert_eq!((answer.status(), answer.content().as_str()), (200, "#### 18"));
+    assert_eq!((small.seen().len(), large.seen().len()), (2, 0));
+}
