@@ -23,6 +23,11 @@ impl Place {
         self.0.join("xietong.db")
     }
 
+    /// A file of this name beside it.
+    pub fn beside(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+
     /// What to write into the configuration.
     pub fn line(&self) -> String {
         format!("state: {{kind: embedded, path: \"{}\"}}", self.file().display())

@@ -78,8 +78,8 @@ impl Ledger {
                 let opened = Book::open(&state.path, Timestamp::now())?;
                 Self::in_file(opened, state, log, config.log).map_err(BookError::from)
             }
-            State::Redis(url) => {
-                let store = Shared::new(url).map_err(BookError::Shared)?;
+            State::Redis(state) => {
+                let store = Shared::new(state).map_err(BookError::Shared)?;
                 let ledger = Self::with_clerk(Box::new(store), Balances::default(), log, config.log)?;
                 Ok(Arc::new(Self { spends_what_is_at_hand: true, ..ledger }))
             }

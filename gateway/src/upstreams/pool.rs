@@ -193,7 +193,7 @@ impl Visit {
     pub fn failed(&mut self, setback: &Setback) {
         self.reported = true;
         let now = Instant::now();
-        if setback.what == Happened::RateLimited {
+        if matches!(setback.what, Happened::RateLimited | Happened::TurnedAway) {
             let wait = setback.retry_after.unwrap_or(Duration::from_secs(1)).min(Duration::from_secs(300));
             self.endpoint.load.asked_to_wait(now, wait);
         }
