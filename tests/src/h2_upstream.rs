@@ -120,6 +120,7 @@ async fn accept(
     while let Ok((socket, _)) = listener.accept().await {
         let number = count.fetch_add(1, Ordering::Relaxed);
         let (acceptor, choose, arrivals) = (acceptor.clone(), Arc::clone(&choose), Arc::clone(&arrivals));
+        let _ = socket.set_nodelay(true);
         connections.spawn(async move {
             if let Ok(stream) = acceptor.accept(socket).await {
                 converse(stream, number, &choose, &arrivals).await;
