@@ -23,6 +23,11 @@ impl Place {
         self.0.join("xietong.db")
     }
 
+    /// The folder.
+    pub fn folder(&self) -> &Path {
+        &self.0
+    }
+
     /// A file of this name beside it.
     pub fn beside(&self, name: &str) -> PathBuf {
         self.0.join(name)

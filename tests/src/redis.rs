@@ -1,7 +1,8 @@
 //! A real Redis on a free port, and a wire to it that can be cut.
 
+use std::io::BufRead as _;
 use std::net::SocketAddr;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
@@ -10,6 +11,7 @@ use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
 use crate::certificate::Certificate;
+use crate::ledger::Place;
 
 /// A running Redis. It ends with this value.
 #[derive(Debug)]
@@ -17,45 +19,55 @@ pub struct Redis {
     /// Where it listens.
     pub address: SocketAddr,
     child: Child,
+    _place: Place,
 }
 
 impl Redis {
     /// Starts Debian's redis-server; `None` where there is none, which is a failure where `XIETONG_REQUIRE` names redis.
     pub async fn start() -> Option<Self> {
-        let address = free();
-        Self::launch(address, &["--port", &address.port().to_string()]).await
+        Self::launch(|port| ["--port", port].map(str::to_owned).to_vec()).await
     }
 
     /// The same with TLS, and without any other port.
     pub async fn start_with_tls(certificate: &Certificate) -> Option<Self> {
-        let address = free();
         let files = [certificate.file(), certificate.key_file(), certificate.authority()];
         let [own, key, authority] = files.map(|file| file.to_string_lossy().into_owned());
-        let port = address.port().to_string();
-        let arguments = [
-            ["--port", "0"],
-            ["--tls-port", &port],
-            ["--tls-cert-file", &own],
-            ["--tls-key-file", &key],
-            ["--tls-ca-cert-file", &authority],
-            ["--tls-auth-clients", "no"],
-        ];
-        Self::launch(address, &arguments.concat()).await
+        let arguments = |port: &str| {
+            let arguments = [
+                ["--port", "0"],
+                ["--tls-port", port],
+                ["--tls-cert-file", &own],
+                ["--tls-key-file", &key],
+                ["--tls-ca-cert-file", &authority],
+                ["--tls-auth-clients", "no"],
+            ];
+            arguments.concat().into_iter().map(str::to_owned).collect()
+        };
+        Self::launch(arguments).await
     }
 
-    async fn launch(address: SocketAddr, arguments: &[&str]) -> Option<Self> {
-        let common = ["--bind", "127.0.0.1", "--save", "", "--appendonly", "no"];
-        let mut command = Command::new("redis-server");
-        let Ok(child) = command.args(common).args(arguments).stdout(Stdio::null()).spawn() else {
-            let required = std::env::var("XIETONG_REQUIRE").is_ok_and(|tools| tools.contains("redis"));
-            assert!(!required, "redis-server is required and not there");
-            return None;
-        };
-        let redis = Self { address, child };
-        while TcpStream::connect(address).await.is_err() {
-            tokio::time::sleep(Duration::from_millis(10)).await;
+    async fn launch(arguments: impl Fn(&str) -> Vec<String>) -> Option<Self> {
+        loop {
+            let address = free();
+            // Where a copy is made, the original is written to a file, which the next one in that folder would read.
+            let place = Place::new();
+            let folder = place.folder().to_string_lossy().into_owned();
+            let common = ["--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", &folder];
+            let mut command = Command::new("redis-server");
+            command.args(common).args(arguments(&address.port().to_string())).stdout(Stdio::piped());
+            let Ok(mut child) = command.spawn() else {
+                let required = std::env::var("XIETONG_REQUIRE").is_ok_and(|tools| tools.contains("redis"));
+                assert!(!required, "redis-server is required and not there");
+                return None;
+            };
+            let said = child.stdout.take().expect("it is piped");
+            let redis = Self { address, child, _place: place };
+            let ready = tokio::task::spawn_blocking(move || is_ready(said));
+            if ready.await.expect("no panic") {
+                return Some(redis);
+            }
+            // Someone else took the port meanwhile.
         }
-        Some(redis)
     }
 
     /// A copy of it as it is now, which hears nothing of what comes after.
@@ -88,6 +100,16 @@ impl Redis {
         self.child.kill().expect("it can be killed");
         self.child.wait().expect("it ends");
     }
+}
+
+/// Whether it says that it is ready before it ends; then what else it says is read, so that it never waits for a reader.
+fn is_ready(said: ChildStdout) -> bool {
+    let mut lines = std::io::BufReader::new(said).lines().map_while(Result::ok);
+    let ready = lines.any(|line| line.contains("Ready to accept connections"));
+    if ready {
+        std::thread::spawn(move || lines.for_each(drop));
+    }
+    ready
 }
 
 /// A port of the loopback interface that nobody has.
