@@ -121,10 +121,15 @@ fn explained(assessment: &Assessment, chat: &Chat) -> Value {
         "familiarity": scores.map(|scores| scores.familiarity),
         "micros": assessment.scoring.map(|time| time.as_micros() as u64),
         "prompt_tokens_estimate": chat.prompt_tokens(),
+        "weights": assessment.weights.map(|weights| json!({
+            "quality": weights.quality, "cost": weights.cost, "latency": weights.latency,
+        })),
         "ladder": assessment.ladder.iter().map(|rung| json!({
             "model": rung.model.name,
             "able": rung.able,
             "suffices": rung.suffices.map(Chance::value),
+            "cost": rung.toll.cost,
+            "wait_seconds": (rung.toll.wait > 0.0).then_some(rung.toll.wait),
         })).collect::<Vec<_>>(),
         "features": assessment.features.as_ref().map(|features| features.named().collect::<BTreeMap<_, _>>()),
     })

@@ -69,7 +69,7 @@ async fn prepare(
     account.bound(Bound { prompt: chat.prompt_tokens(), answer: chat.max_tokens(), choices: chat.n() });
     let mut assessment = afford(snapshot, &target, &chat, &caller, account).await?;
     if let Target::Route(routed) = &target {
-        routed.note(&assessment.decided);
+        account.learner = Some(routed.note(&assessment, account.record.id.draw()));
     }
     account.record.features = assessment.features.take().map(Box::new);
     account.record.decided = Some(assessment.decided);

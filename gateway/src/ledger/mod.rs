@@ -16,7 +16,7 @@ pub mod till;
 mod clerk;
 mod embedded;
 mod line;
-mod period;
+pub mod period;
 mod purse;
 mod shared;
 mod store;

@@ -121,6 +121,11 @@ impl Pool {
             .map(|endpoint| Visit::enter(endpoint, now))
     }
 
+    /// Requests under way.
+    pub fn in_flight(&self) -> u32 {
+        self.endpoints.iter().map(|endpoint| endpoint.load.in_flight()).sum()
+    }
+
     /// Counts a request towards the retry budget.
     pub fn arrived(&self) {
         self.retries.deposit();
