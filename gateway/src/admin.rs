@@ -65,11 +65,13 @@ pub async fn answer(
     Ok(response)
 }
 
-/// Ready while not stopping and at least one model would take a request. One failing upstream does not change it.
+/// Ready while not stopping, with someone to write the ledger, and at least one model that would take a request. One failing upstream does not change it.
 fn ready(gateway: &Gateway) -> Response<Body> {
     let snapshot = gateway.snapshot();
     if gateway.is_stopping() {
         reply(503, TEXT, "stopping\n")
+    } else if !gateway.books.ledger.is_alive() {
+        reply(503, TEXT, "the ledger's writer has ended by a fault of this build; a restart is needed\n")
     } else if snapshot.pools().any(|pool| pool.is_open()) {
         reply(200, TEXT, "ready\n")
     } else {
@@ -142,4 +144,40 @@ fn reply(status: u16, kind: &'static str, body: impl Into<Bytes>) -> Response<Bo
     *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::account::Books;
+    use crate::curfew::Curfew;
+    use crate::ledger::tests::mortal;
+    use crate::log::Log;
+    use crate::metrics::Metrics;
+
+    #[tokio::test]
+    async fn without_someone_to_write_the_ledger_it_is_not_ready() {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let yaml = "models: [{name: m, provider: openai, base_url: 'http://127.0.0.1:1/v1', model: m}]";
+        let config = gateway_config::from_str(yaml, None, &|_| None).unwrap();
+        let metrics = Arc::new(Metrics::new().unwrap());
+        let log = Log::to(std::io::sink(), metrics.log_dropped.with_label_values::<&str>(&[]));
+        let ledger = mortal(false);
+        let books = Books {
+            metrics,
+            log,
+            paces: Arc::default(),
+            ledger: Arc::clone(&ledger),
+            curfew: Curfew::default(),
+        };
+        let gateway = Gateway::new(config, books).unwrap();
+        assert_eq!(ready(&gateway).status(), 200);
+        assert!(gateway.metrics_text().contains("\nxietong_ledger_up 1\n"));
+        ledger.flush();
+        while ledger.is_alive() {
+            tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+        }
+        assert_eq!(ready(&gateway).status(), 503);
+        assert!(gateway.metrics_text().contains("\nxietong_ledger_up 0\n"));
+    }
 }

@@ -70,6 +70,8 @@ pub enum Call {
     Chat,
     /// `GET /v1/models` and `/v1/models/{id}`.
     Models,
+    /// None of a client's: a word that an endpoint is asked for to see whether it is well again.
+    Check,
     /// None that exists.
     Unknown,
 }
@@ -78,7 +80,7 @@ impl Call {
     /// Whether models are asked by it, so that there is something to account for.
     pub fn is_asked_of_models(self) -> bool {
         match self {
-            Self::Chat => true,
+            Self::Chat | Self::Check => true,
             Self::Models | Self::Unknown => false,
         }
     }
@@ -88,6 +90,7 @@ impl Call {
         match self {
             Self::Chat => "chat",
             Self::Models => "models",
+            Self::Check => "check",
             Self::Unknown => NONE,
         }
     }

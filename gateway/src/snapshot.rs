@@ -32,7 +32,8 @@ impl Snapshot {
             let kept = before.and_then(|before| before.kept(model, &config));
             let pool = match kept {
                 Some(pool) => Ok(pool),
-                None => Pool::build(model, config.proxy.as_ref(), books, config.log).map(Arc::new),
+                None => Pool::build(model, config.proxy.as_ref(), books, config.log, config.currency)
+                    .map(Arc::new),
             };
             match pool {
                 Ok(pool) => drop(pools.insert(model.name.clone(), pool)),
