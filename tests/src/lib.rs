@@ -4,7 +4,7 @@
 //! - [`scripted`]: an upstream that does what it is told, and knows what it would bill.
 //! - [`openai`]: answers and requests in OpenAI's shape, right or wrong in known ways.
 //! - [`endurance`]: measurements that take their time.
-//! - [`repertoire`]: what the `scripted-upstream` program can do.
+//! - [`repertoire`], [`obedient`]: what the `scripted-upstream` program can do.
 //! - [`redis`]: a real Redis, and a wire to it that can be cut.
 //! - [`wire`]: a client that says any bytes and shows all that comes back.
 //! - [`accounts`], [`ledger`]: what the gateway writes down, against what the upstreams would bill.
@@ -20,6 +20,7 @@ pub mod gateway;
 pub mod http1;
 pub mod ledger;
 pub mod metrics;
+pub mod obedient;
 pub mod openai;
 pub mod redis;
 pub mod repertoire;
