@@ -100,7 +100,9 @@ impl Call {
     pub fn vendor(self) -> Vendor {
         match self {
             Self::Messages | Self::CountTokens => Vendor::Anthropic,
-            Self::Chat | Self::Completions | Self::Responses | Self::Models | Self::Unknown => Vendor::OpenAi,
+            Self::Chat | Self::Completions | Self::Responses | Self::Models | Self::Check | Self::Unknown => {
+                Vendor::OpenAi
+            }
         }
     }
 
