@@ -17,6 +17,7 @@ use crate::body::Body;
 use crate::error::Failure;
 use crate::gateway::Gateway;
 use crate::protocol::Chat;
+use crate::protocol::client::Vendor;
 use crate::reload::Reloader;
 use crate::request_id::RequestId;
 
@@ -53,9 +54,9 @@ pub async fn answer(
         (&Method::POST, "/reload") => reload(&admin),
         (&Method::POST, "/decide") => decide(gateway, request, &id).await,
         (_, "/metrics" | "/livez" | "/health" | "/healthz" | "/startupz" | "/readyz" | "/config") => {
-            Failure::WrongMethod("GET").response(&id)
+            Failure::WrongMethod("GET").response(Vendor::OpenAi, &id)
         }
-        (_, "/reload" | "/decide") => Failure::WrongMethod("POST").response(&id),
+        (_, "/reload" | "/decide") => Failure::WrongMethod("POST").response(Vendor::OpenAi, &id),
         _ => reply(
             404,
             TEXT,
@@ -92,7 +93,7 @@ fn reload(admin: &Admin) -> Response<Body> {
 async fn decide(gateway: &Gateway, request: Request<Incoming>, id: &RequestId) -> Response<Body> {
     match decision(gateway, request, id).await {
         Ok(decision) => reply(200, JSON, pretty(&decision)),
-        Err(failure) => failure.response(id),
+        Err(failure) => failure.response(Vendor::OpenAi, id),
     }
 }
 

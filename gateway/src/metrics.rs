@@ -197,7 +197,8 @@ impl Metrics {
         };
         let answered = record.answer().map_or(NONE, |attempt| &attempt.model.name);
         let error = record.error.unwrap_or("");
-        let labels = [record.call.word(), record.asked_name(), sent, answered, model.provider.name(), error];
+        let labels =
+            [record.call.operation(), record.asked_name(), sent, answered, model.provider.name(), error];
         self.request_duration.with_label_values(&labels).observe(record.total.as_secs_f64());
         let Some(first_token) = record.first_token.filter(|_| record.stream) else { return };
         self.first_token.with_label_values(&labels).observe(first_token.as_secs_f64());

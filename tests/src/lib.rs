@@ -5,7 +5,7 @@
 //! - [`h2_upstream`]: the same over HTTP/2 and TLS, at the level of frames; [`certificate`] is what it shows.
 //! - [`openai`]: answers and requests in OpenAI's shape, right or wrong in known ways.
 //! - [`endurance`]: measurements that take their time.
-//! - [`repertoire`]: what the `scripted-upstream` program can do.
+//! - [`repertoire`], [`obedient`]: what the `scripted-upstream` program can do.
 //! - [`redis`]: a real Redis, and a wire to it that can be cut.
 //! - [`wire`]: a client that says any bytes and shows all that comes back.
 //! - [`accounts`], [`ledger`]: what the gateway writes down, against what the upstreams would bill.
@@ -23,6 +23,7 @@ pub mod h2_upstream;
 pub mod http1;
 pub mod ledger;
 pub mod metrics;
+pub mod obedient;
 pub mod openai;
 pub mod redis;
 pub mod repertoire;

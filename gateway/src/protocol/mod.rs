@@ -17,11 +17,13 @@
 //! - `chunk`, `whole`, `usage`, `complaint`: what the gateway must know of an answer.
 //! - `write`, `gather`, `unfold`: answers of our own, a stream folded into a whole answer, and the reverse.
 //! - `estimate`: tokens of a text without a tokenizer.
+//! - `client`: what clients speak beside chats, converted to them and back.
 //! - `retry_after`: when an upstream wants to be asked again.
 
 mod attachments;
 mod chat;
 mod chunk;
+pub mod client;
 mod complaint;
 mod estimate;
 mod fault;

@@ -12,6 +12,7 @@ use crate::dispatch::Begun;
 use crate::gateway::Gateway;
 use crate::log::Log;
 use crate::metrics::Metrics;
+use crate::protocol::client::Telling;
 use crate::protocol::{Splitter, read_chunk};
 use crate::record::Call;
 use crate::relay::{Manner, Relay};
@@ -47,6 +48,7 @@ fn account(gateway: &Gateway, id: RequestId, stream: bool) -> Account {
 fn manner(gateway: &Gateway) -> Manner {
     Manner {
         include_usage: false,
+        telling: Telling::as_it_is(),
         heartbeat: Duration::from_millis(20),
         curfew: gateway.books.curfew.waiter(),
     }
