@@ -123,6 +123,7 @@ impl Account {
             overhead: Default::default(),
             scoring: None,
             baseline: None,
+            content: None,
         };
         let times = Times {
             arrived,

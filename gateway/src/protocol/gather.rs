@@ -27,7 +27,7 @@ pub enum Ungatherable {
 }
 
 /// An answer under way.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Gather {
     /// What the chunks say of the whole: id, created, model and what the gateway does not know; the last word counts.
     head: Map<String, Value>,
@@ -37,7 +37,7 @@ pub struct Gather {
     cut: bool,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Choice {
     index: u64,
     message: Map<String, Value>,
