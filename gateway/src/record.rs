@@ -1,5 +1,7 @@
 //! What is known of a request when it is over: the source of its metrics and its log line.
 
+pub mod content;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,6 +10,7 @@ use router_policies::{Chance, Decision, Features, Money, Usage};
 
 use crate::protocol::client::{Dialect, Vendor};
 use crate::request_id::RequestId;
+use content::Content;
 
 /// The label for what a request did not have: a route, a model, a client.
 pub const NONE: &str = "-";
@@ -51,6 +54,8 @@ pub struct Record {
     pub scoring: Option<Duration>,
     /// What the same answer would have cost from the top of the ladder.
     pub baseline: Option<Money>,
+    /// What was asked and answered, where the route says that it is recorded.
+    pub content: Option<Box<Content>>,
 }
 
 /// What the client named in `model`.
@@ -118,6 +123,7 @@ impl Call {
     pub fn operation(self) -> &'static str {
         match self {
             Self::Completions => "text_completion",
+            Self::Check => Self::Chat.word(),
             call => call.word(),
         }
     }
@@ -259,6 +265,11 @@ impl Record {
             Asked::Route(route) => route.expose_decisions,
             _ => true,
         }
+    }
+
+    /// Whether what is asked and answered is recorded.
+    pub fn is_recorded(&self) -> bool {
+        matches!(&self.asked, Asked::Route(route) if route.record_content)
     }
 
     /// The largest model of the route: what savings are measured against.
