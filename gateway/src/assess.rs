@@ -37,6 +37,8 @@ pub struct Assessment {
     pub place: Option<Place>,
     /// What quality, money and time weighed.
     pub weights: Option<Weights>,
+    /// What was foreseen for each rung, before it was corrected.
+    pub foreseen: Vec<Chance>,
 }
 
 impl Assessment {
@@ -105,6 +107,7 @@ fn assess_model(model: &Arc<Model>, chat: &Chat, hints: &Hints) -> Result<Assess
         features: None,
         place: None,
         weights: None,
+        foreseen: Vec::new(),
     })
 }
 
@@ -127,7 +130,9 @@ fn assess_route(routed: &Routed, chat: &Chat, hints: &Hints, id: &RequestId) -> 
     let scoring = began.elapsed();
     let place = routed.place(chat, hints.client.as_deref().unwrap_or_default(), hints.session.as_deref());
     let talk = place.and_then(|place| place.known);
-    let standings = standings(routed, &judged, &foresight.rungs, routed.tolls(chat, talk));
+    let mut rungs = foresight.rungs.clone();
+    routed.correct(&mut rungs);
+    let standings = standings(routed, &judged, &rungs, routed.tolls(chat, talk));
     let weights = routed.weights();
     let recent = routed.recent();
     let query = Query {
@@ -158,6 +163,7 @@ fn assess_route(routed: &Routed, chat: &Chat, hints: &Hints, id: &RequestId) -> 
         features: Some(features),
         place,
         weights,
+        foreseen: foresight.rungs,
     })
 }
 

@@ -149,7 +149,7 @@ struct Tokens {
 fn json_line(record: &Record, currency: Currency) -> String {
     let scores = record.decided.and_then(|decided| decided.scores);
     let usage = record.answer().map(|attempt| attempt.usage).unwrap_or_default();
-    let (prompt, answer) = record.content.as_ref().map(|content| content.shown(record)).unzip();
+    let (prompt, answer) = record.recorded().map(|content| content.shown(record)).unzip();
     let line = Line {
         time: now(),
         request_id: record.id.as_str(),
@@ -237,7 +237,7 @@ fn text_line(record: &Record, currency: Currency) -> String {
         let _ = write!(line, " error {error}");
     }
     let _ = write!(line, " client {} {}", record.client_name(), record.id.as_str());
-    if let Some(content) = &record.content {
+    if let Some(content) = record.recorded() {
         let (prompt, answer) = content.shown(record);
         let text = format!(" prompt {prompt} answer {answer}");
         // What JSON leaves as it is, a terminal may take for an order.

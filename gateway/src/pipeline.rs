@@ -101,9 +101,18 @@ async fn prepare(
         Target::Route(routed) => (routed.route.resume == Resume::Auto, routed.climbs(caller.name())),
         Target::Model(_) => (false, None),
     };
-    job(snapshot, assessment, chat, &caller, &head.headers, account)
-        .map(|job| Ready { job: Job { resume, climbs, ..job }, telling, left_out })
-        .ok_or(Failure::Internal)
+    let job = job(snapshot, assessment, chat, &caller, &head.headers, account).ok_or(Failure::Internal)?;
+    explore(&job, account);
+    Ok(Ready { job: Job { resume, climbs, ..job }, telling, left_out })
+}
+
+/// Keeps what is asked and answered where another model is to answer too.
+fn explore(job: &Job, account: &mut Account) {
+    let Some(learner) = account.learner.as_mut().filter(|learner| learner.explores(&job.chat)) else {
+        return;
+    };
+    learner.keep(&job.chat);
+    account.record.content.get_or_insert_with(|| Box::new(Content::of(&job.chat)));
 }
 
 fn target(snapshot: &Snapshot, caller: &Caller, chat: &Chat) -> Result<Target, Failure> {

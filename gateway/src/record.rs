@@ -54,7 +54,7 @@ pub struct Record {
     pub scoring: Option<Duration>,
     /// What the same answer would have cost from the top of the ladder.
     pub baseline: Option<Money>,
-    /// What was asked and answered, where the route says that it is recorded.
+    /// What was asked and answered, where the route says that it is recorded, or another model answers too.
     pub content: Option<Box<Content>>,
 }
 
@@ -86,6 +86,10 @@ pub enum Call {
     Models,
     /// None of a client's: a word that an endpoint is asked for to see whether it is well again.
     Check,
+    /// None of a client's: a request that another model answers too, to learn from.
+    Shadow,
+    /// None of a client's: which of two answers is better.
+    Judge,
     /// None that exists.
     Unknown,
 }
@@ -105,16 +109,32 @@ impl Call {
     pub fn vendor(self) -> Vendor {
         match self {
             Self::Messages | Self::CountTokens => Vendor::Anthropic,
-            Self::Chat | Self::Completions | Self::Responses | Self::Models | Self::Check | Self::Unknown => {
-                Vendor::OpenAi
-            }
+            Self::Chat
+            | Self::Completions
+            | Self::Responses
+            | Self::Models
+            | Self::Check
+            | Self::Shadow
+            | Self::Judge
+            | Self::Unknown => Vendor::OpenAi,
         }
+    }
+
+    /// Whether the gateway makes it for its own sake.
+    pub fn is_ours(self) -> bool {
+        matches!(self, Self::Check | Self::Shadow | Self::Judge)
     }
 
     /// Whether models are asked by it, so that there is something to account for.
     pub fn is_asked_of_models(self) -> bool {
         match self {
-            Self::Chat | Self::Check | Self::Completions | Self::Responses | Self::Messages => true,
+            Self::Chat
+            | Self::Check
+            | Self::Shadow
+            | Self::Judge
+            | Self::Completions
+            | Self::Responses
+            | Self::Messages => true,
             Self::CountTokens | Self::Models | Self::Unknown => false,
         }
     }
@@ -138,6 +158,8 @@ impl Call {
             Self::CountTokens => "count_tokens",
             Self::Models => "models",
             Self::Check => "check",
+            Self::Shadow => "shadow",
+            Self::Judge => "judge",
             Self::Unknown => NONE,
         }
     }
@@ -265,6 +287,11 @@ impl Record {
             Asked::Route(route) => route.expose_decisions,
             _ => true,
         }
+    }
+
+    /// What was asked and answered, if that is recorded.
+    pub fn recorded(&self) -> Option<&Content> {
+        self.content.as_deref().filter(|_| self.is_recorded())
     }
 
     /// Whether what is asked and answered is recorded.
