@@ -28,12 +28,15 @@
 //! - [`simulate`]: recorded requests and another policy to what it would have cost.
 //! - [`weights`]: what quality, money and time weigh against each other.
 //! - [`steer`]: weights that keep a route to its targets.
+//! - [`contents`]: what a text contains that must not leave the house.
+//! - [`topics`]: which field a prompt belongs to.
 //! - [`span`]: a length of time as people write it.
 //! - [`cost`]: prices, token counts and money in whole nano-units.
 
 pub mod answers;
 pub mod calibrate;
 pub mod certify;
+pub mod contents;
 pub mod cost;
 pub mod decision;
 pub mod evaluate;
@@ -52,6 +55,7 @@ pub mod span;
 pub mod squares;
 pub mod steer;
 pub mod stem;
+pub mod topics;
 pub mod weights;
 
 pub use cost::{Currency, Money, Price, Tariff, Usage};
