@@ -55,6 +55,19 @@ pub struct Facts<'a> {
     pub structured: bool,
     /// It must stay on local models.
     pub must_stay: bool,
+    /// What it goes on with; `None` where it begins something, or that is not known.
+    pub conversation: Option<Conversation>,
+}
+
+/// What a request goes on with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Conversation {
+    /// Who answered last.
+    pub rung: Rung,
+    /// Tokens of the prompt that this model's provider is likely to have in its cache.
+    pub warm_tokens: u64,
+    /// Whether a tool's result is sent back: what the model asked for, and is in the midst of.
+    pub in_tool_loop: bool,
 }
 
 impl Query<'_> {

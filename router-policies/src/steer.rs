@@ -54,7 +54,8 @@ pub struct Steer {
     /// What was spent in the period under way; `None` before the first.
     spent: Option<(f64, f64)>,
     weights: Option<Weights>,
-    at: f64,
+    /// When weights were brought up to date last.
+    at: Option<f64>,
 }
 
 impl Steer {
@@ -70,7 +71,7 @@ impl Steer {
             late: vec![Late::default(); rungs],
             spent: None,
             weights: None,
-            at: 0.0,
+            at: None,
         }
     }
 
@@ -110,8 +111,8 @@ impl Steer {
 
     /// Brings the weights up to date; worth doing about once a second. `period` is the one of the spend target.
     pub fn step(&mut self, now: f64, period: Option<Period>) {
-        let passed = (now - self.at).max(0.0);
-        self.at = now;
+        let passed = self.at.map_or(0.0, |at| (now - at).max(0.0));
+        self.at = Some(now);
         self.arrivals.pass(passed);
         let Some(wanted) = self.wanted(now, period) else { return };
         let near = match self.weights {

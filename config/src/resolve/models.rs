@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use router_policies::{Class, Tariff};
 
+use super::authorities::authority;
 use super::{Rates, Report, positive, prices};
 use crate::class::{by_place, by_size};
 use crate::file::{AcceptsWord, ModelFile, ProviderWord, TimeoutsFile, WholeAsWord};
@@ -128,6 +129,7 @@ impl Models<'_> {
             ("api_key", file.api_key.is_some()),
             ("endpoints", !file.endpoints.is_empty()),
             ("model", file.model.is_some()),
+            ("ca_file", file.ca_file.is_some()),
         ];
         for (key, _) in foreign.iter().filter(|(_, given)| *given) {
             report
@@ -193,6 +195,7 @@ impl Models<'_> {
             max_completion_tokens: preset.is_some_and(|preset| preset.max_completion_tokens)
                 || endpoints.iter().any(|endpoint| is_of_openai(&endpoint.base_url)),
             endpoints,
+            authority: authority(file.ca_file.as_deref(), self.source, &key_path(path, "ca_file"), report),
         }
     }
 

@@ -6,6 +6,7 @@ use std::sync::OnceLock;
 use bytes::Bytes;
 use router_policies::{Prompt, Turn};
 
+use super::client::Native;
 use super::estimate::{in_tokens, weight, weight_of};
 use super::fields::{Fields, Format};
 use super::json::{Object, Places, string};
@@ -51,6 +52,8 @@ pub struct Chat {
     pub(super) messages: Messages,
     /// The estimate of prompt tokens, once somebody has asked for it.
     tokens: OnceLock<u64>,
+    /// What the client wrote, where that was no chat.
+    native: Option<Native>,
 }
 
 /// What an upstream is told beside the client's own words.
@@ -70,7 +73,23 @@ impl Chat {
         let fields = Fields::read(text, &places)?;
         let at = places.find(&body, "messages").ok_or_else(|| BadRequest::missing("messages"))?.start;
         let messages = Messages::read(text, at)?;
-        Ok(Self { object: Object::placed(body, places), fields, messages, tokens: OnceLock::new() })
+        Ok(Self {
+            object: Object::placed(body, places),
+            fields,
+            messages,
+            tokens: OnceLock::new(),
+            native: None,
+        })
+    }
+
+    /// The same, converted from what a client wrote in another dialect.
+    pub(super) fn spoken_in(self, native: Native) -> Self {
+        Self { native: Some(native), ..self }
+    }
+
+    /// What the client wrote, where that was no chat: an upstream that speaks the same dialect can be told just that.
+    pub fn native(&self) -> Option<&Native> {
+        self.native.as_ref()
     }
 
     /// The name that the client asks for: a route or a model. Not empty, otherwise anything at all.

@@ -45,8 +45,8 @@ impl Policy {
     pub fn decide(&self, query: &Query<'_>) -> Option<Decision> {
         let (wanted, reason) = match self {
             Self::Fixed(fixed) => fixed.pick(query),
-            Self::Threshold(threshold) => threshold.pick(query),
-            Self::Utility(utility) => utility.pick(query),
+            Self::Threshold(threshold) => going_on(query, threshold.pick(query)),
+            Self::Utility(utility) => going_on(query, utility.pick(query)),
             Self::Cascade(cascade) => return cascade.decide(query),
             Self::Hedge(hedge) => return hedge.decide(query),
             Self::Budget(budget) => return budget.decide(query),
@@ -81,6 +81,17 @@ impl Policy {
         }
     }
 
+    /// Whether what it decides depends on the request.
+    pub fn chooses(&self) -> bool {
+        match self {
+            Self::Fixed(_) => false,
+            Self::Threshold(_) | Self::Utility(_) | Self::Rules(_) => true,
+            Self::Cascade(cascade) => cascade.policy.chooses(),
+            Self::Hedge(hedge) => hedge.policy.chooses(),
+            Self::Budget(budget) => budget.policy.chooses(),
+        }
+    }
+
     /// The utility within this policy, whose weights whoever acts steers by what it measures, and whether a guard stands
     /// before what it chooses: then see [`crate::weights::guarded`].
     pub fn utility(&self) -> Option<(&Utility, bool)> {
@@ -109,6 +120,20 @@ impl Policy {
             Self::Rules(rules) => rules.faults(ladder),
         }
     }
+}
+
+/// A pick with the conversation looked at: a tool's result goes to whoever asked for it, and a smaller model takes over
+/// only where that is cheaper than going on with the cache of the larger one.
+fn going_on(query: &Query<'_>, pick: Pick) -> Pick {
+    let Some(conversation) = query.facts.conversation else { return pick };
+    let Some(last) = query.ladder.get(conversation.rung.0).filter(|last| last.able) else { return pick };
+    let next = query.ladder.get(pick.0.0);
+    let saves = match (next.and_then(|next| next.toll.cost), last.toll.cost) {
+        (Some(next), Some(last)) => next < last,
+        _ => true,
+    };
+    let stays = conversation.in_tool_loop || (pick.0 < conversation.rung && !saves);
+    if stays && pick.0 != conversation.rung { (conversation.rung, Reason::CONVERSATION) } else { pick }
 }
 
 /// What is wrong with a policy within another, by the path from there.

@@ -10,6 +10,8 @@ const SMALL: usize = 0;
 const LARGE: usize = 1;
 /// What the large model costs on average, in the account currency.
 const LARGE_COST: f64 = 0.02;
+/// When the hour begins: clocks count from long ago.
+const EPOCH: f64 = 1.7e9;
 /// Answers cost this many times what was foreseen.
 const BIAS: f64 = 1.3;
 
@@ -35,6 +37,22 @@ struct World {
 
 const WORLD: World = World { service: 0.05, slow: 0.0, uniform: false };
 
+/// What the two models offer to the next request.
+fn ladder(world: &World, waits: [f64; 2], draws: &mut Draws) -> [Standing<'static>; 2] {
+    let hardness = if world.uniform { 0.5 } else { draws.uniform() };
+    let length = if world.uniform { 1.0 } else { 0.5 + draws.uniform() };
+    let standing = |suffices, cost, wait| Standing {
+        model: "m",
+        suffices: Chance::new(suffices),
+        able: true,
+        toll: Toll { cost: Some(cost), wait },
+    };
+    [
+        standing(0.95 - 0.6 * hardness, 0.001 * length, waits[SMALL]),
+        standing(0.95 - 0.1 * hardness, LARGE_COST * length, waits[LARGE]),
+    ]
+}
+
 /// An hour of traffic at a rate a second that may change with the minute.
 fn hour(policy: &str, world: &World, rate: impl Fn(usize) -> f64) -> Vec<Minute> {
     let policy: Policy = serde_json::from_str(policy).unwrap();
@@ -47,23 +65,12 @@ fn hour(policy: &str, world: &World, rate: impl Fn(usize) -> f64) -> Vec<Minute>
     while now < 3600.0 {
         let minute = (now / 60.0) as usize;
         while next_step <= now {
-            steer.step(next_step, Some(Period { begins: 0.0, ends: 3600.0 }));
+            steer.step(EPOCH + next_step, Some(Period { begins: EPOCH, ends: EPOCH + 3600.0 }));
             minutes[minute].weights.extend(steer.weights());
             next_step += 1.0;
         }
-        let hardness = if world.uniform { 0.5 } else { draws.uniform() };
-        let length = if world.uniform { 1.0 } else { 0.5 + draws.uniform() };
+        let ladder = ladder(world, waits, &mut draws);
         let queue = (free_at - now).max(0.0);
-        let standing = |suffices, cost, wait| Standing {
-            model: "m",
-            suffices: Chance::new(suffices),
-            able: true,
-            toll: Toll { cost: Some(cost), wait },
-        };
-        let ladder = [
-            standing(0.95 - 0.6 * hardness, 0.001 * length, waits[SMALL]),
-            standing(0.95 - 0.1 * hardness, LARGE_COST * length, waits[LARGE]),
-        ];
         let draw = draws.uniform();
         steer.asked(&ladder, draw);
         let query = Query {
@@ -88,7 +95,7 @@ fn hour(policy: &str, world: &World, rate: impl Fn(usize) -> f64) -> Vec<Minute>
         };
         // The average that live measurement gives, a little late.
         waits[rung] += (first - waits[rung]) * 0.1;
-        steer.began(rung, first, now);
+        steer.began(rung, first, EPOCH + now);
         let foreseen = ladder[rung].toll.cost.unwrap();
         let paid = foreseen * BIAS * (0.5 + draws.uniform());
         steer.paid(paid, foreseen);
