@@ -28,6 +28,7 @@ mod curfew;
 mod dispatch;
 mod error;
 mod explore;
+mod facts;
 mod gateway;
 mod ledger;
 mod limits;

@@ -110,6 +110,7 @@ struct Line<'a> {
     gain: Option<f64>,
     familiarity: Option<f64>,
     stream: bool,
+    degraded: bool,
     attempts: Vec<Try<'a>>,
     tokens: Tokens,
     cost: Option<f64>,
@@ -164,6 +165,7 @@ fn json_line(record: &Record, currency: Currency) -> String {
         gain: scores.map(|scores| scores.gain),
         familiarity: scores.map(|scores| scores.familiarity),
         stream: record.stream,
+        degraded: record.is_degraded(),
         attempts: record
             .attempts
             .iter()
@@ -208,6 +210,9 @@ fn text_line(record: &Record, currency: Currency) -> String {
             let _ = write!(line, " {:.2}", scores.difficulty);
         }
         line.push(')');
+    }
+    if record.is_degraded() {
+        line.push_str(" degraded");
     }
     if let Some(attempt) = record.answer() {
         let usage = &attempt.usage;

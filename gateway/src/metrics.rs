@@ -61,6 +61,8 @@ metrics! {
     decisions: IntCounterVec = "xietong_decisions_total", &["route", "model", "plan", "reason"];
     /// Requests that went on from one rung of a ladder to another, by the reason.
     escalations: IntCounterVec = "xietong_escalations_total", &["route", "from", "to", "reason"];
+    /// Requests that a smaller model answered than was to, because that one could not.
+    degraded: IntCounterVec = "xietong_degraded_total", &["route", "model"];
     /// Attempts at upstreams, by how they ended.
     attempts: IntCounterVec = "xietong_attempts_total", &["model", "endpoint_id", "result"];
     /// Tokens of all attempts; the kinds are disjoint and add up.
@@ -166,6 +168,10 @@ impl Metrics {
         self.decisions.with_label_values(&labels).inc();
         if let Some(scores) = &decided.scores {
             self.difficulty.with_label_values(&[&route.name]).observe(scores.difficulty);
+        }
+        if record.is_degraded() {
+            let answered = record.model().map_or(NONE, |model| &model.name);
+            self.degraded.with_label_values(&[route.name.as_str(), answered]).inc();
         }
         for (from, to) in record.moves() {
             let labels = [route.name.as_str(), &from.model.name, &to.model.name, from.result];

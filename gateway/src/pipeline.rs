@@ -91,6 +91,13 @@ async fn prepare(
     }
     account.bound(Bound { prompt: chat.prompt_tokens(), answer: chat.max_tokens(), choices: chat.n() });
     let mut assessment = afford(snapshot, &target, &chat, &caller, account).await?;
+    let target = match assessment.aside.take() {
+        Some(aside) => {
+            account.record.asked = Asked::Route(Arc::clone(&aside.route));
+            Target::Route(aside)
+        }
+        None => target,
+    };
     if let Target::Route(routed) = &target {
         account.learner = Some(routed.note(&assessment, account.record.id.draw()));
     }
@@ -202,6 +209,9 @@ async fn whole(job: Job, mut telling: Telling, account: Account) -> Response<Bod
                 account.record.attempts.len(),
             );
             preface.cost(response.headers_mut(), account.cost());
+            if account.record.is_degraded() {
+                preface.mark_degraded(response.headers_mut());
+            }
             account.head_sent(200);
             account.close_complete();
             response
@@ -237,11 +247,15 @@ async fn stream(
         Ok(Committed { headers, model, answer: Standing::Begun(begun) }) => {
             let attempts = account.record.attempts.len();
             account.head_sent(200);
+            let degraded = account.record.is_degraded();
             let relay = Relay::begun(begun, account, manner);
             let mut response = Response::new(Body::Stream(Box::pin(relay)));
             preface.write(response.headers_mut(), headers, "text/event-stream");
             quota.write(response.headers_mut());
             preface.decision(response.headers_mut(), Some(&model.name), attempts);
+            if degraded {
+                preface.mark_degraded(response.headers_mut());
+            }
             response
         }
         Ok(_) => refuse(account, &Failure::Internal),
@@ -297,6 +311,13 @@ impl Preface {
             insert(headers, "x-xietong-difficulty", &format!("{:.2}", scores.difficulty));
         }
         headers.insert("x-xietong-attempts", HeaderValue::from(attempts));
+    }
+
+    /// A smaller model answered than was chosen, because that one could not.
+    fn mark_degraded(&self, headers: &mut HeaderMap) {
+        if self.decided.is_some() {
+            headers.insert("x-xietong-degraded", HeaderValue::from_static("true"));
+        }
     }
 
     fn cost(&self, headers: &mut HeaderMap, cost: Option<Money>) {

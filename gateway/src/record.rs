@@ -307,6 +307,19 @@ impl Record {
         }
     }
 
+    /// Whether a smaller model of the ladder answered than was to: the larger one was asked in vain, or out of reach.
+    pub fn is_degraded(&self) -> bool {
+        let (Asked::Route(route), Some(decided), Some(answer)) = (&self.asked, &self.decided, self.answer())
+        else {
+            return false;
+        };
+        let rung = |model: &Model| route.ladder.iter().position(|one| one.name == model.name);
+        // The client was to have the answer of the first, or of one that the request went on to.
+        let asked = self.attempts.iter().filter(|attempt| !attempt.beside).filter_map(|it| rung(&it.model));
+        let wanted = asked.chain([decided.decision.plan.first().0]).max();
+        rung(&answer.model) < wanted
+    }
+
     /// The client's name, or `-`.
     pub fn client_name(&self) -> &str {
         self.client.as_ref().map_or(NONE, |client| &client.name)

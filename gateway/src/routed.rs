@@ -1,5 +1,6 @@
 //! A route, and what it remembers of its traffic from request to request.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -37,6 +38,8 @@ pub struct Routed {
     recent: Option<Arc<Mutex<Recent>>>,
     /// What each client may still escalate, where the policy bounds that.
     climbs: Option<Climbs>,
+    /// The routes that its rules hand over to.
+    asides: Arc<[Self]>,
 }
 
 /// What each client may still escalate, by its name.
@@ -90,7 +93,20 @@ impl Routed {
                 .then(|| alike.and_then(|before| before.conversations.clone()).unwrap_or_default()),
             route: Arc::clone(route),
             pools,
+            asides: Arc::new([]),
         }
+    }
+
+    /// The same with the routes that its rules hand over to.
+    pub fn beside(self, all: &HashMap<String, Self>) -> Self {
+        let named = self.route.policy.rules().into_iter().filter_map(|(_, rule)| rule.route.as_ref());
+        let asides = named.filter_map(|name| all.get(name).cloned()).collect();
+        Self { asides, ..self }
+    }
+
+    /// A route that its rules hand over to.
+    pub fn aside(&self, name: &str) -> Option<Self> {
+        self.asides.iter().find(|aside| aside.route.name == name).cloned()
     }
 
     /// Whether scores of then can be compared with scores of now.
@@ -265,6 +281,7 @@ mod tests {
             place: None,
             weights: None,
             foreseen: Vec::new(),
+            aside: None,
         };
         routed.note(&assessment, 0.5);
         routed

@@ -49,7 +49,9 @@ impl Snapshot {
             let pools: Arc<[Arc<Pool>]> = route.ladder.iter().filter_map(of_model).collect();
             (route.name.clone(), Routed::new(route, pools, &config, books, before))
         });
-        let routes = routes.collect();
+        let routes: HashMap<String, Routed> = routes.collect();
+        let routes =
+            routes.iter().map(|(name, routed)| (name.clone(), routed.clone().beside(&routes))).collect();
         let clients = config.clients.iter().map(|client| (client.key.0, Arc::clone(client))).collect();
         let till = |client: &Arc<Client>| (client.name.clone(), books.ledger.till(client, &config.time_zone));
         let tills = config.clients.iter().map(till).collect();
