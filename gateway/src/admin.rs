@@ -51,7 +51,7 @@ pub async fn answer(
             let shown = gateway_config::redacted(&gateway.snapshot().config);
             reply(200, JSON, pretty(&shown))
         }
-        (&Method::POST, "/reload") => reload(&admin),
+        (&Method::POST, "/reload") => reload(&admin).await,
         (&Method::POST, "/decide") => decide(gateway, request, &id).await,
         (_, "/metrics" | "/livez" | "/health" | "/healthz" | "/startupz" | "/readyz" | "/config") => {
             Failure::WrongMethod("GET").response(Vendor::OpenAi, &id)
@@ -80,8 +80,11 @@ fn ready(gateway: &Gateway) -> Response<Body> {
     }
 }
 
-fn reload(admin: &Admin) -> Response<Body> {
-    match admin.reloader.reload() {
+async fn reload(admin: &Admin) -> Response<Body> {
+    let reloader = Arc::clone(&admin.reloader);
+    // Weights may have to be loaded, which takes its time.
+    let loaded = tokio::task::spawn_blocking(move || reloader.reload()).await;
+    match loaded.unwrap_or_else(|_| Err(vec!["loading the configuration panicked".to_owned()])) {
         Ok(changed) => {
             let generation = admin.gateway.books.metrics.config_generation.get();
             reply(200, JSON, pretty(&json!({ "changed": changed, "generation": generation })))

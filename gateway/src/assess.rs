@@ -39,6 +39,8 @@ pub struct Assessment {
     pub place: Option<Place>,
     /// What quality, money and time weighed.
     pub weights: Option<Weights>,
+    /// What was foreseen for each rung, before it was corrected.
+    pub foreseen: Vec<Chance>,
     /// The route that took over, where a rule says so: the rungs are those of its ladder.
     pub aside: Option<Routed>,
 }
@@ -109,6 +111,7 @@ fn assess_model(model: &Arc<Model>, chat: &Chat, hints: &Hints) -> Result<Assess
         features: None,
         place: None,
         weights: None,
+        foreseen: Vec::new(),
         aside: None,
     })
 }
@@ -160,7 +163,9 @@ fn assess_within(
     let client = ask.hints.client.as_deref().unwrap_or_default();
     let place = routed.place(ask.chat, client, ask.hints.session.as_deref());
     let talk = place.and_then(|place| place.known);
-    let standings = standings(routed, &judged, &foresight.rungs, routed.tolls(ask.chat, talk));
+    let mut rungs = foresight.rungs.clone();
+    routed.correct(&mut rungs);
+    let standings = standings(routed, &judged, &rungs, routed.tolls(ask.chat, talk));
     let weights = routed.weights();
     let recent = routed.recent();
     let query = Query {
@@ -191,6 +196,7 @@ fn assess_within(
         features: None,
         place,
         weights,
+        foreseen: foresight.rungs,
         aside: None,
     })
 }

@@ -154,7 +154,10 @@ mod tests {
             let place = conversations.place(&chat(&[&number.to_string()]), "a", None);
             conversations.answered(&place, Rung(0), 1);
         }
-        let count = |part: &Mutex<Part>| part.lock().unwrap().young.len() + part.lock().unwrap().old.len();
+        let count = |part: &Mutex<Part>| {
+            let part = part.lock().unwrap();
+            part.young.len() + part.old.len()
+        };
         let kept: usize = conversations.parts.iter().map(count).sum();
         assert!((PARTS * GENERATION..=2 * PARTS * GENERATION).contains(&kept), "{kept}");
     }

@@ -91,6 +91,12 @@ metrics! {
     per_token: HistogramVec = "gen_ai_server_time_per_output_token_seconds", GEN_AI, TOKEN_SECONDS;
     /// What a route weighs: the chance of a sufficient answer (quality), a unit of currency (cost), a second (latency).
     policy_weight: GaugeVec = "xietong_policy_weight", &["route", "target"];
+    /// Requests that another model answered too, by whose answer was preferred.
+    shadow_outcomes: IntCounterVec = "xietong_shadow_outcomes_total", &["route", "preferred"];
+    /// How far a model's foreseen chances lie above what came of them lately, by shadows: -1 to 1.
+    foresight_drift: GaugeVec = "xietong_foresight_drift", &["route", "model"];
+    /// Whether shadows of late bear out the certificate of a route's calibration (1) or break it (0).
+    certificate_holds: IntGaugeVec = "xietong_certificate_holds", &["route"];
     /// Whether an endpoint is open for traffic (1) or ejected (0).
     upstream_health: IntGaugeVec = "xietong_upstream_health", &["model", "endpoint_id"];
     /// Events of upstream streams that could not be read and were skipped.

@@ -22,6 +22,7 @@ use crate::error::Failure;
 use crate::gateway::Gateway;
 use crate::protocol::Chat;
 use crate::protocol::client::{self, Dialect, Telling, Vendor};
+use crate::record::content::Content;
 use crate::record::{Asked, Call, Decided, Record};
 use crate::relay::{Manner, Relay};
 use crate::request_id::RequestId;
@@ -85,6 +86,9 @@ async fn prepare(
         Target::Route(routed) => Asked::Route(Arc::clone(&routed.route)),
         Target::Model(model) => Asked::Model(Arc::clone(model)),
     };
+    if account.record.is_recorded() {
+        account.record.content = Some(Box::new(Content::of(&chat)));
+    }
     account.bound(Bound { prompt: chat.prompt_tokens(), answer: chat.max_tokens(), choices: chat.n() });
     let mut assessment = afford(snapshot, &target, &chat, &caller, account).await?;
     let target = match assessment.aside.take() {
@@ -104,9 +108,18 @@ async fn prepare(
         Target::Route(routed) => (routed.route.resume == Resume::Auto, routed.climbs(caller.name())),
         Target::Model(_) => (false, None),
     };
-    job(snapshot, assessment, chat, &caller, &head.headers, account)
-        .map(|job| Ready { job: Job { resume, climbs, ..job }, telling, left_out })
-        .ok_or(Failure::Internal)
+    let job = job(snapshot, assessment, chat, &caller, &head.headers, account).ok_or(Failure::Internal)?;
+    explore(&job, account);
+    Ok(Ready { job: Job { resume, climbs, ..job }, telling, left_out })
+}
+
+/// Keeps what is asked and answered where another model is to answer too.
+fn explore(job: &Job, account: &mut Account) {
+    let Some(learner) = account.learner.as_mut().filter(|learner| learner.explores(&job.chat)) else {
+        return;
+    };
+    learner.keep(&job.chat);
+    account.record.content.get_or_insert_with(|| Box::new(Content::of(&job.chat)));
 }
 
 fn target(snapshot: &Snapshot, caller: &Caller, chat: &Chat) -> Result<Target, Failure> {
@@ -182,6 +195,9 @@ async fn whole(job: Job, mut telling: Telling, account: Account) -> Response<Bod
     let (result, mut account) = dispatch(job, account).await;
     match result {
         Ok(Committed { headers, answer: Standing::Whole(body), .. }) => {
+            if let Some(content) = &mut account.record.content {
+                content.answered(&body);
+            }
             let Some(body) = telling.whole(body) else { return refuse(account, &Failure::UpstreamFaulty) };
             let mut response = Response::new(Body::full(body));
             let preface = Preface::of(&account.record);

@@ -1,5 +1,7 @@
 //! What is known of a request when it is over: the source of its metrics and its log line.
 
+pub mod content;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,6 +10,7 @@ use router_policies::{Chance, Decision, Features, Money, Usage};
 
 use crate::protocol::client::{Dialect, Vendor};
 use crate::request_id::RequestId;
+use content::Content;
 
 /// The label for what a request did not have: a route, a model, a client.
 pub const NONE: &str = "-";
@@ -51,6 +54,8 @@ pub struct Record {
     pub scoring: Option<Duration>,
     /// What the same answer would have cost from the top of the ladder.
     pub baseline: Option<Money>,
+    /// What was asked and answered, where the route says that it is recorded, or another model answers too.
+    pub content: Option<Box<Content>>,
 }
 
 /// What the client named in `model`.
@@ -81,6 +86,10 @@ pub enum Call {
     Models,
     /// None of a client's: a word that an endpoint is asked for to see whether it is well again.
     Check,
+    /// None of a client's: a request that another model answers too, to learn from.
+    Shadow,
+    /// None of a client's: which of two answers is better.
+    Judge,
     /// None that exists.
     Unknown,
 }
@@ -100,16 +109,32 @@ impl Call {
     pub fn vendor(self) -> Vendor {
         match self {
             Self::Messages | Self::CountTokens => Vendor::Anthropic,
-            Self::Chat | Self::Completions | Self::Responses | Self::Models | Self::Check | Self::Unknown => {
-                Vendor::OpenAi
-            }
+            Self::Chat
+            | Self::Completions
+            | Self::Responses
+            | Self::Models
+            | Self::Check
+            | Self::Shadow
+            | Self::Judge
+            | Self::Unknown => Vendor::OpenAi,
         }
+    }
+
+    /// Whether the gateway makes it for its own sake.
+    pub fn is_ours(self) -> bool {
+        matches!(self, Self::Check | Self::Shadow | Self::Judge)
     }
 
     /// Whether models are asked by it, so that there is something to account for.
     pub fn is_asked_of_models(self) -> bool {
         match self {
-            Self::Chat | Self::Check | Self::Completions | Self::Responses | Self::Messages => true,
+            Self::Chat
+            | Self::Check
+            | Self::Shadow
+            | Self::Judge
+            | Self::Completions
+            | Self::Responses
+            | Self::Messages => true,
             Self::CountTokens | Self::Models | Self::Unknown => false,
         }
     }
@@ -118,6 +143,7 @@ impl Call {
     pub fn operation(self) -> &'static str {
         match self {
             Self::Completions => "text_completion",
+            Self::Check => Self::Chat.word(),
             call => call.word(),
         }
     }
@@ -132,6 +158,8 @@ impl Call {
             Self::CountTokens => "count_tokens",
             Self::Models => "models",
             Self::Check => "check",
+            Self::Shadow => "shadow",
+            Self::Judge => "judge",
             Self::Unknown => NONE,
         }
     }
@@ -259,6 +287,16 @@ impl Record {
             Asked::Route(route) => route.expose_decisions,
             _ => true,
         }
+    }
+
+    /// What was asked and answered, if that is recorded.
+    pub fn recorded(&self) -> Option<&Content> {
+        self.content.as_deref().filter(|_| self.is_recorded())
+    }
+
+    /// Whether what is asked and answered is recorded.
+    pub fn is_recorded(&self) -> bool {
+        matches!(&self.asked, Asked::Route(route) if route.record_content)
     }
 
     /// The largest model of the route: what savings are measured against.

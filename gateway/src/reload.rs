@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use gateway_config::{Config, Provider};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::gateway::Gateway;
@@ -114,24 +115,33 @@ impl Reloader {
         self.gateway.replace(next)
     }
 
-    /// Looks at the files again and again; never ends.
+    /// Loads again when the files change, and on SIGHUP; never ends.
     pub async fn watch(self: Arc<Self>) {
-        if self.file.is_none() {
-            return std::future::pending().await;
-        }
+        let mut hangups = signal(SignalKind::hangup()).ok();
         let mut looks = interval(LOOK_EVERY);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            looks.tick().await;
+            let asked = tokio::select! {
+                () = next(&mut hangups) => true,
+                _ = looks.tick(), if self.file.is_some() => false,
+            };
             let this = Arc::clone(&self);
             // Weights may have to be loaded, which takes its time.
             let look = move || {
-                let content = this.read();
-                if content.is_some() && content != *this.seen() {
+                let changed = || this.read().is_some_and(|content| Some(content) != *this.seen());
+                if asked || changed() {
                     let _ = this.reload();
                 }
             };
             let _ = tokio::task::spawn_blocking(look).await;
         }
+    }
+}
+
+/// The next signal of a kind; never, where it cannot be listened to.
+async fn next(signals: &mut Option<Signal>) {
+    match signals {
+        Some(signals) => drop(signals.recv().await),
+        None => std::future::pending().await,
     }
 }

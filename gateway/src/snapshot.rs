@@ -47,7 +47,7 @@ impl Snapshot {
             let before = before.and_then(|before| before.routes.get(&route.name));
             let of_model = |model: &Arc<Model>| pools.get(&model.name).map(Arc::clone);
             let pools: Arc<[Arc<Pool>]> = route.ladder.iter().filter_map(of_model).collect();
-            (route.name.clone(), Routed::new(route, pools, &config, &books.paces, before))
+            (route.name.clone(), Routed::new(route, pools, &config, books, before))
         });
         let routes: HashMap<String, Routed> = routes.collect();
         let routes =

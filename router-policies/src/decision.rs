@@ -115,11 +115,13 @@ pub struct Decision {
     pub least: Rung,
     /// No larger one.
     pub most: Rung,
+    /// Who answers too, unseen by the client.
+    pub shadow: Option<Rung>,
 }
 
 impl Decision {
     /// A decision that bounds nothing.
     pub fn of(plan: Plan, reason: Reason) -> Self {
-        Self { plan, reason, least: Rung(0), most: Rung(usize::MAX) }
+        Self { plan, reason, least: Rung(0), most: Rung(usize::MAX), shadow: None }
     }
 }

@@ -26,6 +26,7 @@
 //! - [`decision`]: everything a policy may say.
 //! - [`policies`]: one file a policy. A policy is its configuration.
 //! - [`simulate`]: recorded requests and another policy to what it would have cost.
+//! - [`outcomes`]: what pairs of answers say of what was foreseen.
 //! - [`weights`]: what quality, money and time weigh against each other.
 //! - [`steer`]: weights that keep a route to its targets.
 //! - [`contents`]: what a text contains that must not leave the house.
@@ -44,6 +45,7 @@ pub mod features;
 pub mod foresight;
 pub mod guard;
 pub mod numbers;
+pub mod outcomes;
 pub mod policies;
 pub mod prospects;
 pub mod query;

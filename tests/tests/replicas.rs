@@ -244,3 +244,23 @@ async fn a_redis_with_tls_is_asked_as_one_without() {
         (503, Some("ledger_unavailable"))
     );
 }
+
+/// What an upstream takes beyond what was set aside is a debt: it is paid out of what is lent next, so that the sum comes back
+/// to the budget, but for one answer.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_overrun_is_paid_before_anything_else() {
+    let Some(redis) = Redis::start().await else { return };
+    // Four times as long as allowed, in the one way that cannot be cut.
+    let long = Reply::text(&"word ".repeat(400));
+    let upstream = Scripted::start(long.whole()).await;
+    let budget = WORST * 20.0;
+    let replica = [replica(&upstream, budget, &redis.line()).await];
+    let mut answered = 0;
+    while ask(&replica, 1).await == 1 {
+        answered += 1;
+        assert!(answered < 20, "debts are forgotten");
+    }
+    let one = 400.0 * 30.0 / 1e6;
+    assert!(truth(&upstream) <= budget + one, "{} of {budget}", truth(&upstream));
+    assert!((3..=6).contains(&answered), "{answered}");
+}

@@ -134,6 +134,9 @@ impl Till {
         }
         let at_hand = if kept { Money::ZERO } else { budget.amount };
         let fund = Arc::new(Fund::new(&self.client, window, budget.amount, at_hand));
+        // What an upstream took beyond the last window's end is paid out of this one.
+        let debt = self.fund.load_full().map_or(0, |before| before.purse().take_debt());
+        fund.purse().put(debt.saturating_neg());
         if kept {
             fund.set_unleased(ledger.before.of(fund.key()).unleased(budget.amount.0));
         }

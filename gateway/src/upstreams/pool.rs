@@ -30,6 +30,8 @@ pub struct Pool {
     endpoints: Vec<Arc<Endpoint>>,
     retries: Allowance,
     hedges: Allowance,
+    /// Whether a whole answer was longer than it might be.
+    overran: AtomicBool,
     draws: AtomicU64,
     hasher: RandomState,
 }
@@ -96,6 +98,7 @@ impl Pool {
             endpoints,
             retries: Allowance::new(RETRIES, Instant::now()),
             hedges: Allowance::new(HEDGES, Instant::now()),
+            overran: AtomicBool::new(false),
             draws: AtomicU64::new(0),
             hasher: RandomState::new(),
         })
@@ -124,6 +127,16 @@ impl Pool {
     /// Requests under way.
     pub fn in_flight(&self) -> u32 {
         self.endpoints.iter().map(|endpoint| endpoint.load.in_flight()).sum()
+    }
+
+    /// Takes note of a whole answer that was longer than its upstream was told.
+    pub fn note_overrun(&self) {
+        self.overran.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether there was one.
+    pub fn has_overrun(&self) -> bool {
+        self.overran.load(Ordering::Relaxed)
     }
 
     /// Counts a request towards the retry budget.

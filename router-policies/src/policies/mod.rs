@@ -4,6 +4,7 @@
 
 mod budget;
 mod cascade;
+mod explore;
 mod fixed;
 mod hedge;
 mod rules;
@@ -14,6 +15,7 @@ mod when;
 
 pub use budget::{Budget, Escalations};
 pub use cascade::{Agreement, Cascade};
+pub use explore::Explore;
 pub use fixed::Fixed;
 pub use hedge::Hedge;
 pub use rules::{Locality, Rule, Rules};
@@ -42,6 +44,8 @@ pub enum Policy {
     Hedge(Hedge),
     /// The model that is worth the most, less what it costs and how long it takes.
     Utility(Utility),
+    /// A share of requests is answered by another model too, so that it is known what the choice costs in quality.
+    Explore(Explore),
 }
 
 impl Policy {
@@ -51,6 +55,7 @@ impl Policy {
             Self::Fixed(fixed) => fixed.pick(query),
             Self::Threshold(threshold) => going_on(query, threshold.pick(query)),
             Self::Utility(utility) => going_on(query, utility.pick(query)),
+            Self::Explore(explore) => return explore.decide(query),
             Self::Cascade(cascade) => return cascade.decide(query),
             Self::Hedge(hedge) => return hedge.decide(query),
             Self::Budget(budget) => return budget.decide(query),
@@ -69,6 +74,7 @@ impl Policy {
             Self::Threshold(threshold) => threshold.share(),
             Self::Cascade(cascade) => cascade.policy.share(),
             Self::Hedge(hedge) => hedge.policy.share(),
+            Self::Explore(explore) => explore.policy.share(),
             Self::Budget(budget) => budget.policy.share(),
             Self::Rules(rules) => rules.inner().find_map(|(_, policy)| policy.share()),
         }
@@ -80,6 +86,7 @@ impl Policy {
             Self::Fixed(_) | Self::Threshold(_) | Self::Utility(_) => None,
             Self::Cascade(cascade) => cascade.policy.escalations(),
             Self::Hedge(hedge) => hedge.policy.escalations(),
+            Self::Explore(explore) => explore.policy.escalations(),
             Self::Budget(budget) => Some(budget.escalations),
             Self::Rules(rules) => rules.inner().find_map(|(_, policy)| policy.escalations()),
         }
@@ -92,6 +99,7 @@ impl Policy {
             Self::Threshold(_) | Self::Utility(_) | Self::Rules(_) => true,
             Self::Cascade(cascade) => cascade.policy.chooses(),
             Self::Hedge(hedge) => hedge.policy.chooses(),
+            Self::Explore(explore) => explore.policy.chooses(),
             Self::Budget(budget) => budget.policy.chooses(),
         }
     }
@@ -104,8 +112,21 @@ impl Policy {
             Self::Utility(utility) => Some((utility, false)),
             Self::Cascade(cascade) => cascade.policy.utility().map(|(utility, _)| (utility, true)),
             Self::Hedge(hedge) => hedge.policy.utility(),
+            Self::Explore(explore) => explore.policy.utility(),
             Self::Budget(budget) => budget.policy.utility(),
             Self::Rules(rules) => rules.inner().find_map(|(_, policy)| policy.utility()),
+        }
+    }
+
+    /// How it is explored what other models would have answered; `None`: not at all.
+    pub fn explore(&self) -> Option<&Explore> {
+        match self {
+            Self::Fixed(_) | Self::Threshold(_) | Self::Utility(_) => None,
+            Self::Explore(explore) => Some(explore),
+            Self::Cascade(cascade) => cascade.policy.explore(),
+            Self::Hedge(hedge) => hedge.policy.explore(),
+            Self::Budget(budget) => budget.policy.explore(),
+            Self::Rules(rules) => rules.inner().find_map(|(_, policy)| policy.explore()),
         }
     }
 
@@ -120,6 +141,7 @@ impl Policy {
             Self::Utility(utility) => owned(utility.faults()),
             Self::Cascade(cascade) => cascade.faults(ladder),
             Self::Hedge(hedge) => hedge.faults(ladder),
+            Self::Explore(explore) => explore.faults(ladder),
             Self::Budget(budget) => budget.faults(ladder),
             Self::Rules(rules) => rules.faults(ladder),
         }

@@ -119,11 +119,14 @@ impl Rules {
         let bounded: Vec<_> = self
             .inner()
             .filter(|(_, policy)| {
-                policy.share().is_some() || policy.escalations().is_some() || policy.utility().is_some()
+                policy.share().is_some()
+                    || policy.escalations().is_some()
+                    || policy.utility().is_some()
+                    || policy.explore().is_some()
             })
             .collect();
         if bounded.len() > 1 {
-            let words = "a share of traffic, targets, or a bound on escalations can be asked for by one policy of a route only";
+            let words = "a share of traffic, targets, explorations, or a bound on escalations can be asked for by one policy of a route only";
             faults.push((bounded[1].0.clone(), words.to_owned()));
         }
         for (at, rule) in self.rules.iter().enumerate() {

@@ -125,6 +125,7 @@ impl Policy {
             Self::Cascade(cascade) => Some(("policy", &cascade.policy)),
             Self::Hedge(hedge) => Some(("policy", &hedge.policy)),
             Self::Budget(budget) => Some(("policy", &budget.policy)),
+            Self::Explore(explore) => Some(("policy", &explore.policy)),
             Self::Fixed(_) | Self::Threshold(_) | Self::Utility(_) | Self::Rules(_) => None,
         }
     }

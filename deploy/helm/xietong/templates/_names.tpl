@@ -19,3 +19,8 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- define "xietong.image" -}}
 {{ .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}{{ with .Values.image.digest }}@{{ . }}{{ end }}
 {{- end }}
+
+{{/* Whether there is a pod of ours; empty where another chart puts the sidecar into its own. */}}
+{{- define "xietong.workload" -}}
+{{- if or (eq .Values.mode "deployment") .Values.sidecar.workload }}yes{{ end }}
+{{- end }}

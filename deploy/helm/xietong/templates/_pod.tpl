@@ -1,5 +1,4 @@
-{{/* The gateway's container. As a native sidecar it is put under initContainers: other charts may do
-     initContainers: [{{ include "xietong.container" … }}] with mode: sidecar. */}}
+{{/* The gateway's container. As a native sidecar it stands under initContainers, in a chart that depends on this one too. */}}
 {{- define "xietong.container" -}}
 {{- $sidecar := eq .Values.mode "sidecar" -}}
 name: xietong

@@ -1,5 +1,5 @@
-//! The program with a ledger that it cannot write: it does not start (X-05), or, on a disk that is full, only local models
-//! are asked until there is room again (X-04).
+//! The program as a process: with a ledger that it cannot write it does not start (X-05), or, on a disk that is full, only
+//! local models are asked until there is room again (X-04); and what its log holds of prompts and answers.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -8,6 +8,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+/// A key of the gateway's own, which the upstream quotes in what it answers.
+const KEY: &str = "sk-upstream-canary-77aa";
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_xietong");
 
@@ -33,7 +38,9 @@ impl Folder {
         let yaml = format!(
             "listen: {data}\nadmin: {admin}\nstate: {{kind: embedded, path: '{}'}}\nmodels:\n  \
              - {{name: mine, provider: openai, base_url: 'http://{upstream}', model: m, local: true, price: {{input: 0, output: 0}}}}\n  \
-             - {{name: paid, provider: openai, base_url: 'http://{upstream}', model: m, price: {{input: 1, output: 1}}}}\n\
+             - {{name: paid, provider: openai, base_url: 'http://{upstream}', api_key: {KEY}, model: m, price: {{input: 1, output: 1}}}}\n\
+             routes:\n  - {{name: auto, ladder: [mine, paid], policy: {{kind: fixed, model: paid}}, record: content}}\n  \
+             - {{name: quiet, ladder: [mine, paid], policy: {{kind: fixed, model: paid}}}}\nlog: json\n\
              clients: [{{name: a, key: key-of-a-01234567890, budget: {{amount: 1000, per: month}}}}]\n",
             state.display()
         );
@@ -122,9 +129,6 @@ fn upstream() -> SocketAddr {
 }
 
 fn answer(socket: TcpStream) {
-    const BODY: &str = r#"{"id":"x","object":"chat.completion","created":1,"model":"m","choices":[{"index":0,
-        "message":{"role":"assistant","content":"fine"},"finish_reason":"stop"}],
-        "usage":{"prompt_tokens":5,"completion_tokens":1,"total_tokens":6}}"#;
     let mut reader = BufReader::new(socket.try_clone().unwrap());
     loop {
         let mut length = 0;
@@ -140,13 +144,39 @@ fn answer(socket: TcpStream) {
                 break;
             }
         }
-        reader.read_exact(&mut vec![0; length]).unwrap();
-        let head = format!(
-            "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
-            BODY.len()
-        );
-        (&socket).write_all((head + BODY).as_bytes()).unwrap();
+        let mut asked = vec![0; length];
+        reader.read_exact(&mut asked).unwrap();
+        let asked: Value = serde_json::from_slice(&asked).unwrap_or_default();
+        let (kind, body) = match asked["stream"] == true {
+            true => ("text/event-stream", streamed()),
+            false => ("application/json", whole().to_string()),
+        };
+        let head =
+            format!("HTTP/1.1 200 OK\r\ncontent-type: {kind}\r\ncontent-length: {}\r\n\r\n", body.len());
+        (&socket).write_all((head + &body).as_bytes()).unwrap();
     }
+}
+
+fn text() -> String {
+    format!("I was given {KEY} to say 好")
+}
+
+fn whole() -> Value {
+    json!({"id": "x", "object": "chat.completion", "created": 1, "model": "m",
+        "choices": [{"index": 0, "message": {"role": "assistant", "content": text()}, "finish_reason": "stop"}],
+        "usage": {"prompt_tokens": 5, "completion_tokens": 1, "total_tokens": 6}})
+}
+
+fn streamed() -> String {
+    let text = text();
+    let (one, two) = text.split_at(20);
+    let mut body = String::new();
+    for (said, finish) in [(one, Value::Null), (two, Value::Null), ("", json!("stop"))] {
+        let choice = json!({"index": 0, "delta": {"content": said}, "finish_reason": finish});
+        let chunk = json!({"id": "x", "object": "chat.completion.chunk", "created": 1, "model": "m", "choices": [choice]});
+        body += &format!("data: {chunk}\n\n");
+    }
+    body + "data: [DONE]\n\n"
 }
 
 /// A running program. It ends with this value.
@@ -159,6 +189,15 @@ impl Drop for Running {
     }
 }
 
+/// Waits until it answers.
+fn answers(data: SocketAddr) {
+    let began = Instant::now();
+    while TcpStream::connect(data).is_err() {
+        assert!(began.elapsed() < Duration::from_secs(20), "it does not start");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
 fn exchange(address: SocketAddr, request: &str) -> String {
     let mut socket = TcpStream::connect(address).unwrap();
     socket.write_all(request.as_bytes()).unwrap();
@@ -168,8 +207,11 @@ fn exchange(address: SocketAddr, request: &str) -> String {
 }
 
 fn ask(data: SocketAddr, model: &str) -> String {
-    let body =
-        format!(r#"{{"model":"{model}","max_tokens":10,"messages":[{{"role":"user","content":"Hi"}}]}}"#);
+    post(data, &json!({"model": model, "max_tokens": 10, "messages": [{"role": "user", "content": "Hi"}]}))
+}
+
+fn post(data: SocketAddr, body: &Value) -> String {
+    let body = body.to_string();
     exchange(
         data,
         &format!(
@@ -195,11 +237,7 @@ fn a_disk_that_is_full_stops_paid_models_until_there_is_room() {
     command.args(["-c", limited, "sh", PROGRAM, "serve", "--config"]).arg(config);
     let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     let running = Running(child);
-    let began = Instant::now();
-    while TcpStream::connect(data).is_err() {
-        assert!(began.elapsed() < Duration::from_secs(20), "it does not start");
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    answers(data);
     let ok = |answer: &str| answer.starts_with("HTTP/1.1 200 ");
     let mut answered = 0;
     let refusal = loop {
@@ -236,4 +274,61 @@ fn a_disk_that_is_full_stops_paid_models_until_there_is_room() {
         std::thread::sleep(Duration::from_millis(50));
     };
     assert!(text.contains("ledger_unavailable"));
+}
+
+/// Prompts and answers are in the lines of the route that says so, whole or as long as a line may be, and nowhere else; keys
+/// are in none.
+#[test]
+fn contents_are_recorded_where_the_route_says_so_and_nowhere_else() {
+    let folder = Folder::new();
+    let (data, admin) = (free(), free());
+    let config = folder.config(&folder.at("xietong.db"), data, admin, upstream());
+    let mut command = Command::new(PROGRAM);
+    let child =
+        command.args(["serve", "--config"]).arg(config).stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
+    let mut running = Running(child.unwrap());
+    let said = BufReader::new(running.0.stdout.take().unwrap());
+    answers(data);
+    let prompt = "A secret: 秘密\u{9b}31m";
+    let body = |model: &str, prompt: &str, stream: bool| json!({"model": model, "stream": stream, "max_tokens": 10, "messages": [{"role": "user", "content": prompt}]});
+    let long = "很长".repeat(40_000);
+    let asked = [
+        body("auto", prompt, false),
+        body("auto", prompt, true),
+        body("quiet", prompt, false),
+        body("quiet", prompt, true),
+        body("paid", prompt, false),
+        body("auto", &long, false),
+    ];
+    for body in &asked {
+        assert!(post(data, body).starts_with("HTTP/1.1 200 "));
+    }
+    let mut lines = Vec::new();
+    for line in said.lines().map_while(Result::ok) {
+        assert!(!line.contains(KEY) && !line.contains("key-of-a-01234567890"), "{line}");
+        lines.push(serde_json::from_str::<Value>(&line).unwrap());
+        if lines.len() == asked.len() {
+            break;
+        }
+    }
+    assert_eq!(lines.len(), asked.len());
+    for (body, line) in asked.iter().zip(&lines).take(5) {
+        let recorded = body["model"] == "auto";
+        assert_eq!(line["prompt"].is_null(), !recorded, "{line}");
+        assert_eq!(line["answer"].is_null(), !recorded, "{line}");
+        assert_eq!(line.to_string().contains("秘密"), recorded, "{line}");
+        if recorded {
+            assert_eq!(line["prompt"], body["messages"]);
+            let choice = &line["answer"][0];
+            assert_eq!(choice["message"]["content"], text().replace(KEY, "[key]"));
+            assert_eq!(choice["finish_reason"], "stop");
+        }
+    }
+    let cut = lines[5]["prompt"].as_str().expect("the beginning, as text");
+    assert!(cut.starts_with("[{") && cut.ends_with("很") | cut.ends_with("长"), "{}", &cut[..40]);
+    assert!((65_530..=65_536).contains(&cut.len()), "{}", cut.len());
+    // The ledger has none of it.
+    let ledger = std::fs::read(folder.at("xietong.db")).unwrap();
+    let ledger = String::from_utf8_lossy(&ledger);
+    assert!(!ledger.contains("秘密") && !ledger.contains("I was given"));
 }
