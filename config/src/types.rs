@@ -11,7 +11,7 @@ use router_policies::calibrate::Calibration;
 use router_policies::topics::Topic;
 use router_policies::{Class, Currency, Money, Policy, Tariff};
 
-use crate::{Authority, Secret};
+use crate::{Authority, NamedTopic, Provenance, Secret};
 
 /// The whole configuration.
 #[derive(Debug, Clone)]
@@ -177,28 +177,6 @@ pub struct Accepts {
     pub logprobs: bool,
 }
 
-/// Where a model comes from; each field as the operator wrote it.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Provenance {
-    /// Who trained it.
-    pub developer: Option<String>,
-    /// `self-developed`, `open architecture`, `open code` or `open weights`.
-    pub path: Option<String>,
-    /// The licence of the weights or the service.
-    pub licence: Option<String>,
-    /// What the licence asks for, such as a bound on users.
-    pub terms: Option<String>,
-    /// ISO 3166 country code.
-    pub origin: Option<String>,
-}
-
-impl Provenance {
-    /// What rules can require: developer, path, licence, origin.
-    pub fn stated(&self) -> [Option<&str>; 4] {
-        [&self.developer, &self.path, &self.licence, &self.origin].map(Option::as_deref)
-    }
-}
-
 /// Limits of one attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timeouts {
@@ -242,17 +220,6 @@ pub struct Route {
     pub record_content: bool,
     /// The topics that its rules tell prompts by; none where they ask for none.
     pub topics: Arc<[Arc<Topic>]>,
-}
-
-/// A topic, and where its examples were read.
-#[derive(Debug, Clone)]
-pub struct NamedTopic {
-    /// The topic.
-    pub topic: Arc<Topic>,
-    /// The file of its examples; `None`: they stand in the configuration.
-    pub file: Option<PathBuf>,
-    /// The examples that stand in the configuration.
-    pub listed: Vec<String>,
 }
 
 /// An adapted scorer, read from its file.

@@ -201,12 +201,11 @@ fn assess_within(
     })
 }
 
+/// A model of the ladder, and why it cannot serve the request, if so.
+type Judged<'a> = (&'a Arc<Model>, Option<Unfit>);
+
 /// Each model of the ladder, and why it cannot serve the request, if so.
-fn judged<'a>(
-    route: &'a Route,
-    ask: &Question<'_>,
-    terms: &Terms<'_>,
-) -> Result<Vec<(&'a Arc<Model>, Option<Unfit>)>, Failure> {
+fn judged<'a>(route: &'a Route, ask: &Question<'_>, terms: &Terms<'_>) -> Result<Vec<Judged<'a>>, Failure> {
     let tiers = tiers(route, ask.hints)?;
     let judge = |(at, model): (usize, &'a Arc<Model>)| {
         let fits = tiers.contains(&at);

@@ -281,6 +281,16 @@ mod tests {
     }
 
     #[test]
+    fn every_text_is_given_whatever_its_depth_and_escapes() {
+        let chat = with(r#""x":[{"\u0031\u0032":["a\nb",3.5e2,true,{"deep":"\u4f60"}]}]"#).unwrap();
+        let mut texts = Vec::new();
+        chat.texts(&mut |text| texts.push(text.to_owned()));
+        for text in ["model", "auto", "hi", "x", "12", "a\nb", "3.5e2", "deep", "你"] {
+            assert!(texts.iter().any(|it| it == text), "no {text:?} in {texts:?}");
+        }
+    }
+
+    #[test]
     fn what_is_no_request_is_refused() {
         for text in
             ["", " ", "x", "[]", "1", "{", "{\"model\":\"a\"} {}", "\u{feff}{}", r#"{"model":"\ud800"}"#]
