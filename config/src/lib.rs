@@ -15,6 +15,7 @@
 
 mod builtin;
 mod class;
+mod dialect;
 mod file;
 mod interpolate;
 mod load;

@@ -6,13 +6,7 @@
 const KEYS: [&str; 2] = ["speaks", "targets"];
 
 /// Words, with the last key of the path that they stand at.
-const WORDS: [(&str, &str); 5] = [
-    ("provider", "anthropic"),
-    ("provider", "azure"),
-    ("provider", "gemini"),
-    ("kind", "utility"),
-    ("kind", "explore"),
-];
+const WORDS: [(&str, &str); 2] = [("kind", "utility"), ("kind", "explore")];
 
 pub(crate) fn key(key: &str) -> bool {
     KEYS.contains(&key)

@@ -412,12 +412,6 @@ fn variables() {
 
 #[test]
 fn not_yet_supported() {
-    for provider in ["anthropic", "azure", "gemini"] {
-        check(
-            &model(&format!("{{name: l, provider: {provider}, model: m}}")),
-            &[("models[1].provider", "is not supported by this version")],
-        );
-    }
     check(&with("state: {kind: redis, url: 'redis://h'}"), &[]);
     check(
         &with("state: {kind: redis, url: 'rediss://h'}"),

@@ -5,14 +5,14 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use gateway_config::{Fallback, Model, Provider, Route};
+use gateway_config::{Fallback, Model, Provider, Remote, Route};
 use router_policies::foresight::Foresight;
 use router_policies::scorers::shipped;
 use router_policies::{Chance, Class, Decision, Facts, Features, Plan, Query, Reason, Rung, Standing};
 
 use crate::admit::Hints;
 use crate::error::{Failure, shown};
-use crate::protocol::{BadRequest, Chat};
+use crate::protocol::{BadRequest, Chat, Dialect};
 use crate::record::{Decided, Scores};
 use crate::request_id::RequestId;
 use crate::routed::Routed;
@@ -221,8 +221,20 @@ fn unfit(model: &Model, chat: &Chat, hints: &Hints) -> Option<Unfit> {
     }
     match &model.provider {
         Provider::Embedded(_) => chat.simple().err().map(|bad| Unfit::Engine(bad.message)),
-        Provider::Remote(_) => None,
+        Provider::Remote(remote) => speaks(remote, needs.prefill && !accepts.prefill, chat),
     }
+}
+
+/// Why a model's dialect has no words for a request.
+fn speaks(remote: &Remote, prefill: bool, chat: &Chat) -> Option<Unfit> {
+    let (dialect, effort) = Dialect::of(remote);
+    if dialect == Dialect::OpenAi {
+        return None;
+    }
+    if prefill {
+        return Some(Unfit::Takes("answers that were begun"));
+    }
+    dialect.takes(chat, effort).err().map(|bad| Unfit::Engine(bad.message))
 }
 
 fn nothing_fits(judged: &[(&Arc<Model>, Option<Unfit>)]) -> Failure {

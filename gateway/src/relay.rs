@@ -335,6 +335,7 @@ impl Writing {
             }
             What::Error(complaint) => Some(Step::Broken(Setback::in_band(complaint))),
             What::KeepAlive => Some(Step::Say(chunk.raw)),
+            What::Aside => None,
             What::Malformed => {
                 self.account.skipped_event();
                 None

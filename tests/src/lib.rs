@@ -2,7 +2,7 @@
 //!
 //! - [`setup`], [`gateway`]: a configuration, and the gateway that runs with it.
 //! - [`scripted`]: an upstream that does what it is told, and knows what it would bill.
-//! - [`openai`]: answers and requests in OpenAI's shape, right or wrong in known ways.
+//! - [`openai`], [`anthropic`], [`gemini`]: answers and requests in the shapes of three APIs, right or wrong in known ways.
 //! - [`endurance`]: measurements that take their time.
 //! - [`repertoire`]: what the `scripted-upstream` program can do.
 //! - [`redis`]: a real Redis, and a wire to it that can be cut.
@@ -15,8 +15,10 @@
 #![allow(clippy::missing_panics_doc, reason = "a test's tools fail by panicking, with the reason")]
 
 pub mod accounts;
+pub mod anthropic;
 pub mod endurance;
 pub mod gateway;
+pub mod gemini;
 pub mod http1;
 pub mod ledger;
 pub mod metrics;

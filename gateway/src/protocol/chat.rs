@@ -13,6 +13,7 @@ use super::messages::{Message, Messages};
 use super::refusal::BadRequest;
 use super::scan::text_of;
 use super::simple::Simple;
+use super::upstream::{Converted, Dialect, Effort};
 
 /// What the framing of a message adds, and what begins the answer, in tokens, as OpenAI counts them.
 const MESSAGE_TOKENS: u64 = 4;
@@ -51,6 +52,10 @@ pub struct Chat {
     pub(super) messages: Messages,
     /// The estimate of prompt tokens, once somebody has asked for it.
     tokens: OnceLock<u64>,
+    /// The request as the client wrote it, in another dialect.
+    original: Option<(Dialect, Object)>,
+    /// The same request in other dialects' words, once somebody has asked for it.
+    converted: [OnceLock<Result<Converted, BadRequest>>; 3],
 }
 
 /// What an upstream is told beside the client's own words.
@@ -70,7 +75,24 @@ impl Chat {
         let fields = Fields::read(text, &places)?;
         let at = places.find(&body, "messages").ok_or_else(|| BadRequest::missing("messages"))?.start;
         let messages = Messages::read(text, at)?;
-        Ok(Self { object: Object::placed(body, places), fields, messages, tokens: OnceLock::new() })
+        let object = Object::placed(body, places);
+        let (tokens, converted) = (OnceLock::new(), Default::default());
+        Ok(Self { object, fields, messages, tokens, original: None, converted })
+    }
+
+    /// The same request with what the client wrote in another dialect: an upstream of that dialect gets it as it came.
+    pub fn with_original(self, dialect: Dialect, original: Object) -> Self {
+        Self { original: Some((dialect, original)), ..self }
+    }
+
+    /// What the client wrote, if it wrote in this dialect, and that is not OpenAI's.
+    pub fn original(&self, dialect: Dialect) -> Option<&Object> {
+        self.original.as_ref().filter(|(own, _)| *own == dialect).map(|(_, object)| object)
+    }
+
+    /// The request in another dialect's words.
+    pub(super) fn converted(&self, dialect: Dialect, effort: Effort) -> Result<&Converted, &BadRequest> {
+        self.converted[dialect.place(effort)].get_or_init(|| dialect.convert(self, effort)).as_ref()
     }
 
     /// The name that the client asks for: a route or a model. Not empty, otherwise anything at all.

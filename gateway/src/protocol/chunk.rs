@@ -87,6 +87,8 @@ pub enum What {
     Error(Complaint),
     /// A comment or a blank line.
     KeepAlive,
+    /// An event of another dialect that says nothing in ours. Only a client of that dialect gets it.
+    Aside,
     /// Neither JSON object nor marker.
     Malformed,
 }
@@ -100,6 +102,9 @@ pub struct Chunk {
     pub data: Bytes,
     /// What it is.
     pub what: What,
+    /// Where the client speaks the upstream's dialect, and that is not OpenAI's: what the client gets in place of
+    /// `raw`, byte for byte. Empty where an event makes several chunks, from the second on.
+    pub native: Option<Bytes>,
 }
 
 /// Reads an event in one pass, copying nothing.
@@ -118,7 +123,7 @@ pub fn read_chunk(event: Event) -> Chunk {
             Err(_) => What::Malformed,
         }
     };
-    Chunk { raw, data, what }
+    Chunk { raw, data, what, native: None }
 }
 
 impl Chunk {

@@ -16,6 +16,7 @@
 //! - `chunk`, `whole`, `usage`, `complaint`: what the gateway must know of an answer.
 //! - `write`, `gather`, `unfold`: answers of our own, a stream folded into a whole answer, and the reverse.
 //! - `estimate`: tokens of a text without a tokenizer.
+//! - `upstream`: the dialects that upstreams speak.
 //! - `retry_after`: when an upstream wants to be asked again.
 
 mod attachments;
@@ -38,6 +39,7 @@ mod simple;
 mod sse;
 mod text;
 mod unfold;
+mod upstream;
 mod usage;
 mod value;
 mod whole;
@@ -57,6 +59,7 @@ pub use retry_after::retry_after;
 pub use shape::{Message as AnswerMessage, Shape};
 pub use simple::{Simple, SimpleTurn};
 pub use sse::{Event, LineTooLong, Splitter};
+pub use upstream::{Decoder, Dialect, Effort, Told};
 pub use usage::{FinalUsage, Reported, usage_chunk};
 pub use whole::{NotAnAnswer, Whole};
 pub use write::{

@@ -56,6 +56,11 @@ impl Reported {
         Self { completion: bounded(self.completion), reasoning: bounded(self.reasoning), suspect, ..self }
     }
 
+    /// Reads a `usage` object.
+    pub(super) fn of(usage: &str) -> Option<Self> {
+        Self::read(&mut Cursor::over(usage)).ok().flatten()
+    }
+
     /// Takes a `usage` value from a cursor. `None`: it is null or no object, or has no counts.
     pub(super) fn read(cursor: &mut Cursor<'_>) -> Result<Option<Self>, Fault> {
         if cursor.kind()? != Kind::Object {

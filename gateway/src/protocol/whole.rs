@@ -14,6 +14,7 @@ use super::usage::{FinalUsage, Reported};
 pub struct Whole {
     object: Object,
     piece: Piece,
+    native: Option<Bytes>,
 }
 
 /// Why a 200 is no answer.
@@ -42,12 +43,22 @@ impl Whole {
             let complaint = Complaint::found(object.bytes());
             return Err(complaint.map_or(NotAnAnswer::NoChoices, NotAnAnswer::Complaint));
         }
-        Ok(Self { object, piece })
+        Ok(Self { object, piece, native: None })
     }
 
-    /// The bytes that it came as.
+    /// The bytes that it came as, in OpenAI's dialect.
     pub fn bytes(&self) -> &Bytes {
         self.object.bytes()
+    }
+
+    /// The bytes that it came as, for a client that speaks the upstream's dialect, where that is not OpenAI's.
+    pub fn native(&self) -> Option<&Bytes> {
+        self.native.as_ref()
+    }
+
+    /// The same with what it came as.
+    pub(super) fn carrying(self, native: Bytes) -> Self {
+        Self { native: Some(native), ..self }
     }
 
     /// The upstream's token counts.

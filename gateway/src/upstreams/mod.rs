@@ -1,5 +1,6 @@
 //! Who answers: upstreams, the pool of endpoints of a model, and the breaker that leaves a failing one alone.
 
+mod address;
 mod breaker;
 mod clock;
 #[cfg(feature = "engine")]
@@ -55,7 +56,7 @@ pub struct Answer {
 /// An answer, whole or in pieces. Dropping it stops the upstream's work.
 pub enum AnswerBody {
     /// All of it.
-    Whole(Whole),
+    Whole(Box<Whole>),
     /// Pieces as they are written.
     Stream(Chunks),
 }
