@@ -166,9 +166,11 @@ async fn what_is_written_to_a_cache_has_its_price() {
     }
 }
 
-/// An error before the first byte, by every dialect: what follows is what its meaning says, whatever its shape.
-#[tokio::test(start_paused = true)]
-async fn errors_have_their_consequences() {
+/// The dialect, what it answers, how often it is asked, and the status and code that the client gets; 200: of the other
+/// model.
+type Fault = (&'static str, Script, usize, u16, &'static str);
+
+fn faults() -> Vec<Fault> {
     let info =
         |reason: &str| json!([{"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": reason}]);
     let claude = anthropic::error;
@@ -176,9 +178,7 @@ async fn errors_have_their_consequences() {
     let filtered = json!({"error": {"message": "The response was filtered.", "type": null, "param": "prompt",
         "code": "content_filter", "status": 400, "innererror": {"code": "ResponsibleAIPolicyViolation"}}});
     let poor = "Your credit balance is too low to access the Anthropic API.";
-    // The dialect, what it answers, how often it is asked, and the status and code that the client gets; 200: of the
-    // other model.
-    let cases = [
+    vec![
         ("anthropic", claude(529, "overloaded_error", "Overloaded"), 2, 200, ""),
         ("anthropic", claude(429, "rate_limit_error", "Slow down"), 2, 200, ""),
         ("anthropic", claude(401, "authentication_error", "invalid x-api-key"), 1, 200, ""),
@@ -211,8 +211,13 @@ async fn errors_have_their_consequences() {
         ("gemini", Script::json(200, &blocked), 1, 400, "content_policy_violation"),
         ("azure", Script::json(400, &filtered), 1, 400, "content_filter"),
         ("azure", openai::error(404, "DeploymentNotFound"), 1, 200, ""),
-    ];
-    for (provider, script, asked, status, code) in cases {
+    ]
+}
+
+/// An error before the first byte, by every dialect: what follows is what its meaning says, whatever its shape.
+#[tokio::test(start_paused = true)]
+async fn errors_have_their_consequences() {
+    for (provider, script, asked, status, code) in faults() {
         for stream in [false, true] {
             let (upstream, other) = (Scripted::start(script.clone()).await, Scripted::start(large()).await);
             let setup = setup(provider, &upstream, &other);
