@@ -26,6 +26,7 @@ use crate::pace::{Paces, Turn};
 use crate::protocol::{FinalUsage, Piece, Reported};
 use crate::record::{Asked, Attempt, Call, Outcome, Record, Waste};
 use crate::request_id::RequestId;
+use crate::routed::Learner;
 use crate::setback::{Happened, Setback};
 use ending::InFlight;
 pub use tally::Tally;
@@ -49,6 +50,8 @@ pub struct Books {
 pub struct Account {
     /// What will be recorded; stages fill in what they learn.
     pub record: Record,
+    /// The route that learns from how it ends.
+    pub learner: Option<Learner>,
     books: Books,
     format: LogFormat,
     currency: Currency,
@@ -131,6 +134,7 @@ impl Account {
         };
         Self {
             record,
+            learner: None,
             _in_flight: InFlight::enter(&books.metrics.in_flight),
             books: books.clone(),
             format,
@@ -382,19 +386,5 @@ impl Account {
     /// The cost of all attempts so far; `None` when one has no known price.
     pub fn cost(&self) -> Option<Money> {
         self.record.cost()
-    }
-
-    /// Closes the account of an answer that the client got whole.
-    pub fn close_complete(mut self) {
-        self.close(Outcome::Complete);
-    }
-
-    /// Closes the account of a request that ended in an error.
-    pub fn close_failed(mut self, failure: &Failure) {
-        self.record.error = Some(failure.code());
-        if self.times.head.is_none() {
-            self.record.status = failure.status();
-        }
-        self.close(failure.outcome());
     }
 }

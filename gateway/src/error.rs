@@ -5,7 +5,8 @@ use std::time::Duration;
 use http::{HeaderValue, Response, StatusCode, header};
 
 use crate::body::Body;
-use crate::protocol::{self, BadRequest, Complaint};
+use crate::protocol::client::{ErrorWords, Vendor};
+use crate::protocol::{BadRequest, Complaint};
 use crate::record::Outcome;
 use crate::request_id::RequestId;
 
@@ -148,7 +149,8 @@ impl Failure {
                 404,
                 INVALID,
                 "unknown_url",
-                "There is nothing at this path. Clients of OpenAI's API use the base URL `http://HOST:PORT/v1`.",
+                "There is nothing at this path. Clients of OpenAI's API use the base URL `http://HOST:PORT/v1`, those of \
+                 Anthropic's `http://HOST:PORT`.",
             ),
             Self::WrongMethod(allowed) => Face {
                 status: 405,
@@ -257,8 +259,8 @@ impl Failure {
         }
     }
 
-    /// As an OpenAI error body.
-    pub fn body(&self) -> bytes::Bytes {
+    /// What is said of it.
+    pub fn words(&self) -> ErrorWords {
         let face = self.face();
         let param = match self {
             Self::BadRequest(bad) => bad.param.as_deref(),
@@ -266,21 +268,23 @@ impl Failure {
             _ => None,
         };
         // A provider's own words for a refused request keep its own code, so that SDKs and people recognise it.
-        if let Self::Refused(_, complaint) | Self::TooLong(Some(complaint)) = self {
-            let kind = complaint.kind.as_deref().unwrap_or(face.kind);
-            let code = complaint.code.as_deref().unwrap_or(face.code);
-            return protocol::error_body(&face.message, kind, param, Some(code));
-        }
-        protocol::error_body(&face.message, face.kind, param, Some(face.code))
+        let own = match self {
+            Self::Refused(_, complaint) | Self::TooLong(Some(complaint)) => Some(complaint),
+            _ => None,
+        };
+        let kind = own.and_then(|own| own.kind.as_deref()).unwrap_or(face.kind).to_owned();
+        let code = own.and_then(|own| own.code.as_deref()).unwrap_or(face.code).to_owned();
+        let param = param.map(str::to_owned);
+        ErrorWords { status: face.status, message: face.message, kind, code, param }
     }
 
-    /// As an answer, before any byte of another was sent.
-    pub fn response(&self, id: &RequestId) -> Response<Body> {
-        let mut response = Response::new(Body::full(self.body()));
+    /// As an answer for this vendor's clients, before any byte of another was sent.
+    pub fn response(&self, vendor: Vendor, id: &RequestId) -> Response<Body> {
+        let mut response = Response::new(Body::full(self.words().body(vendor, id.as_str())));
         *response.status_mut() = StatusCode::from_u16(self.status()).unwrap_or(StatusCode::BAD_GATEWAY);
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        headers.insert("x-request-id", id.header());
+        id.write(vendor, headers);
         if let Some(wait) = self.retry_after() {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(wait.as_secs_f64().ceil().max(1.0) as u64));
         }

@@ -87,6 +87,8 @@ metrics! {
     first_token: HistogramVec = "gen_ai_server_time_to_first_token_seconds", GEN_AI, FIRST_TOKEN_SECONDS;
     /// Time per token of the answer after the first.
     per_token: HistogramVec = "gen_ai_server_time_per_output_token_seconds", GEN_AI, TOKEN_SECONDS;
+    /// What a route weighs: the chance of a sufficient answer (quality), a unit of currency (cost), a second (latency).
+    policy_weight: GaugeVec = "xietong_policy_weight", &["route", "target"];
     /// Whether an endpoint is open for traffic (1) or ejected (0).
     upstream_health: IntGaugeVec = "xietong_upstream_health", &["model", "endpoint_id"];
     /// Events of upstream streams that could not be read and were skipped.
@@ -195,7 +197,8 @@ impl Metrics {
         };
         let answered = record.answer().map_or(NONE, |attempt| &attempt.model.name);
         let error = record.error.unwrap_or("");
-        let labels = [record.call.word(), record.asked_name(), sent, answered, model.provider.name(), error];
+        let labels =
+            [record.call.operation(), record.asked_name(), sent, answered, model.provider.name(), error];
         self.request_duration.with_label_values(&labels).observe(record.total.as_secs_f64());
         let Some(first_token) = record.first_token.filter(|_| record.stream) else { return };
         self.first_token.with_label_values(&labels).observe(first_token.as_secs_f64());

@@ -2,24 +2,27 @@
 
 use bytes::Bytes;
 use gateway_config::Client;
+use jiff::Timestamp;
 use percent_encoding::percent_decode_str;
 use serde::Serialize;
 
 use crate::error::Failure;
+use crate::protocol::client::Vendor;
 use crate::snapshot::Snapshot;
 
+/// One name, as either vendor's clients know it.
 #[derive(Serialize)]
-struct Entry<'a> {
-    id: &'a str,
-    object: &'static str,
-    created: u64,
-    owned_by: &'a str,
+#[serde(untagged)]
+enum Entry<'a> {
+    OpenAi { id: &'a str, object: &'static str, created: u64, owned_by: &'a str },
+    Anthropic { r#type: &'static str, id: &'a str, display_name: &'a str, created_at: String },
 }
 
 #[derive(Serialize)]
-struct List<'a> {
-    object: &'static str,
-    data: Vec<Entry<'a>>,
+#[serde(untagged)]
+enum List<'a> {
+    OpenAi { object: &'static str, data: Vec<Entry<'a>> },
+    Anthropic { data: Vec<Entry<'a>>, has_more: bool, first_id: Option<&'a str>, last_id: Option<&'a str> },
 }
 
 /// The list, or one entry of it. `created` is when the gateway started, in seconds since 1970.
@@ -30,24 +33,45 @@ pub fn answer(
     snapshot: &Snapshot,
     client: Option<&Client>,
     name: Option<&str>,
+    vendor: Vendor,
     created: u64,
 ) -> Result<Bytes, Failure> {
     let routes = snapshot.config.routes.iter().map(|route| (route.name.as_str(), "xietong"));
     let models = snapshot.config.models.iter().map(|model| (model.name.as_str(), model.provider.name()));
-    let mut data: Vec<Entry<'_>> = routes
-        .chain(models)
-        .filter(|(id, _)| snapshot.target(id, client).is_some())
-        .map(|(id, owned_by)| Entry { id, object: "model", created, owned_by })
-        .collect();
+    let names: Vec<_> =
+        routes.chain(models).filter(|(id, _)| snapshot.target(id, client).is_some()).collect();
     let json = match name {
-        None => serde_json::to_vec(&List { object: "list", data }),
+        None => serde_json::to_vec(&list(&names, vendor, created)),
         Some(name) => {
             // Clients escape names such as `qwen/qwen3`.
             let unescaped = percent_decode_str(name).decode_utf8_lossy();
-            let at = data.iter().position(|entry| unescaped == entry.id);
-            let at = at.ok_or_else(|| Failure::NoSuchModel(name.to_owned()))?;
-            serde_json::to_vec(&data.swap_remove(at))
+            let named = names.iter().find(|(id, _)| unescaped == *id);
+            let (id, owner) = named.ok_or_else(|| Failure::NoSuchModel(name.to_owned()))?;
+            serde_json::to_vec(&entry(id, owner, vendor, created))
         }
     };
     json.map(Bytes::from).map_err(|_| Failure::Internal)
+}
+
+/// All in one page, whatever page was asked for: there are never many.
+fn list<'a>(names: &[(&'a str, &'a str)], vendor: Vendor, created: u64) -> List<'a> {
+    let data = names.iter().map(|(id, owner)| entry(id, owner, vendor, created)).collect();
+    let id = |named: Option<&(&'a str, &'a str)>| named.map(|(id, _)| *id);
+    match vendor {
+        Vendor::OpenAi => List::OpenAi { object: "list", data },
+        Vendor::Anthropic => {
+            List::Anthropic { data, has_more: false, first_id: id(names.first()), last_id: id(names.last()) }
+        }
+    }
+}
+
+fn entry<'a>(id: &'a str, owned_by: &'a str, vendor: Vendor, created: u64) -> Entry<'a> {
+    match vendor {
+        Vendor::OpenAi => Entry::OpenAi { id, object: "model", created, owned_by },
+        Vendor::Anthropic => {
+            let at = i64::try_from(created).ok().and_then(|seconds| Timestamp::from_second(seconds).ok());
+            let created_at = at.unwrap_or(Timestamp::UNIX_EPOCH).to_string();
+            Entry::Anthropic { r#type: "model", id, display_name: id, created_at }
+        }
+    }
 }

@@ -1,4 +1,4 @@
-//! One chat request from top to bottom. Each stage takes what the one before returned:
+//! One request to models from top to bottom, in whichever dialect. Each stage takes what the one before returned:
 //!
 //! ```text
 //! admit → parse → assess → dispatch → relay → account
@@ -21,32 +21,50 @@ use crate::dispatch::{Committed, Job, Rungside, Standing, dispatch};
 use crate::error::Failure;
 use crate::gateway::Gateway;
 use crate::protocol::Chat;
+use crate::protocol::client::{self, Dialect, Telling, Vendor};
 use crate::record::{Asked, Call, Decided, Record};
 use crate::relay::{Manner, Relay};
 use crate::request_id::RequestId;
 use crate::snapshot::{Snapshot, Target};
 
-/// Answers `POST /v1/chat/completions`.
-pub async fn chat(
+/// Answers a request for an answer of a model, in the dialect that it was asked in.
+pub async fn answer(
     gateway: Arc<Gateway>,
     request: Request<Incoming>,
     id: RequestId,
     arrived: Instant,
+    dialect: Dialect,
 ) -> Response<Body> {
     let snapshot = gateway.snapshot();
-    let mut account = gateway.account(&snapshot, id, Call::Chat, arrived);
-    match prepare(&snapshot, request, &mut account).await {
-        Ok(job) if job.chat.stream() => stream(&gateway, &snapshot, job, account).await,
-        Ok(job) => {
-            let (curfew, id) = (&gateway.books.curfew, account.record.id.clone());
-            tokio::select! {
-                biased;
-                response = whole(job, account) => response,
-                () = curfew.fallen() => Failure::Stopping.response(&id),
-            }
+    let mut account = gateway.account(&snapshot, id, Call::of(dialect), arrived);
+    let prepared = prepare(&snapshot, request, &mut account, dialect).await;
+    let vendor = dialect.vendor();
+    let (mut response, left_out) = match prepared {
+        Ok(Ready { job, telling, left_out }) if job.chat.stream() => {
+            (stream(&gateway, &snapshot, job, telling, account).await, left_out)
         }
-        Err(failure) => refuse(account, &failure),
+        Ok(Ready { job, telling, left_out }) => {
+            let (curfew, id) = (&gateway.books.curfew, account.record.id.clone());
+            let response = tokio::select! {
+                biased;
+                response = whole(job, telling, account) => response,
+                () = curfew.fallen() => Failure::Stopping.response(vendor, &id),
+            };
+            (response, left_out)
+        }
+        Err(failure) => (refuse(account, &failure), Vec::new()),
+    };
+    if !left_out.is_empty() {
+        insert(response.headers_mut(), "x-xietong-left-out", &left_out.join(", "));
     }
+    response
+}
+
+/// A request that models can be asked.
+struct Ready {
+    job: Job,
+    telling: Telling,
+    left_out: Vec<&'static str>,
 }
 
 /// Everything before a model is asked.
@@ -54,12 +72,13 @@ async fn prepare(
     snapshot: &Snapshot,
     request: Request<Incoming>,
     account: &mut Account,
-) -> Result<Job, Failure> {
+    dialect: Dialect,
+) -> Result<Ready, Failure> {
     let (head, incoming) = request.into_parts();
     let caller = Caller::of(snapshot, &head.headers)?;
     account.record.client.clone_from(&caller.client);
     let body = admit::body(&head.headers, incoming, &snapshot.config.limits).await?;
-    let chat = Chat::parse(body)?;
+    let client::Request { chat, telling, left_out } = dialect.read(body, account.record.id.as_str())?;
     account.record.stream = chat.stream();
     let target = target(snapshot, &caller, &chat)?;
     account.record.asked = match &target {
@@ -69,7 +88,7 @@ async fn prepare(
     account.bound(Bound { prompt: chat.prompt_tokens(), answer: chat.max_tokens(), choices: chat.n() });
     let mut assessment = afford(snapshot, &target, &chat, &caller, account).await?;
     if let Target::Route(routed) = &target {
-        routed.note(&assessment.decided);
+        account.learner = Some(routed.note(&assessment, account.record.id.draw()));
     }
     account.record.features = assessment.features.take().map(Box::new);
     account.record.decided = Some(assessment.decided);
@@ -79,7 +98,7 @@ async fn prepare(
         Target::Model(_) => (false, None),
     };
     job(snapshot, assessment, chat, &caller, &head.headers, account)
-        .map(|job| Job { resume, climbs, ..job })
+        .map(|job| Ready { job: Job { resume, climbs, ..job }, telling, left_out })
         .ok_or(Failure::Internal)
 }
 
@@ -152,10 +171,11 @@ fn trace_context(headers: &HeaderMap) -> HeaderMap {
         .collect()
 }
 
-async fn whole(job: Job, account: Account) -> Response<Body> {
+async fn whole(job: Job, mut telling: Telling, account: Account) -> Response<Body> {
     let (result, mut account) = dispatch(job, account).await;
     match result {
         Ok(Committed { headers, answer: Standing::Whole(body), .. }) => {
+            let Some(body) = telling.whole(body) else { return refuse(account, &Failure::UpstreamFaulty) };
             let mut response = Response::new(Body::full(body));
             let preface = Preface::of(&account.record);
             preface.write(response.headers_mut(), headers, "application/json");
@@ -175,10 +195,16 @@ async fn whole(job: Job, account: Account) -> Response<Body> {
     }
 }
 
-async fn stream(gateway: &Gateway, snapshot: &Snapshot, job: Job, account: Account) -> Response<Body> {
+async fn stream(
+    gateway: &Gateway,
+    snapshot: &Snapshot,
+    job: Job,
+    telling: Telling,
+    account: Account,
+) -> Response<Body> {
     let heartbeat = snapshot.config.limits.heartbeat;
-    let manner =
-        Manner { include_usage: job.chat.include_usage(), heartbeat, curfew: gateway.books.curfew.waiter() };
+    let include_usage = job.chat.include_usage() || telling.always_tells_usage();
+    let manner = Manner { include_usage, telling, heartbeat, curfew: gateway.books.curfew.waiter() };
     let first = job.ladder.get(job.plan.first().0).map(|rung| rung.pool.model.name.clone());
     let (preface, quota) = (Preface::of(&account.record), *account.quota());
     let mut dispatched = Box::pin(dispatch(job, account));
@@ -208,7 +234,7 @@ async fn stream(gateway: &Gateway, snapshot: &Snapshot, job: Job, account: Accou
 }
 
 fn refuse(account: Account, failure: &Failure) -> Response<Body> {
-    let mut response = failure.response(&account.record.id);
+    let mut response = failure.response(account.record.call.vendor(), &account.record.id);
     let model = account.record.model().map(|model| &*model.name);
     account.quota().write(response.headers_mut());
     Preface::of(&account.record).decision(response.headers_mut(), model, account.record.attempts.len());
@@ -219,6 +245,7 @@ fn refuse(account: Account, failure: &Failure) -> Response<Body> {
 /// What the head of an answer says of its request.
 struct Preface {
     id: RequestId,
+    vendor: Vendor,
     stream: bool,
     /// `None` where there is no decision, or clients may not see it.
     decided: Option<Decided>,
@@ -228,6 +255,7 @@ impl Preface {
     fn of(record: &Record) -> Self {
         Self {
             id: record.id.clone(),
+            vendor: record.call.vendor(),
             stream: record.stream,
             decided: record.decided.filter(|_| record.shows_decision()),
         }
@@ -236,7 +264,7 @@ impl Preface {
     fn write(&self, headers: &mut HeaderMap, upstream: HeaderMap, kind: &'static str) {
         headers.extend(upstream);
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
-        headers.insert("x-request-id", self.id.header());
+        self.id.write(self.vendor, headers);
         if self.stream {
             headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
         }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use gateway_config::{Client, Model, Route};
 use router_policies::{Chance, Decision, Features, Money, Usage};
 
+use crate::protocol::client::{Dialect, Vendor};
 use crate::request_id::RequestId;
 
 /// The label for what a request did not have: a route, a model, a client.
@@ -68,18 +69,56 @@ pub enum Asked {
 pub enum Call {
     /// `POST /v1/chat/completions`.
     Chat,
+    /// `POST /v1/completions`.
+    Completions,
+    /// `POST /v1/responses`.
+    Responses,
+    /// `POST /v1/messages`.
+    Messages,
+    /// `POST /v1/messages/count_tokens`.
+    CountTokens,
     /// `GET /v1/models` and `/v1/models/{id}`.
     Models,
+    /// None of a client's: a word that an endpoint is asked for to see whether it is well again.
+    Check,
     /// None that exists.
     Unknown,
 }
 
 impl Call {
+    /// The one that is made in this dialect.
+    pub fn of(dialect: Dialect) -> Self {
+        match dialect {
+            Dialect::Chat => Self::Chat,
+            Dialect::Completions => Self::Completions,
+            Dialect::Responses => Self::Responses,
+            Dialect::Messages => Self::Messages,
+        }
+    }
+
+    /// Whose clients make it. Both have lists of models: there it depends on the request.
+    pub fn vendor(self) -> Vendor {
+        match self {
+            Self::Messages | Self::CountTokens => Vendor::Anthropic,
+            Self::Chat | Self::Completions | Self::Responses | Self::Models | Self::Check | Self::Unknown => {
+                Vendor::OpenAi
+            }
+        }
+    }
+
     /// Whether models are asked by it, so that there is something to account for.
     pub fn is_asked_of_models(self) -> bool {
         match self {
-            Self::Chat => true,
-            Self::Models | Self::Unknown => false,
+            Self::Chat | Self::Check | Self::Completions | Self::Responses | Self::Messages => true,
+            Self::CountTokens | Self::Models | Self::Unknown => false,
+        }
+    }
+
+    /// The label `gen_ai_operation_name`: OpenTelemetry's word where it has one.
+    pub fn operation(self) -> &'static str {
+        match self {
+            Self::Completions => "text_completion",
+            call => call.word(),
         }
     }
 
@@ -87,7 +126,12 @@ impl Call {
     pub fn word(self) -> &'static str {
         match self {
             Self::Chat => "chat",
+            Self::Completions => "completions",
+            Self::Responses => "responses",
+            Self::Messages => "messages",
+            Self::CountTokens => "count_tokens",
             Self::Models => "models",
+            Self::Check => "check",
             Self::Unknown => NONE,
         }
     }

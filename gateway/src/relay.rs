@@ -1,6 +1,7 @@
 //! A committed stream → the events that the client reads. Never takes anything back: once a byte is out, the answer
 //! ends whole, or with an error event and without the marker of success.
 
+mod manner;
 mod sample;
 mod spare;
 
@@ -16,17 +17,16 @@ use futures_util::StreamExt;
 use tokio::time::{Instant, Sleep, sleep_until, timeout};
 
 use crate::account::Account;
-use crate::curfew::Waiter;
 use crate::dispatch::{Begun, Resumed, Settlement, Standing};
 use crate::error::Failure;
 use crate::protocol::{self, Chunk, DONE, Delta, Finish, What};
 use crate::setback::{Happened, Setback};
 use crate::upstreams::{Chunks, Visit};
+pub use manner::Manner;
+use manner::Said;
 use sample::Sample;
 use spare::Spare;
 
-/// A comment that keeps a waiting connection alive, and shows us when its other end is gone.
-const HEARTBEAT: &[u8] = b": keep-alive\n\n";
 /// How long an upstream that has said `[DONE]` may take to end its stream, so that the connection can be reused.
 const DRAIN: Duration = Duration::from_secs(1);
 
@@ -38,16 +38,6 @@ pub struct Relay {
     beat: Pin<Box<Sleep>>,
     /// Whether the curfew will wake this task.
     listening: bool,
-}
-
-/// How an answer is relayed.
-pub struct Manner {
-    /// Whether the client wants a usage chunk.
-    pub include_usage: bool,
-    /// After how long a silence the client hears that we are there.
-    pub heartbeat: Duration,
-    /// When the answer is broken off.
-    pub curfew: Waiter,
 }
 
 /// An answer that is not committed yet.
@@ -84,10 +74,19 @@ impl Relay {
     /// The next bytes for the client; `None` at the end. A panic ends the answer with an error event.
     pub fn poll_bytes(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
         let this = &mut *self;
-        catch_unwind(AssertUnwindSafe(|| this.poll_on(cx))).unwrap_or_else(|_| Poll::Ready(self.panicked()))
+        loop {
+            let told = catch_unwind(AssertUnwindSafe(|| {
+                this.poll_on(cx).map(|said| said.map(|said| this.manner.tell(said)))
+            }));
+            match told.unwrap_or_else(|_| Poll::Ready(this.panicked())) {
+                // The client's dialect has nothing to say of it.
+                Poll::Ready(Some(bytes)) if bytes.is_empty() => {}
+                told => return told,
+            }
+        }
     }
 
-    fn poll_on(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
+    fn poll_on(&mut self, cx: &mut Context<'_>) -> Poll<Option<Said>> {
         let this = self;
         loop {
             if this.manner.curfew.is_over() {
@@ -107,7 +106,7 @@ impl Relay {
                     Poll::Pending => return this.poll_silence(cx),
                     Poll::Ready(Step::Say(bytes)) => {
                         this.spoke = Instant::now();
-                        return Poll::Ready(Some(bytes));
+                        return Poll::Ready(Some(Said::Events(bytes)));
                     }
                     Poll::Ready(Step::Complete) => this.complete(),
                     Poll::Ready(Step::Overlong) => this.cut_short(),
@@ -121,7 +120,7 @@ impl Relay {
     }
 
     /// Begins to write, or says in an event why there is nothing to write.
-    fn settle(&mut self, (result, mut account): Settlement) -> Option<Bytes> {
+    fn settle(&mut self, (result, mut account): Settlement) -> Option<Said> {
         account.head_sent(200);
         let failure = match result {
             Ok(committed) => match committed.answer {
@@ -135,24 +134,23 @@ impl Relay {
             Err(failure) => failure,
         };
         self.stage = Stage::Over;
-        let event = protocol::error_event(&failure.body());
         account.close_failed(&failure);
-        Some(event)
+        Some(Said::Failed(failure))
     }
 
-    fn complete(&mut self) -> Option<Bytes> {
+    fn complete(&mut self) -> Option<Said> {
         let Stage::Writing(writing) = std::mem::replace(&mut self.stage, Stage::Over) else { return None };
-        Some(writing.complete(self.manner.include_usage))
+        Some(Said::Events(writing.complete(self.manner.include_usage)))
     }
 
     /// Ends an answer that is longer than its upstream was allowed.
-    fn cut_short(&mut self) -> Option<Bytes> {
+    fn cut_short(&mut self) -> Option<Said> {
         let Stage::Writing(writing) = std::mem::replace(&mut self.stage, Stage::Over) else { return None };
-        Some(writing.cut_short(self.manner.include_usage))
+        Some(Said::Events(writing.cut_short(self.manner.include_usage)))
     }
 
     /// Asks another rung to go on, or ends the answer with an error.
-    fn broken(&mut self, setback: &Setback) -> Option<Bytes> {
+    fn broken(&mut self, setback: &Setback) -> Option<Said> {
         let Stage::Writing(mut writing) = std::mem::replace(&mut self.stage, Stage::Over) else {
             return None;
         };
@@ -169,7 +167,7 @@ impl Relay {
     }
 
     /// Goes on with the answer of another rung, if there is one.
-    fn resumed(&mut self, resumed: Option<Resumed>, account: Account) -> Option<Bytes> {
+    fn resumed(&mut self, resumed: Option<Resumed>, account: Account) -> Option<Said> {
         let Stage::Resuming(_, sample) = std::mem::replace(&mut self.stage, Stage::Over) else { return None };
         let Some(Resumed { text, finish, begun }) = resumed else { return Some(truncated(account)) };
         let known = Sample::of(sample.as_deref());
@@ -186,13 +184,13 @@ impl Relay {
         writing.sample = sample;
         self.stage = Stage::Writing(Box::new(writing));
         self.spoke = Instant::now();
-        (!joint.is_empty()).then(|| joint.freeze())
+        (!joint.is_empty()).then(|| Said::Events(joint.freeze()))
     }
 
     /// Breaks off, because the process ends; dropping what is under way closes its account.
-    fn stop(&mut self) -> Option<Bytes> {
+    fn stop(&mut self) -> Option<Said> {
         let over = matches!(std::mem::replace(&mut self.stage, Stage::Over), Stage::Over);
-        (!over).then(|| protocol::error_event(&Failure::Stopping.body()))
+        (!over).then_some(Said::Failed(Failure::Stopping))
     }
 
     /// Breaks off for a fault of our own.
@@ -204,10 +202,11 @@ impl Relay {
             Stage::Writing(writing) => writing.account.close_faulty(),
             stage => drop(stage),
         }));
-        (!over).then(|| protocol::error_event(&Failure::Internal.body()))
+        let telling = AssertUnwindSafe(|| self.manner.tell(Said::Failed(Failure::Internal)));
+        if over { None } else { catch_unwind(telling).ok() }
     }
 
-    fn poll_silence(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
+    fn poll_silence(&mut self, cx: &mut Context<'_>) -> Poll<Option<Said>> {
         if !self.listening {
             // The task is the same from one heartbeat to the next, and so is whom to wake.
             self.listening = true;
@@ -224,16 +223,16 @@ impl Relay {
             self.beat.as_mut().reset(self.spoke + self.manner.heartbeat);
             self.listening = false;
             if beat {
-                return Poll::Ready(Some(Bytes::from_static(HEARTBEAT)));
+                return Poll::Ready(Some(Said::Beat));
             }
         }
         Poll::Pending
     }
 }
 
-fn truncated(account: Account) -> Bytes {
+fn truncated(account: Account) -> Said {
     account.close_failed(&Failure::Truncated);
-    protocol::error_event(&Failure::Truncated.body())
+    Said::Failed(Failure::Truncated)
 }
 
 /// An answer on its way.

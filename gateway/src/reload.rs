@@ -1,12 +1,12 @@
-//! Puts a changed configuration to use: when its file, or a scorer's that it names, changes, on SIGHUP, and on `POST /reload`. An invalid one
-//! changes nothing and is reported.
+//! Puts a changed configuration to use: when its file changes, or one that it names (a scorer's, an authority's), on SIGHUP,
+//! and on `POST /reload`. An invalid one changes nothing and is reported.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use gateway_config::Config;
+use gateway_config::{Config, Provider};
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::gateway::Gateway;
@@ -18,7 +18,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// Reads the configuration anew.
 pub type Source = Box<dyn Fn() -> Result<Config, Vec<String>> + Send + Sync>;
 
-/// The configuration's file and those of calibrations, with what they hold.
+/// The configuration's file and those that it names, with what they hold.
 type Contents = BTreeMap<PathBuf, Vec<u8>>;
 
 /// Loads the configuration again when asked to.
@@ -47,8 +47,16 @@ impl Reloader {
     fn read(&self) -> Option<Contents> {
         let file = self.file.clone()?;
         let config = &self.gateway.snapshot().config;
-        let named = config.routes.iter().filter_map(|route| Some(route.calibration.as_ref()?.file.clone()));
-        named.chain([file]).map(|file| Some((file.clone(), std::fs::read(file).ok()?))).collect()
+        let scorers = config.routes.iter().filter_map(|route| Some(route.calibration.as_ref()?.file.clone()));
+        let authorities = config.models.iter().filter_map(|model| match &model.provider {
+            Provider::Remote(remote) => Some(remote.authority.as_ref()?.file.clone()),
+            Provider::Embedded(_) => None,
+        });
+        scorers
+            .chain(authorities)
+            .chain([file])
+            .map(|file| Some((file.clone(), std::fs::read(file).ok()?)))
+            .collect()
     }
 
     /// Loads again. `Ok(false)`: the files say what they said before.

@@ -7,6 +7,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use http::{HeaderMap, HeaderValue};
 use sha2::{Digest, Sha256};
 
+use crate::protocol::client::Vendor;
+
 /// The longest id that a client may give.
 const LONGEST: usize = 128;
 
@@ -40,6 +42,14 @@ impl RequestId {
     /// As a header's value.
     pub fn header(&self) -> HeaderValue {
         HeaderValue::from_str(&self.0).unwrap_or_else(|_| HeaderValue::from_static("invalid"))
+    }
+
+    /// Writes it as this vendor's clients look for it.
+    pub fn write(&self, vendor: Vendor, headers: &mut HeaderMap) {
+        headers.insert("x-request-id", self.header());
+        if vendor == Vendor::Anthropic {
+            headers.insert("request-id", self.header());
+        }
     }
 
     /// A number in 0..1 that depends on nothing but the id: the same request draws the same again.

@@ -26,6 +26,8 @@
 //! - [`decision`]: everything a policy may say.
 //! - [`policies`]: one file a policy. A policy is its configuration.
 //! - [`simulate`]: recorded requests and another policy to what it would have cost.
+//! - [`weights`]: what quality, money and time weigh against each other.
+//! - [`steer`]: weights that keep a route to its targets.
 //! - [`span`]: a length of time as people write it.
 //! - [`cost`]: prices, token counts and money in whole nano-units.
 
@@ -48,7 +50,9 @@ pub mod scorers;
 pub mod simulate;
 pub mod span;
 pub mod squares;
+pub mod steer;
 pub mod stem;
+pub mod weights;
 
 pub use cost::{Currency, Money, Price, Tariff, Usage};
 pub use decision::{Decision, Plan, Reason, Rung};
@@ -57,3 +61,4 @@ pub use policies::Policy;
 pub use prospects::{Chance, Class, Prospects};
 pub use query::{Facts, Query, Standing};
 pub use recent::Recent;
+pub use weights::{Toll, Weights};

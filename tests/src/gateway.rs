@@ -78,6 +78,11 @@ impl Gateway {
         wire::exchange(self.data, &chat(headers, body)).await
     }
 
+    /// Posts JSON to a path of the data port and reads the answer to its end.
+    pub async fn post(&self, path: &str, headers: &[(&str, &str)], body: &Value) -> Answer {
+        wire::exchange(self.data, &wire::request("POST", path, headers, body.to_string().as_bytes())).await
+    }
+
     /// Asks for a chat completion and reads the head of the answer.
     pub async fn open(&self, body: &Value) -> Live {
         wire::open(self.data, &chat(&[], body)).await

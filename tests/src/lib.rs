@@ -3,8 +3,9 @@
 //! - [`setup`], [`gateway`]: a configuration, and the gateway that runs with it.
 //! - [`scripted`]: an upstream that does what it is told, and knows what it would bill.
 //! - [`openai`], [`anthropic`], [`gemini`]: answers and requests in the shapes of three APIs, right or wrong in known ways.
+//! - [`h2_upstream`]: the same over HTTP/2 and TLS, at the level of frames; [`certificate`] is what it shows.
 //! - [`endurance`]: measurements that take their time.
-//! - [`repertoire`]: what the `scripted-upstream` program can do.
+//! - [`repertoire`], [`obedient`]: what the `scripted-upstream` program can do.
 //! - [`redis`]: a real Redis, and a wire to it that can be cut.
 //! - [`wire`]: a client that says any bytes and shows all that comes back.
 //! - [`accounts`], [`ledger`]: what the gateway writes down, against what the upstreams would bill.
@@ -16,12 +17,15 @@
 
 pub mod accounts;
 pub mod anthropic;
+pub mod certificate;
 pub mod endurance;
 pub mod gateway;
 pub mod gemini;
+pub mod h2_upstream;
 pub mod http1;
 pub mod ledger;
 pub mod metrics;
+pub mod obedient;
 pub mod openai;
 pub mod redis;
 pub mod repertoire;

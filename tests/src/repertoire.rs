@@ -1,5 +1,6 @@
 //! What the `scripted-upstream` program does, by the name of the model it is asked for.
 
+use crate::obedient;
 use crate::openai::{Reply, error};
 use crate::scripted::{Request, Script};
 
@@ -12,6 +13,9 @@ pub const REPERTOIRE: &str = "\
   hundred     a hundred tokens, one a chunk
   cut         a stream that is reset after three chunks
   error-NNN   an error with that status
+  obeys-NAME  what the prompt's words `NAME:ORDER` say, ORDER being one of wait=MS (before the answer), pace=MS (before
+              each chunk), say=TOKENS, input=TOKENS, cached=TOKENS, probable=0.9, refuse, cut, garble (an
+              event that is no JSON), error=NNN
 anything else 404 model_not_found";
 
 /// The script for a request.
@@ -28,6 +32,7 @@ pub fn by_model(request: &Request) -> Script {
         "calls" => give(Reply::text("").calling("get_weather", r#"{"city": "巴黎"}"#)),
         "hundred" => give(hundred()),
         "cut" => give(Reply::text("Paris is the capital of France.")).until_chunk(3).reset(),
+        other if other.starts_with("obeys-") => obedient::script(&other["obeys-".len()..], request),
         other => match other.strip_prefix("error-").and_then(|status| status.parse().ok()) {
             Some(status) => error(status, code(status)),
             None => error(404, "model_not_found"),

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use router_policies::{Class, Tariff};
 
+use super::authorities::authority;
 use super::{Rates, Report, positive, prices};
 use crate::class::{by_place, by_size};
 use crate::dialect::thinks_by_tokens;
@@ -140,6 +141,7 @@ impl Models<'_> {
             ("endpoints", !file.endpoints.is_empty()),
             ("model", file.model.is_some()),
             ("api_version", file.api_version.is_some()),
+            ("ca_file", file.ca_file.is_some()),
         ];
         for (key, _) in foreign.iter().filter(|(_, given)| *given) {
             report
@@ -212,6 +214,7 @@ impl Models<'_> {
                 || preset.is_some_and(|preset| preset.max_completion_tokens)
                 || endpoints.iter().any(|endpoint| is_of_openai(&endpoint.base_url)),
             endpoints,
+            authority: authority(file.ca_file.as_deref(), self.source, &key_path(path, "ca_file"), report),
         }
     }
 

@@ -51,6 +51,8 @@ pub struct Ask {
 pub struct Bulletin {
     /// Whether records can be made durable.
     pub up: Arc<AtomicBool>,
+    /// Whether the clerk works.
+    pub alive: Arc<AtomicBool>,
     /// Where notes to the operator go.
     pub log: Log,
     /// Their form.
@@ -243,6 +245,20 @@ impl Clerk {
             self.commit(Vec::new());
         }
         self.take_back(|_, _| 0);
+    }
+}
+
+/// However it ends: whoever asks knows from then on.
+impl Drop for Clerk {
+    fn drop(&mut self) {
+        self.bulletin.alive.store(false, Ordering::Release);
+        self.bulletin.up.store(false, Ordering::Release);
+        if std::thread::panicking() {
+            self.say(
+                "the ledger's writer has ended by a fault of this build: nothing is spent and no request is written down until \
+                 a restart",
+            );
+        }
     }
 }
 

@@ -6,6 +6,7 @@ use std::sync::OnceLock;
 use bytes::Bytes;
 use router_policies::{Prompt, Turn};
 
+use super::client::Native;
 use super::estimate::{in_tokens, weight, weight_of};
 use super::fields::{Fields, Format};
 use super::json::{Object, Places, string};
@@ -52,8 +53,8 @@ pub struct Chat {
     pub(super) messages: Messages,
     /// The estimate of prompt tokens, once somebody has asked for it.
     tokens: OnceLock<u64>,
-    /// The request as the client wrote it, in another dialect.
-    original: Option<(Dialect, Object)>,
+    /// What the client wrote, where that was no chat.
+    native: Option<Native>,
     /// The same request in other dialects' words, once somebody has asked for it.
     converted: [OnceLock<Result<Converted, BadRequest>>; 3],
 }
@@ -77,17 +78,17 @@ impl Chat {
         let messages = Messages::read(text, at)?;
         let object = Object::placed(body, places);
         let (tokens, converted) = (OnceLock::new(), Default::default());
-        Ok(Self { object, fields, messages, tokens, original: None, converted })
+        Ok(Self { object, fields, messages, tokens, native: None, converted })
     }
 
-    /// The same request with what the client wrote in another dialect: an upstream of that dialect gets it as it came.
-    pub fn with_original(self, dialect: Dialect, original: Object) -> Self {
-        Self { original: Some((dialect, original)), ..self }
+    /// The same, converted from what a client wrote in another dialect.
+    pub(super) fn spoken_in(self, native: Native) -> Self {
+        Self { native: Some(native), ..self }
     }
 
-    /// What the client wrote, if it wrote in this dialect, and that is not OpenAI's.
-    pub fn original(&self, dialect: Dialect) -> Option<&Object> {
-        self.original.as_ref().filter(|(own, _)| *own == dialect).map(|(_, object)| object)
+    /// What the client wrote, where that was no chat: an upstream that speaks the same dialect can be told just that.
+    pub fn native(&self) -> Option<&Native> {
+        self.native.as_ref()
     }
 
     /// The request in another dialect's words.

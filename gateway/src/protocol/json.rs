@@ -167,7 +167,7 @@ impl Places {
     }
 
     /// Names and where the values lie.
-    pub(super) fn iter<'a>(&'a self, text: &'a str) -> impl Iterator<Item = (Cow<'a, str>, Range<usize>)> {
+    pub(super) fn iter<'a>(&self, text: &'a str) -> impl Iterator<Item = (Cow<'a, str>, Range<usize>)> {
         self.members.iter().map(|member| (member.name(text), member.value.clone()))
     }
 

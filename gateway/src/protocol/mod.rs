@@ -11,17 +11,20 @@
 //! - `chat`, `messages`, `attachments`, `fields`, `value`, `simple`: a chat request, or a `refusal`.
 //! - `odds`: how probable an upstream found its tokens.
 //! - `shape`: what a client asks an answer to be like.
+//! - `talk`: where a request stands in its conversation.
 //! - `prefill`: a request to go on with an answer that was begun.
 //! - `sse`: event-stream framing, byte exact.
 //! - `chunk`, `whole`, `usage`, `complaint`: what the gateway must know of an answer.
 //! - `write`, `gather`, `unfold`: answers of our own, a stream folded into a whole answer, and the reverse.
 //! - `estimate`: tokens of a text without a tokenizer.
 //! - `upstream`: the dialects that upstreams speak.
+//! - `client`: what clients speak beside chats, converted to them and back.
 //! - `retry_after`: when an upstream wants to be asked again.
 
 mod attachments;
 mod chat;
 mod chunk;
+pub mod client;
 mod complaint;
 mod estimate;
 mod fault;
@@ -37,6 +40,7 @@ mod scan;
 mod shape;
 mod simple;
 mod sse;
+mod talk;
 mod text;
 mod unfold;
 mod upstream;
@@ -59,6 +63,7 @@ pub use retry_after::retry_after;
 pub use shape::{Message as AnswerMessage, Shape};
 pub use simple::{Simple, SimpleTurn};
 pub use sse::{Event, LineTooLong, Splitter};
+pub use talk::Talk;
 pub use upstream::{Decoder, Dialect, Effort, Told};
 pub use usage::{FinalUsage, Reported, usage_chunk};
 pub use whole::{NotAnAnswer, Whole};

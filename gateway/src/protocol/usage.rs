@@ -211,30 +211,31 @@ impl FinalUsage {
         ];
         match own {
             Some(own) => own.edited(&marks),
-            None => Object::skim(self.plain().into()).map_or_else(|_| Bytes::new(), |own| own.edited(&marks)),
+            None => Object::skim(plain(&self.usage).into())
+                .map_or_else(|_| Bytes::new(), |own| own.edited(&marks)),
         }
     }
+}
 
-    fn plain(&self) -> String {
-        let usage = &self.usage;
-        let (prompt, completion, total) = (usage.prompt(), usage.completion(), usage.total());
-        let mut out =
-            format!(r#"{{"prompt_tokens":{prompt},"completion_tokens":{completion},"total_tokens":{total}"#);
-        // Writing to a string cannot fail.
-        let written = usage.cache_write.saturating_add(usage.cache_write_hour);
-        if usage.cached_input > 0 || written > 0 {
-            let _ = write!(out, r#","prompt_tokens_details":{{"cached_tokens":{}"#, usage.cached_input);
-            if written > 0 {
-                let _ = write!(out, r#","cache_write_tokens":{written}"#);
-            }
-            out.push('}');
-        }
-        if usage.reasoning > 0 {
-            let _ = write!(out, r#","completion_tokens_details":{{"reasoning_tokens":{}}}"#, usage.reasoning);
+/// Token counts in OpenAI's shape.
+pub(super) fn plain(usage: &Usage) -> String {
+    let (prompt, completion, total) = (usage.prompt(), usage.completion(), usage.total());
+    let mut out =
+        format!(r#"{{"prompt_tokens":{prompt},"completion_tokens":{completion},"total_tokens":{total}"#);
+    // Writing to a string cannot fail.
+    let written = usage.cache_write.saturating_add(usage.cache_write_hour);
+    if usage.cached_input > 0 || written > 0 {
+        let _ = write!(out, r#","prompt_tokens_details":{{"cached_tokens":{}"#, usage.cached_input);
+        if written > 0 {
+            let _ = write!(out, r#","cache_write_tokens":{written}"#);
         }
         out.push('}');
-        out
     }
+    if usage.reasoning > 0 {
+        let _ = write!(out, r#","completion_tokens_details":{{"reasoning_tokens":{}}}"#, usage.reasoning);
+    }
+    out.push('}');
+    out
 }
 
 /// The last usage chunk of a stream, `data: {…}\n\n`. `last` is the data of the upstream's last chunk with usage: the

@@ -134,6 +134,7 @@ mod tests {
                 api_version: api_version.map(str::to_owned),
                 thinks_by_tokens: false,
                 endpoints: Vec::new(),
+                authority: None,
             };
             let places = Places::of(&remote, base_url).unwrap();
             assert_eq!((places.whole.as_str(), places.streamed.as_str()), (whole, streamed));

@@ -23,6 +23,7 @@ use bytes::Bytes;
 
 use super::chat::{Chat, Extras};
 use super::chunk::{Chunk, read_chunk};
+use super::client;
 use super::complaint::{Complaint, read_error};
 use super::fault::quoted;
 use super::json::Object;
@@ -87,7 +88,7 @@ impl Dialect {
     pub fn takes(self, chat: &Chat, effort: Effort) -> Result<(), BadRequest> {
         match self {
             Self::OpenAi => Ok(()),
-            Self::Anthropic | Self::Gemini if chat.original(self).is_some() => Ok(()),
+            Self::Anthropic | Self::Gemini if self.original(chat).is_some() => Ok(()),
             Self::Anthropic | Self::Gemini => chat.converted(self, effort).map(drop).map_err(Clone::clone),
         }
     }
@@ -103,12 +104,19 @@ impl Dialect {
                 let longest = told.longest.map(|most| (told.limit, most));
                 Ok(chat.encode(told.model, told.stream, &Extras { logprobs: told.logprobs, longest }))
             }
-            Self::Anthropic => match chat.original(self) {
+            Self::Anthropic => match self.original(chat) {
                 Some(original) => Ok(anthropic::as_it_came(original, told)),
                 None => Ok(anthropic::encode(converted()?, chat, told)),
             },
             Self::Gemini => Ok(gemini::encode(converted()?, chat, told)),
         }
+    }
+
+    /// What the client wrote, if it wrote in this dialect, and that is not OpenAI's: the upstream gets it as it came, and
+    /// the client the answer as it comes.
+    pub fn original(self, chat: &Chat) -> Option<&Object> {
+        let native = chat.native()?;
+        (self == Self::Anthropic && native.dialect() == client::Dialect::Messages).then(|| native.body())
     }
 
     /// Where a chat keeps what it is in these words.

@@ -1,0 +1,222 @@
+//! What an answer of the canonical dialect says, a chunk or a whole one, as far as other dialects can tell it.
+//! Lenient: what is not of the usual kind says nothing.
+
+use router_policies::Usage;
+
+use super::super::chunk::Finish;
+use super::super::fault::Fault;
+use super::super::scan::{Cursor, Kind, text_of};
+use super::super::usage::Reported;
+
+/// A piece of an answer, or all of it.
+#[derive(Debug, Default)]
+pub(super) struct Heard {
+    pub(super) id: String,
+    pub(super) model: String,
+    pub(super) created: u64,
+    pub(super) choices: Vec<Said>,
+    pub(super) usage: Option<Used>,
+}
+
+/// What one choice says.
+#[derive(Debug, Default)]
+pub(super) struct Said {
+    pub(super) index: u64,
+    pub(super) reasoning: String,
+    pub(super) text: String,
+    pub(super) refusal: String,
+    pub(super) calls: Vec<Call>,
+    pub(super) finish: Option<Finish>,
+    /// The stop text that ended it, where the upstream says so (vLLM, SGLang).
+    pub(super) stop: Option<String>,
+    /// As they are written.
+    pub(super) logprobs: Option<String>,
+}
+
+/// A call of a tool, or a piece of one; what a piece does not have is empty.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub(super) struct Call {
+    pub(super) index: u64,
+    pub(super) id: String,
+    pub(super) name: String,
+    pub(super) arguments: String,
+}
+
+/// What the client is told of tokens and cost.
+#[derive(Debug, Default, Clone)]
+pub(super) struct Used {
+    pub(super) tokens: Usage,
+    /// Members of ours as they are written: cost, estimated, resumed.
+    pub(super) marks: Vec<(&'static str, String)>,
+}
+
+/// The members of a usage object that are ours.
+const MARKS: [&str; 3] = ["cost", "estimated", "resumed"];
+
+impl Heard {
+    /// Reads a chunk's data, or a whole answer.
+    pub(super) fn read(data: &[u8]) -> Result<Self, Fault> {
+        let mut cursor = Cursor::over(text_of(data)?);
+        let mut heard = Self::default();
+        cursor.members(|cursor, name| {
+            match name.raw {
+                "id" => heard.id = text(cursor)?,
+                "model" => heard.model = text(cursor)?,
+                "created" => heard.created = number(cursor)?.unwrap_or_default(),
+                "usage" => heard.usage = Used::read(cursor.skip()?)?,
+                "choices" if cursor.kind()? == Kind::Array => cursor.elements(|cursor, _| {
+                    heard.choices.extend(Said::read(cursor)?);
+                    Ok::<_, Fault>(())
+                })?,
+                _ => drop(cursor.skip()?),
+            }
+            Ok::<_, Fault>(())
+        })?;
+        Ok(heard)
+    }
+
+    /// The first choice: dialects but the chat's have one answer.
+    pub(super) fn first(&mut self) -> Option<Said> {
+        let at = self.choices.iter().position(|choice| choice.index == 0)?;
+        Some(self.choices.swap_remove(at))
+    }
+}
+
+impl Said {
+    fn read(cursor: &mut Cursor<'_>) -> Result<Option<Self>, Fault> {
+        if cursor.kind()? != Kind::Object {
+            return cursor.skip().map(|_| None);
+        }
+        let mut said = Self::default();
+        cursor.members(|cursor, name| {
+            match name.raw {
+                "index" => said.index = number(cursor)?.unwrap_or_default(),
+                "delta" | "message" => said.message(cursor)?,
+                "text" => said.text.push_str(&text(cursor)?),
+                "logprobs" => {
+                    let raw = cursor.skip()?;
+                    said.logprobs = (raw != "null").then(|| raw.to_owned());
+                }
+                "finish_reason" => {
+                    let word = text(cursor)?;
+                    said.finish = (!word.is_empty()).then(|| Finish::of(&word));
+                }
+                "stop_reason" | "matched_stop" => {
+                    said.stop = Some(text(cursor)?).filter(|stop| !stop.is_empty()).or(said.stop.take());
+                }
+                _ => drop(cursor.skip()?),
+            }
+            Ok::<_, Fault>(())
+        })?;
+        Ok(Some(said))
+    }
+
+    fn message(&mut self, cursor: &mut Cursor<'_>) -> Result<(), Fault> {
+        if cursor.kind()? != Kind::Object {
+            return cursor.skip().map(drop);
+        }
+        let mut other = String::new();
+        cursor.members(|cursor, name| {
+            match name.raw {
+                "content" => self.text.push_str(&text(cursor)?),
+                "reasoning_content" => self.reasoning.push_str(&text(cursor)?),
+                "reasoning" => other = text(cursor)?,
+                "refusal" => self.refusal.push_str(&text(cursor)?),
+                "tool_calls" if cursor.kind()? == Kind::Array => cursor.elements(|cursor, at| {
+                    self.calls.extend(Call::read(cursor, at as u64)?);
+                    Ok::<_, Fault>(())
+                })?,
+                "function_call" => self.calls.extend(Call::of_function(cursor)?),
+                _ => drop(cursor.skip()?),
+            }
+            Ok::<_, Fault>(())
+        })?;
+        // Some say the same under both names.
+        if self.reasoning.is_empty() {
+            self.reasoning = other;
+        }
+        Ok(())
+    }
+}
+
+impl Call {
+    /// `at` is its place, for who gives no index.
+    fn read(cursor: &mut Cursor<'_>, at: u64) -> Result<Option<Self>, Fault> {
+        if cursor.kind()? != Kind::Object {
+            return cursor.skip().map(|_| None);
+        }
+        let mut call = Self { index: at, ..Self::default() };
+        cursor.members(|cursor, name| {
+            match name.raw {
+                "index" => call.index = number(cursor)?.unwrap_or(at),
+                "id" => call.id = text(cursor)?,
+                "function" => call.function(cursor)?,
+                _ => drop(cursor.skip()?),
+            }
+            Ok::<_, Fault>(())
+        })?;
+        Ok(Some(call))
+    }
+
+    /// The call of before there were tools.
+    fn of_function(cursor: &mut Cursor<'_>) -> Result<Option<Self>, Fault> {
+        let mut call = Self::default();
+        call.function(cursor)?;
+        Ok((call != Self::default()).then_some(call))
+    }
+
+    fn function(&mut self, cursor: &mut Cursor<'_>) -> Result<(), Fault> {
+        if cursor.kind()? != Kind::Object {
+            return cursor.skip().map(drop);
+        }
+        cursor.members(|cursor, name| {
+            match name.raw {
+                "name" => self.name = text(cursor)?,
+                // Some give the object itself, not its text.
+                "arguments" if cursor.kind()? == Kind::Object => self.arguments = cursor.skip()?.to_owned(),
+                "arguments" => self.arguments = text(cursor)?,
+                _ => drop(cursor.skip()?),
+            }
+            Ok::<_, Fault>(())
+        })
+    }
+}
+
+impl Used {
+    fn read(raw: &str) -> Result<Option<Self>, Fault> {
+        let Some(reported) = Reported::read(&mut Cursor::over(raw))? else { return Ok(None) };
+        let mut marks = Vec::new();
+        Cursor::over(raw).members(|cursor, name| {
+            let value = cursor.skip()?;
+            let mark = MARKS.into_iter().find(|mark| name.is(mark)).filter(|_| value != "null");
+            marks.extend(mark.map(|mark| (mark, value.to_owned())));
+            Ok::<_, Fault>(())
+        })?;
+        Ok(Some(Self { tokens: reported.usage(), marks }))
+    }
+}
+
+/// What a string says, or the texts of parts; nothing for anything else.
+fn text(cursor: &mut Cursor<'_>) -> Result<String, Fault> {
+    match cursor.kind()? {
+        Kind::String => Ok(cursor.string()?.cow().into_owned()),
+        Kind::Array => {
+            let mut all = String::new();
+            cursor.elements(|cursor, _| {
+                if cursor.kind()? != Kind::Object {
+                    return cursor.skip().map(drop);
+                }
+                cursor.members(|cursor, name| match name.raw {
+                    "text" => text(cursor).map(|text| all.push_str(&text)),
+                    _ => cursor.skip().map(drop),
+                })
+            })?;
+            Ok(all)
+        }
+        _ => cursor.skip().map(|_| String::new()),
+    }
+}
+
+fn number(cursor: &mut Cursor<'_>) -> Result<Option<u64>, Fault> {
+    Ok(cursor.skip()?.parse().ok())
+}

@@ -1,0 +1,158 @@
+//! A request for a message → a chat.
+
+use super::super::super::chat::Chat;
+use super::super::super::json::{Object, string};
+use super::super::super::refusal::BadRequest;
+use super::super::super::scan::Kind;
+use super::super::build::{Build, array};
+use super::super::members::{Members, elements, kind, said};
+use super::super::{Converted, LeftOut};
+use super::stream::Messages;
+use super::{blocks, tools};
+
+/// Characters of a name for the end user that OpenAI and others accept.
+const LONGEST_USER: usize = 64;
+/// Tokens of thinking from which on its effort is called medium, and high.
+const MEDIUM: u64 = 4_096;
+const HIGH: u64 = 16_384;
+
+/// Reads a request.
+pub(in super::super) fn read(body: &Object, id: &str) -> Result<Converted, BadRequest> {
+    let mut left_out = LeftOut::default();
+    let mut members = Members::of_body(body)?;
+    let most = members.need("max_tokens")?;
+    let chat = chat(members, Some(most), &mut left_out)?;
+    let input = Chat::parse(chat.clone().into())?.prompt_tokens();
+    Ok(Converted { chat, teller: Box::new(Messages::new(id, input)), left_out })
+}
+
+/// Reads a request of which only the tokens are to be counted.
+pub(in super::super) fn read_for_counting(body: &Object) -> Result<Chat, BadRequest> {
+    let chat = chat(Members::of_body(body)?, None, &mut LeftOut::default())?;
+    Chat::parse(chat.into())
+}
+
+fn chat(mut members: Members<'_>, most: Option<&str>, left_out: &mut LeftOut) -> Result<String, BadRequest> {
+    let mut chat = Build::new().raw("model", members.need("model")?);
+    chat = chat.raw("messages", &messages(&mut members, left_out)?);
+    chat = chat.maybe("max_tokens", most);
+    for name in ["temperature", "top_p", "top_k", "stream"] {
+        chat = chat.maybe(name, members.take(name));
+    }
+    chat = chat.maybe("stop", members.take("stop_sequences"));
+    chat = tools::tools(&mut members, chat, left_out)?;
+    chat = effort_and_format(&mut members, chat, left_out)?;
+    chat = chat.maybe("user", user(&mut members, left_out)?.as_deref());
+    members.leave_out(&["cache_control", "service_tier", "context_management"], left_out);
+    members.refuse("container", "no code runs here")?;
+    members.refuse("mcp_servers", "it calls no servers for a model; offer their tools in 'tools'")?;
+    members.finish()?;
+    Ok(chat.end())
+}
+
+fn messages(members: &mut Members<'_>, left_out: &mut LeftOut) -> Result<String, BadRequest> {
+    let mut messages = Vec::new();
+    if let Some(system) = members.take("system") {
+        messages.extend(self::system(system, left_out)?);
+    }
+    let list = members.list("messages")?.ok_or_else(|| BadRequest::missing("messages"))?;
+    if list.is_empty() {
+        let message = "'messages' is empty: it must have at least one message.".into();
+        return Err(BadRequest::new("messages", "empty_array", message));
+    }
+    for (place, raw) in list {
+        blocks::message(Members::of(raw, place)?, &mut messages, left_out)?;
+    }
+    Ok(array(messages))
+}
+
+/// The system prompt, its blocks one below the other.
+fn system(raw: &str, left_out: &mut LeftOut) -> Result<Option<String>, BadRequest> {
+    let of = |content: &str| Build::new().text("role", "system").raw("content", content).end();
+    if kind(raw)? == Kind::String {
+        return Ok((raw != "\"\"").then(|| of(raw)));
+    }
+    let mut texts = Vec::new();
+    for (place, raw) in elements(raw, "system")? {
+        let mut block = Members::of(raw, place)?;
+        blocks::expect(&mut block, "text")?;
+        texts.push(block.need_quoted("text")?);
+        block.leave_out(&["cache_control", "citations"], left_out);
+        block.finish()?;
+    }
+    match texts[..] {
+        [] => Ok(None),
+        [only] => Ok(Some(of(only))),
+        _ => {
+            let texts = texts.into_iter().map(said).collect::<Result<Vec<_>, _>>()?;
+            Ok(Some(of(&string(&texts.join("\n\n")))))
+        }
+    }
+}
+
+/// How hard to think, and what the answer is to be like.
+fn effort_and_format(
+    members: &mut Members<'_>,
+    mut chat: Build,
+    left_out: &mut LeftOut,
+) -> Result<Build, BadRequest> {
+    let mut effort = thinking(members, left_out)?.map(string);
+    let mut format = members.object("output_format")?;
+    if let Some(mut config) = members.object("output_config")? {
+        effort = config.quoted("effort")?.map(str::to_owned).or(effort);
+        format = config.object("format")?.or(format);
+        config.finish()?;
+    }
+    chat = chat.maybe("reasoning_effort", effort.as_deref());
+    let Some(mut format) = format else { return Ok(chat) };
+    blocks::expect(&mut format, "json_schema")?;
+    let schema = format.need("schema")?;
+    format.finish()?;
+    let schema = Build::new().text("name", "answer").raw("schema", schema).raw("strict", "true").end();
+    Ok(chat.raw("response_format", &Build::of_type("json_schema").raw("json_schema", &schema).end()))
+}
+
+/// The effort that a thinking budget comes to.
+fn thinking(members: &mut Members<'_>, left_out: &mut LeftOut) -> Result<Option<&'static str>, BadRequest> {
+    let Some(mut thinking) = members.object("thinking")? else { return Ok(None) };
+    let effort = match &*thinking.need_text("type")? {
+        "enabled" => {
+            let budget = thinking.need("budget_tokens")?.parse::<u64>().map_err(|_| {
+                BadRequest::value(thinking.place("budget_tokens"), "it must be a whole number of tokens")
+            })?;
+            Some(if budget >= HIGH {
+                "high"
+            } else if budget >= MEDIUM {
+                "medium"
+            } else {
+                "low"
+            })
+        }
+        "adaptive" => None,
+        "disabled" => {
+            left_out.note("thinking");
+            None
+        }
+        _ => {
+            return Err(BadRequest::value(
+                thinking.place("type"),
+                "it is not one of 'enabled', 'adaptive' and 'disabled'",
+            ));
+        }
+    };
+    thinking.leave_out(&["display"], left_out);
+    thinking.finish()?;
+    Ok(effort)
+}
+
+/// The end user, by whatever name the client has for them.
+fn user(members: &mut Members<'_>, left_out: &mut LeftOut) -> Result<Option<String>, BadRequest> {
+    let Some(mut metadata) = members.object("metadata")? else { return Ok(None) };
+    let user = metadata.quoted("user_id")?.map(str::to_owned);
+    metadata.finish()?;
+    let short = user.as_ref().is_none_or(|user| user.len() <= LONGEST_USER + 2);
+    if !short {
+        left_out.note("metadata");
+    }
+    Ok(user.filter(|_| short))
+}

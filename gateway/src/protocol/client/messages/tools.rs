@@ -1,0 +1,71 @@
+//! The tools that a request for a message offers → functions.
+
+use super::super::super::refusal::BadRequest;
+use super::super::LeftOut;
+use super::super::build::{Build, array};
+use super::super::members::Members;
+
+/// Adds `tools` and what is said of their use.
+pub(super) fn tools(
+    members: &mut Members<'_>,
+    mut chat: Build,
+    left_out: &mut LeftOut,
+) -> Result<Build, BadRequest> {
+    let tools = members.list("tools")?.unwrap_or_default();
+    let tools = tools.into_iter().map(|(place, raw)| tool(Members::of(raw, place)?, left_out));
+    let tools = tools.collect::<Result<Vec<_>, _>>()?;
+    let choice = members.object("tool_choice")?;
+    if tools.is_empty() && choice.is_none() {
+        return Ok(chat);
+    }
+    chat = chat.raw("tools", &array(tools));
+    match choice {
+        Some(choice) => self::choice(choice, chat),
+        None => Ok(chat),
+    }
+}
+
+fn tool(mut tool: Members<'_>, left_out: &mut LeftOut) -> Result<String, BadRequest> {
+    let kind = tool.text("type")?;
+    if let Some(kind) = kind.filter(|kind| kind != "custom") {
+        let why = format!(
+            "\"{}\" is a tool that only its provider knows; tools with an 'input_schema' can be used with any model",
+            super::super::super::fault::quoted(&kind)
+        );
+        return Err(BadRequest::value(tool.place("type"), why));
+    }
+    let function = Build::new()
+        .raw("name", tool.need_quoted("name")?)
+        .maybe("description", tool.quoted("description")?)
+        .raw("parameters", tool.need("input_schema")?)
+        .maybe("strict", tool.take("strict"))
+        .end();
+    let hints =
+        ["cache_control", "eager_input_streaming", "defer_loading", "input_examples", "allowed_callers"];
+    tool.leave_out(&hints, left_out);
+    tool.finish()?;
+    Ok(Build::of_type("function").raw("function", &function).end())
+}
+
+fn choice(mut choice: Members<'_>, mut chat: Build) -> Result<Build, BadRequest> {
+    let kind = choice.need_text("type")?;
+    let word = match &*kind {
+        "auto" => r#""auto""#.to_owned(),
+        "any" => r#""required""#.to_owned(),
+        "none" => r#""none""#.to_owned(),
+        "tool" => {
+            let name = Build::new().raw("name", choice.need_quoted("name")?).end();
+            Build::of_type("function").raw("function", &name).end()
+        }
+        _ => {
+            let why = "it is not one of 'auto', 'any', 'tool' and 'none'";
+            return Err(BadRequest::value(choice.place("type"), why));
+        }
+    };
+    chat = chat.raw("tool_choice", &word);
+    if choice.boolean("disable_parallel_tool_use")? == Some(true) {
+        chat = chat.raw("parallel_tool_calls", "false");
+    }
+    choice.finish()?;
+    Ok(chat)
+}

@@ -1,0 +1,61 @@
+//! A chat's whole answer → a message.
+
+use super::super::super::json::{Object, string};
+use super::super::build::{Build, array};
+use super::super::heard::{Call, Heard};
+use super::{stop_reason, usage};
+
+/// The message of this id.
+pub(super) fn message(mut answer: Heard, id: &str) -> String {
+    let said = answer.first().unwrap_or_default();
+    let mut content = Vec::new();
+    if !said.reasoning.is_empty() {
+        let thinking = Build::of_type("thinking").text("thinking", &said.reasoning);
+        content.push(thinking.text("signature", "").end());
+    }
+    // A refusal is what the assistant says.
+    for text in [&said.text, &said.refusal].into_iter().filter(|text| !text.is_empty()) {
+        content.push(Build::of_type("text").text("text", text).end());
+    }
+    let called = !said.calls.is_empty();
+    content.extend(said.calls.iter().enumerate().map(|(at, call)| tool_use(call, id, at)));
+    let stop = said.stop.as_deref();
+    let reason = stop_reason(said.finish, called, stop);
+    let met = stop.filter(|_| reason == "stop_sequence").map(string);
+    Build::new()
+        .text("id", id)
+        .text("type", "message")
+        .text("role", "assistant")
+        .text("model", &answer.model)
+        .raw("content", &array(content))
+        .text("stop_reason", reason)
+        .or_null("stop_sequence", met.as_deref())
+        .raw("usage", &usage(&answer.usage.unwrap_or_default()))
+        .end()
+}
+
+fn tool_use(call: &Call, id: &str, at: usize) -> String {
+    let name = &call.name;
+    Build::of_type("tool_use")
+        .text("id", &call_id(&call.id, id, at))
+        .text("name", name)
+        .raw("input", &input(&call.arguments))
+        .end()
+}
+
+/// A call's id; of our own where the upstream gave none.
+pub(super) fn call_id(given: &str, id: &str, at: usize) -> String {
+    if given.is_empty() { format!("toolu_{id}_{at}") } else { given.to_owned() }
+}
+
+/// Arguments as an object. What is none is told as Anthropic recommends for texts that are not JSON.
+fn input(arguments: &str) -> String {
+    let arguments = arguments.trim();
+    if arguments.is_empty() {
+        return "{}".to_owned();
+    }
+    match Object::skim(arguments.to_owned().into()) {
+        Ok(_) => arguments.to_owned(),
+        Err(_) => Build::new().text("INVALID_JSON", arguments).end(),
+    }
+}

@@ -1,0 +1,245 @@
+//! What clients speak. The canonical form of a request is OpenAI's chat: whatever else a client speaks is converted to
+//! that on its way in, takes the same way as any chat, and is answered in the client's own words on its way out.
+//!
+//! ```text
+//! client's bytes ─read→ Chat, Telling          Telling: how this client is to be told the answer
+//! OpenAI's answer ─Telling::whole→ client's    whole
+//! OpenAI's events ─Telling::events→ client's   streamed: nothing is held back but what the dialect itself puts later
+//! ```
+//!
+//! What a dialect can say and a chat cannot is refused by name. What has no bearing on what is answered, such as where a
+//! provider should cache, may be left out, and is named in [`Request::left_out`].
+//!
+//! - `members`, `build`: an object to read from, each member once; an object to write.
+//! - `heard`, `calls`: what an answer says, and its tool calls one after the other.
+//! - `native`: the client's own words, for an upstream that speaks its dialect.
+//! - `messages`, `responses`, `completions`: one dialect each.
+
+mod build;
+mod calls;
+mod completions;
+mod heard;
+mod members;
+mod messages;
+mod native;
+mod responses;
+
+use bytes::Bytes;
+
+use self::heard::Heard;
+use super::chat::Chat;
+use super::json::Object;
+use super::refusal::BadRequest;
+use super::sse::Splitter;
+use super::write::error_body;
+pub use native::Native;
+
+/// What a request is written in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dialect {
+    /// OpenAI's chat completions.
+    Chat,
+    /// OpenAI's completions, from before there were chats.
+    Completions,
+    /// OpenAI's responses.
+    Responses,
+    /// Anthropic's messages.
+    Messages,
+}
+
+/// Whose API a client uses: the shape of errors and lists.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Vendor {
+    /// OpenAI's.
+    OpenAi,
+    /// Anthropic's.
+    Anthropic,
+}
+
+/// A request that was read.
+pub struct Request {
+    /// As a chat.
+    pub chat: Chat,
+    /// How its client is told the answer.
+    pub telling: Telling,
+    /// What the client said that no answer depends on and a chat has no word for.
+    pub left_out: Vec<&'static str>,
+}
+
+impl Dialect {
+    /// Reads a request body. `id` is the request's name; ids of our own in the answer are made of it.
+    ///
+    /// # Errors
+    /// A body that is none, or says what a chat cannot say.
+    pub fn read(self, body: Bytes, id: &str) -> Result<Request, BadRequest> {
+        let converted = match self {
+            Self::Chat => {
+                return Ok(Request {
+                    chat: Chat::parse(body)?,
+                    telling: Telling::as_it_is(),
+                    left_out: Vec::new(),
+                });
+            }
+            Self::Completions => completions::read,
+            Self::Responses => responses::read,
+            Self::Messages => messages::read,
+        };
+        let own = Object::skim(body)?;
+        let Converted { chat, teller, left_out } = converted(&own, id)?;
+        let chat = Chat::parse(chat.into())?.spoken_in(Native::new(self, own));
+        Ok(Request { chat, telling: Telling::by(teller), left_out: left_out.0 })
+    }
+
+    /// Whose API it belongs to.
+    pub fn vendor(self) -> Vendor {
+        match self {
+            Self::Chat | Self::Completions | Self::Responses => Vendor::OpenAi,
+            Self::Messages => Vendor::Anthropic,
+        }
+    }
+}
+
+/// The tokens of a prompt in a body for `/v1/messages/count_tokens`, as a chat: it has no limit of its own.
+///
+/// # Errors
+/// As for [`Dialect::read`].
+pub fn read_for_counting(body: Bytes) -> Result<Chat, BadRequest> {
+    messages::read_for_counting(&Object::skim(body)?)
+}
+
+/// A request as a chat.
+struct Converted {
+    chat: String,
+    teller: Box<dyn Tell>,
+    left_out: LeftOut,
+}
+
+/// What is left out, each once.
+#[derive(Debug, Default)]
+struct LeftOut(Vec<&'static str>);
+
+impl LeftOut {
+    fn note(&mut self, what: &'static str) {
+        if !self.0.contains(&what) {
+            self.0.push(what);
+        }
+    }
+}
+
+/// Tells an answer in a dialect.
+trait Tell: Send + Sync {
+    /// A whole answer.
+    fn whole(&mut self, answer: Heard) -> String;
+    /// Adds the events for a piece of an answer.
+    fn hear(&mut self, piece: Heard, out: &mut String);
+    /// Adds the events for the end of an answer that is whole.
+    fn done(&mut self, out: &mut String);
+    /// Adds a sign of life.
+    fn beat(&mut self, out: &mut String) {
+        out.push_str(": keep-alive\n\n");
+    }
+    /// Adds the events for an error, after which nothing comes.
+    fn failed(&mut self, error: &ErrorWords, out: &mut String);
+    /// Whether the dialect tells what a stream used, asked or not.
+    fn always_tells_usage(&self) -> bool;
+}
+
+/// How a client is told an answer.
+pub struct Telling {
+    /// `None`: as it is.
+    teller: Option<Box<dyn Tell>>,
+    splitter: Splitter,
+}
+
+impl Telling {
+    /// In the words that it has.
+    pub fn as_it_is() -> Self {
+        Self { teller: None, splitter: Splitter::new() }
+    }
+
+    fn by(teller: Box<dyn Tell>) -> Self {
+        Self { teller: Some(teller), ..Self::as_it_is() }
+    }
+
+    /// Whether the client is to be told what a stream used though it has not asked.
+    pub fn always_tells_usage(&self) -> bool {
+        self.teller.as_ref().is_some_and(|teller| teller.always_tells_usage())
+    }
+
+    /// A whole answer. `None` if it cannot be read.
+    pub fn whole(&mut self, answer: Bytes) -> Option<Bytes> {
+        match &mut self.teller {
+            None => Some(answer),
+            Some(teller) => Some(teller.whole(Heard::read(&answer).ok()?).into()),
+        }
+    }
+
+    /// Events of an answer; nothing where the dialect has no event for them.
+    pub fn events(&mut self, events: Bytes) -> Bytes {
+        let Some(teller) = &mut self.teller else { return events };
+        let mut out = String::new();
+        self.splitter.feed(events);
+        while let Some(Ok(event)) = self.splitter.next() {
+            if event.comment {
+                teller.beat(&mut out);
+            } else if event.data.trim_ascii() == b"[DONE]" {
+                teller.done(&mut out);
+            } else if let Ok(heard) = Heard::read(&event.data) {
+                teller.hear(heard, &mut out);
+            }
+        }
+        out.into()
+    }
+
+    /// A sign of life; `plain` is OpenAI's.
+    pub fn beat(&mut self, plain: &'static [u8]) -> Bytes {
+        let Some(teller) = &mut self.teller else { return Bytes::from_static(plain) };
+        let mut out = String::new();
+        teller.beat(&mut out);
+        out.into()
+    }
+
+    /// An error in the midst of a stream, after which nothing comes.
+    pub fn failed(&mut self, error: &ErrorWords) -> Bytes {
+        let Some(teller) = &mut self.teller else {
+            return super::write::error_event(&error.body(Vendor::OpenAi, ""));
+        };
+        let mut out = String::new();
+        teller.failed(error, &mut out);
+        out.into()
+    }
+}
+
+/// What is said of an error.
+#[derive(Debug, Clone)]
+pub struct ErrorWords {
+    /// The status that it has, or would have if nothing had been sent.
+    pub status: u16,
+    /// A sentence for a person.
+    pub message: String,
+    /// OpenAI's class of errors.
+    pub kind: String,
+    /// A word for programs.
+    pub code: String,
+    /// The field at fault.
+    pub param: Option<String>,
+}
+
+impl ErrorWords {
+    /// As the body of an answer to the request of this name.
+    pub fn body(&self, vendor: Vendor, id: &str) -> Bytes {
+        match vendor {
+            Vendor::OpenAi => error_body(&self.message, &self.kind, self.param.as_deref(), Some(&self.code)),
+            Vendor::Anthropic => messages::error(self, id).into(),
+        }
+    }
+}
+
+/// Adds an event with a name.
+fn event(out: &mut String, name: &str, data: &str) {
+    out.push_str("event: ");
+    out.push_str(name);
+    out.push_str("\ndata: ");
+    out.push_str(data);
+    out.push_str("\n\n");
+}

@@ -1,0 +1,79 @@
+//! What an answer repeats of its request.
+
+use super::super::super::json::Object;
+use super::super::build::Build;
+
+/// Members of a request that its answer repeats, and what stands there when the request has none.
+const REPEATED: [(&str, &str); 14] = [
+    ("instructions", "null"),
+    ("max_output_tokens", "null"),
+    ("max_tool_calls", "null"),
+    ("metadata", "{}"),
+    ("parallel_tool_calls", "true"),
+    ("reasoning", r#"{"effort":null,"summary":null}"#),
+    ("safety_identifier", "null"),
+    ("service_tier", r#""default""#),
+    ("temperature", "1.0"),
+    ("text", r#"{"format":{"type":"text"}}"#),
+    ("tool_choice", r#""auto""#),
+    ("tools", "[]"),
+    ("top_p", "1.0"),
+    ("user", "null"),
+];
+
+/// Members of a request as they are written.
+pub(super) struct Echo(Vec<(&'static str, String)>);
+
+/// What an answer is so far.
+pub(super) struct State<'a> {
+    pub(super) id: &'a str,
+    pub(super) created: u64,
+    pub(super) model: &'a str,
+    pub(super) status: &'a str,
+    /// An error, written.
+    pub(super) error: Option<&'a str>,
+    /// Why it is incomplete.
+    pub(super) incomplete: Option<&'a str>,
+    /// The items, written.
+    pub(super) output: &'a str,
+    /// Token counts, written.
+    pub(super) usage: Option<&'a str>,
+}
+
+impl Echo {
+    /// Of this request.
+    pub(super) fn of(body: &Object) -> Self {
+        let given = |name: &str| {
+            let raw = body.get(name).and_then(|raw| std::str::from_utf8(raw).ok());
+            raw.filter(|raw| *raw != "null").map(str::to_owned)
+        };
+        Self(
+            REPEATED
+                .iter()
+                .map(|(name, none)| (*name, given(name).unwrap_or_else(|| (*none).into())))
+                .collect(),
+        )
+    }
+
+    /// The answer.
+    pub(super) fn response(&self, state: &State<'_>) -> String {
+        let incomplete = state.incomplete.map(|reason| Build::new().text("reason", reason).end());
+        let mut response = Build::new()
+            .text("id", state.id)
+            .text("object", "response")
+            .number("created_at", state.created)
+            .text("status", state.status)
+            .raw("background", "false")
+            .or_null("error", state.error)
+            .or_null("incomplete_details", incomplete.as_deref())
+            .text("model", state.model)
+            .raw("output", state.output)
+            .raw("previous_response_id", "null")
+            .raw("store", "false")
+            .text("truncation", "disabled");
+        for (name, value) in &self.0 {
+            response = response.raw(name, value);
+        }
+        response.or_null("usage", state.usage).end()
+    }
+}

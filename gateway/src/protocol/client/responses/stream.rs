@@ -1,0 +1,252 @@
+//! A chat's stream → the events of a response, in order and numbered. What was said is kept: the events at the end of a
+//! part, an item and the response repeat it.
+
+use super::super::super::chunk::Finish;
+use super::super::build::{Build, array};
+use super::super::calls::{Calls, Step};
+use super::super::heard::{Call, Heard, Used};
+use super::super::{ErrorWords, Tell, event};
+use super::echo::{Echo, State};
+use super::items::{self, Part};
+use super::{incomplete, usage, whole};
+
+/// A response under way.
+pub(super) struct Responses {
+    /// The request's name.
+    request: String,
+    echo: Echo,
+    begun: bool,
+    created: u64,
+    model: String,
+    /// The number of the next event.
+    number: u64,
+    /// The items that have ended, written.
+    output: Vec<String>,
+    open: Option<Open>,
+    calls: Calls,
+    finish: Option<Finish>,
+    used: Option<Used>,
+}
+
+/// An item that has begun.
+enum Open {
+    Part { part: Part, id: String, text: String },
+    Call { id: String, call: Call },
+}
+
+impl Responses {
+    /// For a request of this name.
+    pub(super) fn new(request: &str, echo: Echo) -> Self {
+        Self {
+            request: request.to_owned(),
+            echo,
+            begun: false,
+            created: 0,
+            model: String::new(),
+            number: 0,
+            output: Vec::new(),
+            open: None,
+            calls: Calls::default(),
+            finish: None,
+            used: None,
+        }
+    }
+
+    /// Adds an event of this name, which its data begin with.
+    fn say(&mut self, name: &str, data: impl FnOnce(Build) -> Build, out: &mut String) {
+        let name = format!("response.{name}");
+        let data = data(Build::of_type(&name).number("sequence_number", self.number));
+        self.number += 1;
+        event(out, &name, &data.end());
+    }
+
+    fn response(&self, status: &str, error: Option<&str>) -> String {
+        let used = self.used.as_ref().map(usage);
+        let incomplete = incomplete(self.finish).filter(|_| status == "incomplete");
+        let ended = !matches!(status, "in_progress");
+        self.echo.response(&State {
+            id: &format!("resp_{}", self.request),
+            created: self.created,
+            model: &self.model,
+            status,
+            error,
+            incomplete,
+            output: &array(&self.output),
+            usage: used.as_deref().filter(|_| ended),
+        })
+    }
+
+    fn begin(&mut self, out: &mut String) {
+        if std::mem::replace(&mut self.begun, true) {
+            return;
+        }
+        let response = self.response("in_progress", None);
+        for name in ["created", "in_progress"] {
+            self.say(name, |data| data.raw("response", &response), out);
+        }
+    }
+
+    /// The place of the item that is open.
+    fn at(&self) -> u64 {
+        self.output.len() as u64
+    }
+
+    /// Says something, in an item of its kind.
+    fn part(&mut self, part: Part, said: &str, out: &mut String) {
+        if said.is_empty() {
+            return;
+        }
+        if !matches!(&self.open, Some(Open::Part { part: open, .. }) if *open == part) {
+            self.close("completed", out);
+            self.open_part(part, out);
+        }
+        let at = self.at();
+        let Some(Open::Part { id, text, .. }) = &mut self.open else { return };
+        text.push_str(said);
+        let id = id.clone();
+        let delta = |data: Build| {
+            let data = place(data, &id, at).text("delta", said);
+            if part == Part::Text { data.raw("logprobs", "[]") } else { data }
+        };
+        self.say(&format!("{}.delta", part.event()), delta, out);
+    }
+
+    fn open_part(&mut self, part: Part, out: &mut String) {
+        let (at, id) = (self.at(), items::id(part.prefix(), &self.request, self.output.len()));
+        let item = part.item(&id, "in_progress", None);
+        self.say("output_item.added", |data| data.number("output_index", at).raw("item", &item), out);
+        let empty = part.written("");
+        self.say("content_part.added", |data| place(data, &id, at).raw("part", &empty), out);
+        self.open = Some(Open::Part { part, id, text: String::new() });
+    }
+
+    /// Ends the item that is open, and with it calls that waited for their turn.
+    fn close(&mut self, status: &str, out: &mut String) {
+        if matches!(self.open, Some(Open::Call { .. })) {
+            let steps = self.calls.finish();
+            self.step(steps, status, out);
+        }
+        self.end(status, out);
+    }
+
+    /// Ends the item that is open.
+    fn end(&mut self, status: &str, out: &mut String) {
+        let at = self.at();
+        let item = match self.open.take() {
+            None => return,
+            Some(Open::Part { part, id, text }) => {
+                let done = |data: Build| {
+                    let data = place(data, &id, at).text(part.member(), &text);
+                    if part == Part::Text { data.raw("logprobs", "[]") } else { data }
+                };
+                self.say(&format!("{}.done", part.event()), done, out);
+                let whole = part.written(&text);
+                self.say("content_part.done", |data| place(data, &id, at).raw("part", &whole), out);
+                part.item(&id, status, Some(&text))
+            }
+            Some(Open::Call { id, call }) => {
+                let done = |data: Build| {
+                    let data = data.text("item_id", &id).number("output_index", at);
+                    data.text("name", &call.name).text("arguments", &call.arguments)
+                };
+                self.say("function_call_arguments.done", done, out);
+                items::call(&id, status, &call.id, &call.name, &call.arguments)
+            }
+        };
+        self.say("output_item.done", |data| data.number("output_index", at).raw("item", &item), out);
+        self.output.push(item);
+    }
+
+    fn step(&mut self, steps: Vec<Step>, status: &str, out: &mut String) {
+        for step in steps {
+            match step {
+                Step::Begin { id, name } => self.open_call(&id, name, out),
+                Step::More(more) => self.arguments(&more, out),
+                Step::End => self.end(status, out),
+            }
+        }
+    }
+
+    fn open_call(&mut self, given: &str, name: String, out: &mut String) {
+        let (at, place) = (self.at(), self.output.len());
+        let id = items::id("fc", &self.request, place);
+        let call = Call { id: items::call_id(given, &self.request, place), name, ..Call::default() };
+        let item = items::call(&id, "in_progress", &call.id, &call.name, "");
+        self.say("output_item.added", |data| data.number("output_index", at).raw("item", &item), out);
+        self.open = Some(Open::Call { id, call });
+    }
+
+    fn arguments(&mut self, more: &str, out: &mut String) {
+        let at = self.at();
+        let Some(Open::Call { id, call }) = &mut self.open else { return };
+        call.arguments.push_str(more);
+        let id = id.clone();
+        let delta = |data: Build| data.text("item_id", &id).number("output_index", at).text("delta", more);
+        self.say("function_call_arguments.delta", delta, out);
+    }
+}
+
+/// Where a piece of content is: items have one each.
+fn place(data: Build, id: &str, at: u64) -> Build {
+    data.text("item_id", id).number("output_index", at).number("content_index", 0)
+}
+
+impl Tell for Responses {
+    fn whole(&mut self, answer: Heard) -> String {
+        whole::response(answer, &self.request, &self.echo)
+    }
+
+    fn hear(&mut self, mut piece: Heard, out: &mut String) {
+        if !self.begun {
+            (self.created, self.model) = (piece.created, std::mem::take(&mut piece.model));
+            self.begin(out);
+        }
+        let said = piece.first().unwrap_or_default();
+        self.used = piece.usage.or(self.used.take());
+        self.part(Part::Reasoning, &said.reasoning, out);
+        self.part(Part::Text, &said.text, out);
+        self.part(Part::Refusal, &said.refusal, out);
+        for call in said.calls {
+            if !matches!(self.open, Some(Open::Call { .. })) {
+                self.close("completed", out);
+            }
+            let steps = self.calls.take(call);
+            self.step(steps, "completed", out);
+        }
+        self.finish = said.finish.or(self.finish);
+    }
+
+    fn done(&mut self, out: &mut String) {
+        self.begin(out);
+        let status = if incomplete(self.finish).is_some() { "incomplete" } else { "completed" };
+        self.close(status, out);
+        self.used.get_or_insert_default();
+        let response = self.response(status, None);
+        self.say(status, |data| data.raw("response", &response), out);
+    }
+
+    fn failed(&mut self, error: &ErrorWords, out: &mut String) {
+        self.begin(out);
+        let said = Build::of_type(&error.kind)
+            .text("code", &error.code)
+            .text("message", &error.message)
+            .raw("param", "null")
+            .end();
+        // SDKs take an event with an `error` for what it is; programs that read events look for its parts.
+        let data = Build::of_type("error")
+            .number("sequence_number", self.number)
+            .text("code", &error.code)
+            .text("message", &error.message)
+            .raw("param", "null")
+            .raw("error", &said);
+        self.number += 1;
+        event(out, "error", &data.end());
+        let said = Build::new().text("code", &error.code).text("message", &error.message).end();
+        let response = self.response("failed", Some(&said));
+        self.say("failed", |data| data.raw("response", &response), out);
+    }
+
+    fn always_tells_usage(&self) -> bool {
+        true
+    }
+}

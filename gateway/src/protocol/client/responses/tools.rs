@@ -1,0 +1,56 @@
+//! The tools that a request for a response offers → functions.
+
+use super::super::super::fault::quoted;
+use super::super::super::refusal::BadRequest;
+use super::super::super::scan::Kind;
+use super::super::build::{Build, array};
+use super::super::members::{Members, kind};
+
+/// Adds `tools` and `tool_choice`.
+pub(super) fn tools(members: &mut Members<'_>, mut chat: Build) -> Result<Build, BadRequest> {
+    let tools = members.list("tools")?.unwrap_or_default();
+    let tools = tools.into_iter().map(|(place, raw)| tool(Members::of(raw, place)?));
+    let tools = tools.collect::<Result<Vec<_>, _>>()?;
+    let choice = members.take("tool_choice").map(choice).transpose()?;
+    if tools.is_empty() {
+        // Without tools there is nothing to choose; upstreams refuse a choice of nothing.
+        return Ok(chat);
+    }
+    chat = chat.raw("tools", &array(tools));
+    Ok(chat.maybe("tool_choice", choice.as_deref()))
+}
+
+fn tool(mut tool: Members<'_>) -> Result<String, BadRequest> {
+    let kind = tool.need_text("type")?;
+    if kind != "function" {
+        return Err(hosted(tool.place("type"), &kind));
+    }
+    let mut function = Build::new().raw("name", tool.need_quoted("name")?);
+    for name in ["description", "parameters", "strict"] {
+        function = function.maybe(name, tool.take(name));
+    }
+    tool.finish()?;
+    Ok(Build::of_type("function").raw("function", &function.end()).end())
+}
+
+fn choice(raw: &str) -> Result<String, BadRequest> {
+    if kind(raw)? == Kind::String {
+        return Ok(raw.to_owned());
+    }
+    let mut choice = Members::of(raw, "tool_choice".into())?;
+    let kind = choice.need_text("type")?;
+    if kind != "function" {
+        return Err(hosted(choice.place("type"), &kind));
+    }
+    let name = Build::new().raw("name", choice.need_quoted("name")?).end();
+    choice.finish()?;
+    Ok(Build::of_type("function").raw("function", &name).end())
+}
+
+fn hosted(place: String, kind: &str) -> BadRequest {
+    let why = format!(
+        "\"{}\" is run by its provider; only tools of type 'function' can be used with any model",
+        quoted(kind)
+    );
+    BadRequest::value(place, why)
+}

@@ -1,0 +1,36 @@
+//! A chat's whole answer → a response.
+
+use super::super::build::array;
+use super::super::heard::Heard;
+use super::echo::{Echo, State};
+use super::items::{self, Part};
+use super::{incomplete, usage};
+
+/// The response to the request of this name.
+pub(super) fn response(mut answer: Heard, request: &str, echo: &Echo) -> String {
+    let said = answer.first().unwrap_or_default();
+    let incomplete = incomplete(said.finish);
+    let status = if incomplete.is_some() { "incomplete" } else { "completed" };
+    let texts =
+        [(Part::Reasoning, &said.reasoning), (Part::Text, &said.text), (Part::Refusal, &said.refusal)];
+    let mut output = Vec::new();
+    for (part, text) in texts.into_iter().filter(|(_, text)| !text.is_empty()) {
+        let id = items::id(part.prefix(), request, output.len());
+        output.push(part.item(&id, status, Some(text)));
+    }
+    for call in &said.calls {
+        let at = output.len();
+        let (id, call_id) = (items::id("fc", request, at), items::call_id(&call.id, request, at));
+        output.push(items::call(&id, status, &call_id, &call.name, &call.arguments));
+    }
+    echo.response(&State {
+        id: &format!("resp_{request}"),
+        created: answer.created,
+        model: &answer.model,
+        status,
+        error: None,
+        incomplete,
+        output: &array(output),
+        usage: Some(&usage(&answer.usage.unwrap_or_default())),
+    })
+}
