@@ -15,6 +15,7 @@ use router_policies::{
 use crate::admit::Hints;
 use crate::conversations::Place;
 use crate::error::{Failure, shown};
+use crate::protocol::client::Native;
 use crate::protocol::{BadRequest, Chat, Dialect};
 use crate::record::{Decided, Scores};
 use crate::request_id::RequestId;
@@ -81,10 +82,28 @@ impl Candidate {
 /// # Errors
 /// When no model can serve it, with each model's reason.
 pub fn assess(target: &Target, chat: &Chat, hints: &Hints, id: &RequestId) -> Result<Assessment, Failure> {
+    if let Some(why) = chat.native().and_then(Native::cannot_be_a_chat)
+        && !models(target).iter().any(|model| said_as_it_came(model, chat))
+    {
+        return Err(Failure::BadRequest(why.clone()));
+    }
     match target {
         Target::Route(routed) => assess_route(routed, chat, hints, id),
         Target::Model(model) => assess_model(model, chat, hints),
     }
+}
+
+/// The models that it names.
+fn models(target: &Target) -> &[Arc<Model>] {
+    match target {
+        Target::Route(routed) => &routed.route.ladder,
+        Target::Model(model) => std::slice::from_ref(model),
+    }
+}
+
+/// Whether a model's upstream speaks what the client wrote in, and gets it as it came.
+pub fn said_as_it_came(model: &Model, chat: &Chat) -> bool {
+    matches!(&model.provider, Provider::Remote(remote) if Dialect::of(remote).0.original(chat).is_some())
 }
 
 fn assess_model(model: &Arc<Model>, chat: &Chat, hints: &Hints) -> Result<Assessment, Failure> {
@@ -265,6 +284,11 @@ fn unfit(model: &Model, chat: &Chat, hints: &Hints) -> Option<Unfit> {
         if estimate as f64 > context as f64 * ESTIMATE_MARGIN {
             return Some(Unfit::Context { estimate, context });
         }
+    }
+    if let Some(why) = chat.native().and_then(Native::cannot_be_a_chat)
+        && !said_as_it_came(model, chat)
+    {
+        return Some(Unfit::Engine(why.message.clone()));
     }
     match &model.provider {
         Provider::Embedded(_) => chat.simple().err().map(|bad| Unfit::Engine(bad.message)),

@@ -8,6 +8,7 @@ use end_to_end::gemini::{self, Content};
 use end_to_end::openai::{self, Reply};
 use end_to_end::scripted::{Billed, End, Script, Scripted};
 use end_to_end::setup::{Setup, UPSTREAM_KEY};
+use end_to_end::wire;
 use serde_json::{Value, json};
 
 const PRICE: &str =
@@ -410,4 +411,102 @@ async fn a_cascade_judges_every_dialect() {
             assert_eq!(upstream.only().request.json()["output_config"]["format"]["schema"], schema);
         }
     }
+}
+
+const MESSAGES: &str = "/v1/messages";
+
+/// A client of Anthropic's API before an upstream of the same: what the gateway does not know reaches the upstream, and
+/// the answer comes as it came, but for what it cost.
+#[tokio::test(start_paused = true)]
+async fn the_same_dialect_on_both_sides_is_passed_through() {
+    let answer = Message::pieces(["one ", "two"]).thinking("hm").calling("f", "{}").prompt([5, 3, 2, 1]);
+    for stream in [false, true] {
+        let upstream = Scripted::start(answer.clone()).await;
+        let gateway = gateway("anthropic", &upstream, &Scripted::start(large()).await).await;
+        let asked = format!(
+            r#"{{ "model":"small","max_tokens":50,"stream":{stream}, "unheard_of":{{"b":1, "a":[2]}},"mcp_servers":[],
+            "system":[{{"type":"text","text":"x","cache_control":{{"type":"ephemeral","ttl":"1h"}}}}],
+            "messages":[{{"role":"user","content":[{{"type":"novel","x":1}},{{"type":"text","text":"hi"}}]}}]}}"#
+        );
+        let headers = [("anthropic-beta", "novel-2026-11-01")];
+        let told = gateway.say(&wire::request("POST", MESSAGES, &headers, asked.as_bytes())).await;
+        let request = &upstream.only().request;
+        let sent = String::from_utf8_lossy(&request.body).into_owned();
+        assert_eq!(sent, asked.replace("\"small\"", "\"small-upstream\""));
+        assert_eq!(request.header("anthropic-beta"), Some("novel-2026-11-01"));
+        assert_eq!((told.status(), told.header("x-xietong-left-out")), (200, None), "{}", told.text());
+        let cost = (5.0 * 10.0 + 3.0 + 2.0 * 12.5 + 20.0 + 4.0 * 30.0) / 1e6;
+        let expected: String = match stream {
+            false => answer.object().to_string(),
+            true => answer.events().iter().map(anthropic::event).collect(),
+        };
+        let place = told.text().find(",\"cost\":").expect("a cost");
+        let rest = told.text()[place..].find('}').expect("an end") + place;
+        let found: f64 = told.text()[place + 8..rest].parse().expect("a number");
+        assert!((found - cost).abs() < 1e-9, "{found} and {cost}");
+        let without = told.text()[..place].to_owned() + &told.text()[rest..];
+        assert_eq!(without, expected, "byte for byte");
+        let metrics = gateway.settled().await;
+        assert!((metrics.sum("xietong_cost_total", &[]) - cost).abs() < 1e-9);
+    }
+}
+
+/// Such a stream that breaks off ends with an error in its own words, and without its marker.
+#[tokio::test(start_paused = true)]
+async fn what_is_passed_through_and_breaks_off_never_looks_complete() {
+    let error = anthropic::event(&anthropic::error_object("overloaded_error", "Overloaded"));
+    let begun = |count| Message::pieces(["one ", "two"]).stream().until_chunk(count);
+    for script in [begun(5).end(), begun(5).reset(), begun(5).chunk(error).end(), begun(6).stall()] {
+        let (upstream, other) = (Scripted::start(script.clone()).await, Scripted::start(large()).await);
+        let gateway = gateway("anthropic", &upstream, &other).await;
+        let body = json!({"model": "auto", "max_tokens": 50, "stream": true, "messages": [{"role": "user", "content": "x"}]});
+        let told = gateway.say(&wire::request("POST", MESSAGES, &[], body.to_string().as_bytes())).await;
+        let names: Vec<String> = told.events().into_iter().map(|event| event.name).collect();
+        assert_eq!(names.last().map(String::as_str), Some("error"), "{script:?}: {}", told.text());
+        assert!(!names.iter().any(|name| name == "message_stop" || name == "message_delta"), "{names:?}");
+        assert_eq!(names.iter().filter(|name| *name == "message_start").count(), 1, "{names:?}");
+    }
+}
+
+/// What only Anthropic's own models can be told is told to no other: without one that may be asked it is a 400 with the
+/// field's name, in the client's dialect.
+#[tokio::test(start_paused = true)]
+async fn what_only_the_clients_dialect_says_is_for_its_own_upstreams() {
+    let (upstream, other) =
+        (Scripted::start(Message::pieces(["of claude"])).await, Scripted::start(large()).await);
+    let body = |model: &str| json!({"model": model, "max_tokens": 50, "unheard_of": 1, "messages": [{"role": "user", "content": "x"}]});
+    // The larger model is Anthropic's; the smaller one, which would be asked, is not.
+    let gateway = Setup::ladder(&other.base_url(), &format!("http://{}", upstream.address))
+        .model("large", "provider: anthropic")
+        .start()
+        .await;
+    let say = |model: &str| wire::request("POST", MESSAGES, &[], body(model).to_string().as_bytes());
+    let told = gateway.say(&say("auto")).await;
+    assert_eq!(told.json()["content"][0]["text"], "of claude", "{}", told.text());
+    let told = gateway.say(&say("small")).await;
+    assert_eq!((told.status(), &told.json()["error"]["type"]), (400, &json!("invalid_request_error")));
+    assert!(told.text().contains("unheard_of"), "{}", told.text());
+    assert!(other.seen().is_empty());
+}
+
+/// Thoughts that the gateway put into Anthropic's words for another provider's model are signed by nobody, and no model of
+/// Anthropic's would take them back.
+#[tokio::test(start_paused = true)]
+async fn unsigned_thoughts_are_not_sent_to_anthropic() {
+    let upstream = Scripted::start(Message::pieces(["x"])).await;
+    let gateway = gateway("anthropic", &upstream, &Scripted::start(large()).await).await;
+    let thought = |signature: &str| json!({"type": "thinking", "thinking": "hm", "signature": signature});
+    let text = json!({"type": "text", "text": "a"});
+    let messages = json!([
+        {"role": "user", "content": "x"},
+        {"role": "assistant", "content": [thought(""), text]},
+        {"role": "user", "content": "y"},
+        {"role": "assistant", "content": [thought("signed"), text]},
+        {"role": "user", "content": "z"},
+    ]);
+    let body = json!({"model": "small", "max_tokens": 50, "messages": messages});
+    gateway.say(&wire::request("POST", MESSAGES, &[], body.to_string().as_bytes())).await;
+    let sent = upstream.only().request.json()["messages"].clone();
+    assert_eq!(sent[1]["content"], json!([text]));
+    assert_eq!(sent[3]["content"], json!([thought("signed"), text]));
 }

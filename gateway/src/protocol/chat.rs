@@ -91,6 +91,11 @@ impl Chat {
         self.native.as_ref()
     }
 
+    /// Whether it says all that its client said. Where not, only an upstream of the client's own dialect may be asked.
+    pub fn says_all(&self) -> bool {
+        self.native.as_ref().is_none_or(|native| native.cannot_be_a_chat().is_none())
+    }
+
     /// The request in another dialect's words.
     pub(super) fn converted(&self, dialect: Dialect, effort: Effort) -> Result<&Converted, &BadRequest> {
         self.converted[dialect.place(effort)].get_or_init(|| dialect.convert(self, effort)).as_ref()
@@ -192,6 +197,9 @@ impl Chat {
 
     /// The same request for a further answer, which is to differ where the model is not sure.
     pub fn again(&self) -> Option<Self> {
+        if !self.says_all() {
+            return None;
+        }
         let warm =
             self.object.get("temperature").and_then(|it| std::str::from_utf8(it).ok()?.parse::<f64>().ok());
         let temperature: Option<&[u8]> = match warm {

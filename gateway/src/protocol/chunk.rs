@@ -147,7 +147,7 @@ impl Chunk {
 
 /// The raw bytes of an event with other data. Where the data are a slice of the raw bytes, the rest stays; where they
 /// were several lines, the event is written anew: white space between the parts of a JSON text does not matter.
-fn replaced(raw: &Bytes, old: &Bytes, new: &[u8]) -> Bytes {
+pub(super) fn replaced(raw: &Bytes, old: &Bytes, new: &[u8]) -> Bytes {
     let at = (old.as_ptr() as usize).checked_sub(raw.as_ptr() as usize);
     match at.filter(|at| at + old.len() <= raw.len()) {
         Some(at) => [&raw[..at], new, &raw[at + old.len()..]].concat().into(),

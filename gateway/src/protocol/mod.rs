@@ -64,7 +64,7 @@ pub use shape::{Message as AnswerMessage, Shape};
 pub use simple::{Simple, SimpleTurn};
 pub use sse::{Event, LineTooLong, Splitter};
 pub use talk::Talk;
-pub use upstream::{Decoder, Dialect, Effort, Told};
+pub use upstream::{Decoder, Dialect, Effort, Told, native_end};
 pub use usage::{FinalUsage, Reported, usage_chunk};
 pub use whole::{NotAnAnswer, Whole};
 pub use write::{

@@ -215,6 +215,14 @@ impl FinalUsage {
                 .map_or_else(|_| Bytes::new(), |own| own.edited(&marks)),
         }
     }
+
+    /// A usage object of another dialect with ours added; its own counts stay.
+    pub(super) fn marked(&self, own: &[u8]) -> Option<Bytes> {
+        let own = Object::skim(Bytes::copy_from_slice(own)).ok()?;
+        let cost = self.cost.map(|cost| cost.to_string());
+        let estimated = self.usage.estimated.then_some(b"true".as_slice());
+        Some(own.edited(&[("cost", cost.as_deref().map(str::as_bytes)), ("estimated", estimated)]))
+    }
 }
 
 /// Token counts in OpenAI's shape.

@@ -7,6 +7,7 @@ use super::complaint::Complaint;
 use super::estimate::in_tokens;
 use super::fault::Fault;
 use super::json::Object;
+use super::upstream::native_whole;
 use super::usage::{FinalUsage, Reported};
 
 /// A whole answer with the bytes that it came as.
@@ -82,8 +83,11 @@ impl Whole {
     }
 
     /// The answer with its `usage` replaced: the upstream's own usage object is kept with the cost added, unless tokens
-    /// are estimated. Every other byte stays.
+    /// are estimated. Every other byte stays; for a client that speaks the upstream's dialect, of what came.
     pub fn with_usage(&self, usage: &FinalUsage) -> Bytes {
+        if let Some(native) = &self.native {
+            return native_whole(native, usage);
+        }
         let usage = usage.object(self.object.get("usage"));
         self.object.edited(&[("usage", Some(&usage))])
     }

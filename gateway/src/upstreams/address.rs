@@ -8,6 +8,8 @@ use crate::protocol::{Dialect, Effort};
 
 /// The version of Anthropic's API that this is written for (platform.claude.com/docs/en/api/versioning).
 const ANTHROPIC_VERSION: &str = "2023-06-01";
+/// The header that asks Anthropic's API for more than its version has.
+pub const ANTHROPIC_BETA: &str = "anthropic-beta";
 /// The version of Google's.
 const GEMINI_VERSION: &str = "v1beta";
 

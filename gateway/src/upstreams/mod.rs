@@ -24,6 +24,7 @@ use crate::protocol::{Chat, Chunk, Whole};
 use crate::request_id::RequestId;
 use crate::setback::Setback;
 
+pub use address::ANTHROPIC_BETA;
 pub use pool::{Pool, Visit};
 
 /// What an upstream is asked.
@@ -42,7 +43,8 @@ pub struct Ask {
     pub on_behalf: Arc<str>,
     /// The request's name, sent along.
     pub id: RequestId,
-    /// Trace context to send along (`traceparent`, `tracestate`, `baggage`).
+    /// Trace context to send along (`traceparent`, `tracestate`, `baggage`), and `anthropic-beta` for upstreams that get what
+    /// their client wrote.
     pub trace: HeaderMap,
 }
 

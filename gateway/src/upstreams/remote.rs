@@ -7,12 +7,12 @@ use std::time::{Duration, SystemTime};
 use bytes::{Bytes, BytesMut};
 use futures_util::{Stream, StreamExt, stream};
 use gateway_config::{Authority, Model, Remote, Secret, Timeouts};
-use http::{HeaderMap, HeaderName, header};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
 use reqwest::{Certificate, Client, Response, redirect};
 use tokio::time::{Instant, timeout_at};
 use tower::util::BoxCloneSyncService;
 
-use super::address::{self, Places};
+use super::address::{self, ANTHROPIC_BETA, Places};
 use super::events::Events;
 use super::plain::Plain;
 use super::{Answer, AnswerBody, Ask, Check, Upstream};
@@ -168,11 +168,25 @@ impl Address {
             .client
             .post(url.clone())
             .headers(self.headers.clone())
-            .headers(ask.trace.clone())
+            .headers(self.trace(ask))
             .header(header::ACCEPT, accept)
             .header("x-request-id", ask.id.header())
             .body(body);
         Ok(request)
+    }
+
+    /// What is sent along. What the client asks of Anthropic beside the body is for its API alone, and joins what the
+    /// configuration asks of it.
+    fn trace(&self, ask: &Ask) -> HeaderMap {
+        let mut trace = ask.trace.clone();
+        let Some(beta) = trace.remove(ANTHROPIC_BETA) else { return trace };
+        if self.dialect.original(&ask.chat).is_some() {
+            let own =
+                self.headers.get(ANTHROPIC_BETA).map(|own| [own.as_bytes(), b",", beta.as_bytes()].concat());
+            let both = own.and_then(|both| HeaderValue::from_bytes(&both).ok()).unwrap_or(beta);
+            trace.insert(ANTHROPIC_BETA, both);
+        }
+        trace
     }
 
     /// A stream, which where a whole answer was asked for has the limits of one.

@@ -5,15 +5,20 @@
 //!
 //! - `asked`, `turns`, `media`: a chat read in full, and its messages as two speakers.
 //! - `anthropic`, `gemini`: the two other dialects, each with its requests and its answers.
+//! - `native`: what a client gets as it came.
 //! - `voice`, `written`: our own chunks and JSON, as they are written.
 
 mod anthropic;
 mod asked;
 mod gemini;
 mod media;
+mod native;
 mod turns;
 mod voice;
 mod written;
+
+pub use native::native_end;
+pub(super) use native::native_whole;
 
 use std::borrow::Cow;
 use std::collections::VecDeque;

@@ -3,6 +3,8 @@
 use std::fmt::Write;
 
 use bytes::Bytes;
+use memchr::memmem;
+use serde_json::Value;
 
 use super::super::super::chat::Chat;
 use super::super::super::json::{Object, string};
@@ -118,7 +120,28 @@ pub(in super::super) fn as_it_came(original: &Object, told: &Told<'_>) -> Bytes 
     if original.get("max_tokens").is_none_or(|it| it == b"null") {
         edits.push(("max_tokens", Some(most.as_bytes())));
     }
+    let messages = original.get("messages").and_then(signed_only);
+    if let Some(messages) = &messages {
+        edits.push(("messages", Some(messages.as_bytes())));
+    }
     original.edited(&edits)
+}
+
+/// Messages without thoughts that nobody signed: the gateway put them into these words for another provider's model, and
+/// Anthropic would refuse them. `None`: there are none.
+fn signed_only(messages: &[u8]) -> Option<String> {
+    memmem::find(messages, br#""thinking""#)?;
+    let mut messages: Vec<Value> = serde_json::from_slice(messages).ok()?;
+    let mut found = false;
+    for message in &mut messages {
+        let Some(Value::Array(blocks)) = message.get_mut("content") else { continue };
+        let before = blocks.len();
+        blocks.retain(|block| !(block["type"] == "thinking" && block["signature"] == ""));
+        found |= blocks.len() < before;
+    }
+    let empty = |message: &Value| message["content"].as_array().is_some_and(Vec::is_empty);
+    messages.retain(|message| !empty(message));
+    found.then(|| Value::from(messages).to_string())
 }
 
 /// `thinking`, and the word for how hard; `None` where the client said so in these words itself, or not at all.

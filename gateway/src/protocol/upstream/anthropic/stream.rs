@@ -101,6 +101,8 @@ impl Decoder {
             "content_block_stop" => self.close(chunks),
             "message_delta" => self.stop(said.delta.unwrap_or_default(), said.usage, chunks),
             "message_stop" => chunks.push_back(voice::done()),
+            // A client of this dialect gets it as it came, in its place.
+            "ping" if self.native => {}
             "ping" => chunks.push_back(voice::alive()),
             "error" => {
                 let what = What::Error(Complaint::read(None, &event.data));
