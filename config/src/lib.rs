@@ -16,6 +16,7 @@
 mod authority;
 mod builtin;
 mod class;
+mod dialect;
 mod file;
 mod interpolate;
 mod load;

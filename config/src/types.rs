@@ -11,6 +11,7 @@ use router_policies::calibrate::Calibration;
 use router_policies::topics::Topic;
 use router_policies::{Class, Currency, Money, Policy, Tariff};
 
+pub use crate::dialect::DialectKind;
 use crate::{Authority, NamedTopic, Provenance, Secret};
 
 /// The whole configuration.
@@ -132,17 +133,14 @@ pub struct Remote {
     pub provider_name: String,
     /// The longest answer is named `max_completion_tokens`, not `max_tokens`.
     pub max_completion_tokens: bool,
+    /// Azure: the `api-version` to ask for.
+    pub api_version: Option<String>,
+    /// It is told how hard to think by a number of tokens, as older models of Anthropic and Google are, not by a word.
+    pub thinks_by_tokens: bool,
     /// One or more.
     pub endpoints: Vec<Endpoint>,
     /// Authorities that endpoints' certificates may be from, beside those that the system trusts.
     pub authority: Option<Arc<Authority>>,
-}
-
-/// An API dialect.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DialectKind {
-    /// OpenAI chat completions.
-    OpenAi,
 }
 
 /// One address of a model.
@@ -150,9 +148,9 @@ pub enum DialectKind {
 pub struct Endpoint {
     /// Stable and safe to show: `MODEL-N`, N from 0, or the configured `id`.
     pub id: String,
-    /// Without a trailing slash; `/chat/completions` is appended.
+    /// Without a trailing slash; the path of the API is appended.
     pub base_url: String,
-    /// Sent as `authorization: Bearer …`.
+    /// Sent in the header that the API wants it in.
     pub api_key: Option<Secret>,
     /// Further request headers, such as a provider's `appid`.
     pub headers: BTreeMap<String, Secret>,

@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use gateway_config::{Fallback, Model, Provider, Route};
+use gateway_config::{Fallback, Model, Provider, Remote, Route};
 use router_policies::foresight::Foresight;
 use router_policies::policies::Terms;
 use router_policies::scorers::shipped;
@@ -17,7 +17,8 @@ use crate::admit::Hints;
 use crate::conversations::Place;
 use crate::error::{Failure, shown};
 use crate::facts::{facts, is_stated};
-use crate::protocol::{BadRequest, Chat};
+use crate::protocol::client::Native;
+use crate::protocol::{BadRequest, Chat, Dialect};
 use crate::record::{Decided, Scores};
 use crate::request_id::RequestId;
 use crate::routed::Routed;
@@ -87,10 +88,28 @@ impl Candidate {
 /// # Errors
 /// When no model can serve it, with each model's reason.
 pub fn assess(target: &Target, chat: &Chat, hints: &Hints, id: &RequestId) -> Result<Assessment, Failure> {
+    if let Some(why) = chat.native().and_then(Native::cannot_be_a_chat)
+        && !models(target).iter().any(|model| said_as_it_came(model, chat))
+    {
+        return Err(Failure::BadRequest(why.clone()));
+    }
     match target {
         Target::Route(routed) => assess_route(routed, chat, hints, id),
         Target::Model(model) => assess_model(model, chat, hints),
     }
+}
+
+/// The models that it names.
+fn models(target: &Target) -> &[Arc<Model>] {
+    match target {
+        Target::Route(routed) => &routed.route.ladder,
+        Target::Model(model) => std::slice::from_ref(model),
+    }
+}
+
+/// Whether a model's upstream speaks what the client wrote in, and gets it as it came.
+pub fn said_as_it_came(model: &Model, chat: &Chat) -> bool {
+    matches!(&model.provider, Provider::Remote(remote) if Dialect::of(remote).0.original(chat).is_some())
 }
 
 fn assess_model(model: &Arc<Model>, chat: &Chat, hints: &Hints) -> Result<Assessment, Failure> {
@@ -310,10 +329,27 @@ fn unfit(model: &Model, chat: &Chat, hints: &Hints, terms: &Terms<'_>) -> Option
             return Some(Unfit::Context { estimate, context });
         }
     }
+    if let Some(why) = chat.native().and_then(Native::cannot_be_a_chat)
+        && !said_as_it_came(model, chat)
+    {
+        return Some(Unfit::Engine(why.message.clone()));
+    }
     match &model.provider {
         Provider::Embedded(_) => chat.simple().err().map(|bad| Unfit::Engine(bad.message)),
-        Provider::Remote(_) => None,
+        Provider::Remote(remote) => speaks(remote, needs.prefill && !accepts.prefill, chat),
     }
+}
+
+/// Why a model's dialect has no words for a request.
+fn speaks(remote: &Remote, prefill: bool, chat: &Chat) -> Option<Unfit> {
+    let (dialect, effort) = Dialect::of(remote);
+    if dialect == Dialect::OpenAi {
+        return None;
+    }
+    if prefill {
+        return Some(Unfit::Takes("answers that were begun"));
+    }
+    dialect.takes(chat, effort).err().map(|bad| Unfit::Engine(bad.message))
 }
 
 fn nothing_fits(judged: &[(&Arc<Model>, Option<Unfit>)]) -> Failure {

@@ -15,6 +15,7 @@ use super::messages::{Message, Messages};
 use super::refusal::BadRequest;
 use super::scan::{Cursor, Kind, text_of};
 use super::simple::Simple;
+use super::upstream::{Converted, Dialect, Effort};
 
 /// What the framing of a message adds, and what begins the answer, in tokens, as OpenAI counts them.
 const MESSAGE_TOKENS: u64 = 4;
@@ -55,6 +56,8 @@ pub struct Chat {
     tokens: OnceLock<u64>,
     /// What the client wrote, where that was no chat.
     native: Option<Native>,
+    /// The same request in other dialects' words, once somebody has asked for it.
+    converted: [OnceLock<Result<Converted, BadRequest>>; 3],
 }
 
 /// What an upstream is told beside the client's own words.
@@ -74,13 +77,9 @@ impl Chat {
         let fields = Fields::read(text, &places)?;
         let at = places.find(&body, "messages").ok_or_else(|| BadRequest::missing("messages"))?.start;
         let messages = Messages::read(text, at)?;
-        Ok(Self {
-            object: Object::placed(body, places),
-            fields,
-            messages,
-            tokens: OnceLock::new(),
-            native: None,
-        })
+        let object = Object::placed(body, places);
+        let (tokens, converted) = (OnceLock::new(), Default::default());
+        Ok(Self { object, fields, messages, tokens, native: None, converted })
     }
 
     /// The same, converted from what a client wrote in another dialect.
@@ -91,6 +90,16 @@ impl Chat {
     /// What the client wrote, where that was no chat: an upstream that speaks the same dialect can be told just that.
     pub fn native(&self) -> Option<&Native> {
         self.native.as_ref()
+    }
+
+    /// Whether it says all that its client said. Where not, only an upstream of the client's own dialect may be asked.
+    pub fn says_all(&self) -> bool {
+        self.native.as_ref().is_none_or(|native| native.cannot_be_a_chat().is_none())
+    }
+
+    /// The request in another dialect's words.
+    pub(super) fn converted(&self, dialect: Dialect, effort: Effort) -> Result<&Converted, &BadRequest> {
+        self.converted[dialect.place(effort)].get_or_init(|| dialect.convert(self, effort)).as_ref()
     }
 
     /// The name that the client asks for: a route or a model. Not empty, otherwise anything at all.
@@ -189,6 +198,9 @@ impl Chat {
 
     /// The same request for a further answer, which is to differ where the model is not sure.
     pub fn again(&self) -> Option<Self> {
+        if !self.says_all() {
+            return None;
+        }
         let warm =
             self.object.get("temperature").and_then(|it| std::str::from_utf8(it).ok()?.parse::<f64>().ok());
         let temperature: Option<&[u8]> = match warm {

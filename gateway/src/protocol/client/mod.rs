@@ -85,8 +85,8 @@ impl Dialect {
             Self::Messages => messages::read,
         };
         let own = Object::skim(body)?;
-        let Converted { chat, teller, left_out } = converted(&own, id)?;
-        let chat = Chat::parse(chat.into())?.spoken_in(Native::new(self, own));
+        let Converted { chat, teller, left_out, cannot } = converted(&own, id)?;
+        let chat = Chat::parse(chat.into())?.spoken_in(Native::new(self, own, cannot));
         Ok(Request { chat, telling: Telling::by(teller), left_out: left_out.0 })
     }
 
@@ -112,6 +112,8 @@ struct Converted {
     chat: String,
     teller: Box<dyn Tell>,
     left_out: LeftOut,
+    /// Why the chat does not say all that the request says.
+    cannot: Option<BadRequest>,
 }
 
 /// What is left out, each once.
@@ -140,6 +142,10 @@ trait Tell: Send + Sync {
     }
     /// Adds the events for an error, after which nothing comes.
     fn failed(&mut self, error: &ErrorWords, out: &mut String);
+    /// Whether what an upstream says is of this dialect already, and goes on as it came.
+    fn is_told(&self, _answer: &Heard) -> bool {
+        false
+    }
     /// Whether the dialect tells what a stream used, asked or not.
     fn always_tells_usage(&self) -> bool;
 }
@@ -168,10 +174,9 @@ impl Telling {
 
     /// A whole answer. `None` if it cannot be read.
     pub fn whole(&mut self, answer: Bytes) -> Option<Bytes> {
-        match &mut self.teller {
-            None => Some(answer),
-            Some(teller) => Some(teller.whole(Heard::read(&answer).ok()?).into()),
-        }
+        let Some(teller) = &mut self.teller else { return Some(answer) };
+        let heard = Heard::read(&answer).ok()?;
+        if teller.is_told(&heard) { Some(answer) } else { Some(teller.whole(heard).into()) }
     }
 
     /// Events of an answer; nothing where the dialect has no event for them.
@@ -185,7 +190,11 @@ impl Telling {
             } else if event.data.trim_ascii() == b"[DONE]" {
                 teller.done(&mut out);
             } else if let Ok(heard) = Heard::read(&event.data) {
-                teller.hear(heard, &mut out);
+                if teller.is_told(&heard) {
+                    out.push_str(&String::from_utf8_lossy(&event.raw));
+                } else {
+                    teller.hear(heard, &mut out);
+                }
             }
         }
         out.into()

@@ -44,7 +44,7 @@ pub(in super::super) fn read(body: &Object, id: &str) -> Result<Converted, BadRe
     }
     let echoed = if echo { said(prompt)?.into_owned() } else { String::new() };
     let teller = Box::new(Completions::new(id, echoed));
-    Ok(Converted { chat: chat.end(), teller, left_out: LeftOut::default() })
+    Ok(Converted { chat: chat.end(), teller, left_out: LeftOut::default(), cannot: None })
 }
 
 /// The one prompt, as it is written.
