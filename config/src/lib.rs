@@ -13,6 +13,7 @@
 //! Every stage adds to one list of problems and goes on, so that all are found at once. After this crate nothing is
 //! validated again.
 
+mod accepts;
 mod builtin;
 mod class;
 mod file;
@@ -34,6 +35,7 @@ mod unsupported;
 mod written;
 mod yaml;
 
+pub use accepts::Accepts;
 pub use builtin::builtin;
 pub use load::{DEFAULT_FILE, Env, from_str, load};
 pub use presets::{KnownProvider, known_providers};

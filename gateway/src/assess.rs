@@ -86,6 +86,9 @@ fn assess_model(model: &Arc<Model>, chat: &Chat, hints: &Hints) -> Result<Assess
 
 fn assess_route(routed: &Routed, chat: &Chat, hints: &Hints, id: &RequestId) -> Result<Assessment, Failure> {
     let route = &routed.route;
+    if chat.is_for_embeddings() {
+        return assess_embeddings(route, chat, hints);
+    }
     let tiers = tiers(route, hints)?;
     let judged: Vec<(&Arc<Model>, Option<Unfit>)> = route
         .ladder
@@ -132,6 +135,37 @@ fn assess_route(routed: &Routed, chat: &Chat, hints: &Hints, id: &RequestId) -> 
         fallback: route.fallback,
         scoring: Some(scoring),
         features: Some(features),
+    })
+}
+
+/// The vectors of two models cannot be compared: those of a route come from the first model that says it makes them, or
+/// else the first that does not say, and from no other.
+fn assess_embeddings(route: &Route, chat: &Chat, hints: &Hints) -> Result<Assessment, Failure> {
+    let first = |says| route.ladder.iter().position(|model| model.accepts.embeddings == says);
+    let only = first(Some(true)).or_else(|| first(None));
+    let judged: Vec<(&Arc<Model>, Option<Unfit>)> = route
+        .ladder
+        .iter()
+        .enumerate()
+        .map(|(at, model)| match only == Some(at) {
+            true => (model, unfit(model, chat, hints)),
+            false => (model, Some(Unfit::Vectors)),
+        })
+        .collect();
+    let rung = judged.iter().position(|(_, unfit)| unfit.is_none()).map(Rung);
+    let rung = rung.ok_or_else(|| nothing_fits(&judged))?;
+    let decision = Decision::of(Plan::Ask(rung), Reason::CAPABILITY);
+    let candidate = |(at, (model, _)): (usize, &(&Arc<Model>, Option<Unfit>))| Candidate {
+        model: Arc::clone(model),
+        able: at == rung.0,
+        suffices: None,
+    };
+    Ok(Assessment {
+        decided: Decided { decision, scores: None },
+        ladder: judged.iter().enumerate().map(candidate).collect(),
+        fallback: Fallback::None,
+        scoring: None,
+        features: None,
     })
 }
 
@@ -183,10 +217,15 @@ fn tiers(route: &Route, hints: &Hints) -> Result<RangeInclusive<usize>, Failure>
 /// Why a model cannot serve a request.
 enum Unfit {
     Takes(&'static str),
+    /// Another model makes the route's embeddings.
+    Vectors,
     NotLocal,
     NoPrice,
     Tier,
-    Context { estimate: u64, context: u64 },
+    Context {
+        estimate: u64,
+        context: u64,
+    },
     Engine(String),
 }
 
@@ -203,7 +242,10 @@ fn unfit(model: &Model, chat: &Chat, hints: &Hints) -> Option<Unfit> {
         return Some(Unfit::NoPrice);
     }
     let (needs, accepts) = (chat.needs(), &model.accepts);
+    let vectors = chat.is_for_embeddings();
     let missing = [
+        (vectors && accepts.embeddings == Some(false), "requests for embeddings"),
+        (!vectors && !accepts.text, "chats"),
         (needs.image && !accepts.image, "images"),
         (needs.audio && !accepts.audio, "audio"),
         (needs.video && !accepts.video, "video"),
@@ -213,16 +255,23 @@ fn unfit(model: &Model, chat: &Chat, hints: &Hints) -> Option<Unfit> {
     if let Some((_, what)) = missing.iter().find(|(missing, _)| *missing) {
         return Some(Unfit::Takes(what));
     }
-    if let Some(context) = model.context {
+    // Of embeddings it is each text that must fit.
+    if let Some(context) = model.context.filter(|_| !vectors) {
         let estimate = chat.prompt_tokens();
         if estimate as f64 > context as f64 * ESTIMATE_MARGIN {
             return Some(Unfit::Context { estimate, context });
         }
     }
     match &model.provider {
+        Provider::Embedded(_) if said_otherwise(chat).is_some() => said_otherwise(chat).map(Unfit::Engine),
         Provider::Embedded(_) => chat.simple().err().map(|bad| Unfit::Engine(bad.message)),
         Provider::Remote(_) => None,
     }
+}
+
+/// What the client asks for that no chat can say.
+fn said_otherwise(chat: &Chat) -> Option<String> {
+    Some(chat.native()?.cannot_be_a_chat()?.message.clone())
 }
 
 fn nothing_fits(judged: &[(&Arc<Model>, Option<Unfit>)]) -> Failure {
@@ -243,6 +292,7 @@ impl fmt::Display for Unfit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Takes(what) => write!(f, "takes no {what}"),
+            Self::Vectors => f.write_str("does not make this route's embeddings"),
             Self::NotLocal => f.write_str("is not local"),
             Self::NoPrice => f.write_str("has no price, and this client has a budget"),
             Self::Tier => f.write_str("is ruled out by the tier asked for"),

@@ -85,7 +85,9 @@ async fn prepare(
         Target::Route(routed) => Asked::Route(Arc::clone(&routed.route)),
         Target::Model(model) => Asked::Model(Arc::clone(model)),
     };
-    account.bound(Bound { prompt: chat.prompt_tokens(), answer: chat.max_tokens(), choices: chat.n() });
+    // Vectors are no tokens.
+    let answer = if chat.is_for_embeddings() { Some(0) } else { chat.max_tokens() };
+    account.bound(Bound { prompt: chat.prompt_tokens(), answer, choices: chat.n() });
     let mut assessment = afford(snapshot, &target, &chat, &caller, account).await?;
     if let Target::Route(routed) = &target {
         routed.note(&assessment.decided);

@@ -77,6 +77,8 @@ pub enum Call {
     Messages,
     /// `POST /v1/messages/count_tokens`.
     CountTokens,
+    /// `POST /v1/embeddings`.
+    Embeddings,
     /// `GET /v1/models` and `/v1/models/{id}`.
     Models,
     /// None that exists.
@@ -91,6 +93,7 @@ impl Call {
             Dialect::Completions => Self::Completions,
             Dialect::Responses => Self::Responses,
             Dialect::Messages => Self::Messages,
+            Dialect::Embeddings => Self::Embeddings,
         }
     }
 
@@ -98,14 +101,15 @@ impl Call {
     pub fn vendor(self) -> Vendor {
         match self {
             Self::Messages | Self::CountTokens => Vendor::Anthropic,
-            Self::Chat | Self::Completions | Self::Responses | Self::Models | Self::Unknown => Vendor::OpenAi,
+            Self::Chat | Self::Completions | Self::Responses | Self::Embeddings => Vendor::OpenAi,
+            Self::Models | Self::Unknown => Vendor::OpenAi,
         }
     }
 
     /// Whether models are asked by it, so that there is something to account for.
     pub fn is_asked_of_models(self) -> bool {
         match self {
-            Self::Chat | Self::Completions | Self::Responses | Self::Messages => true,
+            Self::Chat | Self::Completions | Self::Responses | Self::Messages | Self::Embeddings => true,
             Self::CountTokens | Self::Models | Self::Unknown => false,
         }
     }
@@ -126,6 +130,7 @@ impl Call {
             Self::Responses => "responses",
             Self::Messages => "messages",
             Self::CountTokens => "count_tokens",
+            Self::Embeddings => "embeddings",
             Self::Models => "models",
             Self::Unknown => NONE,
         }

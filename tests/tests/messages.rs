@@ -36,35 +36,40 @@ fn message(events: &[Event]) -> Value {
                 message = data["message"].clone();
             }
             "content_block_start" => {
-                assert!(!open && at == message["content"].as_array().unwrap().len());
+                assert!(!open && at == message["content"].as_array().expect("it is there").len());
                 open = true;
-                message["content"].as_array_mut().unwrap().push(data["content_block"].clone());
+                message["content"].as_array_mut().expect("it is there").push(data["content_block"].clone());
                 jsons.push(String::new());
             }
             "content_block_delta" => {
-                assert!(open && at + 1 == message["content"].as_array().unwrap().len());
+                assert!(open && at + 1 == message["content"].as_array().expect("it is there").len());
                 let delta = &data["delta"];
-                let (name, text) = match delta["type"].as_str().unwrap() {
+                let (name, text) = match delta["type"].as_str().expect("it is there") {
                     "text_delta" => ("text", &delta["text"]),
                     "thinking_delta" => ("thinking", &delta["thinking"]),
                     "input_json_delta" => {
-                        jsons[at].push_str(delta["partial_json"].as_str().unwrap());
+                        jsons[at].push_str(delta["partial_json"].as_str().expect("it is there"));
                         continue;
                     }
                     other => panic!("{other}"),
                 };
                 let block = &mut message["content"][at];
-                block[name] = format!("{}{}", block[name].as_str().unwrap(), text.as_str().unwrap()).into();
+                block[name] = format!(
+                    "{}{}",
+                    block[name].as_str().expect("it is there"),
+                    text.as_str().expect("it is there")
+                )
+                .into();
             }
             "content_block_stop" => {
                 assert!(std::mem::replace(&mut open, false));
                 if message["content"][at]["type"] == "tool_use" && !jsons[at].is_empty() {
-                    message["content"][at]["input"] = serde_json::from_str(&jsons[at]).unwrap();
+                    message["content"][at]["input"] = serde_json::from_str(&jsons[at]).expect("it is there");
                 }
             }
             "message_delta" => {
                 assert!(!open);
-                for (key, value) in data["delta"].as_object().unwrap() {
+                for (key, value) in data["delta"].as_object().expect("it is there") {
                     message[key] = value.clone();
                 }
                 message["usage"] = data["usage"].clone();

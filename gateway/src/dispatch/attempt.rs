@@ -38,7 +38,7 @@ pub(super) fn question(job: &Job, pool: &Pool, account: &Account) -> Ask {
     Ask {
         longest: account.longest(&pool.model),
         chat: Arc::clone(&job.chat),
-        stream: job.chat.stream() || pool.model.whole_as == WholeAs::Stream,
+        stream: job.chat.stream() || (pool.model.whole_as == WholeAs::Stream && !job.chat.is_native()),
         logprobs: false,
         on_behalf: Arc::clone(&job.on_behalf),
         id: job.id.clone(),

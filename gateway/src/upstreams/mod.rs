@@ -9,6 +9,7 @@ mod load;
 mod plain;
 mod pool;
 mod remote;
+mod way;
 
 use std::future::Future;
 use std::pin::Pin;

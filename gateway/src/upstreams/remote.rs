@@ -14,6 +14,7 @@ use tower::util::BoxCloneSyncService;
 
 use super::events::Events;
 use super::plain::Plain;
+use super::way::{Way, Ways};
 use super::{Answer, AnswerBody, Ask, Check, Upstream};
 use crate::protocol::{self, Extras, NotAnAnswer, Whole};
 use crate::setback::{Happened, Setback};
@@ -55,7 +56,7 @@ pub(super) fn upstreams(
             };
             let address = Address {
                 client: client.clone(),
-                url: url("chat/completions")?,
+                ways: Ways::below(url)?,
                 harmless: url("models")?,
                 headers: headers(endpoint).map_err(|what| fault(&what))?,
                 secret: endpoint.api_key.as_ref().map(|key| key.reveal().into()),
@@ -116,7 +117,7 @@ fn secret_value(text: &str) -> Option<HeaderValue> {
 /// Where to ask, and how.
 struct Address {
     client: Client,
-    url: Url,
+    ways: Ways,
     /// A question that costs nothing.
     harmless: Url,
     headers: HeaderMap,
@@ -133,12 +134,17 @@ impl Address {
         let total = began + self.timeouts.total;
         let head = if ask.stream { total.min(began + self.timeouts.first_token) } else { total };
         let late = if head == total { Happened::Overran } else { Happened::Silent };
-        let sent = self.request(&ask).send();
+        let way = self.ways.of(&ask.chat)?;
+        let sent = self.request(&ask, way).send();
         let response = match timeout_at(head, sent).await {
             Err(_) => return Err(Setback::new(late)),
             Ok(Err(error)) => return Err(Setback::new(broken(&error))),
             Ok(Ok(response)) => response,
         };
+        if way != Way::Chat && matches!(response.status().as_u16(), 404 | 405) {
+            self.ways.is_missing(way)?;
+            return Box::pin(self.ask(ask)).await;
+        }
         if response.status() != http::StatusCode::OK {
             return Err(self.refusal(response).await);
         }
@@ -147,7 +153,7 @@ impl Address {
         let plain = plain(response)?;
         let body = match (events, ask.stream) {
             (true, _) => AnswerBody::Stream(self.events(plain, ask.stream, began)),
-            (false, stream) => self.whole(plain, total).await.map(|whole| match stream {
+            (false, stream) => self.whole(plain, total, way).await.map(|whole| match stream {
                 // It does not stream though it was asked to: its answer is as good, only late.
                 true => AnswerBody::Stream(Box::pin(stream::iter(whole.unfold().into_iter().map(Ok)))),
                 false => AnswerBody::Whole(whole),
@@ -162,16 +168,16 @@ impl Address {
         asked.send().await.is_ok()
     }
 
-    fn request(&self, ask: &Ask) -> reqwest::RequestBuilder {
+    fn request(&self, ask: &Ask, way: Way) -> reqwest::RequestBuilder {
         let extras = Extras { logprobs: ask.logprobs, longest: ask.longest.map(|most| (self.limit, most)) };
         let accept = if ask.stream { "text/event-stream" } else { "application/json" };
         self.client
-            .post(self.url.clone())
+            .post(self.ways.url(way))
             .headers(self.headers.clone())
             .headers(ask.trace.clone())
             .header(header::ACCEPT, accept)
             .header("x-request-id", ask.id.header())
-            .body(ask.chat.encode(&self.model, ask.stream, &extras))
+            .body(way.body(&ask.chat, &self.model, ask.stream, &extras))
     }
 
     /// A stream, which where a whole answer was asked for has the limits of one.
@@ -192,9 +198,11 @@ impl Address {
         &self,
         bytes: impl Stream<Item = Result<Bytes, Setback>> + Unpin,
         deadline: Instant,
+        way: Way,
     ) -> Result<Whole, Setback> {
         let body = read(bytes, LARGEST_ANSWER, deadline).await?;
-        Whole::parse(body).map_err(|error| match error {
+        let whole = if way == Way::Embeddings { Whole::of_vectors(body) } else { Whole::parse(body) };
+        whole.map_err(|error| match error {
             NotAnAnswer::Complaint(complaint) => Setback::in_band(&complaint.without(self.secret())),
             NotAnAnswer::NotJson(_) | NotAnAnswer::NoChoices => Setback::new(Happened::Faulty(200)),
         })

@@ -12,6 +12,8 @@ use super::super::usage::Reported;
 #[derive(Debug, Default)]
 pub(super) struct Heard {
     pub(super) id: String,
+    /// What it is by its own account.
+    pub(super) object: String,
     pub(super) model: String,
     pub(super) created: u64,
     pub(super) choices: Vec<Said>,
@@ -61,6 +63,7 @@ impl Heard {
         cursor.members(|cursor, name| {
             match name.raw {
                 "id" => heard.id = text(cursor)?,
+                "object" => heard.object = text(cursor)?,
                 "model" => heard.model = text(cursor)?,
                 "created" => heard.created = number(cursor)?.unwrap_or_default(),
                 "usage" => heard.usage = Used::read(cursor.skip()?)?,

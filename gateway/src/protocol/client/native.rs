@@ -1,6 +1,10 @@
 //! A request in the words of its client.
 
-use super::super::json::Object;
+use bytes::Bytes;
+
+use super::super::chat::{Extras, stream_options};
+use super::super::json::{Object, string};
+use super::super::refusal::BadRequest;
 use super::Dialect;
 
 /// A client's own words, for an upstream that speaks the same dialect: what a chat cannot say reaches it unchanged.
@@ -8,11 +12,12 @@ use super::Dialect;
 pub struct Native {
     dialect: Dialect,
     body: Object,
+    cannot: Option<BadRequest>,
 }
 
 impl Native {
-    pub(super) fn new(dialect: Dialect, body: Object) -> Self {
-        Self { dialect, body }
+    pub(super) fn new(dialect: Dialect, body: Object, cannot: Option<BadRequest>) -> Self {
+        Self { dialect, body, cannot }
     }
 
     /// What it is written in.
@@ -23,5 +28,26 @@ impl Native {
     /// The body as it came.
     pub fn body(&self) -> &Object {
         &self.body
+    }
+
+    /// Why it can only be answered by an upstream that speaks the dialect, if so: there is no chat that says the same.
+    pub fn cannot_be_a_chat(&self) -> Option<&BadRequest> {
+        self.cannot.as_ref()
+    }
+
+    /// The body for an upstream that speaks the dialect, with its name for the model; otherwise as for a chat. Who wrote it
+    /// knows of the longest answer by `max_tokens`.
+    pub fn encode(&self, model: &str, stream: bool, extras: &Extras<'_>) -> Bytes {
+        let model = string(model);
+        let options = stream.then(|| stream_options(&self.body));
+        let most = extras.longest.map(|(_, most)| most.to_string());
+        let mut edits = vec![("model", Some(model.as_bytes()))];
+        if self.dialect == Dialect::Completions {
+            edits.push(("stream_options", options.as_deref()));
+            if let Some(most) = most.as_ref().filter(|_| self.body.get("max_tokens").is_none()) {
+                edits.push(("max_tokens", Some(most.as_bytes())));
+            }
+        }
+        self.body.edited(&edits)
     }
 }

@@ -23,7 +23,7 @@ pub(in super::super) fn read(body: &Object, id: &str) -> Result<Converted, BadRe
     let most = members.need("max_tokens")?;
     let chat = chat(members, Some(most), &mut left_out)?;
     let input = Chat::parse(chat.clone().into())?.prompt_tokens();
-    Ok(Converted { chat, teller: Box::new(Messages::new(id, input)), left_out })
+    Ok(Converted::new(chat, Messages::new(id, input), left_out))
 }
 
 /// Reads a request of which only the tokens are to be counted.
