@@ -83,7 +83,6 @@ def test_reasoning(client):
         ("error-400", openai.BadRequestError, 400),
         ("error-429", openai.RateLimitError, 429),
         ("error-503", openai.InternalServerError, 503),
-        ("error-401", openai.InternalServerError, 502),
         ("no-such-model", openai.NotFoundError, 404),
     ],
 )
