@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test fmt lint small unit docs deny python overhead accounts accounting crashes
+.PHONY: help run test fmt lint small unit docs deny python node deploy overhead dialects accounts accounting crashes startup scrape load images dashboards
 
 XIETONG := cargo run --quiet --locked --release --package gateway --bin xietong --
 
@@ -21,11 +21,14 @@ run: ## Install what is missing, fetch the weights, build, and start the gateway
 test: ## Everything that CI runs
 	@.ci/check
 
-fmt lint small unit docs deny python: ## One step of `make test`
+fmt lint small unit docs deny python node deploy: ## One step of `make test`
 	@.ci/check $@
 
 overhead: ## Measure what the gateway adds to a request and to a chunk
 	@cargo run --quiet --locked --release --package end-to-end --no-default-features --bin overhead >/dev/null
+
+dialects: ## Measure what it costs to speak another dialect than the upstream's
+	@cargo run --quiet --locked --release --package end-to-end --no-default-features --bin dialects >/dev/null
 
 accounts: ## Hold the ledger against what ten thousand mixed requests would be billed
 	@cargo run --quiet --locked --release --package end-to-end --no-default-features --bin accounts >/dev/null
@@ -36,3 +39,26 @@ accounting: ## Measure what accounting adds to a request
 crashes: ## Kill a gateway 200 times at random instants and look at its ledger
 	@cargo build --quiet --locked --release --package gateway --no-default-features --bin xietong
 	@cargo run --quiet --locked --release --package end-to-end --no-default-features --bin crashes target/release/xietong
+
+startup: ## Measure start to ready and memory at rest, without and with an embedded model
+	@cargo build --quiet --locked --release --package gateway --bin xietong
+	@python3 deploy/measure.py startup target/release/xietong models/SmolLM2-135M-Instruct.Q4_1.gguf
+
+scrape: ## Measure a scrape at 50 clients, 10 routes and 10 models
+	@cargo build --quiet --locked --release --package gateway --no-default-features --bin xietong
+	@cargo build --quiet --locked --release --package end-to-end --no-default-features --bin scripted-upstream
+	@python3 deploy/measure.py scrape target/release/xietong target/release/scripted-upstream
+
+load: ## Measure the processor time of a request and of a stream
+	@cargo build --quiet --locked --release --package gateway --no-default-features --bin xietong
+	@cargo build --quiet --locked --release --package end-to-end --no-default-features --bin scripted-upstream
+	@python3 deploy/measure.py load target/release/xietong target/release/scripted-upstream
+
+images: ## Run the stages of the Dockerfile without Docker, look at what comes out, and measure it (needs root)
+	@deploy/docker/prove --engine
+
+dashboards: ## Write the dashboards from their boards, and draw them from real data into target/dashboards
+	@.ci/check deploy
+	@$${XDG_CACHE_HOME:-$$HOME/.cache}/xietong/venv-deploy/bin/pip install --quiet matplotlib==3.11.2
+	@$${XDG_CACHE_HOME:-$$HOME/.cache}/xietong/venv-deploy/bin/python deploy/grafana/build.py
+	@$${XDG_CACHE_HOME:-$$HOME/.cache}/xietong/venv-deploy/bin/python deploy/grafana/draw.py target/dashboards

@@ -3,12 +3,15 @@
 //! Nearly every field is optional here even where the schema demands it: the shape check reports what is missing,
 //! and resolving goes on with the rest, so that all problems are found at once.
 
+mod state;
+
 use std::collections::BTreeMap;
 
 use router_policies::{Class, Policy};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+pub(crate) use self::state::{StateFile, StateKind};
 use crate::accepts::AcceptsWord;
 pub(crate) use crate::price::PriceFile;
 use crate::price::ZoneName;
@@ -103,6 +106,8 @@ pub(crate) struct ModelFile {
     /// Further tries on this model after a failure that allows them. Default 1.
     #[schemars(range(max = 10))]
     pub(crate) retries: Option<u32>,
+    /// Certificates, in PEM, of authorities that its endpoints may have theirs from, beside those that the system trusts.
+    pub(crate) ca_file: Option<String>,
 }
 
 /// How a model is reached.
@@ -320,60 +325,4 @@ pub(crate) struct LimitsFile {
     /// Connections at once. Default 10000.
     #[schemars(range(min = 1))]
     pub(crate) connections: Option<usize>,
-}
-
-/// What outlives a restart.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(untagged)]
-pub(crate) enum StateFile {
-    /// A word.
-    Word(StateWord),
-    /// A kind with its fields.
-    Kind(StateKind),
-}
-
-/// What outlives a restart, in one word.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum StateWord {
-    /// Nothing.
-    None,
-}
-
-/// What outlives a restart, and where it is kept.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(tag = "kind", rename_all = "snake_case")]
-pub(crate) enum StateKind {
-    /// Nothing.
-    None(NoState),
-    /// A file of this process.
-    Embedded(EmbeddedState),
-    /// A Redis that several gateways share.
-    Redis(RedisState),
-}
-
-/// Nothing outlives a restart.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct NoState {}
-
-/// A Redis that several gateways share.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-#[schemars(extend("required" = ["url"]))]
-pub(crate) struct RedisState {
-    /// Its URL with its password, such as `redis://:${REDIS_PASSWORD}@redis:6379/0`.
-    pub(crate) url: Option<Hidden>,
-}
-
-/// A file of this process.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub(crate) struct EmbeddedState {
-    /// The file. Default `xietong.db`.
-    pub(crate) path: Option<String>,
-    /// How long records of requests are kept. Default `90d`.
-    pub(crate) keep: Option<Span>,
-    /// How large the file may grow before the oldest records go. Default `1GiB`.
-    pub(crate) at_most: Option<Size>,
 }

@@ -14,6 +14,7 @@
 //! validated again.
 
 mod accepts;
+mod authority;
 mod builtin;
 mod class;
 mod file;
@@ -36,6 +37,7 @@ mod written;
 mod yaml;
 
 pub use accepts::Accepts;
+pub use authority::Authority;
 pub use builtin::builtin;
 pub use load::{DEFAULT_FILE, Env, from_str, load};
 pub use presets::{KnownProvider, known_providers};

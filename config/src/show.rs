@@ -65,7 +65,11 @@ fn without_password(proxy: &str) -> Option<String> {
 fn state(state: &State) -> Value {
     match state {
         State::None => json!("none"),
-        State::Redis(_) => json!({ "kind": "redis", "url": HIDDEN }),
+        State::Redis(shared) => object([
+            ("kind", json!("redis")),
+            ("url", json!(HIDDEN)),
+            ("ca_file", json!(shared.authority.as_ref().map(|authority| &authority.file))),
+        ]),
         State::Embedded(state) => json!({
             "kind": "embedded",
             "path": state.path,
@@ -124,6 +128,7 @@ fn remote(remote: &Remote) -> Value {
         ("provider", json!("openai")),
         ("model", json!(remote.model)),
         ("endpoints", remote.endpoints.iter().map(endpoint).collect()),
+        ("ca_file", json!(remote.authority.as_ref().map(|authority| &authority.file))),
     ])
 }
 

@@ -10,8 +10,8 @@ use jiff::tz::TimeZone;
 use router_policies::calibrate::Calibration;
 use router_policies::{Class, Currency, Money, Policy, Tariff};
 
-use crate::Secret;
 use crate::accepts::Accepts;
+use crate::{Authority, Secret};
 
 /// The whole configuration.
 #[derive(Debug, Clone)]
@@ -132,6 +132,8 @@ pub struct Remote {
     pub max_completion_tokens: bool,
     /// One or more.
     pub endpoints: Vec<Endpoint>,
+    /// Authorities that endpoints' certificates may be from, beside those that the system trusts.
+    pub authority: Option<Arc<Authority>>,
 }
 
 /// An API dialect.
@@ -323,8 +325,17 @@ pub enum State {
     None,
     /// A file of this process.
     Embedded(EmbeddedState),
-    /// A Redis that several gateways share; its URL.
-    Redis(Secret),
+    /// A Redis that several gateways share.
+    Redis(SharedState),
+}
+
+/// A Redis that several gateways share.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SharedState {
+    /// Its URL, which may hold a password.
+    pub url: Secret,
+    /// With TLS: whom its certificate is from; `None`: an authority that the system trusts.
+    pub authority: Option<Arc<Authority>>,
 }
 
 /// A file that keeps budgets and records.

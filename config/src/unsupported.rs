@@ -3,16 +3,11 @@
 //! Looked at only for what the file types do not know, so an entry that has been built is merely superfluous.
 
 /// Keys.
-const KEYS: [&str; 2] = ["speaks", "targets"];
+const KEYS: [&str; 1] = ["speaks"];
 
 /// Words, with the last key of the path that they stand at.
-const WORDS: [(&str, &str); 5] = [
-    ("provider", "anthropic"),
-    ("provider", "azure"),
-    ("provider", "gemini"),
-    ("kind", "utility"),
-    ("kind", "explore"),
-];
+const WORDS: [(&str, &str); 4] =
+    [("provider", "anthropic"), ("provider", "azure"), ("provider", "gemini"), ("kind", "explore")];
 
 pub(crate) fn key(key: &str) -> bool {
     KEYS.contains(&key)

@@ -411,6 +411,32 @@ fn variables() {
 }
 
 #[test]
+fn authorities() {
+    check(&with("state: {kind: redis, url: 'redis://h'}"), &[]);
+    check(&with("state: {kind: redis, url: 'rediss://h'}"), &[]);
+    check(&with("state: {kind: redis, url: 'http://h'}"), &[("state.url", "`rediss://` for TLS")]);
+    let missing =
+        |prefix: &str| with(&format!("state: {{kind: redis, url: '{prefix}://h', ca_file: no-such.pem}}"));
+    check(&missing("rediss"), &[("state.ca_file", "no-such.pem: cannot be read")]);
+    let other = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
+    let model_with = |file: &str| {
+        model(&format!("{{name: l, provider: openai, base_url: 'https://h', model: m, ca_file: '{file}'}}"))
+    };
+    check(&model_with("no-such.pem"), &[("models[1].ca_file", "no-such.pem: cannot be read")]);
+    check(&model_with(other), &[("models[1].ca_file", "holds no certificate in PEM")]);
+    check(
+        &model(&format!("{{name: l, provider: embedded, weights: w.gguf, ca_file: '{other}'}}")),
+        &[("models[1].ca_file", "runs in this process")],
+    );
+    let pem = std::env::temp_dir().join(format!("xietong-authority-{}.pem", std::process::id()));
+    std::fs::write(&pem, "-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----\n").unwrap();
+    check(&model_with(pem.to_str().unwrap()), &[]);
+    let useless = format!("state: {{kind: redis, url: 'redis://h', ca_file: '{}'}}", pem.display());
+    check(&with(&useless), &[("state.ca_file", "of no use without TLS")]);
+    std::fs::remove_file(&pem).unwrap();
+}
+
+#[test]
 fn not_yet_supported() {
     for provider in ["anthropic", "azure", "gemini"] {
         check(
@@ -418,11 +444,6 @@ fn not_yet_supported() {
             &[("models[1].provider", "is not supported by this version")],
         );
     }
-    check(&with("state: {kind: redis, url: 'redis://h'}"), &[]);
-    check(
-        &with("state: {kind: redis, url: 'rediss://h'}"),
-        &[("state.url", "TLS (`rediss`) are not supported by this version")],
-    );
     check(
         &model("{name: l, preset: ollama, model: m, speaks: [responses]}"),
         &[("models[1].speaks", "not supported by this version")],

@@ -26,6 +26,7 @@ use crate::pace::{Paces, Turn};
 use crate::protocol::{FinalUsage, Piece, Reported};
 use crate::record::{Asked, Attempt, Call, Outcome, Record, Waste};
 use crate::request_id::RequestId;
+use crate::routed::Learner;
 use crate::setback::{Happened, Setback};
 use ending::InFlight;
 pub use tally::Tally;
@@ -49,6 +50,8 @@ pub struct Books {
 pub struct Account {
     /// What will be recorded; stages fill in what they learn.
     pub record: Record,
+    /// The route that learns from how it ends.
+    pub learner: Option<Learner>,
     books: Books,
     format: LogFormat,
     currency: Currency,
@@ -120,6 +123,7 @@ impl Account {
             overhead: Default::default(),
             scoring: None,
             baseline: None,
+            content: None,
         };
         let times = Times {
             arrived,
@@ -131,6 +135,7 @@ impl Account {
         };
         Self {
             record,
+            learner: None,
             _in_flight: InFlight::enter(&books.metrics.in_flight),
             books: books.clone(),
             format,
@@ -233,16 +238,18 @@ impl Account {
         (self.purse.is_some() && self.bound.answer.is_none()).then_some(model.max_output)
     }
 
-    /// Whether the answer under way is longer than what was set aside for it, which its upstream was told: by its own
-    /// count, or beyond doubt by estimate. Never so without a budget.
+    /// The longest answer, in tokens of all choices, that is set aside for; `None` without a budget.
+    pub fn most(&self, model: &Model) -> Option<u64> {
+        self.purse.is_some().then(|| self.bound.of(model).output)
+    }
+
+    /// Whether the answer under way is longer than what was set aside for it, which its upstream was told, beyond doubt.
+    /// Never so without a budget.
     pub fn is_overlong(&self) -> bool {
         if self.purse.is_none() {
             return false;
         }
-        let bound = self.bound_under_way().output;
-        let counted = self.tally().reported.and_then(|reported| reported.completion);
-        counted.is_some_and(|count| count > bound)
-            || charge::is_beyond(self.tally().weight.div_ceil(1000), bound)
+        self.tally().is_beyond(self.bound_under_way().output)
     }
 
     /// An attempt begins, and is the one spoken of from here on. Until it ends it stands as abandoned.
@@ -312,7 +319,9 @@ impl Account {
 
     /// A piece of the answer came; what it says of tokens is counted.
     pub fn saw(&mut self, piece: &Piece) {
-        self.hear(&Tally { reported: piece.usage, weight: piece.weight });
+        let mut tally = Tally::default();
+        tally.saw(piece);
+        self.hear(&tally);
     }
 
     /// A piece of the answer goes to the client.
@@ -382,19 +391,5 @@ impl Account {
     /// The cost of all attempts so far; `None` when one has no known price.
     pub fn cost(&self) -> Option<Money> {
         self.record.cost()
-    }
-
-    /// Closes the account of an answer that the client got whole.
-    pub fn close_complete(mut self) {
-        self.close(Outcome::Complete);
-    }
-
-    /// Closes the account of a request that ended in an error.
-    pub fn close_failed(mut self, failure: &Failure) {
-        self.record.error = Some(failure.code());
-        if self.times.head.is_none() {
-            self.record.status = failure.status();
-        }
-        self.close(failure.outcome());
     }
 }

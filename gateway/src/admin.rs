@@ -51,7 +51,7 @@ pub async fn answer(
             let shown = gateway_config::redacted(&gateway.snapshot().config);
             reply(200, JSON, pretty(&shown))
         }
-        (&Method::POST, "/reload") => reload(&admin),
+        (&Method::POST, "/reload") => reload(&admin).await,
         (&Method::POST, "/decide") => decide(gateway, request, &id).await,
         (_, "/metrics" | "/livez" | "/health" | "/healthz" | "/startupz" | "/readyz" | "/config") => {
             Failure::WrongMethod("GET").response(Vendor::OpenAi, &id)
@@ -66,11 +66,13 @@ pub async fn answer(
     Ok(response)
 }
 
-/// Ready while not stopping and at least one model would take a request. One failing upstream does not change it.
+/// Ready while not stopping, with someone to write the ledger, and at least one model that would take a request. One failing upstream does not change it.
 fn ready(gateway: &Gateway) -> Response<Body> {
     let snapshot = gateway.snapshot();
     if gateway.is_stopping() {
         reply(503, TEXT, "stopping\n")
+    } else if !gateway.books.ledger.is_alive() {
+        reply(503, TEXT, "the ledger's writer has ended by a fault of this build; a restart is needed\n")
     } else if snapshot.pools().any(|pool| pool.is_open()) {
         reply(200, TEXT, "ready\n")
     } else {
@@ -78,8 +80,11 @@ fn ready(gateway: &Gateway) -> Response<Body> {
     }
 }
 
-fn reload(admin: &Admin) -> Response<Body> {
-    match admin.reloader.reload() {
+async fn reload(admin: &Admin) -> Response<Body> {
+    let reloader = Arc::clone(&admin.reloader);
+    // Weights may have to be loaded, which takes its time.
+    let loaded = tokio::task::spawn_blocking(move || reloader.reload()).await;
+    match loaded.unwrap_or_else(|_| Err(vec!["loading the configuration panicked".to_owned()])) {
         Ok(changed) => {
             let generation = admin.gateway.books.metrics.config_generation.get();
             reply(200, JSON, pretty(&json!({ "changed": changed, "generation": generation })))
@@ -120,10 +125,15 @@ fn explained(assessment: &Assessment, chat: &Chat) -> Value {
         "familiarity": scores.map(|scores| scores.familiarity),
         "micros": assessment.scoring.map(|time| time.as_micros() as u64),
         "prompt_tokens_estimate": chat.prompt_tokens(),
+        "weights": assessment.weights.map(|weights| json!({
+            "quality": weights.quality, "cost": weights.cost, "latency": weights.latency,
+        })),
         "ladder": assessment.ladder.iter().map(|rung| json!({
             "model": rung.model.name,
             "able": rung.able,
             "suffices": rung.suffices.map(Chance::value),
+            "cost": rung.toll.cost,
+            "wait_seconds": (rung.toll.wait > 0.0).then_some(rung.toll.wait),
         })).collect::<Vec<_>>(),
         "features": assessment.features.as_ref().map(|features| features.named().collect::<BTreeMap<_, _>>()),
     })
@@ -138,4 +148,40 @@ fn reply(status: u16, kind: &'static str, body: impl Into<Bytes>) -> Response<Bo
     *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::account::Books;
+    use crate::curfew::Curfew;
+    use crate::ledger::tests::mortal;
+    use crate::log::Log;
+    use crate::metrics::Metrics;
+
+    #[tokio::test]
+    async fn without_someone_to_write_the_ledger_it_is_not_ready() {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let yaml = "models: [{name: m, provider: openai, base_url: 'http://127.0.0.1:1/v1', model: m}]";
+        let config = gateway_config::from_str(yaml, None, &|_| None).unwrap();
+        let metrics = Arc::new(Metrics::new().unwrap());
+        let log = Log::to(std::io::sink(), metrics.log_dropped.with_label_values::<&str>(&[]));
+        let ledger = mortal(false);
+        let books = Books {
+            metrics,
+            log,
+            paces: Arc::default(),
+            ledger: Arc::clone(&ledger),
+            curfew: Curfew::default(),
+        };
+        let gateway = Gateway::new(config, books).unwrap();
+        assert_eq!(ready(&gateway).status(), 200);
+        assert!(gateway.metrics_text().contains("\nxietong_ledger_up 1\n"));
+        ledger.flush();
+        while ledger.is_alive() {
+            tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+        }
+        assert_eq!(ready(&gateway).status(), 503);
+        assert!(gateway.metrics_text().contains("\nxietong_ledger_up 0\n"));
+    }
 }

@@ -34,6 +34,8 @@ pub struct Hints {
     pub max_tier: Option<String>,
     /// No model of unknown cost: the client has a budget.
     pub priced_only: bool,
+    /// `x-session-id`: the client's own name for its conversation.
+    pub session: Option<String>,
     /// Who asks, for rules.
     pub client: Option<String>,
     /// `x-xietong-locality: local`: no model that leaves this machine or cluster.
@@ -54,6 +56,7 @@ impl Caller {
             hints.route = owned("x-xietong-route");
             hints.min_tier = owned("x-xietong-min-tier");
             hints.max_tier = owned("x-xietong-max-tier");
+            hints.session = owned("x-session-id");
         }
         // Staying local only ever restricts, so it is honoured for everyone: a private prompt must not leave because
         // an entry lacks `hints: true`.

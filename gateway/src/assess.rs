@@ -8,9 +8,12 @@ use std::time::{Duration, Instant};
 use gateway_config::{Fallback, Model, Provider, Route};
 use router_policies::foresight::Foresight;
 use router_policies::scorers::shipped;
-use router_policies::{Chance, Class, Decision, Facts, Features, Plan, Query, Reason, Rung, Standing};
+use router_policies::{
+    Chance, Class, Decision, Facts, Features, Plan, Query, Reason, Rung, Standing, Toll, Weights,
+};
 
 use crate::admit::Hints;
+use crate::conversations::Place;
 use crate::error::{Failure, shown};
 use crate::protocol::{BadRequest, Chat};
 use crate::record::{Decided, Scores};
@@ -30,6 +33,10 @@ pub struct Assessment {
     pub scoring: Option<Duration>,
     /// The features, for those who ask why.
     pub features: Option<Features>,
+    /// Where it stands in its conversation.
+    pub place: Option<Place>,
+    /// What quality, money and time weighed.
+    pub weights: Option<Weights>,
 }
 
 impl Assessment {
@@ -57,6 +64,16 @@ pub struct Candidate {
     pub able: bool,
     /// The chance that its answer will do; `None` when nothing was scored.
     pub suffices: Option<Chance>,
+    /// What asking it takes.
+    pub toll: Toll,
+}
+
+impl Candidate {
+    /// As a policy sees it.
+    pub fn standing(&self) -> Standing<'_> {
+        let suffices = self.suffices.unwrap_or_default();
+        Standing { model: &self.model.name, suffices, able: self.able, toll: self.toll }
+    }
 }
 
 /// Assesses a request for what it named.
@@ -77,10 +94,17 @@ fn assess_model(model: &Arc<Model>, chat: &Chat, hints: &Hints) -> Result<Assess
     let decision = Decision::of(Plan::Ask(Rung(0)), Reason::NAMED);
     Ok(Assessment {
         decided: Decided { decision, scores: None },
-        ladder: vec![Candidate { model: Arc::clone(model), able: true, suffices: None }],
+        ladder: vec![Candidate {
+            model: Arc::clone(model),
+            able: true,
+            suffices: None,
+            toll: Toll::default(),
+        }],
         fallback: Fallback::None,
         scoring: None,
         features: None,
+        place: None,
+        weights: None,
     })
 }
 
@@ -104,11 +128,10 @@ fn assess_route(routed: &Routed, chat: &Chat, hints: &Hints, id: &RequestId) -> 
     let classes: Vec<Class> = route.ladder.iter().map(|model| model.class).collect();
     let foresight = Foresight::of(shipped(), calibration, &classes, &features);
     let scoring = began.elapsed();
-    let standings: Vec<Standing<'_>> = judged
-        .iter()
-        .zip(&foresight.rungs)
-        .map(|((model, unfit), &suffices)| Standing { model: &model.name, suffices, able: unfit.is_none() })
-        .collect();
+    let place = routed.place(chat, hints.client.as_deref().unwrap_or_default(), hints.session.as_deref());
+    let talk = place.and_then(|place| place.known);
+    let standings = standings(routed, &judged, &foresight.rungs, routed.tolls(chat, talk));
+    let weights = routed.weights();
     let recent = routed.recent();
     let query = Query {
         features: &features,
@@ -118,7 +141,8 @@ fn assess_route(routed: &Routed, chat: &Chat, hints: &Hints, id: &RequestId) -> 
         patience: route.ladder.iter().map(|model| model.timeouts.total).max().unwrap_or_default(),
         draw: id.draw(),
         recent: recent.as_deref(),
-        facts: facts(chat, hints),
+        weights,
+        facts: Facts { conversation: talk, ..facts(chat, hints) },
     };
     let decision = route.policy.decide(&query);
     let scores = Scores {
@@ -131,10 +155,12 @@ fn assess_route(routed: &Routed, chat: &Chat, hints: &Hints, id: &RequestId) -> 
     let decision = decision.ok_or_else(|| nothing_fits(&judged))?;
     Ok(Assessment {
         decided: Decided { decision, scores: Some(scores) },
-        ladder: candidates(&judged, &foresight.rungs, &decision),
+        ladder: candidates(&judged, &standings, &decision),
         fallback: route.fallback,
         scoring: Some(scoring),
         features: Some(features),
+        place,
+        weights,
     })
 }
 
@@ -159,6 +185,7 @@ fn assess_embeddings(route: &Route, chat: &Chat, hints: &Hints) -> Result<Assess
         model: Arc::clone(model),
         able: at == rung.0,
         suffices: None,
+        toll: Toll::default(),
     };
     Ok(Assessment {
         decided: Decided { decision, scores: None },
@@ -166,7 +193,28 @@ fn assess_embeddings(route: &Route, chat: &Chat, hints: &Hints) -> Result<Assess
         fallback: Fallback::None,
         scoring: None,
         features: None,
+        place: None,
+        weights: None,
     })
+}
+
+/// The rungs as the policy sees them.
+fn standings<'a>(
+    routed: &Routed,
+    judged: &[(&'a Arc<Model>, Option<Unfit>)],
+    rungs: &[Chance],
+    tolls: Option<Vec<Toll>>,
+) -> Vec<Standing<'a>> {
+    let tolls = tolls.unwrap_or_default();
+    let standing = |(at, (model, unfit)): (usize, &(&'a Arc<Model>, Option<Unfit>))| Standing {
+        model: &model.name,
+        suffices: rungs.get(at).copied().unwrap_or_default(),
+        able: unfit.is_none(),
+        toll: tolls.get(at).copied().unwrap_or_default(),
+    };
+    let mut standings: Vec<_> = judged.iter().enumerate().map(standing).collect();
+    routed.guard(&mut standings);
+    standings
 }
 
 fn facts<'a>(chat: &Chat, hints: &'a Hints) -> Facts<'a> {
@@ -178,20 +226,22 @@ fn facts<'a>(chat: &Chat, hints: &'a Hints) -> Facts<'a> {
         uses_tools: needs.tools,
         structured: chat.structured(),
         must_stay: hints.local_only,
+        conversation: None,
     }
 }
 
 fn candidates(
     judged: &[(&Arc<Model>, Option<Unfit>)],
-    rungs: &[Chance],
+    standings: &[Standing<'_>],
     decision: &Decision,
 ) -> Vec<Candidate> {
     let within = |at: usize| (decision.least..=decision.most).contains(&Rung(at));
-    let all = judged.iter().zip(rungs).enumerate();
-    all.map(|(at, ((model, unfit), &suffices))| Candidate {
+    let all = judged.iter().zip(standings).enumerate();
+    all.map(|(at, ((model, _), standing))| Candidate {
         model: Arc::clone(model),
-        able: unfit.is_none() && within(at),
-        suffices: Some(suffices),
+        able: standing.able && within(at),
+        suffices: Some(standing.suffices),
+        toll: standing.toll,
     })
     .collect()
 }

@@ -71,6 +71,13 @@ impl Gateway {
                 .with_label_values(&[client.as_str(), currency.code()])
                 .set(remaining.units());
         }
+        for routed in self.snapshot.load().routes() {
+            let Some(weights) = routed.weights() else { continue };
+            let each = [("quality", weights.quality), ("cost", weights.cost), ("latency", weights.latency)];
+            for (target, weight) in each {
+                metrics.policy_weight.with_label_values(&[&*routed.route.name, target]).set(weight);
+            }
+        }
         metrics.ledger_up.set(i64::from(ledger.is_up()));
         metrics.text()
     }

@@ -23,6 +23,7 @@ mod api;
 mod assess;
 mod body;
 mod charge;
+mod conversations;
 mod curfew;
 mod dispatch;
 mod error;
@@ -43,6 +44,7 @@ mod routed;
 mod server;
 mod setback;
 mod snapshot;
+mod steering;
 mod upstreams;
 #[cfg(feature = "engine")]
 mod weights;

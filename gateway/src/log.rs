@@ -9,6 +9,7 @@ use gateway_config::LogFormat;
 use prometheus::IntCounter;
 use router_policies::{Currency, Money};
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::record::{NONE, Record};
 
@@ -120,6 +121,10 @@ struct Line<'a> {
     status: u16,
     error: Option<&'static str>,
     outcome: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    prompt: Option<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    answer: Option<Value>,
 }
 
 #[derive(Serialize)]
@@ -144,6 +149,7 @@ struct Tokens {
 fn json_line(record: &Record, currency: Currency) -> String {
     let scores = record.decided.and_then(|decided| decided.scores);
     let usage = record.answer().map(|attempt| attempt.usage).unwrap_or_default();
+    let (prompt, answer) = record.content.as_ref().map(|content| content.shown(record)).unzip();
     let line = Line {
         time: now(),
         request_id: record.id.as_str(),
@@ -185,6 +191,8 @@ fn json_line(record: &Record, currency: Currency) -> String {
         status: record.status,
         error: record.error,
         outcome: record.outcome.word(),
+        prompt,
+        answer,
     };
     serde_json::to_string(&line).unwrap_or_default()
 }
@@ -229,6 +237,12 @@ fn text_line(record: &Record, currency: Currency) -> String {
         let _ = write!(line, " error {error}");
     }
     let _ = write!(line, " client {} {}", record.client_name(), record.id.as_str());
+    if let Some(content) = &record.content {
+        let (prompt, answer) = content.shown(record);
+        let text = format!(" prompt {prompt} answer {answer}");
+        // What JSON leaves as it is, a terminal may take for an order.
+        line.extend(text.chars().map(|sign| if sign.is_control() { '\u{fffd}' } else { sign }));
+    }
     line
 }
 

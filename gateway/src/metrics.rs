@@ -87,6 +87,8 @@ metrics! {
     first_token: HistogramVec = "gen_ai_server_time_to_first_token_seconds", GEN_AI, FIRST_TOKEN_SECONDS;
     /// Time per token of the answer after the first.
     per_token: HistogramVec = "gen_ai_server_time_per_output_token_seconds", GEN_AI, TOKEN_SECONDS;
+    /// What a route weighs: the chance of a sufficient answer (quality), a unit of currency (cost), a second (latency).
+    policy_weight: GaugeVec = "xietong_policy_weight", &["route", "target"];
     /// Whether an endpoint is open for traffic (1) or ejected (0).
     upstream_health: IntGaugeVec = "xietong_upstream_health", &["model", "endpoint_id"];
     /// Events of upstream streams that could not be read and were skipped.

@@ -22,6 +22,7 @@ use crate::error::Failure;
 use crate::gateway::Gateway;
 use crate::protocol::Chat;
 use crate::protocol::client::{self, Dialect, Telling, Vendor};
+use crate::record::content::Content;
 use crate::record::{Asked, Call, Decided, Record};
 use crate::relay::{Manner, Relay};
 use crate::request_id::RequestId;
@@ -85,12 +86,15 @@ async fn prepare(
         Target::Route(routed) => Asked::Route(Arc::clone(&routed.route)),
         Target::Model(model) => Asked::Model(Arc::clone(model)),
     };
+    if account.record.is_recorded() {
+        account.record.content = Some(Box::new(Content::of(&chat)));
+    }
     // Vectors are no tokens.
     let answer = if chat.is_for_embeddings() { Some(0) } else { chat.max_tokens() };
     account.bound(Bound { prompt: chat.prompt_tokens(), answer, choices: chat.n() });
     let mut assessment = afford(snapshot, &target, &chat, &caller, account).await?;
     if let Target::Route(routed) = &target {
-        routed.note(&assessment.decided);
+        account.learner = Some(routed.note(&assessment, account.record.id.draw()));
     }
     account.record.features = assessment.features.take().map(Box::new);
     account.record.decided = Some(assessment.decided);
@@ -177,6 +181,9 @@ async fn whole(job: Job, mut telling: Telling, account: Account) -> Response<Bod
     let (result, mut account) = dispatch(job, account).await;
     match result {
         Ok(Committed { headers, answer: Standing::Whole(body), .. }) => {
+            if let Some(content) = &mut account.record.content {
+                content.answered(&body);
+            }
             let Some(body) = telling.whole(body) else { return refuse(account, &Failure::UpstreamFaulty) };
             let mut response = Response::new(Body::full(body));
             let preface = Preface::of(&account.record);

@@ -1,5 +1,7 @@
 //! What is known of a request when it is over: the source of its metrics and its log line.
 
+pub mod content;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,6 +10,7 @@ use router_policies::{Chance, Decision, Features, Money, Usage};
 
 use crate::protocol::client::{Dialect, Vendor};
 use crate::request_id::RequestId;
+use content::Content;
 
 /// The label for what a request did not have: a route, a model, a client.
 pub const NONE: &str = "-";
@@ -51,6 +54,8 @@ pub struct Record {
     pub scoring: Option<Duration>,
     /// What the same answer would have cost from the top of the ladder.
     pub baseline: Option<Money>,
+    /// What was asked and answered, where the route says that it is recorded.
+    pub content: Option<Box<Content>>,
 }
 
 /// What the client named in `model`.
@@ -81,6 +86,8 @@ pub enum Call {
     Embeddings,
     /// `GET /v1/models` and `/v1/models/{id}`.
     Models,
+    /// None of a client's: a word that an endpoint is asked for to see whether it is well again.
+    Check,
     /// None that exists.
     Unknown,
 }
@@ -102,14 +109,15 @@ impl Call {
         match self {
             Self::Messages | Self::CountTokens => Vendor::Anthropic,
             Self::Chat | Self::Completions | Self::Responses | Self::Embeddings => Vendor::OpenAi,
-            Self::Models | Self::Unknown => Vendor::OpenAi,
+            Self::Models | Self::Check | Self::Unknown => Vendor::OpenAi,
         }
     }
 
     /// Whether models are asked by it, so that there is something to account for.
     pub fn is_asked_of_models(self) -> bool {
         match self {
-            Self::Chat | Self::Completions | Self::Responses | Self::Messages | Self::Embeddings => true,
+            Self::Chat | Self::Check | Self::Completions | Self::Responses => true,
+            Self::Messages | Self::Embeddings => true,
             Self::CountTokens | Self::Models | Self::Unknown => false,
         }
     }
@@ -118,6 +126,7 @@ impl Call {
     pub fn operation(self) -> &'static str {
         match self {
             Self::Completions => "text_completion",
+            Self::Check => Self::Chat.word(),
             call => call.word(),
         }
     }
@@ -132,6 +141,7 @@ impl Call {
             Self::CountTokens => "count_tokens",
             Self::Embeddings => "embeddings",
             Self::Models => "models",
+            Self::Check => "check",
             Self::Unknown => NONE,
         }
     }
@@ -259,6 +269,11 @@ impl Record {
             Asked::Route(route) => route.expose_decisions,
             _ => true,
         }
+    }
+
+    /// Whether what is asked and answered is recorded.
+    pub fn is_recorded(&self) -> bool {
+        matches!(&self.asked, Asked::Route(route) if route.record_content)
     }
 
     /// The largest model of the route: what savings are measured against.

@@ -179,12 +179,16 @@ impl Relay {
         if let Some(finish) = finish {
             joint.extend_from_slice(&protocol::write_chunk(&stamp, 0, Delta::End(finish), None));
         }
+        let joint = joint.freeze();
         let mut writing = Writing::new(begun, account);
+        if let Some(content) = &mut writing.account.record.content {
+            content.join(&joint);
+        }
         writing.finished = u64::from(finish.is_some());
         writing.sample = sample;
         self.stage = Stage::Writing(Box::new(writing));
         self.spoke = Instant::now();
-        (!joint.is_empty()).then(|| Said::Events(joint.freeze()))
+        (!joint.is_empty()).then_some(Said::Events(joint))
     }
 
     /// Breaks off, because the process ends; dropping what is under way closes its account.
@@ -315,6 +319,9 @@ impl Writing {
         match &chunk.what {
             What::Piece(piece) => {
                 self.account.hand_on(piece);
+                if let Some(content) = &mut self.account.record.content {
+                    content.hear(&chunk);
+                }
                 self.finished += u64::from(piece.finished);
                 if piece.finished > 0 && self.choices > 1 {
                     self.over.extend(sample::ended(&chunk.data));

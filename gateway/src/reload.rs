@@ -1,12 +1,13 @@
-//! Puts a changed configuration to use: when its file, or a scorer's that it names, changes, on SIGHUP, and on `POST /reload`. An invalid one
-//! changes nothing and is reported.
+//! Puts a changed configuration to use: when its file changes, or one that it names (a scorer's, an authority's), on SIGHUP,
+//! and on `POST /reload`. An invalid one changes nothing and is reported.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use gateway_config::Config;
+use gateway_config::{Config, Provider};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::gateway::Gateway;
@@ -18,7 +19,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// Reads the configuration anew.
 pub type Source = Box<dyn Fn() -> Result<Config, Vec<String>> + Send + Sync>;
 
-/// The configuration's file and those of calibrations, with what they hold.
+/// The configuration's file and those that it names, with what they hold.
 type Contents = BTreeMap<PathBuf, Vec<u8>>;
 
 /// Loads the configuration again when asked to.
@@ -47,8 +48,16 @@ impl Reloader {
     fn read(&self) -> Option<Contents> {
         let file = self.file.clone()?;
         let config = &self.gateway.snapshot().config;
-        let named = config.routes.iter().filter_map(|route| Some(route.calibration.as_ref()?.file.clone()));
-        named.chain([file]).map(|file| Some((file.clone(), std::fs::read(file).ok()?))).collect()
+        let scorers = config.routes.iter().filter_map(|route| Some(route.calibration.as_ref()?.file.clone()));
+        let authorities = config.models.iter().filter_map(|model| match &model.provider {
+            Provider::Remote(remote) => Some(remote.authority.as_ref()?.file.clone()),
+            Provider::Embedded(_) => None,
+        });
+        scorers
+            .chain(authorities)
+            .chain([file])
+            .map(|file| Some((file.clone(), std::fs::read(file).ok()?)))
+            .collect()
     }
 
     /// Loads again. `Ok(false)`: the files say what they said before.
@@ -104,24 +113,33 @@ impl Reloader {
         self.gateway.replace(next)
     }
 
-    /// Looks at the files again and again; never ends.
+    /// Loads again when the files change, and on SIGHUP; never ends.
     pub async fn watch(self: Arc<Self>) {
-        if self.file.is_none() {
-            return std::future::pending().await;
-        }
+        let mut hangups = signal(SignalKind::hangup()).ok();
         let mut looks = interval(LOOK_EVERY);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            looks.tick().await;
+            let asked = tokio::select! {
+                () = next(&mut hangups) => true,
+                _ = looks.tick(), if self.file.is_some() => false,
+            };
             let this = Arc::clone(&self);
             // Weights may have to be loaded, which takes its time.
             let look = move || {
-                let content = this.read();
-                if content.is_some() && content != *this.seen() {
+                let changed = || this.read().is_some_and(|content| Some(content) != *this.seen());
+                if asked || changed() {
                     let _ = this.reload();
                 }
             };
             let _ = tokio::task::spawn_blocking(look).await;
         }
+    }
+}
+
+/// The next signal of a kind; never, where it cannot be listened to.
+async fn next(signals: &mut Option<Signal>) {
+    match signals {
+        Some(signals) => drop(signals.recv().await),
+        None => std::future::pending().await,
     }
 }

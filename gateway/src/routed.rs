@@ -4,19 +4,32 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use dashmap::DashMap;
-use gateway_config::Route;
-use router_policies::Recent;
+use gateway_config::{Config, Route};
 use router_policies::policies::Escalations;
+use router_policies::query::Conversation;
+use router_policies::{Recent, Rung, Standing, Toll, Weights};
 use tokio::time::Instant;
 
 use crate::allowance::{Allowance, Terms};
-use crate::record::Decided;
+use crate::assess::{Assessment, Candidate};
+use crate::conversations::{Conversations, Place};
+use crate::pace::Paces;
+use crate::protocol::Chat;
+use crate::record::Record;
+use crate::steering::Steering;
+use crate::upstreams::Pool;
 
 /// A route with its memory.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Routed {
     /// The route.
     pub route: Arc<Route>,
+    /// Its models, from small to large.
+    pools: Arc<[Arc<Pool>]>,
+    /// What was measured.
+    steering: Arc<Steering>,
+    /// Who answered what goes on; `None` where the policy never chooses.
+    conversations: Option<Arc<Conversations>>,
     /// Recent requests, where the policy asks for a share of them. A lock of the route's own, held for microseconds.
     recent: Option<Arc<Mutex<Recent>>>,
     /// What each client may still escalate, where the policy bounds that.
@@ -44,20 +57,38 @@ impl Climbs {
 
 impl Routed {
     /// A route; it remembers what `before` does where nothing changed that requests are ranked by.
-    pub fn new(route: &Arc<Route>, before: Option<&Self>) -> Self {
-        let kept = before.filter(|before| before.ranks_like(route)).and_then(|before| before.recent.clone());
-        let recent = route.policy.share().map(|_| kept.unwrap_or_default());
+    pub fn new(
+        route: &Arc<Route>,
+        pools: Arc<[Arc<Pool>]>,
+        config: &Config,
+        paces: &Arc<Paces>,
+        before: Option<&Self>,
+    ) -> Self {
+        let alike = before.filter(|before| before.ranks_like(route));
+        let recent = alike.and_then(|before| before.recent.clone());
         let climbs = route.policy.escalations().map(Climbs::new);
         let kept = before.and_then(|before| before.climbs.clone());
-        let climbs = climbs.map(|new| kept.filter(|kept| kept.terms == new.terms).unwrap_or(new));
-        Self { route: Arc::clone(route), recent, climbs }
+        let new = || Arc::new(Steering::new(route, &config.time_zone, paces));
+        Self {
+            recent: route.policy.share().map(|_| recent.unwrap_or_default()),
+            climbs: climbs.map(|new| kept.filter(|kept| kept.terms == new.terms).unwrap_or(new)),
+            steering: alike.map_or_else(new, |before| Arc::clone(&before.steering)),
+            conversations: route
+                .policy
+                .chooses()
+                .then(|| alike.and_then(|before| before.conversations.clone()).unwrap_or_default()),
+            route: Arc::clone(route),
+            pools,
+        }
     }
 
     /// Whether scores of then can be compared with scores of now.
     fn ranks_like(&self, route: &Route) -> bool {
-        let classes = |route: &Route| route.ladder.iter().map(|model| model.class).collect::<Vec<_>>();
+        let rungs = |route: &Route| {
+            route.ladder.iter().map(|model| (model.name.clone(), model.class)).collect::<Vec<_>>()
+        };
         let same = self.route.policy == route.policy && self.route.calibration == route.calibration;
-        same && classes(&self.route) == classes(route)
+        same && rungs(&self.route) == rungs(route)
     }
 
     /// The recent requests, for one decision.
@@ -77,23 +108,74 @@ impl Routed {
         Some(allowance)
     }
 
-    /// Takes note of a request that is about to be carried out.
-    pub fn note(&self, decided: &Decided) {
-        let (Some(scores), Some(share)) = (&decided.scores, self.route.policy.share()) else { return };
-        let up = decided.decision.plan.first().0 + 1 == self.route.ladder.len();
-        if let Some(mut recent) = self.recent() {
-            recent.note(scores.gain, up, share);
+    /// Where a request stands in its conversation.
+    pub fn place(&self, chat: &Chat, client: &str, session: Option<&str>) -> Option<Place> {
+        Some(self.conversations.as_ref()?.place(chat, client, session))
+    }
+
+    /// What asking each model takes, where that matters.
+    pub fn tolls(&self, chat: &Chat, talk: Option<Conversation>) -> Option<Vec<Toll>> {
+        (self.steering.weighs() || talk.is_some()).then(|| self.steering.tolls(&self.pools, chat, talk))
+    }
+
+    /// Adds the chance of a second attempt to what asking takes, where the policy guards what it chooses.
+    pub fn guard(&self, ladder: &mut [Standing<'_>]) {
+        self.steering.guard(ladder);
+    }
+
+    /// What quality, money and time weigh at this moment; `None` where nothing is weighed.
+    pub fn weights(&self) -> Option<Weights> {
+        self.steering.weights()
+    }
+
+    /// Takes note of a request that is about to be carried out. What comes back is to be told how it ended.
+    pub fn note(&self, assessment: &Assessment, draw: f64) -> Learner {
+        let decided = &assessment.decided;
+        let first = decided.decision.plan.first();
+        if let (Some(scores), Some(share), Some(mut recent)) =
+            (&decided.scores, self.route.policy.share(), self.recent())
+        {
+            recent.note(scores.gain, first.0 + 1 == self.route.ladder.len(), share);
+        }
+        if self.steering.weighs() {
+            let ladder: Vec<Standing<'_>> = assessment.ladder.iter().map(Candidate::standing).collect();
+            self.steering.asked(&ladder, draw);
+        }
+        let foreseen = assessment.ladder.get(first.0).and_then(|rung| rung.toll.cost);
+        Learner { routed: self.clone(), place: assessment.place, foreseen }
+    }
+}
+
+/// Tells a route how a request of it ended.
+pub struct Learner {
+    routed: Routed,
+    place: Option<Place>,
+    /// In the account currency.
+    foreseen: Option<f64>,
+}
+
+impl Learner {
+    /// The request is over.
+    pub fn learn(&self, record: &Record) {
+        let Routed { route, steering, conversations, .. } = &self.routed;
+        steering.learn(route, record, self.foreseen);
+        let (Some(conversations), Some(place), Some(answer)) = (conversations, &self.place, record.answer())
+        else {
+            return;
+        };
+        if let Some(rung) = route.ladder.iter().position(|model| model.name == answer.model.name) {
+            conversations.answered(place, Rung(rung), answer.usage.total());
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use gateway_config::Config;
-    use router_policies::{Decision, Plan, Reason, Rung};
+    use gateway_config::Fallback;
+    use router_policies::{Decision, Plan, Reason};
 
     use super::*;
-    use crate::record::Scores;
+    use crate::record::{Decided, Scores};
 
     fn config(policy: &str, class: &str) -> Config {
         let yaml = format!(
@@ -104,12 +186,26 @@ mod tests {
         gateway_config::from_str(&yaml, None, &|_| None).unwrap_or_else(|problems| panic!("{problems}"))
     }
 
+    fn routed(policy: &str, class: &str, before: Option<&Routed>) -> Routed {
+        let config = config(policy, class);
+        Routed::new(&config.routes[0], Arc::default(), &config, &Arc::default(), before)
+    }
+
     /// A route that sent up a request of gain 0.5.
     fn busy() -> Routed {
-        let routed = Routed::new(&config(SHARE, "frontier").routes[0], None);
+        let routed = routed(SHARE, "frontier", None);
         let decision = Decision::of(Plan::Ask(Rung(1)), Reason::HARD);
         let scores = Scores { difficulty: 0.5, gain: 0.5, familiarity: 1.0, suffices: Default::default() };
-        routed.note(&Decided { decision, scores: Some(scores) });
+        let assessment = Assessment {
+            decided: Decided { decision, scores: Some(scores) },
+            ladder: Vec::new(),
+            fallback: Fallback::None,
+            scoring: None,
+            features: None,
+            place: None,
+            weights: None,
+        };
+        routed.note(&assessment, 0.5);
         routed
     }
 
@@ -122,14 +218,13 @@ mod tests {
 
     #[test]
     fn only_a_share_needs_memory() {
-        let fixed = Routed::new(&config("{kind: fixed, model: s}", "frontier").routes[0], Some(&busy()));
+        let fixed = routed("{kind: fixed, model: s}", "frontier", Some(&busy()));
         assert_eq!(cut(&fixed), None);
     }
 
     #[test]
     fn memory_outlives_a_reload_as_long_as_it_means_the_same() {
-        let after =
-            |policy: &str, class: &str| cut(&Routed::new(&config(policy, class).routes[0], Some(&busy())));
+        let after = |policy: &str, class: &str| cut(&routed(policy, class, Some(&busy())));
         assert_eq!(after(SHARE, "frontier"), Some(0.5));
         let forgotten = Some(f64::NEG_INFINITY);
         assert_eq!(after("{kind: threshold, at: {share: 0.5}}", "frontier"), forgotten);

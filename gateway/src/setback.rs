@@ -23,8 +23,10 @@ pub struct Setback {
 /// What happened to an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Happened {
-    /// Nothing was sent: no connection, name, or TLS; or the peer refused the stream.
+    /// Nothing was sent: no connection, name, or TLS.
     Unreachable,
+    /// Over HTTP/2: the peer has not looked at it, and says so.
+    TurnedAway,
     /// Every endpoint is ejected, or the engine is gone; nothing was sent.
     Ejected,
     /// The client's budget does not cover it; nothing was sent.
@@ -102,7 +104,10 @@ impl Setback {
             Happened::RateLimited if self.complaint.as_deref().is_some_and(Complaint::is_balance) => {
                 Next::OtherRung
             }
-            Happened::Unreachable | Happened::RateLimited | Happened::ServerError(_) => Next::SameModel,
+            Happened::Unreachable
+            | Happened::TurnedAway
+            | Happened::RateLimited
+            | Happened::ServerError(_) => Next::SameModel,
             Happened::Ejected
             | Happened::Unaffordable
             | Happened::Doubted(_)
@@ -128,14 +133,15 @@ impl Setback {
         matches!(self.what, Happened::Silent | Happened::Stalled | Happened::Overran | Happened::Cut)
     }
 
-    /// Whether the endpoint itself is to blame, for its breaker. A request that the provider refuses, or a rate
-    /// limit, says nothing against the endpoint's health.
+    /// Whether the endpoint itself is to blame, for its breaker. A request that the provider refuses, a rate
+    /// limit, or a server that has enough or is about to end says nothing against the endpoint's health.
     pub fn blames_endpoint(&self) -> bool {
         !matches!(
             self.what,
             Happened::Refused(_)
                 | Happened::TooLong
                 | Happened::RateLimited
+                | Happened::TurnedAway
                 | Happened::Full
                 | Happened::Ejected
                 | Happened::Unaffordable
@@ -162,6 +168,7 @@ impl Setback {
     pub fn word(&self) -> &'static str {
         match self.what {
             Happened::Unreachable => "unreachable",
+            Happened::TurnedAway => "turned_away",
             Happened::Ejected => "ejected",
             Happened::Unaffordable => "unaffordable",
             Happened::Doubted(doubt) => doubt.word(),

@@ -32,7 +32,8 @@ impl Snapshot {
             let kept = before.and_then(|before| before.kept(model, &config));
             let pool = match kept {
                 Some(pool) => Ok(pool),
-                None => Pool::build(model, config.proxy.as_ref(), books, config.log).map(Arc::new),
+                None => Pool::build(model, config.proxy.as_ref(), books, config.log, config.currency)
+                    .map(Arc::new),
             };
             match pool {
                 Ok(pool) => drop(pools.insert(model.name.clone(), pool)),
@@ -44,7 +45,9 @@ impl Snapshot {
         }
         let routes = config.routes.iter().map(|route| {
             let before = before.and_then(|before| before.routes.get(&route.name));
-            (route.name.clone(), Routed::new(route, before))
+            let of_model = |model: &Arc<Model>| pools.get(&model.name).map(Arc::clone);
+            let pools: Arc<[Arc<Pool>]> = route.ladder.iter().filter_map(of_model).collect();
+            (route.name.clone(), Routed::new(route, pools, &config, &books.paces, before))
         });
         let routes = routes.collect();
         let clients = config.clients.iter().map(|client| (client.key.0, Arc::clone(client))).collect();
@@ -61,6 +64,11 @@ impl Snapshot {
     /// All pools.
     pub fn pools(&self) -> impl Iterator<Item = &Arc<Pool>> {
         self.pools.values()
+    }
+
+    /// All routes.
+    pub fn routes(&self) -> impl Iterator<Item = &Routed> {
+        self.routes.values()
     }
 
     /// The client whose key has this SHA-256.
@@ -95,7 +103,7 @@ impl Snapshot {
 }
 
 /// What a client's `model` names.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub enum Target {
     /// Xietong chooses.
     Route(Routed),

@@ -46,3 +46,23 @@ fn no_order_of_steps_takes_more_than_there_is() {
         20_000,
     );
 }
+
+/// A debt is taken away once, however many want to.
+#[test]
+fn no_order_of_steps_takes_a_debt_twice() {
+    shuttle::check_random(
+        || {
+            let purse = Arc::new(Purse::new(3));
+            purse.put(-10);
+            let taking: Vec<_> = (0..3)
+                .map(|_| {
+                    let purse = Arc::clone(&purse);
+                    thread::spawn(move || purse.take_debt())
+                })
+                .collect();
+            let taken: i64 = taking.into_iter().map(|thread| thread.join().unwrap()).sum();
+            assert_eq!((taken, purse.holds()), (7, 0));
+        },
+        1000,
+    );
+}

@@ -76,9 +76,27 @@ impl Reason {
     pub const HARD: Self = Self("hard");
     /// The rung that the policy wanted cannot serve this request; the nearest that can was taken.
     pub const CAPABILITY: Self = Self("capability");
+    /// Its answer is worth the most, and would be at no cost and without a wait.
+    pub const QUALITY: Self = Self("quality");
+    /// Its answer is worth the most for its cost.
+    pub const COST: Self = Self("cost");
+    /// Its answer is worth the most for the wait.
+    pub const LATENCY: Self = Self("latency");
+    /// It began what the conversation is in the midst of.
+    pub const CONVERSATION: Self = Self("conversation");
 
     /// All words, for closed label sets.
-    pub const ALL: [Self; 5] = [Self::NAMED, Self::FIXED, Self::EASY, Self::HARD, Self::CAPABILITY];
+    pub const ALL: [Self; 9] = [
+        Self::NAMED,
+        Self::FIXED,
+        Self::EASY,
+        Self::HARD,
+        Self::CAPABILITY,
+        Self::QUALITY,
+        Self::COST,
+        Self::LATENCY,
+        Self::CONVERSATION,
+    ];
 
     /// The word itself.
     pub fn word(self) -> &'static str {
@@ -97,11 +115,13 @@ pub struct Decision {
     pub least: Rung,
     /// No larger one.
     pub most: Rung,
+    /// Who answers too, unseen by the client.
+    pub shadow: Option<Rung>,
 }
 
 impl Decision {
     /// A decision that bounds nothing.
     pub fn of(plan: Plan, reason: Reason) -> Self {
-        Self { plan, reason, least: Rung(0), most: Rung(usize::MAX) }
+        Self { plan, reason, least: Rung(0), most: Rung(usize::MAX), shadow: None }
     }
 }

@@ -26,6 +26,9 @@
 //! - [`decision`]: everything a policy may say.
 //! - [`policies`]: one file a policy. A policy is its configuration.
 //! - [`simulate`]: recorded requests and another policy to what it would have cost.
+//! - [`outcomes`]: what pairs of answers say of what was foreseen.
+//! - [`weights`]: what quality, money and time weigh against each other.
+//! - [`steer`]: weights that keep a route to its targets.
 //! - [`span`]: a length of time as people write it.
 //! - [`cost`]: prices, token counts and money in whole nano-units.
 
@@ -39,6 +42,7 @@ pub mod features;
 pub mod foresight;
 pub mod guard;
 pub mod numbers;
+pub mod outcomes;
 pub mod policies;
 pub mod prospects;
 pub mod query;
@@ -48,7 +52,9 @@ pub mod scorers;
 pub mod simulate;
 pub mod span;
 pub mod squares;
+pub mod steer;
 pub mod stem;
+pub mod weights;
 
 pub use cost::{Currency, Money, Price, Tariff, Usage};
 pub use decision::{Decision, Plan, Reason, Rung};
@@ -57,3 +63,4 @@ pub use policies::Policy;
 pub use prospects::{Chance, Class, Prospects};
 pub use query::{Facts, Query, Standing};
 pub use recent::Recent;
+pub use weights::{Toll, Weights};

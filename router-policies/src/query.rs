@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::{Chance, Features, Money, Recent, Rung};
+use crate::{Chance, Features, Money, Recent, Rung, Toll, Weights};
 
 /// One rung of the ladder as it stands for this request.
 #[derive(Debug, Clone)]
@@ -13,6 +13,8 @@ pub struct Standing<'a> {
     pub suffices: Chance,
     /// Whether the model can serve the request at all: context, modalities, tools, locality, health.
     pub able: bool,
+    /// What asking it takes.
+    pub toll: Toll,
 }
 
 /// The whole of what is known about a request and the models that could answer it.
@@ -32,6 +34,8 @@ pub struct Query<'a> {
     pub draw: f64,
     /// The route's recent requests, for a policy that asks for a share of them; `None` where none are kept.
     pub recent: Option<&'a Recent>,
+    /// What is measured to keep the route to its targets; `None` where nothing is.
+    pub weights: Option<Weights>,
     /// What rules may ask of the request.
     pub facts: Facts<'a>,
 }
@@ -51,6 +55,19 @@ pub struct Facts<'a> {
     pub structured: bool,
     /// It must stay on local models.
     pub must_stay: bool,
+    /// What it goes on with; `None` where it begins something, or that is not known.
+    pub conversation: Option<Conversation>,
+}
+
+/// What a request goes on with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Conversation {
+    /// Who answered last.
+    pub rung: Rung,
+    /// Tokens of the prompt that this model's provider is likely to have in its cache.
+    pub warm_tokens: u64,
+    /// Whether a tool's result is sent back: what the model asked for, and is in the midst of.
+    pub in_tool_loop: bool,
 }
 
 impl Query<'_> {

@@ -70,7 +70,12 @@ impl<'a> Trial<'a> {
         let standings: Vec<Standing<'_>> = self
             .ladder
             .iter()
-            .map(|step| Standing { model: step.model, suffices: suffices(step), able: true })
+            .map(|step| Standing {
+                model: step.model,
+                suffices: suffices(step),
+                able: true,
+                toll: crate::Toll::default(),
+            })
             .collect();
         let query = Query {
             features: seen.features,
@@ -80,6 +85,7 @@ impl<'a> Trial<'a> {
             patience: std::time::Duration::from_secs(600),
             draw: seen.draw,
             recent: Some(&self.recent),
+            weights: None,
             facts: seen.facts,
         };
         let (gain, decision) = (query.gain(), self.policy.decide(&query)?);

@@ -23,6 +23,16 @@ impl Place {
         self.0.join("xietong.db")
     }
 
+    /// The folder.
+    pub fn folder(&self) -> &Path {
+        &self.0
+    }
+
+    /// A file of this name beside it.
+    pub fn beside(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+
     /// What to write into the configuration.
     pub fn line(&self) -> String {
         format!("state: {{kind: embedded, path: \"{}\"}}", self.file().display())

@@ -2,9 +2,10 @@
 //!
 //! - [`setup`], [`gateway`]: a configuration, and the gateway that runs with it.
 //! - [`scripted`]: an upstream that does what it is told, and knows what it would bill.
+//! - [`h2_upstream`]: the same over HTTP/2 and TLS, at the level of frames; [`certificate`] is what it shows.
 //! - [`openai`]: answers and requests in OpenAI's shape, right or wrong in known ways.
 //! - [`endurance`]: measurements that take their time.
-//! - [`repertoire`]: what the `scripted-upstream` program can do.
+//! - [`repertoire`], [`obedient`]: what the `scripted-upstream` program can do.
 //! - [`redis`]: a real Redis, and a wire to it that can be cut.
 //! - [`wire`]: a client that says any bytes and shows all that comes back.
 //! - [`accounts`], [`ledger`]: what the gateway writes down, against what the upstreams would bill.
@@ -15,11 +16,14 @@
 #![allow(clippy::missing_panics_doc, reason = "a test's tools fail by panicking, with the reason")]
 
 pub mod accounts;
+pub mod certificate;
 pub mod endurance;
 pub mod gateway;
+pub mod h2_upstream;
 pub mod http1;
 pub mod ledger;
 pub mod metrics;
+pub mod obedient;
 pub mod openai;
 pub mod redis;
 pub mod repertoire;

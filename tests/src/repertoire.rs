@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use crate::obedient;
 use crate::openai::{Reply, error};
 use crate::scripted::{Request, Script};
 
@@ -16,6 +17,9 @@ pub const REPERTOIRE: &str = "\
   vectors     two vectors, as numbers or in base64, as asked
   cut         a stream that is reset after three chunks
   error-NNN   an error with that status
+  obeys-NAME  what the prompt's words `NAME:ORDER` say, ORDER being one of wait=MS (before the answer), pace=MS (before
+              each chunk), say=TOKENS, input=TOKENS, cached=TOKENS, probable=0.9, refuse, cut, garble (an
+              event that is no JSON), error=NNN
 anything else 404 model_not_found";
 
 /// The script for a request.
@@ -41,6 +45,7 @@ pub fn by_model(request: &Request) -> Script {
         "thinks" => give(Reply::text("Paris.").thinking("France, so Paris.")),
         "vectors" => vectors(request),
         "cut" => give(Reply::text("Paris is the capital of France.")).until_chunk(3).reset(),
+        other if other.starts_with("obeys-") => obedient::script(&other["obeys-".len()..], request),
         other => match other.strip_prefix("error-").and_then(|status| status.parse().ok()) {
             Some(status) => error(status, code(status)),
             None => error(404, "model_not_found"),

@@ -64,6 +64,13 @@ impl Setup {
         self
     }
 
+    /// Takes a model's price away.
+    pub fn without_price(mut self, name: &str) -> Self {
+        let model = self.models.iter_mut().find(|model| model.name == name);
+        model.unwrap_or_else(|| panic!("no model {name}")).lines.retain(|line| !line.starts_with("price:"));
+        self
+    }
+
     /// Adds a line to every model.
     pub fn every_model(mut self, line: &str) -> Self {
         self.models.iter_mut().for_each(|model| put(&mut model.lines, line));

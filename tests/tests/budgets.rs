@@ -275,3 +275,60 @@ async fn a_second_process_is_refused_the_ledger() {
     let why = gateway::run(config, listeners, std::future::pending()).await.expect_err("it is in use");
     assert!(why.to_string().contains("another process has this ledger"), "{why}");
 }
+
+/// A reload changes the price of requests to come; one that is under way is charged as it began, and settled once.
+#[tokio::test(start_paused = true)]
+async fn a_request_is_charged_at_the_price_of_its_start() {
+    let reply = || Reply::text("one two three four");
+    let upstream =
+        Scripted::start(move |request: &end_to_end::scripted::Request| match request.asks_stream() {
+            true => reply().stream(true).paced(Duration::from_secs(1)),
+            false => Script::default().pause(Duration::from_secs(4)).then(reply().whole()),
+        })
+        .await;
+    let place = Place::new();
+    let file = place.beside("xietong.yaml");
+    let write = |output: &str| {
+        let setup = Setup::ladder(&upstream.base_url(), &upstream.base_url());
+        let setup = setup.top(&client("budget: {amount: 5, per: month}"));
+        let setup = match output {
+            "" => setup.without_price("large"),
+            output => setup.model("large", &format!("price: {{input: 10, output: {output}}}")),
+        };
+        std::fs::write(&file, setup.yaml()).expect("it can be written");
+    };
+    // 11 tokens of the prompt and 4 of the answer.
+    let cost = |output: f64| (11.0 * 10.0 + 4.0 * output) / 1e6;
+    let (mut spent, mut now) = (0.0, 30.0);
+    write("30");
+    let gateway = Gateway::start_file(&file).await;
+    for (next, streamed) in [("3000", true), ("300", false), ("", true), ("30", false)] {
+        let mut body = dear(1000);
+        if streamed {
+            body["stream"] = json!(true);
+            body["stream_options"] = json!({"include_usage": true});
+        }
+        let request = end_to_end::gateway::chat(&[KEY], &body);
+        let (address, began) = (gateway.data, upstream.seen().len());
+        let asking = tokio::spawn(async move { wire::exchange(address, &request).await });
+        while upstream.seen().len() == began && !asking.is_finished() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        write(next);
+        assert_eq!(gateway.post_admin("/reload", &json!({})).await.status(), 200);
+        let answer = asking.await.expect("no panic");
+        if now == 0.0 {
+            refused(&answer, 400, "unsupported_by_models", &["has no price"]);
+            assert_eq!(upstream.seen().len(), began);
+        } else {
+            assert_eq!(answer.status(), 200, "{}", answer.text());
+            let charged = answer.usage()["cost"].as_f64().expect("a cost");
+            assert!((charged - cost(now)).abs() < 1e-9, "{charged} at {now}, then {next:?}");
+            spent += charged;
+        }
+        now = next.parse().unwrap_or(0.0);
+        let metrics = gateway.settled().await;
+        let left = metrics.sum("xietong_budget_remaining", &[("client", "team-a")]);
+        assert!((left - (5.0 - spent)).abs() < 1e-9, "{left} after {spent}");
+    }
+}

@@ -117,3 +117,82 @@ async fn what_was_spent_beyond_is_missing_from_what_is_left() {
         assert_eq!(upstream.seen().len(), 1);
     }
 }
+
+/// Whether an answer is long is not judged by an estimate alone: runs of one sign are few tokens and seem to be many.
+#[tokio::test(start_paused = true)]
+async fn an_honest_answer_is_not_cut_for_what_an_estimate_says() {
+    for sign in ["-", "=", " ", "─"] {
+        // Ten tokens, as engines give them, that are estimated at several hundred and more.
+        let reply = Reply::pieces((0..10).map(|_| sign.repeat(64))).usage(UsageShape::LastChunk);
+        let (text, reply) = (reply.whole_text(), std::sync::Arc::new(reply));
+        let upstream = Scripted::start(move |request: &Request| reply.stream(request.asks_usage())).await;
+        let gateway = start(&upstream, "budget: {amount: 1, per: day}").await;
+        let answer =
+            gateway.ask_with(&[KEY], &with(openai::ask_stream("large", "Draw"), "max_tokens", 10)).await;
+        assert_eq!((answer.content(), answer.has_done()), (text, true), "{}", answer.text());
+        let metrics = gateway.settled().await;
+        assert_eq!(metrics.sum("xietong_attempts_total", &[("result", "ok")]), 1.0);
+        assert_eq!(
+            metrics.sum("xietong_tokens_total", &[("kind", "output")]),
+            10.0,
+            "it is charged as reported"
+        );
+    }
+}
+
+/// One that pays no heed to its bound is ended near it, be it in words, in Chinese, or in signs, a token at a time or many.
+#[tokio::test(start_paused = true)]
+async fn whatever_it_writes_an_upstream_without_bounds_is_ended() {
+    for (piece, most) in [
+        ("word ", 200),
+        ("许多汉字", 120),
+        ("--", 400),
+        ("many words at a time ", 60),
+        (&*"=".repeat(4096), 10),
+    ] {
+        let reply = Reply::pieces((0..3000).map(|_| piece)).usage(UsageShape::Never);
+        let upstream =
+            Scripted::start(move |_: &Request| reply.stream(false).paced(Duration::from_millis(2))).await;
+        let gateway = start(&upstream, "budget: {amount: 1, per: day}").await;
+        let answer = gateway.ask_with(&[KEY], &openai::ask_stream("large", "Write")).await;
+        assert!(answer.has_done() && answer.error().is_none());
+        let pieces = answer.content().len() / piece.len();
+        assert!((1..=most).contains(&pieces), "{pieces} of {:?}", &piece[..piece.len().min(20)]);
+        let metrics = gateway.settled().await;
+        assert_eq!(metrics.sum("xietong_attempts_total", &[("result", "overlong")]), 1.0);
+    }
+}
+
+/// A whole answer is known only when it is there. After the first that is too long the model is asked for streams, which
+/// can be ended: so the damage is one answer for each request under way then, and each client pays its own.
+#[tokio::test(start_paused = true)]
+async fn after_one_whole_answer_that_is_too_long_the_next_are_ended_at_their_bound() {
+    let upstream = wordy(2000, UsageShape::EveryChunk).await;
+    let gateway = start(&upstream, "budget: {amount: 1, per: day}").await;
+    let ask = openai::ask("large", "Count");
+    let first = gateway.ask_with(&[KEY], &ask).await;
+    assert_eq!(first.usage()["completion_tokens"], 2000, "{}", first.text());
+    for asked in 1..4 {
+        let answer = gateway.ask_with(&[KEY], &ask).await;
+        let choice = &answer.json()["choices"][0];
+        assert_eq!(
+            (answer.status(), choice["finish_reason"].as_str()),
+            (200, Some("length")),
+            "{}",
+            answer.text()
+        );
+        let words = answer.content().split_whitespace().count();
+        assert!((50..=60).contains(&words), "{words}");
+        assert!(upstream.seen()[asked].request.asks_stream());
+        let metrics = gateway.settled().await;
+        assert_eq!(metrics.sum("xietong_attempts_total", &[("result", "overlong")]), asked as f64);
+        let truth = upstream.billed();
+        let truth = (truth.input as f64 * 10.0 + truth.output as f64 * 30.0) / 1e6;
+        assert!(metrics.sum("xietong_cost_total", &[]) >= truth, "never below what is billed");
+    }
+    // Nobody else is asked otherwise than before.
+    let gateway = start(&upstream, "hints: false").await;
+    gateway.ask_with(&[KEY], &ask).await;
+    gateway.ask_with(&[KEY], &ask).await;
+    assert!(!upstream.seen().last().expect("a request").request.asks_stream());
+}

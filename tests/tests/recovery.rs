@@ -32,10 +32,12 @@ async fn seconds_until_small(gateway: &Gateway) -> f64 {
     recovered.elapsed().as_secs_f64()
 }
 
-/// Breaks in a way, and is well again when told to be. Counts what it is asked while it is broken.
+/// Breaks in a way, and is well again when told to be. Counts what clients ask of it while it is broken, and what the
+/// gateway asks by itself.
 struct Patient {
     well: Arc<AtomicBool>,
     chats: Arc<AtomicUsize>,
+    words: Arc<AtomicUsize>,
     upstream: Scripted,
 }
 
@@ -43,11 +45,13 @@ impl Patient {
     /// `checks`: what it says to `GET` while it is broken.
     async fn start(broken: Script, checks: Script) -> Self {
         let (well, chats) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
+        let words = Arc::new(AtomicUsize::new(0));
         let upstream = Scripted::start({
-            let (well, chats) = (Arc::clone(&well), Arc::clone(&chats));
+            let (well, chats, words) = (Arc::clone(&well), Arc::clone(&chats), Arc::clone(&words));
             move |request: &Request| {
                 let chat = request.head.line.starts_with("POST");
-                chats.fetch_add(usize::from(chat), Ordering::Relaxed);
+                let count = if is_a_word(request) { &words } else { &chats };
+                count.fetch_add(usize::from(chat), Ordering::Relaxed);
                 match (well.load(Ordering::Relaxed), chat) {
                     (false, true) => broken.clone(),
                     (false, false) => checks.clone(),
@@ -56,8 +60,13 @@ impl Patient {
                 }
             }
         });
-        Self { well, chats, upstream: upstream.await }
+        Self { well, chats, words, upstream: upstream.await }
     }
+}
+
+/// Whether the gateway asks by itself: no test here sets a limit.
+fn is_a_word(request: &Request) -> bool {
+    request.head.line.starts_with("POST") && request.json()["max_tokens"] == 1
 }
 
 async fn gateway(small: &str, large: &Scripted) -> Gateway {
@@ -110,17 +119,50 @@ async fn after_ten_minutes_of_silence() {
     assert!(seconds <= 10.0, "{seconds} s");
 }
 
-/// One that answers what is asked in the background, and never a request, is believed less and less.
+/// One that answers what is asked in the background, and never a request, is believed less and less; it is asked for a word
+/// meanwhile, and in use again soon after it is well.
 #[tokio::test(start_paused = true)]
 async fn one_that_leads_us_on_is_left_alone() {
-    let patient = Patient::start(Script::default().stall(), openai::error(404, "x")).await;
+    for broken in [Script::default().stall(), Script::events().stall(), Script::default().close()] {
+        let patient = Patient::start(broken, openai::error(404, "x")).await;
+        let large = Scripted::start(Reply::text("large")).await;
+        let gateway = gateway(&patient.upstream.base_url(), &large).await;
+        assert_eq!(ask_for(&gateway, Duration::from_secs(600)).await, 0);
+        let chats = patient.chats.load(Ordering::Relaxed);
+        assert!(chats <= 5 + 12, "{chats} requests waited for it");
+        let words = patient.words.load(Ordering::Relaxed);
+        assert!((40..=90).contains(&words), "it was asked for {words} words");
+        patient.well.store(true, Ordering::Relaxed);
+        let seconds = seconds_until_small(&gateway).await;
+        assert!(seconds <= 10.0, "{seconds} s");
+        // Each word is in the books, at its bound where nothing was said, and on nobody's budget.
+        let metrics = gateway.settled().await;
+        let words = patient.words.load(Ordering::Relaxed) as f64;
+        let checks = metrics.sum("xietong_requests_total", &[("endpoint", "check"), ("model", "small")]);
+        assert_eq!((checks, metrics.sum("xietong_requests_total", &[("endpoint", "check")])), (words, words));
+        assert!(metrics.sum("xietong_cost_total", &[("route", "-"), ("model", "small")]) > 0.0);
+    }
+}
+
+/// One that says a word when it is asked for one, and is mute to clients, is left alone all the same.
+#[tokio::test(start_paused = true)]
+async fn one_that_says_a_word_and_no_more_is_left_alone() {
+    let chats = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&chats);
+    let small = Scripted::start(move |request: &Request| {
+        if is_a_word(request) {
+            return Reply::text("one").stream(true);
+        }
+        let chat = request.head.line.starts_with("POST");
+        counted.fetch_add(usize::from(chat), Ordering::Relaxed);
+        if chat { Script::default().stall() } else { openai::error(404, "x") }
+    })
+    .await;
     let large = Scripted::start(Reply::text("large")).await;
-    let gateway = gateway(&patient.upstream.base_url(), &large).await;
+    let gateway = gateway(&small.base_url(), &large).await;
     assert_eq!(ask_for(&gateway, Duration::from_secs(600)).await, 0);
-    let chats = patient.chats.load(Ordering::Relaxed);
-    assert!(chats <= 5 + 12, "{chats} requests waited for it");
-    patient.well.store(true, Ordering::Relaxed);
-    assert!(seconds_until_small(&gateway).await <= 400.0);
+    let chats = chats.load(Ordering::Relaxed);
+    assert!(chats <= 5 + 14, "{chats} requests waited for it");
 }
 
 /// However many ask at once, a single one tries.

@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 use end_to_end::gateway::{Gateway, chat};
+use end_to_end::h2_upstream::{Act, Arrival, H2Upstream, code};
 use end_to_end::http1::Connection;
 use end_to_end::openai::{self, Reply};
 use end_to_end::scripted::{Choose, End, Refusing, Request, Script, Scripted, Step, in_turn};
@@ -420,7 +421,85 @@ async fn upstream_rows() -> Vec<Row> {
         }
         rows.push(Row { id: case.id, stimulus: case.stimulus.to_owned(), cells });
     }
+    for (stimulus, acts, expected) in h2_cases() {
+        rows.push(h2_row(stimulus, acts, expected).await);
+    }
     rows
+}
+
+/// What an upstream over HTTP/2 does with the first request on a connection, given an answer and one that has begun.
+type Acts = fn(Vec<Act>, Vec<Act>) -> Vec<Act>;
+
+fn h2_cases() -> Vec<(&'static str, Acts, [&'static str; 2])> {
+    const GONE: u32 = code::ENHANCE_YOUR_CALM;
+    vec![
+        ("HTTP/2: a whole answer", |whole, _| whole, [COMPLETE; 2]),
+        ("HTTP/2: the stream is refused", |_, _| vec![Act::Reset(code::REFUSED_STREAM)], [RETRIED; 2]),
+        ("HTTP/2: GOAWAY, the stream was not looked at", |_, _| vec![Act::GoAway(0, 0)], [RETRIED; 2]),
+        ("HTTP/2: the same with ENHANCE_YOUR_CALM", |_, _| vec![Act::GoAway(0, GONE)], [RETRIED; 2]),
+        ("HTTP/2: the stream ends with ENHANCE_YOUR_CALM", |_, _| vec![Act::Reset(GONE)], [NEXT; 2]),
+        (
+            "HTTP/2: GOAWAY, the stream was looked at, then the connection is lost",
+            |_, _| vec![Act::GoAway(1, 0), Act::Pause(Duration::from_millis(50)), Act::Hang],
+            [NEXT; 2],
+        ),
+        (
+            "HTTP/2: GOAWAY within the answer, which goes on",
+            |whole, _| [&whole[..1], &[Act::GoAway(1, 0)], &whole[1..]].concat(),
+            [COMPLETE; 2],
+        ),
+        (
+            "HTTP/2: the stream is reset within the answer",
+            |_, begun| {
+                [begun, vec![Act::Pause(Duration::from_millis(50)), Act::Reset(code::INTERNAL_ERROR)]]
+                    .concat()
+            },
+            [NEXT, CUT],
+        ),
+        (
+            "HTTP/2: the connection is lost within the answer",
+            |_, begun| [begun, vec![Act::Pause(Duration::from_millis(50)), Act::Hang]].concat(),
+            [NEXT, CUT],
+        ),
+        (
+            "HTTP/2: the stream ends in order within the answer",
+            |_, begun| [begun, vec![Act::Pause(Duration::from_millis(50)), Act::End]].concat(),
+            [NEXT, CUT],
+        ),
+        ("HTTP/2: accepts, never answers", |_, _| vec![Act::Stall], [NEXT; 2]),
+    ]
+}
+
+/// The first request that comes is treated so; a second one is answered.
+async fn h2_row(stimulus: &str, acts: Acts, expected: [&'static str; 2]) -> Row {
+    let mut cells = [String::new(), String::new()];
+    for (at, streamed) in [false, true].into_iter().enumerate() {
+        let first = std::sync::atomic::AtomicBool::new(true);
+        let small = H2Upstream::start(move |_: Arrival| {
+            let (kind, whole, begun) = match streamed {
+                true => {
+                    let text = String::from_utf8(stream().chunks_joined()).expect("text");
+                    let begun = text.split_inclusive("\n\n").take(3).collect::<String>();
+                    ("text/event-stream", text, begun)
+                }
+                false => ("application/json", small().object().to_string(), "{\"id\"".to_owned()),
+            };
+            let answer = |body: String| vec![Act::Head(kind), Act::Data(body.into_bytes())];
+            let whole = [answer(whole), vec![Act::End]].concat();
+            match first.swap(false, std::sync::atomic::Ordering::Relaxed) {
+                true => acts(whole, answer(begun)),
+                false => whole,
+            }
+        })
+        .await;
+        let large = Scripted::start(Reply::text(LARGE)).await;
+        let gateway =
+            ladder(&small.base_url(), &large.base_url()).model("small", &small.trust()).start().await;
+        let answer = gateway.ask(&body(streamed)).await;
+        cells[at] = judge(stimulus, &gateway, small.seen().len(), &large, &answer).await;
+        assert_eq!(cells[at], expected[at], "{stimulus}, streamed {streamed}");
+    }
+    Row { id: "U-21", stimulus: stimulus.to_owned(), cells }
 }
 
 /// No connection comes about: nothing was sent, so it is tried again, then the next rung.

@@ -1,10 +1,11 @@
 //! Several gateways with one Redis: together they spend no more than the budget, whoever can reach it.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use end_to_end::certificate::Certificate;
 use end_to_end::gateway::{Gateway, chat};
 use end_to_end::openai::{self, Reply};
-use end_to_end::redis::{Redis, Wire};
+use end_to_end::redis::{Carries, Redis, Wire};
 use end_to_end::scripted::{Script, Scripted};
 use end_to_end::setup::Setup;
 use end_to_end::wire;
@@ -143,4 +144,123 @@ async fn what_was_not_spent_comes_back_at_the_end() {
         replica.stop().await;
     }
     assert_eq!(answered, 10);
+}
+
+/// However Redis is slow or mute: no request waits for it for longer than 3 s, local models go on, no budget is
+/// overrun, and paid models are asked again by themselves once it is well.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_slow_redis_holds_up_nothing_for_long() {
+    const BOUND: Duration = Duration::from_millis(3500);
+    let sick = [
+        Carries::Nothing,
+        Carries::Late(Duration::from_secs(5)),
+        Carries::Late(Duration::from_millis(700)),
+        Carries::Drops(Duration::from_millis(200)),
+    ];
+    for how in sick {
+        let Some(redis) = Redis::start().await else { return };
+        let (upstream, wire) = (upstream().await, Wire::to(redis.address).await);
+        // Each request needs far more than is lent in advance.
+        let budget = WORST * 10.2;
+        let replicas = [replica(&upstream, budget, &wire.line()).await];
+        assert_eq!(ask(&replicas, 1).await, 1);
+        wire.set(how);
+        let mut answered = 1;
+        for model in ["large", "small", "auto", "large", "small"] {
+            let began = Instant::now();
+            let answer = wire::exchange(replicas[0].data, &request(model)).await;
+            let took = began.elapsed();
+            assert!(took < BOUND, "{model} took {took:?} with {how:?}");
+            match (model, answer.status()) {
+                ("large", 200) => answered += 1,
+                ("large", 503) => {
+                    assert_eq!(answer.error().expect("an error")["code"], "ledger_unavailable");
+                }
+                (_, status) => assert_eq!(status, 200, "{model} with {how:?}: {}", answer.text()),
+            }
+        }
+        wire.set(Carries::All);
+        let well = Instant::now();
+        while ask(&replicas, 1).await == 0 {
+            assert!(well.elapsed() < Duration::from_secs(15), "not in use again with {how:?}");
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        answered += 1 + ask(&replicas, 16).await;
+        assert!(
+            truth_of_large(&upstream) <= budget,
+            "{} of {budget} with {how:?}",
+            truth_of_large(&upstream)
+        );
+        // What was lent while nobody could hear of it is lost for the month: never more than each request's worst case.
+        assert!((7..=10).contains(&answered), "{answered} with {how:?}");
+    }
+}
+
+/// What the large model alone would bill: the small one is at the same upstream.
+fn truth_of_large(upstream: &Scripted) -> f64 {
+    let large = upstream.seen().into_iter().filter(|seen| seen.request.json()["model"] == "large-upstream");
+    large.map(|seen| seen.progress().billed).map(|it| (it.input * 10 + it.output * 30) as f64 / 1e6).sum()
+}
+
+/// A copy of Redis that does not know of the last loans takes over: what it has forgotten is not lent twice.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stale_redis_lends_nothing_twice() {
+    let Some(redis) = Redis::start().await else { return };
+    let (upstream, mut wire) = (upstream().await, Wire::to(redis.address).await);
+    let budget = WORST * 10.2;
+    let replicas = [replica(&upstream, budget, &wire.line()).await];
+    assert_eq!(ask(&replicas, 2).await, 2);
+    let copy = redis.copy().await;
+    // These the copy never hears of.
+    assert_eq!(ask(&replicas, 5).await, 5);
+    wire.lead_to(copy.address).await;
+    let mut answered = 7;
+    for _ in 0..30 {
+        answered += ask(&replicas, 4).await;
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert!(truth(&upstream) <= budget, "{} of {budget}", truth(&upstream));
+    assert!((9..=10).contains(&answered), "{answered}");
+}
+
+/// `rediss`: with TLS, and an authority that no system trusts.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_redis_with_tls_is_asked_as_one_without() {
+    let certificate = Certificate::new();
+    let Some(redis) = Redis::start_with_tls(&certificate).await else { return };
+    let (upstream, budget) = (upstream().await, WORST * 10.2);
+    let line =
+        |trust: String| format!("state: {{kind: redis, url: \"rediss://{}/0\"{trust}}}", redis.address);
+    let trusting = line(format!(", ca_file: \"{}\"", certificate.authority().display()));
+    let replicas = [replica(&upstream, budget, &trusting).await, replica(&upstream, budget, &trusting).await];
+    let answered = ask(&replicas, 64).await;
+    assert!((8..=10).contains(&answered) && truth(&upstream) <= budget, "{answered}, {}", truth(&upstream));
+    // Whoever does not know the authority borrows nothing from it.
+    let stranger = [replica(&upstream, budget, &line(String::new())).await];
+    assert_eq!(ask(&stranger, 1).await, 0);
+    let refused = wire::exchange(stranger[0].data, &request("large")).await;
+    assert_eq!(
+        (refused.status(), refused.error().expect("an error")["code"].as_str()),
+        (503, Some("ledger_unavailable"))
+    );
+}
+
+/// What an upstream takes beyond what was set aside is a debt: it is paid out of what is lent next, so that the sum comes back
+/// to the budget, but for one answer.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_overrun_is_paid_before_anything_else() {
+    let Some(redis) = Redis::start().await else { return };
+    // Four times as long as allowed, in the one way that cannot be cut.
+    let long = Reply::text(&"word ".repeat(400));
+    let upstream = Scripted::start(long.whole()).await;
+    let budget = WORST * 20.0;
+    let replica = [replica(&upstream, budget, &redis.line()).await];
+    let mut answered = 0;
+    while ask(&replica, 1).await == 1 {
+        answered += 1;
+        assert!(answered < 20, "debts are forgotten");
+    }
+    let one = 400.0 * 30.0 / 1e6;
+    assert!(truth(&upstream) <= budget + one, "{} of {budget}", truth(&upstream));
+    assert!((3..=6).contains(&answered), "{answered}");
 }

@@ -14,22 +14,54 @@ const INSIDE: &str = "XIETONG_TEST_PROXY";
 const PROXIES: [&str; 6] =
     ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"];
 
-/// U-24. The environment of a process is read once, so the test starts itself anew with one that names a proxy.
+/// U-24. The environment of a process is read once, so the test starts itself anew with one that names a proxy. That the
+/// proxy would be asked otherwise, and that the test would see it, is shown by two that do ask it: a client that takes it
+/// from the environment, and a gateway whose configuration names it.
 #[tokio::test]
 async fn proxies_of_the_environment_are_not_used() {
-    if std::env::var_os(INSIDE).is_some() {
-        let upstream = Scripted::start(Reply::text("directly").whole()).await;
-        let gateway = Setup::ladder(&upstream.base_url(), &upstream.base_url()).start().await;
-        let answer = gateway.ask(&openai::ask("auto", "Hi")).await;
-        assert_eq!(answer.content(), "directly", "{}", answer.text());
-        assert_eq!(upstream.seen().len(), 1);
-        return;
+    match std::env::var(INSIDE).as_deref() {
+        Err(_) => {
+            assert!(!asks_a_proxy("gateway").await, "the gateway asked a proxy that nobody configured");
+            assert!(asks_a_proxy("unprotected").await, "the environment's proxy would be used by others");
+            assert!(asks_a_proxy("configured").await, "a proxy that is configured is used");
+        }
+        Ok("unprotected") => {
+            let upstream = Scripted::start(Reply::text("directly").whole()).await;
+            let client =
+                reqwest::Client::builder().timeout(Duration::from_secs(1)).build().expect("a client");
+            assert!(client.get(upstream.base_url()).send().await.is_err());
+            assert!(upstream.seen().is_empty());
+        }
+        Ok(how) => within(how).await,
     }
+}
+
+/// A gateway that is asked something, in an environment with a proxy.
+async fn within(how: &str) {
+    let upstream = Scripted::start(Reply::text("directly").whole()).await;
+    let mut setup =
+        Setup::ladder(&upstream.base_url(), &upstream.base_url()).every_model("timeouts: {total: 1s}");
+    if how == "configured" {
+        setup = setup.top(&format!("proxy: {}", std::env::var("HTTP_PROXY").expect("it is set")));
+    }
+    let gateway = setup.start().await;
+    let answer = gateway.ask(&openai::ask("auto", "Hi")).await;
+    match how {
+        "configured" => assert!(upstream.seen().is_empty(), "{}", answer.text()),
+        _ => {
+            assert_eq!(answer.content(), "directly", "{}", answer.text());
+            assert_eq!(upstream.seen().len(), 1);
+        }
+    }
+}
+
+/// Whether a proxy of the environment is asked by a process that does this.
+async fn asks_a_proxy(how: &str) -> bool {
     let trap = TcpListener::bind("127.0.0.1:0").expect("a port is free");
     trap.set_nonblocking(true).expect("a listener can be asked without waiting");
     let proxy = format!("http://{}", trap.local_addr().expect("it has an address"));
     let mut inside = Command::new(std::env::current_exe().expect("the test's program"));
-    inside.args(["--exact", "proxies_of_the_environment_are_not_used"]).env(INSIDE, "1");
+    inside.args(["--exact", "proxies_of_the_environment_are_not_used"]).env(INSIDE, how);
     for name in PROXIES {
         inside.env(name, &proxy);
     }
@@ -37,7 +69,7 @@ async fn proxies_of_the_environment_are_not_used() {
     let run = tokio::task::spawn_blocking(move || inside.output().expect("it runs")).await.expect("no panic");
     let said = String::from_utf8_lossy(&run.stdout);
     assert!(run.status.success() && said.contains("1 passed"), "{said}");
-    assert!(trap.accept().is_err(), "the proxy was asked");
+    trap.accept().is_ok()
 }
 
 /// C-10. Each of three requests is given up before its upstream has said a word.

@@ -1,5 +1,6 @@
 //! From what was written to what is used: names, addresses, prices, secrets. Every problem is gathered.
 
+mod authorities;
 mod calibrations;
 mod clients;
 mod endpoints;
@@ -10,6 +11,7 @@ mod prices;
 mod report;
 mod routes;
 
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -18,7 +20,7 @@ pub(crate) use report::Report;
 
 use crate::file::{File, LimitsFile, LogWord, StateFile, StateKind};
 use crate::written::Span;
-use crate::{Config, EmbeddedState, Env, Limits, LogFormat, Secret, State};
+use crate::{Config, EmbeddedState, Env, Limits, LogFormat, Secret, SharedState, State};
 
 /// The configuration that a file describes; what is wrong with it is in `report`, and then the result is of no use.
 pub(crate) fn resolve(file: File, env: &Env<'_>, source: Option<&Path>, report: &mut Report) -> Config {
@@ -41,7 +43,7 @@ pub(crate) fn resolve(file: File, env: &Env<'_>, source: Option<&Path>, report: 
         },
         limits: limits(&file.limits, report),
         proxy: file.proxy.and_then(|proxy| self::proxy(proxy.0, report)),
-        state: state(file.state, report),
+        state: state(file.state, source, report),
         grace: file.grace.map_or(Duration::from_secs(25), |grace| grace.0),
         source: source.map(Path::to_owned),
         warnings: report.warnings(),
@@ -54,6 +56,18 @@ fn found(file: &Path, source: Option<&Path>) -> PathBuf {
     match beside {
         Some(beside) if !file.is_file() && beside.is_file() => beside,
         _ => file.to_owned(),
+    }
+}
+
+/// What is in a file of at most `largest` bytes.
+fn read(file: &Path, largest: u64) -> Result<Vec<u8>, String> {
+    let unread = |why: std::io::Error| format!("cannot be read ({why})");
+    let mut bytes = Vec::new();
+    let file = std::fs::File::open(file).map_err(unread)?;
+    file.take(largest + 1).read_to_end(&mut bytes).map_err(unread)?;
+    match bytes.len() as u64 > largest {
+        true => Err(format!("is larger than {} MiB", largest >> 20)),
+        false => Ok(bytes),
     }
 }
 
@@ -97,12 +111,21 @@ fn proxy(proxy: Secret, report: &mut Report) -> Option<Secret> {
     known.then_some(proxy)
 }
 
-fn state(file: Option<StateFile>, report: &mut Report) -> State {
+fn state(file: Option<StateFile>, source: Option<&Path>, report: &mut Report) -> State {
     const LEAST_SIZE: u64 = 1 << 20;
     match file {
         None | Some(StateFile::Word(_) | StateFile::Kind(StateKind::None(_))) => State::None,
         Some(StateFile::Kind(StateKind::Redis(redis))) => {
-            State::Redis(self::redis(redis.url.map(|url| url.0), report))
+            let authority = redis.ca_file.as_deref();
+            let authority = authorities::authority(authority, source, "state.ca_file", report);
+            let url = self::redis(redis.url.map(|url| url.0), report);
+            if authority.is_some() && url.reveal().starts_with("redis:") {
+                report.fault(
+                    "state.ca_file",
+                    "is of no use without TLS: the URL begins with `redis:`, not `rediss:`",
+                );
+            }
+            State::Redis(SharedState { url, authority })
         }
         Some(StateFile::Kind(StateKind::Embedded(state))) => {
             let at_most = state.at_most.map_or(1 << 30, |size| size.0);
@@ -122,13 +145,14 @@ fn state(file: Option<StateFile>, report: &mut Report) -> State {
 fn redis(url: Option<Secret>, report: &mut Report) -> Secret {
     let Some(secret) = url else { return Secret::new("") };
     let url = url::Url::parse(secret.reveal()).ok();
-    let sound =
-        url.is_some_and(|url| url.scheme() == "redis" && url.host_str().is_some_and(|host| !host.is_empty()));
+    let sound = url.is_some_and(|url| {
+        matches!(url.scheme(), "redis" | "rediss") && url.host_str().is_some_and(|host| !host.is_empty())
+    });
     if !sound {
         report.fault(
             "state.url",
-            "write `redis://`, a password if there is one, and a host, such as `redis://:${REDIS_PASSWORD}@redis:6379/0`; \
-             connections with TLS (`rediss`) are not supported by this version",
+            "write `redis://`, or `rediss://` for TLS, a password if there is one, and a host, such as \
+             `redis://:${REDIS_PASSWORD}@redis:6379/0`",
         );
     }
     secret

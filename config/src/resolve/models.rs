@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use router_policies::{Class, Tariff};
 
+use super::authorities::authority;
 use super::{Rates, Report, positive, prices};
 use crate::accepts::AcceptsWord;
 use crate::class::{by_place, by_size};
@@ -135,6 +136,7 @@ impl Models<'_> {
             ("api_key", file.api_key.is_some()),
             ("endpoints", !file.endpoints.is_empty()),
             ("model", file.model.is_some()),
+            ("ca_file", file.ca_file.is_some()),
         ];
         for (key, _) in foreign.iter().filter(|(_, given)| *given) {
             report
@@ -200,6 +202,7 @@ impl Models<'_> {
             max_completion_tokens: preset.is_some_and(|preset| preset.max_completion_tokens)
                 || endpoints.iter().any(|endpoint| is_of_openai(&endpoint.base_url)),
             endpoints,
+            authority: authority(file.ca_file.as_deref(), self.source, &key_path(path, "ca_file"), report),
         }
     }
 

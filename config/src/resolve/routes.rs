@@ -56,9 +56,6 @@ fn route(
 ) -> Route {
     let ladder = ladder(file.ladder.as_deref(), models, routes, &key_path(path, "ladder"), report);
     let names: Vec<&str> = file.ladder.iter().flatten().map(String::as_str).collect();
-    if file.record == Some(RecordWord::Content) {
-        report.warn(&key_path(path, "record"), "contents are recorded nowhere by this version");
-    }
     Route {
         name: models::name(file.name.as_deref(), path, report),
         policy: policy(file.policy, &names, path, report),

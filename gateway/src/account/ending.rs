@@ -89,6 +89,9 @@ impl Account {
         record.baseline = baseline(record, &self.books.paces);
         let paid = self.pay();
         let record = &self.record;
+        if let Some(learner) = &self.learner {
+            learner.learn(record);
+        }
         self.books.metrics.observe(record, self.currency);
         self.books.log.request(record, self.format, self.currency);
         if self.books.ledger.keeps_records() && record.call.is_asked_of_models() {
@@ -115,6 +118,20 @@ impl Account {
 }
 
 impl Account {
+    /// Closes the account of an answer that the client got whole.
+    pub fn close_complete(mut self) {
+        self.close(Outcome::Complete);
+    }
+
+    /// Closes the account of a request that ended in an error.
+    pub fn close_failed(mut self, failure: &Failure) {
+        self.record.error = Some(failure.code());
+        if self.times.head.is_none() {
+            self.record.status = failure.status();
+        }
+        self.close(failure.outcome());
+    }
+
     /// Closes the account of a request that a panic has ended.
     pub fn close_faulty(mut self) {
         self.close_unfinished(Some(&Failure::Internal));

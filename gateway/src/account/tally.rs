@@ -6,28 +6,50 @@ use crate::protocol::Whole;
 /// Tokens. No answer is longer unless the request allows it; a higher count from an upstream is a mistake or an attack.
 const LONGEST_ANSWER: u64 = 1 << 20;
 
+/// Characters. The longest tokens of common vocabularies are runs of 128 spaces or dashes.
+const LONGEST_TOKEN: u64 = 256;
+
 /// What an attempt has said so far.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Tally {
     pub(super) reported: Option<Reported>,
     /// Thousandths of a token.
     pub(super) weight: u64,
+    /// Tokens that it has at least.
+    least: u64,
+    /// Characters.
+    text: usize,
 }
 
 impl Tally {
     /// Takes note of a piece of an answer.
     pub fn saw(&mut self, piece: &Piece) {
-        self.add(&Self { reported: piece.usage, weight: piece.weight });
+        let Piece { usage: reported, weight, least, text, .. } = *piece;
+        self.add(&Self { reported, weight, least, text });
     }
 
     /// Takes note of a whole answer.
     pub fn saw_whole(&mut self, whole: &Whole) {
-        self.add(&Self { reported: whole.reported(), weight: whole.tokens().saturating_mul(1000) });
+        let (reported, weight) = (whole.reported(), whole.tokens().saturating_mul(1000));
+        self.add(&Self { reported, weight, least: whole.least(), text: whole.text() });
     }
 
     pub(super) fn add(&mut self, other: &Self) {
         self.weight = self.weight.saturating_add(other.weight);
+        self.least = self.least.saturating_add(other.least);
+        self.text = self.text.saturating_add(other.text);
         self.reported = other.reported.or(self.reported);
+    }
+
+    /// Whether it is longer than `bound` tokens beyond doubt: by the upstream's own count; by estimate, where it also has
+    /// more words than that, or comes in more pieces; or because no tokenizer puts so much text into so few tokens. An
+    /// estimate alone, which long runs of one sign can raise far too high, ends no answer.
+    pub fn is_beyond(&self, bound: u64) -> bool {
+        let counted = self.reported.and_then(|reported| reported.completion);
+        let estimated = charge::is_beyond(self.weight.div_ceil(1000), bound);
+        counted.is_some_and(|count| count > bound)
+            || (estimated && self.least > bound)
+            || self.text as u64 / LONGEST_TOKEN > bound.saturating_add(1)
     }
 }
 

@@ -45,7 +45,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     let mut replays: BTreeMap<&str, Replay<'_>> =
         config.routes.iter().map(|route| (route.name.as_str(), Replay::new(route))).collect();
     let mut unmatched = 0u64;
-    report::read(&args.ledger, |slip| match replays.get_mut(slip.route.as_str()) {
+    report::read(&report::Source::named(&args.ledger), |slip| match replays.get_mut(slip.route.as_str()) {
         Some(replay) => replay.see(&slip),
         None => unmatched += 1,
     })?;

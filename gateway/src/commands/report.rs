@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use gateway_config::State;
+use gateway_config::{Secret, SharedState, State};
 use indicatif::ProgressBar;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Span, SpanRelativeTo, Timestamp};
@@ -51,7 +51,7 @@ enum Format {
 /// 2 for a ledger that is not there, 78 for a configuration that names none.
 pub fn run(args: &Args) -> Result<(), Failure> {
     let (ledger, zone) = match &args.ledger {
-        Some(ledger) => (ledger.clone(), TimeZone::UTC),
+        Some(ledger) => (Source::named(ledger), TimeZone::UTC),
         None => configured(args.config.as_deref())?,
     };
     let since = args.since.and_then(|since| Timestamp::now().checked_sub(since).ok());
@@ -69,13 +69,31 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     std::io::stdout().write_all(text.as_bytes()).map_err(Failure::other)
 }
 
+/// Where a ledger is.
+pub(super) enum Source {
+    /// A file.
+    File(PathBuf),
+    /// A Redis.
+    Shared(SharedState),
+}
+
+impl Source {
+    /// As it is named on the command line: a file, or the URL of a Redis.
+    pub(super) fn named(name: &str) -> Self {
+        match name.starts_with("redis:") || name.starts_with("rediss:") {
+            true => Self::Shared(SharedState { url: Secret::new(name), authority: None }),
+            false => Self::File(name.into()),
+        }
+    }
+}
+
 /// The ledger that a configuration names, and where its days begin.
-fn configured(config: Option<&Path>) -> Result<(String, TimeZone), Failure> {
+fn configured(config: Option<&Path>) -> Result<(Source, TimeZone), Failure> {
     let config =
         gateway_config::load(config, &|name| std::env::var(name).ok()).map_err(Failure::configuration)?;
     match config.state {
-        State::Embedded(state) => Ok((state.path.to_string_lossy().into_owned(), config.time_zone)),
-        State::Redis(url) => Ok((url.reveal().to_owned(), config.time_zone)),
+        State::Embedded(state) => Ok((Source::File(state.path), config.time_zone)),
+        State::Redis(state) => Ok((Source::Shared(state), config.time_zone)),
         State::None => Err(Failure::configuration(
             "the configuration keeps no records: it needs `state: {kind: embedded, path: xietong.db}`; or name a ledger with \
              --ledger",
@@ -84,11 +102,13 @@ fn configured(config: Option<&Path>) -> Result<(String, TimeZone), Failure> {
 }
 
 /// Reads the requests of a ledger, with a bar on a terminal.
-pub(super) fn read(ledger: &str, mut see: impl FnMut(Slip)) -> Result<(), Failure> {
-    if ledger.starts_with("redis:") {
-        return read_shared(ledger, see).map_err(|why| Failure::unavailable(format!("Redis: {why}")));
-    }
-    let path = Path::new(ledger);
+pub(super) fn read(ledger: &Source, mut see: impl FnMut(Slip)) -> Result<(), Failure> {
+    let path = match ledger {
+        Source::File(path) => path.as_path(),
+        Source::Shared(state) => {
+            return read_shared(state, see).map_err(|why| Failure::unavailable(format!("Redis: {why}")));
+        }
+    };
     let unread = |why: std::io::Error| match why.kind() {
         std::io::ErrorKind::NotFound => {
             Failure::usage(format!("{}: there is no such ledger", path.display()))

@@ -63,8 +63,11 @@ async fn serve(config: Config, args: Args) -> Result<(), Failure> {
         gateway_config::load(reread.as_deref(), &environment)
             .map_err(|problems| problems.to_string().lines().map(str::to_owned).collect())
     });
-    let (data_address, listeners) = (data.local_addr().map_err(Failure::other)?, Listeners { data, admin });
-    let ready = move |config: &Config| say(&invitation(config, data_address));
+    // The ports may have been left to the system.
+    let address = |listener: &TcpListener| listener.local_addr().map_err(Failure::other);
+    let (data_at, admin_at) = (address(&data)?, address(&admin)?);
+    let listeners = Listeners { data, admin };
+    let ready = move |config: &Config| say(&invitation(config, data_at, admin_at));
     run_with(config, Some(source), listeners, ready, stop_signal()?).await.map_err(|error| match error {
         RunError::Models(faults) => Failure::unavailable(faults.join("\n")),
         error @ RunError::State(_) => Failure::unavailable(error),
@@ -124,16 +127,15 @@ fn describe(model: &gateway_config::Model) -> String {
     }
 }
 
-fn invitation(config: &Config, data: SocketAddr) -> String {
+fn invitation(config: &Config, data: SocketAddr, admin: SocketAddr) -> String {
     let name = config.routes.first().map(|route| route.name.clone());
     let name = name.or_else(|| config.models.first().map(|model| model.name.clone())).unwrap_or_default();
     let key = if config.clients.is_empty() { "" } else { " -H 'authorization: Bearer YOUR_KEY'" };
     let body = serde_json::json!({ "model": name, "stream": true,
         "messages": [{ "role": "user", "content": "What is the capital of France?" }] });
     format!(
-        "answering on http://{data}/v1, metrics on http://{}/metrics\ntry: curl -sN http://{data}/v1/chat/completions{key} \
-         -H 'content-type: application/json' -d '{body}'",
-        config.admin
+        "answering on http://{data}/v1, metrics on http://{admin}/metrics\ntry: curl -sN http://{data}/v1/chat/completions{key} \
+         -H 'content-type: application/json' -d '{body}'"
     )
 }
 

@@ -133,7 +133,10 @@ fn failure(setbacks: &[Setback]) -> Failure {
             "The budget of this client does not cover another attempt after the first one failed.".to_owned(),
         ),
         Happened::Silent | Happened::Stalled | Happened::Overran => Failure::UpstreamSlow,
-        Happened::Unreachable | Happened::Ejected | Happened::ServerError(503 | 529) => Failure::UpstreamDown,
+        Happened::Unreachable
+        | Happened::TurnedAway
+        | Happened::Ejected
+        | Happened::ServerError(503 | 529) => Failure::UpstreamDown,
         _ => Failure::UpstreamFaulty,
     }
 }

@@ -22,7 +22,8 @@ pub(super) async fn attempt(
     account: &mut Account,
 ) -> Result<Committed, Setback> {
     let visit = enter(pool, account).await?;
-    let heard = listen(visit, question(job, pool, account), Form::of(&job.chat)).await;
+    let form = Form { most: account.most(&pool.model), ..Form::of(&job.chat) };
+    let heard = listen(visit, question(job, pool, account), form).await;
     conclude(pool, heard, account)
 }
 
@@ -38,7 +39,12 @@ pub(super) fn question(job: &Job, pool: &Pool, account: &Account) -> Ask {
     Ask {
         longest: account.longest(&pool.model),
         chat: Arc::clone(&job.chat),
-        stream: job.chat.stream() || (pool.model.whole_as == WholeAs::Stream && !job.chat.is_native()),
+        // Whoever has paid no heed to a bound is asked for what can be cut, where there is a budget to keep to. Of what is
+        // no chat no whole is made of pieces.
+        stream: job.chat.stream()
+            || (!job.chat.is_native()
+                && (pool.model.whole_as == WholeAs::Stream
+                    || (pool.has_overrun() && account.most(&pool.model).is_some()))),
         logprobs: false,
         on_behalf: Arc::clone(&job.on_behalf),
         id: job.id.clone(),
@@ -53,11 +59,13 @@ pub(super) struct Form {
     pub(super) stream: bool,
     /// How many choices must finish before it is whole.
     pub(super) choices: u64,
+    /// Tokens beyond which a whole answer that is gathered from a stream is ended.
+    pub(super) most: Option<u64>,
 }
 
 impl Form {
     pub(super) fn of(chat: &Chat) -> Self {
-        Self { stream: chat.stream(), choices: chat.n() }
+        Self { stream: chat.stream(), choices: chat.n(), most: None }
     }
 }
 
@@ -102,7 +110,7 @@ async fn stand_by(body: AnswerBody, form: Form, tally: &mut Tally) -> Result<Bod
             Ok(Body::Begun(held, rest))
         }
         (AnswerBody::Stream(chunks), false) => {
-            Ok(Body::Gathered(Box::new(gather(chunks, form.choices, tally).await?)))
+            Ok(Body::Gathered(Box::new(gather(chunks, form, tally).await?)))
         }
         (AnswerBody::Whole(whole), false) => {
             tally.saw_whole(&whole);
@@ -122,7 +130,16 @@ pub(super) fn conclude(pool: &Pool, heard: Heard, account: &mut Account) -> Resu
             visit.answered();
             account.commit();
             let answer = match body {
-                Body::Whole(whole) => Standing::Whole(settled(account, |usage| whole.with_usage(usage))),
+                Body::Whole(whole) => {
+                    if account.is_overlong() {
+                        pool.note_overrun();
+                    }
+                    Standing::Whole(settled(account, |usage| whole.with_usage(usage)))
+                }
+                Body::Gathered(gather) if gather.is_cut_short() => {
+                    account.cut_short();
+                    Standing::Whole(gather.whole(&account.final_usage()))
+                }
                 Body::Gathered(gather) => Standing::Whole(settled(account, |usage| gather.whole(usage))),
                 Body::Begun(held, rest) => {
                     Standing::Begun(Begun { held, rest, visit, choices, resume: None })
@@ -164,7 +181,8 @@ pub(super) async fn first_token(mut chunks: Chunks) -> Result<(Vec<Chunk>, Chunk
 }
 
 /// Folds a stream into a whole answer.
-async fn gather(mut chunks: Chunks, choices: u64, tally: &mut Tally) -> Result<Gather, Setback> {
+async fn gather(mut chunks: Chunks, form: Form, tally: &mut Tally) -> Result<Gather, Setback> {
+    let Form { choices, most, .. } = form;
     let mut gather = Gather::new();
     let mut finished = 0;
     while let Some(chunk) = chunks.next().await {
@@ -178,6 +196,10 @@ async fn gather(mut chunks: Chunks, choices: u64, tally: &mut Tally) -> Result<G
                 finished += u64::from(piece.finished);
                 tally.saw(piece);
                 gather.see(&chunk).map_err(|_| Setback::new(Happened::Faulty(200)))?;
+                if finished < choices && most.is_some_and(|most| tally.is_beyond(most)) {
+                    gather.cut_short();
+                    return Ok(gather);
+                }
             }
             What::Error(complaint) => return Err(Setback::in_band(complaint)),
             What::Done => return Ok(gather),

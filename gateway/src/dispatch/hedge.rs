@@ -63,7 +63,8 @@ struct Runner {
 async fn begin(job: &Job, rung: Rung, account: &mut Account) -> Result<Runner, Setback> {
     let pool = Arc::clone(&job.ladder[rung.0].pool);
     let visit = enter(&pool, account).await?;
-    let heard = Box::pin(listen(visit, question(job, &pool, account), Form::of(&job.chat)));
+    let form = Form { most: account.most(&pool.model), ..Form::of(&job.chat) };
+    let heard = Box::pin(listen(visit, question(job, &pool, account), form));
     Ok(Runner { attempt: account.attempt(), pool, heard })
 }
 

@@ -42,7 +42,7 @@ impl Samples {
                 account.beside();
                 attempts.push(account.attempt());
                 let ask = Ask { chat: Arc::clone(&chat), ..question(job, pool, account) };
-                let form = Form { stream: false, choices: 1 };
+                let form = Form { stream: false, choices: 1, most: account.most(&pool.model) };
                 futures.push(Box::pin(listen(visit, ask, form)) as Listening);
             }
         }

@@ -107,6 +107,10 @@ impl Book {
             std::fs::TryLockError::Error(why) => io(why),
         })?;
         let file = private().open(path).map_err(io)?;
+        // A device may have no end to read to.
+        if !file.metadata().map_err(io)?.is_file() {
+            return Err(io(io::Error::other("is no regular file")));
+        }
         let mut replay = Replay::default();
         replay.read(path, &file)?;
         let Replay { mut balances, sound, next, epoch, oldest, torn, .. } = replay;

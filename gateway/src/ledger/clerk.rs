@@ -51,6 +51,8 @@ pub struct Ask {
 pub struct Bulletin {
     /// Whether records can be made durable.
     pub up: Arc<AtomicBool>,
+    /// Whether the clerk works.
+    pub alive: Arc<AtomicBool>,
     /// Where notes to the operator go.
     pub log: Log,
     /// Their form.
@@ -161,7 +163,9 @@ impl Clerk {
         if fund.becomes_known() {
             self.funds.push(Arc::downgrade(fund));
         }
-        let need = ask.map_or(0, |ask| ask.need);
+        // What was spent beyond what was set aside is paid first.
+        let debt = fund.purse().holds().min(0).saturating_neg();
+        let need = ask.map_or(0, |ask| ask.need).saturating_add(debt);
         Wish {
             key: fund.key().clone(),
             limit: fund.limit(),
@@ -246,6 +250,20 @@ impl Clerk {
     }
 }
 
+/// However it ends: whoever asks knows from then on.
+impl Drop for Clerk {
+    fn drop(&mut self) {
+        self.bulletin.alive.store(false, Ordering::Release);
+        self.bulletin.up.store(false, Ordering::Release);
+        if std::thread::panicking() {
+            self.say(
+                "the ledger's writer has ended by a fault of this build: nothing is spent and no request is written down until \
+                 a restart",
+            );
+        }
+    }
+}
+
 /// Gives what a request needs from what came into the purse since it asked; what is not served is given back.
 fn serve_at_hand(fund: Arc<Fund>, ask: Option<Ask>) -> Option<(Arc<Fund>, Option<Ask>)> {
     let Some(Ask { need, reply }) = ask else { return Some((fund, None)) };
@@ -260,14 +278,12 @@ fn serve_at_hand(fund: Arc<Fund>, ask: Option<Ask>) -> Option<(Arc<Fund>, Option
 fn hand_out(fund: &Arc<Fund>, ask: Option<Ask>, lent: i64, durable: bool) {
     fund.answered();
     let Some(Ask { need, reply }) = ask else { return fund.purse().put(lent) };
-    let covered = lent >= need || fund.purse().take(need - lent);
-    if !covered {
-        fund.purse().put(lent);
+    let rest = lent.saturating_sub(need);
+    let at_once = rest >= 0 && fund.purse().holds().saturating_add(rest) >= 0;
+    fund.purse().put(if at_once { rest } else { lent });
+    if !at_once && !fund.purse().take(need) {
         let _ = reply.send(Err(if durable { Refusal::Spent } else { Refusal::Unavailable }));
         return;
-    }
-    if lent > need {
-        fund.purse().put(lent - need);
     }
     // A reservation that no one takes puts its money back by itself.
     let _ = reply.send(Ok(Reservation::new(Arc::clone(fund), need)));

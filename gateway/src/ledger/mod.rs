@@ -16,7 +16,7 @@ pub mod till;
 mod clerk;
 mod embedded;
 mod line;
-mod period;
+pub mod period;
 mod purse;
 mod shared;
 mod store;
@@ -58,6 +58,8 @@ pub struct Ledger {
     /// `None`: nothing is kept, and every budget is at hand as a whole.
     clerk: Option<Sender<Order>>,
     up: Arc<AtomicBool>,
+    /// Whether there still is a clerk; one that a panic has ended is not replaced.
+    alive: Arc<AtomicBool>,
     /// The windows that clients were in when the last process ended.
     before: Balances,
     /// Whether a store that fails stops only what would have to be lent: others see to it that nothing is overrun.
@@ -78,8 +80,8 @@ impl Ledger {
                 let opened = Book::open(&state.path, Timestamp::now())?;
                 Self::in_file(opened, state, log, config.log).map_err(BookError::from)
             }
-            State::Redis(url) => {
-                let store = Shared::new(url).map_err(BookError::Shared)?;
+            State::Redis(state) => {
+                let store = Shared::new(state).map_err(BookError::Shared)?;
                 let ledger = Self::with_clerk(Box::new(store), Balances::default(), log, config.log)?;
                 Ok(Arc::new(Self { spends_what_is_at_hand: true, ..ledger }))
             }
@@ -107,10 +109,11 @@ impl Ledger {
     ) -> std::io::Result<Self> {
         let up = Arc::new(AtomicBool::new(true));
         let (clerk, orders) = channel();
-        let bulletin = Bulletin { up: Arc::clone(&up), log: log.clone(), format };
+        let alive = Arc::new(AtomicBool::new(true));
+        let bulletin = Bulletin { up: Arc::clone(&up), alive: Arc::clone(&alive), log: log.clone(), format };
         let worker = Clerk::new(store, orders, bulletin);
         std::thread::Builder::new().name("ledger".into()).spawn(move || worker.work())?;
-        Ok(Self { clerk: Some(clerk), up, before, ..Self::without_memory() })
+        Ok(Self { clerk: Some(clerk), up, alive, before, ..Self::without_memory() })
     }
 
     /// One that forgets everything with the process.
@@ -118,6 +121,7 @@ impl Ledger {
         Self {
             clerk: None,
             up: Arc::new(AtomicBool::new(true)),
+            alive: Arc::new(AtomicBool::new(true)),
             before: Balances::default(),
             spends_what_is_at_hand: false,
             tills: DashMap::new(),
@@ -138,9 +142,14 @@ impl Ledger {
         self.up.load(Ordering::Acquire)
     }
 
+    /// Whether there is someone to write down; where not, by a fault of this build, only a restart helps.
+    pub fn is_alive(&self) -> bool {
+        self.alive.load(Ordering::Acquire)
+    }
+
     /// Whether paid models may be asked: what is spent can be written down, or is lent already.
     pub fn may_spend(&self) -> bool {
-        self.spends_what_is_at_hand || self.is_up()
+        self.is_alive() && (self.spends_what_is_at_hand || self.is_up())
     }
 
     /// Whether requests are written down at all.
@@ -183,6 +192,7 @@ impl Ledger {
             Some(_) => {
                 // The clerk is gone, and with it every promise.
                 self.up.store(false, Ordering::Release);
+                self.alive.store(false, Ordering::Release);
                 false
             }
             None => false,
@@ -201,4 +211,4 @@ impl Ledger {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

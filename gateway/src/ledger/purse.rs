@@ -34,6 +34,12 @@ impl Purse {
         self.change(excess).map_or(0, |before| before - keep)
     }
 
+    /// Takes away what it lacks; gives how much that was.
+    pub fn take_debt(&self) -> i64 {
+        let lack = |holds: i64| (holds < 0).then_some(0);
+        self.change(lack).map_or(0, i64::saturating_neg)
+    }
+
     /// Changes what it holds in one step; gives what it held before, or `None` where nothing is to be changed.
     fn change(&self, next: impl Fn(i64) -> Option<i64>) -> Option<i64> {
         self.0.fetch_update(Ordering::AcqRel, Ordering::Acquire, next).ok()

@@ -3,13 +3,17 @@
 //! Each budget is one counter of what is lent out. A gateway spends only what it was lent, so that the sum over all of
 //! them never exceeds the budget, whoever can reach Redis and whoever cannot. What a gateway that is lost had at hand stays
 //! lent for the budget's time.
+//!
+//! A replica that takes over may have been left behind: it does not know of the last loans. So each gateway says with
+//! every call what it was lent in all, and what is missing is lent once more, to it, before anything else is. Until each
+//! gateway has called, what is missing of the others' loans could be lent twice; whoever notices borrows nothing by that call.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use gateway_config::Secret;
+use gateway_config::SharedState;
 use jiff::Timestamp;
-use redis::{Client, Connection, Script};
+use redis::{Client, Connection, RedisResult, Script, TlsCertificates};
 
 use super::balance::Key;
 use super::slip::Slip;
@@ -28,21 +32,38 @@ const STREAM: &str = "xietong:requests";
 /// Lua counts in doubles: beyond this, nano-units are not whole any more.
 const MOST: i64 = 1 << 53;
 
-/// Lends up to ARGV[2] out of ARGV[1]. A count goes up with every call: a replica that was left behind shows by a lower one.
-const LEND: &str = "
+/// What both scripts begin with: KEYS[1] is the budget, ARGV[1] its limit, ARGV[2] the amount, ARGV[3] for how long it is
+/// remembered, ARGV[4] this gateway, ARGV[5] what it was lent in all, ARGV[6] the last count that it saw.
+const CATCH_UP: &str = "
+local mine = 'of:' .. ARGV[4]
+local missing = tonumber(ARGV[5]) - tonumber(redis.call('HGET', KEYS[1], mine) or '0')
+if missing > 0 then
+  redis.call('HINCRBY', KEYS[1], 'leased', string.format('%.0f', missing))
+  redis.call('HSET', KEYS[1], mine, ARGV[5])
+end
+local behind = tonumber(redis.call('HGET', KEYS[1], 'count') or '0') < tonumber(ARGV[6])
+if behind then redis.call('HSET', KEYS[1], 'count', ARGV[6]) end
+local count = tostring(redis.call('HINCRBY', KEYS[1], 'count', 1))
+redis.call('EXPIRE', KEYS[1], ARGV[3])
 local leased = tonumber(redis.call('HGET', KEYS[1], 'leased') or '0')
 local unleased = math.max(0, tonumber(ARGV[1]) - leased)
-local amount = math.min(unleased, tonumber(ARGV[2]))
-if amount > 0 then redis.call('HINCRBY', KEYS[1], 'leased', string.format('%.0f', amount)) end
-local count = redis.call('HINCRBY', KEYS[1], 'count', 1)
-redis.call('EXPIRE', KEYS[1], ARGV[3])
-return {string.format('%.0f', amount), string.format('%.0f', unleased - amount), tostring(count)}";
+if behind then return {'0', string.format('%.0f', unleased), count, '1'} end
+";
 
-/// Takes ARGV[2] back.
+/// Lends up to the amount.
+const LEND: &str = "
+local amount = math.min(unleased, tonumber(ARGV[2]))
+if amount > 0 then
+  redis.call('HINCRBY', KEYS[1], 'leased', string.format('%.0f', amount))
+  redis.call('HINCRBY', KEYS[1], mine, string.format('%.0f', amount))
+end
+return {string.format('%.0f', amount), string.format('%.0f', unleased - amount), count, '0'}";
+
+/// Takes the amount back.
 const TAKE_BACK: &str = "
-local leased = redis.call('HINCRBY', KEYS[1], 'leased', '-' .. ARGV[2])
-local count = redis.call('HINCRBY', KEYS[1], 'count', 1)
-return {'0', string.format('%.0f', math.max(0, tonumber(ARGV[1]) - leased)), tostring(count)}";
+leased = redis.call('HINCRBY', KEYS[1], 'leased', '-' .. ARGV[2])
+redis.call('HINCRBY', KEYS[1], mine, '-' .. ARGV[2])
+return {'0', string.format('%.0f', math.max(0, tonumber(ARGV[1]) - leased)), count, '0'}";
 
 /// Writes requests down, ARGV[2] and what follows, unless this batch was written before.
 const WRITE: &str = "
@@ -63,16 +84,25 @@ pub struct Shared {
     batched: usize,
     /// Of the requests that are given, how many an earlier try wrote down before it failed.
     written: usize,
-    counts: HashMap<Key, i64>,
+    known: HashMap<Key, Known>,
+}
+
+/// What this gateway knows of a budget.
+#[derive(Debug, Clone, Copy, Default)]
+struct Known {
+    /// The last count that it saw; each call makes it one more.
+    count: i64,
+    /// What it was lent and has not given back, what it spent of that included.
+    mine: i64,
 }
 
 impl Shared {
-    /// For a URL such as `redis://:PASSWORD@redis:6379/0`. Nothing is connected yet.
+    /// For a Redis. Nothing is connected yet.
     ///
     /// # Errors
-    /// A URL that is none, in words without it.
-    pub fn new(url: &Secret) -> Result<Self, String> {
-        let client = Client::open(url.reveal()).map_err(|_| "state.url is no URL of a Redis".to_owned())?;
+    /// A URL or certificates that are none, in words without them.
+    pub fn new(state: &SharedState) -> Result<Self, String> {
+        let client = client(state).map_err(|_| "state: no URL of a Redis, or no certificates".to_owned())?;
         let random = std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), std::process::id());
         Ok(Self {
             client,
@@ -82,12 +112,12 @@ impl Shared {
             batch: 0,
             batched: 0,
             written: 0,
-            counts: HashMap::new(),
+            known: HashMap::new(),
         })
     }
 
     /// Does something with a connection; after a failure there is none for a while.
-    fn with<T>(&mut self, act: impl FnOnce(&mut Connection) -> redis::RedisResult<T>) -> Result<T, String> {
+    fn with<T>(&mut self, act: impl FnOnce(&mut Connection) -> RedisResult<T>) -> Result<T, String> {
         if self.rests_until.is_some_and(|until| Instant::now() < until) {
             return Err("it failed a moment ago".to_owned());
         }
@@ -103,25 +133,30 @@ impl Shared {
     /// Calls a script on a budget's counter.
     fn count(&mut self, script: &str, key: &Key, limit: i64, amount: i64) -> Result<Lent, String> {
         let name = format!("xietong:budget:{}:{}", key.period, key.client);
-        let limit = limit.min(MOST);
-        let [amount, unleased, count]: [i64; 3] = self.with(|connection| {
-            let answer: Vec<String> = Script::new(script)
+        let known = self.known.get(key).copied().unwrap_or_default();
+        let this = self.name.clone();
+        let [amount, unleased, count, behind]: [i64; 4] = self.with(|connection| {
+            let answer: Vec<String> = Script::new(&format!("{CATCH_UP}{script}"))
                 .key(name)
-                .arg(limit)
+                .arg(limit.min(MOST))
                 .arg(amount.min(MOST))
                 .arg(MEMORY.as_secs())
+                .arg(this)
+                .arg(known.mine)
+                .arg(known.count)
                 .invoke(connection)?;
             let numbers: Vec<i64> = answer.iter().filter_map(|text| text.parse().ok()).collect();
             numbers
                 .try_into()
                 .map_err(|_| redis::RedisError::from((redis::ErrorKind::Client, "an odd answer")))
         })?;
-        let seen = self.counts.entry(key.clone()).or_default();
-        if count <= *seen {
-            return Err("it knows less than before: a replica that was left behind took over".to_owned());
+        let known = self.known.entry(key.clone()).or_default();
+        known.count = count;
+        known.mine += amount;
+        match behind {
+            0 => Ok(Lent { amount, unleased }),
+            _ => Err("it knows less than before: a replica that was left behind took over".to_owned()),
         }
-        *seen = count;
-        Ok(Lent { amount, unleased })
     }
 
     /// Writes the first requests down: those of a batch that failed before under its name, so that they count once.
@@ -157,10 +192,10 @@ impl Shared {
 ///
 /// # Errors
 /// In words without the URL.
-pub fn read(url: &str, mut see: impl FnMut(Slip)) -> Result<(), String> {
+pub fn read(state: &SharedState, mut see: impl FnMut(Slip)) -> Result<(), String> {
     const PAGE: usize = 1000;
     let failed = |why: redis::RedisError| why.category().to_owned();
-    let client = Client::open(url).map_err(failed)?;
+    let client = client(state).map_err(failed)?;
     let mut connection = client.get_connection_with_timeout(PATIENCE).map_err(failed)?;
     let mut from = "-".to_owned();
     loop {
@@ -184,10 +219,20 @@ pub fn read(url: &str, mut see: impl FnMut(Slip)) -> Result<(), String> {
     }
 }
 
-fn connected<'a>(
-    client: &Client,
-    connection: &'a mut Option<Connection>,
-) -> redis::RedisResult<&'a mut Connection> {
+fn client(state: &SharedState) -> RedisResult<Client> {
+    // Whoever called may have installed one already; any will do.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let url = state.url.reveal();
+    match &state.authority {
+        Some(authority) => {
+            let certificates = TlsCertificates { client_tls: None, root_cert: Some(authority.pem.clone()) };
+            Client::build_with_tls(url, certificates)
+        }
+        None => Client::open(url),
+    }
+}
+
+fn connected<'a>(client: &Client, connection: &'a mut Option<Connection>) -> RedisResult<&'a mut Connection> {
     if connection.is_none() {
         let fresh = client.get_connection_with_timeout(PATIENCE)?;
         fresh.set_read_timeout(Some(PATIENCE))?;
@@ -209,6 +254,8 @@ impl Store for Shared {
     fn take_back(&mut self, amounts: &[(Key, i64, i64)]) -> Given {
         let mut left = Vec::with_capacity(amounts.len());
         for (key, limit, amount) in amounts {
+            // Before it is sent: whether it arrives or not, it is not at hand any more.
+            self.known.entry(key.clone()).or_default().mine -= amount;
             match self.count(TAKE_BACK, key, *limit, *amount) {
                 Ok(lent) => left.push(lent.unleased),
                 Err(_) => return Given::Lost,

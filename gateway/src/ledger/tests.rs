@@ -306,6 +306,56 @@ async fn a_disk_that_fails_stops_spending_until_it_works_again() {
     assert_eq!(requests, 1);
 }
 
+/// A store with a fault that no one thought of.
+struct Faulty;
+
+impl Store for Faulty {
+    fn commit(&mut self, _: &[Slip], _: &[store::Wish]) -> Result<Vec<store::Lent>, String> {
+        panic!("a fault of the test")
+    }
+
+    fn take_back(&mut self, _: &[(Key, i64, i64)]) -> store::Given {
+        panic!("a fault of the test")
+    }
+
+    fn probe(&mut self, _: Timestamp) -> Result<(), String> {
+        panic!("a fault of the test")
+    }
+
+    fn tidy(&mut self, _: Timestamp) -> Result<(), String> {
+        Ok(())
+    }
+
+    fn name(&self) -> String {
+        "faulty".to_owned()
+    }
+}
+
+/// One whose clerk dies of its first order; in a Redis or in a file.
+pub(crate) fn mortal(shared: bool) -> Arc<Ledger> {
+    let ledger = Ledger::with_clerk(Box::new(Faulty), Balances::default(), &log(), LogFormat::Text).unwrap();
+    Arc::new(Ledger { spends_what_is_at_hand: shared, ..ledger })
+}
+
+/// Nobody waits for a clerk that a panic has ended, and nothing is spent that would not be written down.
+#[tokio::test]
+async fn a_clerk_that_dies_is_noticed_and_ends_all_spending() {
+    for shared in [false, true] {
+        let ledger = mortal(shared);
+        let till = ledger.till(&client("a", 1000, Period::Month), &TimeZone::UTC);
+        assert!(ledger.is_alive() && ledger.may_spend());
+        assert_eq!(reserve(&ledger, &till, 100).await.unwrap_err(), Refusal::Unavailable);
+        while ledger.is_alive() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        assert!(!ledger.is_up() && !ledger.may_spend() && !ledger.flush());
+        // Neither does whoever comes later wait, nor the end of the process.
+        assert_eq!(reserve(&ledger, &till, 100).await.unwrap_err(), Refusal::Unavailable);
+        ledger.record(slip(None));
+        ledger.stop();
+    }
+}
+
 /// What the model does with a ledger.
 #[derive(Debug, Clone)]
 enum Step {

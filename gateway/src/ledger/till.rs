@@ -1,6 +1,7 @@
 //! What a client may still ask and spend. Every request of a client passes its till; no two clients share one.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use gateway_config::{Budget, Client, ClientLimits, Period};
@@ -8,12 +9,16 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use router_policies::Money;
 use tokio::sync::oneshot;
+use tokio::time::timeout;
 
 use super::Ledger;
 use super::clerk::{Ask, Order};
 use super::fund::{Fund, Refusal, Reservation};
 use super::period::Window;
 use crate::limits::Gate;
+
+/// How long a request waits for the store to lend, whatever holds that up.
+const LONGEST_WAIT: Duration = Duration::from_secs(3);
 
 /// A client's till.
 #[derive(Debug)]
@@ -129,6 +134,9 @@ impl Till {
         }
         let at_hand = if kept { Money::ZERO } else { budget.amount };
         let fund = Arc::new(Fund::new(&self.client, window, budget.amount, at_hand));
+        // What an upstream took beyond the last window's end is paid out of this one.
+        let debt = self.fund.load_full().map_or(0, |before| before.purse().take_debt());
+        fund.purse().put(debt.saturating_neg());
         if kept {
             fund.set_unleased(ledger.before.of(fund.key()).unleased(budget.amount.0));
         }
@@ -163,8 +171,11 @@ pub(crate) async fn reserve_of(
     }
     let (reply, answer) = oneshot::channel();
     ledger.order(Order::Lend(Arc::clone(fund), Some(Ask { need: amount.0, reply })));
-    // A clerk that is gone answers nobody.
-    answer.await.unwrap_or(Err(Refusal::Unavailable))
+    // A clerk that is gone answers nobody, and one that is held up may answer too late: then the money goes back.
+    match timeout(LONGEST_WAIT, answer).await {
+        Ok(Ok(answer)) => answer,
+        Ok(Err(_)) | Err(_) => Err(Refusal::Unavailable),
+    }
 }
 
 fn is_of_kind(id: &str, per: Period) -> bool {

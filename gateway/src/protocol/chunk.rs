@@ -5,7 +5,7 @@ use std::ops::Range;
 use bytes::Bytes;
 
 use super::complaint::Complaint;
-use super::estimate::weight;
+use super::estimate::{least, weight};
 use super::fault::Fault;
 use super::json::Object;
 use super::scan::{Cursor, Kind, text_of};
@@ -58,6 +58,8 @@ pub struct Piece {
     pub text: usize,
     /// The same text in thousandths of a token, estimated; add them up over a stream.
     pub weight: u64,
+    /// Tokens that the same text has at least.
+    pub least: u64,
     /// Whether it carries any text or a tool call: a first token. A chunk that only says `role` does not.
     pub begins: bool,
     /// Why an answer ended; of several choices the last.
@@ -293,6 +295,7 @@ impl Piece {
         self.said += u32::from(!text.is_empty());
         self.text += text.chars().count();
         self.weight += weight(&text);
+        self.least += least(&text);
     }
 
     /// MiniMax says in `base_resp.status_code` that a 200 is an error.

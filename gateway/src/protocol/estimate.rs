@@ -33,6 +33,44 @@ pub fn in_tokens(weight: u64) -> u64 {
     if weight == 0 { 0 } else { (weight.saturating_add(500) / 1000).max(1) }
 }
 
+/// So few tokens an answer's text has at least, in a piece of a stream, whichever tokenizer made it: those split a text at
+/// the bounds of words and numbers before anything else (the patterns of GPT-2, cl100k, o200k, Qwen and Llama 3 agree in
+/// that), no phrase of more than four Chinese characters is common enough to count on, and no piece has less than one.
+/// Signs count nothing: a run of one sign can be a single token.
+pub fn least(text: &str) -> u64 {
+    let (mut words, mut signs, mut before) = (0u64, 0u64, Kind::Sign);
+    for sign in text.chars() {
+        let kind = Kind::of(sign);
+        words += u64::from(kind != before && matches!(kind, Kind::Letter | Kind::Digit));
+        signs += u64::from(kind == Kind::Unspaced);
+        before = kind;
+    }
+    (words + signs / 4).max(u64::from(!text.is_empty()))
+}
+
+/// What a tokenizer's first split tells apart.
+#[derive(PartialEq, Clone, Copy)]
+enum Kind {
+    Letter,
+    Digit,
+    /// Of a script without spaces between its words.
+    Unspaced,
+    Sign,
+}
+
+impl Kind {
+    fn of(sign: char) -> Self {
+        match sign {
+            // Within a word.
+            '\'' | '\u{2019}' => Self::Letter,
+            '\u{e00}'..='\u{eff}' | '\u{3040}'..='\u{30ff}' | '\u{3400}'..='\u{9fff}' => Self::Unspaced,
+            sign if sign.is_alphabetic() => Self::Letter,
+            sign if sign.is_numeric() => Self::Digit,
+            _ => Self::Sign,
+        }
+    }
+}
+
 /// The weight of a text that is known to be UTF-8.
 pub(super) fn weight_of(text: &[u8]) -> u64 {
     let sum = text.iter().fold(0u64, |sum, byte| sum + u64::from(WEIGHTS[usize::from(*byte)]));
@@ -147,6 +185,26 @@ mod tests {
         let mean = errors.iter().sum::<f64>() / errors.len() as f64;
         assert!(mean < 0.2, "{mean} {errors:?}");
         assert!(errors.iter().all(|error| *error < 0.6), "{errors:?}");
+        for (text, openai, qwen) in &table {
+            assert!(
+                least(text) <= u64::from(*openai.min(qwen)),
+                "{} of {openai}, {qwen}: {text}",
+                least(text)
+            );
+        }
+    }
+
+    /// Against the true counts, by all texts of the table above and some that estimates are far off for.
+    #[test]
+    fn no_text_has_less_than_the_least() {
+        let odd =
+            [("-".repeat(640), 10), ("=".repeat(500), 8), (" ".repeat(512), 4), ("don't".to_owned(), 1)];
+        for (text, truth) in &odd {
+            assert!(least(text) <= *truth, "{} of {truth}", least(text));
+        }
+        assert!(tokens(&odd[0].0) > 30 * odd[0].1, "an estimate alone is far off");
+        assert_eq!(least("What is the capital of France? 42!"), 7);
+        assert_eq!((least("解释一下什么是量子纠缠"), least(""), least("…")), (2, 0, 1));
     }
 
     proptest! {

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
-use super::chunk::{Chunk, What};
+use super::chunk::{Chunk, Finish, What};
 use super::json::string;
 use super::usage::FinalUsage;
 
@@ -27,15 +27,17 @@ pub enum Ungatherable {
 }
 
 /// An answer under way.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Gather {
     /// What the chunks say of the whole: id, created, model and what the gateway does not know; the last word counts.
     head: Map<String, Value>,
     choices: Vec<Choice>,
     bytes: usize,
+    /// Whether it was ended before its upstream did.
+    cut: bool,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Choice {
     index: u64,
     message: Map<String, Value>,
@@ -48,6 +50,19 @@ impl Gather {
     /// Nothing yet.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Ends what has not ended, as long as allowed.
+    pub fn cut_short(&mut self) {
+        self.cut = true;
+        for choice in self.choices.iter_mut().filter(|choice| choice.finish.is_null()) {
+            choice.finish = Finish::Length.word().into();
+        }
+    }
+
+    /// Whether it was ended before its upstream did.
+    pub fn is_cut_short(&self) -> bool {
+        self.cut
     }
 
     /// Adds a chunk. Others than pieces change nothing.

@@ -37,6 +37,8 @@ impl Span {
 /// One message: who speaks, and which of the spans are its text.
 #[derive(Debug, Clone)]
 pub(super) struct Message {
+    /// All of it in the body.
+    pub(super) at: Range<usize>,
     pub(super) role: Role,
     pub(super) texts: Range<usize>,
 }
@@ -84,7 +86,7 @@ impl Messages {
             Kind::Object => {}
             kind => return Err(wrong_type(place(""), "an object", kind)),
         }
-        let first = self.spans.len();
+        let (first, begins) = (self.spans.len(), cursor.at());
         let mut role = None;
         let mut content = None;
         let mut acts = false;
@@ -112,7 +114,7 @@ impl Messages {
                 Some(_) => wrong_type(place(".content"), "a string or an array of parts", Kind::Null),
             });
         }
-        self.list.push(Message { role, texts: first..self.spans.len() });
+        self.list.push(Message { at: begins..cursor.at(), role, texts: first..self.spans.len() });
         Ok(())
     }
 

@@ -11,6 +11,7 @@
 //! - `chat`, `messages`, `attachments`, `fields`, `value`, `simple`: a chat request, or a `refusal`.
 //! - `odds`: how probable an upstream found its tokens.
 //! - `shape`: what a client asks an answer to be like.
+//! - `talk`: where a request stands in its conversation.
 //! - `prefill`: a request to go on with an answer that was begun.
 //! - `sse`: event-stream framing, byte exact.
 //! - `chunk`, `whole`, `usage`, `complaint`: what the gateway must know of an answer.
@@ -38,6 +39,7 @@ mod scan;
 mod shape;
 mod simple;
 mod sse;
+mod talk;
 mod text;
 mod unfold;
 mod usage;
@@ -59,6 +61,7 @@ pub use retry_after::retry_after;
 pub use shape::{Message as AnswerMessage, Shape};
 pub use simple::{Simple, SimpleTurn};
 pub use sse::{Event, LineTooLong, Splitter};
+pub use talk::Talk;
 pub use usage::{FinalUsage, Reported, usage_chunk};
 pub use whole::{NotAnAnswer, Whole};
 pub use write::{

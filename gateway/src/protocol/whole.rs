@@ -76,6 +76,11 @@ impl Whole {
         in_tokens(self.piece.weight)
     }
 
+    /// Tokens that the same text has at least.
+    pub fn least(&self) -> u64 {
+        self.piece.least
+    }
+
     /// Why the answer ended; of several choices the last.
     pub fn finish(&self) -> Option<Finish> {
         self.piece.finish

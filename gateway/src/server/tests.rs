@@ -26,8 +26,12 @@ const EVENT: &str = r#"data: {"id":"c","choices":[{"index":0,"delta":{"content":
 "#;
 
 fn gateway() -> Arc<Gateway> {
+    gateway_with(MODELS)
+}
+
+fn gateway_with(yaml: &str) -> Arc<Gateway> {
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let config = gateway_config::from_str(MODELS, None, &|_| None).unwrap();
+    let config = gateway_config::from_str(yaml, None, &|_| None).unwrap();
     let metrics = Arc::new(Metrics::new().unwrap());
     let log = Log::to_stdout(metrics.log_dropped.with_label_values::<&str>(&[]));
     let ledger = crate::ledger::Ledger::open(&config, &log).unwrap();
@@ -184,5 +188,41 @@ async fn other_streams_of_the_connection_are_unharmed() {
         let expected = if matches!(path, "/whole" | "/at-once") { 500 } else { 200 };
         assert_eq!(status, expected, "{path}: {text}");
         assert_eq!(text.contains("internal_error"), path != "/well", "{path}: {text}");
+    }
+}
+
+const PAID: &str = "
+models: [{name: m, provider: openai, base_url: 'http://127.0.0.1:1/v1', model: m, price: {input: 0, output: 1}, max_output: 1000}]
+clients: [{name: a, key: key-of-a-01234567890, budget: {amount: 1, per: month}}]
+";
+
+/// A panic in any stage, be it the scorer or the relay, settles what was set aside: nothing before a model is asked, and
+/// the bound where it may have worked.
+#[tokio::test]
+async fn a_panic_settles_what_was_set_aside() {
+    let gateway = gateway_with(PAID);
+    let snapshot = gateway.snapshot();
+    let (model, client) = (Arc::clone(&snapshot.config.models[0]), Arc::clone(&snapshot.config.clients[0]));
+    for (asked, left) in [(false, 1_000_000_000), (true, 999_000_000)] {
+        let mut account = account(&gateway, RequestId::default(), false);
+        account.bound(crate::charge::Bound { prompt: 0, answer: None, choices: 1 });
+        let till = Arc::clone(snapshot.till(&client).unwrap());
+        let (model, gateway) = (Arc::clone(&model), Arc::clone(&gateway));
+        let remaining =
+            move |till: &crate::ledger::till::Till| till.remaining(&gateway.books.ledger).unwrap().0;
+        let working = tokio::spawn({
+            let (till, remaining) = (Arc::clone(&till), remaining.clone());
+            async move {
+                account.reserve(&till, std::slice::from_ref(&model)).await.unwrap();
+                if asked {
+                    account.cover(&model).await.unwrap();
+                    account.begin(&model, &"m-0".into());
+                }
+                assert_eq!(remaining(&till), 999_000_000);
+                panic!("a fault of the test");
+            }
+        });
+        assert!(working.await.unwrap_err().is_panic());
+        assert_eq!(remaining(&till), left);
     }
 }

@@ -10,8 +10,11 @@
 //!   for a prompt. No request is spent on it within its term. It is asked in the background instead, every 2.5 s, whether
 //!   it answers HTTP at all: `GET …/models`, which no provider bills. If it does, the term is over.
 //! - **An endpoint that answers that question but not a request** has led us on. Each time that happens, the background
-//!   answer counts for nothing until twice as long after the ejection: 5 s, 10 s, … up to the term itself. Such an endpoint
-//!   alone can be well for longer than 10 s, and up to 5 min, before it is in use again.
+//!   answer counts for nothing until twice as long after the ejection: 5 s, 10 s, … up to the term itself. Meanwhile it is
+//!   asked for one word every 7 s or so, as a request of our own: some twenty tokens each time, if it bills what it does not
+//!   answer. If it speaks, the term is over.
+//! - **An endpoint that says a word and is mute to requests** is believed less and less in the same manner. It alone can be
+//!   well for longer than 10 s, and up to 5 min, before it is in use again.
 
 use std::sync::Mutex;
 use std::time::Duration;
@@ -28,6 +31,8 @@ const LONGEST: Duration = Duration::from_secs(5 * 60);
 const TRY_EVERY: Duration = Duration::from_secs(7);
 /// How often an endpoint that does not answer is asked in the background whether it does.
 pub(super) const CHECK_EVERY: Duration = Duration::from_millis(2500);
+/// How often it is asked for a word, where it has led us on.
+const WORD_EVERY: Duration = Duration::from_secs(7);
 /// A probe that never reported (its request was dropped) blocks the next one no longer than this.
 const PROBE_LOST: Duration = Duration::from_secs(30);
 
@@ -43,6 +48,10 @@ struct State {
     probing: Option<Instant>,
     /// How often a background answer was followed by a failure.
     led_on: u32,
+    /// How often a word was.
+    belied: u32,
+    /// When it was last asked for a word.
+    word: Option<Instant>,
 }
 
 /// An endpoint that is left alone.
@@ -54,6 +63,8 @@ struct Out {
     mute: bool,
     /// It has answered in the background, and its term is over for that.
     answered: bool,
+    /// It has said a word, and its term is over for that.
+    spoke: bool,
 }
 
 /// How a request failed.
@@ -112,11 +123,12 @@ impl Breaker {
         }
         let mute = manner == Manner::Mute;
         state.led_on += u32::from(mute && before.is_some_and(|out| out.answered));
+        state.belied += u32::from(mute && before.is_some_and(|out| out.spoke));
         let term = doubled(SHORTEST, state.terms).min(LONGEST);
         let term = if mute { term } else { term.min(TRY_EVERY) };
         state.terms += 1;
         let until = now + term.mul_f64(0.8 + 0.4 * jitter);
-        state.out = Some(Out { since: now, until, mute, answered: false });
+        state.out = Some(Out { since: now, until, mute, answered: false, spoke: false });
         if before.is_none() { Change::Ejected } else { Change::None }
     }
 
@@ -128,7 +140,7 @@ impl Breaker {
     /// Whether the endpoint should be asked in the background now; `None` once it is in use.
     pub(super) fn wants_check(&self) -> Option<bool> {
         let state = self.state();
-        state.out.map(|out| out.mute && !out.answered && state.probing.is_none())
+        state.out.map(|out| out.mute && !out.answered && !out.spoke && state.probing.is_none())
     }
 
     /// The endpoint has answered in the background.
@@ -142,6 +154,29 @@ impl Breaker {
         }
     }
 
+    /// Whether it should be asked for a word now, which then counts as asked for.
+    pub(super) fn wants_a_word(&self, now: Instant) -> bool {
+        let mut state = self.state();
+        let out = state.out.is_some_and(|out| out.mute && !out.answered && !out.spoke);
+        let due = state.word.is_none_or(|at| now >= at + WORD_EVERY);
+        let wanted = out && due && state.led_on > 0 && state.probing.is_none();
+        if wanted {
+            state.word = Some(now);
+        }
+        wanted
+    }
+
+    /// The endpoint has said a word.
+    pub(super) fn spoke(&self, now: Instant) {
+        let mut state = self.state();
+        let belied = state.belied;
+        let Some(out) = state.out.as_mut().filter(|out| out.mute) else { return };
+        let doubt = belied.checked_sub(1).map_or(Duration::ZERO, |times| doubled(SHORTEST, times));
+        if now >= out.since + doubt {
+            out.spoke = true;
+        }
+    }
+
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
         // The state is whole at every point, so a poisoned lock is still good.
         self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
@@ -151,7 +186,7 @@ impl Breaker {
 impl State {
     fn admits(&self, now: Instant) -> bool {
         let Some(out) = self.out else { return true };
-        let over = out.answered || now >= out.until;
+        let over = out.answered || out.spoke || now >= out.until;
         over && self.probing.is_none_or(|since| now >= since + PROBE_LOST)
     }
 }
@@ -241,6 +276,34 @@ mod tests {
         assert!(breaker.enter(now + SECOND * 300));
         assert_eq!(breaker.succeeded(), Change::Recovered);
         assert_eq!(breaker.wants_check(), None);
+    }
+
+    #[tokio::test]
+    async fn a_word_ends_the_term_of_one_that_led_us_on() {
+        let (breaker, mut now) = (Breaker::default(), Instant::now());
+        fail(&breaker, now, Manner::Mute, 5);
+        assert!(!breaker.wants_a_word(now), "it has not led us on");
+        breaker.answered(now);
+        assert!(breaker.enter(now));
+        breaker.failed(now, Manner::Mute, 0.5);
+        assert!(breaker.wants_a_word(now) && !breaker.wants_a_word(now + SECOND * 6));
+        // A word that is belied counts later each time, but never later than the term.
+        for counts_after in [0, 5, 10, 20, 40, 80, 160] {
+            if counts_after > 0 {
+                breaker.spoke(now + SECOND * (counts_after - 1));
+                assert!(!breaker.admits(now + SECOND * (counts_after - 1)), "before {counts_after} s");
+            }
+            now += SECOND * counts_after;
+            breaker.spoke(now);
+            assert!(breaker.enter(now), "after {counts_after} s");
+            assert!(!breaker.wants_a_word(now + WORD_EVERY), "a request is under way");
+            breaker.failed(now, Manner::Mute, 0.5);
+        }
+        assert!(breaker.wants_a_word(now + WORD_EVERY));
+        breaker.spoke(now + SECOND * 300);
+        assert!(breaker.enter(now + SECOND * 300));
+        assert_eq!(breaker.succeeded(), Change::Recovered);
+        assert!(!breaker.wants_a_word(now + SECOND * 400));
     }
 
     #[tokio::test]

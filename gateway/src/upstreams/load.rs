@@ -29,7 +29,7 @@ struct Average {
 impl Load {
     /// The cost of sending one more request there, in seconds: average × (in flight + 1).
     pub(super) fn cost(&self, now: Instant) -> f64 {
-        let waiting = f64::from(self.in_flight.load(Ordering::Relaxed)) + 1.0;
+        let waiting = f64::from(self.in_flight()) + 1.0;
         let average = self.average();
         let decayed = average.at.map_or(UNKNOWN, |at| average.seconds * weight(now.duration_since(at)));
         let penalty =
@@ -50,6 +50,11 @@ impl Load {
     /// The endpoint asks to be left alone for so long.
     pub(super) fn asked_to_wait(&self, now: Instant, wait: Duration) {
         self.average().slow_until = Some(now + wait);
+    }
+
+    /// Requests sent there that are not over.
+    pub(super) fn in_flight(&self) -> u32 {
+        self.in_flight.load(Ordering::Relaxed)
     }
 
     /// A request is sent there.

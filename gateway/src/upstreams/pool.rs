@@ -7,12 +7,13 @@ use std::time::Duration;
 
 use gateway_config::{LogFormat, Model, Provider, Secret};
 use prometheus::IntGauge;
+use router_policies::Currency;
 use tokio::time::{Instant, sleep};
 use tower::ServiceExt;
 
 use super::breaker::{Breaker, CHECK_EVERY, Change, Manner};
 use super::load::Load;
-use super::{Answer, Ask, Check, Upstream, remote};
+use super::{Answer, Ask, Check, Upstream, remote, word};
 use crate::account::Books;
 use crate::allowance::{Allowance, Terms};
 use crate::setback::{Happened, Setback};
@@ -29,6 +30,8 @@ pub struct Pool {
     endpoints: Vec<Arc<Endpoint>>,
     retries: Allowance,
     hedges: Allowance,
+    /// Whether a whole answer was longer than it might be.
+    overran: AtomicBool,
     draws: AtomicU64,
     hasher: RandomState,
 }
@@ -37,7 +40,8 @@ pub struct Pool {
 pub struct Endpoint {
     /// Stable and safe to show.
     pub id: Arc<str>,
-    upstream: Upstream,
+    pub(super) model: Arc<Model>,
+    pub(super) upstream: Upstream,
     /// `None` for an engine in this process.
     check: Option<Check>,
     breaker: Breaker,
@@ -45,8 +49,9 @@ pub struct Endpoint {
     watched: AtomicBool,
     load: Load,
     health: IntGauge,
-    books: Books,
-    format: LogFormat,
+    pub(super) books: Books,
+    pub(super) format: LogFormat,
+    pub(super) currency: Currency,
 }
 
 impl Pool {
@@ -59,6 +64,7 @@ impl Pool {
         proxy: Option<&Secret>,
         books: &Books,
         format: LogFormat,
+        currency: Currency,
     ) -> Result<Self, String> {
         let upstreams = match &model.provider {
             Provider::Embedded(embedded) => {
@@ -74,6 +80,7 @@ impl Pool {
                 let (breaker, load) = (Breaker::default(), Load::default());
                 Arc::new(Endpoint {
                     id: id.into(),
+                    model: Arc::clone(model),
                     upstream,
                     check,
                     breaker,
@@ -82,6 +89,7 @@ impl Pool {
                     health,
                     books: books.clone(),
                     format,
+                    currency,
                 })
             })
             .collect();
@@ -90,6 +98,7 @@ impl Pool {
             endpoints,
             retries: Allowance::new(RETRIES, Instant::now()),
             hedges: Allowance::new(HEDGES, Instant::now()),
+            overran: AtomicBool::new(false),
             draws: AtomicU64::new(0),
             hasher: RandomState::new(),
         })
@@ -113,6 +122,21 @@ impl Pool {
         open.into_iter()
             .find(|endpoint| endpoint.breaker.enter(now))
             .map(|endpoint| Visit::enter(endpoint, now))
+    }
+
+    /// Requests under way.
+    pub fn in_flight(&self) -> u32 {
+        self.endpoints.iter().map(|endpoint| endpoint.load.in_flight()).sum()
+    }
+
+    /// Takes note of a whole answer that was longer than its upstream was told.
+    pub fn note_overrun(&self) {
+        self.overran.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether there was one.
+    pub fn has_overrun(&self) -> bool {
+        self.overran.load(Ordering::Relaxed)
     }
 
     /// Counts a request towards the retry budget.
@@ -193,7 +217,7 @@ impl Visit {
     pub fn failed(&mut self, setback: &Setback) {
         self.reported = true;
         let now = Instant::now();
-        if setback.what == Happened::RateLimited {
+        if matches!(setback.what, Happened::RateLimited | Happened::TurnedAway) {
             let wait = setback.retry_after.unwrap_or(Duration::from_secs(1)).min(Duration::from_secs(300));
             self.endpoint.load.asked_to_wait(now, wait);
         }
@@ -229,6 +253,9 @@ async fn watch(endpoint: Weak<Endpoint>) {
             (Some(true), Some(check)) => {
                 if check().await {
                     endpoint.breaker.answered(Instant::now());
+                    if endpoint.breaker.wants_a_word(Instant::now()) && word::says_a_word(&endpoint).await {
+                        endpoint.breaker.spoke(Instant::now());
+                    }
                 }
             }
         }

@@ -6,9 +6,9 @@ use std::time::{Duration, SystemTime};
 
 use bytes::{Bytes, BytesMut};
 use futures_util::{Stream, StreamExt, stream};
-use gateway_config::{Model, Remote, Secret, Timeouts};
+use gateway_config::{Authority, Model, Remote, Secret, Timeouts};
 use http::{HeaderMap, HeaderName, HeaderValue, header};
-use reqwest::{Client, Response, Url, redirect};
+use reqwest::{Certificate, Client, Response, Url, redirect};
 use tokio::time::{Instant, timeout_at};
 use tower::util::BoxCloneSyncService;
 
@@ -43,8 +43,8 @@ pub(super) fn upstreams(
     remote: &Remote,
     proxy: Option<&Secret>,
 ) -> Result<Vec<(String, Upstream, Option<Check>)>, String> {
-    let client =
-        client(&model.timeouts, proxy).map_err(|e| format!("model `{}`: no HTTP client: {e}", model.name))?;
+    let client = client(&model.timeouts, proxy, remote.authority.as_deref())
+        .map_err(|e| format!("model `{}`: no HTTP client: {e}", model.name))?;
     remote
         .endpoints
         .iter()
@@ -73,7 +73,12 @@ pub(super) fn upstreams(
         .collect()
 }
 
-fn client(timeouts: &Timeouts, proxy: Option<&Secret>) -> Result<Client, reqwest::Error> {
+fn client(
+    timeouts: &Timeouts,
+    proxy: Option<&Secret>,
+    authority: Option<&Authority>,
+) -> Result<Client, reqwest::Error> {
+    let authorities = authority.map(|authority| Certificate::from_pem_bundle(&authority.pem)).transpose()?;
     let builder = Client::builder()
         .connect_timeout(timeouts.connect)
         // A redirect could carry a key or a prompt to another host.
@@ -83,6 +88,7 @@ fn client(timeouts: &Timeouts, proxy: Option<&Secret>) -> Result<Client, reqwest
         .pool_max_idle_per_host(IDLE_CONNECTIONS)
         .pool_idle_timeout(Duration::from_secs(60))
         .tcp_nodelay(true)
+        .tls_certs_merge(authorities.into_iter().flatten())
         .user_agent(concat!("xietong/", env!("CARGO_PKG_VERSION")));
     match proxy {
         Some(proxy) => builder.proxy(reqwest::Proxy::all(proxy.reveal())?).build(),
@@ -264,15 +270,21 @@ async fn read(
 
 /// Whether a failed request can have reached the provider.
 fn broken(error: &reqwest::Error) -> Happened {
-    let unsent = error.is_connect() || error.is_builder() || refused_stream(error);
-    if unsent { Happened::Unreachable } else { Happened::Cut }
+    match error {
+        error if error.is_connect() || error.is_builder() => Happened::Unreachable,
+        error if turned_away(error) => Happened::TurnedAway,
+        _ => Happened::Cut,
+    }
 }
 
-/// HTTP/2 has a word for a request that was not looked at.
-fn refused_stream(error: &reqwest::Error) -> bool {
+/// HTTP/2 has two words for a request that was not looked at: a stream that is refused, and the end of a connection that
+/// names an earlier stream as the last (RFC 9113, sections 8.7 and 6.8). `h2` gives the second to those streams alone.
+fn turned_away(error: &reqwest::Error) -> bool {
     std::iter::successors(error.source(), |&error| error.source())
         .filter_map(|error| error.downcast_ref::<h2::Error>())
-        .any(|error| error.is_remote() && error.reason() == Some(h2::Reason::REFUSED_STREAM))
+        .any(|error| {
+            error.is_remote() && (error.is_go_away() || error.reason() == Some(h2::Reason::REFUSED_STREAM))
+        })
 }
 
 fn shown(headers: &HeaderMap) -> HeaderMap {

@@ -19,14 +19,16 @@ impl Gram {
 /// The grams of a text, each slot once, in the order of first appearance.
 pub(super) fn grams(tokens: &[Token]) -> Vec<Gram> {
     let mut seen = vec![0u64; SLOTS / 64];
-    let mut grams = Vec::with_capacity(tokens.len() * 2 + 8);
+    // Three at most a token. Whether a gram is new cannot be guessed, so each is written, and the next one over it where
+    // it was not.
+    let mut grams = vec![Gram(0); tokens.len() * 3 + 1];
+    let mut count = 0;
     let mut add = |hash: u64| {
         let gram = Gram((mixed(hash) >> 32) as u32);
-        let (word, bit) = (gram.slot() / 64, 1 << (gram.slot() % 64));
-        if seen[word] & bit == 0 {
-            seen[word] |= bit;
-            grams.push(gram);
-        }
+        let (word, bit) = (gram.slot() / 64, gram.slot() % 64);
+        grams[count] = gram;
+        count += usize::from(seen[word] >> bit & 1 == 0);
+        seen[word] |= 1 << bit;
     };
     for (at, token) in tokens.iter().enumerate() {
         add(token.hash);
@@ -38,6 +40,7 @@ pub(super) fn grams(tokens: &[Token]) -> Vec<Gram> {
             add(pair(two, third.hash));
         }
     }
+    grams.truncate(count);
     grams
 }
 

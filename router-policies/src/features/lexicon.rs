@@ -67,9 +67,13 @@ pub(super) fn count(tokens: &[Token]) -> [u32; TOPICS] {
     counts
 }
 
-/// All words and phrases and their beginnings, in a table that is at most a third full: most tokens are settled by
-/// one look.
-struct Lexicon(Vec<Option<Entry>>);
+/// All words and phrases and their beginnings.
+struct Lexicon {
+    /// A bit for each of them by hash, so few that most tokens are settled by one look into 4 KiB.
+    hints: Vec<u64>,
+    /// At most a third full.
+    table: Vec<Option<Entry>>,
+}
 
 /// A word or phrase; without a topic, only the beginning of one.
 #[derive(Clone, Copy)]
@@ -81,9 +85,17 @@ struct Entry {
 impl Lexicon {
     const SIZE: usize = 4096;
 
+    fn new() -> Self {
+        Self { hints: vec![0; Self::SIZE / 8], table: vec![None; Self::SIZE] }
+    }
+
     fn find(&self, hash: u64) -> Option<Entry> {
+        let (word, bit) = Self::hint(hash);
+        if self.hints[word] & bit == 0 {
+            return None;
+        }
         let mut at = Self::place(hash);
-        while let Some(entry) = self.0[at] {
+        while let Some(entry) = self.table[at] {
             if entry.hash == hash {
                 return Some(entry);
             }
@@ -94,15 +106,22 @@ impl Lexicon {
 
     /// The first to claim a hash keeps it; a word takes over what was only a beginning.
     fn insert(&mut self, hash: u64, topic: Option<Topic>) {
+        let (word, bit) = Self::hint(hash);
+        self.hints[word] |= bit;
         let mut at = Self::place(hash);
-        while let Some(entry) = &mut self.0[at] {
+        while let Some(entry) = &mut self.table[at] {
             if entry.hash == hash {
                 entry.topic = entry.topic.or(topic);
                 return;
             }
             at = (at + 1) % Self::SIZE;
         }
-        self.0[at] = Some(Entry { hash, topic });
+        self.table[at] = Some(Entry { hash, topic });
+    }
+
+    /// The word and the bit in it of a hash's hint.
+    fn hint(hash: u64) -> (usize, u64) {
+        ((hash >> 55) as usize, 1 << (hash >> 49 & 63))
     }
 
     fn place(hash: u64) -> usize {
@@ -113,7 +132,7 @@ impl Lexicon {
 fn lexicon() -> &'static Lexicon {
     static LEXICON: OnceLock<Lexicon> = OnceLock::new();
     LEXICON.get_or_init(|| {
-        let mut lexicon = Lexicon(vec![None; Lexicon::SIZE]);
+        let mut lexicon = Lexicon::new();
         for (topic, words) in WORDS {
             for word in words.split_whitespace() {
                 let parts = parts(word);

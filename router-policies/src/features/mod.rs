@@ -7,6 +7,7 @@ mod lexicon;
 mod options;
 mod readable;
 mod sample;
+mod signs;
 pub(crate) mod tokens;
 mod wrapper;
 

@@ -15,11 +15,12 @@ pub(super) struct Options {
     pub(super) stem: usize,
 }
 
-/// Finds `A. … B. …`, `(A) …`, `A: …` or `A、…`, letters in order; the longest such run counts.
-pub(super) fn options(chars: &[char]) -> Options {
+/// Finds `A. … B. …`, `(A) …`, `A: …` or `A、…`, letters in order; the longest such run counts. Takes the characters and
+/// where the capitals `A` to `Z` are among them.
+pub(super) fn options(chars: &[char], capitals: &[usize]) -> Options {
     let (mut best, mut run) = (Options::default(), Options::default());
     let mut began = 0;
-    for at in 0..chars.len() {
+    for &at in capitals {
         let Some(letter) = letter_at(chars, at) else { continue };
         if run.count > 0 && letter == run.count {
             close(&mut run, &chars[began..at]);
@@ -68,9 +69,15 @@ fn letter_at(chars: &[char], at: usize) -> Option<usize> {
 mod tests {
     use super::*;
 
+    fn of(text: &str) -> Options {
+        let chars: Vec<char> = text.chars().collect();
+        let capitals: Vec<usize> = (0..chars.len()).filter(|&at| chars[at].is_ascii_uppercase()).collect();
+        options(&chars, &capitals)
+    }
+
     #[track_caller]
     fn check(text: &str, count: usize, numeric: usize) {
-        let found = options(&text.chars().collect::<Vec<_>>());
+        let found = of(text);
         assert_eq!((found.count, found.numeric), (count, numeric), "{text}");
     }
 
@@ -89,7 +96,7 @@ mod tests {
 
     #[test]
     fn measures_the_question_and_the_options() {
-        let found = options(&"Which?\nA. one\nB. three".chars().collect::<Vec<_>>());
+        let found = of("Which?\nA. one\nB. three");
         assert_eq!((found.stem, found.chars, found.longest), (7, 5 + 6, 6));
     }
 }

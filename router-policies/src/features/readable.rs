@@ -3,7 +3,8 @@
 use super::lexicon::{self, TOPICS};
 use super::options::options;
 use super::sample::Sample;
-use super::tokens::{Kind, Token, is_ideograph};
+use super::signs::Signs;
+use super::tokens::{Kind, Token};
 use super::{Prompt, Role};
 use crate::numbers::ln;
 
@@ -79,9 +80,10 @@ pub(super) fn readable(prompt: &Prompt<'_>, sample: &Sample, tokens: &[Token]) -
     let chars = &sample.chars[..];
     let mut values = Values { values: [0.0; COUNT], next: 0 };
     let signs = Signs::count(chars);
-    words(&mut values, sample, &signs, tokens);
-    numbers(&mut values, chars, &signs, tokens);
-    let options = options(chars);
+    let tally = Tally::of(chars, tokens);
+    words(&mut values, sample, &signs, &tally);
+    numbers(&mut values, chars, &signs, &tally);
+    let options = options(chars, &signs.capitals_at);
     values.add(options.count.min(12) as f64 / 4.0);
     values.log(options.chars);
     values.log(options.longest);
@@ -94,32 +96,62 @@ pub(super) fn readable(prompt: &Prompt<'_>, sample: &Sample, tokens: &[Token]) -
     for count in topics {
         values.log(count as usize);
     }
-    shape(&mut values, chars, &signs, tokens);
+    shape(&mut values, chars, &signs, tokens, &tally);
     conversation(&mut values, prompt, sample);
     values.values
 }
 
-fn words(values: &mut Values, sample: &Sample, signs: &Signs, tokens: &[Token]) {
-    let words: Vec<usize> = tokens.iter().filter(|t| t.kind == Kind::Word).map(|t| t.length).collect();
-    let spoken = tokens.iter().filter(|t| t.kind != Kind::Sign).count();
+fn words(values: &mut Values, sample: &Sample, signs: &Signs, tally: &Tally) {
     values.log(sample.length);
-    values.log(spoken);
+    values.log(tally.spoken);
     values.log(signs.lines);
-    values.ratio(words.iter().sum(), words.len(), 5.0);
-    values.share(words.iter().filter(|&&length| length >= 8).count(), words.len());
+    values.ratio(tally.word_chars, tally.words, 5.0);
+    values.share(tally.long_words, tally.words);
 }
 
-fn numbers(values: &mut Values, chars: &[char], signs: &Signs, tokens: &[Token]) {
-    let numbers = || tokens.iter().filter(|t| t.kind == Kind::Number);
-    let digits = |t: &Token| chars[t.at..t.at + t.length].iter().take_while(|c| c.is_ascii_digit()).count();
+fn numbers(values: &mut Values, chars: &[char], signs: &Signs, tally: &Tally) {
     values.share(signs.digits, chars.len());
-    values.log(numbers().count());
-    values.add(numbers().map(digits).max().unwrap_or(0).min(12) as f64 / 4.0);
+    values.log(tally.numbers);
+    values.add(tally.largest.min(12) as f64 / 4.0);
     values.log(signs.decimals);
 }
 
-fn shape(values: &mut Values, chars: &[char], signs: &Signs, tokens: &[Token]) {
-    let spoken = tokens.iter().filter(|t| t.kind != Kind::Sign).count();
+/// What kinds of tokens there are.
+#[derive(Default)]
+struct Tally {
+    /// Tokens that are no signs.
+    spoken: usize,
+    words: usize,
+    /// Characters in all words.
+    word_chars: usize,
+    /// Words of eight characters or more.
+    long_words: usize,
+    numbers: usize,
+    /// Plain digits at the beginning of the number that has most of them.
+    largest: usize,
+}
+
+impl Tally {
+    /// Sums without branches: what comes next cannot be guessed.
+    fn of(chars: &[char], tokens: &[Token]) -> Self {
+        let mut tally = Self::default();
+        for token in tokens {
+            let word = usize::from(token.kind == Kind::Word);
+            tally.spoken += usize::from(token.kind != Kind::Sign);
+            tally.words += word;
+            tally.word_chars += word * token.length;
+            tally.long_words += word & usize::from(token.length >= 8);
+            if token.kind == Kind::Number {
+                let number = &chars[token.at..token.at + token.length];
+                tally.numbers += 1;
+                tally.largest = tally.largest.max(number.iter().take_while(|c| c.is_ascii_digit()).count());
+            }
+        }
+        tally
+    }
+}
+
+fn shape(values: &mut Values, chars: &[char], signs: &Signs, tokens: &[Token], tally: &Tally) {
     values.log(signs.blanks);
     values.log(signs.quotes);
     values.share(signs.capitals, signs.letters);
@@ -128,7 +160,7 @@ fn shape(values: &mut Values, chars: &[char], signs: &Signs, tokens: &[Token]) {
     values.log(signs.questions);
     values.log(signs.sentences);
     values.add(variety(tokens));
-    values.add(ln(1.0 + spoken as f64 / (1.0 + signs.sentences as f64)));
+    values.add(ln(1.0 + tally.spoken as f64 / (1.0 + signs.sentences as f64)));
     for count in [signs.commas, signs.brackets, signs.longest_paragraph, signs.examples, signs.list_items] {
         values.log(count);
     }
@@ -153,12 +185,24 @@ fn conversation(values: &mut Values, prompt: &Prompt<'_>, sample: &Sample) {
 
 /// Different words among all, of the first 256.
 fn variety(tokens: &[Token]) -> f64 {
-    let mut hashes: Vec<u64> =
-        tokens.iter().filter(|t| t.kind != Kind::Sign).take(256).map(|t| t.hash).collect();
-    let all = hashes.len();
-    hashes.sort_unstable();
-    hashes.dedup();
-    if all == 0 { 0.0 } else { hashes.len() as f64 / all as f64 }
+    // Hashes by their first bits, at most half full; 0 is a free place, and the one hash that is 0 has a count of its
+    // own.
+    let mut places = [0u64; 512];
+    let (mut all, mut different, mut zero) = (0, 0, 0);
+    for hash in tokens.iter().filter(|t| t.kind != Kind::Sign).take(256).map(|t| t.hash) {
+        all += 1;
+        if hash == 0 {
+            zero = 1;
+            continue;
+        }
+        let mut at = (hash >> 55) as usize;
+        while places[at] != 0 && places[at] != hash {
+            at = (at + 1) % places.len();
+        }
+        different += usize::from(places[at] == 0);
+        places[at] = hash;
+    }
+    if all == 0 { 0.0 } else { (different + zero) as f64 / f64::from(all) }
 }
 
 /// The values so far.
@@ -187,109 +231,6 @@ impl Values {
 
     fn flag(&mut self, yes: bool) {
         self.add(f64::from(u8::from(yes)));
-    }
-}
-
-/// What single characters tell.
-#[derive(Default)]
-struct Signs {
-    lines: usize,
-    letters: usize,
-    capitals: usize,
-    digits: usize,
-    decimals: usize,
-    latex: usize,
-    code: usize,
-    code_lines: usize,
-    operators: usize,
-    blanks: usize,
-    quotes: usize,
-    ideographs: usize,
-    other_script: usize,
-    questions: usize,
-    sentences: usize,
-    commas: usize,
-    brackets: usize,
-    longest_paragraph: usize,
-    examples: usize,
-    list_items: usize,
-    money: usize,
-    names: usize,
-}
-
-impl Signs {
-    fn count(chars: &[char]) -> Self {
-        let mut signs = Self { lines: usize::from(!chars.is_empty()), ..Self::default() };
-        let mut previous = '\n';
-        let mut line_began = 0;
-        for (at, &c) in chars.iter().enumerate() {
-            let next = chars.get(at + 1).copied().unwrap_or('\n');
-            signs.character(previous, c, next);
-            if c == '\n' {
-                signs.lines += 1;
-                signs.line(&chars[line_began..at]);
-                line_began = at + 1;
-            }
-            previous = c;
-        }
-        signs.line(&chars[line_began..]);
-        signs
-    }
-
-    fn character(&mut self, previous: char, c: char, next: char) {
-        match c {
-            'a'..='z' => self.letters += 1,
-            'A'..='Z' => {
-                self.letters += 1;
-                self.capitals += 1;
-                self.names += usize::from(previous == ' ' && next.is_ascii_lowercase());
-            }
-            '0'..='9' => self.digits += 1,
-            '.' | '。' if previous.is_ascii_digit() && next.is_ascii_digit() => self.decimals += 1,
-            '.' | '。' | '!' | '！' => self.sentences += 1,
-            '?' | '？' => {
-                self.questions += 1;
-                self.sentences += 1;
-            }
-            ',' | '，' | '、' | ';' | '；' => {
-                self.commas += 1;
-                self.code += usize::from(c == ';' && next == '\n');
-            }
-            '\\' | '^' => self.latex += 1,
-            '$' | '￥' | '€' | '£' if next.is_ascii_digit() => self.money += 1,
-            '$' => self.latex += 1,
-            '%' => self.money += 1,
-            '{' | '}' | '`' => self.code += 1,
-            '(' | '（' => self.brackets += 1,
-            '=' | '+' | '*' | '/' | '<' | '>' | '×' | '÷' | '≤' | '≥' => self.operators += 1,
-            '_' => {
-                self.blanks += usize::from(previous == '_' && next != '_');
-                self.code += usize::from(previous.is_ascii_alphanumeric() && next.is_ascii_alphanumeric());
-            }
-            '"' | '“' | '”' | '「' => self.quotes += 1,
-            _ if c.is_ascii() => {}
-            _ if is_ideograph(c) => self.ideographs += 1,
-            _ if c.is_alphabetic() => self.other_script += 1,
-            _ => {}
-        }
-    }
-
-    fn line(&mut self, line: &[char]) {
-        self.longest_paragraph = self.longest_paragraph.max(line.len());
-        let indent = line.iter().take_while(|c| matches!(c, ' ' | '\t')).count();
-        let text = &line[indent.min(line.len())..];
-        let fence = text.starts_with(&['`', '`', '`']);
-        let end = line.iter().rev().find(|c| !c.is_whitespace());
-        let ends_like_code = matches!(end, Some('{' | '}' | ';'));
-        self.code_lines += usize::from(fence || ends_like_code || (indent >= 4 && !text.is_empty()));
-        let item = match text {
-            ['-' | '*' | '•', ' ', ..] => true,
-            [first, '.' | ')' | '、', ..] => first.is_ascii_digit(),
-            _ => false,
-        };
-        self.list_items += usize::from(item);
-        let example = matches!(text, ['Q' | 'A' | '问' | '答', ':' | '：', ..]);
-        self.examples += usize::from(example);
     }
 }
 

@@ -55,7 +55,7 @@ impl Sample {
         }
         let shown = last.chars().count();
         if shown <= HEAD + TAIL {
-            chars.extend(last.chars());
+            append(&mut chars, last);
         } else {
             chars.extend(last.chars().take(HEAD));
             chars.push('\n');
@@ -65,6 +65,15 @@ impl Sample {
         // What the window left out counts for the length all the same.
         let unseen = if raw.len() > 2 * WINDOW { raw.chars().count().saturating_sub(shown) } else { 0 };
         Self { chars, length: shown + unseen, earlier: earlier.len() }
+    }
+}
+
+/// Appends all characters; plain text, which needs no decoding, at several a cycle.
+fn append(chars: &mut Vec<char>, text: &str) {
+    if text.is_ascii() {
+        chars.extend(text.bytes().map(char::from));
+    } else {
+        chars.extend(text.chars());
     }
 }
 

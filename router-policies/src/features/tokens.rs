@@ -31,19 +31,14 @@ pub(super) fn tokens(chars: &[char]) -> Vec<Token> {
     let mut tokens = Vec::with_capacity(chars.len() / 3 + 8);
     let mut at = 0;
     while at < chars.len() {
-        let first = fold(chars[at]);
-        if first.is_whitespace() || first.is_control() {
+        let (first, Some(kind)) = read(chars[at]) else {
             at += 1;
             continue;
-        }
-        let kind = kind_of(first);
+        };
         let mut end = at + 1;
         let mut hash = step(SEED, first);
         if matches!(kind, Kind::Word | Kind::Number) {
-            while let Some(next) = chars.get(end).map(|&c| fold(c)) {
-                if !matches!(kind_of(next), Kind::Word | Kind::Number) {
-                    break;
-                }
+            while let Some((next, Some(Kind::Word | Kind::Number))) = chars.get(end).map(|&c| read(c)) {
                 hash = step(hash, next);
                 end += 1;
             }
@@ -72,16 +67,44 @@ fn step(hash: u64, c: char) -> u64 {
     (hash.rotate_left(5) ^ u64::from(u32::from(c))).wrapping_mul(PRIME)
 }
 
-fn kind_of(c: char) -> Kind {
-    match c {
-        'a'..='z' | 'A'..='Z' | '_' => Kind::Word,
-        '0'..='9' => Kind::Number,
-        _ if c.is_ascii() => Kind::Sign,
+/// A character folded, and what token it begins; nothing where it only parts others.
+fn read(c: char) -> (char, Option<Kind>) {
+    if let Some(&kind) = ASCII.get(c as usize) {
+        return (c.to_ascii_lowercase(), kind);
+    }
+    if is_ideograph(c) {
+        return (c, Some(Kind::Ideograph));
+    }
+    let c = fold(c);
+    (c, kind_of(c))
+}
+
+/// What [`kind_of`] says of plain characters, which most are.
+static ASCII: [Option<Kind>; 128] = {
+    let mut kinds = [None; 128];
+    let mut code = 0;
+    while code < 128 {
+        kinds[code as usize] = match code {
+            b'a'..=b'z' | b'A'..=b'Z' | b'_' => Some(Kind::Word),
+            b'0'..=b'9' => Some(Kind::Number),
+            b'!'..=b'~' => Some(Kind::Sign),
+            _ => None,
+        };
+        code += 1;
+    }
+    kinds
+};
+
+fn kind_of(c: char) -> Option<Kind> {
+    let kind = match c {
+        _ if c.is_ascii() => return ASCII[c as usize],
+        _ if c.is_whitespace() || c.is_control() => return None,
         _ if is_ideograph(c) => Kind::Ideograph,
         _ if c.is_numeric() => Kind::Number,
         _ if c.is_alphabetic() => Kind::Word,
         _ => Kind::Sign,
-    }
+    };
+    Some(kind)
 }
 
 /// Whether a character is of a script that is written without spaces between words.

@@ -63,7 +63,9 @@ const AGENT_TURNS: [&str; 7] = [
 
 /// The person's own words in a turn; empty when there are none. Linear in the text.
 pub(super) fn own_words(text: &str) -> Cow<'_, str> {
-    let text = HEADINGS.iter().find_map(|heading| text.split_once(heading)).map_or(text, |(_, rest)| rest);
+    // One sign is looked for much faster than a heading.
+    let asked = || HEADINGS.iter().find_map(|heading| text.split_once(heading));
+    let text = if text.contains('#') { asked().map_or(text, |(_, rest)| rest) } else { text };
     let words = if text.contains('<') { without_blocks(text) } else { Cow::Borrowed(text) };
     let begins = words.trim_start();
     let of_agent = AGENT_TURNS.iter().any(|start| begins.starts_with(start)) || is_tool_result(begins);

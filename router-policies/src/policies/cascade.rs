@@ -96,8 +96,12 @@ mod tests {
         let policy: Policy = serde_json::from_str(yaml).unwrap();
         assert_eq!(policy.faults(&NAMES), []);
         let features = Features::of(&Prompt::default());
-        let standing =
-            |at: usize| Standing { model: NAMES[at], suffices: Chance::new(suffices), able: able[at] };
+        let standing = |at: usize| Standing {
+            model: NAMES[at],
+            suffices: Chance::new(suffices),
+            able: able[at],
+            toll: crate::Toll::default(),
+        };
         let ladder: Vec<_> = (0..3).map(standing).collect();
         let query = Query {
             features: &features,
@@ -107,6 +111,7 @@ mod tests {
             patience: Duration::from_secs(1),
             draw: 0.5,
             recent: None,
+            weights: None,
             facts: crate::Facts::default(),
         };
         policy.decide(&query).unwrap().plan

@@ -128,10 +128,15 @@ impl Rules {
         }
         let bounded: Vec<_> = self
             .inner()
-            .filter(|(_, policy)| policy.share().is_some() || policy.escalations().is_some())
+            .filter(|(_, policy)| {
+                policy.share().is_some()
+                    || policy.escalations().is_some()
+                    || policy.utility().is_some()
+                    || policy.explore().is_some()
+            })
             .collect();
         if bounded.len() > 1 {
-            let words = "a share of traffic, or a bound on escalations, can be asked for by one policy of a route only";
+            let words = "a share of traffic, targets, explorations, or a bound on escalations can be asked for by one policy of a route only";
             faults.push((bounded[1].0.clone(), words.to_owned()));
         }
         for (at, rule) in self.rules.iter().enumerate() {
@@ -169,7 +174,12 @@ mod tests {
         let policy: Policy = serde_json::from_str(&yaml).unwrap();
         assert_eq!(policy.faults(&NAMES), []);
         let features = Features::of(&Prompt::from_text(text));
-        let ladder = NAMES.map(|model| Standing { model, suffices: Chance::new(0.5), able: true });
+        let ladder = NAMES.map(|model| Standing {
+            model,
+            suffices: Chance::new(0.5),
+            able: true,
+            toll: crate::Toll::default(),
+        });
         policy.decide(&Query {
             features: &features,
             familiarity: 1.0,
@@ -178,6 +188,7 @@ mod tests {
             patience: Duration::from_secs(1),
             draw: 0.5,
             recent: None,
+            weights: None,
             facts,
         })
     }

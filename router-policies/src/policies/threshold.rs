@@ -124,7 +124,12 @@ mod tests {
         let chances = [smallest_suffices, 0.9, 0.95];
         let names = ["small", "middle", "large"];
         let ladder: Vec<_> = (0..3)
-            .map(|at| Standing { model: names[at], suffices: Chance::new(chances[at]), able: able[at] })
+            .map(|at| Standing {
+                model: names[at],
+                suffices: Chance::new(chances[at]),
+                able: able[at],
+                toll: crate::Toll::default(),
+            })
             .collect();
         let query = Query {
             features: &features,
@@ -134,6 +139,7 @@ mod tests {
             patience: std::time::Duration::from_secs(1),
             draw: 0.5,
             recent,
+            weights: None,
             facts: crate::Facts::default(),
         };
         policy.decide(&query).map(|decision| (decision.plan.first().0, decision.reason.word()))

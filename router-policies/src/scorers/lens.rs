@@ -1,7 +1,7 @@
 //! How a scorer looks at features: grams weighed by rarity, readable features through random cosines.
 
 use super::bytes::{Reader, Writer};
-use crate::features::{COUNT, Features, SLOTS};
+use crate::features::{COUNT, Features, Gram, SLOTS};
 use crate::numbers::cos;
 
 /// How many random cosines stand for the readable features. They approximate a Gaussian kernel (Rahimi and Recht,
@@ -109,10 +109,11 @@ impl Lens {
     /// Looks at a prompt.
     pub fn see(&self, features: &Features, gauge: &Gauge) -> Sight {
         let weight = |slot: usize| f32::from(self.rarity[slot]) / 16.0;
-        let square: f32 = features.grams.iter().map(|gram| weight(gram.slot()) * weight(gram.slot())).sum();
+        let weigh = |gram: &Gram| (gram.slot() as u16, weight(gram.slot()));
+        let mut grams: Vec<(u16, f32)> = features.grams.iter().map(weigh).collect();
+        let square: f32 = grams.iter().map(|(_, weight)| weight * weight).sum();
         let norm = if square > 0.0 { 1.0 / square.sqrt() } else { 0.0 };
-        let grams =
-            features.grams.iter().map(|gram| (gram.slot() as u16, weight(gram.slot()) * norm)).collect();
+        grams.iter_mut().for_each(|(_, weight)| *weight *= norm);
         let mut sight = Sight { grams, dense: Vec::with_capacity(DENSE) };
         self.regauge(&mut sight, features, gauge);
         sight

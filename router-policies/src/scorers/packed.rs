@@ -9,9 +9,12 @@ use crate::ridge::Linear;
 #[derive(Debug, Clone, PartialEq)]
 pub struct Packed {
     heads: usize,
+    /// Bytes from one slot to the next: the heads, and zeros up to a width that a register holds.
+    stride: usize,
     /// What the square of 127 stands for, a head.
     scales: Vec<f32>,
-    /// Signed square roots: small weights, which are many, keep their precision. Heads of a slot side by side.
+    /// Signed square roots: small weights, which are many, keep their precision. Heads of a slot side by side, slots
+    /// [`stride`](Self::stride) apart.
     grams: Vec<i8>,
     /// Heads of a number side by side.
     dense: Vec<f32>,
@@ -28,30 +31,30 @@ impl Packed {
         let largest =
             |linear: &Linear| linear.grams.iter().fold(1e-12f32, |most, weight| most.max(weight.abs()));
         let scales: Vec<f32> = linears.iter().map(|linear| largest(linear) / (127.0 * 127.0)).collect();
-        let mut grams = vec![0; SLOTS * heads];
+        let stride = stride(heads);
+        let mut grams = vec![0; SLOTS * stride];
         let mut dense = vec![0.0; DENSE * heads];
         for (head, linear) in linears.iter().enumerate() {
             for (slot, &weight) in linear.grams.iter().enumerate() {
                 let root = (weight.abs() / scales[head]).sqrt().round().min(127.0);
-                grams[slot * heads + head] = root.copysign(weight) as i8;
+                grams[slot * stride + head] = root.copysign(weight) as i8;
             }
             for (at, &weight) in linear.dense.iter().enumerate() {
                 dense[at * heads + head] = weight;
             }
         }
-        Self { heads, scales, grams, dense }
+        Self { heads, stride, scales, grams, dense }
     }
 
     /// Each function's value for a prompt; those beyond the last are 0.
     pub fn values(&self, sight: &Sight) -> [f64; MOST] {
         let heads = self.heads;
-        let mut sums = [0.0f32; MOST];
-        for &(slot, weight) in &sight.grams {
-            let at = usize::from(slot) * heads;
-            for (sum, &root) in sums.iter_mut().zip(&self.grams[at..at + heads]) {
-                *sum += weight * f32::from(i16::from(root) * i16::from(root).abs());
-            }
-        }
+        let mut sums = match self.stride {
+            4 => self.sums::<4>(sight),
+            8 => self.sums::<8>(sight),
+            12 => self.sums::<12>(sight),
+            _ => self.sums::<MOST>(sight),
+        };
         for (sum, scale) in sums.iter_mut().zip(&self.scales) {
             *sum *= scale;
         }
@@ -63,11 +66,24 @@ impl Packed {
         sums.map(f64::from)
     }
 
+    /// The sums over the grams, unscaled; the width is known here, so that heads are added side by side.
+    fn sums<const STRIDE: usize>(&self, sight: &Sight) -> [f32; MOST] {
+        let (slots, _) = self.grams.as_chunks::<STRIDE>();
+        let mut sums = [0.0f32; STRIDE];
+        for &(slot, weight) in &sight.grams {
+            let roots = &slots[usize::from(slot)];
+            let squares = roots.map(|root| i16::from(root) * i16::from(root).abs());
+            sums = std::array::from_fn(|head| sums[head] + weight * f32::from(squares[head]));
+        }
+        std::array::from_fn(|head| sums.get(head).copied().unwrap_or_default())
+    }
+
     /// As bytes.
     pub fn write(&self, to: &mut Writer) {
         to.number(self.heads as u32);
         to.floats(&self.scales);
-        to.signed(&self.grams);
+        let slots = self.grams.chunks_exact(self.stride);
+        to.signed(&slots.flat_map(|slot| &slot[..self.heads]).copied().collect::<Vec<_>>());
         to.floats(&self.dense);
     }
 
@@ -78,8 +94,23 @@ impl Packed {
             return None;
         }
         let scales = from.floats(heads)?;
-        let grams = from.signed(SLOTS * heads)?;
+        let side_by_side = from.signed(SLOTS * heads)?;
+        let stride = stride(heads);
+        let mut grams = vec![0; SLOTS * stride];
+        for (slot, roots) in grams.chunks_exact_mut(stride).zip(side_by_side.chunks_exact(heads.max(1))) {
+            slot[..heads].copy_from_slice(roots);
+        }
         let dense = from.floats(DENSE * heads)?;
-        Some(Self { heads, scales, grams, dense })
+        Some(Self { heads, stride, scales, grams, dense })
+    }
+}
+
+/// The width for so many heads.
+fn stride(heads: usize) -> usize {
+    match heads {
+        0..=4 => 4,
+        5..=8 => 8,
+        9..=12 => 12,
+        _ => MOST,
     }
 }

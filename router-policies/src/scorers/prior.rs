@@ -4,7 +4,10 @@
 //! reasoning and extraction gain from a larger model, talk, rewriting and summaries do not; the more is asked
 //! for, the more is gained.
 
+use std::sync::LazyLock;
+
 use crate::Features;
+use crate::features::{COUNT, NAMES};
 
 /// A level and a gain, in probabilities.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -44,15 +47,16 @@ const USUAL: f64 = 1.2;
 const EASY: f64 = 0.8;
 const FALL: f64 = 3.5;
 
+/// What a feature of this name adds, if it says anything of the demand.
+fn demand_of(name: &str) -> Option<f64> {
+    DEMANDS.iter().find(|(named, _)| *named == name).map(|(_, weight)| *weight)
+}
+
 /// Judges a prompt by topic and shape.
 pub fn expect(features: &Features) -> Expectation {
-    let demand: f64 = features
-        .named()
-        .filter_map(|(name, value)| {
-            let (_, weight) = DEMANDS.iter().find(|(named, _)| *named == name)?;
-            Some(weight * f64::from(value))
-        })
-        .sum();
+    static WEIGHTS: LazyLock<[Option<f64>; COUNT]> = LazyLock::new(|| NAMES.map(demand_of));
+    let weighed = WEIGHTS.iter().zip(features.readable);
+    let demand: f64 = weighed.filter_map(|(weight, value)| Some((*weight)? * f64::from(value))).sum();
     let above = demand - USUAL;
     let gain = 0.04 + 0.30 * crate::numbers::logistic(1.2 * above - 0.5);
     Expectation { small: crate::numbers::logistic(0.9 - FALL * (demand - EASY)), gain }

@@ -1,0 +1,64 @@
+//! What the file says of state.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::written::{Hidden, Size, Span};
+
+/// What outlives a restart.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub(crate) enum StateFile {
+    /// A word.
+    Word(StateWord),
+    /// A kind with its fields.
+    Kind(StateKind),
+}
+
+/// What outlives a restart, in one word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum StateWord {
+    /// Nothing.
+    None,
+}
+
+/// What outlives a restart, and where it is kept.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub(crate) enum StateKind {
+    /// Nothing.
+    None(NoState),
+    /// A file of this process.
+    Embedded(EmbeddedState),
+    /// A Redis that several gateways share.
+    Redis(RedisState),
+}
+
+/// Nothing outlives a restart.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NoState {}
+
+/// A Redis that several gateways share.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schemars(extend("required" = ["url"]))]
+pub(crate) struct RedisState {
+    /// Its URL with its password, such as `redis://:${REDIS_PASSWORD}@redis:6379/0`; `rediss` for TLS.
+    pub(crate) url: Option<Hidden>,
+    /// With TLS: certificates, in PEM, of the authorities that its own is from, in place of those that the system trusts.
+    pub(crate) ca_file: Option<String>,
+}
+
+/// A file of this process.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct EmbeddedState {
+    /// The file. Default `xietong.db`.
+    pub(crate) path: Option<String>,
+    /// How long records of requests are kept. Default `90d`.
+    pub(crate) keep: Option<Span>,
+    /// How large the file may grow before the oldest records go. Default `1GiB`.
+    pub(crate) at_most: Option<Size>,
+}

@@ -1,0 +1,210 @@
+//! What a route has measured of its models, and the weights that keep it to its targets.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use gateway_config::{Period, Provider, Route};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use router_policies::policies::Per;
+use router_policies::query::Conversation;
+use router_policies::steer::{self, Steer};
+use router_policies::{Rung, Standing, Toll, Usage, Weights, weights};
+use tokio::time::Instant;
+
+use crate::ledger::period::Window;
+use crate::pace::Paces;
+use crate::protocol::Chat;
+use crate::record::{Attempt, Record};
+use crate::upstreams::Pool;
+
+/// How much of an average the next observation is.
+const SHARE: f64 = 0.1;
+/// Tokens that an answer is taken to have before any was seen: between a short fact and a page.
+const ANSWER: f64 = 256.0;
+/// Seconds between two looks at the weights.
+const STEP: f64 = 1.0;
+
+/// A route's measurements; shared by all its requests.
+#[derive(Debug)]
+pub struct Steering {
+    rungs: Vec<Measured>,
+    paces: Arc<Paces>,
+    steered: Option<Steered>,
+}
+
+/// Weights that are moved by what is measured.
+#[derive(Debug)]
+struct Steered {
+    /// A lock of the route's own, held for microseconds, once a second for a fraction of a millisecond.
+    steer: Mutex<(Steer, f64)>,
+    per: Option<Per>,
+    zone: TimeZone,
+    guarded: bool,
+    /// A moment by both clocks: from here on time never jumps.
+    began: (Timestamp, Instant),
+}
+
+/// Moving averages of a rung; 0 before anything was seen.
+#[derive(Debug, Default)]
+struct Measured {
+    /// Seconds to the first token.
+    first_token: Average,
+    /// Seconds for each further token.
+    per_token: Average,
+    /// Tokens of an answer.
+    answer: Average,
+    /// Seconds that an attempt takes.
+    busy: Average,
+}
+
+/// A moving average without a lock: of two observations at the same moment one may be lost.
+#[derive(Debug, Default)]
+struct Average(AtomicU64);
+
+impl Average {
+    fn get(&self) -> f64 {
+        f64::from_bits(self.0.load(Ordering::Relaxed))
+    }
+
+    fn saw(&self, value: f64) {
+        let old = self.get();
+        let next = if old == 0.0 { value } else { old + (value - old) * SHARE };
+        self.0.store(next.to_bits(), Ordering::Relaxed);
+    }
+}
+
+impl Steering {
+    /// For a route that has measured nothing.
+    pub fn new(route: &Route, zone: &TimeZone, paces: &Arc<Paces>) -> Self {
+        let rungs = route.ladder.len();
+        let steered = route.policy.utility().map(|(utility, guarded)| Steered {
+            steer: Mutex::new((Steer::new(utility, rungs), 0.0)),
+            per: utility.targets.spend.map(|spend| spend.per),
+            zone: zone.clone(),
+            guarded,
+            began: (Timestamp::now(), Instant::now()),
+        });
+        Self { rungs: (0..rungs).map(|_| Measured::default()).collect(), paces: Arc::clone(paces), steered }
+    }
+
+    /// Whether anything is weighed, so that tolls matter.
+    pub fn weighs(&self) -> bool {
+        self.steered.is_some()
+    }
+
+    /// What asking each model takes, by what is known of prices, of the models so far, and of the conversation.
+    pub fn tolls(&self, pools: &[Arc<Pool>], chat: &Chat, talk: Option<Conversation>) -> Vec<Toll> {
+        let (now, prompt) = (Timestamp::now(), chat.prompt_tokens());
+        let warm = |at: usize| talk.filter(|talk| talk.rung == Rung(at)).map_or(0, |talk| talk.warm_tokens);
+        let toll = |(at, (pool, measured)): (usize, (&Arc<Pool>, &Measured))| {
+            let seen = measured.answer.get();
+            let answer = (if seen > 0.0 { seen } else { ANSWER }) as u64;
+            let answer =
+                answer.min(chat.max_tokens().unwrap_or(pool.model.max_output)).saturating_mul(chat.n());
+            let warm = warm(at).min(prompt);
+            let usage =
+                Usage { input: prompt - warm, cached_input: warm, output: answer, ..Usage::default() };
+            Toll { cost: self.cost(pool, &usage, now), wait: measured.wait(pool, chat.stream(), answer) }
+        };
+        pools.iter().zip(&self.rungs).enumerate().map(toll).collect()
+    }
+
+    fn cost(&self, pool: &Pool, usage: &Usage, now: Timestamp) -> Option<f64> {
+        let price = pool.model.price.as_ref()?.at(now)?;
+        let busy = self.paces.expected(&pool.model.name, usage.total()).unwrap_or(Duration::from_secs(1));
+        Some(price.cost(usage, busy).units())
+    }
+
+    /// Adds the chance of a second attempt where the policy guards what it chooses.
+    pub fn guard(&self, ladder: &mut [Standing<'_>]) {
+        if self.steered.as_ref().is_some_and(|steered| steered.guarded) {
+            weights::guarded(ladder);
+        }
+    }
+
+    /// The weights of this moment; `None` where nothing is weighed, or nothing was asked yet.
+    pub fn weights(&self) -> Option<Weights> {
+        let steered = self.steered.as_ref()?;
+        let now = steered.now();
+        let mut state = steered.state();
+        let (steer, at) = &mut *state;
+        if seconds(now) - *at >= STEP {
+            *at = seconds(now);
+            steer.step(*at, steered.period(now));
+        }
+        steer.weights()
+    }
+
+    /// A request that was decided by this ladder is about to be carried out.
+    pub fn asked(&self, ladder: &[Standing<'_>], draw: f64) {
+        if let Some(steered) = &self.steered {
+            steered.state().0.asked(ladder, draw);
+        }
+    }
+
+    /// A request is over; `foreseen` is what it was expected to cost.
+    pub fn learn(&self, route: &Route, record: &Record, foreseen: Option<f64>) {
+        let rung = |attempt: &Attempt| route.ladder.iter().position(|model| model.name == attempt.model.name);
+        if let (Some(steered), Some(paid), Some(foreseen)) = (&self.steered, record.cost(), foreseen) {
+            steered.state().0.paid(paid.units(), foreseen);
+        }
+        let Some((answer, at)) = record.answer().and_then(|answer| Some((answer, rung(answer)?))) else {
+            return;
+        };
+        let Some(measured) = self.rungs.get(at).filter(|_| answer.result == "ok") else { return };
+        let tokens = answer.usage.completion();
+        measured.answer.saw(tokens as f64);
+        measured.busy.saw(answer.busy.as_secs_f64());
+        if let (Some(writing), 2..) = (record.writing, tokens) {
+            measured.per_token.saw(writing.as_secs_f64() / (tokens - 1) as f64);
+        }
+        let Some(first) = record.first_token.filter(|_| record.stream) else { return };
+        measured.first_token.saw(first.as_secs_f64());
+        if let Some(steered) = &self.steered {
+            steered.state().0.began(at, first.as_secs_f64(), seconds(steered.now()));
+        }
+    }
+}
+
+impl Measured {
+    /// How long a client would wait, in seconds: for the first token of a stream, or for a whole answer. An engine in
+    /// this process answers one request after the other.
+    fn wait(&self, pool: &Pool, stream: bool, answer: u64) -> f64 {
+        let queue = match pool.model.provider {
+            Provider::Embedded(_) => f64::from(pool.in_flight()) * self.busy.get(),
+            Provider::Remote(_) => 0.0,
+        };
+        let writing = if stream { 0.0 } else { self.per_token.get() * answer as f64 };
+        // A route that has never seen a stream of it knows how long it takes as a whole.
+        let known =
+            if self.first_token.get() > 0.0 { self.first_token.get() + writing } else { self.busy.get() };
+        queue + known
+    }
+}
+
+impl Steered {
+    fn state(&self) -> MutexGuard<'_, (Steer, f64)> {
+        self.steer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn now(&self) -> Timestamp {
+        let (time, moment) = self.began;
+        time.checked_add(moment.elapsed()).unwrap_or(time)
+    }
+
+    /// The hour or day of the spend target.
+    fn period(&self, now: Timestamp) -> Option<steer::Period> {
+        let per = match self.per? {
+            Per::Hour => Period::Hour,
+            Per::Day => Period::Day,
+        };
+        let window = Window::around(now, per, &self.zone);
+        Some(steer::Period { begins: seconds(window.begins), ends: seconds(window.ends) })
+    }
+}
+
+fn seconds(time: Timestamp) -> f64 {
+    time.as_millisecond() as f64 / 1000.0
+}

@@ -1,0 +1,206 @@
+//! Weights that keep a route to its targets.
+//!
+//! A weight is found, not groped for: it is the smallest at which the route's recent requests, had they been decided by
+//! it, would have kept to the target. So it is 0 while a target has slack, a step in load moves it at once to where it
+//! belongs, and nothing is left to swing. What the forecast misses (answers longer than expected, retries) is made up
+//! for: by the ratio of what was paid to what was foreseen, and by the amount that is left for the rest of the period.
+//!
+//! It is state, and so lives with whoever acts, who also has the clock: times here are seconds since any fixed moment.
+
+mod fading;
+mod solve;
+
+use crate::Standing;
+use crate::Weights;
+use crate::policies::{Floors, Targets, Utility};
+use fading::{Fading, Late};
+use solve::{Offer, Window, least};
+
+/// How long a rate is looked back on, in seconds: long enough to count a few dozen requests of a quiet route, short
+/// enough that a step in load is followed within a minute.
+const RATE_SECONDS: f64 = 20.0;
+/// How long a weight takes to go most of the way to where it belongs, in seconds: longer than a queue that it moves.
+const LAG_SECONDS: f64 = 5.0;
+/// Requests over which what was paid is compared with what was foreseen.
+const RATIO_REQUESTS: f64 = 100.0;
+/// What was foreseen is trusted within this factor.
+const RATIO: std::ops::RangeInclusive<f64> = 0.2..=5.0;
+/// At the end of a period what is left is spread over at least this share of it.
+const LAST_SHARE: f64 = 0.02;
+/// Of a hundred streams, so many may have their first token later than the target.
+const MAY_BE_LATE: f64 = 0.05;
+/// A weight below this share of what one request to the largest model weighs is none.
+const NOTHING: f64 = 1e-3;
+
+/// A stretch of time in which an amount may be spent.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Period {
+    /// Its first moment.
+    pub begins: f64,
+    /// The first moment after it.
+    pub ends: f64,
+}
+
+/// Keeps a route to its targets.
+#[derive(Debug, Clone)]
+pub struct Steer {
+    targets: Targets,
+    floors: Floors,
+    window: Window,
+    arrivals: Fading,
+    foreseen: f64,
+    paid: f64,
+    late: Vec<Late>,
+    /// What was spent in the period under way; `None` before the first.
+    spent: Option<(f64, f64)>,
+    weights: Option<Weights>,
+    /// When weights were brought up to date last.
+    at: Option<f64>,
+}
+
+impl Steer {
+    /// For a ladder of so many rungs.
+    pub fn new(utility: &Utility, rungs: usize) -> Self {
+        Self {
+            targets: utility.targets.clone(),
+            floors: utility.weights,
+            window: Window::new(rungs),
+            arrivals: Fading::new(RATE_SECONDS),
+            foreseen: 0.0,
+            paid: 0.0,
+            late: vec![Late::default(); rungs],
+            spent: None,
+            weights: None,
+            at: None,
+        }
+    }
+
+    /// The weights to decide by; `None` before the first step.
+    pub fn weights(&self) -> Option<Weights> {
+        self.weights
+    }
+
+    /// A request came: what its ladder offered, and its draw.
+    pub fn asked(&mut self, ladder: &[Standing<'_>], draw: f64) {
+        let offer = |rung: &Standing<'_>| Offer {
+            suffices: rung.suffices.value(),
+            cost: rung.toll.cost.unwrap_or(f64::NAN),
+            wait: rung.toll.wait,
+            able: rung.able,
+        };
+        self.window.push(ladder.iter().map(offer), draw);
+        self.arrivals.count(1.0);
+    }
+
+    /// A request is over: what it cost, and what was foreseen, in the account currency.
+    pub fn paid(&mut self, paid: f64, foreseen: f64) {
+        let keep = 1.0 - 1.0 / RATIO_REQUESTS;
+        (self.paid, self.foreseen) = (self.paid * keep + paid, self.foreseen * keep + foreseen);
+        if let Some((_, spent)) = &mut self.spent {
+            *spent += paid;
+        }
+    }
+
+    /// A stream of a rung had its first token after so many seconds.
+    pub fn began(&mut self, rung: usize, seconds: f64, now: f64) {
+        let Some(target) = self.targets.first_token_p95 else { return };
+        if let Some(late) = self.late.get_mut(rung) {
+            late.saw(seconds > target.0.as_secs_f64(), now);
+        }
+    }
+
+    /// Brings the weights up to date; worth doing about once a second. `period` is the one of the spend target.
+    pub fn step(&mut self, now: f64, period: Option<Period>) {
+        let passed = self.at.map_or(0.0, |at| (now - at).max(0.0));
+        self.at = Some(now);
+        self.arrivals.pass(passed);
+        let Some(wanted) = self.wanted(now, period) else { return };
+        let near = match self.weights {
+            None => 1.0,
+            Some(_) => 1.0 - crate::numbers::exp(-passed / LAG_SECONDS),
+        };
+        let from = self.weights.unwrap_or(wanted);
+        let scale = self.window.scale();
+        let lag = |from: f64, to: f64, nothing: f64| {
+            let next = from + (to - from) * near;
+            if to == 0.0 && next < nothing { 0.0 } else { next }
+        };
+        self.weights = Some(Weights {
+            quality: lag(from.quality, wanted.quality, NOTHING),
+            cost: lag(from.cost, wanted.cost, NOTHING * scale),
+            latency: lag(from.latency, wanted.latency, NOTHING),
+        });
+    }
+
+    /// The weights that would do for recent requests. Each is found with those before it in place; the last one holds
+    /// whatever the others want.
+    fn wanted(&mut self, now: f64, period: Option<Period>) -> Option<Weights> {
+        if self.window.is_empty() {
+            return None;
+        }
+        let scale = self.window.scale();
+        let thrifty = self.targets.quality.is_some() && self.floors.cost == 0.0;
+        let mut weights = Weights {
+            quality: if self.targets.quality.is_some() { 0.0 } else { 1.0 },
+            cost: if thrifty { scale } else { self.floors.cost },
+            latency: self.floors.latency,
+        };
+        weights.quality = self.quality(weights);
+        if self.targets.first_token_p95.is_some() {
+            weights.latency = self.latency(weights, now);
+            weights.quality = self.quality(weights);
+        }
+        weights.cost = self.cost(weights, now, period, scale);
+        Some(weights)
+    }
+
+    /// The smallest weight of quality that reaches its target.
+    fn quality(&self, weights: Weights) -> f64 {
+        let Some(share) = self.targets.quality else { return weights.quality };
+        let reached = |quality| self.window.mean(Weights { quality, ..weights }, |offer, _| offer.suffices);
+        least(0.0, 1.0, share * self.window.top(), |quality| -reached(quality), -1.0)
+    }
+
+    /// The smallest weight of time at which few enough streams are late.
+    fn latency(&mut self, weights: Weights, now: f64) -> f64 {
+        let chances: Vec<f64> = self.late.iter_mut().map(|late| late.chance(now)).collect();
+        let late = |latency| {
+            self.window.mean(Weights { latency, ..weights }, |_, rung| {
+                chances.get(rung).copied().unwrap_or_default()
+            })
+        };
+        least(weights.latency, 1.0, MAY_BE_LATE, late, 1.0)
+    }
+
+    /// The smallest weight of money that keeps to the spend that is left.
+    fn cost(&mut self, weights: Weights, now: f64, period: Option<Period>, scale: f64) -> f64 {
+        let (Some(spend), Some(period)) = (self.targets.spend, period) else { return weights.cost };
+        let length = (period.ends - period.begins).max(1.0);
+        let spent = match self.spent {
+            Some((begins, spent)) if begins == period.begins => spent,
+            // What was spent before anybody looked is not known: the period is taken to have gone to plan so far.
+            None => spend.amount * ((now - period.begins) / length).clamp(0.0, 1.0),
+            Some(_) => 0.0,
+        };
+        self.spent = Some((period.begins, spent));
+        let left = (period.ends - now).max(length * LAST_SHARE);
+        let rate = self.arrivals.rate();
+        if rate <= 0.0 {
+            return weights.cost;
+        }
+        let each = (spend.amount - spent).max(0.0) / left / rate / self.ratio();
+        let cost = |cost| self.window.mean(Weights { cost, ..weights }, |offer, _| offer.cost);
+        least(weights.cost, scale, each, cost, 1.0)
+    }
+
+    /// What is paid for each unit foreseen.
+    fn ratio(&self) -> f64 {
+        if self.foreseen <= 0.0 || self.paid <= 0.0 {
+            return 1.0;
+        }
+        (self.paid / self.foreseen).clamp(*RATIO.start(), *RATIO.end())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,259 @@
+//! Targets are kept to in simulated traffic: requests come at random, cost more than was foreseen, and wait in a queue
+//! before the small model.
+
+use super::*;
+use crate::policies::Policy;
+use crate::scorers::lens::Draws;
+use crate::{Chance, Features, Query, Toll};
+
+const SMALL: usize = 0;
+const LARGE: usize = 1;
+/// What the large model costs on average, in the account currency.
+const LARGE_COST: f64 = 0.02;
+/// When the hour begins: clocks count from long ago.
+const EPOCH: f64 = 1.7e9;
+/// Answers cost this many times what was foreseen.
+const BIAS: f64 = 1.3;
+
+/// What became of a run, by minute.
+#[derive(Default)]
+struct Minute {
+    requests: f64,
+    spent: f64,
+    late: f64,
+    quality: f64,
+    best: f64,
+    weights: Vec<Weights>,
+}
+
+struct World {
+    /// How long the small model is busy with a request, in seconds.
+    service: f64,
+    /// How likely the large model's first token takes two seconds instead of 0.4.
+    slow: f64,
+    /// Whether all requests are the same.
+    uniform: bool,
+}
+
+const WORLD: World = World { service: 0.05, slow: 0.0, uniform: false };
+
+/// What the two models offer to the next request.
+fn ladder(world: &World, waits: [f64; 2], draws: &mut Draws) -> [Standing<'static>; 2] {
+    let hardness = if world.uniform { 0.5 } else { draws.uniform() };
+    let length = if world.uniform { 1.0 } else { 0.5 + draws.uniform() };
+    let standing = |suffices, cost, wait| Standing {
+        model: "m",
+        suffices: Chance::new(suffices),
+        able: true,
+        toll: Toll { cost: Some(cost), wait },
+    };
+    [
+        standing(0.95 - 0.6 * hardness, 0.001 * length, waits[SMALL]),
+        standing(0.95 - 0.1 * hardness, LARGE_COST * length, waits[LARGE]),
+    ]
+}
+
+/// An hour of traffic at a rate a second that may change with the minute.
+fn hour(policy: &str, world: &World, rate: impl Fn(usize) -> f64) -> Vec<Minute> {
+    let policy: Policy = serde_json::from_str(policy).unwrap();
+    assert_eq!(policy.faults(&["small", "large"]), []);
+    let mut steer = Steer::new(policy.utility().unwrap().0, 2);
+    let (features, mut draws) = (Features::default(), Draws(11));
+    let mut minutes: Vec<Minute> = (0..60).map(|_| Minute::default()).collect();
+    let (mut now, mut next_step, mut free_at) = (0.0, 0.0, 0.0_f64);
+    let mut waits = [0.05, 0.4];
+    while now < 3600.0 {
+        let minute = (now / 60.0) as usize;
+        while next_step <= now {
+            steer.step(EPOCH + next_step, Some(Period { begins: EPOCH, ends: EPOCH + 3600.0 }));
+            minutes[minute].weights.extend(steer.weights());
+            next_step += 1.0;
+        }
+        let ladder = ladder(world, waits, &mut draws);
+        let queue = (free_at - now).max(0.0);
+        let draw = draws.uniform();
+        steer.asked(&ladder, draw);
+        let query = Query {
+            features: &features,
+            familiarity: 1.0,
+            ladder: &ladder,
+            purse: None,
+            patience: std::time::Duration::from_secs(60),
+            draw,
+            recent: None,
+            weights: steer.weights(),
+            facts: crate::Facts::default(),
+        };
+        let rung = policy.decide(&query).unwrap().plan.first().0;
+        let first = match rung {
+            SMALL => {
+                free_at = free_at.max(now) + world.service;
+                queue + world.service
+            }
+            _ if draws.uniform() < world.slow => 2.0,
+            _ => 0.4,
+        };
+        // The average that live measurement gives, a little late.
+        waits[rung] += (first - waits[rung]) * 0.1;
+        steer.began(rung, first, EPOCH + now);
+        let foreseen = ladder[rung].toll.cost.unwrap();
+        let paid = foreseen * BIAS * (0.5 + draws.uniform());
+        steer.paid(paid, foreseen);
+        let seen = &mut minutes[minute];
+        seen.requests += 1.0;
+        seen.spent += paid;
+        seen.late += f64::from(u8::from(first > 0.8));
+        seen.quality += ladder[rung].suffices.value();
+        seen.best += ladder[LARGE].suffices.value();
+        now += -crate::numbers::ln(1.0 - draws.uniform()) / rate(minute);
+    }
+    minutes
+}
+
+fn sum(minutes: &[Minute], of: impl Fn(&Minute) -> f64) -> f64 {
+    minutes.iter().map(of).sum()
+}
+
+fn spend(amount: f64) -> String {
+    format!(r#"{{"kind":"utility","targets":{{"spend":{{"amount":{amount},"per":"hour"}}}}}}"#)
+}
+
+/// Five a second, and three times as many from half an hour on.
+fn step(minute: usize) -> f64 {
+    if minute < 30 { 5.0 } else { 15.0 }
+}
+
+/// What that costs with everything sent to the large model.
+const ALL_LARGE: f64 = (5.0 + 15.0) / 2.0 * 3600.0 * LARGE_COST * BIAS;
+
+#[test]
+fn spend_is_realised_under_a_step_in_load() {
+    for share in [0.15, 0.3, 0.6, 0.9] {
+        for world in [WORLD, World { uniform: true, ..WORLD }] {
+            let minutes = hour(&spend(ALL_LARGE * share), &world, step);
+            let realised = sum(&minutes, |minute| minute.spent) / (ALL_LARGE * share);
+            assert!((0.95..=1.02).contains(&realised), "{realised} of {share}");
+        }
+    }
+}
+
+#[test]
+fn a_step_in_load_sets_nothing_swinging() {
+    let minutes = hour(&spend(ALL_LARGE * 0.3), &WORLD, step);
+    let money = |minutes: &[Minute]| -> Vec<f64> {
+        minutes
+            .iter()
+            .flat_map(|minute| minute.weights.iter().map(|weights| weights.cost * LARGE_COST))
+            .collect()
+    };
+    for calm in [&minutes[10..30], &minutes[33..55]] {
+        let weights = money(calm);
+        let mean = weights.iter().sum::<f64>() / weights.len() as f64;
+        assert!(mean > 0.01, "the target binds: {mean}");
+        let furthest = weights.iter().map(|weight| (weight / mean - 1.0).abs()).fold(0.0, f64::max);
+        assert!(furthest < 0.5, "{furthest} from {mean}");
+        // Means of five minutes stand still, as they would not in a swing.
+        for stretch in calm.chunks_exact(5) {
+            let weights = money(stretch);
+            let here = weights.iter().sum::<f64>() / weights.len() as f64;
+            assert!((here / mean - 1.0).abs() < 0.25, "{here} from {mean}");
+        }
+    }
+    // Three minutes after the step it is where it stays.
+    let (early, later) = (money(&minutes[33..34]), money(&minutes[40..50]));
+    let mean = |weights: &[f64]| weights.iter().sum::<f64>() / weights.len() as f64;
+    assert!((mean(&early) / mean(&later) - 1.0).abs() < 0.3, "{} {}", mean(&early), mean(&later));
+}
+
+#[test]
+fn a_target_with_slack_weighs_nothing() {
+    let minutes = hour(&spend(ALL_LARGE * 3.0), &WORLD, step);
+    assert!(minutes.iter().all(|minute| minute.weights.iter().all(|weights| weights.cost == 0.0)));
+    assert_eq!(sum(&minutes, |minute| minute.quality), sum(&minutes, |minute| minute.best));
+    // The same after a rush is over.
+    let rush = |minute: usize| if (10..20).contains(&minute) { 20.0 } else { 1.0 };
+    let amount = 3600.0 * LARGE_COST * BIAS * 3.0;
+    let minutes = hour(&spend(amount), &WORLD, rush);
+    assert!(minutes[12..20].iter().all(|minute| minute.weights.iter().all(|weights| weights.cost > 0.0)));
+    assert!(minutes[25..].iter().all(|minute| minute.weights.iter().all(|weights| weights.cost == 0.0)));
+    assert!(sum(&minutes, |minute| minute.spent) <= amount);
+}
+
+#[test]
+fn first_tokens_come_in_time() {
+    let policy = |target: &str| format!(r#"{{"kind":"utility","targets":{{"first_token_p95":"{target}"}}}}"#);
+    // The large model is slow once in five times: at most a quarter of requests may go there.
+    let slow = World { slow: 0.2, ..WORLD };
+    let minutes = hour(&policy("800ms"), &slow, |_| 8.0);
+    let settled = &minutes[5..];
+    let late = sum(settled, |minute| minute.late) / sum(settled, |minute| minute.requests);
+    assert!((0.03..0.07).contains(&late), "{late}");
+    // And where the small one has a queue of its own, requests are spread so that both keep up.
+    let busy = World { service: 0.1, slow: 0.02, ..WORLD };
+    let minutes = hour(&policy("800ms"), &busy, |minute| if minute < 30 { 5.0 } else { 20.0 });
+    let late = sum(&minutes[35..], |minute| minute.late) / sum(&minutes[35..], |minute| minute.requests);
+    assert!(late < 0.06, "{late}");
+}
+
+#[test]
+fn what_no_weight_can_help_moves_no_weight() {
+    // The large model is the best and as fast as the small one is slow.
+    let policy = r#"{"kind":"utility","targets":{"first_token_p95":"100ms"}}"#;
+    let minutes = hour(policy, &World { service: 0.4, ..WORLD }, |_| 1.0);
+    let settled = &minutes[5..];
+    assert_eq!(sum(settled, |minute| minute.quality), sum(settled, |minute| minute.best));
+}
+
+#[test]
+fn quality_is_kept_at_the_least_cost() {
+    let run = |share: f64| {
+        let policy = format!(r#"{{"kind":"utility","targets":{{"quality":{share}}}}}"#);
+        let minutes = hour(&policy, &WORLD, step);
+        let kept = sum(&minutes[2..], |minute| minute.quality) / sum(&minutes[2..], |minute| minute.best);
+        (kept, sum(&minutes, |minute| minute.spent) / ALL_LARGE)
+    };
+    let mut before = 0.0;
+    for share in [0.8, 0.9, 0.97, 0.99] {
+        let (kept, cost) = run(share);
+        assert!((kept - share).abs() < 0.01, "{kept} instead of {share}");
+        assert!(cost > before && cost < 1.0, "{cost} for {share}");
+        before = cost;
+    }
+    // With slack the cheapest answer.
+    assert!(run(0.5).1 < 0.1);
+}
+
+#[test]
+fn spend_goes_before_quality() {
+    let amount = ALL_LARGE * 0.2;
+    let policy = format!(
+        r#"{{"kind":"utility","targets":{{"quality":0.99,"spend":{{"amount":{amount},"per":"hour"}},"first_token_p95":"1s"}}}}"#
+    );
+    let minutes = hour(&policy, &WORLD, step);
+    let realised = sum(&minutes, |minute| minute.spent) / amount;
+    assert!((0.95..=1.02).contains(&realised), "{realised}");
+}
+
+#[test]
+fn a_period_begins_with_the_whole_amount() {
+    let policy: Policy = serde_json::from_str(&spend(10.0)).unwrap();
+    let mut steer = Steer::new(policy.utility().unwrap().0, 2);
+    let offer = |suffices, cost| Standing {
+        model: "m",
+        suffices: Chance::new(suffices),
+        able: true,
+        toll: Toll { cost: Some(cost), wait: 0.0 },
+    };
+    let weight = |steer: &mut Steer, now: f64, begins: f64| {
+        (0..5).for_each(|at| steer.asked(&[offer(0.5, 0.0), offer(0.9, 0.01)], f64::from(at) / 5.0));
+        steer.step(now, Some(Period { begins, ends: begins + 100.0 }));
+        steer.weights().unwrap().cost
+    };
+    assert_eq!(weight(&mut steer, 1.0, 0.0), 0.0);
+    steer.paid(10.0, 10.0);
+    let mut after = |seconds: std::ops::Range<i32>, begins| {
+        seconds.map(|second| weight(&mut steer, f64::from(second), begins)).last().unwrap()
+    };
+    assert!(after(2..60, 0.0) > 30.0, "all is spent");
+    assert_eq!(after(101..150, 100.0), 0.0, "there is as much again");
+}
