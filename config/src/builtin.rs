@@ -71,6 +71,7 @@ fn embedded(name: &str, folder: &Path, weights: Weights) -> ModelFile {
         path: Some("open weights".to_owned()),
         licence: Some("Apache-2.0".to_owned()),
         origin: Some(weights.origin.to_owned()),
+        ..ProvenanceFile::default()
     };
     ModelFile {
         name: Some(name.to_owned()),

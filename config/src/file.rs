@@ -39,6 +39,8 @@ pub(crate) struct File {
     pub(crate) models: Vec<ModelFile>,
     /// Names that clients use, behind which Xietong chooses.
     pub(crate) routes: Vec<RouteFile>,
+    /// Fields that rules can tell prompts by, each with examples.
+    pub(crate) topics: Vec<TopicFile>,
     /// Who may use the data port; none listed: whoever reaches it.
     pub(crate) clients: Vec<ClientFile>,
     /// How requests are logged. Default `text`.
@@ -144,6 +146,8 @@ pub(crate) struct ProvenanceFile {
     pub(crate) path: Option<String>,
     /// The licence of the weights or the service.
     pub(crate) licence: Option<String>,
+    /// What the licence asks for beside naming its authors, such as `up to 100 million monthly users`.
+    pub(crate) terms: Option<String>,
     /// ISO 3166 country code, such as `CN`.
     #[schemars(regex(pattern = "^[A-Z]{2}$"))]
     pub(crate) origin: Option<String>,
@@ -196,6 +200,31 @@ pub(crate) struct RouteFile {
     pub(crate) expose_decisions: Option<bool>,
     /// What the log may hold beside figures. Default: nothing.
     pub(crate) record: Option<RecordWord>,
+}
+
+/// A field that rules can tell prompts by.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schemars(extend("required" = ["name", "examples"]))]
+pub(crate) struct TopicFile {
+    /// What rules call it.
+    pub(crate) name: Option<String>,
+    /// Prompts of this field, five at least: a list, or a file with one a line, as it stands or as JSON with `prompt` or
+    /// `messages`.
+    pub(crate) examples: Option<ExamplesFile>,
+    /// How alike a prompt must be: 0 as any prompt, 1 as the example in the middle. Default 0.6.
+    #[schemars(range(min = 0, max = 2))]
+    pub(crate) at: Option<f64>,
+}
+
+/// Examples of a topic.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub(crate) enum ExamplesFile {
+    /// The path of a file.
+    File(String),
+    /// Themselves.
+    List(Vec<String>),
 }
 
 /// Where to go when a rung fails.

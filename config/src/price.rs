@@ -3,6 +3,8 @@
 use std::str::FromStr;
 
 use jiff::civil::{Date, Time, Weekday};
+use router_policies::cost::Hours;
+use router_policies::cost::written::{self, Form};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -119,25 +121,7 @@ impl FromStr for DayRange {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        const NAMES: [(&str, Weekday); 7] = [
-            ("mon", Weekday::Monday),
-            ("tue", Weekday::Tuesday),
-            ("wed", Weekday::Wednesday),
-            ("thu", Weekday::Thursday),
-            ("fri", Weekday::Friday),
-            ("sat", Weekday::Saturday),
-            ("sun", Weekday::Sunday),
-        ];
-        let one = |name: &str| NAMES.iter().find(|(known, _)| *known == name.trim()).map(|(_, day)| *day);
-        let (first, last) = text.split_once('-').unwrap_or((text, text));
-        let (Some(first), Some(last)) = (one(first), one(last)) else {
-            return Err(
-                "write a day of the week as `mon`, `tue`, … `sun`, or several as `mon-fri`".to_owned()
-            );
-        };
-        let mut days = vec![first];
-        days.extend(first.cycle_forward().skip(1).take(first.until(last) as usize));
-        Ok(Self(days))
+        written::weekdays(text).map(Self)
     }
 }
 
@@ -153,21 +137,7 @@ impl FromStr for HourRange {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || {
-            "write hours as `09:00-12:00`, the end later than the beginning; a span over midnight is two: \
-             `22:00-24:00` and `00:00-06:00`"
-                .to_owned()
-        };
-        let (from, to) = text.trim().split_once('-').ok_or_else(wrong)?;
-        let (from, to): (Time, _) = (from.trim().parse().map_err(|_| wrong())?, to.trim());
-        let to: Option<Time> = match to {
-            "24:00" => None,
-            to => Some(to.parse().map_err(|_| wrong())?),
-        };
-        if to.is_some_and(|to| to <= from) {
-            return Err(wrong());
-        }
-        Ok(Self { from, to })
+        Hours::read(text).map(|hours| Self { from: hours.from, to: hours.to })
     }
 }
 
@@ -201,9 +171,7 @@ impl FromStr for ZoneName {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = |_| "write a time zone by its IANA name, such as `Asia/Shanghai` or `UTC`".to_owned();
-        // The bundled database, so that a configuration means the same on every machine.
-        jiff::tz::TimeZoneDatabase::bundled().get(text.trim()).map(Self).map_err(wrong)
+        jiff::tz::TimeZone::read(text).map(Self)
     }
 }
 

@@ -8,8 +8,8 @@ use url::Url;
 use crate::show_price;
 use crate::written::{Span, write_size};
 use crate::{
-    Accepts, Budget, Client, Config, DialectKind, Embedded, Endpoint, Fallback, LogFormat, Model, Period,
-    Provenance, Provider, Remote, Resume, Route, State, WholeAs,
+    Accepts, Budget, Client, Config, DialectKind, Embedded, Endpoint, Fallback, LogFormat, Model, NamedTopic,
+    Period, Provenance, Provider, Remote, Resume, Route, State, WholeAs,
 };
 
 /// What stands in place of a secret.
@@ -27,6 +27,10 @@ pub fn redacted(config: &Config) -> Value {
         ("time_zone", json!(config.time_zone.iana_name().unwrap_or("UTC"))),
         ("models", config.models.iter().map(|one| model(one)).collect()),
         ("routes", config.routes.iter().map(|one| route(one)).collect()),
+        (
+            "topics",
+            json!((!config.topics.is_empty()).then(|| config.topics.iter().map(topic).collect::<Vec<_>>())),
+        ),
         ("clients", config.clients.iter().map(|one| client(one)).collect()),
         ("log", json!(if config.log == LogFormat::Json { "json" } else { "text" })),
         (
@@ -167,6 +171,7 @@ fn provenance(provenance: &Provenance) -> Value {
         ("developer", json!(provenance.developer)),
         ("path", json!(provenance.path)),
         ("licence", json!(provenance.licence)),
+        ("terms", json!(provenance.terms)),
         ("origin", json!(provenance.origin)),
     ])
 }
@@ -188,6 +193,11 @@ fn route(route: &Route) -> Value {
         ("expose_decisions", json!(route.expose_decisions)),
         ("record", json!(route.record_content.then_some("content"))),
     ])
+}
+
+fn topic(named: &NamedTopic) -> Value {
+    let examples = named.file.as_ref().map_or_else(|| json!(named.listed), |file| json!(file));
+    json!({ "name": named.topic.name, "examples": examples, "at": named.topic.at })
 }
 
 fn client(client: &Client) -> Value {

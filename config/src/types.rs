@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 use router_policies::calibrate::Calibration;
+use router_policies::topics::Topic;
 use router_policies::{Class, Currency, Money, Policy, Tariff};
 
 use crate::accepts::Accepts;
@@ -28,6 +29,8 @@ pub struct Config {
     pub models: Vec<Arc<Model>>,
     /// Unique names, disjoint from the models' names.
     pub routes: Vec<Arc<Route>>,
+    /// Unique names.
+    pub topics: Vec<NamedTopic>,
     /// Empty: the data port is open to whoever reaches it.
     pub clients: Vec<Arc<Client>>,
     /// How requests are logged.
@@ -165,8 +168,17 @@ pub struct Provenance {
     pub path: Option<String>,
     /// The licence of the weights or the service.
     pub licence: Option<String>,
+    /// What the licence asks for, such as a bound on users.
+    pub terms: Option<String>,
     /// ISO 3166 country code.
     pub origin: Option<String>,
+}
+
+impl Provenance {
+    /// What rules can require: developer, path, licence, origin.
+    pub fn stated(&self) -> [Option<&str>; 4] {
+        [&self.developer, &self.path, &self.licence, &self.origin].map(Option::as_deref)
+    }
 }
 
 /// Limits of one attempt.
@@ -210,6 +222,19 @@ pub struct Route {
     pub expose_decisions: bool,
     /// Prompts and answers may be logged.
     pub record_content: bool,
+    /// The topics that its rules tell prompts by; none where they ask for none.
+    pub topics: Arc<[Arc<Topic>]>,
+}
+
+/// A topic, and where its examples were read.
+#[derive(Debug, Clone)]
+pub struct NamedTopic {
+    /// The topic.
+    pub topic: Arc<Topic>,
+    /// The file of its examples; `None`: they stand in the configuration.
+    pub file: Option<PathBuf>,
+    /// The examples that stand in the configuration.
+    pub listed: Vec<String>,
 }
 
 /// An adapted scorer, read from its file.

@@ -6,8 +6,7 @@
 const KEYS: [&str; 1] = ["speaks"];
 
 /// Words, with the last key of the path that they stand at.
-const WORDS: [(&str, &str); 4] =
-    [("provider", "anthropic"), ("provider", "azure"), ("provider", "gemini"), ("kind", "explore")];
+const WORDS: [(&str, &str); 3] = [("provider", "anthropic"), ("provider", "azure"), ("provider", "gemini")];
 
 pub(crate) fn key(key: &str) -> bool {
     KEYS.contains(&key)

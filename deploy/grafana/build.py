@@ -65,7 +65,9 @@ def defaults(panel):
         shown["custom"] = {"drawStyle": "line", "lineWidth": 1 if stacked else 2, "fillOpacity": 40 if stacked else 0,
                            "showPoints": "never", "stacking": {"mode": "normal" if stacked else "none", "group": "A"}}
         if panel.get("log"):
-            shown["custom"]["scaleDistribution"] = {"type": "log", "log": 10}
+            # Symmetric about a line at 0, which a plain logarithm has not.
+            zero = {"type": "symlog", "log": 10, "linearThreshold": 0.1} if panel["log"] == "with zero" else {"type": "log", "log": 10}
+            shown["custom"]["scaleDistribution"] = zero
     if panel["kind"] == "share":
         shown |= {"min": 0, "max": 1}
     if unit == "health":

@@ -112,7 +112,7 @@ class Painter:
                 style = {"linestyle": "--", "color": "#888888"} if dashed(panel, name) else {"color": colour}
                 axes.plot(times, values, label=name, linewidth=1.3, **style)
         if "scaleDistribution" in panel["fieldConfig"]["defaults"]["custom"]:
-            axes.set_yscale("log")
+            axes.set_yscale(panel["fieldConfig"]["defaults"]["custom"]["scaleDistribution"]["type"])
         elif min((min(values) for *_, values in series), default=0) >= 0:
             axes.set_ylim(bottom=0)
         unit = unit_of(panel, series[0][0]) if series else "none"

@@ -37,6 +37,8 @@ routes:
      policy: {{kind: cascade, policy: {{kind: threshold, at: 0.75}}, hold: {{tokens: 12, at_most: 400ms}}}}}}
   - {{name: support, ladder: [small, medium, large], policy: {{kind: threshold, at: [0.35, 0.65]}}}}
   - {{name: urgent, ladder: [small, medium], policy: {{kind: hedge, policy: {{kind: fixed, model: small}}, silence: 120ms}}}}
+  - {{name: steered, ladder: [small, medium, large],
+     policy: {{kind: utility, targets: {{quality: 0.95, spend: {{amount: 30, per: day}}, first_token_p95: 300ms}}}}}}
   - {{name: archive, ladder: [small, large], policy: {{kind: fixed, model: large}}, fallback: none}}
 clients:
   - {{name: web, key: sk-web-web-web-web-web, budget: {{amount: 50, per: day}}}}
@@ -161,7 +163,7 @@ class Stage:
     def ask(self, chance):
         """One request, whole or streamed; now and then its client leaves at once."""
         client = chance.choices((*CLIENTS, "nobody"), (8, 4, 3, 3, 0.2))[0]
-        model = chance.choices(("auto", "support", "urgent", "archive", "medium"), (10, 6, 3, 1, 1))[0]
+        model = chance.choices(("auto", "support", "urgent", "steered", "archive", "medium"), (10, 6, 3, 3, 1, 1))[0]
         stream = chance.random() < 0.7
         body = {"model": model, "stream": stream, "messages": [{"role": "user", "content": staged(chance)}]}
         key = f"sk-{'-'.join([client] * (5 if client == 'web' else 3 if client == 'finance' else 4))}"

@@ -117,6 +117,7 @@ fn explained(assessment: &Assessment, chat: &Chat) -> Value {
     let name = |at: usize| assessment.ladder.get(at).map(|rung| rung.model.name.clone());
     let scores = assessment.decided.scores;
     json!({
+        "route": assessment.aside.as_ref().map(|aside| &aside.route.name),
         "model": name(first),
         "plan": decision.plan.word(),
         "reason": decision.reason.word(),

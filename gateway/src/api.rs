@@ -61,7 +61,7 @@ pub async fn answer(
             let body = count_tokens(&gateway, request, &mut account).await;
             return Ok(close(body, vendor, account));
         }
-        Call::Models | Call::Check | Call::Unknown => {
+        Call::Models | Call::Check | Call::Shadow | Call::Judge | Call::Unknown => {
             let mut account = gateway.account(&gateway.snapshot(), id, call, arrived);
             let body = list_models(&gateway, request.headers(), name.as_deref(), vendor, &mut account);
             return Ok(close(body, vendor, account));

@@ -1,5 +1,7 @@
 //! A request and the state of the models → what a policy is asked, and its decision.
 
+mod embeddings;
+
 use std::fmt;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -7,14 +9,17 @@ use std::time::{Duration, Instant};
 
 use gateway_config::{Fallback, Model, Provider, Route};
 use router_policies::foresight::Foresight;
+use router_policies::policies::Terms;
 use router_policies::scorers::shipped;
 use router_policies::{
     Chance, Class, Decision, Facts, Features, Plan, Query, Reason, Rung, Standing, Toll, Weights,
 };
 
+use self::embeddings::assess_embeddings;
 use crate::admit::Hints;
 use crate::conversations::Place;
 use crate::error::{Failure, shown};
+use crate::facts::{facts, is_stated};
 use crate::protocol::{BadRequest, Chat};
 use crate::record::{Decided, Scores};
 use crate::request_id::RequestId;
@@ -37,6 +42,10 @@ pub struct Assessment {
     pub place: Option<Place>,
     /// What quality, money and time weighed.
     pub weights: Option<Weights>,
+    /// What was foreseen for each rung, before it was corrected.
+    pub foreseen: Vec<Chance>,
+    /// The route that took over, where a rule says so: the rungs are those of its ladder.
+    pub aside: Option<Routed>,
 }
 
 impl Assessment {
@@ -88,7 +97,7 @@ pub fn assess(target: &Target, chat: &Chat, hints: &Hints, id: &RequestId) -> Re
 }
 
 fn assess_model(model: &Arc<Model>, chat: &Chat, hints: &Hints) -> Result<Assessment, Failure> {
-    if let Some(why) = unfit(model, chat, hints) {
+    if let Some(why) = unfit(model, chat, hints, &Terms::default()) {
         return Err(nothing_fits(&[(model, Some(why))]));
     }
     let decision = Decision::of(Plan::Ask(Rung(0)), Reason::NAMED);
@@ -105,44 +114,76 @@ fn assess_model(model: &Arc<Model>, chat: &Chat, hints: &Hints) -> Result<Assess
         features: None,
         place: None,
         weights: None,
+        foreseen: Vec::new(),
+        aside: None,
     })
 }
 
 fn assess_route(routed: &Routed, chat: &Chat, hints: &Hints, id: &RequestId) -> Result<Assessment, Failure> {
-    let route = &routed.route;
-    if chat.is_for_embeddings() {
-        return assess_embeddings(route, chat, hints);
-    }
-    let tiers = tiers(route, hints)?;
-    let judged: Vec<(&Arc<Model>, Option<Unfit>)> = route
-        .ladder
-        .iter()
-        .enumerate()
-        .map(|(at, model)| {
-            (model, if tiers.contains(&at) { unfit(model, chat, hints) } else { Some(Unfit::Tier) })
-        })
-        .collect();
     let began = Instant::now();
     let features = Features::of(&chat.prompt());
+    let facts = facts(&routed.route, chat, hints, &features);
+    let terms = routed.route.policy.terms(&features, &facts);
+    if chat.is_for_embeddings() {
+        return assess_embeddings(&routed.route, chat, hints, &terms);
+    }
+    let ask = Question { chat, hints, id, began, features: &features };
+    let aside = terms.route.and_then(|name| routed.aside(name));
+    let mut assessment = match &aside {
+        None => assess_within(routed, &ask, &facts, &terms)?,
+        Some(aside) => {
+            // What narrowed the request goes with it, and what narrows it there is added.
+            let mut facts = crate::facts::facts(&aside.route, chat, hints, &features);
+            facts.must_stay |= terms.must_stay;
+            let mut terms = terms;
+            terms.join(aside.route.policy.terms(&features, &facts));
+            assess_within(aside, &ask, &facts, &terms)?
+        }
+    };
+    assessment.features = Some(features);
+    assessment.aside = aside;
+    Ok(assessment)
+}
+
+/// A request on its way to a decision.
+struct Question<'a> {
+    chat: &'a Chat,
+    hints: &'a Hints,
+    id: &'a RequestId,
+    began: Instant,
+    features: &'a Features,
+}
+
+fn assess_within(
+    routed: &Routed,
+    ask: &Question<'_>,
+    facts: &Facts<'_>,
+    terms: &Terms<'_>,
+) -> Result<Assessment, Failure> {
+    let (route, features) = (&routed.route, ask.features);
+    let judged = judged(route, ask, terms)?;
     let calibration = route.calibration.as_ref().map(|calibrated| &calibrated.scorer);
     let classes: Vec<Class> = route.ladder.iter().map(|model| model.class).collect();
-    let foresight = Foresight::of(shipped(), calibration, &classes, &features);
-    let scoring = began.elapsed();
-    let place = routed.place(chat, hints.client.as_deref().unwrap_or_default(), hints.session.as_deref());
+    let foresight = Foresight::of(shipped(), calibration, &classes, features);
+    let scoring = ask.began.elapsed();
+    let client = ask.hints.client.as_deref().unwrap_or_default();
+    let place = routed.place(ask.chat, client, ask.hints.session.as_deref());
     let talk = place.and_then(|place| place.known);
-    let standings = standings(routed, &judged, &foresight.rungs, routed.tolls(chat, talk));
+    let mut rungs = foresight.rungs.clone();
+    routed.correct(&mut rungs);
+    let standings = standings(routed, &judged, &rungs, routed.tolls(ask.chat, talk));
     let weights = routed.weights();
     let recent = routed.recent();
     let query = Query {
-        features: &features,
+        features,
         familiarity: foresight.familiarity,
         ladder: &standings,
         purse: None,
         patience: route.ladder.iter().map(|model| model.timeouts.total).max().unwrap_or_default(),
-        draw: id.draw(),
+        draw: ask.id.draw(),
         recent: recent.as_deref(),
         weights,
-        facts: Facts { conversation: talk, ..facts(chat, hints) },
+        facts: Facts { conversation: talk, must_stay: facts.must_stay || terms.must_stay, ..*facts },
     };
     let decision = route.policy.decide(&query);
     let scores = Scores {
@@ -158,44 +199,26 @@ fn assess_route(routed: &Routed, chat: &Chat, hints: &Hints, id: &RequestId) -> 
         ladder: candidates(&judged, &standings, &decision),
         fallback: route.fallback,
         scoring: Some(scoring),
-        features: Some(features),
+        features: None,
         place,
         weights,
+        foreseen: foresight.rungs,
+        aside: None,
     })
 }
 
-/// The vectors of two models cannot be compared: those of a route come from the first model that says it makes them, or
-/// else the first that does not say, and from no other.
-fn assess_embeddings(route: &Route, chat: &Chat, hints: &Hints) -> Result<Assessment, Failure> {
-    let first = |says| route.ladder.iter().position(|model| model.accepts.embeddings == says);
-    let only = first(Some(true)).or_else(|| first(None));
-    let judged: Vec<(&Arc<Model>, Option<Unfit>)> = route
-        .ladder
-        .iter()
-        .enumerate()
-        .map(|(at, model)| match only == Some(at) {
-            true => (model, unfit(model, chat, hints)),
-            false => (model, Some(Unfit::Vectors)),
-        })
-        .collect();
-    let rung = judged.iter().position(|(_, unfit)| unfit.is_none()).map(Rung);
-    let rung = rung.ok_or_else(|| nothing_fits(&judged))?;
-    let decision = Decision::of(Plan::Ask(rung), Reason::CAPABILITY);
-    let candidate = |(at, (model, _)): (usize, &(&Arc<Model>, Option<Unfit>))| Candidate {
-        model: Arc::clone(model),
-        able: at == rung.0,
-        suffices: None,
-        toll: Toll::default(),
+/// Each model of the ladder, and why it cannot serve the request, if so.
+fn judged<'a>(
+    route: &'a Route,
+    ask: &Question<'_>,
+    terms: &Terms<'_>,
+) -> Result<Vec<(&'a Arc<Model>, Option<Unfit>)>, Failure> {
+    let tiers = tiers(route, ask.hints)?;
+    let judge = |(at, model): (usize, &'a Arc<Model>)| {
+        let fits = tiers.contains(&at);
+        (model, if fits { unfit(model, ask.chat, ask.hints, terms) } else { Some(Unfit::Tier) })
     };
-    Ok(Assessment {
-        decided: Decided { decision, scores: None },
-        ladder: judged.iter().enumerate().map(candidate).collect(),
-        fallback: Fallback::None,
-        scoring: None,
-        features: None,
-        place: None,
-        weights: None,
-    })
+    Ok(route.ladder.iter().enumerate().map(judge).collect())
 }
 
 /// The rungs as the policy sees them.
@@ -215,19 +238,6 @@ fn standings<'a>(
     let mut standings: Vec<_> = judged.iter().enumerate().map(standing).collect();
     routed.guard(&mut standings);
     standings
-}
-
-fn facts<'a>(chat: &Chat, hints: &'a Hints) -> Facts<'a> {
-    let needs = chat.needs();
-    Facts {
-        client: hints.client.as_deref(),
-        prompt_tokens: chat.prompt_tokens(),
-        media: needs.image || needs.audio || needs.video,
-        uses_tools: needs.tools,
-        structured: chat.structured(),
-        must_stay: hints.local_only,
-        conversation: None,
-    }
 }
 
 fn candidates(
@@ -270,6 +280,7 @@ enum Unfit {
     /// Another model makes the route's embeddings.
     Vectors,
     NotLocal,
+    Provenance,
     NoPrice,
     Tier,
     Context {
@@ -283,9 +294,12 @@ enum Unfit {
 /// own count decides.
 const ESTIMATE_MARGIN: f64 = 1.3;
 
-fn unfit(model: &Model, chat: &Chat, hints: &Hints) -> Option<Unfit> {
-    if hints.local_only && !model.local {
+fn unfit(model: &Model, chat: &Chat, hints: &Hints, terms: &Terms<'_>) -> Option<Unfit> {
+    if (hints.local_only || terms.must_stay) && !model.local {
         return Some(Unfit::NotLocal);
+    }
+    if !is_stated(terms, model) {
+        return Some(Unfit::Provenance);
     }
     let priced = || model.price.as_ref().is_some_and(|tariff| tariff.at(jiff::Timestamp::now()).is_some());
     if hints.priced_only && !priced() {
@@ -344,6 +358,7 @@ impl fmt::Display for Unfit {
             Self::Takes(what) => write!(f, "takes no {what}"),
             Self::Vectors => f.write_str("does not make this route's embeddings"),
             Self::NotLocal => f.write_str("is not local"),
+            Self::Provenance => f.write_str("does not state the provenance that a rule requires"),
             Self::NoPrice => f.write_str("has no price, and this client has a budget"),
             Self::Tier => f.write_str("is ruled out by the tier asked for"),
             Self::Context { estimate, context } => {

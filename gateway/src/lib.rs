@@ -27,6 +27,8 @@ mod conversations;
 mod curfew;
 mod dispatch;
 mod error;
+mod explore;
+mod facts;
 mod gateway;
 mod ledger;
 mod limits;

@@ -110,6 +110,7 @@ struct Line<'a> {
     gain: Option<f64>,
     familiarity: Option<f64>,
     stream: bool,
+    degraded: bool,
     attempts: Vec<Try<'a>>,
     tokens: Tokens,
     cost: Option<f64>,
@@ -149,7 +150,7 @@ struct Tokens {
 fn json_line(record: &Record, currency: Currency) -> String {
     let scores = record.decided.and_then(|decided| decided.scores);
     let usage = record.answer().map(|attempt| attempt.usage).unwrap_or_default();
-    let (prompt, answer) = record.content.as_ref().map(|content| content.shown(record)).unzip();
+    let (prompt, answer) = record.recorded().map(|content| content.shown(record)).unzip();
     let line = Line {
         time: now(),
         request_id: record.id.as_str(),
@@ -164,6 +165,7 @@ fn json_line(record: &Record, currency: Currency) -> String {
         gain: scores.map(|scores| scores.gain),
         familiarity: scores.map(|scores| scores.familiarity),
         stream: record.stream,
+        degraded: record.is_degraded(),
         attempts: record
             .attempts
             .iter()
@@ -209,6 +211,9 @@ fn text_line(record: &Record, currency: Currency) -> String {
         }
         line.push(')');
     }
+    if record.is_degraded() {
+        line.push_str(" degraded");
+    }
     if let Some(attempt) = record.answer() {
         let usage = &attempt.usage;
         let about = if usage.estimated { "~" } else { "" };
@@ -237,7 +242,7 @@ fn text_line(record: &Record, currency: Currency) -> String {
         let _ = write!(line, " error {error}");
     }
     let _ = write!(line, " client {} {}", record.client_name(), record.id.as_str());
-    if let Some(content) = &record.content {
+    if let Some(content) = record.recorded() {
         let (prompt, answer) = content.shown(record);
         let text = format!(" prompt {prompt} answer {answer}");
         // What JSON leaves as it is, a terminal may take for an order.

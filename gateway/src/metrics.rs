@@ -61,6 +61,8 @@ metrics! {
     decisions: IntCounterVec = "xietong_decisions_total", &["route", "model", "plan", "reason"];
     /// Requests that went on from one rung of a ladder to another, by the reason.
     escalations: IntCounterVec = "xietong_escalations_total", &["route", "from", "to", "reason"];
+    /// Requests that a smaller model answered than was to, because that one could not.
+    degraded: IntCounterVec = "xietong_degraded_total", &["route", "model"];
     /// Attempts at upstreams, by how they ended.
     attempts: IntCounterVec = "xietong_attempts_total", &["model", "endpoint_id", "result"];
     /// Tokens of all attempts; the kinds are disjoint and add up.
@@ -89,6 +91,12 @@ metrics! {
     per_token: HistogramVec = "gen_ai_server_time_per_output_token_seconds", GEN_AI, TOKEN_SECONDS;
     /// What a route weighs: the chance of a sufficient answer (quality), a unit of currency (cost), a second (latency).
     policy_weight: GaugeVec = "xietong_policy_weight", &["route", "target"];
+    /// Requests that another model answered too, by whose answer was preferred.
+    shadow_outcomes: IntCounterVec = "xietong_shadow_outcomes_total", &["route", "preferred"];
+    /// How far a model's foreseen chances lie above what came of them lately, by shadows: -1 to 1.
+    foresight_drift: GaugeVec = "xietong_foresight_drift", &["route", "model"];
+    /// Whether shadows of late bear out the certificate of a route's calibration (1) or break it (0).
+    certificate_holds: IntGaugeVec = "xietong_certificate_holds", &["route"];
     /// Whether an endpoint is open for traffic (1) or ejected (0).
     upstream_health: IntGaugeVec = "xietong_upstream_health", &["model", "endpoint_id"];
     /// Events of upstream streams that could not be read and were skipped.
@@ -160,6 +168,10 @@ impl Metrics {
         self.decisions.with_label_values(&labels).inc();
         if let Some(scores) = &decided.scores {
             self.difficulty.with_label_values(&[&route.name]).observe(scores.difficulty);
+        }
+        if record.is_degraded() {
+            let answered = record.model().map_or(NONE, |model| &model.name);
+            self.degraded.with_label_values(&[route.name.as_str(), answered]).inc();
         }
         for (from, to) in record.moves() {
             let labels = [route.name.as_str(), &from.model.name, &to.model.name, from.result];

@@ -93,6 +93,13 @@ async fn prepare(
     let answer = if chat.is_for_embeddings() { Some(0) } else { chat.max_tokens() };
     account.bound(Bound { prompt: chat.prompt_tokens(), answer, choices: chat.n() });
     let mut assessment = afford(snapshot, &target, &chat, &caller, account).await?;
+    let target = match assessment.aside.take() {
+        Some(aside) => {
+            account.record.asked = Asked::Route(Arc::clone(&aside.route));
+            Target::Route(aside)
+        }
+        None => target,
+    };
     if let Target::Route(routed) = &target {
         account.learner = Some(routed.note(&assessment, account.record.id.draw()));
     }
@@ -103,9 +110,18 @@ async fn prepare(
         Target::Route(routed) => (routed.route.resume == Resume::Auto, routed.climbs(caller.name())),
         Target::Model(_) => (false, None),
     };
-    job(snapshot, assessment, chat, &caller, &head.headers, account)
-        .map(|job| Ready { job: Job { resume, climbs, ..job }, telling, left_out })
-        .ok_or(Failure::Internal)
+    let job = job(snapshot, assessment, chat, &caller, &head.headers, account).ok_or(Failure::Internal)?;
+    explore(&job, account);
+    Ok(Ready { job: Job { resume, climbs, ..job }, telling, left_out })
+}
+
+/// Keeps what is asked and answered where another model is to answer too.
+fn explore(job: &Job, account: &mut Account) {
+    let Some(learner) = account.learner.as_mut().filter(|learner| learner.explores(&job.chat)) else {
+        return;
+    };
+    learner.keep(&job.chat);
+    account.record.content.get_or_insert_with(|| Box::new(Content::of(&job.chat)));
 }
 
 fn target(snapshot: &Snapshot, caller: &Caller, chat: &Chat) -> Result<Target, Failure> {
@@ -195,6 +211,9 @@ async fn whole(job: Job, mut telling: Telling, account: Account) -> Response<Bod
                 account.record.attempts.len(),
             );
             preface.cost(response.headers_mut(), account.cost());
+            if account.record.is_degraded() {
+                preface.mark_degraded(response.headers_mut());
+            }
             account.head_sent(200);
             account.close_complete();
             response
@@ -230,11 +249,15 @@ async fn stream(
         Ok(Committed { headers, model, answer: Standing::Begun(begun) }) => {
             let attempts = account.record.attempts.len();
             account.head_sent(200);
+            let degraded = account.record.is_degraded();
             let relay = Relay::begun(begun, account, manner);
             let mut response = Response::new(Body::Stream(Box::pin(relay)));
             preface.write(response.headers_mut(), headers, "text/event-stream");
             quota.write(response.headers_mut());
             preface.decision(response.headers_mut(), Some(&model.name), attempts);
+            if degraded {
+                preface.mark_degraded(response.headers_mut());
+            }
             response
         }
         Ok(_) => refuse(account, &Failure::Internal),
@@ -290,6 +313,13 @@ impl Preface {
             insert(headers, "x-xietong-difficulty", &format!("{:.2}", scores.difficulty));
         }
         headers.insert("x-xietong-attempts", HeaderValue::from(attempts));
+    }
+
+    /// A smaller model answered than was chosen, because that one could not.
+    fn mark_degraded(&self, headers: &mut HeaderMap) {
+        if self.decided.is_some() {
+            headers.insert("x-xietong-degraded", HeaderValue::from_static("true"));
+        }
     }
 
     fn cost(&self, headers: &mut HeaderMap, cost: Option<Money>) {

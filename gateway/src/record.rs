@@ -54,7 +54,7 @@ pub struct Record {
     pub scoring: Option<Duration>,
     /// What the same answer would have cost from the top of the ladder.
     pub baseline: Option<Money>,
-    /// What was asked and answered, where the route says that it is recorded.
+    /// What was asked and answered, where the route says that it is recorded, or another model answers too.
     pub content: Option<Box<Content>>,
 }
 
@@ -88,6 +88,10 @@ pub enum Call {
     Models,
     /// None of a client's: a word that an endpoint is asked for to see whether it is well again.
     Check,
+    /// None of a client's: a request that another model answers too, to learn from.
+    Shadow,
+    /// None of a client's: which of two answers is better.
+    Judge,
     /// None that exists.
     Unknown,
 }
@@ -108,16 +112,34 @@ impl Call {
     pub fn vendor(self) -> Vendor {
         match self {
             Self::Messages | Self::CountTokens => Vendor::Anthropic,
-            Self::Chat | Self::Completions | Self::Responses | Self::Embeddings => Vendor::OpenAi,
-            Self::Models | Self::Check | Self::Unknown => Vendor::OpenAi,
+            Self::Chat
+            | Self::Completions
+            | Self::Responses
+            | Self::Embeddings
+            | Self::Models
+            | Self::Check
+            | Self::Shadow
+            | Self::Judge
+            | Self::Unknown => Vendor::OpenAi,
         }
+    }
+
+    /// Whether the gateway makes it for its own sake.
+    pub fn is_ours(self) -> bool {
+        matches!(self, Self::Check | Self::Shadow | Self::Judge)
     }
 
     /// Whether models are asked by it, so that there is something to account for.
     pub fn is_asked_of_models(self) -> bool {
         match self {
-            Self::Chat | Self::Check | Self::Completions | Self::Responses => true,
-            Self::Messages | Self::Embeddings => true,
+            Self::Chat
+            | Self::Check
+            | Self::Shadow
+            | Self::Judge
+            | Self::Completions
+            | Self::Responses
+            | Self::Messages
+            | Self::Embeddings => true,
             Self::CountTokens | Self::Models | Self::Unknown => false,
         }
     }
@@ -142,6 +164,8 @@ impl Call {
             Self::Embeddings => "embeddings",
             Self::Models => "models",
             Self::Check => "check",
+            Self::Shadow => "shadow",
+            Self::Judge => "judge",
             Self::Unknown => NONE,
         }
     }
@@ -271,6 +295,11 @@ impl Record {
         }
     }
 
+    /// What was asked and answered, if that is recorded.
+    pub fn recorded(&self) -> Option<&Content> {
+        self.content.as_deref().filter(|_| self.is_recorded())
+    }
+
     /// Whether what is asked and answered is recorded.
     pub fn is_recorded(&self) -> bool {
         matches!(&self.asked, Asked::Route(route) if route.record_content)
@@ -282,6 +311,19 @@ impl Record {
             Asked::Route(route) => route.ladder.last(),
             _ => None,
         }
+    }
+
+    /// Whether a smaller model of the ladder answered than was to: the larger one was asked in vain, or out of reach.
+    pub fn is_degraded(&self) -> bool {
+        let (Asked::Route(route), Some(decided), Some(answer)) = (&self.asked, &self.decided, self.answer())
+        else {
+            return false;
+        };
+        let rung = |model: &Model| route.ladder.iter().position(|one| one.name == model.name);
+        // The client was to have the answer of the first, or of one that the request went on to.
+        let asked = self.attempts.iter().filter(|attempt| !attempt.beside).filter_map(|it| rung(&it.model));
+        let wanted = asked.chain([decided.decision.plan.first().0]).max();
+        rung(&answer.model) < wanted
     }
 
     /// The client's name, or `-`.

@@ -53,7 +53,9 @@ impl Reloader {
             Provider::Remote(remote) => Some(remote.authority.as_ref()?.file.clone()),
             Provider::Embedded(_) => None,
         });
+        let examples = config.topics.iter().filter_map(|named| named.file.clone());
         scorers
+            .chain(examples)
             .chain(authorities)
             .chain([file])
             .map(|file| Some((file.clone(), std::fs::read(file).ok()?)))

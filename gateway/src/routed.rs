@@ -1,5 +1,6 @@
 //! A route, and what it remembers of its traffic from request to request.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -7,15 +8,16 @@ use dashmap::DashMap;
 use gateway_config::{Config, Route};
 use router_policies::policies::Escalations;
 use router_policies::query::Conversation;
-use router_policies::{Recent, Rung, Standing, Toll, Weights};
+use router_policies::{Chance, Recent, Rung, Standing, Toll, Weights};
 use tokio::time::Instant;
 
+use crate::account::Books;
 use crate::allowance::{Allowance, Terms};
 use crate::assess::{Assessment, Candidate};
 use crate::conversations::{Conversations, Place};
-use crate::pace::Paces;
+use crate::explore::{Explorer, Shadow};
 use crate::protocol::Chat;
-use crate::record::Record;
+use crate::record::{Outcome, Record};
 use crate::steering::Steering;
 use crate::upstreams::Pool;
 
@@ -28,12 +30,16 @@ pub struct Routed {
     pools: Arc<[Arc<Pool>]>,
     /// What was measured.
     steering: Arc<Steering>,
+    /// What other models would have answered; `None` where that is not explored.
+    explorer: Option<Arc<Explorer>>,
     /// Who answered what goes on; `None` where the policy never chooses.
     conversations: Option<Arc<Conversations>>,
     /// Recent requests, where the policy asks for a share of them. A lock of the route's own, held for microseconds.
     recent: Option<Arc<Mutex<Recent>>>,
     /// What each client may still escalate, where the policy bounds that.
     climbs: Option<Climbs>,
+    /// The routes that its rules hand over to.
+    asides: Arc<[Self]>,
 }
 
 /// What each client may still escalate, by its name.
@@ -61,25 +67,46 @@ impl Routed {
         route: &Arc<Route>,
         pools: Arc<[Arc<Pool>]>,
         config: &Config,
-        paces: &Arc<Paces>,
+        books: &Books,
         before: Option<&Self>,
     ) -> Self {
         let alike = before.filter(|before| before.ranks_like(route));
         let recent = alike.and_then(|before| before.recent.clone());
         let climbs = route.policy.escalations().map(Climbs::new);
         let kept = before.and_then(|before| before.climbs.clone());
-        let new = || Arc::new(Steering::new(route, &config.time_zone, paces));
+        let new = || Arc::new(Steering::new(route, &config.time_zone, &books.paces));
         Self {
             recent: route.policy.share().map(|_| recent.unwrap_or_default()),
             climbs: climbs.map(|new| kept.filter(|kept| kept.terms == new.terms).unwrap_or(new)),
             steering: alike.map_or_else(new, |before| Arc::clone(&before.steering)),
+            explorer: Explorer::new(
+                route,
+                &pools,
+                config,
+                books,
+                alike.and_then(|before| before.explorer.as_deref()),
+            )
+            .map(Arc::new),
             conversations: route
                 .policy
                 .chooses()
                 .then(|| alike.and_then(|before| before.conversations.clone()).unwrap_or_default()),
             route: Arc::clone(route),
             pools,
+            asides: Arc::new([]),
         }
+    }
+
+    /// The same with the routes that its rules hand over to.
+    pub fn beside(self, all: &HashMap<String, Self>) -> Self {
+        let named = self.route.policy.rules().into_iter().filter_map(|(_, rule)| rule.route.as_ref());
+        let asides = named.filter_map(|name| all.get(name).cloned()).collect();
+        Self { asides, ..self }
+    }
+
+    /// A route that its rules hand over to.
+    pub fn aside(&self, name: &str) -> Option<Self> {
+        self.asides.iter().find(|aside| aside.route.name == name).cloned()
     }
 
     /// Whether scores of then can be compared with scores of now.
@@ -113,6 +140,13 @@ impl Routed {
         Some(self.conversations.as_ref()?.place(chat, client, session))
     }
 
+    /// Corrects what is foreseen for each rung by what shadows have shown.
+    pub fn correct(&self, rungs: &mut [Chance]) {
+        if let Some(explorer) = &self.explorer {
+            explorer.correct(rungs);
+        }
+    }
+
     /// What asking each model takes, where that matters.
     pub fn tolls(&self, chat: &Chat, talk: Option<Conversation>) -> Option<Vec<Toll>> {
         (self.steering.weighs() || talk.is_some()).then(|| self.steering.tolls(&self.pools, chat, talk))
@@ -142,7 +176,9 @@ impl Routed {
             self.steering.asked(&ladder, draw);
         }
         let foreseen = assessment.ladder.get(first.0).and_then(|rung| rung.toll.cost);
-        Learner { routed: self.clone(), place: assessment.place, foreseen }
+        let shadow = decided.decision.shadow.map(|rung| (rung, assessment.foreseen.clone()));
+        let able = shadow.iter().flat_map(|_| assessment.ladder.iter().map(|rung| rung.able)).collect();
+        Learner { routed: self.clone(), place: assessment.place, foreseen, shadow, able, chat: None }
     }
 }
 
@@ -152,19 +188,48 @@ pub struct Learner {
     place: Option<Place>,
     /// In the account currency.
     foreseen: Option<f64>,
+    /// Who answers too, and what was foreseen for each rung.
+    shadow: Option<(Rung, Vec<Chance>)>,
+    /// Whom the request may be shown to, where somebody answers too.
+    able: Vec<bool>,
+    chat: Option<Arc<Chat>>,
 }
 
 impl Learner {
+    /// Whether another model is to answer too. Calls of tools are not: nobody would carry them out.
+    pub fn explores(&self, chat: &Chat) -> bool {
+        self.shadow.is_some() && chat.n() == 1 && !chat.needs().tools
+    }
+
+    /// Keeps what another model is to be asked.
+    pub fn keep(&mut self, chat: &Arc<Chat>) {
+        self.chat = Some(Arc::clone(chat));
+    }
+
     /// The request is over.
-    pub fn learn(&self, record: &Record) {
+    pub fn learn(&mut self, record: &Record) {
         let Routed { route, steering, conversations, .. } = &self.routed;
         steering.learn(route, record, self.foreseen);
-        let (Some(conversations), Some(place), Some(answer)) = (conversations, &self.place, record.answer())
+        let Some(answer) = record.answer() else { return };
+        let Some(rung) = route.ladder.iter().position(|model| model.name == answer.model.name) else {
+            return;
+        };
+        if let (Some(conversations), Some(place)) = (conversations, &self.place) {
+            conversations.answered(place, Rung(rung), answer.usage.total());
+        }
+        self.explore(record, Rung(rung));
+    }
+
+    fn explore(&mut self, record: &Record, answered: Rung) {
+        let (Some(explorer), Some(chat), Some((rung, foreseen))) =
+            (&self.routed.explorer, self.chat.take(), self.shadow.take())
         else {
             return;
         };
-        if let Some(rung) = route.ladder.iter().position(|model| model.name == answer.model.name) {
-            conversations.answered(place, Rung(rung), answer.usage.total());
+        let answer = record.content.as_ref().filter(|_| record.outcome == Outcome::Complete);
+        if let Some(answer) = answer.and_then(|content| content.text()) {
+            let able = std::mem::take(&mut self.able);
+            explorer.follow(Shadow { chat, rung, answered, foreseen, able }, answer);
         }
     }
 }
@@ -175,6 +240,10 @@ mod tests {
     use router_policies::{Decision, Plan, Reason};
 
     use super::*;
+    use crate::curfew::Curfew;
+    use crate::ledger::Ledger;
+    use crate::log::Log;
+    use crate::metrics::Metrics;
     use crate::record::{Decided, Scores};
 
     fn config(policy: &str, class: &str) -> Config {
@@ -186,9 +255,16 @@ mod tests {
         gateway_config::from_str(&yaml, None, &|_| None).unwrap_or_else(|problems| panic!("{problems}"))
     }
 
+    fn books() -> Books {
+        let metrics = Arc::new(Metrics::new().unwrap());
+        let log = Log::to_stdout(metrics.log_dropped.with_label_values::<&str>(&[]));
+        let (ledger, curfew) = (Arc::new(Ledger::without_memory()), Curfew::default());
+        Books { metrics, log, paces: Arc::default(), ledger, curfew }
+    }
+
     fn routed(policy: &str, class: &str, before: Option<&Routed>) -> Routed {
         let config = config(policy, class);
-        Routed::new(&config.routes[0], Arc::default(), &config, &Arc::default(), before)
+        Routed::new(&config.routes[0], Arc::default(), &config, &books(), before)
     }
 
     /// A route that sent up a request of gain 0.5.
@@ -204,6 +280,8 @@ mod tests {
             features: None,
             place: None,
             weights: None,
+            foreseen: Vec::new(),
+            aside: None,
         };
         routed.note(&assessment, 0.5);
         routed

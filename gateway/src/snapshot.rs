@@ -47,9 +47,11 @@ impl Snapshot {
             let before = before.and_then(|before| before.routes.get(&route.name));
             let of_model = |model: &Arc<Model>| pools.get(&model.name).map(Arc::clone);
             let pools: Arc<[Arc<Pool>]> = route.ladder.iter().filter_map(of_model).collect();
-            (route.name.clone(), Routed::new(route, pools, &config, &books.paces, before))
+            (route.name.clone(), Routed::new(route, pools, &config, books, before))
         });
-        let routes = routes.collect();
+        let routes: HashMap<String, Routed> = routes.collect();
+        let routes =
+            routes.iter().map(|(name, routed)| (name.clone(), routed.clone().beside(&routes))).collect();
         let clients = config.clients.iter().map(|client| (client.key.0, Arc::clone(client))).collect();
         let till = |client: &Arc<Client>| (client.name.clone(), books.ledger.till(client, &config.time_zone));
         let tills = config.clients.iter().map(till).collect();

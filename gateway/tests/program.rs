@@ -207,8 +207,11 @@ fn exchange(address: SocketAddr, request: &str) -> String {
 }
 
 fn ask(data: SocketAddr, model: &str) -> String {
-    let body =
-        format!(r#"{{"model":"{model}","max_tokens":10,"messages":[{{"role":"user","content":"Hi"}}]}}"#);
+    post(data, &json!({"model": model, "max_tokens": 10, "messages": [{"role": "user", "content": "Hi"}]}))
+}
+
+fn post(data: SocketAddr, body: &Value) -> String {
+    let body = body.to_string();
     exchange(
         data,
         &format!(

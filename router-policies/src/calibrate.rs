@@ -3,6 +3,7 @@
 //! A fresh ridge fit on the rows is stacked with what the shipped scorer says, by cross-fitting: no row is judged by
 //! a fit that saw its stem. The shipped scorer is the prior: with few rows its say is left as it is.
 
+use crate::certify::Promise;
 use crate::evaluate::Scored;
 use crate::numbers::{logistic, logit};
 use crate::ridge::{Row, fit as ridge};
@@ -50,6 +51,8 @@ pub struct Labelled {
 pub struct Calibration {
     /// Rows that it was fitted on.
     pub rows: usize,
+    /// What was certified of it.
+    pub promise: Option<Promise>,
     /// Heads of the fresh fit: the level of the small model, and the gain of the large one.
     fresh: Packed,
     gauge: Gauge,
@@ -132,7 +135,14 @@ impl Calibration {
             views.iter().zip(&heads).map(|(view, heads)| Inputs::of(view, *heads)).collect();
         let held_out = held_out(rows, &inputs, &views);
         let (level, gain) = stack(rows, &inputs, |_| true);
-        let calibration = Self { rows: rows.len(), fresh: fresh(rows, &views, |_| true), gauge, level, gain };
+        let calibration = Self {
+            rows: rows.len(),
+            promise: None,
+            fresh: fresh(rows, &views, |_| true),
+            gauge,
+            level,
+            gain,
+        };
         progress();
         Ok(Fitted { calibration, held_out })
     }
@@ -162,6 +172,7 @@ impl Calibration {
             version: VERSION,
             scorer: crate::scorers::shipped::VERSION,
             rows: self.rows,
+            promise: self.promise,
             level: self.level,
             gain: self.gain,
             gauge: self.gauge.clone(),
@@ -185,7 +196,14 @@ impl Calibration {
         if !file.gauge.fits() {
             return Err(BadCalibration::Damaged);
         }
-        Ok(Self { rows: file.rows, fresh, gauge: file.gauge, level: file.level, gain: file.gain })
+        Ok(Self {
+            rows: file.rows,
+            promise: file.promise,
+            fresh,
+            gauge: file.gauge,
+            level: file.level,
+            gain: file.gain,
+        })
     }
 }
 
@@ -198,6 +216,8 @@ struct File {
     version: u32,
     scorer: u32,
     rows: usize,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    promise: Option<Promise>,
     level: [f64; 3],
     gain: [f64; 5],
     gauge: Gauge,

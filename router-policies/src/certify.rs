@@ -40,6 +40,25 @@ pub struct Certificate {
     pub method: &'static str,
 }
 
+/// What a certificate says, to be held against what comes.
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Promise {
+    /// Prompts with a gain above it go to the large model.
+    pub threshold: f64,
+    /// The bound on the expected loss.
+    pub max_loss: f64,
+    /// With what probability it holds.
+    pub confidence: f64,
+}
+
+impl Certificate {
+    /// What it says.
+    pub fn promise(&self) -> Promise {
+        Promise { threshold: self.threshold, max_loss: self.max_loss, confidence: self.confidence }
+    }
+}
+
 /// The method's name and papers.
 pub const METHOD: &str =
     "Learn then Test (arXiv 2110.01052), fixed sequence, betting tests (arXiv 2010.09686)";

@@ -29,12 +29,15 @@
 //! - [`outcomes`]: what pairs of answers say of what was foreseen.
 //! - [`weights`]: what quality, money and time weigh against each other.
 //! - [`steer`]: weights that keep a route to its targets.
+//! - [`contents`]: what a text contains that must not leave the house.
+//! - [`topics`]: which field a prompt belongs to.
 //! - [`span`]: a length of time as people write it.
 //! - [`cost`]: prices, token counts and money in whole nano-units.
 
 pub mod answers;
 pub mod calibrate;
 pub mod certify;
+pub mod contents;
 pub mod cost;
 pub mod decision;
 pub mod evaluate;
@@ -54,6 +57,7 @@ pub mod span;
 pub mod squares;
 pub mod steer;
 pub mod stem;
+pub mod topics;
 pub mod weights;
 
 pub use cost::{Currency, Money, Price, Tariff, Usage};

@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 
 use crate::Chance;
-use crate::certify::Certificate;
+use crate::certify::Promise;
 use crate::numbers::{ln, logistic, logit};
 
 /// Outcomes that are looked back on: enough for a share within 4 points, few enough to follow what changes.
@@ -162,16 +162,16 @@ impl Outcomes {
     /// Whether recent outcomes bear a certificate out: `Some(false)` where its bound on the loss is broken with the
     /// confidence that it was given with; `None` before enough is known. The loss counts what was lost, in all requests,
     /// by those that the certified threshold keeps small. Bounded by Hoeffding's inequality for numbers in -1..=1.
-    pub fn bears_out(&self, certificate: &Certificate) -> Option<bool> {
+    pub fn bears_out(&self, promise: Promise) -> Option<bool> {
         if self.losses.len() < FEW {
             return None;
         }
-        let kept = |gain: f64| gain <= certificate.threshold;
+        let kept = |gain: f64| gain <= promise.threshold;
         let lost = self.losses.iter().map(|&(gain, lost)| if kept(gain) { lost } else { 0.0 });
         let count = self.losses.len() as f64;
         let mean = lost.sum::<f64>() / count;
-        let margin = (-2.0 * ln(1.0 - certificate.confidence.min(0.999_999)) / count).sqrt();
-        Some(mean - margin <= certificate.max_loss)
+        let margin = (-2.0 * ln(1.0 - promise.confidence.min(0.999_999)) / count).sqrt();
+        Some(mean - margin <= promise.max_loss)
     }
 }
 
@@ -245,18 +245,9 @@ mod tests {
 
     #[test]
     fn a_certificate_that_no_longer_holds_is_found_out() {
-        let certificate = |max_loss| Certificate {
-            threshold: 0.4,
-            held_out_loss: 0.0,
-            kept_small: 0.5,
-            max_loss,
-            confidence: 0.9,
-            rows_used: 1,
-            rows_held_out: 1,
-            method: "",
-        };
+        let promise = |max_loss| Promise { threshold: 0.4, max_loss, confidence: 0.9 };
         let holds = |count, truth: fn(f64) -> f64, max_loss| {
-            outcomes(count, false, truth).bears_out(&certificate(max_loss))
+            outcomes(count, false, truth).bears_out(promise(max_loss))
         };
         // Half of the requests are kept small, and a quarter of those is lost.
         assert_eq!(holds(OUTCOMES, |it| it, 0.2), Some(true));

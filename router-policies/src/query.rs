@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
+
+use crate::contents::Contents;
 use crate::{Chance, Features, Money, Recent, Rung, Toll, Weights};
 
 /// One rung of the ladder as it stands for this request.
@@ -40,7 +43,8 @@ pub struct Query<'a> {
     pub facts: Facts<'a>,
 }
 
-/// What is known of a request beside its text. Nothing that a prompt says can change it.
+/// What is known of a request beside its features. Nothing that a prompt says can change it, but for what it is about and
+/// contains.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Facts<'a> {
     /// Who asks; `None` on an open port.
@@ -55,6 +59,12 @@ pub struct Facts<'a> {
     pub structured: bool,
     /// It must stay on local models.
     pub must_stay: bool,
+    /// What of the private contents that rules ask for is anywhere in it.
+    pub contains: Contents,
+    /// The topic that its prompt belongs to, if any.
+    pub topic: Option<&'a str>,
+    /// When it came; `None` where that is not known, and then no hours hold.
+    pub time: Option<Timestamp>,
     /// What it goes on with; `None` where it begins something, or that is not known.
     pub conversation: Option<Conversation>,
 }

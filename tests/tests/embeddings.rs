@@ -183,3 +183,27 @@ async fn budgets_hold_and_what_is_not_reported_is_estimated() {
     assert_eq!((answer.status(), &answer.json()["error"]["code"]), (402, &json!("budget_exceeded")));
     assert_eq!(upstream.seen().len(), 1);
 }
+
+/// What must stay is not sent away to be embedded either; that the local model has chats alone does not help it.
+#[tokio::test]
+async fn what_must_stay_stays() {
+    let upstream = Scripted::start(vectors("[1]")).await;
+    let rule = "{when: {contains: [phone]}, locality: local}";
+    let gateway = setup(&upstream.base_url(), &upstream.base_url())
+        .model("small", "local: true")
+        .policy(&format!("{{kind: rules, rules: [{rule}], otherwise: {{kind: fixed, model: small}}}}"))
+        .start()
+        .await;
+    let local = [("x-xietong-locality", "local")];
+    let call = "Call me on 13812345678, please.";
+    for (headers, input) in [(&local[..], "x"), (&[], call)] {
+        let answer = gateway.post(PATH, headers, &ask("auto", json!(["x", input]))).await;
+        assert_eq!(
+            (answer.status(), &answer.json()["error"]["code"]),
+            (400, &json!("no_local_model")),
+            "{input}"
+        );
+    }
+    assert!(upstream.seen().is_empty());
+    assert_eq!(gateway.post(PATH, &[], &ask("auto", json!("x"))).await.status(), 200);
+}

@@ -27,6 +27,7 @@ async fn proxies_of_the_environment_are_not_used() {
         }
         Ok("unprotected") => {
             let upstream = Scripted::start(Reply::text("directly").whole()).await;
+            let _ = rustls::crypto::ring::default_provider().install_default();
             let client =
                 reqwest::Client::builder().timeout(Duration::from_secs(1)).build().expect("a client");
             assert!(client.get(upstream.base_url()).send().await.is_err());

@@ -10,6 +10,8 @@ mod ports;
 mod prices;
 mod report;
 mod routes;
+mod rules;
+mod topics;
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -28,6 +30,8 @@ pub(crate) fn resolve(file: File, env: &Env<'_>, source: Option<&Path>, report: 
     let rates = Rates::new(file.currency, &file.exchange, report);
     let models = models::Models { env, rates: &rates, source, listen }.all(file.models, report);
     let routes = routes::routes(file.routes, &models, source, report);
+    let topics = topics::topics(file.topics, source, report);
+    let routes = rules::rules(routes, &topics, report);
     let clients = clients::clients(file.clients, &models, &routes, report);
     Config {
         listen,
@@ -36,6 +40,7 @@ pub(crate) fn resolve(file: File, env: &Env<'_>, source: Option<&Path>, report: 
         time_zone: file.time_zone.map_or(jiff::tz::TimeZone::UTC, |zone| zone.0),
         models,
         routes,
+        topics,
         clients,
         log: match file.log {
             Some(LogWord::Json) => LogFormat::Json,

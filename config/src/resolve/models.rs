@@ -271,6 +271,7 @@ fn provenance(file: &ModelFile, known: Option<&KnownModel>, path: &str, report: 
         developer: pick(&given.developer, known.map(|known| &known.developer)),
         path: pick(&given.path, known.map(|known| &known.path)),
         licence: pick(&given.licence, known.map(|known| &known.licence)),
+        terms: pick(&given.terms, known.map(|known| &known.terms)),
         origin: pick(&given.origin, known.map(|known| &known.origin)),
     }
 }

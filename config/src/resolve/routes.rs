@@ -73,6 +73,7 @@ fn route(
         },
         expose_decisions: file.expose_decisions.unwrap_or(true),
         record_content: file.record == Some(RecordWord::Content),
+        topics: Arc::new([]),
     }
 }
 

@@ -89,7 +89,7 @@ impl Account {
         record.baseline = baseline(record, &self.books.paces);
         let paid = self.pay();
         let record = &self.record;
-        if let Some(learner) = &self.learner {
+        if let Some(learner) = &mut self.learner {
             learner.learn(record);
         }
         self.books.metrics.observe(record, self.currency);
@@ -181,6 +181,9 @@ impl Drop for Account {
 
 /// The same answer from the top of the ladder; `None` where its price is not known, or nothing was answered.
 fn baseline(record: &Record, paces: &Paces) -> Option<Money> {
+    if record.call.is_ours() {
+        return None;
+    }
     let answer = record.answer()?;
     let top = record.top()?;
     if top.name == answer.model.name {

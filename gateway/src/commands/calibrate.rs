@@ -57,7 +57,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     let is_held = |row: &Labelled| bound.is_some() && (row.stem >> 40).is_multiple_of(HELD_OUT);
     let (held, used): (Vec<Labelled>, Vec<Labelled>) = rows.into_iter().partition(is_held);
     let progress = ProgressBar::new(STEPS as u64);
-    let fitted = Calibration::fit(shipped(), &used, || progress.inc(1)).map_err(|few| {
+    let mut fitted = Calibration::fit(shipped(), &used, || progress.inc(1)).map_err(|few| {
         let held =
             if held.is_empty() { String::new() } else { format!(" ({} more are held out)", held.len()) };
         Failure::other(format!("{}: {few}{held}", args.data.display()))
@@ -65,6 +65,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     progress.finish_and_clear();
     let certificate =
         bound.map(|(max_loss, confidence)| certificate(&fitted, &used, &held, max_loss, confidence));
+    fitted.calibration.promise = certificate.as_ref().and_then(Option::as_ref).map(Certificate::promise);
     std::fs::write(&args.out, fitted.calibration.write())
         .map_err(|error| Failure::other(format!("{}: {error}", args.out.display())))?;
     let text = report(args, &fitted, &used, certificate.as_ref(), bad.count());

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use gateway_config::{Budget, Client, Config, Model, Period, Provider, Route};
+use gateway_config::{Budget, Client, Config, Model, NamedTopic, Period, Provider, Route};
 use jiff::Timestamp;
 use router_policies::cost::{Rates, Tariff};
 use router_policies::{Currency, Price};
@@ -49,6 +49,7 @@ fn understood(config: &Config, now: Timestamp) -> String {
     let currency = config.currency;
     section(&mut text, "models", config.models.iter().map(|one| model(one, currency, now)).collect());
     section(&mut text, "routes", config.routes.iter().map(|one| route(one)).collect());
+    section(&mut text, "topics", config.topics.iter().map(topic).collect());
     let clients = config.clients.iter().map(|one| client(one, currency)).collect::<Vec<_>>();
     match clients.is_empty() {
         true => text.push_str("\nclients: none; whoever reaches the data port is let in\n"),
@@ -117,7 +118,7 @@ fn price(tariff: Option<&Tariff>, currency: Currency, now: Timestamp) -> String 
 
 fn provenance(model: &Model) -> String {
     let from = &model.provenance;
-    let parts = [&from.developer, &from.path, &from.licence, &from.origin];
+    let parts = [&from.developer, &from.path, &from.licence, &from.terms, &from.origin];
     let parts: Vec<&str> = parts.into_iter().flatten().map(String::as_str).collect();
     match parts.is_empty() {
         true => "provenance not stated".to_owned(),
@@ -132,6 +133,15 @@ fn route(route: &Route) -> Vec<String> {
         format!("calibrated on {} rows, {}", calibrated.scorer.rows, calibrated.file.display())
     });
     vec![route.name.clone(), ladder.join(" → "), policy, calibrated]
+}
+
+fn topic(named: &NamedTopic) -> Vec<String> {
+    let file = named.file.as_ref().map_or(String::new(), |file| format!(" of {}", file.display()));
+    vec![
+        named.topic.name.clone(),
+        format!("{} examples{file}", named.topic.examples),
+        format!("at {}", named.topic.at),
+    ]
 }
 
 fn client(client: &Client, currency: Currency) -> Vec<String> {

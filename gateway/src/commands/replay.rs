@@ -130,6 +130,7 @@ impl<'a> Replay<'a> {
             facts: Facts {
                 client: Some(&slip.client).filter(|client| *client != NONE).map(String::as_str),
                 prompt_tokens: answer.usage().prompt(),
+                time: Some(slip.time),
                 // Of what came with the prompt only its features are kept.
                 ..Facts::default()
             },

@@ -1,6 +1,7 @@
 //! Carries out a plan until an answer is committed. Retries, failover and held tokens happen in here and nowhere
 //! else: what comes out is an answer that we stand by, or a failure.
 
+mod aside;
 mod ask;
 mod attempt;
 mod cascade;
@@ -25,6 +26,7 @@ use crate::protocol::{Chat, Chunk};
 use crate::request_id::RequestId;
 use crate::upstreams::{Chunks, Pool, Visit};
 
+pub use aside::aside;
 pub use resume::{Resume, Resumed};
 
 /// A request that is ready to be carried out.

@@ -5,7 +5,7 @@ use router_policies::{Currency, Money, Usage};
 use serde::{Deserialize, Serialize};
 
 use super::balance::Key;
-use crate::record::{Attempt, NONE, Record};
+use crate::record::{Attempt, Call, NONE, Record};
 
 /// One request, as the ledger keeps it. Money is in nano-units of `currency`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -181,6 +181,11 @@ impl Slip {
     /// The cost of all attempts; `None` where one is unknown.
     pub fn cost(&self) -> Option<Money> {
         self.attempts.iter().map(|attempt| attempt.cost.map(Money)).sum()
+    }
+
+    /// Whether the gateway asked for its own sake.
+    pub fn is_ours(&self) -> bool {
+        [Call::Check, Call::Shadow, Call::Judge].iter().any(|call| call.word() == self.call)
     }
 
     /// The attempt whose answer the client got.

@@ -8,11 +8,12 @@ use router_policies::{Prompt, Turn};
 
 use super::client::{Dialect, Native};
 use super::estimate::{in_tokens, weight, weight_of};
+use super::fault::Fault;
 use super::fields::{Fields, Format};
 use super::json::{Object, Places, string};
 use super::messages::{Message, Messages};
 use super::refusal::BadRequest;
-use super::scan::text_of;
+use super::scan::{Cursor, Kind, text_of};
 use super::simple::Simple;
 
 /// What the framing of a message adds, and what begins the answer, in tokens, as OpenAI counts them.
@@ -220,6 +221,14 @@ impl Chat {
         last.map_or(Cow::Borrowed(""), |message| self.text(message))
     }
 
+    /// Every text of the request, however deep: what fields are called, what they say, and numbers as they are written.
+    pub fn texts(&self, each: &mut dyn FnMut(&str)) {
+        // It was checked when it came.
+        if let Ok(text) = text_of(self.object.bytes()) {
+            let _ = texts(&mut Cursor::over(text), each);
+        }
+    }
+
     /// The request for the embedded engine, or what the engine cannot do.
     pub fn simple(&self) -> Result<Simple, BadRequest> {
         Simple::of(self)
@@ -247,6 +256,19 @@ pub(super) fn stream_options(request: &Object) -> Bytes {
         Ok(options) => options.edited(&[("include_usage", Some(b"true"))]),
         Err(_) => Bytes::from_static(br#"{"include_usage":true}"#),
     }
+}
+
+fn texts(cursor: &mut Cursor<'_>, each: &mut dyn FnMut(&str)) -> Result<(), Fault> {
+    match cursor.kind()? {
+        Kind::String => each(&cursor.string()?.cow()),
+        Kind::Object => cursor.members(|cursor, name| {
+            each(&name.cow());
+            texts(cursor, each)
+        })?,
+        Kind::Array => cursor.elements(|cursor, _| texts(cursor, each))?,
+        Kind::Number | Kind::Bool | Kind::Null => each(cursor.skip()?),
+    }
+    Ok(())
 }
 
 #[cfg(test)]

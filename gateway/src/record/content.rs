@@ -1,4 +1,5 @@
-//! What was asked and answered, for the log line of a route that says `record: content`, and for nothing else.
+//! What was asked and answered: for the log line of a route that says `record: content`, and to be held against another
+//! model's answer where the route explores; for nothing else.
 
 use bytes::Bytes;
 use gateway_config::Provider;
@@ -53,12 +54,22 @@ impl Content {
         }
     }
 
+    /// The text of the first choice; `None` where there is none, or it is too long to be kept.
+    pub fn text(&self) -> Option<String> {
+        let choices = self.answer.clone().unwrap_or_else(|| self.heard());
+        let choices: Value = serde_json::from_str(&choices).ok()?;
+        Some(choices.get(0)?.get("message")?.get("content")?.as_str()?.to_owned())
+    }
+
+    /// The choices of a streamed answer.
+    fn heard(&self) -> String {
+        let usage = FinalUsage { usage: Usage::default(), cost: None, resumed: false };
+        member(&self.heard.whole(&usage), "choices")
+    }
+
     /// The messages, and the choices that were answered: JSON, or the beginning of it as text.
     pub fn shown(&self, record: &Record) -> (Value, Value) {
-        let answer = self.answer.clone().unwrap_or_else(|| {
-            let usage = FinalUsage { usage: Usage::default(), cost: None, resumed: false };
-            member(&self.heard.whole(&usage), "choices")
-        });
+        let answer = self.answer.clone().unwrap_or_else(|| self.heard());
         (excerpt(&self.prompt, record), excerpt(&answer, record))
     }
 }

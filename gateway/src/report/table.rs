@@ -21,6 +21,13 @@ pub fn table(tally: &Tally) -> String {
         "would have cost   {}   everything to the largest model of its route",
         amount(Money(all.baseline))
     );
+    if all.own > 0 {
+        let _ = writeln!(
+            out,
+            "asked by us       {}   checks, and answers to learn from; in what was paid, off what was saved",
+            amount(Money(all.own))
+        );
+    }
     let _ = writeln!(
         out,
         "saved             {}   {} of that, on the {} requests that can be compared",

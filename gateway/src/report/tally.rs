@@ -20,6 +20,9 @@ pub struct Sums {
     pub outcomes: BTreeMap<String, u64>,
     /// What all their attempts cost, as far as it is known.
     pub cost: i64,
+    /// Of that, what the gateway asked for its own sake: checks, answers of other models to learn from, and judges. It is
+    /// taken off the savings.
+    pub own: i64,
     /// Attempts of unknown cost: models without a price. They are not in `cost`.
     pub unpriced: u64,
     /// Requests that can be compared: answered on a route whose largest model has a price.
@@ -121,6 +124,9 @@ impl Tally {
 
 impl Sums {
     fn add(&mut self, slip: &Slip) {
+        if slip.is_ours() {
+            return self.add_own(slip);
+        }
         self.requests += 1;
         *self.outcomes.entry(slip.outcome.clone()).or_default() += 1;
         for attempt in &slip.attempts {
@@ -145,9 +151,18 @@ impl Sums {
         self.below_top += u64::from(below);
     }
 
-    /// What was saved on requests that can be compared; below zero where it cost more.
+    fn add_own(&mut self, slip: &Slip) {
+        let known: Vec<i64> = slip.attempts.iter().filter_map(|attempt| attempt.cost).collect();
+        let cost = known.iter().fold(0, |sum: i64, &cost| sum.saturating_add(cost));
+        self.cost = self.cost.saturating_add(cost);
+        self.own = self.own.saturating_add(cost);
+        self.unpriced += (slip.attempts.len() - known.len()) as u64;
+    }
+
+    /// What was saved on requests that can be compared, less what the gateway asked for its own sake; below zero where it
+    /// cost more.
     pub fn saved(&self) -> Money {
-        Money(self.baseline.saturating_sub(self.compared_cost))
+        Money(self.baseline.saturating_sub(self.compared_cost).saturating_sub(self.own))
     }
 
     /// All that was wasted.
@@ -163,6 +178,7 @@ impl Sums {
             "requests": self.requests,
             "outcomes": self.outcomes,
             "cost": money(self.cost),
+            "own_cost": money(self.own),
             "attempts_of_unknown_cost": self.unpriced,
             "compared": self.compared,
             "compared_cost": money(self.compared_cost),
@@ -249,17 +265,22 @@ mod tests {
             &slip(json!({ "attempts": [attempt("free", ok.clone(), ok)], "answered_by": 0, "route": "-" })),
             &zone,
         );
+        let beside = attempt("large", json!(20), Value::Null);
+        tally.add(
+            &slip(json!({ "attempts": [beside], "answered_by": 0, "call": "shadow", "client": "-" })),
+            &zone,
+        );
         let all = &tally.all;
-        assert_eq!((all.requests, all.cost, all.unpriced), (4, 1100, 1));
+        assert_eq!((all.requests, all.cost, all.own, all.unpriced), (4, 1120, 20, 1));
         assert_eq!((all.compared, all.compared_cost, all.baseline), (2, 1070, 1900));
-        assert_eq!((all.saved(), all.below_top, all.escalated), (Money(830), 2, 1));
+        assert_eq!((all.saved(), all.below_top, all.escalated), (Money(810), 2, 1));
         assert_eq!((all.wasted["retried"], all.wasted["abandoned"]), (70, 30));
         assert_eq!(all.outcomes["abandoned"], 1);
         assert_eq!((tally.clients["a"].requests, tally.clients["b"].cost), (3, 970));
         assert_eq!(tally.models["small"].attempts, 3);
-        assert_eq!((tally.models["large"].prompt, tally.models["large"].cached), (15, 5));
+        assert_eq!((tally.models["large"].prompt, tally.models["large"].cached), (30, 10));
         // In Beijing it is the next day.
         assert_eq!(tally.days.keys().collect::<Vec<_>>(), ["2026-11-25"]);
-        assert_eq!(tally.json()["total"]["saved"], 0.00000083);
+        assert_eq!(tally.json()["total"]["saved"], 0.00000081);
     }
 }

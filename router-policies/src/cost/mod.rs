@@ -6,6 +6,7 @@ mod money;
 mod price;
 mod tariff;
 mod usage;
+pub mod written;
 
 pub use holidays::{Holidays, PRC, PRC_SOURCE};
 pub use money::{Currency, Money};

@@ -98,10 +98,16 @@ impl Term {
 
 impl Window {
     fn is_open(&self, day: Date, time: Time) -> bool {
-        let at = |hours: &Hours| hours.from <= time && hours.to.is_none_or(|to| time < to);
         self.days.contains(day.weekday())
             && !self.except.contains(day)
-            && (self.hours.is_empty() || self.hours.iter().any(at))
+            && (self.hours.is_empty() || self.hours.iter().any(|hours| hours.contains(time)))
+    }
+}
+
+impl Hours {
+    /// Whether this time lies in the span.
+    pub fn contains(&self, time: Time) -> bool {
+        self.from <= time && self.to.is_none_or(|to| time < to)
     }
 }
 

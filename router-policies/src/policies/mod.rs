@@ -8,17 +8,21 @@ mod explore;
 mod fixed;
 mod hedge;
 mod rules;
+mod terms;
 mod threshold;
 mod utility;
+mod when;
 
 pub use budget::{Budget, Escalations};
 pub use cascade::{Agreement, Cascade};
 pub use explore::Explore;
 pub use fixed::Fixed;
 pub use hedge::Hedge;
-pub use rules::{Language, Rule, Rules, When};
+pub use rules::{Locality, Rule, Rules};
+pub use terms::{Asks, Require, Terms, Words};
 pub use threshold::{Measure, Share, Steps, Threshold};
 pub use utility::{Floors, Per, Spend, Targets, Utility};
+pub use when::{Language, When};
 
 use crate::{Decision, Plan, Query, Reason, Rung};
 

@@ -1,7 +1,10 @@
-use super::Policy;
-use crate::{Decision, Query, Rung, Standing};
+use super::terms::{Require, Terms};
+use super::{Policy, When};
+use crate::query::Facts;
+use crate::{Decision, Features, Query, Rung, Standing};
 
-/// Conditions before the rest: the first rule that matches says who chooses, and between which models.
+/// Conditions before the rest: the first rule that matches says who chooses, and between which models. What a rule says of
+/// `locality` and `require` holds wherever its condition does, also behind another that matched: it only narrows.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Rules {
@@ -26,73 +29,60 @@ pub struct Rule {
     /// No larger one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at_most: Option<String>,
+    /// Another route takes over: its ladder, its policy, its fallback.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub route: Option<String>,
+    /// The request goes to local models only, and fails rather than leaves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub locality: Option<Locality>,
+    /// Only models of which this is stated are asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub require: Option<Require>,
 }
 
-/// What is known of a request before a model sees it. What is not named does not matter; nothing named matches all.
-#[derive(Debug, Clone, Default, PartialEq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct When {
-    /// One of these clients asks.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub clients: Option<Vec<String>>,
-    /// The prompt has more tokens than this, by estimate.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub tokens_above: Option<u64>,
-    /// It has images, sounds or films with it, or not.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub media: Option<bool>,
-    /// Tools are offered or were used, or not.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub uses_tools: Option<bool>,
-    /// A structured answer is asked for, or not.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub structured: Option<bool>,
-    /// The request must stay on local models, or need not.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub must_stay: Option<bool>,
-    /// The language of the prompt.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub language: Option<Language>,
-}
-
-/// What a prompt is written in.
+/// Where requests may go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum Language {
-    /// More than a tenth of its characters are Chinese: a Chinese text with code or names in it is Chinese.
-    Chinese,
-    /// Anything else.
-    Other,
+pub enum Locality {
+    /// To local models only.
+    Local,
 }
 
-/// Of the characters of a prompt; a Chinese character says as much as several letters.
-const CHINESE: f32 = 0.1;
-
-impl When {
-    fn holds(&self, query: &Query<'_>) -> bool {
-        let facts = &query.facts;
-        let client =
-            |clients: &Vec<String>| facts.client.is_some_and(|client| clients.iter().any(|it| it == client));
-        let same = |wanted: Option<bool>, is: bool| wanted.is_none_or(|wanted| wanted == is);
-        self.clients.as_ref().is_none_or(client)
-            && self.tokens_above.is_none_or(|least| facts.prompt_tokens > least)
-            && same(self.media, facts.media)
-            && same(self.uses_tools, facts.uses_tools)
-            && same(self.structured, facts.structured)
-            && same(self.must_stay, facts.must_stay)
-            && self.language.is_none_or(|language| language == language_of(query))
+impl Rule {
+    /// Whether it says who chooses, and so ends the search. One that only narrows does not.
+    fn chooses(&self) -> bool {
+        let narrows = self.locality.is_some() || self.require.is_some();
+        !narrows
+            || self.policy.is_some()
+            || self.route.is_some()
+            || self.at_least.is_some()
+            || self.at_most.is_some()
     }
 }
 
-fn language_of(query: &Query<'_>) -> Language {
-    let share =
-        query.features.named().find(|(name, _)| *name == "ideograph_share").map_or(0.0, |(_, share)| share);
-    if share > CHINESE { Language::Chinese } else { Language::Other }
-}
-
 impl Rules {
+    /// The rule that says who chooses.
+    fn chosen(&self, features: &Features, facts: &Facts<'_>) -> Option<&Rule> {
+        self.rules.iter().find(|rule| rule.chooses() && rule.when.holds(features, facts))
+    }
+
+    pub(super) fn terms(&self, features: &Features, facts: &Facts<'_>) -> Terms<'_> {
+        let mut terms = Terms::default();
+        for rule in self.rules.iter().filter(|rule| rule.when.holds(features, facts)) {
+            terms.must_stay |= rule.locality == Some(Locality::Local);
+            terms.require.extend(&rule.require);
+        }
+        let facts = Facts { must_stay: facts.must_stay || terms.must_stay, ..*facts };
+        match self.chosen(features, &facts) {
+            Some(Rule { route: Some(route), .. }) => terms.route = Some(route),
+            Some(Rule { policy: Some(policy), .. }) => terms.join(policy.terms(features, &facts)),
+            _ => terms.join(self.otherwise.terms(features, &facts)),
+        }
+        terms
+    }
+
     pub(super) fn decide(&self, query: &Query<'_>) -> Option<Decision> {
-        let Some(rule) = self.rules.iter().find(|rule| rule.when.holds(query)) else {
+        let Some(rule) = self.chosen(query.features, &query.facts) else {
             return self.otherwise.decide(query);
         };
         let rung = |name: &Option<String>| name.as_ref().and_then(|name| query.rung_of(name));
@@ -140,6 +130,13 @@ impl Rules {
             faults.push((bounded[1].0.clone(), words.to_owned()));
         }
         for (at, rule) in self.rules.iter().enumerate() {
+            if rule.route.is_some()
+                && (rule.policy.is_some() || rule.at_least.is_some() || rule.at_most.is_some())
+            {
+                let words =
+                    "takes over as it is: `policy`, `at_least` and `at_most` belong to rules without it";
+                faults.push((format!("rules[{at}].route"), words.to_owned()));
+            }
             let place = |name: &Option<String>| {
                 name.as_ref().map(|name| ladder.iter().position(|model| model == name))
             };
@@ -164,7 +161,8 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::{Chance, Facts, Features, Plan, Prompt};
+    use crate::contents::{Content, Contents};
+    use crate::{Chance, Plan, Prompt};
 
     const NAMES: [&str; 3] = ["small", "middle", "large"];
 
@@ -226,6 +224,95 @@ mod tests {
             "at_most":"middle"}],"otherwise":{"kind":"fixed","model":"large"}}}]"#;
         let decision = decide(nested, "x", Facts::default()).unwrap();
         assert_eq!((decision.plan, decision.least, decision.most), (Plan::Ask(Rung(1)), Rung(1), Rung(1)));
+    }
+
+    fn rules(rules: &str) -> Policy {
+        let yaml =
+            format!(r#"{{"kind":"rules","rules":{rules},"otherwise":{{"kind":"fixed","model":"small"}}}}"#);
+        serde_json::from_str(&yaml).unwrap()
+    }
+
+    #[test]
+    fn what_narrows_holds_behind_the_rule_that_matched() {
+        let policy = rules(
+            r#"[{"when":{"topic":"law"},"route":"law"},
+                {"when":{"contains":["id_number","key"]},"locality":"local"},
+                {"when":{"must_stay":true},"route":"house"},
+                {"when":{"clients":["a"]},"require":{"origin":["CN","SG"]}},
+                {"when":{},"at_least":"middle"}]"#,
+        );
+        let features = Features::of(&Prompt::from_text("x"));
+        let key = Contents::of(&[Content::Key]);
+        let check = |facts: Facts<'_>, route: Option<&str>, must_stay: bool, required: usize| {
+            let terms = policy.terms(&features, &facts);
+            assert_eq!(
+                (terms.route, terms.must_stay, terms.require.len()),
+                (route, must_stay, required),
+                "{facts:?}"
+            );
+        };
+        let none = Facts::default();
+        check(none, None, false, 0);
+        check(Facts { topic: Some("law"), ..none }, Some("law"), false, 0);
+        check(Facts { topic: Some("law"), contains: key, client: Some("a"), ..none }, Some("law"), true, 1);
+        check(Facts { contains: key, ..none }, Some("house"), true, 0);
+        check(Facts { contains: Contents::of(&[Content::Email]), client: Some("b"), ..none }, None, false, 0);
+        let decision = decide(
+            r#"[{"when":{},"locality":"local"},{"when":{},"policy":{"kind":"fixed","model":"large"}}]"#,
+            "x",
+            none,
+        );
+        assert_eq!(decision.unwrap().plan, Plan::Ask(Rung(2)), "a rule that only narrows ends no search");
+        assert_eq!(policy.asks().contents, Contents::of(&[Content::IdNumber, Content::Key]));
+        assert!(policy.asks().topic && !rules("[]").asks().topic);
+        let wrapped: Policy = serde_json::from_str(
+            r#"{"kind":"cascade","policy":{"kind":"rules","rules":[{"when":{},"locality":"local"}],
+                "otherwise":{"kind":"fixed","model":"small"}}}"#,
+        )
+        .unwrap();
+        assert!(wrapped.terms(&features, &none).must_stay);
+        assert_eq!(wrapped.rules()[0].0, "policy.rules[0]");
+    }
+
+    #[test]
+    fn hours_are_those_of_the_place_and_need_a_time() {
+        let policy = rules(
+            r#"[{"when":{"hours":["09:00-12:00","13:30-18:00"],"days":["mon-fri"],"zone":"Asia/Shanghai"},"route":"x"}]"#,
+        );
+        let features = Features::of(&Prompt::from_text("x"));
+        let check = |time: Option<&str>, open: bool| {
+            let facts = Facts { time: time.map(|time| time.parse().unwrap()), ..Facts::default() };
+            assert_eq!(policy.terms(&features, &facts).route.is_some(), open, "{time:?}");
+        };
+        check(None, false);
+        // A Tuesday.
+        check(Some("2026-11-24T00:59:59Z"), false);
+        check(Some("2026-11-24T01:00:00Z"), true);
+        check(Some("2026-11-24T04:00:00Z"), false);
+        check(Some("2026-11-24T05:30:00Z"), true);
+        check(Some("2026-11-24T10:00:00Z"), false);
+        // Sunday evening in London is Monday morning there; Saturday is no day of work.
+        check(Some("2026-11-23T01:00:00Z"), true);
+        check(Some("2026-11-28T02:00:00Z"), false);
+        let shown = serde_json::to_string(&policy).unwrap();
+        assert_eq!(serde_json::from_str::<Policy>(&shown).unwrap(), policy, "{shown}");
+        for wrong in [r#"{"hours":["9-12"]}"#, r#"{"days":["monday"]}"#, r#"{"zone":"Beijing"}"#] {
+            assert!(serde_json::from_str::<When>(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn what_is_required_must_be_stated() {
+        let check = |require: &str, stated: [Option<&str>; 4], met: bool| {
+            let require: Require = serde_json::from_str(require).unwrap();
+            assert_eq!(require.met_by(stated), met, "{require:?} {stated:?}");
+        };
+        let qwen = [Some("Alibaba"), Some("self-developed"), Some("Apache-2.0"), Some("CN")];
+        check(r#"{"origin":"CN"}"#, qwen, true);
+        check(r#"{"origin":["SG","cn"],"licence":"apache-2.0"}"#, qwen, true);
+        check(r#"{"origin":"CN","licence":"MIT"}"#, qwen, false);
+        check(r#"{"origin":"CN"}"#, [None; 4], false);
+        check("{}", [None; 4], true);
     }
 
     #[test]

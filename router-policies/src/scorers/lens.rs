@@ -2,7 +2,7 @@
 
 use super::bytes::{Reader, Writer};
 use crate::features::{COUNT, Features, Gram, SLOTS};
-use crate::numbers::cos;
+use crate::numbers::{cos, exp};
 
 /// How many random cosines stand for the readable features. They approximate a Gaussian kernel (Rahimi and Recht,
 /// 2007), so that a linear fit on them is a smooth fit on the features.
@@ -104,6 +104,11 @@ impl Lens {
         let directions = (0..COUNT * WAVES).map(|_| (draws.normal() * spread) as f32).collect();
         let phases = (0..WAVES).map(|_| (draws.uniform() * std::f64::consts::TAU) as f32).collect();
         Self { rarity, directions, phases }
+    }
+
+    /// The share of the prompts learned from in which the grams of a slot stand; never 0.
+    pub fn commonness(&self, slot: usize) -> f64 {
+        exp(1.0 - f64::from(self.rarity[slot]) / 16.0)
     }
 
     /// Looks at a prompt.

@@ -25,15 +25,35 @@ pub(crate) struct Example {
     pub(crate) scores: BTreeMap<String, f64>,
 }
 
+/// A line of a file.
 #[derive(serde::Deserialize)]
-struct Line {
-    query: String,
+pub(crate) struct Line {
+    pub(crate) query: String,
     #[serde(default)]
-    task: String,
-    sub: Option<String>,
+    pub(crate) task: String,
+    pub(crate) sub: Option<String>,
     #[serde(default)]
-    contaminated: bool,
-    scores: BTreeMap<String, f64>,
+    pub(crate) lang: String,
+    #[serde(default)]
+    pub(crate) contaminated: bool,
+    pub(crate) scores: BTreeMap<String, f64>,
+}
+
+/// Every line of every source as it stands, and its features.
+pub(crate) fn lines(folder: &Path) -> Result<Vec<(Source, Line, Features)>, String> {
+    let mut all = Vec::new();
+    for source in Source::ALL {
+        let path = folder.join(source.file());
+        let wrong = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
+        let file = File::open(&path).map_err(|error| wrong(&error))?;
+        for line in BufReader::new(GzDecoder::new(file)).lines() {
+            let line = line.map_err(|error| wrong(&error))?;
+            let line: Line = serde_json::from_str(&line).map_err(|error| wrong(&error))?;
+            let features = Features::of(&Prompt::from_text(line.query.as_str()));
+            all.push((source, line, features));
+        }
+    }
+    Ok(all)
 }
 
 /// Reads all sources. A line a file says what was read, for the weights' label.

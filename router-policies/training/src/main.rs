@@ -8,6 +8,7 @@ mod level;
 mod report;
 mod sources;
 mod targets;
+mod topics;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -39,6 +40,9 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &Arguments) -> Result<(), String> {
+    if arguments.report == Some(report::What::Topics) {
+        return topics::report(&arguments.data);
+    }
     let (examples, label) = corpus::read(&arguments.data)?;
     say(&label.join("\n"));
     if let Some(what) = arguments.report {

@@ -30,6 +30,8 @@ pub(crate) enum What {
     /// How well the chance that the small model suffices is calibrated, with more and less of it left to the prior: as
     /// shipped, a fifth of all stems held out, and by a scorer that never saw the source.
     Level,
+    /// How well a topic learned from examples of one source tells its prompts from others in another.
+    Topics,
 }
 
 /// A set that is evaluated on its own.
@@ -79,6 +81,8 @@ pub(crate) fn report(what: What, examples: &[Example]) {
         What::ColdAdapted => adapted(examples, true),
         What::Familiarity => familiarity(examples),
         What::Level => crate::level::level(examples),
+        // Made from the files themselves.
+        What::Topics => {}
     }
 }
 

@@ -1,0 +1,50 @@
+//! A question of our own, off any client's path.
+
+use std::sync::Arc;
+
+use gateway_config::WholeAs;
+use http::HeaderMap;
+use router_policies::Money;
+
+use super::attempt::{Form, conclude, enter, listen};
+use super::{Committed, Standing};
+use crate::account::Account;
+use crate::error::Failure;
+use crate::protocol::{AnswerMessage, Chat};
+use crate::upstreams::{Ask, Pool};
+
+/// Asks a model once, and closes the account. The text of its answer, if it gave one, and what that cost (`None`:
+/// unknown).
+pub async fn aside(
+    pool: &Arc<Pool>,
+    chat: &Arc<Chat>,
+    mut account: Account,
+) -> (Option<String>, Option<Money>) {
+    let Ok(visit) = enter(pool, &mut account).await else {
+        account.close_failed(&Failure::UpstreamDown);
+        return (None, Some(Money::ZERO));
+    };
+    let ask = Ask {
+        chat: Arc::clone(chat),
+        stream: pool.model.whole_as == WholeAs::Stream,
+        logprobs: false,
+        longest: None,
+        on_behalf: "".into(),
+        id: account.record.id.clone(),
+        trace: HeaderMap::new(),
+    };
+    let heard = listen(visit, ask, Form { stream: false, choices: 1, most: None }).await;
+    match conclude(pool, heard, &mut account) {
+        Ok(Committed { answer: Standing::Whole(body), .. }) => {
+            let cost = account.cost();
+            account.head_sent(200);
+            account.close_complete();
+            (AnswerMessage::of_whole(&body).and_then(|message| message.content), cost)
+        }
+        Ok(_) | Err(_) => {
+            let cost = account.cost();
+            account.close_failed(&Failure::UpstreamDown);
+            (None, cost)
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! What another model would have answered: asked off the client's path, judged blind, and learned from.
+//!
+//! ```text
+//! a request that was answered ─shadow→ another model's answer ─judge→ which is better ─fold→ corrected foresight
+//! ```
+
+mod judge;
+mod shadow;
+mod spend;
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use arc_swap::ArcSwap;
+use gateway_config::{Config, LogFormat, Route};
+use router_policies::certify::Promise;
+use router_policies::outcomes::{Correction, Outcome, Outcomes};
+use router_policies::{Chance, Currency};
+use tokio::sync::Semaphore;
+
+use crate::account::Books;
+use crate::upstreams::Pool;
+pub use shadow::Shadow;
+use spend::Purse;
+
+/// Answers beside that are under way at the same time, on each route. What comes meanwhile is not explored: exploring
+/// must not become a load of its own.
+const AT_ONCE: usize = 4;
+
+/// What a route explores, and what it has learned.
+pub struct Explorer {
+    route: Arc<Route>,
+    pools: Arc<[Arc<Pool>]>,
+    books: Books,
+    format: LogFormat,
+    currency: Currency,
+    judge: Option<usize>,
+    purse: Arc<Purse>,
+    places: Arc<Semaphore>,
+    learned: Arc<Learned>,
+}
+
+/// What a route has learned; it outlives a reload.
+struct Learned {
+    outcomes: Mutex<Outcomes>,
+    corrections: ArcSwap<Vec<Correction>>,
+    /// Whether outcomes break the certificate.
+    broken: AtomicBool,
+}
+
+impl Learned {
+    fn new(rungs: usize) -> Self {
+        Self {
+            outcomes: Mutex::new(Outcomes::new(rungs)),
+            corrections: ArcSwap::default(),
+            broken: AtomicBool::new(false),
+        }
+    }
+}
+
+impl Explorer {
+    /// For a route whose policy explores. It goes on with what `before` has learned and spent.
+    pub fn new(
+        route: &Arc<Route>,
+        pools: &Arc<[Arc<Pool>]>,
+        config: &Config,
+        books: &Books,
+        before: Option<&Self>,
+    ) -> Option<Self> {
+        let explore = route.policy.explore()?;
+        let judge = explore.judge.as_ref();
+        let of_judge = |judge: &String| route.ladder.iter().position(|model| model.name == *judge);
+        Some(Self {
+            route: Arc::clone(route),
+            pools: Arc::clone(pools),
+            books: books.clone(),
+            format: config.log,
+            currency: config.currency,
+            judge: judge.and_then(of_judge),
+            purse: before.map_or_else(
+                || Arc::new(Purse::new(explore.spend, &config.time_zone)),
+                |before| Arc::clone(&before.purse),
+            ),
+            places: before
+                .map_or_else(|| Arc::new(Semaphore::new(AT_ONCE)), |before| Arc::clone(&before.places)),
+            learned: before.map_or_else(
+                || Arc::new(Learned::new(route.ladder.len())),
+                |before| Arc::clone(&before.learned),
+            ),
+        })
+    }
+
+    /// Corrects what was foreseen for each rung by what came of it lately.
+    pub fn correct(&self, rungs: &mut [Chance]) {
+        for (chance, correction) in rungs.iter_mut().zip(self.learned.corrections.load().iter()) {
+            *chance = correction.apply(*chance);
+        }
+    }
+
+    /// Asks, judges and learns in the background; does nothing where too much is under way or too much was spent.
+    pub fn follow(self: &Arc<Self>, shadow: Shadow, answer: String) {
+        let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else { return };
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+        let explorer = Arc::clone(self);
+        runtime.spawn(async move {
+            if let Some(outcome) = shadow.run(&explorer, &answer).await {
+                explorer.learn(&outcome);
+            }
+            drop(place);
+        });
+    }
+
+    fn learn(&self, outcome: &Outcome) {
+        let mut outcomes = self.outcomes();
+        outcomes.add(outcome);
+        self.learned.corrections.store(Arc::new(outcomes.corrections()));
+        self.show(outcome, &outcomes);
+    }
+
+    /// Metrics, and a word to the operator when a certificate no longer holds.
+    fn show(&self, outcome: &Outcome, outcomes: &Outcomes) {
+        let (metrics, route) = (&self.books.metrics, self.route.name.as_str());
+        metrics.shadow_outcomes.with_label_values(&[route, outcome.preferred.word()]).inc();
+        for (at, model) in self.route.ladder.iter().enumerate() {
+            if let Some(drift) = outcomes.drift(at) {
+                metrics.foresight_drift.with_label_values(&[route, &model.name]).set(drift);
+            }
+        }
+        let Some(holds) = self.promise().and_then(|promise| outcomes.bears_out(promise)) else { return };
+        metrics.certificate_holds.with_label_values(&[route]).set(i64::from(holds));
+        if self.learned.broken.swap(!holds, Ordering::Relaxed) != !holds && !holds {
+            let words = format!(
+                "route {route}: answers of late break the certificate of its calibration; calibrate anew, or lower \
+                 the threshold"
+            );
+            self.books.log.note(self.format, &words);
+        }
+    }
+
+    fn promise(&self) -> Option<Promise> {
+        self.route.calibration.as_ref()?.scorer.promise
+    }
+
+    fn outcomes(&self) -> MutexGuard<'_, Outcomes> {
+        self.learned.outcomes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,95 @@
+//! One request, answered by another model too.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use router_policies::outcomes::{Outcome, Preferred};
+use router_policies::{Chance, Money, Rung};
+use tokio::time::Instant;
+
+use super::{Explorer, judge};
+use crate::account::Account;
+use crate::charge::Bound;
+use crate::dispatch::aside;
+use crate::protocol::Chat;
+use crate::record::{Asked, Call};
+use crate::request_id::RequestId;
+use crate::upstreams::Pool;
+
+/// What is kept of a request whose answer another model is asked for too.
+#[derive(Debug, Clone)]
+pub struct Shadow {
+    /// What the client asked.
+    pub chat: Arc<Chat>,
+    /// Who answers too.
+    pub rung: Rung,
+    /// Who answered the client.
+    pub answered: Rung,
+    /// What was foreseen for each rung, uncorrected.
+    pub foreseen: Vec<Chance>,
+    /// Whom the request may be shown to.
+    pub able: Vec<bool>,
+}
+
+impl Shadow {
+    /// Has it answered and judged; `None` where it cannot be told which answer is better, or it may not be asked.
+    pub(super) async fn run(self, explorer: &Explorer, answer: &str) -> Option<Outcome> {
+        if self.rung == self.answered {
+            return None;
+        }
+        let pool = explorer.pools.get(self.rung.0)?;
+        let other = ask(explorer, pool, &self.chat, Call::Shadow).await?;
+        let (small, large) =
+            if self.rung < self.answered { (other.as_str(), answer) } else { (answer, other.as_str()) };
+        let judging = explorer.judge.filter(|&judge| self.able.get(judge) == Some(&true));
+        let preferred = match judging {
+            Some(judge) => {
+                judge::by_model(explorer, explorer.pools.get(judge)?, &self.chat, small, large).await?
+            }
+            None if explorer.judge.is_some() => return None,
+            None => judge::by_agreement(small, large)?,
+        };
+        Some(self.outcome(preferred, explorer.judge.is_some()))
+    }
+
+    fn outcome(&self, preferred: Preferred, both_judged: bool) -> Outcome {
+        let (small, large) = (self.rung.min(self.answered).0, self.rung.max(self.answered).0);
+        let foreseen = |at: usize| self.foreseen.get(at).copied().unwrap_or_default();
+        let ends = (foreseen(0).value(), foreseen(self.foreseen.len().saturating_sub(1)).value());
+        Outcome {
+            rungs: (small, large),
+            foreseen: (foreseen(small), foreseen(large)),
+            gain: ends.1 - ends.0,
+            preferred,
+            both_judged,
+        }
+    }
+}
+
+/// Asks a model within what exploring may cost, and gives back the text of its answer.
+pub(super) async fn ask(
+    explorer: &Explorer,
+    pool: &Arc<Pool>,
+    chat: &Arc<Chat>,
+    call: Call,
+) -> Option<String> {
+    let bound = Bound { prompt: chat.prompt_tokens(), answer: chat.max_tokens(), choices: 1 };
+    // What has no price cannot be kept within a spend.
+    let most = bound.most(&pool.model, Timestamp::now(), &explorer.books.paces)?;
+    if !explorer.purse.take(most) {
+        return None;
+    }
+    let mut account = Account::open(
+        &explorer.books,
+        explorer.format,
+        explorer.currency,
+        RequestId::new(),
+        call,
+        Instant::now(),
+    );
+    account.record.asked = Asked::Route(Arc::clone(&explorer.route));
+    account.bound(bound);
+    let (text, cost) = aside(pool, chat, account).await;
+    explorer.purse.give_back(most.saturating_sub(cost.unwrap_or(most)).max(Money::ZERO));
+    text
+}

@@ -1,0 +1,120 @@
+//! Days, hours and zones as people write them: `mon-fri`, `09:00-18:00`, `Asia/Shanghai`.
+
+use std::borrow::Cow;
+
+use jiff::civil::{Time, Weekday};
+use jiff::tz::{TimeZone, TimeZoneDatabase};
+
+use super::{Days, Hours};
+
+/// A value with the text that it was read from, by which it is shown again.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Written<T> {
+    text: String,
+    /// What it means.
+    pub means: T,
+}
+
+/// What can be read from a text of a known form.
+pub trait Form: Sized {
+    /// The name of the form in the JSON Schema.
+    const NAME: &'static str;
+
+    /// Reads it.
+    ///
+    /// # Errors
+    /// A sentence on how to write it.
+    fn read(text: &str) -> Result<Self, String>;
+}
+
+impl Form for Days {
+    const NAME: &'static str = "weekdays";
+
+    fn read(text: &str) -> Result<Self, String> {
+        weekdays(text).map(Self::new)
+    }
+}
+
+impl Form for Hours {
+    const NAME: &'static str = "hours";
+
+    fn read(text: &str) -> Result<Self, String> {
+        let wrong = || {
+            "write hours as `09:00-12:00`, the end later than the beginning; a span over midnight is two: \
+             `22:00-24:00` and `00:00-06:00`"
+                .to_owned()
+        };
+        let (from, to) = text.trim().split_once('-').ok_or_else(wrong)?;
+        let (from, to): (Time, _) = (from.trim().parse().map_err(|_| wrong())?, to.trim());
+        let to: Option<Time> = match to {
+            "24:00" => None,
+            to => Some(to.parse().map_err(|_| wrong())?),
+        };
+        if to.is_some_and(|to| to <= from) {
+            return Err(wrong());
+        }
+        Ok(Self { from, to })
+    }
+}
+
+impl Form for TimeZone {
+    const NAME: &'static str = "time-zone";
+
+    fn read(text: &str) -> Result<Self, String> {
+        let wrong = |_| "write a time zone by its IANA name, such as `Asia/Shanghai` or `UTC`".to_owned();
+        // The bundled database, so that a configuration means the same on every machine.
+        TimeZoneDatabase::bundled().get(text.trim()).map_err(wrong)
+    }
+}
+
+/// A day of the week or several in a row: `sun`, `mon-fri`.
+///
+/// # Errors
+/// A sentence on how to write it.
+pub fn weekdays(text: &str) -> Result<Vec<Weekday>, String> {
+    const NAMES: [(&str, Weekday); 7] = [
+        ("mon", Weekday::Monday),
+        ("tue", Weekday::Tuesday),
+        ("wed", Weekday::Wednesday),
+        ("thu", Weekday::Thursday),
+        ("fri", Weekday::Friday),
+        ("sat", Weekday::Saturday),
+        ("sun", Weekday::Sunday),
+    ];
+    let one = |name: &str| NAMES.iter().find(|(known, _)| *known == name.trim()).map(|(_, day)| *day);
+    let (first, last) = text.split_once('-').unwrap_or((text, text));
+    let (Some(first), Some(last)) = (one(first), one(last)) else {
+        return Err("write a day of the week as `mon`, `tue`, … `sun`, or several as `mon-fri`".to_owned());
+    };
+    let mut days = vec![first];
+    days.extend(first.cycle_forward().skip(1).take(first.until(last) as usize));
+    Ok(days)
+}
+
+impl<T> serde::Serialize for Written<T> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.text)
+    }
+}
+
+impl<'de, T: Form> serde::Deserialize<'de> for Written<T> {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = <String as serde::Deserialize>::deserialize(deserializer)?;
+        let means = T::read(&text).map_err(serde::de::Error::custom)?;
+        Ok(Self { text, means })
+    }
+}
+
+impl<T: Form> schemars::JsonSchema for Written<T> {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        T::NAME.into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "type": "string", "format": T::NAME })
+    }
+}
