@@ -33,7 +33,7 @@ pub(crate) struct Weights {
 /// price; without a key it is the larger embedded model. Errors: a key that cannot be sent.
 pub fn builtin(env: &Env<'_>, weights: &Path) -> Result<Config, Problems> {
     let provider = presets().iter().find(|preset| {
-        let key = preset.key.as_deref().and_then(env);
+        let key = preset.key.as_deref().filter(|_| preset.base_url.is_some()).and_then(env);
         key.is_some_and(|key| !key.trim().is_empty())
     });
     let large = match provider {

@@ -13,6 +13,7 @@ use serde::Deserialize;
 
 pub(crate) use self::state::{StateFile, StateKind};
 use crate::accepts::AcceptsWord;
+pub(crate) use crate::dialect::ProviderWord;
 pub(crate) use crate::price::PriceFile;
 use crate::price::ZoneName;
 use crate::written::{Address, CurrencyCode, Hidden, Size, Span};
@@ -85,8 +86,11 @@ pub(crate) struct ModelFile {
     pub(crate) api_key: Option<Hidden>,
     /// The addresses; requests are spread over them.
     pub(crate) endpoints: Vec<EndpointFile>,
-    /// The upstream's own name for the model.
+    /// The upstream's own name for the model; with `provider: azure` that of its deployment.
     pub(crate) model: Option<String>,
+    /// Azure: the `api-version` to ask for, such as `2024-10-21`. Default: none, by the `v1` address that needs none.
+    #[schemars(regex(pattern = "^[A-Za-z0-9.-]+$"))]
+    pub(crate) api_version: Option<String>,
     /// Tokens that prompt and answer may have together. Default: 4096 for embedded models, else unknown.
     #[schemars(range(min = 1))]
     pub(crate) context: Option<u64>,
@@ -112,25 +116,15 @@ pub(crate) struct ModelFile {
     pub(crate) ca_file: Option<String>,
 }
 
-/// How a model is reached.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum ProviderWord {
-    /// In this process.
-    Embedded,
-    /// Over the network, by OpenAI's chat completions.
-    Openai,
-}
-
 /// One address of a model.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct EndpointFile {
     /// The name in metrics and logs. Default: the model's name and the endpoint's number.
     pub(crate) id: Option<String>,
-    /// `http` or `https` URL, to which `/chat/completions` is added.
+    /// `http` or `https` URL, to which the path of the API is added.
     pub(crate) base_url: Option<String>,
-    /// Sent as `authorization: Bearer …`.
+    /// Sent as the API wants it: `authorization: Bearer …`, `x-api-key`, `api-key` or `x-goog-api-key`.
     pub(crate) api_key: Option<Hidden>,
     /// Further request headers.
     pub(crate) headers: BTreeMap<String, Hidden>,

@@ -10,14 +10,14 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::accepts::AcceptsWord;
-use crate::file::{PriceFile, ProvenanceFile};
+use crate::file::{PriceFile, ProvenanceFile, ProviderWord, WholeAsWord};
 use crate::problems::Problems;
 use crate::{schema, shape, yaml};
 
 /// A provider.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-#[schemars(extend("required" = ["name", "title", "provider_name", "base_url"]))]
+#[schemars(extend("required" = ["name", "title", "provider_name"]))]
 pub(crate) struct Preset {
     /// What `preset:` says.
     pub(crate) name: String,
@@ -25,12 +25,16 @@ pub(crate) struct Preset {
     pub(crate) title: String,
     /// `gen_ai.provider.name` of the OpenTelemetry conventions, or ours where they have none.
     pub(crate) provider_name: String,
-    /// Where it is.
-    pub(crate) base_url: String,
+    /// What it speaks.
+    pub(crate) provider: ProviderWord,
+    /// Where it is; `None`: each account has an address of its own.
+    pub(crate) base_url: Option<String>,
     /// The environment variable with its key; `None`: it needs none.
     pub(crate) key: Option<String>,
     /// Runs on this machine.
     pub(crate) local: bool,
+    /// How a whole answer is asked for, where it does not give every one as such.
+    pub(crate) whole_as: Option<WholeAsWord>,
     /// Its models say how probable their tokens were when they are asked to.
     pub(crate) logprobs: bool,
     /// Wants `max_completion_tokens` where others want `max_tokens`.
@@ -87,15 +91,17 @@ pub struct KnownProvider {
     pub model: Option<&'static str>,
 }
 
-/// All providers that `preset:` can name, in the order in which the default without a file looks for keys.
+/// All providers that `preset:` can name and whose address is known, in the order in which the default without a file looks for keys.
 pub fn known_providers() -> impl Iterator<Item = KnownProvider> {
-    presets().iter().map(|preset| KnownProvider {
-        name: &preset.name,
-        title: &preset.title,
-        base_url: &preset.base_url,
-        key: preset.key.as_deref(),
-        local: preset.local,
-        model: preset.models.first().map(|model| model.name.as_str()),
+    presets().iter().filter_map(|preset| {
+        Some(KnownProvider {
+            name: &preset.name,
+            title: &preset.title,
+            base_url: preset.base_url.as_deref()?,
+            key: preset.key.as_deref(),
+            local: preset.local,
+            model: preset.models.first().map(|model| model.name.as_str()),
+        })
     })
 }
 
@@ -145,9 +151,11 @@ mod tests {
         for preset in &presets {
             let name = &preset.name;
             assert!(names.insert(name), "{name} stands twice");
-            let url = url::Url::parse(&preset.base_url).unwrap();
-            assert_eq!(preset.local, url.scheme() == "http", "{name}: remote providers are asked by https");
-            assert_eq!(preset.local, preset.key.is_none(), "{name}");
+            assert_ne!(preset.provider, ProviderWord::Embedded, "{name}");
+            let url = preset.base_url.as_deref().map(|url| url::Url::parse(url).unwrap());
+            let insecure = url.as_ref().is_some_and(|url| url.scheme() == "http");
+            assert_eq!(preset.local, insecure, "{name}: remote providers are asked by https");
+            assert_eq!(url.is_some() && !preset.local, preset.key.is_some(), "{name}");
             assert!(
                 preset.key.iter().all(|key| key.ends_with("_API_KEY")),
                 "{name}: init looks for *_API_KEY"

@@ -157,9 +157,6 @@ impl<'a> Check<'a> {
         if words.contains(&scalar.text.as_str()) {
             return Some(Value::from(scalar.text.as_str()));
         }
-        if unsupported::word(path, &scalar.text) {
-            return self.fault(node, path, unsupported::sentence(&scalar.text));
-        }
         let hint = match scalar.source {
             None => hint(&scalar.text, words.iter().copied()),
             Some(_) => String::new(),

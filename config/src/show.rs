@@ -8,8 +8,8 @@ use url::Url;
 use crate::show_price;
 use crate::written::{Span, write_size};
 use crate::{
-    Accepts, Budget, Client, Config, DialectKind, Embedded, Endpoint, Fallback, LogFormat, Model, NamedTopic,
-    Period, Provenance, Provider, Remote, Resume, Route, State, WholeAs,
+    Accepts, Budget, Client, Config, Embedded, Endpoint, Fallback, LogFormat, Model, NamedTopic, Period,
+    Provenance, Provider, Remote, Resume, Route, State, WholeAs,
 };
 
 /// What stands in place of a secret.
@@ -127,10 +127,10 @@ fn embedded(embedded: &Embedded) -> Value {
 }
 
 fn remote(remote: &Remote) -> Value {
-    let DialectKind::OpenAi = remote.dialect;
     object([
-        ("provider", json!("openai")),
+        ("provider", json!(remote.dialect.word())),
         ("model", json!(remote.model)),
+        ("api_version", json!(remote.api_version)),
         ("endpoints", remote.endpoints.iter().map(endpoint).collect()),
         ("ca_file", json!(remote.authority.as_ref().map(|authority| &authority.file))),
     ])

@@ -137,7 +137,12 @@ impl Starter {
         let Some(preset) = self.preset() else { return String::new() };
         let mut text = format!("  - name: {name}\n");
         let line = format!("    preset: {}", preset.name);
-        let _ = writeln!(text, "{line:<34} # {}, {}", preset.title, preset.base_url);
+        let _ = writeln!(
+            text,
+            "{line:<34} # {}, {}",
+            preset.title,
+            preset.base_url.as_deref().unwrap_or_default()
+        );
         if let Some(model) = model {
             let _ = writeln!(text, "    model: {}", quoted(model));
         }

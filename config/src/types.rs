@@ -12,7 +12,8 @@ use router_policies::topics::Topic;
 use router_policies::{Class, Currency, Money, Policy, Tariff};
 
 use crate::accepts::Accepts;
-use crate::{Authority, Secret};
+pub use crate::dialect::DialectKind;
+use crate::{Authority, NamedTopic, Provenance, Secret};
 
 /// The whole configuration.
 #[derive(Debug, Clone)]
@@ -133,17 +134,14 @@ pub struct Remote {
     pub provider_name: String,
     /// The longest answer is named `max_completion_tokens`, not `max_tokens`.
     pub max_completion_tokens: bool,
+    /// Azure: the `api-version` to ask for.
+    pub api_version: Option<String>,
+    /// It is told how hard to think by a number of tokens, as older models of Anthropic and Google are, not by a word.
+    pub thinks_by_tokens: bool,
     /// One or more.
     pub endpoints: Vec<Endpoint>,
     /// Authorities that endpoints' certificates may be from, beside those that the system trusts.
     pub authority: Option<Arc<Authority>>,
-}
-
-/// An API dialect.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DialectKind {
-    /// OpenAI chat completions.
-    OpenAi,
 }
 
 /// One address of a model.
@@ -151,34 +149,12 @@ pub enum DialectKind {
 pub struct Endpoint {
     /// Stable and safe to show: `MODEL-N`, N from 0, or the configured `id`.
     pub id: String,
-    /// Without a trailing slash; `/chat/completions` is appended.
+    /// Without a trailing slash; the path of the API is appended.
     pub base_url: String,
-    /// Sent as `authorization: Bearer …`.
+    /// Sent in the header that the API wants it in.
     pub api_key: Option<Secret>,
     /// Further request headers, such as a provider's `appid`.
     pub headers: BTreeMap<String, Secret>,
-}
-
-/// Where a model comes from; each field as the operator wrote it.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Provenance {
-    /// Who trained it.
-    pub developer: Option<String>,
-    /// `self-developed`, `open architecture`, `open code` or `open weights`.
-    pub path: Option<String>,
-    /// The licence of the weights or the service.
-    pub licence: Option<String>,
-    /// What the licence asks for, such as a bound on users.
-    pub terms: Option<String>,
-    /// ISO 3166 country code.
-    pub origin: Option<String>,
-}
-
-impl Provenance {
-    /// What rules can require: developer, path, licence, origin.
-    pub fn stated(&self) -> [Option<&str>; 4] {
-        [&self.developer, &self.path, &self.licence, &self.origin].map(Option::as_deref)
-    }
 }
 
 /// Limits of one attempt.
@@ -224,17 +200,6 @@ pub struct Route {
     pub record_content: bool,
     /// The topics that its rules tell prompts by; none where they ask for none.
     pub topics: Arc<[Arc<Topic>]>,
-}
-
-/// A topic, and where its examples were read.
-#[derive(Debug, Clone)]
-pub struct NamedTopic {
-    /// The topic.
-    pub topic: Arc<Topic>,
-    /// The file of its examples; `None`: they stand in the configuration.
-    pub file: Option<PathBuf>,
-    /// The examples that stand in the configuration.
-    pub listed: Vec<String>,
 }
 
 /// An adapted scorer, read from its file.

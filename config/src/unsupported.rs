@@ -5,16 +5,8 @@
 /// Keys.
 const KEYS: [&str; 1] = ["speaks"];
 
-/// Words, with the last key of the path that they stand at.
-const WORDS: [(&str, &str); 3] = [("provider", "anthropic"), ("provider", "azure"), ("provider", "gemini")];
-
 pub(crate) fn key(key: &str) -> bool {
     KEYS.contains(&key)
-}
-
-pub(crate) fn word(path: &str, word: &str) -> bool {
-    let key = path.rsplit('.').next().unwrap_or(path);
-    WORDS.contains(&(key, word))
 }
 
 pub(crate) fn sentence(word: &str) -> String {

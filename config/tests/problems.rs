@@ -438,12 +438,6 @@ fn authorities() {
 
 #[test]
 fn not_yet_supported() {
-    for provider in ["anthropic", "azure", "gemini"] {
-        check(
-            &model(&format!("{{name: l, provider: {provider}, model: m}}")),
-            &[("models[1].provider", "is not supported by this version")],
-        );
-    }
     check(
         &model("{name: l, preset: ollama, model: m, speaks: [responses]}"),
         &[("models[1].speaks", "not supported by this version")],

@@ -1,13 +1,13 @@
 //! A request and the state of the models → what a policy is asked, and its decision.
 
 mod embeddings;
+mod unfit;
 
-use std::fmt;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use gateway_config::{Fallback, Model, Provider, Route};
+use gateway_config::{Fallback, Model, Provider, Remote, Route};
 use router_policies::foresight::Foresight;
 use router_policies::policies::Terms;
 use router_policies::scorers::shipped;
@@ -16,11 +16,13 @@ use router_policies::{
 };
 
 use self::embeddings::assess_embeddings;
+use self::unfit::{Unfit, nothing_fits, unfit};
 use crate::admit::Hints;
 use crate::conversations::Place;
 use crate::error::{Failure, shown};
 use crate::facts::{facts, is_stated};
-use crate::protocol::{BadRequest, Chat};
+use crate::protocol::client::Native;
+use crate::protocol::{BadRequest, Chat, Dialect};
 use crate::record::{Decided, Scores};
 use crate::request_id::RequestId;
 use crate::routed::Routed;
@@ -90,10 +92,31 @@ impl Candidate {
 /// # Errors
 /// When no model can serve it, with each model's reason.
 pub fn assess(target: &Target, chat: &Chat, hints: &Hints, id: &RequestId) -> Result<Assessment, Failure> {
+    if let Some(why) = chat.native().and_then(Native::cannot_be_a_chat)
+        && !models(target).iter().any(|model| said_as_it_came(model, chat))
+    {
+        return Err(Failure::BadRequest(why.clone()));
+    }
     match target {
         Target::Route(routed) => assess_route(routed, chat, hints, id),
         Target::Model(model) => assess_model(model, chat, hints),
     }
+}
+
+/// The models that it names.
+fn models(target: &Target) -> &[Arc<Model>] {
+    match target {
+        Target::Route(routed) => &routed.route.ladder,
+        Target::Model(model) => std::slice::from_ref(model),
+    }
+}
+
+/// Whether a model's upstream speaks what the client wrote in, and gets it as it came; of completions and embeddings every
+/// upstream of OpenAI's dialect is taken to.
+pub fn said_as_it_came(model: &Model, chat: &Chat) -> bool {
+    let Provider::Remote(remote) = &model.provider else { return false };
+    let dialect = Dialect::of(remote).0;
+    dialect.original(chat).is_some() || (dialect == Dialect::OpenAi && chat.is_native())
 }
 
 fn assess_model(model: &Arc<Model>, chat: &Chat, hints: &Hints) -> Result<Assessment, Failure> {
@@ -207,12 +230,11 @@ fn assess_within(
     })
 }
 
+/// A model of the ladder, and why it cannot serve the request, if so.
+type Judged<'a> = (&'a Arc<Model>, Option<Unfit>);
+
 /// Each model of the ladder, and why it cannot serve the request, if so.
-fn judged<'a>(
-    route: &'a Route,
-    ask: &Question<'_>,
-    terms: &Terms<'_>,
-) -> Result<Vec<(&'a Arc<Model>, Option<Unfit>)>, Failure> {
+fn judged<'a>(route: &'a Route, ask: &Question<'_>, terms: &Terms<'_>) -> Result<Vec<Judged<'a>>, Failure> {
     let tiers = tiers(route, ask.hints)?;
     let judge = |(at, model): (usize, &'a Arc<Model>)| {
         let fits = tiers.contains(&at);
@@ -272,99 +294,4 @@ fn tiers(route: &Route, hints: &Hints) -> Result<RangeInclusive<usize>, Failure>
     let least = position(&hints.min_tier, "x-xietong-min-tier", 0)?;
     let most = position(&hints.max_tier, "x-xietong-max-tier", route.ladder.len().saturating_sub(1))?;
     Ok(least..=most)
-}
-
-/// Why a model cannot serve a request.
-enum Unfit {
-    Takes(&'static str),
-    /// Another model makes the route's embeddings.
-    Vectors,
-    NotLocal,
-    Provenance,
-    NoPrice,
-    Tier,
-    Context {
-        estimate: u64,
-        context: u64,
-    },
-    Engine(String),
-}
-
-/// How far the estimate of prompt tokens may lie over a context before it rules a model out; within it, the model's
-/// own count decides.
-const ESTIMATE_MARGIN: f64 = 1.3;
-
-fn unfit(model: &Model, chat: &Chat, hints: &Hints, terms: &Terms<'_>) -> Option<Unfit> {
-    if (hints.local_only || terms.must_stay) && !model.local {
-        return Some(Unfit::NotLocal);
-    }
-    if !is_stated(terms, model) {
-        return Some(Unfit::Provenance);
-    }
-    let priced = || model.price.as_ref().is_some_and(|tariff| tariff.at(jiff::Timestamp::now()).is_some());
-    if hints.priced_only && !priced() {
-        return Some(Unfit::NoPrice);
-    }
-    let (needs, accepts) = (chat.needs(), &model.accepts);
-    let vectors = chat.is_for_embeddings();
-    let missing = [
-        (vectors && accepts.embeddings == Some(false), "requests for embeddings"),
-        (!vectors && !accepts.text, "chats"),
-        (needs.image && !accepts.image, "images"),
-        (needs.audio && !accepts.audio, "audio"),
-        (needs.video && !accepts.video, "video"),
-        (needs.tools && !accepts.tools, "tools"),
-        (needs.json_schema && !accepts.json_schema, "JSON schemas"),
-    ];
-    if let Some((_, what)) = missing.iter().find(|(missing, _)| *missing) {
-        return Some(Unfit::Takes(what));
-    }
-    // Of embeddings it is each text that must fit.
-    if let Some(context) = model.context.filter(|_| !vectors) {
-        let estimate = chat.prompt_tokens();
-        if estimate as f64 > context as f64 * ESTIMATE_MARGIN {
-            return Some(Unfit::Context { estimate, context });
-        }
-    }
-    match &model.provider {
-        Provider::Embedded(_) if said_otherwise(chat).is_some() => said_otherwise(chat).map(Unfit::Engine),
-        Provider::Embedded(_) => chat.simple().err().map(|bad| Unfit::Engine(bad.message)),
-        Provider::Remote(_) => None,
-    }
-}
-
-/// What the client asks for that no chat can say.
-fn said_otherwise(chat: &Chat) -> Option<String> {
-    Some(chat.native()?.cannot_be_a_chat()?.message.clone())
-}
-
-fn nothing_fits(judged: &[(&Arc<Model>, Option<Unfit>)]) -> Failure {
-    let reasons = judged.iter().filter_map(|(model, unfit)| Some((model, unfit.as_ref()?)));
-    let reasons: Vec<String> = reasons.map(|(model, unfit)| format!("{}: {unfit}", model.name)).collect();
-    let all = |test: fn(&Unfit) -> bool| judged.iter().all(|(_, unfit)| unfit.as_ref().is_some_and(test));
-    let words = format!("No model that may answer can serve this request ({}).", reasons.join("; "));
-    if all(|unfit| matches!(unfit, Unfit::Context { .. })) {
-        Failure::TooLong(None)
-    } else if judged.iter().any(|(_, unfit)| matches!(unfit, Some(Unfit::NotLocal))) {
-        Failure::NothingLocal(words)
-    } else {
-        Failure::NothingFits(words)
-    }
-}
-
-impl fmt::Display for Unfit {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Takes(what) => write!(f, "takes no {what}"),
-            Self::Vectors => f.write_str("does not make this route's embeddings"),
-            Self::NotLocal => f.write_str("is not local"),
-            Self::Provenance => f.write_str("does not state the provenance that a rule requires"),
-            Self::NoPrice => f.write_str("has no price, and this client has a budget"),
-            Self::Tier => f.write_str("is ruled out by the tier asked for"),
-            Self::Context { estimate, context } => {
-                write!(f, "about {estimate} tokens do not fit its context of {context}")
-            }
-            Self::Engine(why) => f.write_str(why.trim_end_matches('.')),
-        }
-    }
 }

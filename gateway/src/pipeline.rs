@@ -14,7 +14,7 @@ use tokio::time::{Instant, timeout};
 
 use crate::account::Account;
 use crate::admit::{self, Caller, Hints};
-use crate::assess::{Assessment, Candidate, assess};
+use crate::assess::{Assessment, Candidate, assess, said_as_it_came};
 use crate::body::Body;
 use crate::charge::Bound;
 use crate::dispatch::{Committed, Job, Rungside, Standing, dispatch};
@@ -27,6 +27,7 @@ use crate::record::{Asked, Call, Decided, Record};
 use crate::relay::{Manner, Relay};
 use crate::request_id::RequestId;
 use crate::snapshot::{Snapshot, Target};
+use crate::upstreams::ANTHROPIC_BETA;
 
 /// Answers a request for an answer of a model, in the dialect that it was asked in.
 pub async fn answer(
@@ -42,10 +43,12 @@ pub async fn answer(
     let vendor = dialect.vendor();
     let (mut response, left_out) = match prepared {
         Ok(Ready { job, telling, left_out }) if job.chat.stream() => {
+            let left_out = of_some(&job, left_out);
             (stream(&gateway, &snapshot, job, telling, account).await, left_out)
         }
         Ok(Ready { job, telling, left_out }) => {
             let (curfew, id) = (&gateway.books.curfew, account.record.id.clone());
+            let left_out = of_some(&job, left_out);
             let response = tokio::select! {
                 biased;
                 response = whole(job, telling, account) => response,
@@ -59,6 +62,15 @@ pub async fn answer(
         insert(response.headers_mut(), "x-xietong-left-out", &left_out.join(", "));
     }
     response
+}
+
+/// What is left out of the request for some model that may be asked; one that gets it as it came is told all.
+fn of_some(job: &Job, left_out: Vec<&'static str>) -> Vec<&'static str> {
+    let mut able = job.ladder.iter().filter(|rung| rung.able);
+    match able.all(|rung| said_as_it_came(&rung.pool.model, &job.chat)) {
+        true => Vec::new(),
+        false => left_out,
+    }
 }
 
 /// A request that models can be asked.
@@ -185,9 +197,9 @@ fn job(
     })
 }
 
-/// The W3C trace context, as it came.
+/// The W3C trace context, and what a client of Anthropic's API asks of it beside the body, as they came.
 fn trace_context(headers: &HeaderMap) -> HeaderMap {
-    ["traceparent", "tracestate"]
+    ["traceparent", "tracestate", ANTHROPIC_BETA]
         .into_iter()
         .filter_map(|name| Some((HeaderName::from_static(name), headers.get(name)?.clone())))
         .collect()

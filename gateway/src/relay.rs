@@ -4,31 +4,26 @@
 mod manner;
 mod sample;
 mod spare;
+mod writing;
 
-use std::collections::VecDeque;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use futures_util::StreamExt;
-use tokio::time::{Instant, Sleep, sleep_until, timeout};
+use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::account::Account;
 use crate::dispatch::{Begun, Resumed, Settlement, Standing};
 use crate::error::Failure;
-use crate::protocol::{self, Chunk, DONE, Delta, Finish, What};
-use crate::setback::{Happened, Setback};
-use crate::upstreams::{Chunks, Visit};
+use crate::protocol::{self, Delta};
+use crate::setback::Setback;
 pub use manner::Manner;
 use manner::Said;
 use sample::Sample;
 use spare::Spare;
-
-/// How long an upstream that has said `[DONE]` may take to end its stream, so that the connection can be reused.
-const DRAIN: Duration = Duration::from_secs(1);
+use writing::{Step, Writing};
 
 /// The body of a streamed answer.
 pub struct Relay {
@@ -145,7 +140,14 @@ impl Relay {
 
     /// Ends an answer that is longer than its upstream was allowed.
     fn cut_short(&mut self) -> Option<Said> {
-        let Stage::Writing(writing) = std::mem::replace(&mut self.stage, Stage::Over) else { return None };
+        let Stage::Writing(mut writing) = std::mem::replace(&mut self.stage, Stage::Over) else {
+            return None;
+        };
+        if writing.native {
+            // Its end is the upstream's to tell, and does not come.
+            writing.account.cut_short();
+            return Some(truncated(writing.account));
+        }
         Some(Said::Events(writing.cut_short(self.manner.include_usage)))
     }
 
@@ -237,157 +239,4 @@ impl Relay {
 fn truncated(account: Account) -> Said {
     account.close_failed(&Failure::Truncated);
     Said::Failed(Failure::Truncated)
-}
-
-/// An answer on its way.
-struct Writing {
-    account: Account,
-    held: VecDeque<Chunk>,
-    rest: Chunks,
-    visit: Visit,
-    /// The data of the last chunk with usage: the client's own is made of it.
-    usage: Option<Bytes>,
-    /// The upstream's own marker of success, unless it broke off within it.
-    marker: Option<Bytes>,
-    /// The data of the first chunk, for the id of a chunk that we add.
-    sample: Option<Bytes>,
-    /// How many choices there are, and how many have ended.
-    choices: u64,
-    finished: u64,
-    /// Which have, where there are several.
-    over: Vec<u32>,
-    spare: Option<Spare>,
-}
-
-enum Step {
-    Say(Bytes),
-    Complete,
-    /// It goes on beyond what it may.
-    Overlong,
-    Broken(Setback),
-}
-
-impl Writing {
-    fn new(begun: Begun, account: Account) -> Self {
-        // A copy: a slice would keep the whole read buffer alive for as long as the stream lasts.
-        let sample = begun.held.first().map(|chunk| Bytes::copy_from_slice(&chunk.data));
-        Self {
-            account,
-            held: begun.held.into(),
-            rest: begun.rest,
-            visit: begun.visit,
-            usage: None,
-            marker: None,
-            sample,
-            choices: begun.choices,
-            finished: 0,
-            over: Vec::new(),
-            spare: begun.resume.map(|resume| Spare { resume, said: Vec::new() }),
-        }
-    }
-
-    fn poll_step(&mut self, cx: &mut Context<'_>) -> Poll<Step> {
-        loop {
-            if self.finished < self.choices && self.account.is_overlong() {
-                return Poll::Ready(Step::Overlong);
-            }
-            let chunk = match self.held.pop_front() {
-                Some(chunk) => chunk,
-                None => match self.rest.poll_next_unpin(cx) {
-                    Poll::Pending => return Poll::Pending,
-                    Poll::Ready(Some(Ok(chunk))) => chunk,
-                    Poll::Ready(end) => return Poll::Ready(self.ended(end.and_then(Result::err))),
-                },
-            };
-            if let Some(step) = self.take(chunk) {
-                return Poll::Ready(step);
-            }
-        }
-    }
-
-    /// Finish reasons say that the answer is whole; then only its marker, or a count of tokens, is missing.
-    fn ended(&self, setback: Option<Setback>) -> Step {
-        let whole = self.finished >= self.choices;
-        match setback {
-            None if whole => Step::Complete,
-            Some(setback) if whole && setback.is_a_mere_end() => Step::Complete,
-            setback => Step::Broken(setback.unwrap_or_else(|| Setback::new(Happened::Cut))),
-        }
-    }
-
-    fn take(&mut self, chunk: Chunk) -> Option<Step> {
-        match &chunk.what {
-            What::Piece(piece) => {
-                self.account.hand_on(piece);
-                if let Some(content) = &mut self.account.record.content {
-                    content.hear(&chunk);
-                }
-                self.finished += u64::from(piece.finished);
-                if piece.finished > 0 && self.choices > 1 {
-                    self.over.extend(sample::ended(&chunk.data));
-                }
-                self.spare = self.spare.take().and_then(|spare| spare.keep(piece, &chunk.data));
-                if piece.usage.is_none() {
-                    return Some(Step::Say(chunk.raw));
-                }
-                self.usage = Some(chunk.data.clone());
-                chunk.without_usage().map(Step::Say)
-            }
-            // The upstream's own word for success; some never say why an answer ended.
-            What::Done => {
-                let ended = [&b"\n\n"[..], b"\r\r", b"\r\n\r\n"].iter().any(|end| chunk.raw.ends_with(end));
-                self.marker = ended.then_some(chunk.raw);
-                Some(Step::Complete)
-            }
-            What::Error(complaint) => Some(Step::Broken(Setback::in_band(complaint))),
-            What::KeepAlive => Some(Step::Say(chunk.raw)),
-            What::Malformed => {
-                self.account.skipped_event();
-                None
-            }
-        }
-    }
-
-    fn complete(mut self, include_usage: bool) -> Bytes {
-        self.account.settle();
-        let end = self.last_words(include_usage);
-        self.account.close_complete();
-        drain(self.rest);
-        end
-    }
-
-    /// Stops the upstream, and says of every answer that has not ended that it was as long as allowed.
-    fn cut_short(mut self, include_usage: bool) -> Bytes {
-        self.rest = Box::pin(futures_util::stream::empty());
-        self.account.cut_short();
-        let known = Sample::of(self.sample.as_deref());
-        let mut end = BytesMut::new();
-        let choices = u32::try_from(self.choices).unwrap_or(u32::MAX);
-        for index in (0..choices).filter(|index| !self.over.contains(index)) {
-            let length = Delta::End(Finish::Length);
-            end.extend_from_slice(&protocol::write_chunk(&known.stamp(), index, length, None));
-        }
-        end.extend_from_slice(&self.last_words(include_usage));
-        self.account.close_complete();
-        end.freeze()
-    }
-
-    /// The usage, if the client wants it, and the marker.
-    fn last_words(&self, include_usage: bool) -> Bytes {
-        let mut end = BytesMut::new();
-        if include_usage {
-            let usage = self.account.final_usage();
-            let known = Sample::of(self.sample.as_deref());
-            end.extend_from_slice(&protocol::usage_chunk(self.usage.as_deref(), &known.stamp(), &usage));
-        }
-        end.extend_from_slice(self.marker.as_deref().unwrap_or(DONE));
-        end.freeze()
-    }
-}
-
-/// Reads on to the upstream's end of stream, off the client's path.
-fn drain(mut rest: Chunks) {
-    tokio::spawn(async move {
-        let _ = timeout(DRAIN, async { while rest.next().await.is_some() {} }).await;
-    });
 }

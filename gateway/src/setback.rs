@@ -91,8 +91,12 @@ impl Setback {
         Self { what, complaint: Some(Box::new(complaint)), retry_after }
     }
 
-    /// From an error in a 200: the endpoint's fault, unless it says that the prompt is too long.
+    /// From an error in a 200: the endpoint's fault, unless it says that the prompt is too long, or has a status of its own,
+    /// as where a provider's filter blocked the prompt.
     pub fn in_band(complaint: &Complaint) -> Self {
+        if let Some(status) = complaint.status {
+            return Self::from_status(status, complaint.clone(), None);
+        }
         let what = if complaint.is_context_length() { Happened::TooLong } else { Happened::Faulty(200) };
         Self { complaint: Some(Box::new(complaint.clone())), ..Self::new(what) }
     }

@@ -2,8 +2,8 @@
 //!
 //! - [`setup`], [`gateway`]: a configuration, and the gateway that runs with it.
 //! - [`scripted`]: an upstream that does what it is told, and knows what it would bill.
+//! - [`openai`], [`anthropic`], [`gemini`]: answers and requests in the shapes of three APIs, right or wrong in known ways.
 //! - [`h2_upstream`]: the same over HTTP/2 and TLS, at the level of frames; [`certificate`] is what it shows.
-//! - [`openai`]: answers and requests in OpenAI's shape, right or wrong in known ways.
 //! - [`endurance`]: measurements that take their time.
 //! - [`repertoire`], [`obedient`]: what the `scripted-upstream` program can do.
 //! - [`redis`]: a real Redis, and a wire to it that can be cut.
@@ -16,9 +16,11 @@
 #![allow(clippy::missing_panics_doc, reason = "a test's tools fail by panicking, with the reason")]
 
 pub mod accounts;
+pub mod anthropic;
 pub mod certificate;
 pub mod endurance;
 pub mod gateway;
+pub mod gemini;
 pub mod h2_upstream;
 pub mod http1;
 pub mod ledger;

@@ -36,35 +36,32 @@ fn message(events: &[Event]) -> Value {
                 message = data["message"].clone();
             }
             "content_block_start" => {
-                assert!(!open && at == message["content"].as_array().expect("it is there").len());
+                assert!(!open && at == message["content"].as_array().expect("a list").len());
                 open = true;
-                message["content"].as_array_mut().expect("it is there").push(data["content_block"].clone());
+                message["content"].as_array_mut().expect("a list").push(data["content_block"].clone());
                 jsons.push(String::new());
             }
             "content_block_delta" => {
-                assert!(open && at + 1 == message["content"].as_array().expect("it is there").len());
+                assert!(open && at + 1 == message["content"].as_array().expect("a list").len());
                 let delta = &data["delta"];
-                let (name, text) = match delta["type"].as_str().expect("it is there") {
+                let (name, text) = match delta["type"].as_str().expect("a text") {
                     "text_delta" => ("text", &delta["text"]),
                     "thinking_delta" => ("thinking", &delta["thinking"]),
                     "input_json_delta" => {
-                        jsons[at].push_str(delta["partial_json"].as_str().expect("it is there"));
+                        jsons[at].push_str(delta["partial_json"].as_str().expect("a text"));
                         continue;
                     }
                     other => panic!("{other}"),
                 };
                 let block = &mut message["content"][at];
-                block[name] = format!(
-                    "{}{}",
-                    block[name].as_str().expect("it is there"),
-                    text.as_str().expect("it is there")
-                )
-                .into();
+                block[name] =
+                    format!("{}{}", block[name].as_str().expect("a text"), text.as_str().expect("a text"))
+                        .into();
             }
             "content_block_stop" => {
                 assert!(std::mem::replace(&mut open, false));
                 if message["content"][at]["type"] == "tool_use" && !jsons[at].is_empty() {
-                    message["content"][at]["input"] = serde_json::from_str(&jsons[at]).expect("it is there");
+                    message["content"][at]["input"] = serde_json::from_str(&jsons[at]).expect("JSON");
                 }
             }
             "message_delta" => {
@@ -105,7 +102,7 @@ async fn whole_and_streamed_say_the_same() {
             assert_eq!(message["stop_sequence"], Value::Null, "{kind}");
             assert_eq!((&message["type"], &message["role"]), (&json!("message"), &json!("assistant")));
             assert_eq!(message["model"], "scripted-1");
-            assert!(message["id"].as_str().unwrap().starts_with("msg_"));
+            assert!(message["id"].as_str().expect("a text").starts_with("msg_"));
             assert!(message["usage"]["cost"].as_f64().unwrap() > 0.0, "{kind} {message}");
         }
         // Estimates of pieces add up to more than that of the whole.
@@ -200,7 +197,7 @@ async fn errors_are_anthropics() {
             let error = answer.json();
             assert_eq!((&error["type"], &error["error"]["type"]), (&json!("error"), &json!(kind)), "{error}");
             assert_eq!(error["request_id"], answer.header("request-id").unwrap());
-            assert!(!error["error"]["message"].as_str().unwrap().is_empty());
+            assert!(!error["error"]["message"].as_str().expect("a text").is_empty());
         }
     }
 }
@@ -216,7 +213,7 @@ async fn what_cannot_be_converted_is_named() {
         assert_eq!(answer.status(), 400, "{body}");
         let error = answer.json();
         assert_eq!(error["error"]["type"], "invalid_request_error");
-        let message = error["error"]["message"].as_str().unwrap();
+        let message = error["error"]["message"].as_str().expect("a text");
         assert!(message.contains(named), "{message}");
     };
     let user = |block: Value| json!([{"role": "user", "content": [block]}]);
@@ -329,7 +326,7 @@ async fn keys_are_taken_in_either_header_and_models_listed_in_either_shape() {
     let one = get("/v1/models/auto").await;
     assert_eq!(list["data"][0], one);
     assert_eq!((&one["type"], &one["display_name"]), (&json!("model"), &json!("auto")));
-    assert!(one["created_at"].as_str().unwrap().ends_with('Z'), "{one}");
+    assert!(one["created_at"].as_str().expect("a text").ends_with('Z'), "{one}");
     assert_eq!(get("/v1/models/nobody").await["error"]["type"], "not_found_error");
     let openai = gateway
         .say(&end_to_end::wire::request("GET", "/v1/models/auto", &[("x-api-key", "sk-team-key")], b""))

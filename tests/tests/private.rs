@@ -8,11 +8,12 @@ use end_to_end::setup::Setup;
 use serde_json::{Value, json};
 
 /// Each ends in a policy that would ask the remote model, at once or as soon as anything goes wrong.
-const WITHIN: [&str; 5] = [
+const WITHIN: [&str; 6] = [
     "{kind: fixed, model: large}",
     "{kind: threshold, at: 0}",
     "{kind: cascade, policy: {kind: fixed, model: small}, hold: all, agree: {samples: 2, model: large}}",
     "{kind: hedge, policy: {kind: fixed, model: small}, silence: 10ms}",
+    "{kind: explore, share: 1, spend: {amount: 100, per: day}, judge: large, policy: {kind: fixed, model: small}}",
     "{kind: budget, escalations: {share: 1, at_least: 100}, policy: {kind: fixed, model: large}}",
 ];
 const RULE: &str = "{when: {contains: [id_number, phone, bank_card, email, key]}, locality: local}";
@@ -117,6 +118,25 @@ async fn no_byte_leaves_wherever_it_stands() {
     for request in requests() {
         check(&policy, &openai::error(500, "oops"), &request).await;
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_local_shadow_is_judged_by_no_remote_model() {
+    let policy = format!("{{kind: rules, rules: [{RULE}], otherwise: {}}}", WITHIN[4]);
+    let small = Scripted::start(Reply::text("#### 1")).await;
+    let nearby = Scripted::start(Reply::text("#### 2")).await;
+    let large = Scripted::start(Reply::text("A")).await;
+    let gateway = Setup::ladder(&small.base_url(), &large.base_url())
+        .add("nearby", &[&nearby.base_url()], "price: {input: 1, output: 2}")
+        .model("small", "local: true")
+        .model("nearby", "local: true")
+        .policy(&policy)
+        .start()
+        .await;
+    let answer = gateway.ask(&openai::ask("auto", "How old is 440308199901101512?")).await;
+    assert_eq!(answer.content(), "#### 1", "{}", answer.text());
+    tokio::time::sleep(Duration::from_secs(30)).await;
+    assert_eq!((small.seen().len(), nearby.seen().len(), large.seen().len()), (1, 1, 0));
 }
 
 #[tokio::test(start_paused = true)]

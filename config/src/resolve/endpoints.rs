@@ -90,7 +90,7 @@ impl Models<'_> {
         report: &mut Report,
     ) -> Endpoint {
         let at = key_path(path, "base_url");
-        let url = match file.base_url.as_deref().or(preset.map(|preset| preset.base_url.as_str())) {
+        let url = match file.base_url.as_deref().or(preset.and_then(|preset| preset.base_url.as_deref())) {
             Some(text) => self.base_url(text, &at, report),
             None => {
                 if !report.spoilt(&at) {
@@ -125,7 +125,8 @@ impl Models<'_> {
         let preset = preset?;
         let variable = preset.key.as_deref()?;
         let at = key_path(path, "api_key");
-        if report.spoilt(&at) || file.base_url.as_ref().is_some_and(|url| !same_host(url, &preset.base_url)) {
+        let own = preset.base_url.as_deref().unwrap_or_default();
+        if report.spoilt(&at) || file.base_url.as_ref().is_some_and(|url| !same_host(url, own)) {
             return None;
         }
         match (self.env)(variable).filter(|key| !key.trim().is_empty()).map(|key| key.parse::<Hidden>()) {

@@ -10,6 +10,7 @@ use super::authorities::authority;
 use super::{Rates, Report, positive, prices};
 use crate::accepts::AcceptsWord;
 use crate::class::{by_place, by_size};
+use crate::dialect::thinks_by_tokens;
 use crate::file::{ModelFile, ProviderWord, TimeoutsFile, WholeAsWord};
 use crate::presets::{KnownModel, Preset, preset, presets};
 use crate::problems::{item_path, key_path};
@@ -80,7 +81,7 @@ impl Models<'_> {
             class,
             provenance: provenance(&file, known, path, report),
             timeouts: timeouts(&file.timeouts, &key_path(path, "timeouts"), report),
-            whole_as: match file.whole_as {
+            whole_as: match file.whole_as.or_else(|| preset?.whole_as) {
                 Some(WholeAsWord::Stream) => WholeAs::Stream,
                 Some(WholeAsWord::Pass) | None => WholeAs::Pass,
             },
@@ -119,11 +120,21 @@ impl Models<'_> {
                 report.fault(&key_path(path, "preset"), "an embedded model has `weights`, not a preset");
                 Some(ProviderWord::Embedded)
             }
+            (Some(provider), Some(preset)) if provider != preset.provider && !has_address(file) => {
+                let (name, word) = (&preset.name, DialectKind::of(Some(preset.provider)).word());
+                let why =
+                    format!("preset {name} speaks `{word}`; another API of its provider needs a `base_url`");
+                report.fault(&at, why);
+                Some(provider)
+            }
             (Some(provider), _) => Some(provider),
-            (None, Some(_)) => Some(ProviderWord::Openai),
+            (None, Some(preset)) => Some(preset.provider),
             (None, None) => {
                 if file.preset.is_none() && !report.spoilt(&at) {
-                    report.fault(&at, "is missing; it is one of `embedded`, `openai`");
+                    report.fault(
+                        &at,
+                        "is missing; it is one of `embedded`, `openai`, `anthropic`, `azure`, `gemini`",
+                    );
                 }
                 None
             }
@@ -136,6 +147,7 @@ impl Models<'_> {
             ("api_key", file.api_key.is_some()),
             ("endpoints", !file.endpoints.is_empty()),
             ("model", file.model.is_some()),
+            ("api_version", file.api_version.is_some()),
             ("ca_file", file.ca_file.is_some()),
         ];
         for (key, _) in foreign.iter().filter(|(_, given)| *given) {
@@ -190,16 +202,23 @@ impl Models<'_> {
         if named && upstream.is_none() && !report.spoilt(&at) {
             report.fault(&at, "is missing: the upstream's own name for the model");
         }
+        let dialect = DialectKind::of(file.provider.or_else(|| Some(preset?.provider)));
+        if file.api_version.is_some() && dialect != DialectKind::Azure {
+            report.fault(&key_path(path, "api_version"), "belongs to `provider: azure` only");
+        }
         let preset_name = preset.map(|preset| preset.provider_name.as_str());
         let endpoints = match named {
             true => self.endpoints(file, name, preset, path, report),
             false => Vec::new(),
         };
         Remote {
-            dialect: DialectKind::OpenAi,
+            dialect,
             model: upstream.unwrap_or_default().to_owned(),
-            provider_name: preset_name.unwrap_or("openai").to_owned(),
-            max_completion_tokens: preset.is_some_and(|preset| preset.max_completion_tokens)
+            provider_name: preset_name.unwrap_or(dialect.provider_name()).to_owned(),
+            api_version: file.api_version.clone(),
+            thinks_by_tokens: thinks_by_tokens(upstream.unwrap_or_default()),
+            max_completion_tokens: dialect == DialectKind::Azure
+                || preset.is_some_and(|preset| preset.max_completion_tokens)
                 || endpoints.iter().any(|endpoint| is_of_openai(&endpoint.base_url)),
             endpoints,
             authority: authority(file.ca_file.as_deref(), self.source, &key_path(path, "ca_file"), report),
@@ -223,6 +242,12 @@ impl Models<'_> {
             }
         }
     }
+}
+
+/// Whether the file says where the model is.
+fn has_address(file: &ModelFile) -> bool {
+    let endpoints = &file.endpoints;
+    file.base_url.is_some() || (!endpoints.is_empty() && endpoints.iter().all(|it| it.base_url.is_some()))
 }
 
 /// Whether an address that no preset names is OpenAI's own.

@@ -84,7 +84,7 @@ pub(super) struct Opened {
 }
 
 pub(super) enum Body {
-    Whole(Whole),
+    Whole(Box<Whole>),
     Gathered(Box<Gather>),
     /// What came up to the first token, and what follows.
     Begun(Vec<Chunk>, Chunks),
@@ -174,6 +174,7 @@ pub(super) async fn first_token(mut chunks: Chunks) -> Result<(Vec<Chunk>, Chunk
             }
             What::Error(complaint) => return Err(Setback::in_band(complaint)),
             What::Done => return Err(Setback::new(Happened::Faulty(200))),
+            What::Aside => held.push(chunk),
             What::KeepAlive | What::Malformed => {}
         }
     }
@@ -203,7 +204,7 @@ async fn gather(mut chunks: Chunks, form: Form, tally: &mut Tally) -> Result<Gat
             }
             What::Error(complaint) => return Err(Setback::in_band(complaint)),
             What::Done => return Ok(gather),
-            What::KeepAlive | What::Malformed => {}
+            What::KeepAlive | What::Aside | What::Malformed => {}
         }
     }
     if finished >= choices { Ok(gather) } else { Err(Setback::new(Happened::Cut)) }

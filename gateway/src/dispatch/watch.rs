@@ -94,7 +94,9 @@ impl<'a> Hearing<'a> {
     async fn hear(&mut self, body: AnswerBody) -> Result<Body, Setback> {
         match body {
             AnswerBody::Stream(chunks) => self.hear_stream(chunks).await,
-            AnswerBody::Whole(whole) if !self.stream => self.hear_whole(whole).map(Body::Whole),
+            AnswerBody::Whole(whole) if !self.stream => {
+                self.hear_whole(*whole).map(|whole| Body::Whole(Box::new(whole)))
+            }
             AnswerBody::Whole(_) => Err(Setback::new(Happened::Faulty(200))),
         }
     }
@@ -133,6 +135,7 @@ impl<'a> Hearing<'a> {
             What::Piece(piece) => self.see(piece, &chunk, &logprobs)?,
             What::Error(complaint) => return Err(Setback::in_band(complaint)),
             What::Done => Step::End,
+            What::Aside => Step::On,
             What::KeepAlive | What::Malformed => return Ok(Step::On),
         };
         self.bytes += chunk.raw.len();

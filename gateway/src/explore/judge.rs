@@ -68,7 +68,7 @@ fn verdict(text: &str) -> Option<Verdict> {
         "S" => Some(Verdict::Same),
         _ => None,
     };
-    words.filter_map(letter).last()
+    words.rev().find_map(letter)
 }
 
 fn question(chat: &Chat, a: &str, b: &str) -> Option<Arc<Chat>> {
@@ -109,8 +109,8 @@ mod tests {
         check(" **B**.", Some(Verdict::B));
         check("S", Some(Verdict::Same));
         check("Answer A is wrong, as 2 + 2 = 4. So: B", Some(Verdict::B));
-        check("答案：A。", None);
-        check("答案 A", Some(Verdict::A));
+        check("答案：A。", Some(Verdict::A));
+        check("答案A", None);
         check("Both are fine", None);
         check("", None);
     }

@@ -128,7 +128,8 @@ impl Explorer {
         }
         let Some(holds) = self.promise().and_then(|promise| outcomes.bears_out(promise)) else { return };
         metrics.certificate_holds.with_label_values(&[route]).set(i64::from(holds));
-        if self.learned.broken.swap(!holds, Ordering::Relaxed) != !holds && !holds {
+        let broken_before = self.learned.broken.swap(!holds, Ordering::Relaxed);
+        if !holds && !broken_before {
             let words = format!(
                 "route {route}: answers of late break the certificate of its calibration; calibrate anew, or lower \
                  the threshold"

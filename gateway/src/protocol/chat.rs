@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use bytes::Bytes;
 use router_policies::{Prompt, Turn};
 
-use super::client::{Dialect, Native};
+use super::client::{self, Native};
 use super::estimate::{in_tokens, weight, weight_of};
 use super::fault::Fault;
 use super::fields::{Fields, Format};
@@ -15,6 +15,7 @@ use super::messages::{Message, Messages};
 use super::refusal::BadRequest;
 use super::scan::{Cursor, Kind, text_of};
 use super::simple::Simple;
+use super::upstream::{Converted, Dialect, Effort};
 
 /// What the framing of a message adds, and what begins the answer, in tokens, as OpenAI counts them.
 const MESSAGE_TOKENS: u64 = 4;
@@ -55,6 +56,8 @@ pub struct Chat {
     tokens: OnceLock<u64>,
     /// What the client wrote, where that was no chat.
     native: Option<Native>,
+    /// The same request in other dialects' words, once somebody has asked for it.
+    converted: [OnceLock<Result<Converted, BadRequest>>; 3],
 }
 
 /// What an upstream is told beside the client's own words.
@@ -74,13 +77,9 @@ impl Chat {
         let fields = Fields::read(text, &places)?;
         let at = places.find(&body, "messages").ok_or_else(|| BadRequest::missing("messages"))?.start;
         let messages = Messages::read(text, at)?;
-        Ok(Self {
-            object: Object::placed(body, places),
-            fields,
-            messages,
-            tokens: OnceLock::new(),
-            native: None,
-        })
+        let object = Object::placed(body, places);
+        let (tokens, converted) = (OnceLock::new(), Default::default());
+        Ok(Self { object, fields, messages, tokens, native: None, converted })
     }
 
     /// The same, converted from what a client wrote in another dialect.
@@ -93,18 +92,28 @@ impl Chat {
 
     /// Whether it asks for vectors, and not for words.
     pub fn is_for_embeddings(&self) -> bool {
-        self.native.as_ref().is_some_and(|native| native.dialect() == Dialect::Embeddings)
+        self.native.as_ref().is_some_and(|native| native.dialect() == client::Dialect::Embeddings)
     }
 
     /// Whether an upstream may answer it in a dialect that has no chunks of chats, so that no whole is made of its pieces.
     pub fn is_native(&self) -> bool {
         let dialect = self.native.as_ref().map(Native::dialect);
-        matches!(dialect, Some(Dialect::Embeddings | Dialect::Completions))
+        matches!(dialect, Some(client::Dialect::Embeddings | client::Dialect::Completions))
     }
 
     /// What the client wrote, where that was no chat: an upstream that speaks the same dialect can be told just that.
     pub fn native(&self) -> Option<&Native> {
         self.native.as_ref()
+    }
+
+    /// Whether it says all that its client said. Where not, only an upstream of the client's own dialect may be asked.
+    pub fn says_all(&self) -> bool {
+        self.native.as_ref().is_none_or(|native| native.cannot_be_a_chat().is_none())
+    }
+
+    /// The request in another dialect's words.
+    pub(super) fn converted(&self, dialect: Dialect, effort: Effort) -> Result<&Converted, &BadRequest> {
+        self.converted[dialect.place(effort)].get_or_init(|| dialect.convert(self, effort)).as_ref()
     }
 
     /// The name that the client asks for: a route or a model. Not empty, otherwise anything at all.
@@ -203,6 +212,9 @@ impl Chat {
 
     /// The same request for a further answer, which is to differ where the model is not sure.
     pub fn again(&self) -> Option<Self> {
+        if !self.says_all() {
+            return None;
+        }
         let warm =
             self.object.get("temperature").and_then(|it| std::str::from_utf8(it).ok()?.parse::<f64>().ok());
         let temperature: Option<&[u8]> = match warm {
@@ -292,6 +304,16 @@ mod tests {
         let error = parse(text).expect_err(text);
         assert_eq!((error.code, error.param.as_deref()), (Some(code), param), "{text}: {}", error.message);
         assert!(error.message.chars().count() < 260 && error.message.ends_with('.'), "{}", error.message);
+    }
+
+    #[test]
+    fn every_text_is_given_whatever_its_depth_and_escapes() {
+        let chat = with(r#""x":[{"\u0031\u0032":["a\nb",3.5e2,true,{"deep":"\u4f60"}]}]"#).unwrap();
+        let mut texts = Vec::new();
+        chat.texts(&mut |text| texts.push(text.to_owned()));
+        for text in ["model", "auto", "hi", "x", "12", "a\nb", "3.5e2", "deep", "你"] {
+            assert!(texts.iter().any(|it| it == text), "no {text:?} in {texts:?}");
+        }
     }
 
     #[test]

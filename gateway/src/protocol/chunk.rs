@@ -89,6 +89,8 @@ pub enum What {
     Error(Complaint),
     /// A comment or a blank line.
     KeepAlive,
+    /// An event of another dialect that says nothing in ours. Only a client of that dialect gets it.
+    Aside,
     /// Neither JSON object nor marker.
     Malformed,
 }
@@ -102,6 +104,9 @@ pub struct Chunk {
     pub data: Bytes,
     /// What it is.
     pub what: What,
+    /// Where the client speaks the upstream's dialect, and that is not OpenAI's: what the client gets in place of
+    /// `raw`, byte for byte. Empty where an event makes several chunks, from the second on.
+    pub native: Option<Bytes>,
 }
 
 /// Reads an event in one pass, copying nothing.
@@ -120,7 +125,7 @@ pub fn read_chunk(event: Event) -> Chunk {
             Err(_) => What::Malformed,
         }
     };
-    Chunk { raw, data, what }
+    Chunk { raw, data, what, native: None }
 }
 
 impl Chunk {
@@ -144,7 +149,7 @@ impl Chunk {
 
 /// The raw bytes of an event with other data. Where the data are a slice of the raw bytes, the rest stays; where they
 /// were several lines, the event is written anew: white space between the parts of a JSON text does not matter.
-fn replaced(raw: &Bytes, old: &Bytes, new: &[u8]) -> Bytes {
+pub(super) fn replaced(raw: &Bytes, old: &Bytes, new: &[u8]) -> Bytes {
     let at = (old.as_ptr() as usize).checked_sub(raw.as_ptr() as usize);
     match at.filter(|at| at + old.len() <= raw.len()) {
         Some(at) => [&raw[..at], new, &raw[at + old.len()..]].concat().into(),

@@ -107,6 +107,7 @@ impl Complaint {
             "maximum model length",
             "range of input length",
             "input is too long",
+            "exceeds the maximum number of tokens",
             "上下文长度",
         ];
         self.status == Some(413) || self.is_one_of(&codes) || (self.is_request_fault() && self.says(&sayings))
@@ -146,7 +147,8 @@ impl Complaint {
             "1308",
             "1310",
         ];
-        let sayings = ["insufficient balance", "insufficient_quota", "余额不足", "欠费"];
+        let sayings =
+            ["insufficient balance", "insufficient_quota", "credit balance is too low", "余额不足", "欠费"];
         self.status == Some(402) || self.is_one_of(&codes) || self.says(&sayings)
     }
 

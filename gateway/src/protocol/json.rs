@@ -42,6 +42,14 @@ impl Object {
         Some(&self.bytes[self.places.find(&self.bytes, key)?])
     }
 
+    /// Names and values as they are written.
+    pub(super) fn members(&self) -> impl Iterator<Item = (Cow<'_, str>, &str)> {
+        // It was checked to be UTF-8 when it was skimmed.
+        let text = std::str::from_utf8(&self.bytes).unwrap_or_default();
+        let places = self.places.iter(text).filter(|_| !text.is_empty());
+        places.map(|(name, value)| (name, &text[value]))
+    }
+
     /// The text with some members replaced, added at the end, or removed (`None`). Every other byte stays.
     pub fn edited(&self, edits: &[(&str, Option<&[u8]>)]) -> Bytes {
         let changes = |(key, value): &&(&str, Option<&[u8]>)| self.get(key) != *value;

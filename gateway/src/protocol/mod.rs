@@ -17,6 +17,7 @@
 //! - `chunk`, `whole`, `usage`, `complaint`: what the gateway must know of an answer.
 //! - `write`, `gather`, `unfold`: answers of our own, a stream folded into a whole answer, and the reverse.
 //! - `estimate`: tokens of a text without a tokenizer.
+//! - `upstream`: the dialects that upstreams speak.
 //! - `client`: what clients speak beside chats, converted to them and back.
 //! - `retry_after`: when an upstream wants to be asked again.
 
@@ -42,6 +43,7 @@ mod sse;
 mod talk;
 mod text;
 mod unfold;
+mod upstream;
 mod usage;
 mod value;
 mod whole;
@@ -62,6 +64,7 @@ pub use shape::{Message as AnswerMessage, Shape};
 pub use simple::{Simple, SimpleTurn};
 pub use sse::{Event, LineTooLong, Splitter};
 pub use talk::Talk;
+pub use upstream::{Decoder, Dialect, Effort, Told, native_end};
 pub use usage::{FinalUsage, Reported, usage_chunk};
 pub use whole::{NotAnAnswer, Whole};
 pub use write::{

@@ -20,6 +20,9 @@ impl Chat {
     /// The same request with an answer that was begun with `said`, which counts towards the longest that the client
     /// allows. `None` if that cannot be said.
     pub fn going_on_after(&self, said: &str, prefix: Prefix) -> Option<Self> {
+        if !self.says_all() {
+            return None;
+        }
         let messages = self.object.get("messages")?.trim_ascii_end().strip_suffix(b"]")?;
         let mark = match prefix {
             Prefix::Marked(field) => format!(",{}:true", string(field)),

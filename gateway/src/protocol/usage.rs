@@ -56,6 +56,11 @@ impl Reported {
         Self { completion: bounded(self.completion), reasoning: bounded(self.reasoning), suspect, ..self }
     }
 
+    /// Reads a `usage` object.
+    pub(super) fn of(usage: &str) -> Option<Self> {
+        Self::read(&mut Cursor::over(usage)).ok().flatten()
+    }
+
     /// Takes a `usage` value from a cursor. `None`: it is null or no object, or has no counts.
     pub(super) fn read(cursor: &mut Cursor<'_>) -> Result<Option<Self>, Fault> {
         if cursor.kind()? != Kind::Object {
@@ -209,6 +214,14 @@ impl FinalUsage {
             None => Object::skim(plain(&self.usage).into())
                 .map_or_else(|_| Bytes::new(), |own| own.edited(&marks)),
         }
+    }
+
+    /// A usage object of another dialect with ours added; its own counts stay.
+    pub(super) fn marked(&self, own: &[u8]) -> Option<Bytes> {
+        let own = Object::skim(Bytes::copy_from_slice(own)).ok()?;
+        let cost = self.cost.map(|cost| cost.to_string());
+        let estimated = self.usage.estimated.then_some(b"true".as_slice());
+        Some(own.edited(&[("cost", cost.as_deref().map(str::as_bytes)), ("estimated", estimated)]))
     }
 }
 

@@ -7,6 +7,7 @@ use super::complaint::Complaint;
 use super::estimate::in_tokens;
 use super::fault::Fault;
 use super::json::Object;
+use super::upstream::native_whole;
 use super::usage::{FinalUsage, Reported};
 
 /// A whole answer with the bytes that it came as.
@@ -14,6 +15,7 @@ use super::usage::{FinalUsage, Reported};
 pub struct Whole {
     object: Object,
     piece: Piece,
+    native: Option<Bytes>,
 }
 
 /// Why a 200 is no answer.
@@ -42,7 +44,7 @@ impl Whole {
             let complaint = Complaint::found(object.bytes());
             return Err(complaint.map_or(NotAnAnswer::NoChoices, NotAnAnswer::Complaint));
         }
-        Ok(Self { object, piece })
+        Ok(Self { object, piece, native: None })
     }
 
     /// Reads an answer that has vectors.
@@ -53,12 +55,22 @@ impl Whole {
             let complaint = Complaint::found(object.bytes());
             return Err(complaint.map_or(NotAnAnswer::NoChoices, NotAnAnswer::Complaint));
         }
-        Ok(Self { object, piece })
+        Ok(Self { object, piece, native: None })
     }
 
-    /// The bytes that it came as.
+    /// The bytes that it came as, in OpenAI's dialect.
     pub fn bytes(&self) -> &Bytes {
         self.object.bytes()
+    }
+
+    /// The bytes that it came as, for a client that speaks the upstream's dialect, where that is not OpenAI's.
+    pub fn native(&self) -> Option<&Bytes> {
+        self.native.as_ref()
+    }
+
+    /// The same with what it came as.
+    pub(super) fn carrying(self, native: Bytes) -> Self {
+        Self { native: Some(native), ..self }
     }
 
     /// The upstream's token counts.
@@ -87,8 +99,11 @@ impl Whole {
     }
 
     /// The answer with its `usage` replaced: the upstream's own usage object is kept with the cost added, unless tokens
-    /// are estimated. Every other byte stays.
+    /// are estimated. Every other byte stays; for a client that speaks the upstream's dialect, of what came.
     pub fn with_usage(&self, usage: &FinalUsage) -> Bytes {
+        if let Some(native) = &self.native {
+            return native_whole(native, usage);
+        }
         let usage = usage.object(self.object.get("usage"));
         self.object.edited(&[("usage", Some(&usage))])
     }

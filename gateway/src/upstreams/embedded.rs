@@ -215,7 +215,7 @@ impl Voice {
         }));
         chunks.push(self.usage(usage));
         let (raw, data) = (Bytes::from_static(DONE), Bytes::from_static(b"[DONE]"));
-        chunks.push(Chunk { raw, data, what: What::Done });
+        chunks.push(Chunk { raw, data, what: What::Done, native: None });
         chunks
     }
 
@@ -254,7 +254,7 @@ fn piece(raw: Bytes, fill: impl FnOnce(&mut Piece)) -> Chunk {
     let mut piece = Piece::default();
     fill(&mut piece);
     let data = data(&raw);
-    Chunk { raw, data, what: What::Piece(piece) }
+    Chunk { raw, data, what: What::Piece(piece), native: None }
 }
 
 fn data(event: &Bytes) -> Bytes {

@@ -1,5 +1,6 @@
 //! The bytes of an upstream's stream → pieces of an answer, under its time limits.
 
+use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -11,13 +12,16 @@ use gateway_config::Timeouts;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::clock::Clock;
-use crate::protocol::{self, Chunk, Event, Splitter, What};
+use crate::protocol::{Chunk, Decoder, Splitter, What};
 use crate::setback::{Happened, Setback};
 
 /// A stream of chunks that ends by itself when the upstream is silent for too long.
 pub(super) struct Events<S> {
     bytes: Pin<Box<S>>,
     splitter: Splitter,
+    decoder: Decoder,
+    /// Chunks of the last event that are still to be handed on.
+    ready: VecDeque<Chunk>,
     clock: Clock,
     limit: Pin<Box<Sleep>>,
     secret: Option<Arc<str>>,
@@ -30,18 +34,27 @@ where
 {
     /// Events of `bytes`, within the limits of an attempt that began at `began`. Errors among them are told without
     /// `secret`: some providers quote the key that they refuse.
-    pub(super) fn new(bytes: S, timeouts: &Timeouts, began: Instant, secret: Option<Arc<str>>) -> Self {
+    pub(super) fn new(
+        bytes: S,
+        decoder: Decoder,
+        timeouts: &Timeouts,
+        began: Instant,
+        secret: Option<Arc<str>>,
+    ) -> Self {
         let clock = Clock::new(timeouts, began);
         let limit = Box::pin(sleep_until(clock.limit()));
-        Self { bytes: Box::pin(bytes), splitter: Splitter::default(), clock, limit, secret, over: false }
+        let (bytes, splitter, ready) = (Box::pin(bytes), Splitter::default(), VecDeque::new());
+        Self { bytes, splitter, decoder, ready, clock, limit, secret, over: false }
     }
 
-    fn read(&self, event: Event) -> Chunk {
-        let mut chunk = protocol::read_chunk(event);
+    /// The next chunk that is ready.
+    fn next(&mut self) -> Option<Chunk> {
+        let mut chunk = self.ready.pop_front()?;
         if let What::Error(complaint) = &mut chunk.what {
             *complaint = std::mem::take(complaint).without(self.secret.as_deref().unwrap_or_default());
         }
-        chunk
+        self.heard(&chunk);
+        Some(chunk)
     }
 
     fn heard(&mut self, chunk: &Chunk) {
@@ -82,15 +95,17 @@ where
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = &mut *self;
-        if this.over {
-            return Poll::Ready(None);
-        }
         loop {
+            if let Some(chunk) = this.next() {
+                return Poll::Ready(Some(Ok(chunk)));
+            }
+            if this.over {
+                return Poll::Ready(None);
+            }
             match this.splitter.next() {
                 Some(Ok(event)) => {
-                    let chunk = this.read(event);
-                    this.heard(&chunk);
-                    return Poll::Ready(Some(Ok(chunk)));
+                    this.decoder.take(event, &mut this.ready);
+                    continue;
                 }
                 Some(Err(_)) => return this.end(Some(Err(Setback::new(Happened::Faulty(200))))),
                 None => {}
@@ -99,8 +114,11 @@ where
                 Poll::Ready(Some(Ok(bytes))) => this.splitter.feed(bytes),
                 Poll::Ready(Some(Err(setback))) => return this.end(Some(Err(setback))),
                 Poll::Ready(None) => {
-                    let last = this.splitter.finish().map(|event| Ok(this.read(event)));
-                    return this.end(last);
+                    if let Some(event) = this.splitter.finish() {
+                        this.decoder.take(event, &mut this.ready);
+                    }
+                    this.decoder.end(&mut this.ready);
+                    this.over = true;
                 }
                 Poll::Pending => {
                     return match this.poll_late(cx) {

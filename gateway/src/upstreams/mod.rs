@@ -1,5 +1,6 @@
 //! Who answers: upstreams, the pool of endpoints of a model, and the breaker that leaves a failing one alone.
 
+mod address;
 mod breaker;
 mod clock;
 #[cfg(feature = "engine")]
@@ -24,6 +25,7 @@ use crate::protocol::{Chat, Chunk, Whole};
 use crate::request_id::RequestId;
 use crate::setback::Setback;
 
+pub use address::ANTHROPIC_BETA;
 pub use pool::{Pool, Visit};
 
 /// What an upstream is asked.
@@ -42,7 +44,8 @@ pub struct Ask {
     pub on_behalf: Arc<str>,
     /// The request's name, sent along.
     pub id: RequestId,
-    /// Trace context to send along (`traceparent`, `tracestate`, `baggage`).
+    /// Trace context to send along (`traceparent`, `tracestate`, `baggage`), and `anthropic-beta` for upstreams that get what
+    /// their client wrote.
     pub trace: HeaderMap,
 }
 
@@ -57,7 +60,7 @@ pub struct Answer {
 /// An answer, whole or in pieces. Dropping it stops the upstream's work.
 pub enum AnswerBody {
     /// All of it.
-    Whole(Whole),
+    Whole(Box<Whole>),
     /// Pieces as they are written.
     Stream(Chunks),
 }

@@ -1,4 +1,4 @@
-//! An endpoint of the OpenAI dialect: the one place where bytes leave for a provider.
+//! An endpoint of a provider: the one place where bytes leave for one.
 
 use std::error::Error;
 use std::sync::Arc;
@@ -8,15 +8,16 @@ use bytes::{Bytes, BytesMut};
 use futures_util::{Stream, StreamExt, stream};
 use gateway_config::{Authority, Model, Remote, Secret, Timeouts};
 use http::{HeaderMap, HeaderName, HeaderValue, header};
-use reqwest::{Certificate, Client, Response, Url, redirect};
+use reqwest::{Certificate, Client, Response, redirect};
 use tokio::time::{Instant, timeout_at};
 use tower::util::BoxCloneSyncService;
 
+use super::address::{self, ANTHROPIC_BETA, Places};
 use super::events::Events;
 use super::plain::Plain;
 use super::way::{Way, Ways};
 use super::{Answer, AnswerBody, Ask, Check, Upstream};
-use crate::protocol::{self, Extras, NotAnAnswer, Whole};
+use crate::protocol::{self, Dialect, Effort, NotAnAnswer, Told, Whole};
 use crate::setback::{Happened, Setback};
 
 /// The largest whole answer that is read, in bytes.
@@ -49,19 +50,18 @@ pub(super) fn upstreams(
         .endpoints
         .iter()
         .map(|endpoint| {
-            let fault = |what: &str| format!("endpoint `{}`: {what}", endpoint.id);
-            let url = |path: &str| {
-                let url = format!("{}/{path}", endpoint.base_url);
-                Url::parse(&url).map_err(|e| fault(&format!("`{url}`: {e}")))
-            };
+            let fault = |what: String| format!("endpoint `{}`: {what}", endpoint.id);
+            let (dialect, effort) = Dialect::of(remote);
             let address = Address {
                 client: client.clone(),
-                ways: Ways::below(url)?,
-                harmless: url("models")?,
-                headers: headers(endpoint).map_err(|what| fault(&what))?,
+                ways: Ways::to(Places::of(remote, &endpoint.base_url).map_err(fault)?),
+                headers: address::headers(remote.dialect, endpoint).map_err(fault)?,
                 secret: endpoint.api_key.as_ref().map(|key| key.reveal().into()),
+                dialect,
+                effort,
                 model: remote.model.clone(),
                 limit: if remote.max_completion_tokens { "max_completion_tokens" } else { "max_tokens" },
+                most: model.max_output,
                 timeouts: model.timeouts,
             };
             let address = Arc::new(address);
@@ -97,40 +97,19 @@ fn client(
     }
 }
 
-fn headers(endpoint: &gateway_config::Endpoint) -> Result<HeaderMap, String> {
-    let mut headers = HeaderMap::new();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-    if let Some(key) = &endpoint.api_key {
-        let bearer = secret_value(&format!("Bearer {}", key.reveal()))
-            .ok_or("the API key has characters that no header can carry")?;
-        headers.insert(header::AUTHORIZATION, bearer);
-    }
-    for (name, value) in &endpoint.headers {
-        let fault = || format!("header `{name}` cannot be sent");
-        let name: HeaderName = name.parse().map_err(|_| fault())?;
-        headers.insert(name, secret_value(value.reveal()).ok_or_else(fault)?);
-    }
-    Ok(headers)
-}
-
-fn secret_value(text: &str) -> Option<HeaderValue> {
-    let mut value = HeaderValue::from_str(text).ok()?;
-    value.set_sensitive(true);
-    Some(value)
-}
-
 /// Where to ask, and how.
 struct Address {
     client: Client,
     ways: Ways,
-    /// A question that costs nothing.
-    harmless: Url,
     headers: HeaderMap,
     secret: Option<Arc<str>>,
+    dialect: Dialect,
+    effort: Effort,
     model: String,
     /// What the longest answer is called there.
     limit: &'static str,
+    /// Tokens of the longest answer.
+    most: u64,
     timeouts: Timeouts,
 }
 
@@ -141,7 +120,7 @@ impl Address {
         let head = if ask.stream { total.min(began + self.timeouts.first_token) } else { total };
         let late = if head == total { Happened::Overran } else { Happened::Silent };
         let way = self.ways.of(&ask.chat)?;
-        let sent = self.request(&ask, way).send();
+        let sent = self.request(&ask, way)?.send();
         let response = match timeout_at(head, sent).await {
             Err(_) => return Err(Setback::new(late)),
             Ok(Err(error)) => return Err(Setback::new(broken(&error))),
@@ -157,12 +136,13 @@ impl Address {
         let headers = shown(response.headers());
         let events = is(&response, "text/event-stream");
         let plain = plain(response)?;
+        let native = self.dialect.original(&ask.chat).is_some();
         let body = match (events, ask.stream) {
-            (true, _) => AnswerBody::Stream(self.events(plain, ask.stream, began)),
-            (false, stream) => self.whole(plain, total, way).await.map(|whole| match stream {
+            (true, _) => AnswerBody::Stream(self.events(plain, &ask, native, began)),
+            (false, stream) => self.whole(plain, way, native, total).await.map(|whole| match stream {
                 // It does not stream though it was asked to: its answer is as good, only late.
                 true => AnswerBody::Stream(Box::pin(stream::iter(whole.unfold().into_iter().map(Ok)))),
-                false => AnswerBody::Whole(whole),
+                false => AnswerBody::Whole(Box::new(whole)),
             })?,
         };
         Ok(Answer { body, headers })
@@ -170,44 +150,79 @@ impl Address {
 
     /// Whether it answers HTTP at all.
     async fn answers(self: Arc<Self>) -> bool {
-        let asked = self.client.get(self.harmless.clone()).headers(self.headers.clone()).timeout(CHECK_TIME);
+        let asked =
+            self.client.get(self.ways.harmless().clone()).headers(self.headers.clone()).timeout(CHECK_TIME);
         asked.send().await.is_ok()
     }
 
-    fn request(&self, ask: &Ask, way: Way) -> reqwest::RequestBuilder {
-        let extras = Extras { logprobs: ask.logprobs, longest: ask.longest.map(|most| (self.limit, most)) };
+    fn request(&self, ask: &Ask, way: Way) -> Result<reqwest::RequestBuilder, Setback> {
+        let told = Told {
+            model: &self.model,
+            stream: ask.stream,
+            logprobs: ask.logprobs,
+            longest: ask.longest,
+            limit: self.limit,
+            most: self.most,
+            effort: self.effort,
+        };
+        let body = match way.words(&ask.chat) {
+            Some(words) => words.encode(&self.model, ask.stream, ask.longest),
+            None => self.dialect.encode(&ask.chat, &told).map_err(unsaid)?,
+        };
         let accept = if ask.stream { "text/event-stream" } else { "application/json" };
-        self.client
-            .post(self.ways.url(way))
+        let request = self
+            .client
+            .post(self.ways.url(way, ask.stream).clone())
             .headers(self.headers.clone())
-            .headers(ask.trace.clone())
+            .headers(self.trace(ask))
             .header(header::ACCEPT, accept)
             .header("x-request-id", ask.id.header())
-            .body(way.body(&ask.chat, &self.model, ask.stream, &extras))
+            .body(body);
+        Ok(request)
+    }
+
+    /// What is sent along. What the client asks of Anthropic beside the body is for its API alone, and joins what the
+    /// configuration asks of it.
+    fn trace(&self, ask: &Ask) -> HeaderMap {
+        let mut trace = ask.trace.clone();
+        let Some(beta) = trace.remove(ANTHROPIC_BETA) else { return trace };
+        if self.dialect.original(&ask.chat).is_some() {
+            let own =
+                self.headers.get(ANTHROPIC_BETA).map(|own| [own.as_bytes(), b",", beta.as_bytes()].concat());
+            let both = own.and_then(|both| HeaderValue::from_bytes(&both).ok()).unwrap_or(beta);
+            trace.insert(ANTHROPIC_BETA, both);
+        }
+        trace
     }
 
     /// A stream, which where a whole answer was asked for has the limits of one.
     fn events(
         &self,
         bytes: impl Stream<Item = Result<Bytes, Setback>> + Send + 'static,
-        asked: bool,
+        ask: &Ask,
+        native: bool,
         began: Instant,
     ) -> super::Chunks {
         let mut timeouts = self.timeouts;
-        if !asked {
+        if !ask.stream {
             (timeouts.first_token, timeouts.idle) = (timeouts.total, timeouts.total);
         }
-        Box::pin(Events::new(bytes, &timeouts, began, self.secret.clone()))
+        let decoder = self.dialect.decoder(native, now());
+        Box::pin(Events::new(bytes, decoder, &timeouts, began, self.secret.clone()))
     }
 
     async fn whole(
         &self,
         bytes: impl Stream<Item = Result<Bytes, Setback>> + Unpin,
-        deadline: Instant,
         way: Way,
+        native: bool,
+        deadline: Instant,
     ) -> Result<Whole, Setback> {
         let body = read(bytes, LARGEST_ANSWER, deadline).await?;
-        let whole = if way == Way::Embeddings { Whole::of_vectors(body) } else { Whole::parse(body) };
+        let whole = match way {
+            Way::Embeddings => Whole::of_vectors(body),
+            Way::Chat | Way::Completions => self.dialect.whole(body, native, now()),
+        };
         whole.map_err(|error| match error {
             NotAnAnswer::Complaint(complaint) => Setback::in_band(&complaint.without(self.secret())),
             NotAnAnswer::NotJson(_) | NotAnAnswer::NoChoices => Setback::new(Happened::Faulty(200)),
@@ -227,9 +242,27 @@ impl Address {
             Err(_) => Bytes::new(),
         };
         // Some providers quote the key that they refuse.
-        let complaint = protocol::read_error(status, &body).without(self.secret());
-        Setback::from_status(status, complaint, retry_after)
+        let complaint = self.dialect.error(status, &body).without(self.secret());
+        let status = complaint.status.unwrap_or(status);
+        Setback::from_status(status, complaint, retry_after.or_else(|| self.dialect.wait(&body)))
     }
+}
+
+/// A request that was let through though this dialect has no words for it: the rung is passed over like any that refuses.
+fn unsaid(bad: protocol::BadRequest) -> Setback {
+    let complaint = protocol::Complaint {
+        status: Some(400),
+        code: bad.code.map(str::to_owned),
+        kind: Some("invalid_request_error".to_owned()),
+        param: bad.param.map(std::borrow::Cow::into_owned),
+        message: bad.message,
+    };
+    Setback::from_status(400, complaint, None)
+}
+
+/// Seconds since 1970.
+fn now() -> u64 {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
 fn is(response: &Response, kind: &str) -> bool {

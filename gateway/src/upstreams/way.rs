@@ -1,18 +1,18 @@
-//! Which of an OpenAI upstream's paths a request takes.
+//! Which of an upstream's paths a request takes.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use bytes::Bytes;
 use reqwest::Url;
 
-use crate::protocol::client::Dialect;
-use crate::protocol::{Chat, Complaint, Extras};
+use super::address::Places;
+use crate::protocol::client::{Dialect, Native};
+use crate::protocol::{Chat, Complaint};
 use crate::setback::{Happened, Setback};
 
 /// A path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Way {
-    /// `chat/completions`: all that can be said as a chat.
+    /// All that can be said as a chat, in the upstream's dialect.
     Chat,
     /// `completions`, for who asked so.
     Completions,
@@ -20,27 +20,17 @@ pub(super) enum Way {
     Embeddings,
 }
 
-/// The paths of an endpoint.
+/// The ways to an endpoint.
 pub(super) struct Ways {
-    chat: Url,
-    completions: Url,
-    embeddings: Url,
+    places: Places,
     /// It has shown that it has no completions: many have chats only.
     only_chats: AtomicBool,
 }
 
 impl Ways {
-    /// Below the address that `url` puts before each.
-    ///
-    /// # Errors
-    /// Those of `url`.
-    pub(super) fn below(url: impl Fn(&str) -> Result<Url, String>) -> Result<Self, String> {
-        Ok(Self {
-            chat: url("chat/completions")?,
-            completions: url("completions")?,
-            embeddings: url("embeddings")?,
-            only_chats: AtomicBool::new(false),
-        })
+    /// To these places.
+    pub(super) fn to(places: Places) -> Self {
+        Self { places, only_chats: AtomicBool::new(false) }
     }
 
     /// The way for a request: in the client's own words where this endpoint knows them.
@@ -49,11 +39,14 @@ impl Ways {
     /// A request that only other words can say.
     pub(super) fn of(&self, chat: &Chat) -> Result<Way, Setback> {
         let Some(native) = chat.native() else { return Ok(Way::Chat) };
+        let has_completions = self.places.completions.is_some() && !self.only_chats.load(Ordering::Relaxed);
         match (native.dialect(), native.cannot_be_a_chat()) {
-            (Dialect::Embeddings, _) => Ok(Way::Embeddings),
-            (Dialect::Completions, _) if !self.only_chats.load(Ordering::Relaxed) => Ok(Way::Completions),
-            (_, Some(why)) => Err(refused(&why.message)),
-            (_, None) => Ok(Way::Chat),
+            (Dialect::Embeddings, _) if self.places.embeddings.is_some() => Ok(Way::Embeddings),
+            (Dialect::Embeddings, _) => Err(no_embeddings()),
+            (Dialect::Completions, _) if has_completions => Ok(Way::Completions),
+            (Dialect::Completions, Some(why)) => Err(refused(&why.message)),
+            // Who cannot be told what the client wrote is not asked.
+            _ => Ok(Way::Chat),
         }
     }
 
@@ -63,7 +56,7 @@ impl Ways {
     /// Where there is none; then it is the client who asks for what this model does not do.
     pub(super) fn is_missing(&self, way: Way) -> Result<(), Setback> {
         match way {
-            Way::Embeddings => Err(refused("The model makes no embeddings: its upstream has no such path.")),
+            Way::Embeddings => Err(no_embeddings()),
             Way::Completions => {
                 self.only_chats.store(true, Ordering::Relaxed);
                 Ok(())
@@ -72,25 +65,32 @@ impl Ways {
         }
     }
 
-    /// Where it leads.
-    pub(super) fn url(&self, way: Way) -> Url {
+    /// Where it leads, for a stream or for a whole answer.
+    pub(super) fn url(&self, way: Way, stream: bool) -> &Url {
+        let places = &self.places;
+        let chat = if stream { &places.streamed } else { &places.whole };
         match way {
-            Way::Chat => &self.chat,
-            Way::Completions => &self.completions,
-            Way::Embeddings => &self.embeddings,
+            Way::Chat => chat,
+            Way::Completions => places.completions.as_ref().unwrap_or(chat),
+            Way::Embeddings => places.embeddings.as_ref().unwrap_or(chat),
         }
-        .clone()
+    }
+
+    /// Where a question costs nothing.
+    pub(super) fn harmless(&self) -> &Url {
+        &self.places.harmless
     }
 }
 
 impl Way {
-    /// What is sent on it.
-    pub(super) fn body(self, chat: &Chat, model: &str, stream: bool, extras: &Extras<'_>) -> Bytes {
-        match (self, chat.native()) {
-            (Self::Completions | Self::Embeddings, Some(native)) => native.encode(model, stream, extras),
-            _ => chat.encode(model, stream, extras),
-        }
+    /// The client's own words, where they go on it as they are.
+    pub(super) fn words(self, chat: &Chat) -> Option<&Native> {
+        chat.native().filter(|_| self != Self::Chat)
     }
+}
+
+fn no_embeddings() -> Setback {
+    refused("The model makes no embeddings: its upstream has no such path.")
 }
 
 /// A refusal that no other endpoint would take back, and that says nothing against this one.

@@ -91,7 +91,7 @@ async fn listen(endpoint: &Endpoint, ask: Ask, tally: &mut Tally) -> Result<(), 
             }
             What::Error(complaint) => return Err(Setback::in_band(complaint)),
             What::Done => return Ok(()),
-            What::KeepAlive | What::Malformed => {}
+            What::KeepAlive | What::Aside | What::Malformed => {}
         }
     }
     if finished { Ok(()) } else { Err(Setback::new(Happened::Cut)) }

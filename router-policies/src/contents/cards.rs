@@ -39,5 +39,5 @@ fn luhn(digits: &[u8]) -> bool {
     let places = digits.iter().rev().enumerate();
     let sum: u32 =
         places.map(|(at, digit)| u32::from(if at % 2 == 1 { doubled(*digit) } else { *digit })).sum();
-    sum % 10 == 0
+    sum.is_multiple_of(10)
 }

@@ -15,10 +15,7 @@ pub(super) fn is_phone(digits: &[u8], groups: &[usize]) -> bool {
 /// The ranges that the Ministry of Industry and Information Technology has allotted to mobile numbers, satellites and
 /// things without people apart.
 fn is_allotted(number: &[u8]) -> bool {
-    match (number[0], number[1], number[2]) {
-        (1, 3 | 8, _) => true,
-        (1, 4, 5..=7 | 9) | (1, 5, 0..=3 | 5..=9) | (1, 6, 2 | 5..=7) => true,
-        (1, 7, 0..=3 | 5..=8) | (1, 9, 0..=3 | 5..=9) => true,
-        _ => false,
-    }
+    let first = (number[0], number[1], number[2]);
+    matches!(first, (1, 3 | 8, _) | (1, 4, 5..=7 | 9) | (1, 5, 0..=3 | 5..=9) | (1, 6, 2 | 5..=7))
+        || matches!(first, (1, 7, 0..=3 | 5..=8) | (1, 9, 0..=3 | 5..=9))
 }

@@ -14,6 +14,8 @@ pub(super) struct Heard {
     pub(super) id: String,
     /// What it is by its own account.
     pub(super) object: String,
+    /// What type it is of, where that is no chat's answer: Anthropic's messages and events say.
+    pub(super) kind: String,
     pub(super) model: String,
     pub(super) created: u64,
     pub(super) choices: Vec<Said>,
@@ -64,6 +66,7 @@ impl Heard {
             match name.raw {
                 "id" => heard.id = text(cursor)?,
                 "object" => heard.object = text(cursor)?,
+                "type" => heard.kind = text(cursor)?,
                 "model" => heard.model = text(cursor)?,
                 "created" => heard.created = number(cursor)?.unwrap_or_default(),
                 "usage" => heard.usage = Used::read(cursor.skip()?)?,

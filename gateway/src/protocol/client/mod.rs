@@ -171,7 +171,7 @@ trait Tell: Send + Sync {
     }
     /// Adds the events for an error, after which nothing comes.
     fn failed(&mut self, error: &ErrorWords, out: &mut String);
-    /// Whether an upstream's answer is of this dialect already.
+    /// Whether what an upstream says is of this dialect already, and goes on as it came.
     fn is_told(&self, _answer: &Heard) -> bool {
         false
     }

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::super::chat::{Extras, stream_options};
+use super::super::chat::stream_options;
 use super::super::json::{Object, string};
 use super::super::refusal::BadRequest;
 use super::Dialect;
@@ -35,12 +35,12 @@ impl Native {
         self.cannot.as_ref()
     }
 
-    /// The body for an upstream that speaks the dialect, with its name for the model; otherwise as for a chat. Who wrote it
-    /// knows of the longest answer by `max_tokens`.
-    pub fn encode(&self, model: &str, stream: bool, extras: &Extras<'_>) -> Bytes {
+    /// The body for an upstream that speaks the dialect, with its name for the model, usage asked for in a stream, and the
+    /// longest answer in tokens, where the client sets no limit and the gateway does.
+    pub fn encode(&self, model: &str, stream: bool, longest: Option<u64>) -> Bytes {
         let model = string(model);
         let options = stream.then(|| stream_options(&self.body));
-        let most = extras.longest.map(|(_, most)| most.to_string());
+        let most = longest.map(|most| most.to_string());
         let mut edits = vec![("model", Some(model.as_bytes()))];
         if self.dialect == Dialect::Completions {
             edits.push(("stream_options", options.as_deref()));

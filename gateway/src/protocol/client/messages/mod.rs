@@ -1,12 +1,14 @@
 //! Anthropic's messages.
 //!
 //! - `request`, `blocks`, `tools`: a request → a chat.
+//! - `gist`: what a request comes to that no chat says.
 //! - `whole`, `stream`: a chat's answer → theirs.
 //!
 //! What carries no meaning for other providers is left out: where to cache, signatures and encrypted thinking (bound to the
 //! provider that made them), the tier of service.
 
 mod blocks;
+mod gist;
 mod request;
 mod stream;
 #[cfg(test)]

@@ -8,7 +8,7 @@ use super::super::build::{Build, array};
 use super::super::members::{Members, elements, kind, said};
 use super::super::{Converted, LeftOut};
 use super::stream::Messages;
-use super::{blocks, tools};
+use super::{blocks, gist, tools};
 
 /// Characters of a name for the end user that OpenAI and others accept.
 const LONGEST_USER: usize = 64;
@@ -21,9 +21,23 @@ pub(in super::super) fn read(body: &Object, id: &str) -> Result<Converted, BadRe
     let mut left_out = LeftOut::default();
     let mut members = Members::of_body(body)?;
     let most = members.need("max_tokens")?;
-    let chat = chat(members, Some(most), &mut left_out)?;
+    let (chat, cannot) = match chat(members, Some(most), &mut left_out) {
+        Ok(chat) => (chat, None),
+        // Another provider would not know what to do with it; Anthropic's own models may.
+        Err(why) => match gist::of(body).filter(|_| may_be_known(&why)) {
+            Some(gist) => (gist, Some(why)),
+            None => return Err(why),
+        },
+    };
     let input = Chat::parse(chat.clone().into())?.prompt_tokens();
-    Ok(Converted::new(chat, Messages::new(id, input), left_out))
+    let converted = Converted::new(chat, Messages::new(id, input), left_out);
+    Ok(Converted { cannot, ..converted })
+}
+
+/// Whether a request was refused for what no chat says, and not for what no message says either.
+fn may_be_known(why: &BadRequest) -> bool {
+    let of_type = why.param.as_deref().is_some_and(|param| param.ends_with("type"));
+    why.code == Some("unsupported_parameter") || (why.code == Some("invalid_value") && of_type)
 }
 
 /// Reads a request of which only the tokens are to be counted.

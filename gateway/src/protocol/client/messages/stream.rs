@@ -184,6 +184,10 @@ impl Tell for Messages {
         event(out, "error", &error(why, &self.request));
     }
 
+    fn is_told(&self, answer: &Heard) -> bool {
+        !answer.kind.is_empty() && answer.choices.is_empty()
+    }
+
     fn always_tells_usage(&self) -> bool {
         true
     }

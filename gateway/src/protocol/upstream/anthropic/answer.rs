@@ -1,0 +1,179 @@
+//! A whole answer in Anthropic's words, and what its parts mean.
+
+use bytes::Bytes;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::super::super::chunk::Finish;
+use super::super::super::complaint::Complaint;
+use super::super::super::json::Object;
+use super::super::super::whole::{NotAnAnswer, Whole};
+use super::super::voice::{Calling, Counts, Message, Voice, shallow};
+use super::super::written::{object, written};
+
+/// No answer has more tokens than this; a higher count is a mistake or an attack.
+const MOST: u64 = 1 << 32;
+
+/// The parts of an answer, or of the event that begins one.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Answer<'a> {
+    pub(super) id: String,
+    pub(super) model: String,
+    #[serde(borrow)]
+    pub(super) content: Option<Vec<Block<'a>>>,
+    pub(super) stop_reason: Option<String>,
+    pub(super) usage: Option<Usage>,
+}
+
+/// A block of an answer.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Block<'a> {
+    #[serde(rename = "type")]
+    pub(super) kind: String,
+    pub(super) text: String,
+    pub(super) thinking: String,
+    pub(super) signature: String,
+    pub(super) data: String,
+    pub(super) id: String,
+    pub(super) name: String,
+    #[serde(borrow)]
+    pub(super) input: Option<&'a RawValue>,
+}
+
+/// Token counts. The prompt's are disjoint.
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Usage {
+    input_tokens: Option<u64>,
+    output_tokens: Option<u64>,
+    cache_read_input_tokens: Option<u64>,
+    cache_creation_input_tokens: Option<u64>,
+    cache_creation: Option<Written>,
+    output_tokens_details: Option<OutputDetails>,
+}
+
+/// What was written to caches, by how long they keep it.
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[serde(default)]
+struct Written {
+    ephemeral_5m_input_tokens: u64,
+    ephemeral_1h_input_tokens: u64,
+}
+
+/// What the answer is made of.
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[serde(default)]
+struct OutputDetails {
+    thinking_tokens: Option<u64>,
+    reasoning_tokens: Option<u64>,
+}
+
+impl Usage {
+    /// The counts so far, with later ones in their place.
+    pub(super) fn then(self, later: Self) -> Self {
+        Self {
+            input_tokens: later.input_tokens.or(self.input_tokens),
+            output_tokens: later.output_tokens.or(self.output_tokens),
+            cache_read_input_tokens: later.cache_read_input_tokens.or(self.cache_read_input_tokens),
+            cache_creation_input_tokens: later
+                .cache_creation_input_tokens
+                .or(self.cache_creation_input_tokens),
+            cache_creation: later.cache_creation.or(self.cache_creation),
+            output_tokens_details: later.output_tokens_details.or(self.output_tokens_details),
+        }
+    }
+
+    /// In our words; `None` where there are none.
+    pub(super) fn counts(self) -> Option<Counts> {
+        let completion = self.output_tokens?.min(MOST);
+        let bounded = |count: Option<u64>| count.unwrap_or(0).min(MOST);
+        let kinds = self.cache_creation.unwrap_or_default();
+        let hour = kinds.ephemeral_1h_input_tokens.min(MOST);
+        let all = bounded(self.cache_creation_input_tokens);
+        let written = all.saturating_sub(hour).max(kinds.ephemeral_5m_input_tokens.min(MOST));
+        let cached = bounded(self.cache_read_input_tokens);
+        let details = self.output_tokens_details.unwrap_or_default();
+        let thoughts = details.thinking_tokens.or(details.reasoning_tokens).unwrap_or(0);
+        Some(Counts {
+            prompt: bounded(self.input_tokens) + cached + written + hour,
+            cached,
+            written,
+            written_hour: hour,
+            completion,
+            thoughts: thoughts.min(completion),
+        })
+    }
+}
+
+/// Why an answer ended.
+pub(super) fn finish(reason: &str) -> Finish {
+    match reason {
+        "end_turn" | "stop_sequence" => Finish::Stop,
+        "max_tokens" | "model_context_window_exceeded" => Finish::Length,
+        "tool_use" => Finish::ToolCalls,
+        "refusal" => Finish::ContentFilter,
+        _ => Finish::Other,
+    }
+}
+
+/// What a model thought, as it wants to have it back.
+pub(super) fn thought(thinking: &str, signature: &str) -> String {
+    written(|out| {
+        object(out, |it| {
+            it.text("type", "thinking");
+            it.text("thinking", thinking);
+            it.text("signature", signature);
+        });
+    })
+}
+
+/// The same where only Anthropic can read it.
+pub(super) fn hidden(data: &str) -> String {
+    written(|out| {
+        object(out, |it| {
+            it.text("type", "redacted_thinking");
+            it.text("data", data);
+        });
+    })
+}
+
+/// Reads the body of a 200.
+///
+/// # Errors
+/// It is no answer.
+pub(in super::super) fn whole(body: &Bytes, created: u64) -> Result<Whole, NotAnAnswer> {
+    let object = Object::skim(body.clone()).map_err(NotAnAnswer::NotJson)?;
+    let answer = serde_json::from_slice::<Answer<'_>>(body).ok();
+    let Some(Answer { id, model, content: Some(blocks), stop_reason, usage }) = answer else {
+        let complaint = object.get("error").and_then(|_| Complaint::found(body));
+        return Err(complaint.map_or(NotAnAnswer::NoChoices, NotAnAnswer::Complaint));
+    };
+    let mut message = Message::default();
+    for block in blocks {
+        add(&mut message, block);
+    }
+    let finish = finish(stop_reason.as_deref().unwrap_or_default());
+    let counts = usage.and_then(Usage::counts);
+    Whole::parse(Voice { id, created, model }.whole(&[(message, finish)], counts.as_ref()))
+}
+
+fn add(message: &mut Message, block: Block<'_>) {
+    match block.kind.as_str() {
+        "text" => message.content.push_str(&block.text),
+        "thinking" => {
+            message.reasoning.push_str(&block.thinking);
+            message.thoughts.push(thought(&block.thinking, &block.signature));
+        }
+        "redacted_thinking" => message.thoughts.push(hidden(&block.data)),
+        "tool_use" => message.calls.push(Calling {
+            id: block.id,
+            name: block.name,
+            arguments: block.input.and_then(shallow).unwrap_or("{}").to_owned(),
+            signature: None,
+        }),
+        // What the provider's own tools did is none of ours: such tools cannot be asked for in our words.
+        _ => {}
+    }
+}

@@ -1,0 +1,346 @@
+//! A chat in Anthropic's words.
+
+use std::fmt::Write;
+
+use bytes::Bytes;
+use memchr::memmem;
+use serde_json::Value;
+
+use super::super::super::chat::Chat;
+use super::super::super::json::{Object, string};
+use super::super::super::refusal::BadRequest;
+use super::super::asked::{Asked, Choice, Tool, refuse_others};
+use super::super::media::{Media, Source};
+use super::super::turns::{Item, Outcome, Said, Turn, Turns};
+use super::super::written::{Members, list, object, quote};
+use super::super::{Converted, Effort, Told, unsaid};
+
+/// Fields that this dialect has words for. `top_k` and `thinking` are its own, which a client may send all the same.
+const KNOWN: [&str; 16] = [
+    "model",
+    "messages",
+    "stream",
+    "stream_options",
+    "max_tokens",
+    "max_completion_tokens",
+    "temperature",
+    "top_p",
+    "top_k",
+    "stop",
+    "tools",
+    "tool_choice",
+    "parallel_tool_calls",
+    "response_format",
+    "reasoning_effort",
+    "thinking",
+];
+
+/// The highest temperature; OpenAI's is twice that.
+const MOST_WARMTH: f64 = 1.0;
+/// The least number of tokens that a model is told to think in.
+const LEAST_THOUGHT: u64 = 1024;
+
+/// Puts a chat into these words, but for model, stream, the longest answer and how hard to think.
+///
+/// # Errors
+/// What they cannot say.
+pub(in super::super) fn convert(chat: &Chat) -> Result<Converted, BadRequest> {
+    refuse_others(&chat.object, &KNOWN)?;
+    let warmth =
+        chat.object.get("temperature").and_then(|raw| std::str::from_utf8(raw).ok()?.parse::<f64>().ok());
+    if warmth.is_some_and(|warmth| warmth > MOST_WARMTH) {
+        return Err(unsaid("temperature"));
+    }
+    let mut asked = Asked::read(chat.object.bytes())?;
+    let turns = Turns::of(std::mem::take(&mut asked.messages))?;
+    let tool_choice = tool_choice(&asked)?;
+    let format = format(&asked)?;
+    let mut tools = Vec::new();
+    for (at, tool) in asked.tools.iter().flatten().enumerate() {
+        tools.push((tool, function(tool, at)?));
+    }
+    turns.list.iter().flat_map(|turn| &turn.items).try_for_each(check)?;
+    let mut out = Vec::with_capacity(chat.object.bytes().len() + 256);
+    object(&mut out, |request| {
+        if !turns.system.is_empty() {
+            request.nested("system", |out| list(out, &turns.system, text));
+        }
+        request.nested("messages", |out| {
+            let last = turns.list.len() - 1;
+            list(out, turns.list.iter().enumerate(), |out, (at, turn)| write_turn(out, turn, at == last));
+        });
+        if !tools.is_empty() {
+            request
+                .nested("tools", |out| list(out, &tools, |out, (tool, function)| offer(out, tool, function)));
+        }
+        request.maybe("tool_choice", tool_choice.as_deref());
+        sampling(request, chat, &asked);
+        request.maybe("output_config", format.as_deref());
+        if let Some(user) = &asked.user {
+            request.nested("metadata", |out| object(out, |it| it.text("user_id", user)));
+        }
+    });
+    let object = Object::skim(out.into())?;
+    Ok(Converted { object, effort: asked.reasoning_effort, thoughtless: thoughtless(&turns.list) })
+}
+
+/// The body of a request.
+pub(in super::super) fn encode(converted: &Converted, chat: &Chat, told: &Told<'_>) -> Bytes {
+    let most = chat.max_tokens().or(told.longest).unwrap_or(told.most);
+    let thinking = thinking(converted, most, told.effort);
+    let effort = thinking.as_ref().and_then(|(_, effort)| effort.as_deref());
+    let config = effort.map(|effort| {
+        let own = converted.object.get("output_config").unwrap_or(b"{}");
+        let own = Object::skim(Bytes::copy_from_slice(own)).ok();
+        own.map(|own| own.edited(&[("effort", Some(string(effort).as_bytes()))])).unwrap_or_default()
+    });
+    let (model, most) = (string(told.model), most.to_string());
+    let mut edits = vec![("model", Some(model.as_bytes())), ("max_tokens", Some(most.as_bytes()))];
+    if told.stream {
+        edits.push(("stream", Some(b"true")));
+    }
+    if let Some((thinking, _)) = &thinking {
+        edits.push(("thinking", Some(thinking.as_bytes())));
+    }
+    if let Some(config) = &config {
+        edits.push(("output_config", Some(config)));
+    }
+    converted.object.edited(&edits)
+}
+
+/// A request that came in these words, with what the upstream is told of the model. Every other byte is the client's.
+pub(in super::super) fn as_it_came(original: &Object, told: &Told<'_>) -> Bytes {
+    let (model, most) = (string(told.model), told.longest.unwrap_or(told.most).to_string());
+    let stream: &[u8] = if told.stream { b"true" } else { b"false" };
+    let streams = original.get("stream").is_some_and(|it| it == b"true");
+    let mut edits = vec![("model", Some(model.as_bytes()))];
+    if streams != told.stream {
+        edits.push(("stream", Some(stream)));
+    }
+    if original.get("max_tokens").is_none_or(|it| it == b"null") {
+        edits.push(("max_tokens", Some(most.as_bytes())));
+    }
+    let messages = original.get("messages").and_then(signed_only);
+    if let Some(messages) = &messages {
+        edits.push(("messages", Some(messages.as_bytes())));
+    }
+    original.edited(&edits)
+}
+
+/// Messages without thoughts that nobody signed: the gateway put them into these words for another provider's model, and
+/// Anthropic would refuse them. `None`: there are none.
+fn signed_only(messages: &[u8]) -> Option<String> {
+    memmem::find(messages, br#""thinking""#)?;
+    let mut messages: Vec<Value> = serde_json::from_slice(messages).ok()?;
+    let mut found = false;
+    for message in &mut messages {
+        let Some(Value::Array(blocks)) = message.get_mut("content") else { continue };
+        let before = blocks.len();
+        blocks.retain(|block| !(block["type"] == "thinking" && block["signature"] == ""));
+        found |= blocks.len() < before;
+    }
+    let empty = |message: &Value| message["content"].as_array().is_some_and(Vec::is_empty);
+    messages.retain(|message| !empty(message));
+    found.then(|| Value::from(messages).to_string())
+}
+
+/// `thinking`, and the word for how hard; `None` where the client said so in these words itself, or not at all.
+fn thinking(converted: &Converted, most: u64, effort: Effort) -> Option<(String, Option<String>)> {
+    let asked = converted.effort.as_deref()?;
+    if converted.object.get("thinking").is_some() {
+        return None;
+    }
+    let off = || Some((r#"{"type":"disabled"}"#.to_owned(), None));
+    if asked == "none" {
+        return off();
+    }
+    match effort {
+        Effort::Word => {
+            let word = if asked == "minimal" { "low" } else { asked };
+            Some((r#"{"type":"adaptive"}"#.to_owned(), Some(word.to_owned())))
+        }
+        // Such a model refuses to go on from a call of tools without its own thoughts before it.
+        Effort::Tokens if converted.thoughtless || most <= LEAST_THOUGHT => off(),
+        Effort::Tokens => {
+            let budget = match asked {
+                "minimal" | "low" => 2 * LEAST_THOUGHT,
+                "medium" => 8 * LEAST_THOUGHT,
+                _ => 24 * LEAST_THOUGHT,
+            };
+            let budget = budget.min(most - 1).max(LEAST_THOUGHT);
+            Some((format!(r#"{{"type":"enabled","budget_tokens":{budget}}}"#), None))
+        }
+    }
+}
+
+fn sampling(request: &mut Members<'_>, chat: &Chat, asked: &Asked<'_>) {
+    for name in ["temperature", "top_p", "top_k", "thinking"] {
+        let raw = chat.object.get(name).and_then(|raw| std::str::from_utf8(raw).ok());
+        request.maybe(name, raw.filter(|raw| *raw != "null"));
+    }
+    let stops = asked.stop.as_ref().map(|stop| stop.texts()).unwrap_or_default();
+    if !stops.is_empty() {
+        request.nested("stop_sequences", |out| list(out, stops, quote));
+    }
+}
+
+fn tool_choice(asked: &Asked<'_>) -> Result<Option<String>, BadRequest> {
+    let choice = asked.choice()?;
+    let one =
+        asked.parallel_tool_calls == Some(false) && asked.tools.as_ref().is_some_and(|it| !it.is_empty());
+    let choice = choice.or(one.then_some(Choice::Auto));
+    let Some(choice) = choice else { return Ok(None) };
+    let mut text = String::from(r#"{"type":"#);
+    text.push_str(match choice {
+        Choice::Auto => r#""auto""#,
+        Choice::None => r#""none""#,
+        Choice::Required => r#""any""#,
+        Choice::Named(_) => r#""tool""#,
+    });
+    // Writing to a string cannot fail.
+    if let Choice::Named(name) = &choice {
+        let _ = write!(text, r#","name":{}"#, string(name));
+    }
+    if one && choice != Choice::None {
+        text.push_str(r#","disable_parallel_tool_use":true"#);
+    }
+    Ok(Some(text + "}"))
+}
+
+fn format(asked: &Asked<'_>) -> Result<Option<String>, BadRequest> {
+    let Some(form) = &asked.response_format else { return Ok(None) };
+    match (form.kind.as_str(), form.json_schema.as_ref().and_then(|it| it.schema)) {
+        ("text", _) => Ok(None),
+        ("json_schema", Some(schema)) => {
+            Ok(Some(format!(r#"{{"format":{{"type":"json_schema","schema":{}}}}}"#, schema.get())))
+        }
+        ("json_schema", None) => Err(BadRequest::missing("response_format.json_schema.schema")),
+        _ => Err(unsaid("response_format.type")),
+    }
+}
+
+fn function<'t, 'a>(
+    tool: &'t Tool<'a>,
+    at: usize,
+) -> Result<&'t super::super::asked::Function<'a>, BadRequest> {
+    match &tool.function {
+        Some(function) if tool.kind == "function" => Ok(function),
+        _ => Err(unsaid(format!("tools[{at}].type"))),
+    }
+}
+
+fn offer(out: &mut Vec<u8>, tool: &Tool<'_>, function: &super::super::asked::Function<'_>) {
+    object(out, |it| {
+        it.text("name", &function.name);
+        if let Some(description) = &function.description {
+            it.text("description", description);
+        }
+        let schema = function.parameters.map(|raw| raw.get()).filter(|raw| *raw != "null");
+        it.raw("input_schema", schema.unwrap_or(r#"{"type":"object","properties":{}}"#));
+        if function.strict == Some(true) {
+            it.raw("strict", "true");
+        }
+        it.maybe("cache_control", tool.cache_control.map(|raw| raw.get()));
+    });
+}
+
+/// Only pictures and PDF files can be shown.
+fn check(item: &Item<'_>) -> Result<(), BadRequest> {
+    match item {
+        Item::Media(media, _) if !(media.is("image") || is_pdf(media)) => Err(unsaid("messages")),
+        Item::Result(outcome) => outcome.items.iter().try_for_each(check),
+        _ => Ok(()),
+    }
+}
+
+fn is_pdf(media: &Media) -> bool {
+    media.kind.as_deref() == Some("application/pdf")
+}
+
+fn write_turn(out: &mut Vec<u8>, turn: &Turn<'_>, last: bool) {
+    object(out, |it| {
+        it.text("role", if turn.assistant { "assistant" } else { "user" });
+        // What tools gave back comes first: nothing may stand between a call and it.
+        let results = turn.items.iter().filter(|item| matches!(item, Item::Result(_)));
+        let others = turn.items.iter().filter(|item| !matches!(item, Item::Result(_)));
+        it.nested("content", |out| blocks(out, results.chain(others), turn.assistant && last));
+    });
+}
+
+fn blocks<'i, 'a: 'i>(out: &mut Vec<u8>, items: impl Iterator<Item = &'i Item<'a>>, prefill: bool) {
+    out.push(b'[');
+    for (at, item) in items.enumerate() {
+        if at > 0 {
+            out.push(b',');
+        }
+        match item {
+            // An answer that was begun may not end in white space.
+            Item::Text(said) if prefill => {
+                text(out, &Said { text: said.text.trim_end().to_owned(), cache: said.cache });
+            }
+            Item::Text(said) => text(out, said),
+            Item::Media(media, cache) => show(out, media, cache.map(|raw| raw.get())),
+            Item::Thoughts(thoughts) => {
+                let thoughts: Vec<_> = thoughts.iter().map(|raw| raw.get()).collect();
+                out.extend_from_slice(thoughts.join(",").as_bytes());
+            }
+            Item::Call(call) => object(out, |it| {
+                it.text("type", "tool_use");
+                it.text("id", &call.id);
+                it.text("name", &call.name);
+                it.raw("input", &call.arguments);
+            }),
+            Item::Result(outcome) => give_back(out, outcome),
+        }
+    }
+    out.push(b']');
+}
+
+fn text(out: &mut Vec<u8>, said: &Said<'_>) {
+    object(out, |it| {
+        it.text("type", "text");
+        it.text("text", &said.text);
+        it.maybe("cache_control", said.cache.map(|raw| raw.get()));
+    });
+}
+
+fn show(out: &mut Vec<u8>, media: &Media, cache: Option<&str>) {
+    object(out, |it| {
+        it.text("type", if is_pdf(media) { "document" } else { "image" });
+        it.nested("source", |out| {
+            object(out, |source| match &media.source {
+                Source::Data(data) => {
+                    source.text("type", "base64");
+                    source.text("media_type", media.kind.as_deref().unwrap_or("image/png"));
+                    source.text("data", data);
+                }
+                Source::Url(url) => {
+                    source.text("type", "url");
+                    source.text("url", url);
+                }
+            });
+        });
+        if let Some(name) = media.name.as_deref().filter(|_| is_pdf(media)) {
+            it.text("title", name);
+        }
+        it.maybe("cache_control", cache);
+    });
+}
+
+fn give_back(out: &mut Vec<u8>, outcome: &Outcome<'_>) {
+    object(out, |it| {
+        it.text("type", "tool_result");
+        it.text("tool_use_id", &outcome.id);
+        it.nested("content", |out| blocks(out, outcome.items.iter(), false));
+        it.maybe("cache_control", outcome.cache.map(|raw| raw.get()));
+    });
+}
+
+/// Whether the last word of the model was a call of tools without its thoughts.
+fn thoughtless(turns: &[Turn<'_>]) -> bool {
+    let last = turns.iter().rev().find(|turn| turn.assistant);
+    last.is_some_and(|turn| {
+        turn.items.iter().any(|item| matches!(item, Item::Call(_)))
+            && !matches!(turn.items.first(), Some(Item::Thoughts(_)))
+    })
+}

@@ -1,0 +1,428 @@
+use bytes::Bytes;
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use super::super::super::chunk::What;
+use super::super::super::client;
+use super::super::super::whole::NotAnAnswer;
+use super::super::tests::{chat, complaints, decoded, encoded, gathered, refused, told};
+use super::super::{Dialect, Effort, Told};
+
+const OURS: Dialect = Dialect::Anthropic;
+
+/// What a request comes to, without what every one has.
+fn body(messages: &Value, fields: &Value) -> Value {
+    let mut body = encoded(OURS, &chat(messages, fields), &told(false));
+    for (key, value) in [("model", json!("m")), ("max_tokens", json!(4096))] {
+        if body[key] == value {
+            body.as_object_mut().unwrap().remove(key);
+        }
+    }
+    body
+}
+
+fn user(text: &str) -> Value {
+    json!([{"role": "user", "content": text}])
+}
+
+#[test]
+fn messages_are_put_into_other_words() {
+    let check =
+        |messages: Value, expected: Value| assert_eq!(body(&messages, &json!({})), expected, "{messages}");
+    let text = |text: &str| json!({"type": "text", "text": text});
+    check(user("你好\n\""), json!({"messages": [{"role": "user", "content": [text("你好\n\"")]}]}));
+    // What is told beforehand, two users in a row, who they are, and an empty text.
+    check(
+        json!([
+            {"role": "system", "content": "Be brief."},
+            {"role": "user", "name": "Ann", "content": "a"},
+            {"role": "user", "content": ""},
+            {"role": "user", "content": [{"type": "text", "text": "b", "cache_control": {"type": "ephemeral", "ttl": "1h"}}]},
+            {"role": "assistant", "content": "c", "refusal": null},
+            {"role": "developer", "content": [{"type": "text", "text": "In Chinese."}]},
+            {"role": "user", "content": "d"},
+        ]),
+        json!({
+            "system": [text("Be brief."), text("In Chinese.")],
+            "messages": [
+                {"role": "user", "content": [
+                    text("Ann: a"),
+                    {"type": "text", "text": "b", "cache_control": {"type": "ephemeral", "ttl": "1h"}},
+                ]},
+                {"role": "assistant", "content": [text("c")]},
+                {"role": "user", "content": [text("d")]},
+            ],
+        }),
+    );
+    check(
+        json!([{"role": "system", "content": "Say hi."}]),
+        json!({"messages": [{"role": "user", "content": [text("Say hi.")]}]}),
+    );
+    // An answer that was begun may not end in white space.
+    check(
+        json!([{"role": "user", "content": "count"}, {"role": "assistant", "content": "one, \n"}]),
+        json!({"messages": [{"role": "user", "content": [text("count")]}, {"role": "assistant", "content": [text("one,")]}]}),
+    );
+}
+
+#[test]
+fn attachments_are_put_into_other_words() {
+    let part = |part: Value| {
+        let sent = body(&json!([{"role": "user", "content": [part]}]), &json!({}));
+        sent["messages"][0]["content"][0].clone()
+    };
+    assert_eq!(
+        part(
+            json!({"type": "image_url", "image_url": {"url": "data:image/PNG;base64,iVBO", "detail": "low"}})
+        ),
+        json!({"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "iVBO"}})
+    );
+    assert_eq!(
+        part(json!({"type": "image_url", "image_url": {"url": "https://h/a.jpg"}})),
+        json!({"type": "image", "source": {"type": "url", "url": "https://h/a.jpg"}})
+    );
+    assert_eq!(
+        part(
+            json!({"type": "file", "file": {"file_data": "data:application/pdf;base64,JVBE", "filename": "a.pdf"}})
+        ),
+        json!({"type": "document", "title": "a.pdf",
+            "source": {"type": "base64", "media_type": "application/pdf", "data": "JVBE"}})
+    );
+    let cannot =
+        |part: Value| refused(OURS, &json!([{"role": "user", "content": [part]}]), &json!({}), "messages");
+    cannot(json!({"type": "input_audio", "input_audio": {"data": "UklG", "format": "wav"}}));
+    cannot(json!({"type": "video_url", "video_url": {"url": "data:video/mp4;base64,AAAA"}}));
+    cannot(json!({"type": "file", "file": {"file_data": "data:text/csv;base64,YSxi", "filename": "a.csv"}}));
+}
+
+#[test]
+fn tools_are_put_into_other_words() {
+    let call = |id: &str, arguments: &str| json!({"id": id, "type": "function", "function": {"name": "weather", "arguments": arguments}});
+    let thought = json!({"type": "thinking", "thinking": "hm", "signature": "sig"});
+    let sent = body(
+        &json!([
+            {"role": "user", "content": "Weather?"},
+            {"role": "assistant", "content": null, "thinking_blocks": [thought], "reasoning_content": "hm",
+             "tool_calls": [call("a", r#"{"city":"巴黎"}"#), call("b", "")]},
+            {"role": "tool", "tool_call_id": "a", "content": "sunny"},
+            {"role": "tool", "tool_call_id": "b", "content": [{"type": "text", "text": "rain"}]},
+            {"role": "user", "content": "And?"},
+        ]),
+        &json!({
+            "tools": [
+                {"type": "function", "function": {"name": "weather", "description": "Tells it.", "strict": true,
+                    "parameters": {"type": "object", "properties": {"city": {"type": "string"}}}}},
+                {"type": "function", "function": {"name": "time"}, "cache_control": {"type": "ephemeral"}},
+            ],
+            "parallel_tool_calls": false,
+        }),
+    );
+    let result = |id: &str, text: &str| json!({"type": "tool_result", "tool_use_id": id, "content": [{"type": "text", "text": text}]});
+    assert_eq!(
+        sent["messages"][1]["content"],
+        json!([
+            thought,
+            {"type": "tool_use", "id": "a", "name": "weather", "input": {"city": "巴黎"}},
+            {"type": "tool_use", "id": "b", "name": "weather", "input": {}},
+        ])
+    );
+    assert_eq!(
+        sent["messages"][2],
+        json!({"role": "user", "content": [result("a", "sunny"), result("b", "rain"), {"type": "text", "text": "And?"}]})
+    );
+    assert_eq!(
+        sent["tools"],
+        json!([
+            {"name": "weather", "description": "Tells it.", "strict": true,
+             "input_schema": {"type": "object", "properties": {"city": {"type": "string"}}}},
+            {"name": "time", "input_schema": {"type": "object", "properties": {}}, "cache_control": {"type": "ephemeral"}},
+        ])
+    );
+    assert_eq!(sent["tool_choice"], json!({"type": "auto", "disable_parallel_tool_use": true}));
+    let choice = |choice: Value, expected: Value| {
+        let tools = json!([{"type": "function", "function": {"name": "f"}}]);
+        let sent = body(&user("x"), &json!({"tools": tools, "tool_choice": choice}));
+        assert_eq!(sent["tool_choice"], expected);
+    };
+    choice(json!("auto"), json!({"type": "auto"}));
+    choice(json!("none"), json!({"type": "none"}));
+    choice(json!("required"), json!({"type": "any"}));
+    choice(json!({"type": "function", "function": {"name": "f"}}), json!({"type": "tool", "name": "f"}));
+}
+
+#[test]
+fn sampling_is_put_into_other_words() {
+    let check = |fields: Value, expected: Value| {
+        let mut sent = body(&user("x"), &fields);
+        sent.as_object_mut().unwrap().remove("messages");
+        assert_eq!(sent, expected, "{fields}");
+    };
+    check(json!({"max_tokens": 7}), json!({"max_tokens": 7}));
+    check(json!({"max_completion_tokens": 9, "stream": false}), json!({"max_tokens": 9}));
+    check(
+        json!({"temperature": 0.5, "top_p": 0.9, "top_k": 5, "stop": ["a", "", "b"], "user": "u-1"}),
+        json!({"temperature": 0.5, "top_p": 0.9, "top_k": 5, "stop_sequences": ["a", "b"], "metadata": {"user_id": "u-1"}}),
+    );
+    let schema =
+        json!({"type": "object", "properties": {"a": {"type": "integer"}}, "additionalProperties": false});
+    let format =
+        json!({"type": "json_schema", "json_schema": {"name": "x", "strict": true, "schema": schema}});
+    check(
+        json!({"response_format": format, "reasoning_effort": "high"}),
+        json!({"thinking": {"type": "adaptive"},
+            "output_config": {"format": {"type": "json_schema", "schema": schema}, "effort": "high"}}),
+    );
+    check(json!({"reasoning_effort": "none"}), json!({"thinking": {"type": "disabled"}}));
+    let own = json!({"type": "enabled", "budget_tokens": 2000});
+    check(json!({"thinking": own, "reasoning_effort": "low"}), json!({"thinking": own}));
+    let no = |fields: Value, param: &str| refused(OURS, &user("x"), &fields, param);
+    no(json!({"response_format": {"type": "json_object"}}), "response_format.type");
+    no(json!({"n": 2}), "n");
+    no(json!({"seed": 7}), "seed");
+    no(json!({"frequency_penalty": 0.5}), "frequency_penalty");
+    no(json!({"temperature": 1.5}), "temperature");
+}
+
+/// Older models are told how many tokens to think, fewer than the answer may have, and not at all in the middle of
+/// calls whose thoughts are lost.
+#[test]
+fn older_models_think_by_tokens() {
+    let check = |messages: &Value, fields: Value, thinking: Value| {
+        let told = Told { effort: Effort::Tokens, stream: true, ..told(true) };
+        let sent = encoded(OURS, &chat(messages, &fields), &told);
+        assert_eq!((&sent["thinking"], &sent["stream"]), (&thinking, &json!(true)), "{fields}");
+        assert!(sent["output_config"].is_null());
+    };
+    let budget = |tokens: u64| json!({"type": "enabled", "budget_tokens": tokens});
+    check(&user("x"), json!({"reasoning_effort": "low"}), budget(2048));
+    check(&user("x"), json!({"reasoning_effort": "high"}), budget(4095));
+    check(&user("x"), json!({"reasoning_effort": "high", "max_tokens": 50_000}), budget(24_576));
+    check(&user("x"), json!({"reasoning_effort": "low", "max_tokens": 1024}), json!({"type": "disabled"}));
+    check(&user("x"), json!({}), Value::Null);
+    let call = json!({"id": "a", "type": "function", "function": {"name": "f", "arguments": "{}"}});
+    let lost = json!([
+        {"role": "user", "content": "x"},
+        {"role": "assistant", "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "a", "content": "7"},
+    ]);
+    check(&lost, json!({"reasoning_effort": "low"}), json!({"type": "disabled"}));
+}
+
+/// A client of this very dialect: every byte but those of the model's name is its own.
+#[test]
+fn what_came_in_these_words_goes_on_as_it_came() {
+    let came = r#"{ "model":"auto","unheard_of":[1, 2],"max_tokens":5,"messages":[{"role":"user","content":[{"type":"text","text":"hi","cache_control":{"type":"ephemeral"}}]}],"stream":true}"#;
+    let body = Bytes::from_static(came.as_bytes());
+    let chat = client::Dialect::Messages.read(body, "id").unwrap().chat;
+    OURS.takes(&chat, Effort::Word).unwrap();
+    let sent = OURS.encode(&chat, &told(true)).unwrap();
+    assert_eq!(std::str::from_utf8(&sent).unwrap(), came.replace("\"auto\"", "\"m\""));
+    let whole = OURS.encode(&chat, &told(false)).unwrap();
+    assert!(whole.ends_with(br#""stream":false}"#));
+    // For another dialect it is converted like any other.
+    assert!(Dialect::Gemini.takes(&chat, Effort::Word).is_ok());
+}
+
+fn event(data: &Value) -> String {
+    format!("event: {}\ndata: {data}\n\n", data["type"].as_str().unwrap())
+}
+
+/// A stream of a thought, a text, and a call of a tool, in the shape that Anthropic documents.
+fn stream(text: &[&str], arguments: &[&str]) -> Vec<String> {
+    let start = |index: u64, block: Value| json!({"type": "content_block_start", "index": index, "content_block": block});
+    let delta =
+        |index: u64, delta: Value| json!({"type": "content_block_delta", "index": index, "delta": delta});
+    let stop = |index: u64| json!({"type": "content_block_stop", "index": index});
+    let mut events = vec![
+        json!({"type": "message_start", "message": {"id": "msg_1", "type": "message", "role": "assistant", "content": [],
+            "model": "claude-x", "stop_reason": null, "stop_sequence": null, "usage": {"input_tokens": 10,
+            "cache_read_input_tokens": 100, "cache_creation_input_tokens": 50, "output_tokens": 1,
+            "cache_creation": {"ephemeral_5m_input_tokens": 20, "ephemeral_1h_input_tokens": 30}}}}),
+        start(0, json!({"type": "thinking", "thinking": "", "signature": ""})),
+        json!({"type": "ping"}),
+        delta(0, json!({"type": "thinking_delta", "thinking": "let me "})),
+        delta(0, json!({"type": "thinking_delta", "thinking": "see"})),
+        delta(0, json!({"type": "signature_delta", "signature": "EqQB=="})),
+        stop(0),
+        start(1, json!({"type": "text", "text": ""})),
+    ];
+    events.extend(text.iter().map(|text| delta(1, json!({"type": "text_delta", "text": text}))));
+    events.push(stop(1));
+    events.push(start(2, json!({"type": "tool_use", "id": "toolu_1", "name": "weather", "input": {}})));
+    events.extend(
+        arguments.iter().map(|text| delta(2, json!({"type": "input_json_delta", "partial_json": text}))),
+    );
+    events.push(stop(2));
+    events.push(json!({"type": "message_delta", "delta": {"stop_reason": "tool_use", "stop_sequence": null},
+        "usage": {"output_tokens": 15}}));
+    events.push(json!({"type": "message_stop"}));
+    events.iter().map(event).collect()
+}
+
+fn expected(text: &str, arguments: &str) -> Value {
+    json!({
+        "id": "msg_1", "object": "chat.completion", "created": 7, "model": "claude-x",
+        "choices": [{"index": 0, "logprobs": null, "finish_reason": "tool_calls", "message": {
+            "role": "assistant", "content": text, "refusal": null, "reasoning_content": "let me see",
+            "thinking_blocks": [{"type": "thinking", "thinking": "let me see", "signature": "EqQB=="}],
+            "tool_calls": [{"id": "toolu_1", "type": "function", "function": {"name": "weather", "arguments": arguments}}],
+        }}],
+        "usage": {"prompt_tokens": 160, "completion_tokens": 15, "total_tokens": 175, "prompt_tokens_details": {
+            "cached_tokens": 100, "cache_creation_input_tokens": 50,
+            "cache_creation": {"ephemeral_5m_input_tokens": 20, "ephemeral_1h_input_tokens": 30}}},
+    })
+}
+
+#[test]
+fn a_stream_is_put_into_our_words() {
+    let sent = stream(&["Hel", "lo 世界"], &["", r#"{"city": "#, r#""巴黎"}"#]).concat();
+    let chunks = decoded(OURS, false, sent.as_bytes(), sent.len());
+    assert_eq!(gathered(&chunks).unwrap(), expected("Hello 世界", r#"{"city": "巴黎"}"#));
+    assert!(chunks.iter().any(|chunk| chunk.what == What::KeepAlive), "a ping is a sign of life");
+    let usage = chunks.iter().rev().find_map(|chunk| match &chunk.what {
+        What::Piece(piece) => piece.usage,
+        _ => None,
+    });
+    let usage = usage.unwrap().usage();
+    assert_eq!(
+        (usage.input, usage.cached_input, usage.cache_write, usage.cache_write_hour),
+        (10, 100, 20, 30)
+    );
+    // A call without arguments has an empty object.
+    let bare = stream(&["x"], &[""]).concat();
+    assert_eq!(gathered(&decoded(OURS, false, bare.as_bytes(), 9)).unwrap(), expected("x", "{}"));
+}
+
+#[test]
+fn a_whole_answer_is_put_into_our_words() {
+    let mut body = json!({
+        "id": "msg_1", "type": "message", "role": "assistant", "model": "claude-x",
+        "content": [
+            {"type": "thinking", "thinking": "let me see", "signature": "EqQB=="},
+            {"type": "text", "text": "Hello "}, {"type": "text", "text": "世界"},
+            {"type": "tool_use", "id": "toolu_1", "name": "weather", "input": {"city": "巴黎"}},
+        ],
+        "stop_reason": "tool_use", "stop_sequence": null,
+        "usage": {"input_tokens": 10, "output_tokens": 15, "cache_read_input_tokens": 100, "cache_creation_input_tokens": 50,
+            "cache_creation": {"ephemeral_5m_input_tokens": 20, "ephemeral_1h_input_tokens": 30}},
+    });
+    let raw = Bytes::from(body.to_string());
+    let whole = OURS.whole(raw.clone(), true, 7).unwrap();
+    let value: Value = serde_json::from_slice(whole.bytes()).unwrap();
+    assert_eq!(value, expected("Hello 世界", r#"{"city":"巴黎"}"#));
+    assert_eq!(whole.native(), Some(&raw));
+    for (reason, word) in [
+        ("end_turn", "stop"),
+        ("stop_sequence", "stop"),
+        ("max_tokens", "length"),
+        ("model_context_window_exceeded", "length"),
+        ("refusal", "content_filter"),
+        ("pause_turn", "stop"),
+    ] {
+        body["stop_reason"] = reason.into();
+        let whole = OURS.whole(Bytes::from(body.to_string()), false, 7).unwrap();
+        let value: Value = serde_json::from_slice(whole.bytes()).unwrap();
+        assert_eq!((&value["choices"][0]["finish_reason"], whole.native()), (&json!(word), None), "{reason}");
+    }
+    let error =
+        json!({"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}).to_string();
+    assert!(
+        matches!(OURS.whole(error.into(), false, 7), Err(NotAnAnswer::Complaint(it)) if it.message == "Overloaded")
+    );
+    assert!(matches!(OURS.whole("{}".into(), false, 7), Err(NotAnAnswer::NoChoices)));
+    assert!(matches!(OURS.whole("<html>".into(), false, 7), Err(NotAnAnswer::NotJson(_))));
+}
+
+/// Only `message_stop` makes a stream whole.
+#[test]
+fn no_stream_that_breaks_off_looks_whole() {
+    let events = stream(&["a", "b"], &["{}"]);
+    for count in 0..events.len() {
+        let sent = events[..count].concat();
+        assert_eq!(gathered(&decoded(OURS, false, sent.as_bytes(), 64)), None, "after {count} events");
+    }
+    let error = json!({"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}});
+    let sent = events[..9].concat() + &event(&error);
+    let chunks = decoded(OURS, false, sent.as_bytes(), 1);
+    let complaints = complaints(&chunks);
+    assert_eq!((complaints.len(), complaints[0].kind.as_deref()), (1, Some("overloaded_error")));
+    assert_eq!(gathered(&chunks), None);
+}
+
+/// A client of the same dialect gets the bytes that came, each of them once, whatever the chunks are.
+#[test]
+fn the_bytes_that_came_are_kept_for_who_wants_them() {
+    let sent = stream(&["a", "b"], &[r#"{"x":"#, "1}"]).concat()
+        + "event: unheard_of\ndata: {\"type\":\"unheard_of\"}\n\n";
+    for size in [1, 7, 1000, sent.len()] {
+        let chunks = decoded(OURS, true, sent.as_bytes(), size);
+        let native: Vec<u8> = chunks.iter().flat_map(|chunk| chunk.native.clone().unwrap()).collect();
+        assert_eq!(String::from_utf8(native).unwrap(), sent);
+        assert_eq!(gathered(&chunks[..chunks.len() - 1]).unwrap(), expected("ab", r#"{"x":1}"#));
+    }
+}
+
+#[test]
+fn errors_say_what_they_mean() {
+    let check = |status: u16, kind: &str, message: &str, meant: u16| {
+        let body =
+            json!({"type": "error", "error": {"type": kind, "message": message}, "request_id": "req_1"});
+        let complaint = OURS.error(status, body.to_string().as_bytes());
+        assert_eq!(complaint.status, Some(meant), "{message}");
+        assert_eq!((complaint.kind.as_deref(), &*complaint.message), (Some(kind), message));
+        complaint
+    };
+    check(529, "overloaded_error", "Overloaded", 529);
+    check(401, "authentication_error", "invalid x-api-key", 401);
+    check(400, "invalid_request_error", "messages: at least one message is required", 400);
+    let poor = "Your credit balance is too low to access the Anthropic API.";
+    assert!(check(400, "invalid_request_error", poor, 402).is_balance());
+    let long = "prompt is too long: 210000 tokens > 200000 maximum";
+    assert!(check(400, "invalid_request_error", long, 400).is_context_length());
+    assert!(check(413, "request_too_large", "Request exceeds the maximum size", 413).is_context_length());
+}
+
+proptest! {
+    /// However it is cut, a stream says what the whole answer would.
+    #[test]
+    fn texts_and_arguments_survive(
+        texts in prop::collection::vec("\\PC{1,12}", 1..6), key in "\\PC{0,8}", size in 1usize..200,
+    ) {
+        let arguments = json!({key: 1}).to_string();
+        let at = (1..arguments.len()).find(|at| arguments.is_char_boundary(*at)).unwrap();
+        let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+        let sent = stream(&texts, &[&arguments[..at], &arguments[at..]]).concat();
+        let whole = gathered(&decoded(OURS, false, sent.as_bytes(), size)).unwrap();
+        prop_assert_eq!(whole, expected(&texts.concat(), &arguments));
+    }
+
+    /// Whatever people say, in whichever order, is in the request, in its order, and nobody speaks twice in a row.
+    #[test]
+    fn no_word_is_lost(said in prop::collection::vec((0usize..3, "\\PC{1,20}"), 1..12)) {
+        let messages: Vec<Value> = said
+            .iter()
+            .map(|(role, text)| json!({"role": (["system", "user", "assistant"][*role]), "content": text}))
+            .collect();
+        let sent = body(&Value::Array(messages), &json!({}));
+        let turns = sent["messages"].as_array().unwrap();
+        prop_assert!(turns.windows(2).all(|pair| pair[0]["role"] != pair[1]["role"]));
+        let texts = |value: &Value| -> Vec<String> {
+            value.as_array().into_iter().flatten().map(|it| it["text"].as_str().unwrap().to_owned()).collect()
+        };
+        let told = texts(&sent["system"]);
+        let spoken: Vec<String> = turns.iter().flat_map(|turn| texts(&turn["content"])).collect();
+        let pick = |system: bool| said.iter().filter(move |(role, _)| (*role == 0) == system).map(|(_, text)| text);
+        if pick(false).count() == 0 {
+            prop_assert_eq!(spoken, pick(true).cloned().collect::<Vec<_>>());
+        } else {
+            prop_assert_eq!(told, pick(true).cloned().collect::<Vec<_>>());
+            let trimmed = |texts: Vec<String>| texts.iter().map(|it| it.trim_end().to_owned()).collect::<Vec<_>>();
+            prop_assert_eq!(trimmed(spoken), trimmed(pick(false).cloned().collect()));
+        }
+    }
+
+    #[test]
+    fn no_stream_makes_it_panic(data in "(\\{|\\}|\\[|\\]|:|,|\"(type|message_start|content_block_start|content_block_delta|delta|usage|text|thinking|content_block|tool_use|error)\"|null|1e9|-5){0,40}") {
+        let _ = decoded(OURS, true, format!("data: {data}\n\n").as_bytes(), 1000);
+    }
+}

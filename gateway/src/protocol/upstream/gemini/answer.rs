@@ -1,0 +1,190 @@
+//! An answer in Google's words, whole or the part of one that an event brings.
+
+use bytes::Bytes;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::super::super::chunk::Finish;
+use super::super::super::complaint::Complaint;
+use super::super::super::json::Object;
+use super::super::super::whole::{NotAnAnswer, Whole};
+use super::super::voice::{Calling, Counts, Message, Voice, shallow};
+
+/// No answer has more tokens than this; a higher count is a mistake or an attack.
+const MOST: u64 = 1 << 32;
+
+/// All of it, or a part.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(super) struct Answer<'a> {
+    #[serde(borrow)]
+    pub(super) candidates: Vec<Candidate<'a>>,
+    prompt_feedback: Option<Feedback>,
+    pub(super) usage_metadata: Option<Usage>,
+    pub(super) model_version: String,
+    pub(super) response_id: String,
+}
+
+/// One of several answers.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(super) struct Candidate<'a> {
+    #[serde(borrow)]
+    pub(super) content: Content<'a>,
+    pub(super) finish_reason: Option<String>,
+    pub(super) index: u64,
+}
+
+/// What it says.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Content<'a> {
+    #[serde(borrow)]
+    pub(super) parts: Vec<Part<'a>>,
+}
+
+/// A piece of that.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(super) struct Part<'a> {
+    pub(super) text: String,
+    /// It is the model's thought, not its answer.
+    pub(super) thought: bool,
+    #[serde(borrow)]
+    pub(super) function_call: Option<Call<'a>>,
+    pub(super) thought_signature: Option<String>,
+}
+
+/// A call of a tool.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Call<'a> {
+    id: Option<String>,
+    name: String,
+    #[serde(borrow)]
+    args: Option<&'a RawValue>,
+}
+
+/// What Google makes of the prompt.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Feedback {
+    block_reason: Option<String>,
+}
+
+/// Token counts; what a model thought is not part of the candidates'.
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(super) struct Usage {
+    prompt_token_count: u64,
+    tool_use_prompt_token_count: u64,
+    cached_content_token_count: u64,
+    candidates_token_count: u64,
+    thoughts_token_count: u64,
+}
+
+impl Usage {
+    /// In our words.
+    pub(super) fn counts(self) -> Counts {
+        let thoughts = self.thoughts_token_count.min(MOST);
+        let prompt = self.prompt_token_count.min(MOST) + self.tool_use_prompt_token_count.min(MOST);
+        Counts {
+            prompt,
+            cached: self.cached_content_token_count.min(prompt),
+            completion: self.candidates_token_count.min(MOST) + thoughts,
+            thoughts,
+            ..Counts::default()
+        }
+    }
+}
+
+impl Answer<'_> {
+    /// The error that it is in place of an answer: a prompt that was blocked is the client's to change, and no other
+    /// model is to see it.
+    pub(super) fn complaint(&self) -> Option<Complaint> {
+        let reason = self.prompt_feedback.as_ref()?.block_reason.as_deref()?;
+        self.candidates.is_empty().then(|| Complaint {
+            status: Some(400),
+            code: Some("content_policy_violation".to_owned()),
+            kind: Some("invalid_request_error".to_owned()),
+            param: None,
+            message: format!("The provider blocked the prompt ({}).", super::fault::word(reason)),
+        })
+    }
+}
+
+impl Part<'_> {
+    /// The call that it is, if it is one. `number`: how many of this answer came before it.
+    pub(super) fn call(&self, answer: &str, number: u64) -> Option<Calling> {
+        let call = self.function_call.as_ref()?;
+        let id = call.id.clone().filter(|id| !id.is_empty());
+        Some(Calling {
+            id: id.unwrap_or_else(|| format!("call_{answer}_{number}")),
+            name: call.name.clone(),
+            arguments: call.args.and_then(shallow).unwrap_or("{}").to_owned(),
+            signature: self.thought_signature.clone(),
+        })
+    }
+}
+
+/// Why an answer ended; `None`: it did not, the model failed.
+pub(super) fn finish(reason: &str, calls: bool) -> Option<Finish> {
+    match reason {
+        "STOP" if calls => Some(Finish::ToolCalls),
+        "STOP" => Some(Finish::Stop),
+        "MAX_TOKENS" => Some(Finish::Length),
+        "SAFETY" | "RECITATION" | "LANGUAGE" | "BLOCKLIST" | "PROHIBITED_CONTENT" | "SPII"
+        | "IMAGE_SAFETY" => Some(Finish::ContentFilter),
+        "MALFORMED_FUNCTION_CALL" | "UNEXPECTED_TOOL_CALL" | "MALFORMED_RESPONSE" => None,
+        _ => Some(Finish::Other),
+    }
+}
+
+/// A model that failed on its own tools.
+pub(super) fn failed(reason: &str) -> Complaint {
+    let reason = super::fault::word(reason);
+    Complaint {
+        code: Some(reason.to_ascii_lowercase()),
+        message: format!("The model failed ({reason})."),
+        ..Complaint::default()
+    }
+}
+
+/// Reads the body of a 200.
+///
+/// # Errors
+/// It is no answer.
+pub(in super::super) fn whole(body: &Bytes, created: u64) -> Result<Whole, NotAnAnswer> {
+    let object = Object::skim(body.clone()).map_err(NotAnAnswer::NotJson)?;
+    let answer = serde_json::from_slice::<Answer<'_>>(body).unwrap_or_default();
+    if let Some(complaint) = answer.complaint() {
+        return Err(NotAnAnswer::Complaint(complaint));
+    }
+    if answer.candidates.is_empty() {
+        let complaint = object.get("error").and_then(|_| Complaint::found(body));
+        return Err(complaint.map_or(NotAnAnswer::NoChoices, NotAnAnswer::Complaint));
+    }
+    let mut choices = Vec::new();
+    for candidate in &answer.candidates {
+        let message = message(candidate, &answer.response_id);
+        let reason = candidate.finish_reason.as_deref().unwrap_or("STOP");
+        let finish = finish(reason, !message.calls.is_empty());
+        choices.push((message, finish.ok_or_else(|| NotAnAnswer::Complaint(failed(reason)))?));
+    }
+    let counts = answer.usage_metadata.map(Usage::counts);
+    let voice = Voice { id: answer.response_id, created, model: answer.model_version };
+    Whole::parse(voice.whole(&choices, counts.as_ref()))
+}
+
+fn message(candidate: &Candidate<'_>, answer: &str) -> Message {
+    let mut message = Message::default();
+    for part in &candidate.content.parts {
+        let number = message.calls.len() as u64;
+        match part.call(answer, number) {
+            Some(call) => message.calls.push(call),
+            None if part.thought => message.reasoning.push_str(&part.text),
+            None => message.content.push_str(&part.text),
+        }
+    }
+    message
+}

@@ -1,0 +1,118 @@
+//! A streamed answer in Google's words: each event is a part of it, in the shape of the whole.
+
+use std::collections::VecDeque;
+
+use super::super::super::chunk::{Chunk, What};
+use super::super::super::complaint::Complaint;
+use super::super::super::sse::Event;
+use super::super::voice::{self, Voice};
+use super::answer::{Answer, Candidate, Usage, failed, finish};
+
+/// Candidates that are told apart; nothing is ever allocated by an index.
+const MOST: u64 = 128;
+
+/// Reads the events of one answer.
+#[derive(Debug)]
+pub struct Decoder {
+    voice: Voice,
+    /// Calls of tools so far, by candidate.
+    calls: Vec<(u64, u64)>,
+    finished: bool,
+    failed: bool,
+}
+
+impl Decoder {
+    pub(in super::super) fn new(created: u64) -> Self {
+        let voice = Voice { created, ..Voice::default() };
+        Self { voice, calls: Vec::new(), finished: false, failed: false }
+    }
+
+    /// Adds what an event says.
+    pub(in super::super) fn take(&mut self, event: Event, chunks: &mut VecDeque<Chunk>) {
+        if event.comment {
+            return chunks.push_back(voice::alive());
+        }
+        let answer = match serde_json::from_slice::<Answer<'_>>(&event.data) {
+            Ok(answer) => answer,
+            Err(_) => return chunks.push_back(voice::malformed()),
+        };
+        let begun = answer.candidates.is_empty() && answer.usage_metadata.is_none();
+        let complaint = answer.complaint().or_else(|| begun.then(|| Complaint::found(&event.data)).flatten());
+        if let Some(complaint) = complaint {
+            return self.fail(complaint, chunks);
+        }
+        if self.voice.id.is_empty() {
+            self.voice.id.clone_from(&answer.response_id);
+            self.voice.model.clone_from(&answer.model_version);
+        }
+        let (before, ended) = (chunks.len(), self.finished);
+        for candidate in answer.candidates.iter().filter(|candidate| candidate.index < MOST) {
+            self.candidate(candidate, chunks);
+        }
+        if let Some(usage) = answer.usage_metadata {
+            self.count(usage, chunks, before, ended);
+        }
+    }
+
+    /// The stream has ended; there is no marker, so the reason why is what makes it whole.
+    pub(in super::super) fn end(&mut self, chunks: &mut VecDeque<Chunk>) {
+        if self.finished && !self.failed {
+            chunks.push_back(voice::done());
+        }
+    }
+
+    fn candidate(&mut self, candidate: &Candidate<'_>, chunks: &mut VecDeque<Chunk>) {
+        let index = candidate.index;
+        let first = !self.calls.iter().any(|(known, _)| *known == index);
+        if first {
+            self.calls.push((index, 0));
+            chunks.push_back(self.voice.says(index, None, |delta| {
+                delta.text("role", "assistant");
+                delta.text("content", "");
+            }));
+        }
+        for part in &candidate.content.parts {
+            let number = self.made(index);
+            if let Some(call) = part.call(&self.voice.id, number) {
+                self.calls.iter_mut().filter(|(known, _)| *known == index).for_each(|(_, count)| *count += 1);
+                chunks.push_back(self.voice.says(index, None, |delta| {
+                    voice::calls(delta, number, Some(&call), &call.arguments);
+                }));
+            } else if !part.text.is_empty() {
+                let name = if part.thought { "reasoning_content" } else { "content" };
+                chunks.push_back(self.voice.says(index, None, |delta| delta.text(name, &part.text)));
+            }
+        }
+        let Some(reason) = candidate.finish_reason.as_deref().filter(|it| *it != UNSPECIFIED) else { return };
+        match finish(reason, self.made(index) > 0) {
+            Some(finish) => {
+                self.finished = true;
+                chunks.push_back(self.voice.says(index, Some(finish), |_| {}));
+            }
+            None => self.fail(failed(reason), chunks),
+        }
+    }
+
+    /// Tells the counts so far: apart once the answer has ended, before that beside its last piece.
+    fn count(&self, usage: Usage, chunks: &mut VecDeque<Chunk>, before: usize, ended: bool) {
+        let counts = usage.counts();
+        if self.finished || ended {
+            return chunks.push_back(self.voice.counted(&counts));
+        }
+        if let Some(Chunk { what: What::Piece(piece), .. }) = chunks.iter_mut().skip(before).last() {
+            piece.usage = counts.reported();
+        }
+    }
+
+    fn fail(&mut self, complaint: Complaint, chunks: &mut VecDeque<Chunk>) {
+        self.failed = true;
+        chunks.push_back(Chunk { what: What::Error(complaint), ..voice::aside() });
+    }
+
+    fn made(&self, index: u64) -> u64 {
+        self.calls.iter().find(|(known, _)| *known == index).map_or(0, |(_, count)| *count)
+    }
+}
+
+/// Said by some while an answer goes on.
+const UNSPECIFIED: &str = "FINISH_REASON_UNSPECIFIED";

@@ -1,0 +1,125 @@
+//! What the tests of all dialects need.
+
+use serde_json::{Value, json};
+
+use super::super::chunk::What;
+use super::super::gather::Gather;
+use super::super::sse::Splitter;
+use super::super::usage::FinalUsage;
+use super::*;
+
+/// A chat with these messages and these further fields.
+pub(super) fn chat(messages: &Value, fields: &Value) -> Chat {
+    let mut chat = json!({"model": "auto", "messages": messages});
+    chat.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+    Chat::parse(Bytes::from(chat.to_string())).unwrap()
+}
+
+/// What an upstream is told of a model that thinks by words.
+pub(super) fn told(stream: bool) -> Told<'static> {
+    Told {
+        model: "m",
+        stream,
+        logprobs: false,
+        longest: None,
+        limit: "max_tokens",
+        most: 4096,
+        effort: Effort::Word,
+    }
+}
+
+/// The request in a dialect's words.
+pub(super) fn encoded(dialect: Dialect, chat: &Chat, told: &Told<'_>) -> Value {
+    serde_json::from_slice(&dialect.encode(chat, told).unwrap()).unwrap()
+}
+
+/// Holds that a dialect has no words for a chat, and which field that is said of.
+pub(super) fn refused(dialect: Dialect, messages: &Value, fields: &Value, param: &str) {
+    let bad = dialect.takes(&chat(messages, fields), Effort::Word).expect_err(param);
+    assert_eq!(bad.param.as_deref(), Some(param), "{messages} {fields}: {}", bad.message);
+    assert!(bad.message.ends_with('.') && bad.code.is_some());
+}
+
+/// The chunks that a stream of these bytes makes, which come in pieces of this size.
+pub(super) fn decoded(dialect: Dialect, native: bool, stream: &[u8], size: usize) -> Vec<Chunk> {
+    let (mut splitter, mut decoder, mut chunks) =
+        (Splitter::new(), dialect.decoder(native, 7), VecDeque::new());
+    for piece in stream.chunks(size.max(1)) {
+        splitter.feed(Bytes::copy_from_slice(piece));
+        while let Some(event) = splitter.next() {
+            decoder.take(event.unwrap(), &mut chunks);
+        }
+    }
+    if let Some(event) = splitter.finish() {
+        decoder.take(event, &mut chunks);
+    }
+    decoder.end(&mut chunks);
+    chunks.into()
+}
+
+/// The whole answer that chunks add up to; `None` where they do not end well.
+pub(super) fn gathered(chunks: &[Chunk]) -> Option<Value> {
+    let mut gather = Gather::new();
+    chunks.iter().for_each(|chunk| gather.see(chunk).unwrap());
+    let ended = chunks.last().is_some_and(|chunk| chunk.what == What::Done);
+    ended.then(|| serde_json::from_slice(&gather.whole(&FinalUsage::default())).unwrap())
+}
+
+/// The errors among chunks.
+pub(super) fn complaints(chunks: &[Chunk]) -> Vec<Complaint> {
+    let errors = chunks.iter().filter_map(|chunk| match &chunk.what {
+        What::Error(complaint) => Some(complaint.clone()),
+        _ => None,
+    });
+    errors.collect()
+}
+
+/// What every other dialect cannot say.
+#[test]
+fn what_nobody_else_can_say_is_refused() {
+    let hi = json!([{"role": "user", "content": "hi"}]);
+    for dialect in [Dialect::Anthropic, Dialect::Gemini] {
+        let check = |fields: Value, param: &str| refused(dialect, &hi, &fields, param);
+        check(json!({"logit_bias": {"50256": -100}}), "logit_bias");
+        check(json!({"logprobs": true}), "logprobs");
+        check(json!({"store": true}), "store");
+        check(json!({"service_tier": "flex"}), "service_tier");
+        check(json!({"prediction": {"type": "content", "content": "x"}}), "prediction");
+        check(json!({"web_search_options": {"search_context_size": "low"}}), "web_search_options");
+        check(json!({"modalities": ["text", "audio"]}), "modalities");
+        check(json!({"verbosity": "low"}), "verbosity");
+        check(json!({"unheard_of": 1}), "unheard_of");
+        check(json!({"tools": [{"type": "custom", "custom": {"name": "x"}}]}), "tools[0].type");
+        check(json!({"functions": [{"name": "f"}]}), "functions");
+        check(json!({"tool_choice": {"type": "allowed_tools"}}), "tool_choice");
+        check(json!({"response_format": {"type": "regex", "pattern": "x"}}), "response_format.type");
+        let said = |messages: Value, param: &str| refused(dialect, &messages, &json!({}), param);
+        said(json!([{"role": "function", "name": "f", "content": "7"}]), "messages[0].function_call");
+        let called = |arguments: &str| {
+            let function = json!({"name": "f", "arguments": arguments});
+            json!([{"role": "assistant", "tool_calls": [{"id": "a", "type": "function", "function": function}]}])
+        };
+        for arguments in ["7", "{", "[1]", &"[".repeat(300)] {
+            said(called(arguments), "messages[0].tool_calls[0].function.arguments");
+        }
+        let image = |url: &str| json!([{"role": "user", "content": [{"type": "image_url", "image_url": {"url": url}}]}]);
+        for url in ["file:///etc/passwd", "data:image/png,raw", "data:image/png;base64", "pictures/a.png"] {
+            said(image(url), "messages[0].content[0]");
+        }
+    }
+}
+
+/// What says nothing, or says only who asks, is no reason to refuse.
+#[test]
+fn what_says_nothing_is_let_through() {
+    let hi = json!([{"role": "user", "content": "hi"}]);
+    let fields = json!({
+        "n": 1, "frequency_penalty": 0, "presence_penalty": 0.0, "logit_bias": {}, "logprobs": false, "seed": null,
+        "store": false, "service_tier": "auto", "modalities": ["text"], "verbosity": "medium", "metadata": {"a": "b"},
+        "prompt_cache_key": "x", "safety_identifier": "y", "tools": [], "stop": null, "top_k": null,
+        "response_format": {"type": "text"}, "parallel_tool_calls": true,
+    });
+    for dialect in [Dialect::Anthropic, Dialect::Gemini] {
+        dialect.takes(&chat(&hi, &fields), Effort::Word).unwrap();
+    }
+}

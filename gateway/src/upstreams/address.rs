@@ -1,0 +1,175 @@
+//! The addresses and headers that each API wants.
+
+use gateway_config::{DialectKind, Endpoint, Remote};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+use reqwest::Url;
+
+use crate::protocol::{Dialect, Effort};
+
+/// The version of Anthropic's API that this is written for (platform.claude.com/docs/en/api/versioning).
+const ANTHROPIC_VERSION: &str = "2023-06-01";
+/// The header that asks Anthropic's API for more than its version has.
+pub const ANTHROPIC_BETA: &str = "anthropic-beta";
+/// The version of Google's.
+const GEMINI_VERSION: &str = "v1beta";
+
+/// Where an endpoint is asked.
+pub(super) struct Places {
+    /// For a whole answer.
+    pub(super) whole: Url,
+    /// For a stream.
+    pub(super) streamed: Url,
+    /// For completions and for embeddings, where the API has them.
+    pub(super) completions: Option<Url>,
+    pub(super) embeddings: Option<Url>,
+    /// A question that costs nothing.
+    pub(super) harmless: Url,
+}
+
+impl Places {
+    /// Below an endpoint's address.
+    ///
+    /// # Errors
+    /// In words for the operator.
+    pub(super) fn of(remote: &Remote, base_url: &str) -> Result<Self, String> {
+        let root = root(remote, base_url);
+        let parsed = |url: String| Url::parse(&url).map_err(|why| format!("`{url}`: {why}"));
+        let models = format!("{root}/models");
+        let version = remote.api_version.as_ref().map(|version| format!("?api-version={version}"));
+        let version = version.unwrap_or_default();
+        let has_more = matches!(remote.dialect, DialectKind::OpenAi | DialectKind::Azure);
+        let more = |path: &str| has_more.then(|| parsed(format!("{root}/{path}{version}"))).transpose();
+        let (whole, streamed) = match remote.dialect {
+            DialectKind::OpenAi | DialectKind::Azure => both(format!("{root}/chat/completions{version}")),
+            DialectKind::Anthropic => both(format!("{root}/messages")),
+            DialectKind::Gemini => {
+                let model = remote.model.strip_prefix("models/").unwrap_or(&remote.model);
+                let whole = format!("{models}/{model}:generateContent");
+                (whole, format!("{models}/{model}:streamGenerateContent?alt=sse"))
+            }
+        };
+        Ok(Self {
+            whole: parsed(whole)?,
+            streamed: parsed(streamed)?,
+            completions: more("completions")?,
+            embeddings: more("embeddings")?,
+            harmless: parsed(models)?,
+        })
+    }
+}
+
+fn both(url: String) -> (String, String) {
+    (url.clone(), url)
+}
+
+/// The address that an API's paths are added to. Its version is added where the address ends without one, as the
+/// providers' own libraries do.
+fn root(remote: &Remote, base_url: &str) -> String {
+    let path = base_url.split_once("://").and_then(|(_, rest)| rest.split_once('/')).map(|(_, path)| path);
+    let path = path.unwrap_or_default();
+    let versioned = path.rsplit('/').next().is_some_and(|last| {
+        let mut rest = last.chars();
+        rest.next() == Some('v') && rest.next().is_some_and(|digit| digit.is_ascii_digit())
+    });
+    match remote.dialect {
+        DialectKind::Anthropic if !versioned => format!("{base_url}/v1"),
+        DialectKind::Gemini if !versioned => format!("{base_url}/{GEMINI_VERSION}"),
+        // A resource's address alone, as the console shows it.
+        DialectKind::Azure if path.is_empty() => match remote.api_version {
+            Some(_) => format!("{base_url}/openai/deployments/{}", remote.model),
+            None => format!("{base_url}/openai/v1"),
+        },
+        _ => base_url.to_owned(),
+    }
+}
+
+/// What every request to an endpoint carries.
+///
+/// # Errors
+/// In words for the operator, without a key.
+pub(super) fn headers(dialect: DialectKind, endpoint: &Endpoint) -> Result<HeaderMap, String> {
+    let mut headers = HeaderMap::new();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+    if dialect == DialectKind::Anthropic {
+        headers.insert("anthropic-version", HeaderValue::from_static(ANTHROPIC_VERSION));
+    }
+    if let Some(key) = &endpoint.api_key {
+        let fault = "the API key has characters that no header can carry";
+        let (name, prefix) = match dialect {
+            DialectKind::OpenAi => ("authorization", "Bearer "),
+            DialectKind::Anthropic => ("x-api-key", ""),
+            DialectKind::Azure => ("api-key", ""),
+            DialectKind::Gemini => ("x-goog-api-key", ""),
+        };
+        headers.insert(name, secret(&format!("{prefix}{}", key.reveal())).ok_or(fault)?);
+    }
+    for (name, value) in &endpoint.headers {
+        let fault = || format!("header `{name}` cannot be sent");
+        let name: HeaderName = name.parse().map_err(|_| fault())?;
+        headers.insert(name, secret(value.reveal()).ok_or_else(fault)?);
+    }
+    Ok(headers)
+}
+
+fn secret(text: &str) -> Option<HeaderValue> {
+    let mut value = HeaderValue::from_str(text).ok()?;
+    value.set_sensitive(true);
+    Some(value)
+}
+
+impl Dialect {
+    /// What a model's upstream speaks, and how it is told how hard to think.
+    pub fn of(remote: &Remote) -> (Self, Effort) {
+        let dialect = match remote.dialect {
+            DialectKind::OpenAi | DialectKind::Azure => Self::OpenAi,
+            DialectKind::Anthropic => Self::Anthropic,
+            DialectKind::Gemini => Self::Gemini,
+        };
+        (dialect, if remote.thinks_by_tokens { Effort::Tokens } else { Effort::Word })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_api_is_asked_at_its_own_address() {
+        let check = |dialect, api_version: Option<&str>, base_url: &str, whole: &str, streamed: &str| {
+            let remote = Remote {
+                dialect,
+                model: "m".to_owned(),
+                provider_name: String::new(),
+                max_completion_tokens: false,
+                api_version: api_version.map(str::to_owned),
+                thinks_by_tokens: false,
+                endpoints: Vec::new(),
+                authority: None,
+            };
+            let places = Places::of(&remote, base_url).unwrap();
+            assert_eq!((places.whole.as_str(), places.streamed.as_str()), (whole, streamed));
+        };
+        let openai = "https://h/v1/chat/completions";
+        check(DialectKind::OpenAi, None, "https://h/v1", openai, openai);
+        let messages = "https://h/v1/messages";
+        check(DialectKind::Anthropic, None, "https://h", messages, messages);
+        check(DialectKind::Anthropic, None, "https://h/v1", messages, messages);
+        let below = "https://h/anthropic/v1/messages";
+        check(DialectKind::Anthropic, None, "https://h/anthropic", below, below);
+        let (whole, streamed) = (
+            "https://h/v1beta/models/m:generateContent",
+            "https://h/v1beta/models/m:streamGenerateContent?alt=sse",
+        );
+        check(DialectKind::Gemini, None, "https://h", whole, streamed);
+        check(DialectKind::Gemini, None, "https://h/v1beta", whole, streamed);
+        let deployed =
+            "https://r.openai.azure.com/openai/deployments/m/chat/completions?api-version=2024-10-21";
+        check(DialectKind::Azure, Some("2024-10-21"), "https://r.openai.azure.com", deployed, deployed);
+        let own = "https://r.openai.azure.com/openai/deployments/m";
+        check(DialectKind::Azure, Some("2024-10-21"), own, deployed, deployed);
+        let v1 = "https://r.openai.azure.com/openai/v1/chat/completions";
+        check(DialectKind::Azure, None, "https://r.openai.azure.com", v1, v1);
+        check(DialectKind::Azure, None, "https://r.openai.azure.com/openai/v1", v1, v1);
+    }
+}
