@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test fmt lint small unit docs deny python deploy overhead accounts accounting crashes startup scrape load images dashboards
+.PHONY: help run test fmt lint small unit docs deny python node deploy overhead dialects accounts accounting crashes startup scrape load images dashboards
 
 XIETONG := cargo run --quiet --locked --release --package gateway --bin xietong --
 
@@ -21,11 +21,14 @@ run: ## Install what is missing, fetch the weights, build, and start the gateway
 test: ## Everything that CI runs
 	@.ci/check
 
-fmt lint small unit docs deny python deploy: ## One step of `make test`
+fmt lint small unit docs deny python node deploy: ## One step of `make test`
 	@.ci/check $@
 
 overhead: ## Measure what the gateway adds to a request and to a chunk
 	@cargo run --quiet --locked --release --package end-to-end --no-default-features --bin overhead >/dev/null
+
+dialects: ## Measure what it costs to speak another dialect than the upstream's
+	@cargo run --quiet --locked --release --package end-to-end --no-default-features --bin dialects >/dev/null
 
 accounts: ## Hold the ledger against what ten thousand mixed requests would be billed
 	@cargo run --quiet --locked --release --package end-to-end --no-default-features --bin accounts >/dev/null

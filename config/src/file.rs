@@ -12,6 +12,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 pub(crate) use self::state::{StateFile, StateKind};
+use crate::accepts::AcceptsWord;
 pub(crate) use crate::dialect::ProviderWord;
 pub(crate) use crate::price::PriceFile;
 use crate::price::ZoneName;
@@ -127,28 +128,6 @@ pub(crate) struct EndpointFile {
     pub(crate) api_key: Option<Hidden>,
     /// Further request headers.
     pub(crate) headers: BTreeMap<String, Hidden>,
-}
-
-/// What a model can serve.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum AcceptsWord {
-    /// Text; every model does.
-    Text,
-    /// Images in prompts.
-    Image,
-    /// Sound in prompts.
-    Audio,
-    /// Films in prompts.
-    Video,
-    /// Tools.
-    Tools,
-    /// `response_format` with a JSON schema.
-    JsonSchema,
-    /// An answer that the client began.
-    Prefill,
-    /// `logprobs`: it says how probable its tokens were, which the guard of a cascade goes by.
-    Logprobs,
 }
 
 /// Where a model comes from.

@@ -13,6 +13,7 @@
 //! Every stage adds to one list of problems and goes on, so that all are found at once. After this crate nothing is
 //! validated again.
 
+mod accepts;
 mod authority;
 mod builtin;
 mod class;
@@ -37,6 +38,7 @@ mod unsupported;
 mod written;
 mod yaml;
 
+pub use accepts::Accepts;
 pub use authority::Authority;
 pub use builtin::builtin;
 pub use load::{DEFAULT_FILE, Env, from_str, load};

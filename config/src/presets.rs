@@ -9,7 +9,8 @@ use router_policies::Class;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::file::{AcceptsWord, PriceFile, ProvenanceFile, ProviderWord, WholeAsWord};
+use crate::accepts::AcceptsWord;
+use crate::file::{PriceFile, ProvenanceFile, ProviderWord, WholeAsWord};
 use crate::problems::Problems;
 use crate::{schema, shape, yaml};
 

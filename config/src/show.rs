@@ -147,9 +147,9 @@ fn endpoint(endpoint: &Endpoint) -> Value {
 }
 
 fn accepts(accepts: Accepts) -> Value {
-    let Accepts { image, audio, video, tools, json_schema, prefill, logprobs } = accepts;
+    let Accepts { text, image, audio, video, tools, json_schema, prefill, logprobs, embeddings } = accepts;
     let words = [
-        ("text", true),
+        ("text", text),
         ("image", image),
         ("audio", audio),
         ("video", video),
@@ -157,6 +157,7 @@ fn accepts(accepts: Accepts) -> Value {
         ("json_schema", json_schema),
         ("prefill", prefill),
         ("logprobs", logprobs),
+        ("embeddings", embeddings == Some(true)),
     ];
     words.iter().filter(|(_, has)| *has).map(|(word, _)| json!(word)).collect()
 }

@@ -11,6 +11,7 @@ use router_policies::calibrate::Calibration;
 use router_policies::topics::Topic;
 use router_policies::{Class, Currency, Money, Policy, Tariff};
 
+use crate::accepts::Accepts;
 pub use crate::dialect::DialectKind;
 use crate::{Authority, NamedTopic, Provenance, Secret};
 
@@ -154,25 +155,6 @@ pub struct Endpoint {
     pub api_key: Option<Secret>,
     /// Further request headers, such as a provider's `appid`.
     pub headers: BTreeMap<String, Secret>,
-}
-
-/// What a model can serve beside text.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Accepts {
-    /// Images in prompts.
-    pub image: bool,
-    /// Sound in prompts.
-    pub audio: bool,
-    /// Films in prompts.
-    pub video: bool,
-    /// Tools.
-    pub tools: bool,
-    /// `response_format` with a JSON schema.
-    pub json_schema: bool,
-    /// An answer that the client began.
-    pub prefill: bool,
-    /// Saying how probable its tokens were.
-    pub logprobs: bool,
 }
 
 /// Limits of one attempt.

@@ -20,12 +20,13 @@ use crate::{models, pipeline};
 
 /// Paths that exist, with the one method that each answers. A path is compared as it came: nothing is decoded, folded
 /// or resolved, so that what is checked is what is served.
-const PATHS: [(&str, &str, Call); 6] = [
+const PATHS: [(&str, &str, Call); 7] = [
     ("/v1/chat/completions", "POST", Call::Chat),
     ("/v1/completions", "POST", Call::Completions),
     ("/v1/responses", "POST", Call::Responses),
     ("/v1/messages", "POST", Call::Messages),
     ("/v1/messages/count_tokens", "POST", Call::CountTokens),
+    ("/v1/embeddings", "POST", Call::Embeddings),
     ("/v1/models", "GET", Call::Models),
 ];
 const ONE_MODEL: &str = "/v1/models/";
@@ -54,6 +55,7 @@ pub async fn answer(
         Call::Completions => Dialect::Completions,
         Call::Responses => Dialect::Responses,
         Call::Messages => Dialect::Messages,
+        Call::Embeddings => Dialect::Embeddings,
         Call::CountTokens => {
             let mut account = gateway.account(&gateway.snapshot(), id, call, arrived);
             let body = count_tokens(&gateway, request, &mut account).await;

@@ -1,6 +1,8 @@
 //! A request and the state of the models → what a policy is asked, and its decision.
 
-use std::fmt;
+mod embeddings;
+mod unfit;
+
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -13,6 +15,8 @@ use router_policies::{
     Chance, Class, Decision, Facts, Features, Plan, Query, Reason, Rung, Standing, Toll, Weights,
 };
 
+use self::embeddings::assess_embeddings;
+use self::unfit::{Unfit, nothing_fits, unfit};
 use crate::admit::Hints;
 use crate::conversations::Place;
 use crate::error::{Failure, shown};
@@ -107,9 +111,12 @@ fn models(target: &Target) -> &[Arc<Model>] {
     }
 }
 
-/// Whether a model's upstream speaks what the client wrote in, and gets it as it came.
+/// Whether a model's upstream speaks what the client wrote in, and gets it as it came; of completions and embeddings every
+/// upstream of OpenAI's dialect is taken to.
 pub fn said_as_it_came(model: &Model, chat: &Chat) -> bool {
-    matches!(&model.provider, Provider::Remote(remote) if Dialect::of(remote).0.original(chat).is_some())
+    let Provider::Remote(remote) = &model.provider else { return false };
+    let dialect = Dialect::of(remote).0;
+    dialect.original(chat).is_some() || (dialect == Dialect::OpenAi && chat.is_native())
 }
 
 fn assess_model(model: &Arc<Model>, chat: &Chat, hints: &Hints) -> Result<Assessment, Failure> {
@@ -140,6 +147,9 @@ fn assess_route(routed: &Routed, chat: &Chat, hints: &Hints, id: &RequestId) -> 
     let features = Features::of(&chat.prompt());
     let facts = facts(&routed.route, chat, hints, &features);
     let terms = routed.route.policy.terms(&features, &facts);
+    if chat.is_for_embeddings() {
+        return assess_embeddings(&routed.route, chat, hints, &terms);
+    }
     let ask = Question { chat, hints, id, began, features: &features };
     let aside = terms.route.and_then(|name| routed.aside(name));
     let mut assessment = match &aside {
@@ -284,100 +294,4 @@ fn tiers(route: &Route, hints: &Hints) -> Result<RangeInclusive<usize>, Failure>
     let least = position(&hints.min_tier, "x-xietong-min-tier", 0)?;
     let most = position(&hints.max_tier, "x-xietong-max-tier", route.ladder.len().saturating_sub(1))?;
     Ok(least..=most)
-}
-
-/// Why a model cannot serve a request.
-enum Unfit {
-    Takes(&'static str),
-    NotLocal,
-    Provenance,
-    NoPrice,
-    Tier,
-    Context { estimate: u64, context: u64 },
-    Engine(String),
-}
-
-/// How far the estimate of prompt tokens may lie over a context before it rules a model out; within it, the model's
-/// own count decides.
-const ESTIMATE_MARGIN: f64 = 1.3;
-
-fn unfit(model: &Model, chat: &Chat, hints: &Hints, terms: &Terms<'_>) -> Option<Unfit> {
-    if (hints.local_only || terms.must_stay) && !model.local {
-        return Some(Unfit::NotLocal);
-    }
-    if !is_stated(terms, model) {
-        return Some(Unfit::Provenance);
-    }
-    let priced = || model.price.as_ref().is_some_and(|tariff| tariff.at(jiff::Timestamp::now()).is_some());
-    if hints.priced_only && !priced() {
-        return Some(Unfit::NoPrice);
-    }
-    let (needs, accepts) = (chat.needs(), &model.accepts);
-    let missing = [
-        (needs.image && !accepts.image, "images"),
-        (needs.audio && !accepts.audio, "audio"),
-        (needs.video && !accepts.video, "video"),
-        (needs.tools && !accepts.tools, "tools"),
-        (needs.json_schema && !accepts.json_schema, "JSON schemas"),
-    ];
-    if let Some((_, what)) = missing.iter().find(|(missing, _)| *missing) {
-        return Some(Unfit::Takes(what));
-    }
-    if let Some(context) = model.context {
-        let estimate = chat.prompt_tokens();
-        if estimate as f64 > context as f64 * ESTIMATE_MARGIN {
-            return Some(Unfit::Context { estimate, context });
-        }
-    }
-    if let Some(why) = chat.native().and_then(Native::cannot_be_a_chat)
-        && !said_as_it_came(model, chat)
-    {
-        return Some(Unfit::Engine(why.message.clone()));
-    }
-    match &model.provider {
-        Provider::Embedded(_) => chat.simple().err().map(|bad| Unfit::Engine(bad.message)),
-        Provider::Remote(remote) => speaks(remote, needs.prefill && !accepts.prefill, chat),
-    }
-}
-
-/// Why a model's dialect has no words for a request.
-fn speaks(remote: &Remote, prefill: bool, chat: &Chat) -> Option<Unfit> {
-    let (dialect, effort) = Dialect::of(remote);
-    if dialect == Dialect::OpenAi {
-        return None;
-    }
-    if prefill {
-        return Some(Unfit::Takes("answers that were begun"));
-    }
-    dialect.takes(chat, effort).err().map(|bad| Unfit::Engine(bad.message))
-}
-
-fn nothing_fits(judged: &[(&Arc<Model>, Option<Unfit>)]) -> Failure {
-    let reasons = judged.iter().filter_map(|(model, unfit)| Some((model, unfit.as_ref()?)));
-    let reasons: Vec<String> = reasons.map(|(model, unfit)| format!("{}: {unfit}", model.name)).collect();
-    let all = |test: fn(&Unfit) -> bool| judged.iter().all(|(_, unfit)| unfit.as_ref().is_some_and(test));
-    let words = format!("No model that may answer can serve this request ({}).", reasons.join("; "));
-    if all(|unfit| matches!(unfit, Unfit::Context { .. })) {
-        Failure::TooLong(None)
-    } else if judged.iter().any(|(_, unfit)| matches!(unfit, Some(Unfit::NotLocal))) {
-        Failure::NothingLocal(words)
-    } else {
-        Failure::NothingFits(words)
-    }
-}
-
-impl fmt::Display for Unfit {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Takes(what) => write!(f, "takes no {what}"),
-            Self::NotLocal => f.write_str("is not local"),
-            Self::Provenance => f.write_str("does not state the provenance that a rule requires"),
-            Self::NoPrice => f.write_str("has no price, and this client has a budget"),
-            Self::Tier => f.write_str("is ruled out by the tier asked for"),
-            Self::Context { estimate, context } => {
-                write!(f, "about {estimate} tokens do not fit its context of {context}")
-            }
-            Self::Engine(why) => f.write_str(why.trim_end_matches('.')),
-        }
-    }
 }

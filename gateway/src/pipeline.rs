@@ -101,7 +101,9 @@ async fn prepare(
     if account.record.is_recorded() {
         account.record.content = Some(Box::new(Content::of(&chat)));
     }
-    account.bound(Bound { prompt: chat.prompt_tokens(), answer: chat.max_tokens(), choices: chat.n() });
+    // Vectors are no tokens.
+    let answer = if chat.is_for_embeddings() { Some(0) } else { chat.max_tokens() };
+    account.bound(Bound { prompt: chat.prompt_tokens(), answer, choices: chat.n() });
     let mut assessment = afford(snapshot, &target, &chat, &caller, account).await?;
     let target = match assessment.aside.take() {
         Some(aside) => {

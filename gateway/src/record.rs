@@ -82,6 +82,8 @@ pub enum Call {
     Messages,
     /// `POST /v1/messages/count_tokens`.
     CountTokens,
+    /// `POST /v1/embeddings`.
+    Embeddings,
     /// `GET /v1/models` and `/v1/models/{id}`.
     Models,
     /// None of a client's: a word that an endpoint is asked for to see whether it is well again.
@@ -102,6 +104,7 @@ impl Call {
             Dialect::Completions => Self::Completions,
             Dialect::Responses => Self::Responses,
             Dialect::Messages => Self::Messages,
+            Dialect::Embeddings => Self::Embeddings,
         }
     }
 
@@ -112,6 +115,7 @@ impl Call {
             Self::Chat
             | Self::Completions
             | Self::Responses
+            | Self::Embeddings
             | Self::Models
             | Self::Check
             | Self::Shadow
@@ -134,7 +138,8 @@ impl Call {
             | Self::Judge
             | Self::Completions
             | Self::Responses
-            | Self::Messages => true,
+            | Self::Messages
+            | Self::Embeddings => true,
             Self::CountTokens | Self::Models | Self::Unknown => false,
         }
     }
@@ -156,6 +161,7 @@ impl Call {
             Self::Responses => "responses",
             Self::Messages => "messages",
             Self::CountTokens => "count_tokens",
+            Self::Embeddings => "embeddings",
             Self::Models => "models",
             Self::Check => "check",
             Self::Shadow => "shadow",

@@ -8,6 +8,7 @@ import time
 import urllib.error
 import urllib.request
 
+import anthropic
 import openai
 import pytest
 
@@ -16,7 +17,7 @@ BIN = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "debug
 KEY = "sk-team-key"
 
 # The upstream does what the name of its model says; see `scripted-upstream --help`.
-BEHAVIOURS = ["says", "chinese", "echoes", "calls", "hundred", "cut"]
+BEHAVIOURS = ["says", "chinese", "echoes", "calls", "hundred", "cut", "thinks", "vectors"]
 ERRORS = [400, 401, 403, 404, 409, 422, 429, 500, 503]
 
 
@@ -30,7 +31,7 @@ def configuration(base_url: str, data: int, admin: int) -> str:
             "    provider: openai",
             f"    model: {behaviour}",
             f'    endpoints: [{{base_url: "{base_url}", api_key: sk-upstream}}]',
-            "    accepts: [text, image, tools, json_schema]",
+            "    accepts: [text, image, tools, json_schema, embeddings]",
             "    price: {input: 1, output: 2}",
             "    retries: 0",
         ]
@@ -80,4 +81,11 @@ def addresses(tmp_path_factory):
 def client(addresses):
     """The client as users have it, but for retries: each request is to be seen once."""
     with openai.OpenAI(base_url=f"{addresses[0]}/v1", api_key=KEY, max_retries=0) as client:
+        yield client
+
+
+@pytest.fixture
+def claude(addresses):
+    """Anthropic's client, as above."""
+    with anthropic.Anthropic(base_url=addresses[0], api_key=KEY, max_retries=0) as client:
         yield client

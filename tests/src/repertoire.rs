@@ -1,5 +1,7 @@
 //! What the `scripted-upstream` program does, by the name of the model it is asked for.
 
+use serde_json::json;
+
 use crate::obedient;
 use crate::openai::{Reply, error};
 use crate::scripted::{Request, Script};
@@ -11,6 +13,8 @@ pub const REPERTOIRE: &str = "\
   echoes      the request's own body, as the text of the answer
   calls       a call of the tool get_weather
   hundred     a hundred tokens, one a chunk
+  thinks      a thought, and a sentence
+  vectors     two vectors, as numbers or in base64, as asked
   cut         a stream that is reset after three chunks
   error-NNN   an error with that status
   obeys-NAME  what the prompt's words `NAME:ORDER` say, ORDER being one of wait=MS (before the answer), pace=MS (before
@@ -21,6 +25,13 @@ anything else 404 model_not_found";
 /// The script for a request.
 pub fn by_model(request: &Request) -> Script {
     let model = request.model();
+    let known = match request.path().rsplit('/').next() {
+        Some("embeddings") => model == "vectors",
+        _ => request.path().ends_with("/chat/completions"),
+    };
+    if !known {
+        return error(404, "no_such_path");
+    }
     let give = |reply: Reply| {
         let reply = reply.model(&model);
         if request.asks_stream() { reply.stream(request.asks_usage()) } else { reply.whole() }
@@ -31,6 +42,8 @@ pub fn by_model(request: &Request) -> Script {
         "echoes" => give(Reply::pieces([String::from_utf8_lossy(&request.body)])),
         "calls" => give(Reply::text("").calling("get_weather", r#"{"city": "巴黎"}"#)),
         "hundred" => give(hundred()),
+        "thinks" => give(Reply::text("Paris.").thinking("France, so Paris.")),
+        "vectors" => vectors(request),
         "cut" => give(Reply::text("Paris is the capital of France.")).until_chunk(3).reset(),
         other if other.starts_with("obeys-") => obedient::script(&other["obeys-".len()..], request),
         other => match other.strip_prefix("error-").and_then(|status| status.parse().ok()) {
@@ -38,6 +51,18 @@ pub fn by_model(request: &Request) -> Script {
             None => error(404, "model_not_found"),
         },
     }
+}
+
+/// The vectors [1, -0.5] and [0.25, 2].
+fn vectors(request: &Request) -> Script {
+    let vectors = match request.json()["encoding_format"].as_str() {
+        Some("base64") => [json!("AACAPwAAAL8="), json!("AACAPgAAAEA=")],
+        _ => [json!([1.0, -0.5]), json!([0.25, 2.0])],
+    };
+    let vector = |(index, vector)| json!({"object": "embedding", "index": index, "embedding": vector});
+    let data: Vec<_> = vectors.into_iter().enumerate().map(vector).collect();
+    let usage = json!({"prompt_tokens": 4, "total_tokens": 4});
+    Script::json(200, &json!({"object": "list", "model": "vectors", "data": data, "usage": usage}))
 }
 
 /// A hundred tokens, one a chunk.

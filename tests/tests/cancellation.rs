@@ -7,19 +7,25 @@ use end_to_end::http1::Connection;
 use end_to_end::openai::{self, Reply};
 use end_to_end::scripted::{End, Script, Scripted};
 use end_to_end::setup::Setup;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::time::Instant;
 
 /// Sends a request, waits until the upstream has it (and `pieces` of the answer are here), leaves, and says how long
 /// the upstream went on.
 async fn leave_after(script: Script, body: Value, events: usize, extra: &[u8], reset: bool) -> Duration {
+    leave_with(script, [&chat(&[], &body)[..], extra].concat(), events, reset).await
+}
+
+/// The same with the bytes of any request.
+async fn leave_with(script: Script, request: Vec<u8>, events: usize, reset: bool) -> Duration {
     let upstream = Scripted::start(script).await;
     let gateway = Setup::ladder(&upstream.base_url(), &upstream.base_url())
         .every_model("timeouts: {first_token: 5m, idle: 5m, total: 10m}")
+        .every_model("accepts: [text, embeddings]")
         .start()
         .await;
     let mut connection = Connection::open(gateway.data).await.expect("it listens");
-    connection.send([&chat(&[], &body)[..], extra].concat()).await.expect("it reads");
+    connection.send(request).await.expect("it reads");
     while upstream.seen().is_empty() {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
@@ -71,6 +77,35 @@ async fn in_every_phase() {
         ] {
             let took = leave_after(script, body, events, b"", reset).await;
             assert!(took <= Duration::from_secs(1), "{phase}, reset {reset}: {took:?}");
+        }
+    }
+}
+
+/// On every path that asks a model, whole and in the midst of a stream.
+#[tokio::test(start_paused = true)]
+async fn on_every_path() {
+    let mid_stream = || Reply::text("one two three").stream(true).until_chunk(3).stall();
+    let request =
+        |path: &str, body: &Value| end_to_end::wire::request("POST", path, &[], body.to_string().as_bytes());
+    let message = json!([{"role": "user", "content": "x"}]);
+    for (path, body) in [
+        ("/v1/chat/completions", json!({"messages": message})),
+        ("/v1/completions", json!({"prompt": "x"})),
+        ("/v1/responses", json!({"input": "x"})),
+        ("/v1/messages", json!({"messages": message, "max_tokens": 9})),
+        ("/v1/embeddings", json!({"input": "x"})),
+    ] {
+        for stream in [false, true] {
+            if stream && path == "/v1/embeddings" {
+                continue;
+            }
+            let mut body = body.clone();
+            (body["model"], body["stream"]) = ("auto".into(), stream.into());
+            let script = if stream { mid_stream() } else { Script::default().stall() };
+            // The first chunk says nothing that a completion has words for.
+            let events = if stream { 2 } else { 0 };
+            let took = leave_with(script, request(path, &body), events, false).await;
+            assert!(took <= Duration::from_secs(1), "{path}, stream {stream}: {took:?}");
         }
     }
 }

@@ -20,7 +20,8 @@ fn files(extensions: &[&str]) -> Vec<(String, String)> {
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(&folder).expect("a folder").map(|entry| entry.expect("an entry")) {
             let (path, name) = (entry.path(), entry.file_name().to_string_lossy().into_owned());
-            let foreign = ["target", "models", ".git", ".venv", "__pycache__", ".pytest_cache"];
+            let foreign =
+                ["target", "models", ".git", ".venv", "__pycache__", ".pytest_cache", "node_modules"];
             if path.is_dir() && !foreign.contains(&name.as_str()) {
                 folders.push(path);
             } else if extensions.iter().any(|extension| name.ends_with(extension)) {

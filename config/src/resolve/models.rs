@@ -8,9 +8,10 @@ use router_policies::{Class, Tariff};
 
 use super::authorities::authority;
 use super::{Rates, Report, positive, prices};
+use crate::accepts::AcceptsWord;
 use crate::class::{by_place, by_size};
 use crate::dialect::thinks_by_tokens;
-use crate::file::{AcceptsWord, ModelFile, ProviderWord, TimeoutsFile, WholeAsWord};
+use crate::file::{ModelFile, ProviderWord, TimeoutsFile, WholeAsWord};
 use crate::presets::{KnownModel, Preset, preset, presets};
 use crate::problems::{item_path, key_path};
 use crate::{Accepts, DialectKind, Embedded, Env, Model, Provenance, Provider, Remote, Timeouts, WholeAs};
@@ -61,14 +62,20 @@ impl Models<'_> {
         let sized = if embedded { file.weights.as_deref() } else { upstream }.unwrap_or(&name);
         let class = file.class.or_else(|| known?.class).or_else(|| by_size(sized));
         let class = class.unwrap_or(if embedded { Class::Tiny } else { place });
+        let words = file.accepts.as_deref().or_else(|| known?.accepts.as_deref());
+        if embedded && lists(&file, AcceptsWord::Embeddings) {
+            report.fault(&key_path(path, "accepts"), "the engine in this process makes no embeddings");
+        }
         Model {
             local: file.local.unwrap_or(embedded || preset.is_some_and(|preset| preset.local)),
             context: file.context.or_else(|| known?.context).or(embedded.then_some(EMBEDDED_CONTEXT)),
             max_output: file.max_output.unwrap_or(MAX_OUTPUT),
             accepts: Accepts {
                 // It costs nothing to know, so that a list that leaves it out does not take it away.
-                logprobs: embedded || preset.is_some_and(|preset| preset.logprobs) || lists_logprobs(&file),
-                ..accepts(file.accepts.as_deref(), known, embedded)
+                logprobs: embedded
+                    || preset.is_some_and(|preset| preset.logprobs)
+                    || lists(&file, AcceptsWord::Logprobs),
+                ..Accepts::of(words, embedded)
             },
             price: self.price(&file, known, path, report),
             class,
@@ -267,35 +274,8 @@ pub(super) fn name(name: Option<&str>, path: &str, report: &mut Report) -> Strin
     name.to_owned()
 }
 
-fn lists_logprobs(file: &ModelFile) -> bool {
-    file.accepts.iter().flatten().any(|word| *word == AcceptsWord::Logprobs)
-}
-
-/// An entry that says nothing of it gets what the preset knows; without that, everything but `prefill` and `logprobs` is let
-/// through, because the upstream is the one to say no.
-fn accepts(words: Option<&[AcceptsWord]>, known: Option<&KnownModel>, embedded: bool) -> Accepts {
-    let words = words.or_else(|| known?.accepts.as_deref());
-    let Some(words) = words else {
-        let any = !embedded;
-        return Accepts {
-            image: any,
-            audio: any,
-            video: any,
-            tools: any,
-            json_schema: any,
-            ..Accepts::default()
-        };
-    };
-    let has = |word| words.contains(&word);
-    Accepts {
-        image: has(AcceptsWord::Image),
-        audio: has(AcceptsWord::Audio),
-        video: has(AcceptsWord::Video),
-        tools: has(AcceptsWord::Tools),
-        json_schema: has(AcceptsWord::JsonSchema),
-        prefill: has(AcceptsWord::Prefill),
-        ..Accepts::default()
-    }
+fn lists(file: &ModelFile, word: AcceptsWord) -> bool {
+    file.accepts.iter().flatten().any(|listed| *listed == word)
 }
 
 fn provenance(file: &ModelFile, known: Option<&KnownModel>, path: &str, report: &mut Report) -> Provenance {

@@ -39,10 +39,12 @@ pub(super) fn question(job: &Job, pool: &Pool, account: &Account) -> Ask {
     Ask {
         longest: account.longest(&pool.model),
         chat: Arc::clone(&job.chat),
-        // Whoever has paid no heed to a bound is asked for what can be cut, where there is a budget to keep to.
+        // Whoever has paid no heed to a bound is asked for what can be cut, where there is a budget to keep to. Of what is
+        // no chat no whole is made of pieces.
         stream: job.chat.stream()
-            || pool.model.whole_as == WholeAs::Stream
-            || (pool.has_overrun() && account.most(&pool.model).is_some()),
+            || (!job.chat.is_native()
+                && (pool.model.whole_as == WholeAs::Stream
+                    || (pool.has_overrun() && account.most(&pool.model).is_some()))),
         logprobs: false,
         on_behalf: Arc::clone(&job.on_behalf),
         id: job.id.clone(),

@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use bytes::Bytes;
 use router_policies::{Prompt, Turn};
 
-use super::client::Native;
+use super::client::{self, Native};
 use super::estimate::{in_tokens, weight, weight_of};
 use super::fault::Fault;
 use super::fields::{Fields, Format};
@@ -83,8 +83,22 @@ impl Chat {
     }
 
     /// The same, converted from what a client wrote in another dialect.
-    pub(super) fn spoken_in(self, native: Native) -> Self {
+    pub(super) fn spoken_in(mut self, native: Native, tokens: Option<u64>) -> Self {
+        if let Some(tokens) = tokens {
+            self.tokens = tokens.into();
+        }
         Self { native: Some(native), ..self }
+    }
+
+    /// Whether it asks for vectors, and not for words.
+    pub fn is_for_embeddings(&self) -> bool {
+        self.native.as_ref().is_some_and(|native| native.dialect() == client::Dialect::Embeddings)
+    }
+
+    /// Whether an upstream may answer it in a dialect that has no chunks of chats, so that no whole is made of its pieces.
+    pub fn is_native(&self) -> bool {
+        let dialect = self.native.as_ref().map(Native::dialect);
+        matches!(dialect, Some(client::Dialect::Embeddings | client::Dialect::Completions))
     }
 
     /// What the client wrote, where that was no chat: an upstream that speaks the same dialect can be told just that.
@@ -178,7 +192,7 @@ impl Chat {
     /// for in a stream, and with these extras. Every other byte is the client's.
     pub fn encode(&self, model: &str, stream: bool, extras: &Extras<'_>) -> Bytes {
         let model = string(model);
-        let asked = stream.then(|| self.options());
+        let asked = stream.then(|| stream_options(&self.object));
         let word: &[u8] = if stream { b"true" } else { b"false" };
         let mut edits = vec![("model", Some(model.as_bytes()))];
         if stream != self.fields.stream {
@@ -244,15 +258,15 @@ impl Chat {
             }
         }
     }
+}
 
-    /// The client's `stream_options` with the usage asked for.
-    fn options(&self) -> Bytes {
-        let asked = self.object.get("stream_options").unwrap_or_default();
-        let options = Object::skim(self.object.bytes().slice_ref(asked));
-        match options {
-            Ok(options) => options.edited(&[("include_usage", Some(b"true"))]),
-            Err(_) => Bytes::from_static(br#"{"include_usage":true}"#),
-        }
+/// A request's `stream_options` with the usage asked for.
+pub(super) fn stream_options(request: &Object) -> Bytes {
+    let asked = request.get("stream_options").unwrap_or_default();
+    let options = Object::skim(request.bytes().slice_ref(asked));
+    match options {
+        Ok(options) => options.edited(&[("include_usage", Some(b"true"))]),
+        Err(_) => Bytes::from_static(br#"{"include_usage":true}"#),
     }
 }
 

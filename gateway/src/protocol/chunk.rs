@@ -197,7 +197,8 @@ impl Piece {
             }
             cursor.members(|cursor, name| match name.raw {
                 "delta" | "message" => self.message(cursor),
-                "text" => self.said(cursor),
+                // A completion's.
+                "text" => self.content(cursor),
                 // Moonshot's place for it.
                 "usage" => {
                     *usage = Reported::read(cursor)?;
@@ -222,17 +223,23 @@ impl Piece {
             return cursor.skip().map(drop);
         }
         cursor.members(|cursor, name| match name.raw {
-            "content" if cursor.kind()? == Kind::String => {
-                let text = cursor.string()?;
-                self.content = Some(text.at..text.at + text.raw.len());
-                self.count(text);
-                Ok(())
-            }
-            "content" | "reasoning_content" | "reasoning" | "refusal" => self.said(cursor),
+            "content" => self.content(cursor),
+            "reasoning_content" | "reasoning" | "refusal" => self.said(cursor),
             "tool_calls" => self.calls(cursor),
             "function_call" => self.call(cursor),
             _ => cursor.skip().map(drop),
         })
+    }
+
+    /// The text of the answer proper.
+    fn content(&mut self, cursor: &mut Cursor<'_>) -> Result<(), Fault> {
+        if cursor.kind()? != Kind::String {
+            return self.said(cursor);
+        }
+        let text = cursor.string()?;
+        self.content = Some(text.at..text.at + text.raw.len());
+        self.count(text);
+        Ok(())
     }
 
     /// Text of the answer: a string, or the `text` of parts.

@@ -122,6 +122,10 @@ impl Gather {
             None | Some(Value::Null) => {}
             Some(_) => return Err(Ungatherable::Shape),
         }
+        // A completion's piece.
+        if let Some(text @ Value::String(_)) = choice.remove("text") {
+            known.add(Map::from_iter([("content".to_owned(), text)]))?;
+        }
         if let Some(Value::Object(logprobs)) = choice.remove("logprobs") {
             merge(known.logprobs.get_or_insert_default(), logprobs);
         }

@@ -123,10 +123,13 @@ impl Message {
         }
         #[derive(Deserialize)]
         struct Choice {
-            message: Message,
+            message: Option<Message>,
+            /// A completion's.
+            text: Option<String>,
         }
         let answer: Answer = serde_json::from_slice(body).ok()?;
-        answer.choices.into_iter().next().map(|choice| choice.message)
+        let choice = answer.choices.into_iter().next()?;
+        choice.message.or_else(|| Some(Self { content: Some(choice.text?), tool_calls: None }))
     }
 
     /// Whether it calls tools.

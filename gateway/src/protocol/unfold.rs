@@ -31,7 +31,9 @@ impl Whole {
 /// What a choice says, and how it ends.
 fn parts((at, choice): (usize, Value)) -> (Value, Value) {
     let index = choice.get("index").cloned().unwrap_or_else(|| at.into());
-    let mut delta = choice.get("message").cloned().unwrap_or_else(|| json!({}));
+    // A completion has a text in place of a message.
+    let text = || choice.get("text").map_or_else(|| json!({}), |text| json!({ "content": text }));
+    let mut delta = choice.get("message").cloned().unwrap_or_else(text);
     if let Some(Value::Array(calls)) = delta.get_mut("tool_calls") {
         for (index, call) in calls.iter_mut().enumerate() {
             if let Value::Object(call) = call {

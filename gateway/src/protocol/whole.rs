@@ -47,6 +47,17 @@ impl Whole {
         Ok(Self { object, piece, native: None })
     }
 
+    /// Reads an answer that has vectors.
+    pub fn of_vectors(body: Bytes) -> Result<Self, NotAnAnswer> {
+        let object = Object::skim(body).map_err(NotAnAnswer::NotJson)?;
+        let piece = Piece::read(object.bytes()).map_err(NotAnAnswer::NotJson)?;
+        if piece.failed || object.get("data").is_none_or(|data| !data.starts_with(b"[")) {
+            let complaint = Complaint::found(object.bytes());
+            return Err(complaint.map_or(NotAnAnswer::NoChoices, NotAnAnswer::Complaint));
+        }
+        Ok(Self { object, piece, native: None })
+    }
+
     /// The bytes that it came as, in OpenAI's dialect.
     pub fn bytes(&self) -> &Bytes {
         self.object.bytes()

@@ -19,6 +19,9 @@ pub(super) struct Places {
     pub(super) whole: Url,
     /// For a stream.
     pub(super) streamed: Url,
+    /// For completions and for embeddings, where the API has them.
+    pub(super) completions: Option<Url>,
+    pub(super) embeddings: Option<Url>,
     /// A question that costs nothing.
     pub(super) harmless: Url,
 }
@@ -32,12 +35,12 @@ impl Places {
         let root = root(remote, base_url);
         let parsed = |url: String| Url::parse(&url).map_err(|why| format!("`{url}`: {why}"));
         let models = format!("{root}/models");
+        let version = remote.api_version.as_ref().map(|version| format!("?api-version={version}"));
+        let version = version.unwrap_or_default();
+        let has_more = matches!(remote.dialect, DialectKind::OpenAi | DialectKind::Azure);
+        let more = |path: &str| has_more.then(|| parsed(format!("{root}/{path}{version}"))).transpose();
         let (whole, streamed) = match remote.dialect {
-            DialectKind::OpenAi => both(format!("{root}/chat/completions")),
-            DialectKind::Azure => {
-                let version = remote.api_version.as_ref().map(|version| format!("?api-version={version}"));
-                both(format!("{root}/chat/completions{}", version.unwrap_or_default()))
-            }
+            DialectKind::OpenAi | DialectKind::Azure => both(format!("{root}/chat/completions{version}")),
             DialectKind::Anthropic => both(format!("{root}/messages")),
             DialectKind::Gemini => {
                 let model = remote.model.strip_prefix("models/").unwrap_or(&remote.model);
@@ -45,7 +48,13 @@ impl Places {
                 (whole, format!("{models}/{model}:streamGenerateContent?alt=sse"))
             }
         };
-        Ok(Self { whole: parsed(whole)?, streamed: parsed(streamed)?, harmless: parsed(models)? })
+        Ok(Self {
+            whole: parsed(whole)?,
+            streamed: parsed(streamed)?,
+            completions: more("completions")?,
+            embeddings: more("embeddings")?,
+            harmless: parsed(models)?,
+        })
     }
 }
 

@@ -10,6 +10,7 @@ mod load;
 mod plain;
 mod pool;
 mod remote;
+mod way;
 mod word;
 
 use std::future::Future;

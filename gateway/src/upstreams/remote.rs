@@ -15,6 +15,7 @@ use tower::util::BoxCloneSyncService;
 use super::address::{self, ANTHROPIC_BETA, Places};
 use super::events::Events;
 use super::plain::Plain;
+use super::way::{Way, Ways};
 use super::{Answer, AnswerBody, Ask, Check, Upstream};
 use crate::protocol::{self, Dialect, Effort, NotAnAnswer, Told, Whole};
 use crate::setback::{Happened, Setback};
@@ -53,7 +54,7 @@ pub(super) fn upstreams(
             let (dialect, effort) = Dialect::of(remote);
             let address = Address {
                 client: client.clone(),
-                places: Places::of(remote, &endpoint.base_url).map_err(fault)?,
+                ways: Ways::to(Places::of(remote, &endpoint.base_url).map_err(fault)?),
                 headers: address::headers(remote.dialect, endpoint).map_err(fault)?,
                 secret: endpoint.api_key.as_ref().map(|key| key.reveal().into()),
                 dialect,
@@ -99,7 +100,7 @@ fn client(
 /// Where to ask, and how.
 struct Address {
     client: Client,
-    places: Places,
+    ways: Ways,
     headers: HeaderMap,
     secret: Option<Arc<str>>,
     dialect: Dialect,
@@ -118,12 +119,17 @@ impl Address {
         let total = began + self.timeouts.total;
         let head = if ask.stream { total.min(began + self.timeouts.first_token) } else { total };
         let late = if head == total { Happened::Overran } else { Happened::Silent };
-        let sent = self.request(&ask)?.send();
+        let way = self.ways.of(&ask.chat)?;
+        let sent = self.request(&ask, way)?.send();
         let response = match timeout_at(head, sent).await {
             Err(_) => return Err(Setback::new(late)),
             Ok(Err(error)) => return Err(Setback::new(broken(&error))),
             Ok(Ok(response)) => response,
         };
+        if way != Way::Chat && matches!(response.status().as_u16(), 404 | 405) {
+            self.ways.is_missing(way)?;
+            return Box::pin(self.ask(ask)).await;
+        }
         if response.status() != http::StatusCode::OK {
             return Err(self.refusal(response).await);
         }
@@ -133,7 +139,7 @@ impl Address {
         let native = self.dialect.original(&ask.chat).is_some();
         let body = match (events, ask.stream) {
             (true, _) => AnswerBody::Stream(self.events(plain, &ask, native, began)),
-            (false, stream) => self.whole(plain, native, total).await.map(|whole| match stream {
+            (false, stream) => self.whole(plain, way, native, total).await.map(|whole| match stream {
                 // It does not stream though it was asked to: its answer is as good, only late.
                 true => AnswerBody::Stream(Box::pin(stream::iter(whole.unfold().into_iter().map(Ok)))),
                 false => AnswerBody::Whole(Box::new(whole)),
@@ -145,11 +151,11 @@ impl Address {
     /// Whether it answers HTTP at all.
     async fn answers(self: Arc<Self>) -> bool {
         let asked =
-            self.client.get(self.places.harmless.clone()).headers(self.headers.clone()).timeout(CHECK_TIME);
+            self.client.get(self.ways.harmless().clone()).headers(self.headers.clone()).timeout(CHECK_TIME);
         asked.send().await.is_ok()
     }
 
-    fn request(&self, ask: &Ask) -> Result<reqwest::RequestBuilder, Setback> {
+    fn request(&self, ask: &Ask, way: Way) -> Result<reqwest::RequestBuilder, Setback> {
         let told = Told {
             model: &self.model,
             stream: ask.stream,
@@ -159,14 +165,14 @@ impl Address {
             most: self.most,
             effort: self.effort,
         };
-        let body = self.dialect.encode(&ask.chat, &told).map_err(unsaid)?;
-        let (accept, url) = match ask.stream {
-            true => ("text/event-stream", &self.places.streamed),
-            false => ("application/json", &self.places.whole),
+        let body = match way.words(&ask.chat) {
+            Some(words) => words.encode(&self.model, ask.stream, ask.longest),
+            None => self.dialect.encode(&ask.chat, &told).map_err(unsaid)?,
         };
+        let accept = if ask.stream { "text/event-stream" } else { "application/json" };
         let request = self
             .client
-            .post(url.clone())
+            .post(self.ways.url(way, ask.stream).clone())
             .headers(self.headers.clone())
             .headers(self.trace(ask))
             .header(header::ACCEPT, accept)
@@ -208,11 +214,16 @@ impl Address {
     async fn whole(
         &self,
         bytes: impl Stream<Item = Result<Bytes, Setback>> + Unpin,
+        way: Way,
         native: bool,
         deadline: Instant,
     ) -> Result<Whole, Setback> {
         let body = read(bytes, LARGEST_ANSWER, deadline).await?;
-        self.dialect.whole(body, native, now()).map_err(|error| match error {
+        let whole = match way {
+            Way::Embeddings => Whole::of_vectors(body),
+            Way::Chat | Way::Completions => self.dialect.whole(body, native, now()),
+        };
+        whole.map_err(|error| match error {
             NotAnAnswer::Complaint(complaint) => Setback::in_band(&complaint.without(self.secret())),
             NotAnAnswer::NotJson(_) | NotAnAnswer::NoChoices => Setback::new(Happened::Faulty(200)),
         })

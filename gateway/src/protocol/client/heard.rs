@@ -12,6 +12,8 @@ use super::super::usage::Reported;
 #[derive(Debug, Default)]
 pub(super) struct Heard {
     pub(super) id: String,
+    /// What it is by its own account.
+    pub(super) object: String,
     /// What type it is of, where that is no chat's answer: Anthropic's messages and events say.
     pub(super) kind: String,
     pub(super) model: String,
@@ -63,6 +65,7 @@ impl Heard {
         cursor.members(|cursor, name| {
             match name.raw {
                 "id" => heard.id = text(cursor)?,
+                "object" => heard.object = text(cursor)?,
                 "type" => heard.kind = text(cursor)?,
                 "model" => heard.model = text(cursor)?,
                 "created" => heard.created = number(cursor)?.unwrap_or_default(),

@@ -13,16 +13,19 @@
 //! - `members`, `build`: an object to read from, each member once; an object to write.
 //! - `heard`, `calls`: what an answer says, and its tool calls one after the other.
 //! - `native`: the client's own words, for an upstream that speaks its dialect.
-//! - `messages`, `responses`, `completions`: one dialect each.
+//! - `messages`, `responses`, `completions`, `embeddings`: one dialect each.
 
 mod build;
 mod calls;
 mod completions;
+mod embeddings;
 mod heard;
 mod members;
 mod messages;
 mod native;
 mod responses;
+#[cfg(test)]
+mod tests;
 
 use bytes::Bytes;
 
@@ -45,6 +48,8 @@ pub enum Dialect {
     Responses,
     /// Anthropic's messages.
     Messages,
+    /// OpenAI's embeddings, which are no chat at all.
+    Embeddings,
 }
 
 /// Whose API a client uses: the shape of errors and lists.
@@ -83,17 +88,32 @@ impl Dialect {
             Self::Completions => completions::read,
             Self::Responses => responses::read,
             Self::Messages => messages::read,
+            Self::Embeddings => embeddings::read,
         };
         let own = Object::skim(body)?;
-        let Converted { chat, teller, left_out, cannot } = converted(&own, id)?;
-        let chat = Chat::parse(chat.into())?.spoken_in(Native::new(self, own, cannot));
+        let Converted { chat, teller, left_out, tokens, cannot } = converted(&own, id)?;
+        let chat = Chat::parse(chat.into()).map_err(|why| self.in_own_words(why))?;
+        let chat = chat.spoken_in(Native::new(self, own, cannot), tokens);
         Ok(Request { chat, telling: Telling::by(teller), left_out: left_out.0 })
+    }
+
+    /// A refusal with the client's own name for the field at fault.
+    fn in_own_words(self, why: BadRequest) -> BadRequest {
+        let (of_a_chat, own) = match self {
+            Self::Responses => ("max_tokens", "max_output_tokens"),
+            Self::Messages => ("stop", "stop_sequences"),
+            Self::Chat | Self::Completions | Self::Embeddings => return why,
+        };
+        if why.param.as_deref() != Some(of_a_chat) {
+            return why;
+        }
+        BadRequest { message: why.message.replace(of_a_chat, own), param: Some(own.into()), ..why }
     }
 
     /// Whose API it belongs to.
     pub fn vendor(self) -> Vendor {
         match self {
-            Self::Chat | Self::Completions | Self::Responses => Vendor::OpenAi,
+            Self::Chat | Self::Completions | Self::Responses | Self::Embeddings => Vendor::OpenAi,
             Self::Messages => Vendor::Anthropic,
         }
     }
@@ -110,10 +130,19 @@ pub fn read_for_counting(body: Bytes) -> Result<Chat, BadRequest> {
 /// A request as a chat.
 struct Converted {
     chat: String,
-    teller: Box<dyn Tell>,
+    /// `None`: the answer is told as it is.
+    teller: Option<Box<dyn Tell>>,
     left_out: LeftOut,
+    /// Tokens of the prompt, where they are not those of the chat.
+    tokens: Option<u64>,
     /// Why the chat does not say all that the request says.
     cannot: Option<BadRequest>,
+}
+
+impl Converted {
+    fn new(chat: String, teller: impl Tell + 'static, left_out: LeftOut) -> Self {
+        Self { chat, teller: Some(Box::new(teller)), left_out, tokens: None, cannot: None }
+    }
 }
 
 /// What is left out, each once.
@@ -163,8 +192,8 @@ impl Telling {
         Self { teller: None, splitter: Splitter::new() }
     }
 
-    fn by(teller: Box<dyn Tell>) -> Self {
-        Self { teller: Some(teller), ..Self::as_it_is() }
+    fn by(teller: Option<Box<dyn Tell>>) -> Self {
+        Self { teller, ..Self::as_it_is() }
     }
 
     /// Whether the client is to be told what a stream used though it has not asked.

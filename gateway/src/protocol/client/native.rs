@@ -1,6 +1,9 @@
 //! A request in the words of its client.
 
-use super::super::json::Object;
+use bytes::Bytes;
+
+use super::super::chat::stream_options;
+use super::super::json::{Object, string};
 use super::super::refusal::BadRequest;
 use super::Dialect;
 
@@ -30,5 +33,21 @@ impl Native {
     /// Why it can only be answered by an upstream that speaks the dialect, if so: there is no chat that says the same.
     pub fn cannot_be_a_chat(&self) -> Option<&BadRequest> {
         self.cannot.as_ref()
+    }
+
+    /// The body for an upstream that speaks the dialect, with its name for the model, usage asked for in a stream, and the
+    /// longest answer in tokens, where the client sets no limit and the gateway does.
+    pub fn encode(&self, model: &str, stream: bool, longest: Option<u64>) -> Bytes {
+        let model = string(model);
+        let options = stream.then(|| stream_options(&self.body));
+        let most = longest.map(|most| most.to_string());
+        let mut edits = vec![("model", Some(model.as_bytes()))];
+        if self.dialect == Dialect::Completions {
+            edits.push(("stream_options", options.as_deref()));
+            if let Some(most) = most.as_ref().filter(|_| self.body.get("max_tokens").is_none()) {
+                edits.push(("max_tokens", Some(most.as_bytes())));
+            }
+        }
+        self.body.edited(&edits)
     }
 }

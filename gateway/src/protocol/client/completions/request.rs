@@ -1,6 +1,8 @@
-//! A request for a completion → a chat.
+//! A request for a completion → a chat, as far as there is one that says the same.
 
+use super::super::super::fault::quoted;
 use super::super::super::json::{Object, string};
+use super::super::super::messages::wrong_type;
 use super::super::super::refusal::BadRequest;
 use super::super::super::scan::Kind;
 use super::super::build::{Build, array};
@@ -8,32 +10,34 @@ use super::super::members::{Members, elements, inside, kind, said};
 use super::super::{Converted, LeftOut};
 use super::told::Completions;
 
-/// Tokens of an answer where the request sets no limit: the API's own default.
-const DEFAULT_MOST: &str = "16";
 /// Likeliest tokens that a completion may be asked to name.
 const MOST_LOGPROBS: u64 = 5;
 
 /// Reads a request. What both kinds of request have, and what neither the API nor we know, stays as it is.
 pub(in super::super) fn read(body: &Object, id: &str) -> Result<Converted, BadRequest> {
     let mut members = Members::of_body(body)?;
-    let prompt = prompt(members.need("prompt")?)?;
-    let message = Build::new().text("role", "user").raw("content", prompt).end();
-    let mut chat = Build::new().raw("model", members.need("model")?).raw("messages", &array([message]));
-    chat = chat.raw("max_tokens", members.take("max_tokens").unwrap_or(DEFAULT_MOST));
+    let mut cannot = None;
+    let prompts = Prompts::read(members.need("prompt")?, &mut cannot)?;
+    let messages =
+        prompts.texts.iter().map(|text| Build::new().text("role", "user").raw("content", text).end());
+    let mut chat = Build::new().raw("model", members.need("model")?).raw("messages", &array(messages));
+    chat = chat.maybe("max_tokens", members.take("max_tokens"));
     if members.text("suffix")?.is_some_and(|suffix| !suffix.is_empty()) {
-        return Err(BadRequest::value("suffix", "a chat model cannot write what comes before a text"));
+        cannot
+            .get_or_insert(BadRequest::value("suffix", "a chat model cannot write what comes before a text"));
     }
-    let n = members.take("n");
-    chat = chat.maybe("n", n);
-    if members.take("best_of").is_some_and(|best| best != n.unwrap_or("1")) {
-        return Err(BadRequest::value("best_of", "it must be equal to 'n': nothing here compares answers"));
+    let n = number(members.take("n"), "n")?.unwrap_or(1);
+    if number(members.take("best_of"), "best_of")?.is_some_and(|best| best != n) {
+        cannot.get_or_insert(BadRequest::value("best_of", "for a chat model it must be equal to 'n'"));
     }
+    // That many answers must be whole before all are.
+    let answers = n.saturating_mul(prompts.count);
+    chat = if answers == 1 { chat } else { chat.number("n", answers) };
     let echo = members.boolean("echo")? == Some(true);
-    let wanted = logprobs(members.take("logprobs"))?;
-    if let Some(most) = wanted {
+    if let Some(most) = logprobs(members.take("logprobs"))? {
         if echo {
             let why = "together with 'echo' it asks for the prompt's, which no chat model gives";
-            return Err(BadRequest::value("logprobs", why));
+            cannot.get_or_insert(BadRequest::value("logprobs", why));
         }
         chat = chat.raw("logprobs", "true");
         chat = if most > 0 { chat.number("top_logprobs", most) } else { chat };
@@ -42,25 +46,62 @@ pub(in super::super) fn read(body: &Object, id: &str) -> Result<Converted, BadRe
         // A name that a client made up may need escapes, which ours do not.
         chat = chat.raw(inside(&string(&name)), value);
     }
-    let echoed = if echo { said(prompt)?.into_owned() } else { String::new() };
-    let teller = Box::new(Completions::new(id, echoed));
-    Ok(Converted { chat: chat.end(), teller, left_out: LeftOut::default(), cannot: None })
+    let echoed = if echo { said(prompts.texts[0])?.into_owned() } else { String::new() };
+    let converted = Converted::new(chat.end(), Completions::new(id, echoed), LeftOut::default());
+    Ok(Converted { tokens: prompts.tokens, cannot, ..converted })
 }
 
-/// The one prompt, as it is written.
-fn prompt(raw: &str) -> Result<&str, BadRequest> {
-    let only = |why: &str| BadRequest::value("prompt", why);
-    match kind(raw)? {
-        Kind::String => return Ok(raw),
-        Kind::Array => {}
-        other => return Err(super::super::super::messages::wrong_type("prompt".into(), "a string", other)),
-    }
-    match &elements(raw, "prompt")?[..] {
-        [(_, only)] if kind(only)? == Kind::String => Ok(only),
-        [(_, first), ..] if kind(first)? == Kind::String => {
-            Err(only("it has several prompts; send one a request"))
+/// What is to be gone on with.
+struct Prompts<'a> {
+    /// As they are written; never empty.
+    texts: Vec<&'a str>,
+    count: u64,
+    /// How many tokens, where that is what was given.
+    tokens: Option<u64>,
+}
+
+impl<'a> Prompts<'a> {
+    fn read(raw: &'a str, cannot: &mut Option<BadRequest>) -> Result<Self, BadRequest> {
+        let only = |text| Self { texts: vec![text], count: 1, tokens: None };
+        match kind(raw)? {
+            Kind::String => return Ok(only(raw)),
+            Kind::Array => {}
+            other => return Err(wrong_type("prompt".into(), "a string or an array", other)),
         }
-        _ => Err(only("it must be a text: a chat model does not take tokens")),
+        let list = elements(raw, "prompt")?;
+        let kinds = list.iter().map(|(_, raw)| kind(raw)).collect::<Result<Vec<_>, _>>()?;
+        let count = list.len() as u64;
+        let tokens = "a chat model does not take tokens; send a text";
+        match kinds.first() {
+            Some(first) if kinds.iter().any(|other| other != first) => Err(mixed()),
+            Some(Kind::String) if count == 1 => Ok(only(list[0].1)),
+            Some(Kind::String) => {
+                *cannot = Some(BadRequest::value("prompt", "a chat model takes one text a request"));
+                Ok(Self { texts: list.into_iter().map(|(_, raw)| raw).collect(), count, tokens: None })
+            }
+            Some(Kind::Number) => {
+                *cannot = Some(BadRequest::value("prompt", tokens));
+                Ok(Self { tokens: Some(count), ..only("\"\"") })
+            }
+            Some(Kind::Array) => {
+                *cannot = Some(BadRequest::value("prompt", tokens));
+                let each = list.iter().map(|(place, raw)| elements(raw, place).map(|list| list.len() as u64));
+                Ok(Self { count, tokens: Some(each.sum::<Result<_, _>>()?), ..only("\"\"") })
+            }
+            Some(_) | None => Err(mixed()),
+        }
+    }
+}
+
+fn mixed() -> BadRequest {
+    BadRequest::value("prompt", "it must be a text, or a list of texts, of tokens, or of lists of tokens")
+}
+
+fn number(raw: Option<&str>, name: &'static str) -> Result<Option<u64>, BadRequest> {
+    let Some(raw) = raw else { return Ok(None) };
+    match raw.parse() {
+        Ok(number) if number > 0 => Ok(Some(number)),
+        _ => Err(BadRequest::value(name, format!("{} is no whole number above 0", quoted(raw)))),
     }
 }
 

@@ -9,6 +9,9 @@ use super::super::build::{Build, array};
 use super::super::heard::{Heard, Said, Used};
 use super::super::{ErrorWords, Tell, Vendor};
 
+/// What a completion, and each of its chunks, calls itself.
+const OBJECT: &str = "text_completion";
+
 /// A completion under way.
 pub(super) struct Completions {
     request: String,
@@ -34,7 +37,7 @@ impl Completions {
         }
         let completion = Build::new()
             .text("id", &format!("cmpl-{}", self.request))
-            .text("object", "text_completion")
+            .text("object", OBJECT)
             .number("created", heard.created)
             .text("model", &heard.model)
             .raw("choices", &array(choices));
@@ -143,6 +146,10 @@ impl Tell for Completions {
 
     fn failed(&mut self, error: &ErrorWords, out: &mut String) {
         out.push_str(&String::from_utf8_lossy(&error_event(&error.body(Vendor::OpenAi, ""))));
+    }
+
+    fn is_told(&self, answer: &Heard) -> bool {
+        answer.object == OBJECT
     }
 
     fn always_tells_usage(&self) -> bool {

@@ -30,8 +30,8 @@ pub(in super::super) fn read(body: &Object, id: &str) -> Result<Converted, BadRe
         },
     };
     let input = Chat::parse(chat.clone().into())?.prompt_tokens();
-    let teller = Box::new(Messages::new(id, input));
-    Ok(Converted { chat, teller, left_out, cannot })
+    let converted = Converted::new(chat, Messages::new(id, input), left_out);
+    Ok(Converted { cannot, ..converted })
 }
 
 /// Whether a request was refused for what no chat says, and not for what no message says either.

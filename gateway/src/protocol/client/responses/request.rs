@@ -44,7 +44,7 @@ pub(in super::super) fn read(body: &Object, id: &str) -> Result<Converted, BadRe
     }
     aside(&mut members, &mut left_out)?;
     members.finish()?;
-    Ok(Converted { chat: chat.end(), teller: Box::new(Responses::new(id, echo)), left_out, cannot: None })
+    Ok(Converted::new(chat.end(), Responses::new(id, echo), left_out))
 }
 
 /// Refuses what would need a memory, or machines of a provider.

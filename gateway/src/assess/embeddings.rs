@@ -1,0 +1,41 @@
+//! Who makes the embeddings of a route.
+
+use super::*;
+
+/// The vectors of two models cannot be compared: those of a route come from the first model that says it makes them, or
+/// else the first that does not say, and from no other, whatever a rule or a hint prefers. What rules out that one rules
+/// out an answer.
+pub(super) fn assess_embeddings<'a>(
+    route: &'a Route,
+    chat: &Chat,
+    hints: &Hints,
+    terms: &Terms<'_>,
+) -> Result<Assessment, Failure> {
+    let first = |says| route.ladder.iter().position(|model| model.accepts.embeddings == says);
+    let only = first(Some(true)).or_else(|| first(None));
+    let judge = |(at, model): (usize, &'a Arc<Model>)| match only == Some(at) {
+        true => (model, unfit(model, chat, hints, terms)),
+        false => (model, Some(Unfit::Vectors)),
+    };
+    let judged: Vec<(&'a Arc<Model>, Option<Unfit>)> = route.ladder.iter().enumerate().map(judge).collect();
+    let rung = judged.iter().position(|(_, unfit)| unfit.is_none()).map(Rung);
+    let rung = rung.ok_or_else(|| nothing_fits(&judged))?;
+    let decision = Decision::of(Plan::Ask(rung), Reason::CAPABILITY);
+    let candidate = |(at, (model, _)): (usize, &(&Arc<Model>, Option<Unfit>))| Candidate {
+        model: Arc::clone(model),
+        able: at == rung.0,
+        suffices: None,
+        toll: Toll::default(),
+    };
+    Ok(Assessment {
+        decided: Decided { decision, scores: None },
+        ladder: judged.iter().enumerate().map(candidate).collect(),
+        fallback: Fallback::None,
+        scoring: None,
+        features: None,
+        place: None,
+        weights: None,
+        foreseen: Vec::new(),
+        aside: None,
+    })
+}

@@ -1,0 +1,116 @@
+//! Why a model cannot serve a request.
+
+use std::fmt;
+
+use super::*;
+
+/// Why a model cannot serve a request.
+pub(super) enum Unfit {
+    Takes(&'static str),
+    /// Another model makes the route's embeddings.
+    Vectors,
+    NotLocal,
+    Provenance,
+    NoPrice,
+    Tier,
+    Context {
+        estimate: u64,
+        context: u64,
+    },
+    Engine(String),
+}
+
+/// How far the estimate of prompt tokens may lie over a context before it rules a model out; within it, the model's
+/// own count decides.
+const ESTIMATE_MARGIN: f64 = 1.3;
+
+/// Why this model cannot serve this request, if so.
+pub(super) fn unfit(model: &Model, chat: &Chat, hints: &Hints, terms: &Terms<'_>) -> Option<Unfit> {
+    if (hints.local_only || terms.must_stay) && !model.local {
+        return Some(Unfit::NotLocal);
+    }
+    if !is_stated(terms, model) {
+        return Some(Unfit::Provenance);
+    }
+    let priced = || model.price.as_ref().is_some_and(|tariff| tariff.at(jiff::Timestamp::now()).is_some());
+    if hints.priced_only && !priced() {
+        return Some(Unfit::NoPrice);
+    }
+    let (needs, accepts) = (chat.needs(), &model.accepts);
+    let vectors = chat.is_for_embeddings();
+    let missing = [
+        (vectors && accepts.embeddings == Some(false), "requests for embeddings"),
+        (!vectors && !accepts.text, "chats"),
+        (needs.image && !accepts.image, "images"),
+        (needs.audio && !accepts.audio, "audio"),
+        (needs.video && !accepts.video, "video"),
+        (needs.tools && !accepts.tools, "tools"),
+        (needs.json_schema && !accepts.json_schema, "JSON schemas"),
+    ];
+    if let Some((_, what)) = missing.iter().find(|(missing, _)| *missing) {
+        return Some(Unfit::Takes(what));
+    }
+    // Of embeddings it is each text that must fit.
+    if let Some(context) = model.context.filter(|_| !vectors) {
+        let estimate = chat.prompt_tokens();
+        if estimate as f64 > context as f64 * ESTIMATE_MARGIN {
+            return Some(Unfit::Context { estimate, context });
+        }
+    }
+    if let Some(why) = chat.native().and_then(Native::cannot_be_a_chat)
+        && !said_as_it_came(model, chat)
+    {
+        return Some(Unfit::Engine(why.message.clone()));
+    }
+    match &model.provider {
+        Provider::Embedded(_) => chat.simple().err().map(|bad| Unfit::Engine(bad.message)),
+        Provider::Remote(remote) => speaks(remote, needs.prefill && !accepts.prefill, chat),
+    }
+}
+
+/// Why a model's dialect has no words for a request.
+fn speaks(remote: &Remote, prefill: bool, chat: &Chat) -> Option<Unfit> {
+    let (dialect, effort) = Dialect::of(remote);
+    if dialect == Dialect::OpenAi {
+        return None;
+    }
+    if chat.is_for_embeddings() {
+        return Some(Unfit::Takes("requests for embeddings"));
+    }
+    if prefill {
+        return Some(Unfit::Takes("answers that were begun"));
+    }
+    dialect.takes(chat, effort).err().map(|bad| Unfit::Engine(bad.message))
+}
+
+/// What the client is told where no model can, each with its reason.
+pub(super) fn nothing_fits(judged: &[(&Arc<Model>, Option<Unfit>)]) -> Failure {
+    let reasons = judged.iter().filter_map(|(model, unfit)| Some((model, unfit.as_ref()?)));
+    let reasons: Vec<String> = reasons.map(|(model, unfit)| format!("{}: {unfit}", model.name)).collect();
+    let all = |test: fn(&Unfit) -> bool| judged.iter().all(|(_, unfit)| unfit.as_ref().is_some_and(test));
+    let words = format!("No model that may answer can serve this request ({}).", reasons.join("; "));
+    if all(|unfit| matches!(unfit, Unfit::Context { .. })) {
+        Failure::TooLong(None)
+    } else if judged.iter().any(|(_, unfit)| matches!(unfit, Some(Unfit::NotLocal))) {
+        Failure::NothingLocal(words)
+    } else {
+        Failure::NothingFits(words)
+    }
+}
+
+impl fmt::Display for Unfit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Takes(what) => write!(f, "takes no {what}"),
+            Self::Vectors => f.write_str("does not make this route's embeddings"),
+            Self::NotLocal => f.write_str("is not local"),
+            Self::Provenance => f.write_str("does not state the provenance that a rule requires"),
+            Self::NoPrice => f.write_str("has no price, and this client has a budget"),
+            Self::Tier => f.write_str("is ruled out by the tier asked for"),
+            Self::Context { estimate, context } => {
+                write!(f, "about {estimate} tokens do not fit its context of {context}")
+            }
+            Self::Engine(why) => f.write_str(why.trim_end_matches('.')),
+        }
+    }
+}

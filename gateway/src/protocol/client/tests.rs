@@ -1,0 +1,264 @@
+//! What holds for every dialect, whatever is said.
+
+use bytes::{Bytes, BytesMut};
+use proptest::collection::vec;
+use proptest::prelude::*;
+use serde_json::{Map, Value, json};
+
+use super::super::chunk::read_chunk;
+use super::super::gather::Gather;
+use super::super::sse::Splitter;
+use super::super::usage::FinalUsage;
+use super::super::write::DONE;
+use super::*;
+
+/// What one stretch of an answer says.
+#[derive(Debug, Clone)]
+enum Stretch {
+    Reasoning(Vec<String>),
+    Text(Vec<String>),
+    Call(String, Vec<String>),
+}
+
+impl Stretch {
+    fn deltas(&self, calls: &mut usize) -> Vec<Value> {
+        let said = |name: &str, pieces: &[String]| {
+            pieces.iter().map(|piece| json!({ name: piece })).collect::<Vec<_>>()
+        };
+        match self {
+            Self::Reasoning(pieces) => said("reasoning_content", pieces),
+            Self::Text(pieces) => said("content", pieces),
+            Self::Call(name, values) => {
+                let index = *calls;
+                *calls += 1;
+                let arguments = json!({ "v": values }).to_string();
+                let head = json!({"index": index, "id": format!("c{index}"), "type": "function", "function": {"name": name, "arguments": ""}});
+                let pieces = arguments
+                    .split_inclusive(',')
+                    .map(|piece| json!({"tool_calls": [{"index": index, "function": {"arguments": piece}}]}));
+                std::iter::once(json!({"tool_calls": [head]})).chain(pieces).collect()
+            }
+        }
+    }
+}
+
+fn stretch() -> impl Strategy<Value = Stretch> {
+    let texts = || vec("\\PC{0,8}", 0..4);
+    prop_oneof![
+        texts().prop_map(Stretch::Reasoning),
+        texts().prop_map(Stretch::Text),
+        ("[a-z_]{1,9}", texts()).prop_map(|(name, values)| Stretch::Call(name, values)),
+    ]
+}
+
+/// The same answer as a stream's events and as a whole.
+fn answer(stretches: &[Stretch]) -> (Bytes, Bytes) {
+    let (mut events, mut gather, mut calls) = (BytesMut::new(), Gather::new(), 0);
+    let deltas = stretches.iter().flat_map(|stretch| stretch.deltas(&mut calls));
+    let deltas: Vec<_> = std::iter::once(json!({"role": "assistant", "content": ""})).chain(deltas).collect();
+    let finish = if calls > 0 { "tool_calls" } else { "stop" };
+    let chunk = |delta: Value, finish: Value| json!({"id": "x", "created": 7, "model": "m", "choices": [{"index": 0, "delta": delta, "finish_reason": finish}]});
+    let mut chunks: Vec<_> = deltas.into_iter().map(|delta| chunk(delta, Value::Null)).collect();
+    chunks.push(chunk(json!({}), finish.into()));
+    chunks.push(json!({"choices": [], "usage": {"prompt_tokens": 3, "completion_tokens": 2, "cost": 0.5}}));
+    for chunk in chunks {
+        let event = Bytes::from(format!("data: {chunk}\n\n"));
+        events.extend_from_slice(&event);
+        let mut splitter = Splitter::new();
+        splitter.feed(event);
+        gather.see(&read_chunk(splitter.next().unwrap().unwrap())).unwrap();
+    }
+    events.extend_from_slice(DONE);
+    (events.freeze(), gather.whole(&FinalUsage::default()))
+}
+
+const MESSAGES: &str = r#"{"model":"m","max_tokens":9,"messages":[{"role":"user","content":"hi"}]}"#;
+const RESPONSES: &str = r#"{"model":"m","input":"hi"}"#;
+
+/// The data of the events that a stream is told in, its bytes cut anywhere.
+fn told(dialect: Dialect, request: &str, events: &Bytes, cut: usize) -> Vec<Value> {
+    let mut telling = dialect.read(Bytes::copy_from_slice(request.as_bytes()), "r").unwrap().telling;
+    let cut = cut.min(events.len());
+    let mut out = telling.events(events.slice(..cut)).to_vec();
+    out.extend_from_slice(&telling.events(events.slice(cut..)));
+    let text = String::from_utf8(out).unwrap();
+    text.lines()
+        .filter_map(|line| line.strip_prefix("data: "))
+        .map(|data| serde_json::from_str(data).unwrap())
+        .collect()
+}
+
+fn whole(dialect: Dialect, request: &str, answer: &Bytes) -> Value {
+    let mut telling = dialect.read(Bytes::copy_from_slice(request.as_bytes()), "r").unwrap().telling;
+    serde_json::from_slice(&telling.whole(answer.clone()).unwrap()).unwrap()
+}
+
+/// Thoughts, texts and calls of a message's blocks or a response's items.
+fn sorted(parts: &[Value]) -> (String, String, Vec<(String, Value)>) {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let mut all = (String::new(), String::new(), Vec::new());
+    for part in parts {
+        match part["type"].as_str().unwrap() {
+            "thinking" => all.0 += &text(&part["thinking"]),
+            "text" => all.1 += &text(&part["text"]),
+            "reasoning" => all.0 += &text(&part["content"][0]["text"]),
+            "message" => all.1 += &text(&part["content"][0]["text"]),
+            "tool_use" => all.2.push((text(&part["name"]), part["input"].clone())),
+            "function_call" => {
+                let arguments = serde_json::from_str(part["arguments"].as_str().unwrap()).unwrap();
+                all.2.push((text(&part["name"]), arguments));
+            }
+            other => panic!("{other}"),
+        }
+    }
+    all
+}
+
+/// A message's blocks from its events.
+fn blocks(events: &[Value]) -> Vec<Value> {
+    let mut blocks: Vec<Value> = Vec::new();
+    let mut inputs: Vec<String> = Vec::new();
+    for event in events {
+        match event["type"].as_str().unwrap() {
+            "content_block_start" => {
+                assert_eq!(event["index"], blocks.len());
+                blocks.push(event["content_block"].clone());
+                inputs.push(String::new());
+            }
+            "content_block_delta" => {
+                assert_eq!(event["index"], blocks.len() - 1, "one block at a time");
+                let (block, input) = (blocks.last_mut().unwrap(), inputs.last_mut().unwrap());
+                for name in ["text", "thinking"] {
+                    if let Some(more) = event["delta"][name].as_str() {
+                        block[name] = format!("{}{more}", block[name].as_str().unwrap()).into();
+                    }
+                }
+                input.push_str(event["delta"]["partial_json"].as_str().unwrap_or_default());
+            }
+            _ => {}
+        }
+    }
+    for (block, input) in blocks.iter_mut().zip(inputs).filter(|(_, input)| !input.is_empty()) {
+        block["input"] = serde_json::from_str(&input).unwrap();
+    }
+    blocks
+}
+
+/// A chat's texts, message by message.
+fn texts(request: &Request) -> Vec<String> {
+    request.chat.prompt().turns.into_iter().map(|turn| turn.text.into_owned()).collect()
+}
+
+fn read(dialect: Dialect, body: &Value) -> Result<Request, BadRequest> {
+    dialect.read(body.to_string().into(), "r")
+}
+
+/// Puts a member into the object at this place.
+fn with(mut body: Value, place: &[&str], name: &str) -> Value {
+    let mut at = &mut body;
+    for step in place {
+        at = match step.parse::<usize>() {
+            Ok(index) => &mut at[index],
+            Err(_) => &mut at[*step],
+        };
+    }
+    at[name] = json!({"of": "nobody"});
+    body
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn a_stream_says_what_the_whole_says(stretches in vec(stretch(), 0..6), cut in any::<prop::sample::Index>()) {
+        let (events, whole_answer) = answer(&stretches);
+        let cut = cut.index(events.len());
+        let streamed = told(Dialect::Messages, MESSAGES, &events, cut);
+        let message = whole(Dialect::Messages, MESSAGES, &whole_answer);
+        prop_assert_eq!(sorted(&blocks(&streamed)), sorted(message["content"].as_array().unwrap()));
+        prop_assert_eq!(&streamed[streamed.len() - 2]["delta"]["stop_reason"], &message["stop_reason"]);
+        prop_assert_eq!(&streamed[streamed.len() - 1]["type"], "message_stop");
+
+        let streamed = told(Dialect::Responses, RESPONSES, &events, cut);
+        let response = whole(Dialect::Responses, RESPONSES, &whole_answer);
+        let last = &streamed[streamed.len() - 1];
+        prop_assert_eq!(&last["type"], "response.completed");
+        let output = |response: &Value| sorted(response["output"].as_array().unwrap());
+        prop_assert_eq!(output(&last["response"]), output(&response));
+        for (number, event) in streamed.iter().enumerate() {
+            prop_assert_eq!(&event["sequence_number"], number);
+        }
+    }
+
+    #[test]
+    fn every_text_arrives_as_it_was(one in "\\PC{1,30}", two in "\\PC{1,30}", three in "[\\PC\n\"\\\\]{1,30}") {
+        let message = read(Dialect::Messages, &json!({"model": "m", "max_tokens": 9, "system": one, "messages": [
+            {"role": "user", "content": [{"type": "text", "text": two}]},
+            {"role": "assistant", "content": [{"type": "text", "text": three}, {"type": "tool_use", "id": "t", "name": "f", "input": {}}]},
+            {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t", "content": one}]}]})).unwrap();
+        prop_assert_eq!(texts(&message), vec![one.clone(), two.clone(), three.clone(), one.clone()]);
+        let response = read(Dialect::Responses, &json!({"model": "m", "instructions": one, "input": [
+            {"role": "user", "content": [{"type": "input_text", "text": two}]},
+            {"role": "assistant", "content": three},
+            {"type": "function_call", "call_id": "t", "name": "f", "arguments": "{}"},
+            {"type": "function_call_output", "call_id": "t", "output": one}]})).unwrap();
+        prop_assert_eq!(texts(&response), vec![one.clone(), two.clone(), three.clone(), one.clone()]);
+        let completion = read(Dialect::Completions, &json!({"model": "m", "prompt": three})).unwrap();
+        prop_assert_eq!(texts(&completion), vec![three]);
+    }
+
+    #[test]
+    fn what_is_unknown_is_refused_by_name_or_reaches_the_upstream(name in "x_[a-z\"\\\\好]{0,9}") {
+        let message = json!({"model": "m", "max_tokens": 9, "tools": [{"name": "f", "input_schema": {}}], "messages": [
+            {"role": "user", "content": [{"type": "text", "text": "x"}]},
+            {"role": "assistant", "content": [{"type": "tool_use", "id": "t", "name": "f", "input": {}}]},
+            {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t"}]}]});
+        let response = json!({"model": "m", "text": {}, "reasoning": {}, "tools": [{"type": "function", "name": "f"}], "input": [
+            {"role": "user", "content": [{"type": "input_text", "text": "x"}]},
+            {"type": "function_call", "call_id": "t", "name": "f", "arguments": "{}"}]});
+        let places: [(Dialect, &Value, &[&str]); 11] = [
+            (Dialect::Messages, &message, &[]),
+            (Dialect::Messages, &message, &["tools", "0"]),
+            (Dialect::Messages, &message, &["messages", "0"]),
+            (Dialect::Messages, &message, &["messages", "0", "content", "0"]),
+            (Dialect::Messages, &message, &["messages", "1", "content", "0"]),
+            (Dialect::Messages, &message, &["messages", "2", "content", "0"]),
+            (Dialect::Responses, &response, &[]),
+            (Dialect::Responses, &response, &["text"]),
+            (Dialect::Responses, &response, &["tools", "0"]),
+            (Dialect::Responses, &response, &["input", "0", "content", "0"]),
+            (Dialect::Responses, &response, &["input", "1"]),
+        ];
+        for (dialect, body, place) in places {
+            prop_assert!(read(dialect, body).is_ok(), "{} {:?}", body, read(dialect, body).err());
+            let why = match read(dialect, &with(body.clone(), place, &name)) {
+                Err(why) => Some(why),
+                // Kept for who speaks the dialect, and refused to all others.
+                Ok(request) => request.chat.native().unwrap().cannot_be_a_chat().cloned(),
+            };
+            let Some(why) = why else {
+                return Err(TestCaseError::fail(format!("{place:?} {name}")));
+            };
+            prop_assert!(why.param.unwrap().contains(&*super::super::fault::quoted(&name)));
+        }
+        let completion = with(json!({"model": "m", "prompt": "x"}), &[], &name);
+        let request = read(Dialect::Completions, &completion).unwrap();
+        for sent in [
+            request.chat.encode("u", false, &Default::default()),
+            request.chat.native().unwrap().encode("u", false, None),
+        ] {
+            let sent: Map<String, Value> = serde_json::from_slice(&sent).unwrap();
+            prop_assert_eq!(&sent[&name], &completion[&name]);
+        }
+    }
+
+    #[test]
+    fn nothing_makes_a_reader_panic(dialect in 0usize..4, text in "[\\PC]{0,80}", value in "(\\[|\\{\"a\":){0,3}(null|7|\"x\")(\\]|\\}){0,3}") {
+        let dialect = [Dialect::Messages, Dialect::Responses, Dialect::Completions, Dialect::Embeddings][dialect];
+        for member in ["messages", "input", "prompt", "system", "tools", "tool_choice", "text", "metadata"] {
+            let body = format!(r#"{{"model":"m","max_tokens":9,"input":"x","prompt":"x","messages":[],"{member}":{value}}}"#);
+            let _ = dialect.read(body.into(), "r");
+        }
+        let _ = dialect.read(text.into(), "r");
+    }
+}

@@ -1,0 +1,105 @@
+//! Which of an upstream's paths a request takes.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use reqwest::Url;
+
+use super::address::Places;
+use crate::protocol::client::{Dialect, Native};
+use crate::protocol::{Chat, Complaint};
+use crate::setback::{Happened, Setback};
+
+/// A path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Way {
+    /// All that can be said as a chat, in the upstream's dialect.
+    Chat,
+    /// `completions`, for who asked so.
+    Completions,
+    /// `embeddings`, for who asked so.
+    Embeddings,
+}
+
+/// The ways to an endpoint.
+pub(super) struct Ways {
+    places: Places,
+    /// It has shown that it has no completions: many have chats only.
+    only_chats: AtomicBool,
+}
+
+impl Ways {
+    /// To these places.
+    pub(super) fn to(places: Places) -> Self {
+        Self { places, only_chats: AtomicBool::new(false) }
+    }
+
+    /// The way for a request: in the client's own words where this endpoint knows them.
+    ///
+    /// # Errors
+    /// A request that only other words can say.
+    pub(super) fn of(&self, chat: &Chat) -> Result<Way, Setback> {
+        let Some(native) = chat.native() else { return Ok(Way::Chat) };
+        let has_completions = self.places.completions.is_some() && !self.only_chats.load(Ordering::Relaxed);
+        match (native.dialect(), native.cannot_be_a_chat()) {
+            (Dialect::Embeddings, _) if self.places.embeddings.is_some() => Ok(Way::Embeddings),
+            (Dialect::Embeddings, _) => Err(no_embeddings()),
+            (Dialect::Completions, _) if has_completions => Ok(Way::Completions),
+            (Dialect::Completions, Some(why)) => Err(refused(&why.message)),
+            // Who cannot be told what the client wrote is not asked.
+            _ => Ok(Way::Chat),
+        }
+    }
+
+    /// The endpoint has no such path; there may be another way.
+    ///
+    /// # Errors
+    /// Where there is none; then it is the client who asks for what this model does not do.
+    pub(super) fn is_missing(&self, way: Way) -> Result<(), Setback> {
+        match way {
+            Way::Embeddings => Err(no_embeddings()),
+            Way::Completions => {
+                self.only_chats.store(true, Ordering::Relaxed);
+                Ok(())
+            }
+            Way::Chat => Ok(()),
+        }
+    }
+
+    /// Where it leads, for a stream or for a whole answer.
+    pub(super) fn url(&self, way: Way, stream: bool) -> &Url {
+        let places = &self.places;
+        let chat = if stream { &places.streamed } else { &places.whole };
+        match way {
+            Way::Chat => chat,
+            Way::Completions => places.completions.as_ref().unwrap_or(chat),
+            Way::Embeddings => places.embeddings.as_ref().unwrap_or(chat),
+        }
+    }
+
+    /// Where a question costs nothing.
+    pub(super) fn harmless(&self) -> &Url {
+        &self.places.harmless
+    }
+}
+
+impl Way {
+    /// The client's own words, where they go on it as they are.
+    pub(super) fn words(self, chat: &Chat) -> Option<&Native> {
+        chat.native().filter(|_| self != Self::Chat)
+    }
+}
+
+fn no_embeddings() -> Setback {
+    refused("The model makes no embeddings: its upstream has no such path.")
+}
+
+/// A refusal that no other endpoint would take back, and that says nothing against this one.
+fn refused(message: &str) -> Setback {
+    let complaint = Complaint {
+        status: Some(400),
+        code: Some("unsupported_by_models".into()),
+        message: message.into(),
+        ..Complaint::default()
+    };
+    Setback { complaint: Some(Box::new(complaint)), ..Setback::new(Happened::Refused(400)) }
+}
