@@ -1,6 +1,8 @@
 //! The program as a process: with a ledger that it cannot write it does not start, or, on a disk that is full, only
 //! local models are asked until there is room again; and what its log holds of prompts and answers.
 
+#![allow(clippy::unwrap_used, reason = "all of it is a test")]
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;

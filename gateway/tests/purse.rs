@@ -1,5 +1,7 @@
 //! The purse under many orders of steps: threads that take and put at once never take out more than was in it.
 
+#![allow(clippy::unwrap_used, reason = "all of it is a test")]
+
 mod atomic {
     pub(super) use shuttle::sync::atomic::{AtomicI64, Ordering};
 }
