@@ -66,7 +66,7 @@ fn message(events: &[Event]) -> Value {
             }
             "message_delta" => {
                 assert!(!open);
-                for (key, value) in data["delta"].as_object().expect("it is there") {
+                for (key, value) in data["delta"].as_object().expect("an object") {
                     message[key] = value.clone();
                 }
                 message["usage"] = data["usage"].clone();
