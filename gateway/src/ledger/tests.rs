@@ -585,7 +585,8 @@ fn what_accounting_costs_a_request() {
                     };
                     let client = client(&format!("c{thread}"), i64::MAX >> 8, Period::Month);
                     let till = ledger.till(&Client { limits, ..client }, &TimeZone::UTC);
-                    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+                    let runtime =
+                        tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
                     let slip = slip(None);
                     for _ in 0..ROUNDS / threads {
                         let mut place = Gate::admit(&till, 1000, tokio::time::Instant::now()).unwrap();
