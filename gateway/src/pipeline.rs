@@ -112,7 +112,14 @@ async fn prepare(
         }
         None => target,
     };
-    if let Target::Route(routed) = &target {
+    // The route that took over may record what the one that was asked does not.
+    if account.record.is_recorded() {
+        account.record.content.get_or_insert_with(|| Box::new(Content::of(&chat)));
+    }
+    // Vectors say nothing of how long a model's answers are, or what they are worth.
+    if let Target::Route(routed) = &target
+        && !chat.is_for_embeddings()
+    {
         account.learner = Some(routed.note(&assessment, account.record.id.draw()));
     }
     account.record.features = assessment.features.take().map(Box::new);

@@ -42,7 +42,9 @@ impl Folder {
              - {{name: mine, provider: openai, base_url: 'http://{upstream}', model: m, local: true, price: {{input: 0, output: 0}}}}\n  \
              - {{name: paid, provider: openai, base_url: 'http://{upstream}', api_key: {KEY}, model: m, price: {{input: 1, output: 1}}}}\n\
              routes:\n  - {{name: auto, ladder: [mine, paid], policy: {{kind: fixed, model: paid}}, record: content}}\n  \
-             - {{name: quiet, ladder: [mine, paid], policy: {{kind: fixed, model: paid}}}}\nlog: json\n\
+             - {{name: quiet, ladder: [mine, paid], policy: {{kind: fixed, model: paid}}}}\n  \
+             - {{name: door, ladder: [mine, paid], policy: {{kind: rules, rules: [{{when: {{}}, route: auto}}], \
+             otherwise: {{kind: fixed, model: mine}}}}}}\nlog: json\n\
              clients: [{{name: a, key: key-of-a-01234567890, budget: {{amount: 1000, per: month}}}}]\n",
             state.display()
         );
@@ -301,6 +303,7 @@ fn contents_are_recorded_where_the_route_says_so_and_nowhere_else() {
         body("quiet", prompt, true),
         body("paid", prompt, false),
         body("auto", &long, false),
+        body("door", prompt, false),
     ];
     for body in &asked {
         assert!(post(data, body).starts_with("HTTP/1.1 200 "));
@@ -329,6 +332,7 @@ fn contents_are_recorded_where_the_route_says_so_and_nowhere_else() {
     let cut = lines[5]["prompt"].as_str().expect("the beginning, as text");
     assert!(cut.starts_with("[{") && cut.ends_with("很") | cut.ends_with("长"), "{}", &cut[..40]);
     assert!((65_530..=65_536).contains(&cut.len()), "{}", cut.len());
+    assert_eq!(lines[6]["prompt"], asked[6]["messages"], "by the route that took over: {}", lines[6]);
     // The ledger has none of it.
     let ledger = std::fs::read(folder.at("xietong.db")).unwrap();
     let ledger = String::from_utf8_lossy(&ledger);

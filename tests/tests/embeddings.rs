@@ -1,7 +1,7 @@
 //! `/v1/embeddings`: to models that make them, and never to another in place of one.
 
 use end_to_end::openai;
-use end_to_end::scripted::{Billed, Script, Scripted, Step, in_turn};
+use end_to_end::scripted::{Billed, Request, Script, Scripted, Step, in_turn};
 use end_to_end::setup::Setup;
 use serde_json::{Value, json};
 
@@ -206,4 +206,31 @@ async fn what_must_stay_stays() {
     }
     assert!(upstream.seen().is_empty());
     assert_eq!(gateway.post(PATH, &[], &ask("auto", json!("x"))).await.status(), 200);
+}
+
+#[tokio::test]
+async fn vectors_teach_a_route_nothing_of_answers() {
+    let chats = Scripted::start(openai::Reply::text("small")).await;
+    let upstream = Scripted::start(|request: &Request| match request.path() {
+        PATH => vectors("[0.1, 0.2]"),
+        _ => openai::Reply::text("The air scatters blue light most.").whole(),
+    })
+    .await;
+    let gateway = setup(&chats.base_url(), &upstream.base_url())
+        .policy("{kind: utility, weights: {cost: 1}}")
+        .start()
+        .await;
+    let costs = async || {
+        let decision =
+            gateway.post_admin("/decide", &openai::ask("auto", "Why is the sky blue?")).await.json();
+        [0, 1].map(|rung| decision["ladder"][rung]["cost"].as_f64().expect("a cost"))
+    };
+    assert_eq!(gateway.ask(&openai::ask("auto", "Why is the sky blue?")).await.status(), 200);
+    gateway.settled().await;
+    let before = costs().await;
+    for _ in 0..5 {
+        assert_eq!(gateway.post(PATH, &[], &ask("auto", json!("hello"))).await.status(), 200);
+    }
+    gateway.settled().await;
+    assert_eq!(costs().await, before);
 }
