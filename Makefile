@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test fmt lint small unit docs deny python node deploy overhead dialects accounts accounting crashes startup scrape load images dashboards
+.PHONY: help run test fmt lint small unit docs deny python node deploy speed instructions overhead dialects accounts accounting crashes startup scrape load images dashboards
 
 XIETONG := cargo run --quiet --locked --release --package gateway --bin xietong --
 
@@ -23,6 +23,13 @@ test: ## Everything that CI runs
 
 fmt lint small unit docs deny python node deploy: ## One step of `make test`
 	@.ci/check $@
+
+speed: ## Measure the gateway beside nginx, proxies and clients on a core each
+	@cargo build --quiet --locked --release --package gateway --bin xietong --package end-to-end --bin speed --no-default-features
+	@target/release/speed target/release/xietong "$$(.ci/nginx)" 5 1 target/speed
+
+instructions: ## Count the instructions of a request, and hold them against the budget
+	@.ci/check instructions
 
 overhead: ## Measure what the gateway adds to a request and to a chunk
 	@cargo run --quiet --locked --release --package end-to-end --no-default-features --bin overhead >/dev/null

@@ -4,7 +4,7 @@
 //! - [`scripted`]: an upstream that does what it is told, and knows what it would bill.
 //! - [`openai`], [`anthropic`], [`gemini`]: answers and requests in the shapes of three APIs, right or wrong in known ways.
 //! - [`h2_upstream`]: the same over HTTP/2 and TLS, at the level of frames; [`certificate`] is what it shows.
-//! - [`endurance`]: measurements that take their time.
+//! - [`endurance`], [`speed`]: measurements that take their time.
 //! - [`repertoire`], [`obedient`]: what the `scripted-upstream` program can do.
 //! - [`redis`]: a real Redis, and a wire to it that can be cut.
 //! - [`wire`]: a client that says any bytes and shows all that comes back.
@@ -31,5 +31,6 @@ pub mod redis;
 pub mod repertoire;
 pub mod scripted;
 pub mod setup;
+pub mod speed;
 pub mod sse;
 pub mod wire;
