@@ -4,6 +4,7 @@
 use std::fmt::Write as _;
 use std::io::Write;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::time::Duration;
 
 use gateway_config::LogFormat;
 use prometheus::IntCounter;
@@ -15,6 +16,8 @@ use crate::record::{NONE, Record};
 
 /// Lines that may wait for the writer.
 const WAITING: usize = 8192;
+/// Lines of so short a time are written together: to wake the writer costs more than a line.
+const GATHER: Duration = Duration::from_millis(10);
 
 /// Where lines go.
 #[derive(Clone)]
@@ -63,7 +66,7 @@ impl Log {
     pub fn flush(&self) {
         let (done, wait) = sync_channel(1);
         if self.lines.try_send(Message::Flush(done)).is_ok() {
-            let _ = wait.recv_timeout(std::time::Duration::from_secs(1));
+            let _ = wait.recv_timeout(Duration::from_secs(1));
         }
     }
 
@@ -78,6 +81,9 @@ impl Log {
 fn write_lines(out: impl Write, waiting: &Receiver<Message>) {
     let mut out = std::io::BufWriter::new(out);
     while let Ok(first) = waiting.recv() {
+        if matches!(first, Message::Line(_)) {
+            std::thread::sleep(GATHER);
+        }
         let mut next = Some(first);
         while let Some(message) = next {
             match message {

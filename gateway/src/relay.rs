@@ -97,7 +97,7 @@ impl Relay {
                     Poll::Pending => return this.poll_silence(cx),
                     Poll::Ready((resumed, account)) => this.resumed(resumed, account),
                 },
-                Stage::Writing(writing) => match writing.poll_step(cx) {
+                Stage::Writing(writing) => match writing.poll_steps(cx) {
                     Poll::Pending => return this.poll_silence(cx),
                     Poll::Ready(Step::Say(bytes)) => {
                         this.spoke = Instant::now();

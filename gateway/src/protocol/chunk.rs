@@ -8,7 +8,7 @@ use super::complaint::Complaint;
 use super::estimate::{least, weight};
 use super::fault::Fault;
 use super::json::Object;
-use super::scan::{Cursor, Kind, text_of};
+use super::scan::{Cursor, Kind, is_plain, text_of};
 use super::sse::Event;
 use super::text::Text;
 use super::usage::Reported;
@@ -126,6 +126,44 @@ pub fn read_chunk(event: Event) -> Chunk {
         }
     };
     Chunk { raw, data, what, native: None }
+}
+
+/// Reads the chunks of one stream. Most differ from one before in their text alone: the same bytes around another text
+/// say the same, so that only the text is looked at.
+#[derive(Debug, Default)]
+pub struct Reader {
+    /// The data of such a chunk up to its text, and from its end on.
+    around: Option<(Box<[u8]>, Box<[u8]>)>,
+}
+
+impl Reader {
+    /// As [`read_chunk`].
+    pub fn read(&mut self, event: Event) -> Chunk {
+        if let Some(piece) = self.alike(&event) {
+            let Event { raw, data, .. } = event;
+            return Chunk { raw, data, what: What::Piece(piece), native: None };
+        }
+        let chunk = read_chunk(event);
+        if let What::Piece(Piece { content: Some(at), finish: None, finished: 0, usage: None, .. }) =
+            &chunk.what
+        {
+            self.around = Some((chunk.data[..at.start].into(), chunk.data[at.end..].into()));
+        }
+        chunk
+    }
+
+    /// What an event says that differs from one before in nothing but a text without escapes.
+    fn alike(&self, event: &Event) -> Option<Piece> {
+        let (before, after) = self.around.as_ref()?;
+        let text = event.data.strip_prefix(&before[..])?.strip_suffix(&after[..])?;
+        if text.is_empty() || !is_plain(text) || event.event.is_some() {
+            return None;
+        }
+        let mut piece = Piece::default();
+        piece.add(std::str::from_utf8(text).ok()?);
+        piece.content = Some(before.len()..before.len() + text.len());
+        Some(piece)
+    }
 }
 
 impl Chunk {
@@ -295,12 +333,15 @@ impl Piece {
     }
 
     fn count(&mut self, text: Text<'_>) {
-        let text = text.cow();
+        self.add(&text.cow());
+    }
+
+    fn add(&mut self, text: &str) {
         self.begins |= !text.is_empty();
         self.said += u32::from(!text.is_empty());
         self.text += text.chars().count();
-        self.weight += weight(&text);
-        self.least += least(&text);
+        self.weight += weight(text);
+        self.least += least(text);
     }
 
     /// MiniMax says in `base_resp.status_code` that a 200 is an error.
@@ -327,6 +368,55 @@ mod tests {
 
     use super::super::sse::Splitter;
     use super::*;
+
+    /// A stream of chunks that are alike and of others in between.
+    fn events() -> impl Strategy<Value = Vec<String>> {
+        let text = prop_oneof![
+            "[a-zA-Z ,.你好é]{0,8}",
+            Just("\\n".to_owned()),
+            Just("\",\"x\":\"".to_owned()),
+            Just("\"},\"finish_reason\":\"stop".to_owned()),
+            Just("\u{1}".to_owned()),
+            Just("\\".to_owned()),
+        ];
+        let shape = prop_oneof![
+            8 => Just(r#"{"id":"1","choices":[{"index":0,"delta":{"content":"@"},"finish_reason":null}]}"#),
+            1 => Just(r#"{"id":"1","choices":[{"index":0,"delta":{"content":"@"},"finish_reason":"stop"}]}"#),
+            1 => Just(r#"{"id":"1","choices":[{"index":0,"delta":{"content":"@"}}],"usage":{"prompt_tokens":1,"completion_tokens":2}}"#),
+            1 => Just(r#"{"choices":[{"delta":{"content":"@","reasoning":"@"}}]}"#),
+            1 => Just(r#"{"choices":[{"delta":{"content":"@"}},{"delta":{"content":"@"}}]}"#),
+            1 => Just(r#"{"choices":[{"delta":{"role":"assistant","content":""}}]}@"#),
+            1 => Just("[DONE]"),
+        ];
+        proptest::collection::vec((shape, text).prop_map(|(shape, text)| shape.replace('@', &text)), 1..12)
+    }
+
+    proptest! {
+        #[test]
+        fn a_chunk_is_read_the_same_whatever_came_before(events in events()) {
+            let mut reader = Reader::default();
+            for event in events {
+                let data = Bytes::from(event);
+                let event = Event { raw: data.clone(), data, ..Event::default() };
+                prop_assert_eq!(reader.read(event.clone()), read_chunk(event));
+            }
+        }
+    }
+
+    #[test]
+    fn what_follows_a_like_chunk_is_read_by_its_text() {
+        let event = |text: &str| {
+            let data = Bytes::from(format!(r#"{{"choices":[{{"delta":{{"content":"{text}"}}}}]}}"#));
+            Event { raw: data.clone(), data, ..Event::default() }
+        };
+        let mut reader = Reader::default();
+        assert!(reader.alike(&event("one")).is_none());
+        reader.read(event("one"));
+        assert!(reader.alike(&event(" two")).is_some());
+        assert!(reader.alike(&event("")).is_none() && reader.alike(&event("a\\n")).is_none());
+        let named = Event { event: Some(Bytes::from_static(b"error")), ..event("three") };
+        assert!(reader.alike(&named).is_none());
+    }
 
     fn chunk(data: &str) -> Chunk {
         let mut splitter = Splitter::new();

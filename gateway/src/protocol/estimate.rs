@@ -39,14 +39,32 @@ pub fn in_tokens(weight: u64) -> u64 {
 /// Signs count nothing: a run of one sign can be a single token.
 pub fn least(text: &str) -> u64 {
     let (mut words, mut signs, mut before) = (0u64, 0u64, Kind::Sign);
-    for sign in text.chars() {
-        let kind = Kind::of(sign);
+    let mut see = |kind: Kind| {
         words += u64::from(kind != before && matches!(kind, Kind::Letter | Kind::Digit));
         signs += u64::from(kind == Kind::Unspaced);
         before = kind;
+    };
+    match text.is_ascii() {
+        true => text.bytes().for_each(|byte| see(ASCII[usize::from(byte & 0x7f)])),
+        false => text.chars().for_each(|sign| see(Kind::of(sign))),
     }
     (words + signs / 4).max(u64::from(!text.is_empty()))
 }
+
+/// The kinds of ASCII's signs.
+const ASCII: [Kind; 128] = {
+    let mut kinds = [Kind::Sign; 128];
+    let mut byte = 0u8;
+    while byte < 128 {
+        if byte.is_ascii_alphabetic() || byte == b'\'' {
+            kinds[byte as usize] = Kind::Letter;
+        } else if byte.is_ascii_digit() {
+            kinds[byte as usize] = Kind::Digit;
+        }
+        byte += 1;
+    }
+    kinds
+};
 
 /// What a tokenizer's first split tells apart.
 #[derive(PartialEq, Clone, Copy)]
@@ -205,6 +223,13 @@ mod tests {
         assert!(tokens(&odd[0].0) > 30 * odd[0].1, "an estimate alone is far off");
         assert_eq!(least("What is the capital of France? 42!"), 7);
         assert_eq!((least("解释一下什么是量子纠缠"), least(""), least("…")), (2, 0, 1));
+    }
+
+    #[test]
+    fn the_table_says_of_ascii_what_is_true_of_any_sign() {
+        for byte in 0u8..128 {
+            assert!(ASCII[usize::from(byte)] == Kind::of(char::from(byte)), "{byte}");
+        }
     }
 
     proptest! {

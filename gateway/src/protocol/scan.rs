@@ -301,6 +301,11 @@ fn plain(bytes: &[u8]) -> usize {
     eights.len() * 8 + rest.iter().position(stops).unwrap_or(rest.len())
 }
 
+/// Whether these bytes can stand in a JSON string as they are, and mean themselves.
+pub(super) fn is_plain(bytes: &[u8]) -> bool {
+    plain(bytes) == bytes.len()
+}
+
 /// The text of these bytes, if it may be JSON at all.
 pub(super) fn text_of(bytes: &[u8]) -> Result<&str, Fault> {
     if bytes.starts_with(b"\xef\xbb\xbf") {

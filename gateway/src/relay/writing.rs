@@ -1,11 +1,11 @@
 //! An answer on its way: what its pieces mean for the account, and which bytes of them the client gets.
 
 use std::collections::VecDeque;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use futures_util::StreamExt;
+use futures_util::{FutureExt, StreamExt};
 use tokio::time::timeout;
 
 use super::sample::{self, Sample};
@@ -16,6 +16,8 @@ use crate::protocol::{self, Chunk, DONE, Delta, Finish, What};
 use crate::setback::{Happened, Setback};
 use crate::upstreams::{Chunks, Visit};
 
+/// Bytes. What comes together goes on together up to so much: each piece by itself costs more than to copy it.
+const ALONG: usize = 8 << 10;
 /// How long an upstream that has said `[DONE]` may take to end its stream, so that the connection can be reused.
 const DRAIN: Duration = Duration::from_secs(1);
 
@@ -41,6 +43,8 @@ pub(super) struct Writing {
     pub(super) native: bool,
     /// Those from the end of the answer on: what it cost is told among them.
     pub(super) kept: Vec<Bytes>,
+    /// What follows on the bytes that were said last.
+    next: Option<Step>,
 }
 
 /// What follows for the client.
@@ -76,10 +80,40 @@ impl Writing {
             spare: resume.map(|resume| Spare { resume, said: Vec::new() }),
             native,
             kept: Vec::new(),
+            next: None,
         }
     }
 
-    pub(super) fn poll_step(&mut self, cx: &mut Context<'_>) -> Poll<Step> {
+    /// The next step; what is here already is said at once, as one piece.
+    pub(super) fn poll_steps(&mut self, cx: &mut Context<'_>) -> Poll<Step> {
+        if let Some(step) = self.next.take() {
+            return Poll::Ready(step);
+        }
+        let first = match ready!(self.poll_step(cx)) {
+            Step::Say(bytes) => bytes,
+            step => return Poll::Ready(step),
+        };
+        let mut joint = BytesMut::new();
+        while joint.len() < ALONG {
+            match self.poll_step(cx) {
+                Poll::Pending => break,
+                Poll::Ready(Step::Say(bytes)) => {
+                    if joint.is_empty() {
+                        joint.reserve(ALONG + bytes.len());
+                        joint.extend_from_slice(&first);
+                    }
+                    joint.extend_from_slice(&bytes);
+                }
+                Poll::Ready(step) => {
+                    self.next = Some(step);
+                    break;
+                }
+            }
+        }
+        Poll::Ready(Step::Say(if joint.is_empty() { first } else { joint.freeze() }))
+    }
+
+    fn poll_step(&mut self, cx: &mut Context<'_>) -> Poll<Step> {
         loop {
             if self.finished < self.choices && self.account.is_overlong() {
                 return Poll::Ready(Step::Overlong);
@@ -213,6 +247,9 @@ impl Writing {
 
 /// Reads on to the upstream's end of stream, off the client's path.
 fn drain(mut rest: Chunks) {
+    if let Some(None) = rest.next().now_or_never() {
+        return;
+    }
     tokio::spawn(async move {
         let _ = timeout(DRAIN, async { while rest.next().await.is_some() {} }).await;
     });

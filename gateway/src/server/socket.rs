@@ -11,6 +11,9 @@ use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep};
 
+/// Whether a short read says that a socket is empty.
+const DRAINS: bool = cfg!(any(target_os = "linux", target_os = "android"));
+
 /// A socket that breaks off a peer which does not read for too long.
 pub(super) struct Socket {
     stream: Arc<TcpStream>,
@@ -77,9 +80,20 @@ impl AsyncRead for Socket {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         loop {
             ready!(self.stream.poll_read_ready(cx))?;
-            match self.stream.try_read_buf(buf) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                read => return Poll::Ready(read.map(drop)),
+            let room = buf.remaining();
+            let mut read = None;
+            // A socket that gave less than there was room for is empty, which the next read need not find out (epoll(7),
+            // question 9). tokio hears so by a read that would block.
+            let tried = self.stream.try_io(Interest::READABLE, || {
+                let length = self.stream.try_read_buf(buf)?;
+                read = Some(length);
+                let drained = DRAINS && (1..room).contains(&length);
+                if drained { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(()) }
+            });
+            match (read, tried) {
+                (Some(_), _) => return Poll::Ready(Ok(())),
+                (None, Err(error)) if error.kind() == io::ErrorKind::WouldBlock => {}
+                (None, tried) => return Poll::Ready(tried),
             }
         }
     }

@@ -6,11 +6,13 @@ mod clock;
 #[cfg(feature = "engine")]
 mod embedded;
 mod events;
+mod line;
 mod load;
 mod plain;
 mod pool;
 mod remote;
 mod way;
+mod wire;
 mod word;
 
 use std::future::Future;

@@ -1,14 +1,13 @@
 //! An endpoint of a provider: the one place where bytes leave for one.
 
-use std::error::Error;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use bytes::{Bytes, BytesMut};
 use futures_util::{Stream, StreamExt, stream};
-use gateway_config::{Authority, Model, Remote, Secret, Timeouts};
-use http::{HeaderMap, HeaderName, HeaderValue, header};
-use reqwest::{Certificate, Client, Response, redirect};
+use gateway_config::{Model, Remote, Secret, Timeouts};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, header};
+use reqwest::Client;
 use tokio::time::{Instant, timeout_at};
 use tower::util::BoxCloneSyncService;
 
@@ -16,6 +15,7 @@ use super::address::{self, ANTHROPIC_BETA, Places};
 use super::events::Events;
 use super::plain::Plain;
 use super::way::{Way, Ways};
+use super::wire::{self, Flow, Wire};
 use super::{Answer, AnswerBody, Ask, Check, Upstream};
 use crate::protocol::{self, Dialect, Effort, NotAnAnswer, Told, Whole};
 use crate::setback::{Happened, Setback};
@@ -25,8 +25,6 @@ const LARGEST_ANSWER: usize = 64 << 20;
 /// How much of a provider's error is read, in bytes, and for how long.
 const LARGEST_ERROR: usize = 64 << 10;
 const ERROR_TIME: Duration = Duration::from_secs(2);
-/// Idle connections kept for the next request to a model.
-const IDLE_CONNECTIONS: usize = 256;
 /// Headers of an upstream's answer that clients may see. All others could name accounts or hosts.
 const SHOWN: [&str; 3] = ["openai-processing-ms", "openai-version", "retry-after"];
 
@@ -44,7 +42,7 @@ pub(super) fn upstreams(
     remote: &Remote,
     proxy: Option<&Secret>,
 ) -> Result<Vec<(String, Upstream, Option<Check>)>, String> {
-    let client = client(&model.timeouts, proxy, remote.authority.as_deref())
+    let client = wire::client(&model.timeouts, proxy, remote.authority.as_deref())
         .map_err(|e| format!("model `{}`: no HTTP client: {e}", model.name))?;
     remote
         .endpoints
@@ -52,9 +50,11 @@ pub(super) fn upstreams(
         .map(|endpoint| {
             let fault = |what: String| format!("endpoint `{}`: {what}", endpoint.id);
             let (dialect, effort) = Dialect::of(remote);
+            let places = Places::of(remote, &endpoint.base_url).map_err(fault)?;
             let address = Address {
+                wire: Wire::to(&places.whole, &client, proxy, &model.timeouts),
                 client: client.clone(),
-                ways: Ways::to(Places::of(remote, &endpoint.base_url).map_err(fault)?),
+                ways: Ways::to(places),
                 headers: address::headers(remote.dialect, endpoint).map_err(fault)?,
                 secret: endpoint.api_key.as_ref().map(|key| key.reveal().into()),
                 dialect,
@@ -73,32 +73,10 @@ pub(super) fn upstreams(
         .collect()
 }
 
-fn client(
-    timeouts: &Timeouts,
-    proxy: Option<&Secret>,
-    authority: Option<&Authority>,
-) -> Result<Client, reqwest::Error> {
-    let authorities = authority.map(|authority| Certificate::from_pem_bundle(&authority.pem)).transpose()?;
-    let builder = Client::builder()
-        .connect_timeout(timeouts.connect)
-        // A redirect could carry a key or a prompt to another host.
-        .redirect(redirect::Policy::none())
-        // Who asks again, and how often, is decided where the retry budget and the accounts are.
-        .retry(reqwest::retry::never())
-        .pool_max_idle_per_host(IDLE_CONNECTIONS)
-        .pool_idle_timeout(Duration::from_secs(60))
-        .tcp_nodelay(true)
-        .tls_certs_merge(authorities.into_iter().flatten())
-        .user_agent(concat!("xietong/", env!("CARGO_PKG_VERSION")));
-    match proxy {
-        Some(proxy) => builder.proxy(reqwest::Proxy::all(proxy.reveal())?).build(),
-        // Not from the environment: a proxy sees prompts, so it is named in the configuration or not used.
-        None => builder.no_proxy().build(),
-    }
-}
-
 /// Where to ask, and how.
 struct Address {
+    wire: Wire,
+    /// For what is no request of a client's.
     client: Client,
     ways: Ways,
     headers: HeaderMap,
@@ -120,10 +98,11 @@ impl Address {
         let head = if ask.stream { total.min(began + self.timeouts.first_token) } else { total };
         let late = if head == total { Happened::Overran } else { Happened::Silent };
         let way = self.ways.of(&ask.chat)?;
-        let sent = self.request(&ask, way)?.send();
+        let (headers, body) = self.request(&ask, way)?;
+        let sent = self.wire.post(self.ways.url(way, ask.stream), headers, body);
         let response = match timeout_at(head, sent).await {
             Err(_) => return Err(Setback::new(late)),
-            Ok(Err(error)) => return Err(Setback::new(broken(&error))),
+            Ok(Err(happened)) => return Err(Setback::new(happened)),
             Ok(Ok(response)) => response,
         };
         if way != Way::Chat && matches!(response.status().as_u16(), 404 | 405) {
@@ -155,7 +134,8 @@ impl Address {
         asked.send().await.is_ok()
     }
 
-    fn request(&self, ask: &Ask, way: Way) -> Result<reqwest::RequestBuilder, Setback> {
+    /// What is sent: headers, and a body in the words of the endpoint.
+    fn request(&self, ask: &Ask, way: Way) -> Result<(HeaderMap, Bytes), Setback> {
         let told = Told {
             model: &self.model,
             stream: ask.stream,
@@ -170,15 +150,13 @@ impl Address {
             None => self.dialect.encode(&ask.chat, &told).map_err(unsaid)?,
         };
         let accept = if ask.stream { "text/event-stream" } else { "application/json" };
-        let request = self
-            .client
-            .post(self.ways.url(way, ask.stream).clone())
-            .headers(self.headers.clone())
-            .headers(self.trace(ask))
-            .header(header::ACCEPT, accept)
-            .header("x-request-id", ask.id.header())
-            .body(body);
-        Ok(request)
+        let mut headers = self.headers.clone();
+        for (name, value) in &self.trace(ask) {
+            headers.insert(name, value.clone());
+        }
+        headers.insert(header::ACCEPT, HeaderValue::from_static(accept));
+        headers.insert("x-request-id", ask.id.header());
+        Ok((headers, body))
     }
 
     /// What is sent along. What the client asks of Anthropic beside the body is for its API alone, and joins what the
@@ -234,7 +212,7 @@ impl Address {
         self.secret.as_deref().unwrap_or_default()
     }
 
-    async fn refusal(&self, response: Response) -> Setback {
+    async fn refusal(&self, response: Response<Flow>) -> Setback {
         let status = response.status().as_u16();
         let retry_after = protocol::retry_after(response.headers(), SystemTime::now());
         let body = match plain(response) {
@@ -265,7 +243,7 @@ fn now() -> u64 {
     SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
-fn is(response: &Response, kind: &str) -> bool {
+fn is(response: &Response<Flow>, kind: &str) -> bool {
     let value = response.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     value.is_some_and(|value| {
         value.trim_start().get(..kind.len()).is_some_and(|it| it.eq_ignore_ascii_case(kind))
@@ -273,10 +251,10 @@ fn is(response: &Response, kind: &str) -> bool {
 }
 
 fn plain(
-    response: Response,
+    response: Response<Flow>,
 ) -> Result<impl Stream<Item = Result<Bytes, Setback>> + Send + Unpin + 'static, Setback> {
-    let headers = response.headers().clone();
-    Plain::new(Box::pin(response.bytes_stream()), &headers)
+    let (head, flow) = response.into_parts();
+    Plain::new(flow, &head.headers)
 }
 
 /// The whole body, of at most `limit` bytes, by `deadline`.
@@ -299,25 +277,6 @@ async fn read(
             }
         }
     }
-}
-
-/// Whether a failed request can have reached the provider.
-fn broken(error: &reqwest::Error) -> Happened {
-    match error {
-        error if error.is_connect() || error.is_builder() => Happened::Unreachable,
-        error if turned_away(error) => Happened::TurnedAway,
-        _ => Happened::Cut,
-    }
-}
-
-/// HTTP/2 has two words for a request that was not looked at: a stream that is refused, and the end of a connection that
-/// names an earlier stream as the last (RFC 9113, sections 8.7 and 6.8). `h2` gives the second to those streams alone.
-fn turned_away(error: &reqwest::Error) -> bool {
-    std::iter::successors(error.source(), |&error| error.source())
-        .filter_map(|error| error.downcast_ref::<h2::Error>())
-        .any(|error| {
-            error.is_remote() && (error.is_go_away() || error.reason() == Some(h2::Reason::REFUSED_STREAM))
-        })
 }
 
 fn shown(headers: &HeaderMap) -> HeaderMap {

@@ -27,7 +27,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::chat::{Chat, Extras};
-use super::chunk::{Chunk, read_chunk};
+use super::chunk::{Chunk, Reader};
 use super::client;
 use super::complaint::{Complaint, read_error};
 use super::fault::quoted;
@@ -146,7 +146,7 @@ impl Dialect {
     /// `created`: seconds since 1970, for dialects that do not say.
     pub fn decoder(self, native: bool, created: u64) -> Decoder {
         match self {
-            Self::OpenAi => Decoder::OpenAi,
+            Self::OpenAi => Decoder::OpenAi(Reader::default()),
             Self::Anthropic => Decoder::Anthropic(Box::new(anthropic::Decoder::new(native, created))),
             Self::Gemini => Decoder::Gemini(Box::new(gemini::Decoder::new(created))),
         }
@@ -188,7 +188,7 @@ impl Dialect {
 #[derive(Debug)]
 pub enum Decoder {
     /// OpenAI's: an event is a chunk.
-    OpenAi,
+    OpenAi(Reader),
     /// Anthropic's.
     Anthropic(Box<anthropic::Decoder>),
     /// Google's.
@@ -199,7 +199,7 @@ impl Decoder {
     /// Adds what an event says.
     pub fn take(&mut self, event: Event, chunks: &mut VecDeque<Chunk>) {
         match self {
-            Self::OpenAi => chunks.push_back(read_chunk(event)),
+            Self::OpenAi(reader) => chunks.push_back(reader.read(event)),
             Self::Anthropic(decoder) => decoder.take(event, chunks),
             Self::Gemini(decoder) => decoder.take(event, chunks),
         }
@@ -208,7 +208,7 @@ impl Decoder {
     /// Adds what the orderly end of the stream says.
     pub fn end(&mut self, chunks: &mut VecDeque<Chunk>) {
         match self {
-            Self::OpenAi | Self::Anthropic(_) => {}
+            Self::OpenAi(_) | Self::Anthropic(_) => {}
             Self::Gemini(decoder) => decoder.end(chunks),
         }
     }
