@@ -60,6 +60,8 @@ load: ## Measure the processor time of a request and of a stream
 	@cargo build --quiet --locked --release --package gateway --no-default-features --bin xietong
 	@cargo build --quiet --locked --release --package end-to-end --no-default-features --bin scripted-upstream
 	@python3 deploy/measure.py load target/release/xietong target/release/scripted-upstream
+	@echo With every request traced:
+	@python3 deploy/measure.py traced target/release/xietong target/release/scripted-upstream
 
 images: ## Run the stages of the Dockerfile without Docker, look at what comes out, and measure it (needs root)
 	@deploy/docker/prove --engine

@@ -3,6 +3,7 @@
 usage: python deploy/measure.py startup PROGRAM [WEIGHTS]    with WEIGHTS also with the embedded model
        python deploy/measure.py scrape PROGRAM [UPSTREAM]    at 50 clients, 10 routes and 10 models, every combination asked
        python deploy/measure.py load PROGRAM [UPSTREAM]      processor time of the gateway for a request and for a chunk
+       python deploy/measure.py traced PROGRAM [UPSTREAM]    the same with every request traced
 """
 
 import http.client
@@ -20,7 +21,7 @@ import urllib.request
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE / "tests"))
-from stage import BIN, free_port, started  # noqa: E402
+from stage import BIN, Collector, free_port, started  # noqa: E402
 
 STARTS = 20
 CLIENTS, ROUTES, MODELS = 50, 10, 10
@@ -146,7 +147,14 @@ def ask_again(address, model, stream, count):
         answer.read()
 
 
-def load(program, upstream_program=None):
+def traced(program, upstream_program=None):
+    """As `load`, with a collector that takes every request's spans."""
+    collector = Collector()
+    load(program, upstream_program, f"telemetry: {{otlp: {{endpoint: 'http://{collector.address}'}}}}\n")
+    print(f"{sum(map(len, collector.bodies)) / len(collector.bodies) / 1024:.0f} KiB a batch, {len(collector.bodies)} batches")
+
+
+def load(program, upstream_program=None, more=""):
     """Processor time of the gateway alone; clients and upstream are other processes."""
     upstream, line = started([upstream_program or BIN / "scripted-upstream"], "http")
     with tempfile.TemporaryDirectory() as folder:
@@ -157,7 +165,7 @@ def load(program, upstream_program=None):
         routes = ", ".join(f"{{name: to-{name}, ladder: [says, hundred], policy: {{kind: threshold, at: {at}}}}}"
                            for name, at in (("says", 1), ("hundred", 0)))
         file.write_text(f"listen: 127.0.0.1:{ports[0]}\nadmin: 127.0.0.1:{ports[1]}\nlog: json\nmodels: [{models}]\n"
-                        f"routes: [{routes}]\n")
+                        f"routes: [{routes}]\n{more}")
         gateway, _ = started([program, "serve", "--config", file], "answering on")
         address = f"127.0.0.1:{ports[0]}"
         for what, model, stream in (("whole answer by name", "says", False), ("whole answer by a route", "to-says", False),
@@ -175,7 +183,7 @@ def load(program, upstream_program=None):
 
 
 if __name__ == "__main__":
-    measures = {"startup": startup, "scrape": scrape, "load": load}
+    measures = {"startup": startup, "scrape": scrape, "load": load, "traced": traced}
     if len(sys.argv) < 3 or sys.argv[1] not in measures:
         sys.exit(__doc__)
     measures[sys.argv[1]](*sys.argv[2:])

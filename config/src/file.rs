@@ -4,6 +4,7 @@
 //! and resolving goes on with the rest, so that all problems are found at once.
 
 mod state;
+mod telemetry;
 
 use std::collections::BTreeMap;
 
@@ -12,6 +13,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 pub(crate) use self::state::{StateFile, StateKind};
+pub(crate) use self::telemetry::{OtlpFile, TelemetryFile};
 use crate::accepts::AcceptsWord;
 pub(crate) use crate::dialect::ProviderWord;
 pub(crate) use crate::price::PriceFile;
@@ -52,6 +54,8 @@ pub(crate) struct File {
     pub(crate) proxy: Option<Hidden>,
     /// What outlives a restart. Default `none`.
     pub(crate) state: Option<StateFile>,
+    /// What is told to whom of requests, beside metrics and the log. Default: nothing.
+    pub(crate) telemetry: TelemetryFile,
     /// How long streams may go on after the first signal to stop. Default `25s`.
     pub(crate) grace: Option<Span>,
 }

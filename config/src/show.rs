@@ -1,5 +1,7 @@
 //! The configuration in effect, for people: in the form of the file, every default filled in, every secret hidden.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value, json};
 
 use router_policies::Money;
@@ -8,8 +10,8 @@ use url::Url;
 use crate::show_price;
 use crate::written::{Span, write_size};
 use crate::{
-    Accepts, Budget, Client, Config, Embedded, Endpoint, Fallback, LogFormat, Model, NamedTopic, Period,
-    Provenance, Provider, Remote, Resume, Route, State, WholeAs,
+    Accepts, Budget, Client, Config, Embedded, Endpoint, Fallback, LogFormat, Model, NamedTopic, Otlp,
+    Period, Provenance, Provider, Remote, Resume, Route, Secret, State, WholeAs,
 };
 
 /// What stands in place of a secret.
@@ -45,6 +47,7 @@ pub fn redacted(config: &Config) -> Value {
         ),
         ("proxy", json!(config.proxy.as_ref().and_then(|proxy| without_password(proxy.reveal())))),
         ("state", state(&config.state)),
+        ("telemetry", json!(config.otlp.as_ref().map(|otlp| json!({ "otlp": self::otlp(otlp) })))),
         ("grace", json!(Span(config.grace))),
     ])
 }
@@ -81,6 +84,23 @@ fn state(state: &State) -> Value {
             "at_most": write_size(state.at_most),
         }),
     }
+}
+
+fn otlp(otlp: &Otlp) -> Value {
+    object([
+        ("endpoint", json!(otlp.endpoint)),
+        ("headers", hidden(&otlp.headers)),
+        ("share", json!(otlp.share)),
+        ("service", json!(otlp.service)),
+        ("attributes", json!((!otlp.attributes.is_empty()).then_some(&otlp.attributes))),
+        ("ca_file", json!(otlp.authority.as_ref().map(|authority| &authority.file))),
+    ])
+}
+
+/// The names of headers.
+fn hidden(headers: &BTreeMap<String, Secret>) -> Value {
+    let names: Map<_, _> = headers.keys().map(|name| (name.clone(), json!(HIDDEN))).collect();
+    json!((!names.is_empty()).then_some(names))
 }
 
 fn model(model: &Model) -> Value {
@@ -137,12 +157,11 @@ fn remote(remote: &Remote) -> Value {
 }
 
 fn endpoint(endpoint: &Endpoint) -> Value {
-    let headers: Map<_, _> = endpoint.headers.keys().map(|name| (name.clone(), json!(HIDDEN))).collect();
     object([
         ("id", json!(endpoint.id)),
         ("base_url", json!(endpoint.base_url)),
         ("api_key", json!(endpoint.api_key.as_ref().map(|_| HIDDEN))),
-        ("headers", json!((!headers.is_empty()).then_some(headers))),
+        ("headers", hidden(&endpoint.headers)),
     ])
 }
 

@@ -13,7 +13,7 @@ use router_policies::{Class, Currency, Money, Policy, Tariff};
 
 use crate::accepts::Accepts;
 pub use crate::dialect::DialectKind;
-use crate::{Authority, NamedTopic, Provenance, Secret};
+use crate::{Authority, NamedTopic, Otlp, Provenance, Secret};
 
 /// The whole configuration.
 #[derive(Debug, Clone)]
@@ -42,6 +42,8 @@ pub struct Config {
     pub proxy: Option<Secret>,
     /// What outlives a restart.
     pub state: State,
+    /// Where traces of requests go; `None`: nowhere.
+    pub otlp: Option<Otlp>,
     /// How long streams may go on after the first signal to stop.
     pub grace: Duration,
     /// The file it was read from; `None` for the built-in default.
@@ -89,6 +91,16 @@ pub struct Model {
     pub whole_as: WholeAs,
     /// Further tries on this model after a failure that allows them.
     pub retries: u32,
+}
+
+impl Model {
+    /// What the upstream calls it.
+    pub fn sent(&self) -> &str {
+        match &self.provider {
+            Provider::Embedded(_) => &self.name,
+            Provider::Remote(remote) => &remote.model,
+        }
+    }
 }
 
 /// How a model is reached.

@@ -62,6 +62,7 @@ fn the_example_means_what_it_says() {
     assert_eq!(config.clients[1].key.0[..2], [0x2c, 0x26]);
     assert!(config.clients[1].local_only && config.clients[0].hints);
     assert_eq!(config.limits.body, 32 << 20);
+    assert_eq!(config.otlp.as_ref().map(|otlp| otlp.share), Some(0.01));
     assert_eq!(
         config.state,
         State::Embedded(EmbeddedState {
@@ -70,6 +71,31 @@ fn the_example_means_what_it_says() {
             at_most: 1 << 30
         })
     );
+}
+
+#[test]
+fn traces_go_where_the_file_says() {
+    let otlp = |more: &str| {
+        let text =
+            format!("models: [{{name: l, preset: ollama, model: m}}]\ntelemetry: {{otlp: {{{more}}}}}");
+        read(&text, &[("OTLP_TOKEN", "otlp-canary")]).otlp.unwrap()
+    };
+    let plain = otlp("endpoint: 'http://127.0.0.1:4318'");
+    assert_eq!(plain.endpoint, "http://127.0.0.1:4318/v1/traces");
+    assert_eq!((plain.share, plain.service.as_str()), (1.0, "xietong"));
+    let check = |written: &str, endpoint: &str| {
+        assert_eq!(otlp(&format!("endpoint: '{written}'")).endpoint, endpoint, "{written}");
+    };
+    check("https://otlp.example/otlp/", "https://otlp.example/otlp/v1/traces");
+    check("https://otlp.example/v1/traces", "https://otlp.example/v1/traces");
+    check("https://otlp.example/v1/traces/", "https://otlp.example/v1/traces");
+    let full = otlp(
+        "endpoint: 'https://o.example', headers: {Authorization: 'Bearer ${OTLP_TOKEN}'}, share: 0.5,
+                     service: edge, attributes: {a.b: c}",
+    );
+    assert_eq!(full.headers["authorization"].reveal(), "Bearer otlp-canary");
+    assert_eq!((full.share, full.service.as_str(), full.attributes["a.b"].as_str()), (0.5, "edge", "c"));
+    assert_eq!(read("models: [{name: l, preset: ollama, model: m}]\ntelemetry: {}", &[]).otlp, None);
 }
 
 /// A schema is what editors complete and mark by: it must fit the example, and be the one of these types.
@@ -258,6 +284,7 @@ proptest! {
         let written = if variable { "${KEY}".to_owned() } else { secret.clone() };
         let text = format!(
             "proxy: 'http://user:{written}@proxy.lan:3128/'
+telemetry: {{otlp: {{endpoint: 'https://o.example', headers: {{x-key: '{written}'}}}}}}
 models:
   - {{name: l, preset: ollama, model: m, endpoints: [{{api_key: '{written}', headers: {{x-app: '{written}'}}}}]}}
   - {{name: k, preset: deepseek}}

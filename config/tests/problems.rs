@@ -129,6 +129,34 @@ fn types() {
 }
 
 #[test]
+fn where_traces_go() {
+    let otlp = |more: &str| with(&format!("telemetry: {{otlp: {{{more}}}}}"));
+    check(
+        &otlp("endpoint: 'http://127.0.0.1:4318', share: 1.5"),
+        &[("telemetry.otlp.share", "must not be above 1")],
+    );
+    check(&otlp("share: 0.5"), &[("telemetry.otlp.endpoint", "is missing")]);
+    check(&otlp("endpoint: 'grpc://h:4317'"), &[("telemetry.otlp.endpoint", "a URL with scheme and host")]);
+    check(
+        &otlp("endpoint: 'http://u:p@h:4318'"),
+        &[("telemetry.otlp.endpoint", "a key goes into `headers`")],
+    );
+    check(&otlp("endpoint: 'http://h:4318/?a=b'"), &[("telemetry.otlp.endpoint", "without `?` or `#`")]);
+    check(
+        &otlp("endpoint: 'http://h:4318', headers: {content-type: a, 'x y': b}"),
+        &[
+            ("telemetry.otlp.headers.content-type", "set by the gateway itself"),
+            ("telemetry.otlp.headers[\"x y\"]", "no name that an HTTP header can have"),
+        ],
+    );
+    check(
+        &otlp("endpoint: 'http://h:4318', ca_file: nowhere.pem"),
+        &[("telemetry.otlp.ca_file", "cannot be read")],
+    );
+    check(&with("telemetry: {oltp: {}}"), &[("telemetry.oltp", "otlp")]);
+}
+
+#[test]
 fn durations_sizes_and_currencies() {
     check(&with("grace: 10"), &[("grace", "its unit (ms, s, m, h or d)")]);
     check(&with("limits: {body: 64KB}"), &[("limits.body", "its unit (B, KiB, MiB or GiB)")]);

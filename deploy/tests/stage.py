@@ -2,6 +2,7 @@
 
 import contextlib
 import http.client
+import http.server
 import json
 import os
 import pathlib
@@ -46,6 +47,7 @@ clients:
   - {{name: agent, key: sk-agent-agent-agent-agent, limits: {{requests_per_minute: 240}}}}
   - {{name: finance, key: sk-finance-finance-finance}}
 state: {{kind: embedded, path: {ledger}}}
+telemetry: {{otlp: {{endpoint: "http://{collector}"}}}}
 log: json
 grace: 2s
 """
@@ -89,6 +91,31 @@ def started(command, mark, **more):
     raise AssertionError(f"{command[0]} ended with {running.wait()} and said nothing of {mark!r}")
 
 
+class Collector(http.server.ThreadingHTTPServer):
+    """Takes traces, and keeps the bytes that they came as."""
+
+    def __init__(self):
+        super().__init__(("127.0.0.1", 0), Taking)
+        self.address, self.bodies = f"127.0.0.1:{self.server_port}", []
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+
+class Taking(http.server.BaseHTTPRequestHandler):
+    """Says to everything that it is taken: a message without a field."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self):
+        self.server.bodies.append(self.rfile.read(int(self.headers["content-length"])))
+        self.send_response(200)
+        self.send_header("content-type", "application/x-protobuf")
+        self.send_header("content-length", "0")
+        self.end_headers()
+
+    def log_message(self, *_):
+        """Nothing."""
+
+
 class Stage:
     """Everything that runs. Addresses are free ports of the loopback interface."""
 
@@ -102,7 +129,10 @@ class Stage:
         upstream, line = started([BIN / "scripted-upstream"], "http")
         self.programs.callback(upstream.kill)
         self.file = self.folder / "xietong.yaml"
-        self.text = CONFIGURATION.format(upstream=line.strip(), closed=CLOSED, ledger=self.folder / "ledger.db")
+        self.collector = Collector()
+        self.programs.callback(self.collector.shutdown)
+        self.text = CONFIGURATION.format(upstream=line.strip(), closed=CLOSED, ledger=self.folder / "ledger.db",
+                                         collector=self.collector.address)
         self.file.write_text(self.text)
         gateway, line = started([BIN / "xietong", "serve", "--config", self.file], "answering on")
         self.programs.callback(gateway.kill)
@@ -127,7 +157,7 @@ class Stage:
         )
         running, _ = started(
             [prometheus(), f"--config.file={file}", f"--storage.tsdb.path={self.folder}/tsdb",
-             f"--web.listen-address={self.prometheus}", "--log.level=info"],
+             f"--web.listen-address={self.prometheus}", "--log.level=info", "--enable-feature=exemplar-storage"],
             "Server is ready",
         )
         self.programs.callback(running.kill)
@@ -138,6 +168,14 @@ class Stage:
         words = urllib.parse.urlencode({"query": expression, **at})
         with urllib.request.urlopen(f"http://{self.prometheus}/api/v1/{path}?{words}", timeout=20) as answer:
             return json.load(answer)["data"]["result"]
+
+    def exemplars(self, expression):
+        """The traced requests that stand beside the series of an expression, by the series' metric."""
+        end = time.time()
+        words = urllib.parse.urlencode({"query": expression, "start": end - 3600, "end": end + 60})
+        with urllib.request.urlopen(f"http://{self.prometheus}/api/v1/query_exemplars?{words}", timeout=20) as answer:
+            found = json.load(answer)["data"]
+        return [(series["seriesLabels"], one) for series in found for one in series["exemplars"]]
 
     def traffic(self, seconds, clients=8, seed=7):
         """Lets so many clients ask without a pause for a while, and the configuration change in the midst of it."""

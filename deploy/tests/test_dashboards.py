@@ -85,6 +85,22 @@ def test_every_alert_asks_for_what_is_there(stage):
                 assert stage.query(name), f"{rule['alert']}: {name}"
 
 
+def test_buckets_lead_to_traces_that_a_collector_has(stage):
+    sent = b"".join(stage.collector.bodies)
+    for name in ("gen_ai_server_request_duration_seconds", "gen_ai_server_time_to_first_token_seconds",
+                 "gen_ai_server_time_per_output_token_seconds", "xietong_overhead_seconds"):
+        found = stage.exemplars(f"{name}_bucket")
+        assert found, name
+        bounds = sorted({float(bucket["le"]) for bucket in (series["metric"] for series in stage.query(f"{name}_bucket"))})
+        for series, exemplar in found:
+            at = bounds.index(float(series["le"]))
+            assert (bounds[at - 1] if at else 0) <= float(exemplar["value"]) <= bounds[at], (series, exemplar)
+        ids = [bytes.fromhex(exemplar["labels"]["trace_id"]) for _, exemplar in found]
+        assert all(len(one) == 16 for one in ids)
+        # The last may be on their way still.
+        assert sum(one in sent for one in ids) >= 0.9 * len(ids), name
+
+
 def test_rules_are_evaluated_without_an_error(stage):
     failures = stage.query("prometheus_rule_evaluation_failures_total") or []
     assert not failures

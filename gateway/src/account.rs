@@ -3,6 +3,8 @@
 
 mod ending;
 mod tally;
+mod times;
+mod traced;
 
 use std::sync::Arc;
 
@@ -28,8 +30,10 @@ use crate::record::{Asked, Attempt, Call, Outcome, Record, Waste};
 use crate::request_id::RequestId;
 use crate::routed::Learner;
 use crate::setback::{Happened, Setback};
+use crate::traces::Traced;
 use ending::InFlight;
 pub use tally::Tally;
+use times::Times;
 
 /// Where closed accounts go.
 #[derive(Clone)]
@@ -52,6 +56,8 @@ pub struct Account {
     pub record: Record,
     /// The route that learns from how it ends.
     pub learner: Option<Learner>,
+    /// Its place in a trace, where it is traced.
+    pub traced: Option<Box<Traced>>,
     books: Books,
     format: LogFormat,
     currency: Currency,
@@ -74,15 +80,6 @@ pub struct Account {
     focus: usize,
     closed: bool,
     _in_flight: InFlight,
-}
-
-struct Times {
-    arrived: Instant,
-    first_asked: Option<Instant>,
-    committed: Option<Instant>,
-    head: Option<Instant>,
-    first_token: Option<Instant>,
-    last_token: Option<Instant>,
 }
 
 /// An attempt that has no end yet.
@@ -125,22 +122,15 @@ impl Account {
             baseline: None,
             content: None,
         };
-        let times = Times {
-            arrived,
-            first_asked: None,
-            committed: None,
-            head: None,
-            first_token: None,
-            last_token: None,
-        };
         Self {
             record,
             learner: None,
+            traced: None,
             _in_flight: InFlight::enter(&books.metrics.in_flight),
             books: books.clone(),
             format,
             currency,
-            times,
+            times: Times::of(arrived),
             bound: Bound::default(),
             place: None,
             quota: Quota::default(),
@@ -268,6 +258,9 @@ impl Account {
             usage: Usage::default(),
             cost: Some(Money::ZERO),
             busy: Default::default(),
+            began: began.duration_since(self.times.arrived),
+            ended: Default::default(),
+            finish: None,
             wasted: Some(Waste::Abandoned),
             beside: false,
             detail: None,

@@ -6,7 +6,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use hyper::body::Incoming;
 use router_policies::Chance;
 use serde_json::{Value, json};
@@ -33,6 +33,7 @@ pub struct Admin {
 const JSON: &str = "application/json";
 const TEXT: &str = "text/plain; charset=utf-8";
 const PROMETHEUS: &str = "text/plain; version=0.0.4; charset=utf-8";
+const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// Answers one request of the admin port.
 pub async fn answer(
@@ -43,7 +44,10 @@ pub async fn answer(
     let gateway = &admin.gateway;
     let path = request.uri().path().to_owned();
     let response = match (request.method(), path.as_str()) {
-        (&Method::GET, "/metrics") => reply(200, PROMETHEUS, gateway.metrics_text()),
+        (&Method::GET, "/metrics") => match wants_openmetrics(request.headers()) {
+            true => reply(200, OPENMETRICS, gateway.openmetrics_text()),
+            false => reply(200, PROMETHEUS, gateway.metrics_text()),
+        },
         (&Method::GET, "/livez" | "/health" | "/healthz") => reply(200, TEXT, "ok\n"),
         (&Method::GET, "/startupz") => reply(200, TEXT, "started\n"),
         (&Method::GET, "/readyz") => ready(gateway),
@@ -64,6 +68,23 @@ pub async fn answer(
         ),
     };
     Ok(response)
+}
+
+/// Whether a scraper would rather have OpenMetrics than Prometheus' text: it names it, and weighs it no less.
+fn wants_openmetrics(headers: &HeaderMap) -> bool {
+    let given = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    let (mut openmetrics, mut text): (f64, f64) = (0.0, 0.0);
+    for range in given.flat_map(|value| value.split(',')) {
+        let mut parts = range.split(';').map(str::trim);
+        let kind = parts.next().unwrap_or_default().to_ascii_lowercase();
+        let weight = parts.find_map(|part| part.strip_prefix("q=")?.parse().ok()).unwrap_or(1.0);
+        match kind.as_str() {
+            "application/openmetrics-text" => openmetrics = openmetrics.max(weight),
+            "text/plain" => text = text.max(weight),
+            _ => {}
+        }
+    }
+    openmetrics > 0.0 && openmetrics >= text
 }
 
 /// Ready while not stopping, with someone to write the ledger, and at least one model that would take a request. One failing upstream does not change it.
@@ -159,6 +180,36 @@ mod tests {
     use crate::ledger::tests::mortal;
     use crate::log::Log;
     use crate::metrics::Metrics;
+
+    #[test]
+    fn scrapers_choose_their_format() {
+        let check = |accept: &[&str], expected: bool| {
+            let mut headers = HeaderMap::new();
+            for value in accept {
+                headers.append(header::ACCEPT, value.parse().unwrap());
+            }
+            assert_eq!(wants_openmetrics(&headers), expected, "{accept:?}");
+        };
+        // What Prometheus 2.42 and 3 say.
+        check(
+            &[
+                "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,\
+               text/plain;version=0.0.4;q=0.5,*/*;q=0.1",
+            ],
+            true,
+        );
+        check(
+            &["application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.5,\
+               text/plain;version=1.0.0;escaping=allow-utf-8;q=0.3,*/*;q=0.2"],
+            true,
+        );
+        check(&["Application/OpenMetrics-Text; version=1.0.0; q=0.4", "text/plain;q=0.3"], true);
+        check(&["text/plain, application/openmetrics-text;q=0.9"], false);
+        check(&["application/openmetrics-text;q=0"], false);
+        check(&["*/*"], false);
+        check(&["text/html,application/xhtml+xml,*/*;q=0.8"], false);
+        check(&[], false);
+    }
 
     #[tokio::test]
     async fn without_someone_to_write_the_ledger_it_is_not_ready() {

@@ -46,7 +46,7 @@ pub async fn answer(
     let (call, name) = match route(request.method(), request.uri()) {
         Ok((call, name)) => (call, name.map(str::to_owned)),
         Err((call, failure)) => {
-            let account = gateway.account(&gateway.snapshot(), id, call, arrived);
+            let account = gateway.account(&gateway.snapshot(), id, call, arrived, request.headers());
             return Ok(close(Err(failure), vendor, account));
         }
     };
@@ -57,12 +57,12 @@ pub async fn answer(
         Call::Messages => Dialect::Messages,
         Call::Embeddings => Dialect::Embeddings,
         Call::CountTokens => {
-            let mut account = gateway.account(&gateway.snapshot(), id, call, arrived);
+            let mut account = gateway.account(&gateway.snapshot(), id, call, arrived, request.headers());
             let body = count_tokens(&gateway, request, &mut account).await;
             return Ok(close(body, vendor, account));
         }
         Call::Models | Call::Check | Call::Shadow | Call::Judge | Call::Unknown => {
-            let mut account = gateway.account(&gateway.snapshot(), id, call, arrived);
+            let mut account = gateway.account(&gateway.snapshot(), id, call, arrived, request.headers());
             let body = list_models(&gateway, request.headers(), name.as_deref(), vendor, &mut account);
             return Ok(close(body, vendor, account));
         }
@@ -79,6 +79,11 @@ pub fn vendor(path: &str, headers: &HeaderMap) -> Vendor {
     } else {
         Vendor::OpenAi
     }
+}
+
+/// How a call is made; of lists of models the shorter path.
+pub fn method_and_path(call: Call) -> Option<(&'static str, &'static str)> {
+    PATHS.iter().find(|(_, _, known)| *known == call).map(|(path, method, _)| (*method, *path))
 }
 
 /// Which call a request makes, and the rest of its path.

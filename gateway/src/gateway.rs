@@ -6,6 +6,7 @@ use std::time::SystemTime;
 
 use arc_swap::ArcSwap;
 use gateway_config::Config;
+use http::HeaderMap;
 use tokio::time::Instant;
 
 use crate::account::{Account, Books};
@@ -56,13 +57,42 @@ impl Gateway {
         Ok(())
     }
 
-    /// Opens an account.
-    pub fn account(&self, snapshot: &Snapshot, id: RequestId, call: Call, arrived: Instant) -> Account {
-        Account::open(&self.books, snapshot.config.log, snapshot.config.currency, id, call, arrived)
+    /// Opens the account of a request with these headers.
+    pub fn account(
+        &self,
+        snapshot: &Snapshot,
+        id: RequestId,
+        call: Call,
+        arrived: Instant,
+        headers: &HeaderMap,
+    ) -> Account {
+        let (format, currency) = (snapshot.config.log, snapshot.config.currency);
+        let mut account = Account::open(&self.books, format, currency, id, call, arrived);
+        account.traced = snapshot.tracer.as_ref().and_then(|tracer| tracer.follow(headers));
+        account
     }
 
     /// Every metric in Prometheus' text format.
     pub fn metrics_text(&self) -> String {
+        self.refresh();
+        self.books.metrics.text()
+    }
+
+    /// Every metric in the format of OpenMetrics, with exemplars.
+    pub fn openmetrics_text(&self) -> String {
+        self.refresh();
+        self.books.metrics.openmetrics()
+    }
+
+    /// Waits, for a bounded time, until what was traced has gone out.
+    pub async fn flush_traces(&self) {
+        if let Some(tracer) = &self.snapshot().tracer {
+            tracer.flush().await;
+        }
+    }
+
+    /// Brings metrics up to date that are not counted but looked at.
+    fn refresh(&self) {
         let (metrics, ledger) = (&self.books.metrics, &self.books.ledger);
         let currency = self.snapshot.load().config.currency;
         for (client, remaining) in ledger.remaining() {
@@ -79,7 +109,6 @@ impl Gateway {
             }
         }
         metrics.ledger_up.set(i64::from(ledger.is_up()));
-        metrics.text()
     }
 
     /// From now on the gateway is not ready, and finishes what is under way.

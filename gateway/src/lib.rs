@@ -9,7 +9,7 @@
 //! assess    Chat, the state of the models  → Query, and the policy's Decision
 //! dispatch  Plan, Chat                     → an answer, committed
 //! relay     the answer, its Account        → a body
-//! account   the body's end, error or drop  → metrics, one log line
+//! account   the body's end, error or drop  → metrics, one log line, spans
 //! ```
 
 pub mod commands;
@@ -47,6 +47,7 @@ mod server;
 mod setback;
 mod snapshot;
 mod steering;
+mod traces;
 mod upstreams;
 #[cfg(feature = "engine")]
 mod weights;
@@ -137,6 +138,7 @@ pub async fn run_with(
     let reloader = Arc::new(reload::Reloader::new(Arc::clone(&gateway), source));
     ready(&gateway.snapshot().config);
     serve(&gateway, &reloader, listeners, shutdown).await;
+    gateway.flush_traces().await;
     let _ = tokio::task::spawn_blocking(move || ledger.stop()).await;
     log.flush();
     Ok(())

@@ -1,5 +1,8 @@
 //! Every metric. A field's doc comment is its HELP; label values come from the configuration and fixed words only.
 
+mod exemplars;
+mod openmetrics;
+
 use prometheus::core::Collector;
 use prometheus::{
     CounterVec, GaugeVec, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
@@ -8,6 +11,8 @@ use prometheus::{
 use router_policies::Currency;
 
 use crate::record::{Asked, Attempt, NONE, Record};
+use crate::traces::Context;
+use exemplars::Exemplars;
 
 /// Seconds: from a fraction of a millisecond (a cache hit on the same machine) to the longest answers.
 const REQUEST_SECONDS: &[f64] =
@@ -41,6 +46,7 @@ macro_rules! metrics {
         /// The registry and what is in it.
         pub struct Metrics {
             registry: Registry,
+            exemplars: Exemplars,
             $( #[doc = $help] pub $field: $kind, )*
         }
 
@@ -48,7 +54,7 @@ macro_rules! metrics {
             fn register(registry: Registry) -> Result<Self, prometheus::Error> {
                 $( let $field = <$kind as Named>::named($name, $help.trim(), $labels, metrics!(@buckets $($buckets)?))?;
                    registry.register(Box::new($field.clone()))?; )*
-                Ok(Self { registry, $($field),* })
+                Ok(Self { registry, exemplars: Exemplars::default(), $($field),* })
             }
         }
     };
@@ -109,6 +115,10 @@ metrics! {
     config_reloads: IntCounterVec = "xietong_config_reloads_total", &["result"];
     /// Log lines that were dropped because the log's reader was too slow.
     log_dropped: IntCounterVec = "xietong_log_dropped_total", &[];
+    /// Spans that a collector has taken.
+    spans_sent: IntCounterVec = "xietong_spans_sent_total", &[];
+    /// Spans that no collector got: too many waited, delivery failed, or the collector would not have them.
+    spans_dropped: IntCounterVec = "xietong_spans_dropped_total", &["cause"];
     /// The running build; always 1.
     build_info: IntGaugeVec = "xietong_build_info", &["version", "commit"];
 }
@@ -137,14 +147,19 @@ impl Metrics {
         text
     }
 
-    /// Counts a request that is over.
-    pub fn observe(&self, record: &Record, currency: Currency) {
+    /// The registry in the format of OpenMetrics, with exemplars.
+    pub fn openmetrics(&self) -> String {
+        openmetrics::text(&self.registry.gather(), &self.exemplars)
+    }
+
+    /// Counts a request that is over; `traced`: where its trace can be found.
+    pub fn observe(&self, record: &Record, currency: Currency, traced: Option<Context>) {
         let route = record.route_name();
         let client = record.client_name();
         let model = record.model().map_or(NONE, |model| &model.name);
         let labels = [route, model, client, record.call.word(), record.outcome.word()];
         self.requests.with_label_values(&labels).inc();
-        self.overhead.with_label_values(&[route]).observe(record.overhead.as_secs_f64());
+        self.time(&self.overhead, INNER_SECONDS, &[route], record.overhead.as_secs_f64(), traced);
         if let Some(scoring) = record.scoring {
             self.scoring.with_label_values::<&str>(&[]).observe(scoring.as_secs_f64());
         }
@@ -156,7 +171,7 @@ impl Metrics {
             let labels = [route, client, currency.code()];
             self.baseline_cost.with_label_values(&labels).inc_by(baseline.units());
         }
-        self.observe_times(record);
+        self.observe_times(record, traced);
     }
 
     fn observe_decision(&self, record: &Record) {
@@ -201,22 +216,41 @@ impl Metrics {
         }
     }
 
-    fn observe_times(&self, record: &Record) {
+    fn observe_times(&self, record: &Record, traced: Option<Context>) {
         let Some(model) = record.model() else { return };
-        let sent = match &model.provider {
-            gateway_config::Provider::Remote(remote) => remote.model.as_str(),
-            gateway_config::Provider::Embedded(_) => &model.name,
-        };
         let answered = record.answer().map_or(NONE, |attempt| &attempt.model.name);
         let error = record.error.unwrap_or("");
-        let labels =
-            [record.call.operation(), record.asked_name(), sent, answered, model.provider.name(), error];
-        self.request_duration.with_label_values(&labels).observe(record.total.as_secs_f64());
+        let labels = [
+            record.call.operation(),
+            record.asked_name(),
+            model.sent(),
+            answered,
+            model.provider.name(),
+            error,
+        ];
+        self.time(&self.request_duration, REQUEST_SECONDS, &labels, record.total.as_secs_f64(), traced);
         let Some(first_token) = record.first_token.filter(|_| record.stream) else { return };
-        self.first_token.with_label_values(&labels).observe(first_token.as_secs_f64());
+        let seconds = first_token.as_secs_f64();
+        self.time(&self.first_token, FIRST_TOKEN_SECONDS, &labels, seconds, traced);
         let tokens = record.answer().map_or(0, |attempt| attempt.usage.completion());
         if let (Some(writing), 2..) = (record.writing, tokens) {
-            self.per_token.with_label_values(&labels).observe(writing.as_secs_f64() / (tokens - 1) as f64);
+            let seconds = writing.as_secs_f64() / (tokens - 1) as f64;
+            self.time(&self.per_token, TOKEN_SECONDS, &labels, seconds, traced);
+        }
+    }
+
+    /// Observes seconds, with an exemplar where the request is traced.
+    fn time(
+        &self,
+        histogram: &HistogramVec,
+        buckets: &[f64],
+        labels: &[&str],
+        seconds: f64,
+        traced: Option<Context>,
+    ) {
+        histogram.with_label_values(labels).observe(seconds);
+        if let Some(context) = traced {
+            self.exemplars.keep(histogram, labels, buckets, seconds, context);
         }
     }
 }

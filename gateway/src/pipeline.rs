@@ -38,7 +38,7 @@ pub async fn answer(
     dialect: Dialect,
 ) -> Response<Body> {
     let snapshot = gateway.snapshot();
-    let mut account = gateway.account(&snapshot, id, Call::of(dialect), arrived);
+    let mut account = gateway.account(&snapshot, id, Call::of(dialect), arrived, request.headers());
     let prepared = prepare(&snapshot, request, &mut account, dialect).await;
     let vendor = dialect.vendor();
     let (mut response, left_out) = match prepared {

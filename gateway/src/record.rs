@@ -8,6 +8,7 @@ use std::time::Duration;
 use gateway_config::{Client, Model, Route};
 use router_policies::{Chance, Decision, Features, Money, Usage};
 
+use crate::protocol::Finish;
 use crate::protocol::client::{Dialect, Vendor};
 use crate::request_id::RequestId;
 use content::Content;
@@ -208,12 +209,29 @@ pub struct Attempt {
     pub cost: Option<Money>,
     /// How long the model worked on it.
     pub busy: Duration,
+    /// From the request's arrival to its beginning.
+    pub began: Duration,
+    /// From the request's arrival to its end.
+    pub ended: Duration,
+    /// Why its answer ended, where it said so.
+    pub finish: Option<Finish>,
     /// Why its cost brought the client nothing, if so.
     pub wasted: Option<Waste>,
     /// Whether it was made beside another, to be compared with it or in case that one kept silent.
     pub beside: bool,
     /// The status and code that the provider gave, for the operator. Not its words: those may quote the prompt.
     pub detail: Option<String>,
+}
+
+impl Attempt {
+    /// Whether the model failed. An answer that would not do, or was let go for another, is no failure.
+    pub fn is_error(&self) -> bool {
+        match self.wasted {
+            Some(Waste::Retried) => true,
+            Some(Waste::Abandoned | Waste::Escalated | Waste::Hedged) => false,
+            None => !matches!(self.result, "ok" | "overlong" | "sampled"),
+        }
+    }
 }
 
 /// Why an attempt's cost brought the client nothing.

@@ -53,10 +53,12 @@ impl Reloader {
             Provider::Remote(remote) => Some(remote.authority.as_ref()?.file.clone()),
             Provider::Embedded(_) => None,
         });
+        let collectors = config.otlp.iter().filter_map(|otlp| Some(otlp.authority.as_ref()?.file.clone()));
         let examples = config.topics.iter().filter_map(|named| named.file.clone());
         scorers
             .chain(examples)
             .chain(authorities)
+            .chain(collectors)
             .chain([file])
             .map(|file| Some((file.clone(), std::fs::read(file).ok()?)))
             .collect()

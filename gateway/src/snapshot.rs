@@ -8,12 +8,15 @@ use gateway_config::{Client, Config, Model};
 use crate::account::Books;
 use crate::ledger::till::Till;
 use crate::routed::Routed;
+use crate::traces::Tracer;
 use crate::upstreams::Pool;
 
 /// Everything that changes with a reload.
 pub struct Snapshot {
     /// The configuration.
     pub config: Config,
+    /// Chooses what is traced; `None`: nothing is.
+    pub tracer: Option<Arc<Tracer>>,
     pools: HashMap<String, Arc<Pool>>,
     routes: HashMap<String, Routed>,
     clients: HashMap<[u8; 32], Arc<Client>>,
@@ -22,7 +25,7 @@ pub struct Snapshot {
 
 impl Snapshot {
     /// Makes every model ready to be asked. Pools of `before` are kept where the model did not change, so that
-    /// weights are loaded once and breakers keep what they know; so is what a route knows of its traffic.
+    /// weights are loaded once and breakers keep what they know; so is what a route knows of its traffic. It starts tasks.
     ///
     /// # Errors
     /// In words for the operator, one sentence a fault.
@@ -40,6 +43,14 @@ impl Snapshot {
                 Err(fault) => faults.push(fault),
             }
         }
+        let kept = before.filter(|before| before.config.otlp == config.otlp);
+        let tracer = match (kept, &config.otlp) {
+            (Some(before), _) => before.tracer.clone(),
+            (None, Some(otlp)) => {
+                Tracer::start(otlp, books, config.log).map_err(|fault| faults.push(fault)).ok()
+            }
+            (None, None) => None,
+        };
         if !faults.is_empty() {
             return Err(faults);
         }
@@ -55,7 +66,7 @@ impl Snapshot {
         let clients = config.clients.iter().map(|client| (client.key.0, Arc::clone(client))).collect();
         let till = |client: &Arc<Client>| (client.name.clone(), books.ledger.till(client, &config.time_zone));
         let tills = config.clients.iter().map(till).collect();
-        Ok(Self { config, pools, routes, clients, tills })
+        Ok(Self { config, tracer, pools, routes, clients, tills })
     }
 
     /// The pool of a model of this configuration.

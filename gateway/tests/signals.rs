@@ -48,6 +48,30 @@ fn a_second_signal_ends_a_stream_that_stalls() {
     assert_eq!(gateway.wait(AT_ONCE).code(), Some(1));
 }
 
+/// The files are looked at in any case, but only SIGHUP has them loaded where they say what they said before.
+#[test]
+fn a_hangup_loads_the_configuration_and_ends_nothing() {
+    let (upstream, go_on) = upstream();
+    let mut gateway = Running::start("hangup", upstream);
+    let mut stream = gateway.ask();
+    read_until(&mut stream, "one");
+    assert_eq!(gateway.reloads("unchanged"), 0);
+    gateway.signal("-HUP");
+    gateway.await_reloads("unchanged", 1);
+    let yaml = std::fs::read_to_string(&gateway.config).unwrap();
+    std::fs::write(&gateway.config, format!("{yaml}    retries: 0\n")).unwrap();
+    gateway.signal("-HUP");
+    gateway.await_reloads("ok", 1);
+    std::fs::write(&gateway.config, "models: [").unwrap();
+    gateway.signal("-HUP");
+    gateway.await_reloads("refused", 1);
+    assert_eq!(status(gateway.admin), 200);
+    go_on.send(()).unwrap();
+    read_until(&mut stream, "[DONE]");
+    gateway.terminate();
+    assert_eq!(gateway.wait(PATIENCE).code(), Some(0));
+}
+
 #[test]
 #[cfg(target_os = "linux")]
 fn one_port_is_shared_only_by_two_that_were_told_to() {
@@ -131,8 +155,28 @@ impl Running {
     }
 
     fn terminate(&mut self) {
-        let told = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap();
+        self.signal("-TERM");
+    }
+
+    fn signal(&self, signal: &str) {
+        let told = Command::new("kill").args([signal, &self.child.id().to_string()]).status().unwrap();
         assert!(told.success());
+    }
+
+    /// How many reloads ended so.
+    fn reloads(&self, result: &str) -> u32 {
+        let series = format!("xietong_config_reloads_total{{result=\"{result}\"}} ");
+        let text = get(self.admin, "/metrics");
+        let value = text.lines().find_map(|line| line.strip_prefix(&series)).expect("a count of each end");
+        value.parse().unwrap()
+    }
+
+    fn await_reloads(&self, result: &str, count: u32) {
+        let begun = Instant::now();
+        while self.reloads(result) < count {
+            assert!(begun.elapsed() < PATIENCE, "no reload that is {result}");
+            thread::sleep(Duration::from_millis(5));
+        }
     }
 
     fn wait(&mut self, limit: Duration) -> ExitStatus {
@@ -199,10 +243,17 @@ fn read_until(stream: &mut TcpStream, words: &str) -> String {
     String::from_utf8(all).unwrap()
 }
 
+/// What a path says, head and all.
+fn get(address: SocketAddr, path: &str) -> String {
+    let mut stream = connect(address);
+    write!(stream, "GET {path} HTTP/1.1\r\nhost: gateway\r\nconnection: close\r\n\r\n").unwrap();
+    let mut all = String::new();
+    stream.read_to_string(&mut all).unwrap();
+    all
+}
+
 /// What `/readyz` says.
 fn status(address: SocketAddr) -> u16 {
-    let mut stream = connect(address);
-    stream.write_all(b"GET /readyz HTTP/1.1\r\nhost: gateway\r\nconnection: close\r\n\r\n").unwrap();
-    let head = read_until(&mut stream, "\r\n");
-    head.split(' ').nth(1).unwrap().parse().unwrap()
+    let answer = get(address, "/readyz");
+    answer.split(' ').nth(1).unwrap().parse().unwrap()
 }

@@ -4,6 +4,7 @@
 //! - [`scripted`]: an upstream that does what it is told, and knows what it would bill.
 //! - [`openai`], [`anthropic`], [`gemini`]: answers and requests in the shapes of three APIs, right or wrong in known ways.
 //! - [`h2_upstream`]: the same over HTTP/2 and TLS, at the level of frames; [`certificate`] is what it shows.
+//! - [`collector`]: takes traces, and reads them with OpenTelemetry's own messages.
 //! - [`endurance`], [`speed`]: measurements that take their time.
 //! - [`repertoire`], [`obedient`]: what the `scripted-upstream` program can do.
 //! - [`redis`]: a real Redis, and a wire to it that can be cut.
@@ -18,6 +19,7 @@
 pub mod accounts;
 pub mod anthropic;
 pub mod certificate;
+pub mod collector;
 pub mod endurance;
 pub mod gateway;
 pub mod gemini;

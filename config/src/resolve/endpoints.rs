@@ -110,7 +110,7 @@ impl Models<'_> {
             id,
             base_url: url.map_or_else(String::new, |url| url.as_str().trim_end_matches('/').to_owned()),
             api_key,
-            headers: headers(&file.headers, &key_path(path, "headers"), report),
+            headers: headers(&file.headers, &key_path(path, "headers"), &RESERVED, report),
         }
     }
 
@@ -180,7 +180,7 @@ impl Models<'_> {
 
 /// An `http` or `https` URL without any of the slips that URL parsers forgive, each in its own way: backslashes, tabs,
 /// missing or surplus slashes.
-fn strict(text: &str) -> Option<Url> {
+pub(super) fn strict(text: &str) -> Option<Url> {
     let slips = Cell::new(0);
     let count = |slip| slips.set(slips.get() + usize::from(slip != SyntaxViolation::EmbeddedCredentials));
     let url = Url::options().syntax_violation_callback(Some(&count)).parse(text).ok()?;
@@ -188,7 +188,7 @@ fn strict(text: &str) -> Option<Url> {
     (slips.get() == 0 && has_host && matches!(url.scheme(), "http" | "https")).then_some(url)
 }
 
-fn is_local(url: &Url) -> bool {
+pub(super) fn is_local(url: &Url) -> bool {
     match url.host() {
         Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
         Some(Host::Ipv4(ip)) => is_loopback(ip.into()),
@@ -205,7 +205,13 @@ fn same_host(a: &str, b: &str) -> bool {
     }
 }
 
-fn headers(files: &BTreeMap<String, Hidden>, path: &str, report: &mut Report) -> BTreeMap<String, Secret> {
+/// Request headers without those that are `reserved`.
+pub(super) fn headers(
+    files: &BTreeMap<String, Hidden>,
+    path: &str,
+    reserved: &[&str],
+    report: &mut Report,
+) -> BTreeMap<String, Secret> {
     let mut headers = BTreeMap::new();
     for (name, value) in files {
         let at = key_path(path, name);
@@ -214,8 +220,9 @@ fn headers(files: &BTreeMap<String, Hidden>, path: &str, report: &mut Report) ->
             && lower.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b));
         if !token {
             report.fault(&at, "is no name that an HTTP header can have");
-        } else if RESERVED.contains(&lower.as_str()) {
-            report.fault(&at, "is set by the gateway itself; a key goes into `api_key`");
+        } else if reserved.contains(&lower.as_str()) {
+            let key = if reserved.contains(&"authorization") { "; a key goes into `api_key`" } else { "" };
+            report.fault(&at, format!("is set by the gateway itself{key}"));
         } else if headers.insert(lower, value.0.clone()).is_some() {
             report.fault(&at, "stands twice; case makes no difference");
         }

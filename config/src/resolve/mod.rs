@@ -11,6 +11,7 @@ mod prices;
 mod report;
 mod routes;
 mod rules;
+mod telemetry;
 mod topics;
 
 use std::io::Read;
@@ -49,6 +50,7 @@ pub(crate) fn resolve(file: File, env: &Env<'_>, source: Option<&Path>, report: 
         limits: limits(&file.limits, report),
         proxy: file.proxy.and_then(|proxy| self::proxy(proxy.0, report)),
         state: state(file.state, source, report),
+        otlp: file.telemetry.otlp.map(|otlp| telemetry::otlp(otlp, source, report)),
         grace: file.grace.map_or(Duration::from_secs(25), |grace| grace.0),
         source: source.map(Path::to_owned),
         warnings: report.warnings(),

@@ -64,12 +64,15 @@ impl Account {
         let Some(place) = self.under_way.iter().position(|it| it.attempt == self.focus) else { return };
         let UnderWay { began, at, turn, .. } = self.under_way.swap_remove(place);
         let whole = (result == "ok").then_some(usage.total());
-        let busy = turn.map_or_else(|| began.elapsed(), |turn| turn.end(whole));
+        let (now, finish) = (Instant::now(), self.tally().finish);
+        let busy = turn.map_or_else(|| now.duration_since(began), |turn| turn.end(whole));
         let Some(attempt) = self.record.attempts.get_mut(self.focus) else { return };
         attempt.result = result;
         // Paid for by estimate is known by estimate, even where part of it was reported.
         attempt.usage = Usage { estimated: usage.estimated || charged.estimated, ..usage };
         attempt.busy = busy;
+        attempt.ended = now.duration_since(self.times.arrived);
+        attempt.finish = finish;
         attempt.wasted = wasted;
         attempt.cost = charge::cost(&attempt.model, &charged, busy, at);
     }
@@ -92,11 +95,13 @@ impl Account {
         if let Some(learner) = &mut self.learner {
             learner.learn(record);
         }
-        self.books.metrics.observe(record, self.currency);
+        let context = self.traced.as_ref().map(|traced| traced.context());
+        self.books.metrics.observe(record, self.currency, context);
         self.books.log.request(record, self.format, self.currency);
         if self.books.ledger.keeps_records() && record.call.is_asked_of_models() {
             self.books.ledger.record(Slip::of(record, Timestamp::now(), self.currency, paid));
         }
+        self.trace();
     }
 
     /// Settles with the client's budget, once, and gives back what is left of its limits.

@@ -1,7 +1,7 @@
 //! What was heard of an attempt, and what it comes to in tokens.
 
 use super::*;
-use crate::protocol::Whole;
+use crate::protocol::{Finish, Whole};
 
 /// Tokens. No answer is longer unless the request allows it; a higher count from an upstream is a mistake or an attack.
 const LONGEST_ANSWER: u64 = 1 << 20;
@@ -19,19 +19,22 @@ pub struct Tally {
     least: u64,
     /// Characters.
     text: usize,
+    /// Why it ended, once it said so.
+    pub(super) finish: Option<Finish>,
 }
 
 impl Tally {
     /// Takes note of a piece of an answer.
     pub fn saw(&mut self, piece: &Piece) {
-        let Piece { usage: reported, weight, least, text, .. } = *piece;
-        self.add(&Self { reported, weight, least, text });
+        let Piece { usage: reported, weight, least, text, finish, .. } = *piece;
+        self.add(&Self { reported, weight, least, text, finish });
     }
 
     /// Takes note of a whole answer.
     pub fn saw_whole(&mut self, whole: &Whole) {
         let (reported, weight) = (whole.reported(), whole.tokens().saturating_mul(1000));
-        self.add(&Self { reported, weight, least: whole.least(), text: whole.text() });
+        let (least, text, finish) = (whole.least(), whole.text(), whole.finish());
+        self.add(&Self { reported, weight, least, text, finish });
     }
 
     pub(super) fn add(&mut self, other: &Self) {
@@ -39,6 +42,7 @@ impl Tally {
         self.least = self.least.saturating_add(other.least);
         self.text = self.text.saturating_add(other.text);
         self.reported = other.reported.or(self.reported);
+        self.finish = other.finish.or(self.finish);
     }
 
     /// Whether it is longer than `bound` tokens beyond doubt: by the upstream's own count; by estimate, where it also has

@@ -48,7 +48,7 @@ pub(super) fn question(job: &Job, pool: &Pool, account: &Account) -> Ask {
         logprobs: false,
         on_behalf: Arc::clone(&job.on_behalf),
         id: job.id.clone(),
-        trace: job.trace.clone(),
+        trace: account.onward(&job.trace),
     }
 }
 

@@ -53,10 +53,10 @@ pub(super) async fn guarded(
     let pool = &job.ladder[rung.0].pool;
     let visit = enter(pool, account).await?;
     let main = account.attempt();
-    let mut samples = Samples::ask(job, rung, guard.agree, account).await;
     let logprobs =
         guard.signals.confidence > 0.0 && pool.model.accepts.logprobs && !job.chat.needs().logprobs;
     let ask = Ask { logprobs, ..question(job, pool, account) };
+    let mut samples = Samples::ask(job, rung, guard.agree, account).await;
     let mut judged = samples.beside(judge(job, visit, ask, guard)).await;
     if let (Ok(_), Some(text)) = (&judged.heard.opened, &judged.text)
         && let Err(doubt) = samples.agree(text).await

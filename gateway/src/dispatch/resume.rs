@@ -10,7 +10,7 @@ use super::attempt::{first_token, question};
 use super::rungs::Rungs;
 use super::{Begun, Job};
 use crate::account::Account;
-use crate::protocol::{self, Chunk, Finish, Piece, Prefix, What};
+use crate::protocol::{self, Chat, Chunk, Finish, Piece, Prefix, What};
 use crate::record::Waste;
 use crate::setback::{Happened, Setback};
 use crate::upstreams::{Answer, AnswerBody, Ask, Chunks, Pool, Visit};
@@ -59,8 +59,7 @@ impl Resume {
 /// The rung gets the answer as it stands, and writes what follows.
 async fn continued(job: &Job, pool: &Arc<Pool>, said: &str, account: &mut Account) -> Option<Resumed> {
     let chat = job.chat.going_on_after(said, prefix(&pool.model))?;
-    let ask = Ask { chat: Arc::new(chat), ..question(job, pool, account) };
-    let (mut visit, chunks) = open(pool, ask, account).await?;
+    let (mut visit, chunks) = open(job, pool, Arc::new(chat), account).await?;
     let (held, rest) = match first_token(chunks).await {
         Ok(begun) => begun,
         Err(setback) => return fail(visit, &setback, account),
@@ -76,7 +75,7 @@ async fn continued(job: &Job, pool: &Arc<Pool>, said: &str, account: &mut Accoun
 
 /// The rung gets the question, and its answer must begin with what was sent.
 async fn repeated(job: &Job, pool: &Arc<Pool>, said: &str, account: &mut Account) -> Option<Resumed> {
-    let (mut visit, mut rest) = open(pool, question(job, pool, account), account).await?;
+    let (mut visit, mut rest) = open(job, pool, Arc::clone(&job.chat), account).await?;
     let (mut again, mut finish) = (String::new(), None);
     while again.len() < said.len() {
         let chunk = match next(&mut rest).await {
@@ -119,10 +118,16 @@ fn mismatch(account: &mut Account) -> Option<Resumed> {
     None
 }
 
-async fn open(pool: &Arc<Pool>, ask: Ask, account: &mut Account) -> Option<(Visit, Chunks)> {
+async fn open(
+    job: &Job,
+    pool: &Arc<Pool>,
+    chat: Arc<Chat>,
+    account: &mut Account,
+) -> Option<(Visit, Chunks)> {
     account.cover(&pool.model).await.ok()?;
     let visit = pool.pick()?;
     account.begin(&pool.model, visit.endpoint_id());
+    let ask = Ask { chat, ..question(job, pool, account) };
     match visit.ask(ask).await {
         Ok(Answer { body: AnswerBody::Stream(chunks), .. }) => Some((visit, chunks)),
         Ok(_) => fail(visit, &Setback::new(Happened::Faulty(200)), account),

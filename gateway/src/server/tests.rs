@@ -2,6 +2,7 @@ use std::net::SocketAddr;
 
 use bytes::Bytes;
 use futures_util::stream;
+use http::HeaderMap;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
@@ -40,7 +41,7 @@ fn gateway_with(yaml: &str) -> Arc<Gateway> {
 }
 
 fn account(gateway: &Gateway, id: RequestId, stream: bool) -> Account {
-    let mut account = gateway.account(&gateway.snapshot(), id, Call::Chat, Instant::now());
+    let mut account = gateway.account(&gateway.snapshot(), id, Call::Chat, Instant::now(), &HeaderMap::new());
     account.record.stream = stream;
     account
 }

@@ -1,0 +1,25 @@
+//! What an account has to do with the trace that its request belongs to.
+
+use http::HeaderMap;
+
+use super::Account;
+
+impl Account {
+    /// The headers that the attempt that is spoken of sends along, of those that came: where the request is traced, they
+    /// name the attempt.
+    pub fn onward(&self, came: &HeaderMap) -> HeaderMap {
+        match &self.traced {
+            Some(traced) => traced.onward(came.clone(), self.focus),
+            None => came.clone(),
+        }
+    }
+
+    /// Hands on what is to be told of the request where it is traced: all but what was asked and answered.
+    pub(super) fn trace(&mut self) {
+        if let Some(traced) = self.traced.take() {
+            self.record.content = None;
+            self.record.features = None;
+            traced.close(self.record.clone(), self.currency);
+        }
+    }
+}

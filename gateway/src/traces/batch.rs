@@ -1,0 +1,76 @@
+//! Spans on their way to a collector, written as they come.
+
+use bytes::{Bytes, BytesMut};
+use gateway_config::Otlp;
+use prost::Message;
+use prost::encoding::{WireType, encode_key, encode_varint, message};
+
+use super::Ended;
+use super::otlp::{Attributes, Resource, Scope};
+use super::spans::spans;
+
+/// Numbers of fields (OTLP: ExportTraceServiceRequest, ResourceSpans, ScopeSpans).
+const RESOURCE_SPANS: u32 = 1;
+const RESOURCE: u32 = 1;
+const SCOPE_SPANS: u32 = 2;
+const SCOPE: u32 = 1;
+const SPANS: u32 = 2;
+
+/// Spans of requests, as the field of a message.
+#[derive(Default)]
+pub(super) struct Batch {
+    spans: BytesMut,
+    count: u64,
+}
+
+impl Batch {
+    /// Adds a request's.
+    pub(super) fn add(&mut self, ended: &Ended) {
+        for span in spans(ended) {
+            message::encode(SPANS, &span, &mut self.spans);
+            self.count += 1;
+        }
+    }
+
+    /// How many spans there are.
+    pub(super) fn count(&self) -> u64 {
+        self.count
+    }
+
+    /// The request to a collector.
+    pub(super) fn request(self, from: &Sender) -> Bytes {
+        let within_scope = [&from.scope[..], &self.spans].concat();
+        let within_resource = [&from.resource[..], &field(SCOPE_SPANS, &within_scope)].concat();
+        field(RESOURCE_SPANS, &within_resource).into()
+    }
+}
+
+/// What is said of this gateway with each batch, as fields of messages.
+pub(super) struct Sender {
+    resource: Vec<u8>,
+    scope: Vec<u8>,
+}
+
+impl Sender {
+    pub(super) fn of(otlp: &Otlp) -> Self {
+        let mut attributes = Attributes::default();
+        attributes.text("service.name", otlp.service.as_str());
+        attributes.text("service.version", crate::VERSION);
+        otlp.attributes.iter().for_each(|(key, value)| attributes.text(key, value.as_str()));
+        let scope = Scope { name: "xietong".to_owned(), version: crate::VERSION.to_owned() };
+        let resource = Resource { attributes: attributes.0 };
+        Self {
+            resource: field(RESOURCE, &resource.encode_to_vec()),
+            scope: field(SCOPE, &scope.encode_to_vec()),
+        }
+    }
+}
+
+/// A message as a field of another.
+fn field(number: u32, message: &[u8]) -> Vec<u8> {
+    let mut field = Vec::with_capacity(message.len() + 12);
+    encode_key(number, WireType::LengthDelimited, &mut field);
+    encode_varint(message.len() as u64, &mut field);
+    field.extend_from_slice(message);
+    field
+}

@@ -1,0 +1,193 @@
+//! Traces: which requests are traced, and what their spans say, in OpenTelemetry's words and protocol.
+//!
+//! Spans are made from the finished record when an account closes, by a task of their own: the path of a request pays
+//! for the choice whether it is traced and, where it is, for the `traceparent` of each attempt. No span holds a word of a
+//! prompt or an answer, and nothing ever waits for a collector: what it does not take is dropped and counted.
+
+mod batch;
+mod context;
+mod export;
+mod otlp;
+mod spans;
+
+use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime};
+
+use gateway_config::{LogFormat, Otlp};
+use http::{HeaderMap, HeaderValue};
+use prometheus::IntCounter;
+use router_policies::Currency;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
+
+use crate::account::Books;
+use crate::record::Record;
+pub use context::Context;
+use export::{Exporter, Message};
+
+/// Requests that may wait to be told of, as with OpenTelemetry's own batches of spans.
+const WAITING: usize = 2048;
+/// How long the end of the process waits for what was collected.
+const LAST_WORDS: Duration = Duration::from_secs(3);
+/// Random bits of a trace's id, the lowest (W3C Trace Context, level 2), that say whether a share has it.
+const RANDOM_BITS: u32 = 56;
+
+/// Chooses which requests are traced, and takes what is to be told of them. Its task ends with it.
+pub struct Tracer {
+    queue: mpsc::Sender<Message>,
+    /// Spans that the queue had no place for.
+    dropped: IntCounter,
+    /// The least of a trace's random bits with which it is traced.
+    least: u64,
+    ids: Ids,
+}
+
+impl Tracer {
+    /// Starts to collect.
+    ///
+    /// # Errors
+    /// In words for the operator, without a header's value.
+    pub fn start(otlp: &Otlp, books: &Books, format: LogFormat) -> Result<Arc<Self>, String> {
+        let exporter = Exporter::new(otlp, books, format)?;
+        let (queue, waiting) = mpsc::channel(WAITING);
+        tokio::spawn(exporter.run(waiting));
+        let dropped = books.metrics.spans_dropped.with_label_values(&["full"]);
+        Ok(Arc::new(Self { queue, dropped, least: least(otlp.share), ids: Ids::default() }))
+    }
+
+    /// The place of a request with these headers among traces; `None`: it is not traced. A caller's trace decides for
+    /// itself.
+    pub fn follow(self: &Arc<Self>, headers: &HeaderMap) -> Option<Box<Traced>> {
+        let caller = Context::of(headers);
+        let context = match caller {
+            Some(caller) if !caller.is_sampled() => return None,
+            Some(caller) => Context { span: self.ids.span(), ..caller },
+            None => {
+                let trace = self.ids.trace();
+                if random(trace) < self.least {
+                    return None;
+                }
+                Context::begin(trace, self.ids.span())
+            }
+        };
+        Some(Box::new(Traced { tracer: Arc::clone(self), context, parent: caller.map(|caller| caller.span) }))
+    }
+
+    /// Waits, for a bounded time, until what was collected has gone out.
+    pub async fn flush(&self) {
+        let (done, gone) = oneshot::channel();
+        let flushed = async {
+            if self.queue.send(Message::Flush(done)).await.is_ok() {
+                let _ = gone.await;
+            }
+        };
+        let _ = timeout(LAST_WORDS, flushed).await;
+    }
+}
+
+/// The least random bits of the trace's ids that make up this share.
+fn least(share: f64) -> u64 {
+    ((1.0 - share) * (1u64 << RANDOM_BITS) as f64) as u64
+}
+
+fn random(trace: u128) -> u64 {
+    (trace as u64) & ((1 << RANDOM_BITS) - 1)
+}
+
+/// The place of a traced request in its trace.
+pub struct Traced {
+    tracer: Arc<Tracer>,
+    context: Context,
+    parent: Option<u64>,
+}
+
+impl Traced {
+    /// The trace, and the request's span in it.
+    pub fn context(&self) -> Context {
+        self.context
+    }
+
+    /// The trace context that an attempt sends along in place of what came.
+    pub fn onward(&self, mut came: HeaderMap, attempt: usize) -> HeaderMap {
+        let context = Context { span: self.context.attempt(attempt), ..self.context };
+        came.insert("traceparent", context.header());
+        if self.parent.is_none() {
+            // It belongs to a trace that is none.
+            came.remove("tracestate");
+        }
+        came
+    }
+
+    /// The request is over. What is kept of its record must not hold its content.
+    pub fn close(self, record: Record, currency: Currency) {
+        let Self { tracer, context, parent } = self;
+        let spans = 1 + record.attempts.len() as u64;
+        let ended = Ended { record, context, parent, currency, at: SystemTime::now() };
+        if tracer.queue.try_send(Message::Ended(Box::new(ended))).is_err() {
+            tracer.dropped.inc_by(spans);
+        }
+    }
+}
+
+/// A traced request that is over.
+struct Ended {
+    record: Record,
+    context: Context,
+    parent: Option<u64>,
+    currency: Currency,
+    at: SystemTime,
+}
+
+/// Makes ids that are random enough to be unique.
+#[derive(Default)]
+struct Ids {
+    hasher: RandomState,
+    count: AtomicU64,
+}
+
+impl Ids {
+    fn trace(&self) -> u128 {
+        (u128::from(self.span()) << 64) | u128::from(self.span())
+    }
+
+    /// Never 0, which stands for none.
+    fn span(&self) -> u64 {
+        self.hasher.hash_one(self.count.fetch_add(1, Ordering::Relaxed)).max(1)
+    }
+}
+
+/// A header's value of plain ASCII.
+fn ascii(text: &str) -> HeaderValue {
+    HeaderValue::from_str(text).unwrap_or_else(|_| HeaderValue::from_static(""))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_share_of_traces_is_chosen_by_their_ids_alone() {
+        let ids = Ids::default();
+        let traces: Vec<u128> = (0..20_000).map(|_| ids.trace()).collect();
+        let check = |share: f64| {
+            let least = least(share);
+            let kept = traces.iter().filter(|trace| random(**trace) >= least).count();
+            let found = kept as f64 / traces.len() as f64;
+            assert!((found - share).abs() < 0.02, "{share}: {found}");
+        };
+        [0.0, 0.01, 0.25, 0.5, 0.99, 1.0].into_iter().for_each(check);
+        assert_eq!((least(1.0), least(0.0)), (0, 1 << RANDOM_BITS));
+        // The upper bits have no say.
+        assert_eq!(random(u128::MAX), (1 << RANDOM_BITS) - 1);
+        assert_eq!(random(0xff << 56), 0);
+    }
+
+    #[test]
+    fn ids_differ() {
+        let ids = Ids::default();
+        let spans: std::collections::HashSet<u64> = (0..10_000).map(|_| ids.span()).collect();
+        assert_eq!(spans.len(), 10_000);
+    }
+}
