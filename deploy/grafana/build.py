@@ -17,9 +17,9 @@ SIGNS = {"CNY": "currency:¥", "USD": "currency:$", "EUR": "currency:€", "GBP"
 KINDS = {"stat": "stat", "graph": "timeseries", "stack": "timeseries", "share": "timeseries", "bars": "bargauge",
          "table": "table", "timeline": "state-timeline", "heat": "heatmap", "text": "text"}
 HEIGHTS = {"stat": 4}
-UNITS = {"money": "none", "tokens/s": "suffix: tokens/s", "health": "none", "decimal": "none"}
-HEALTH = [{"type": "value", "options": {"0": {"text": "ejected or down", "color": "red", "index": 0},
-                                        "1": {"text": "open", "color": "green", "index": 1}}}]
+UNITS = {"money": "none", "tokens/s": "suffix: tokens/s", "health": "none", "promise": "none", "decimal": "none"}
+# What 0 and 1 mean on a timeline.
+STATES = {"health": ("ejected or down", "open"), "promise": ("broken", "holds")}
 
 
 def variable(name, label, query, **more):
@@ -70,8 +70,10 @@ def defaults(panel):
             shown["custom"]["scaleDistribution"] = zero
     if panel["kind"] == "share":
         shown |= {"min": 0, "max": 1}
-    if unit == "health":
-        shown |= {"mappings": HEALTH, "custom": {"fillOpacity": 80, "lineWidth": 0}}
+    if unit in STATES:
+        bad, good = STATES[unit]
+        words = {"0": {"text": bad, "color": "red", "index": 0}, "1": {"text": good, "color": "green", "index": 1}}
+        shown |= {"mappings": [{"type": "value", "options": words}], "custom": {"fillOpacity": 80, "lineWidth": 0}}
     return shown
 
 

@@ -5,7 +5,7 @@ import { after, before, test } from "node:test";
 
 import Anthropic from "@anthropic-ai/sdk";
 import { createOpenAICompatible } from "@ai-sdk/openai-compatible";
-import { generateText, jsonSchema, streamText, tool } from "ai";
+import { APICallError, generateObject, generateText, jsonSchema, stepCountIs, streamText, tool } from "ai";
 import OpenAI from "openai";
 
 import { KEY, start } from "./gateway.mjs";
@@ -56,6 +56,28 @@ test("openai: embeddings and completions", async () => {
   assert.equal(choices[0].text, ANSWER);
 });
 
+test("openai: structured output", async () => {
+  const form = { type: "json_schema", json_schema: { name: "city", strict: true, schema: CITY } };
+  const asked = { model: "fits", messages: MESSAGES, response_format: form };
+  const { choices } = await openai.chat.completions.parse(asked);
+  assert.deepEqual(choices[0].message.parsed, { city: "巴黎" });
+});
+
+test("openai: timeouts, cancelled streams and retries", async () => {
+  const slow = (orders) => ({ model: "obeys-slow1", messages: [{ role: "user", content: orders }] });
+  await gateway.abandoned(() =>
+    assert.rejects(openai.chat.completions.create(slow("slow1:wait=5000"), { timeout: 300 }), OpenAI.APIConnectionTimeoutError),
+  );
+  await gateway.abandoned(async () => {
+    const stream = await openai.chat.completions.create({ ...slow("slow1:pace=50 slow1:say=200"), stream: true });
+    for await (const chunk of stream) if (chunk.choices[0].delta.content) break;
+  });
+  const before = await gateway.count({ outcome: "failed" });
+  const asked = { model: "error-503", messages: MESSAGES };
+  await assert.rejects(openai.chat.completions.create(asked, { maxRetries: 2 }), OpenAI.InternalServerError);
+  assert.equal(await gateway.count({ outcome: "failed" }), before + 1);
+});
+
 test("openai: errors", async () => {
   const ask = (model) => openai.responses.create({ model, input: QUESTION });
   await assert.rejects(ask("error-400"), OpenAI.BadRequestError);
@@ -94,6 +116,50 @@ test("anthropic: errors", async () => {
     Anthropic.AuthenticationError,
   );
   await assert.rejects(async () => all(await ask("cut", true)), Anthropic.APIError);
+});
+
+test("anthropic: timeouts, cancelled streams and retries", async () => {
+  const slow = (orders) => ({ model: "obeys-slow1", max_tokens: 900, messages: [{ role: "user", content: orders }] });
+  await gateway.abandoned(() =>
+    assert.rejects(claude.messages.create(slow("slow1:wait=5000"), { timeout: 300 }), Anthropic.APIConnectionTimeoutError),
+  );
+  await gateway.abandoned(async () => {
+    const stream = await claude.messages.create({ ...slow("slow1:pace=50 slow1:say=200"), stream: true });
+    for await (const event of stream) if (event.type === "content_block_delta") break;
+  });
+  const before = await gateway.count({ outcome: "failed" });
+  const asked = { model: "error-503", max_tokens: 9, messages: MESSAGES };
+  await assert.rejects(claude.messages.create(asked, { maxRetries: 2 }), Anthropic.InternalServerError);
+  assert.equal(await gateway.count({ outcome: "failed" }), before + 1);
+});
+
+test("ai: a tool runs, and structured output", async () => {
+  const xietong = createOpenAICompatible({
+    name: "xietong",
+    baseURL: `${gateway.address}/v1`,
+    apiKey: KEY,
+    supportsStructuredOutputs: true,
+  });
+  const get_weather = tool({ inputSchema: jsonSchema(CITY), execute: async ({ city }) => `rain in ${city}` });
+  const prompt = 'Is it wet? CALL:get_weather:{"city":"巴黎"}';
+  const asked = { model: xietong("loops"), prompt, tools: { get_weather }, stopWhen: stepCountIs(3) };
+  assert.match((await generateText(asked)).text, /rain in 巴黎/);
+  assert.match((await all(streamText(asked).textStream)).join(""), /rain in 巴黎/);
+  const { object } = await generateObject({ model: xietong("fits"), schema: jsonSchema(CITY), prompt: QUESTION });
+  assert.deepEqual(object, { city: "巴黎" });
+});
+
+test("ai: errors and cancelled streams", async () => {
+  const xietong = createOpenAICompatible({ name: "xietong", baseURL: `${gateway.address}/v1`, apiKey: KEY });
+  for (const [name, status] of [["error-400", 400], ["error-429", 429], ["nobody", 404]]) {
+    const asked = { model: xietong(name), prompt: QUESTION, maxRetries: 0 };
+    await assert.rejects(generateText(asked), (error) => APICallError.isInstance(error) && error.statusCode === status);
+  }
+  await gateway.abandoned(async () => {
+    const abort = new AbortController();
+    const slow = { model: xietong("obeys-slow1"), prompt: "slow1:pace=50 slow1:say=200", abortSignal: abort.signal };
+    for await (const piece of streamText(slow).textStream) if (piece) abort.abort();
+  });
 });
 
 test("ai: text, streams and tools", async () => {

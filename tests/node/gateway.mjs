@@ -13,7 +13,7 @@ const root = join(dirname(fileURLToPath(import.meta.url)), "..", "..");
 const bin = join(process.env.CARGO_TARGET_DIR ?? join(root, "target"), "debug");
 
 // The upstream does what the name of its model says; see `scripted-upstream --help`.
-const behaviours = ["says", "chinese", "echoes", "calls", "hundred", "cut", "thinks", "vectors"];
+const behaviours = "says chinese echoes calls loops fits hundred cut thinks vectors obeys-slow1".split(" ");
 const errors = [400, 401, 429, 503];
 
 function configuration(base, data, admin) {
@@ -54,7 +54,27 @@ async function ready(url, program) {
   throw new Error(`nothing answers at ${url}`);
 }
 
-/** The address of a running gateway, and how to stop it. */
+/** Counts the requests that ended so far, by labels of the metric. */
+async function count(admin, labels) {
+  const text = await (await fetch(`${admin}/metrics`)).text();
+  const wanted = Object.entries(labels).map(([name, value]) => `${name}="${value}"`);
+  const found = text.split("\n").filter((line) => line.startsWith("xietong_requests_total{"));
+  const ours = found.filter((line) => wanted.every((label) => line.includes(label)));
+  return ours.reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(" "))), 0);
+}
+
+/** Runs what leaves an answer under way, and waits until the gateway has counted it as abandoned. */
+async function abandoned(admin, leave) {
+  const before = await count(admin, { outcome: "abandoned" });
+  await leave();
+  for (const deadline = Date.now() + 10_000; Date.now() < deadline; ) {
+    if ((await count(admin, { outcome: "abandoned" })) > before) return;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  throw new Error("the gateway has not seen the client leave");
+}
+
+/** A running gateway: its address, what it counted, and how to stop it. */
 export async function start() {
   const upstream = spawn(join(bin, "scripted-upstream"), { stdio: ["ignore", "pipe", "inherit"] });
   const [base] = await new Promise((resolve) => {
@@ -69,5 +89,11 @@ export async function start() {
     gateway.kill();
     upstream.kill();
   };
-  return { address: `http://127.0.0.1:${data}`, stop };
+  const own = `http://127.0.0.1:${admin}`;
+  return {
+    address: `http://127.0.0.1:${data}`,
+    count: (labels) => count(own, labels),
+    abandoned: (leave) => abandoned(own, leave),
+    stop,
+  };
 }

@@ -17,7 +17,7 @@ BIN = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "debug
 KEY = "sk-team-key"
 
 # The upstream does what the name of its model says; see `scripted-upstream --help`.
-BEHAVIOURS = ["says", "chinese", "echoes", "calls", "hundred", "cut", "thinks", "vectors"]
+BEHAVIOURS = ["says", "chinese", "echoes", "calls", "loops", "fits", "hundred", "cut", "thinks", "vectors", "obeys-slow1"]
 ERRORS = [400, 401, 403, 404, 409, 422, 429, 500, 503]
 
 
@@ -75,6 +75,35 @@ def addresses(tmp_path_factory):
     finally:
         gateway.kill()
         upstream.kill()
+
+
+@pytest.fixture
+def counted(addresses):
+    """Counts the requests that ended so far, by labels of the metric."""
+
+    def count(**labels) -> int:
+        with urllib.request.urlopen(f"{addresses[1]}/metrics") as answer:
+            lines = answer.read().decode().splitlines()
+        wanted = [f'{name}="{value}"' for name, value in labels.items()]
+        found = [line for line in lines if line.startswith("xietong_requests_total{") and all(label in line for label in wanted)]
+        return sum(int(line.rsplit(" ", 1)[1]) for line in found)
+
+    return count
+
+
+@pytest.fixture
+def abandoned(counted):
+    """Runs what leaves an answer under way, and waits until the gateway has counted it as abandoned."""
+
+    def leave(what) -> None:
+        before, deadline = counted(outcome="abandoned"), time.monotonic() + 10
+        what()
+        while counted(outcome="abandoned") == before:
+            assert time.monotonic() < deadline, "the gateway has not seen the client leave"
+            time.sleep(0.02)
+        assert counted(outcome="abandoned") == before + 1
+
+    return leave
 
 
 @pytest.fixture

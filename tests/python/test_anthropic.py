@@ -131,6 +131,31 @@ def test_a_cut_stream_is_an_error(claude):
     assert texts and ANSWER.startswith("".join(texts))
 
 
+def test_a_clients_timeout(claude, abandoned):
+    def leave():
+        slow = [{"role": "user", "content": "slow1:wait=5000"}]
+        with pytest.raises(anthropic.APITimeoutError):
+            claude.with_options(timeout=0.3).messages.create(model="obeys-slow1", max_tokens=9, messages=slow)
+
+    abandoned(leave)
+
+
+def test_a_cancelled_stream(claude, abandoned):
+    def leave():
+        slow = [{"role": "user", "content": "slow1:pace=50 slow1:say=200"}]
+        with claude.messages.stream(model="obeys-slow1", max_tokens=900, messages=slow) as stream:
+            next(stream.text_stream)
+
+    abandoned(leave)
+
+
+def test_what_the_gateway_gave_up_is_not_asked_again(claude, counted):
+    before = counted(outcome="failed")
+    with pytest.raises(anthropic.InternalServerError):
+        claude.with_options(max_retries=2).messages.create(model="error-503", **ASKED)
+    assert counted(outcome="failed") == before + 1
+
+
 def test_count_tokens(claude):
     few = claude.messages.count_tokens(model="auto", messages=QUESTION).input_tokens
     more = claude.messages.count_tokens(model="auto", messages=QUESTION, tools=[WEATHER], system="Be brief.").input_tokens

@@ -9,7 +9,7 @@ import pytest
 from langchain_core.tools import tool
 from langchain_openai import ChatOpenAI, OpenAIEmbeddings
 from pydantic import BaseModel
-from pydantic_ai import Agent
+from pydantic_ai import Agent, NativeOutput
 from pydantic_ai.models.anthropic import AnthropicModel
 from pydantic_ai.models.openai import OpenAIChatModel, OpenAIResponsesModel
 from pydantic_ai.providers.anthropic import AnthropicProvider
@@ -38,6 +38,12 @@ def test_langchain(addresses, responses):
     assert "".join(chunk.text for chunk in model("auto").stream(QUESTION)) == ANSWER
     call = model("calls").bind_tools([get_weather]).invoke(QUESTION).tool_calls[0]
     assert (call["name"], call["args"]) == ("get_weather", {"city": "巴黎"})
+
+
+@pytest.mark.parametrize("responses", [False, True])
+def test_langchain_structured_output(addresses, responses):
+    model = ChatOpenAI(base_url=f"{addresses[0]}/v1", api_key=KEY, model="fits", use_responses_api=responses)
+    assert model.with_structured_output(City).invoke(QUESTION) == City(city="巴黎")
 
 
 def test_langchain_embeddings(addresses):
@@ -73,6 +79,21 @@ def test_pydantic_ai(addresses, dialect):
             return [text async for text in stream.stream_text(delta=True)]
 
     assert "".join(asyncio.run(streamed())) == ANSWER
+
+
+@pytest.mark.parametrize("dialect", range(3))
+def test_pydantic_ai_runs_a_tool(addresses, dialect):
+    agent = Agent(pydantic_models(addresses[0], "loops")[dialect])
+    agent.tool_plain(get_weather.func)
+    answer = agent.run_sync('Is it wet? CALL:get_weather:{"city":"巴黎"}')
+    assert answer.output == "The tool gave: rain in 巴黎"
+
+
+# With Anthropic's API it knows by the model's name whether there is such a thing.
+@pytest.mark.parametrize("dialect", range(2))
+def test_pydantic_ai_structured_output(addresses, dialect):
+    agent = Agent(pydantic_models(addresses[0], "fits")[dialect], output_type=NativeOutput(City))
+    assert agent.run_sync(QUESTION).output == City(city="巴黎")
 
 
 def test_the_llm_command(addresses, tmp_path):

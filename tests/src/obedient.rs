@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::openai::{Reply, error};
+use crate::repertoire::texts;
 use crate::scripted::{Choose, Request, Script};
 
 /// What a prompt told one upstream by words such as `small:say=20`.
@@ -14,6 +15,7 @@ struct Orders {
     input: u64,
     cached: u64,
     probability: f64,
+    comes_to: Option<u64>,
     refuses: bool,
     cut: bool,
     garbles: bool,
@@ -29,6 +31,7 @@ impl Default for Orders {
             input: 11,
             cached: 0,
             probability: 0.9,
+            comes_to: None,
             refuses: false,
             cut: false,
             garbles: false,
@@ -52,6 +55,7 @@ impl Orders {
                 "input" => orders.input = number as u64,
                 "cached" => orders.cached = number as u64,
                 "probable" => orders.probability = number,
+                "come" => orders.comes_to = Some(number as u64),
                 "refuse" => orders.refuses = true,
                 "cut" => orders.cut = true,
                 "garble" => orders.garbles = true,
@@ -65,7 +69,10 @@ impl Orders {
     fn reply(&self) -> Reply {
         let reply = match self.refuses {
             true => Reply::text("I'm sorry, but I don't know the answer to that."),
-            false => Reply::pieces((0..self.tokens).map(|number| format!("word{number} "))),
+            false => {
+                let words = (0..self.tokens).map(|number| format!("word{number} "));
+                Reply::pieces(words.chain(self.comes_to.map(|result| format!("#### {result}"))))
+            }
         };
         reply.input(self.input, self.cached.min(self.input)).probable(self.probability)
     }
@@ -74,9 +81,8 @@ impl Orders {
 /// The script for a request to the upstream of that name.
 pub fn script(name: &str, request: &Request) -> Script {
     let body = request.json();
-    let said =
-        body["messages"].as_array().into_iter().flatten().filter_map(|message| message["content"].as_str());
-    let orders = Orders::read(name, &said.collect::<Vec<_>>().join(" "));
+    let said: Vec<String> = body["messages"].as_array().into_iter().flatten().map(texts).collect();
+    let orders = Orders::read(name, &said.join(" "));
     let (reply, stream) = (orders.reply().model(&request.model()), request.asks_stream());
     let answer = match orders.error {
         Some(status) => error(status, "as_told"),

@@ -1,6 +1,6 @@
 //! What the `scripted-upstream` program does, by the name of the model it is asked for.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::obedient;
 use crate::openai::{Reply, error};
@@ -12,14 +12,17 @@ pub const REPERTOIRE: &str = "\
   chinese     a sentence in Chinese, cut into chunks of 5 bytes when streamed
   echoes      the request's own body, as the text of the answer
   calls       a call of the tool get_weather
+  loops       the call that the prompt's last word `CALL:TOOL:ARGUMENTS` asks for, and once a tool has given something
+              back, that
+  fits        an object that fits the schema asked for
   hundred     a hundred tokens, one a chunk
   thinks      a thought, and a sentence
   vectors     two vectors, as numbers or in base64, as asked
   cut         a stream that is reset after three chunks
   error-NNN   an error with that status
   obeys-NAME  what the prompt's words `NAME:ORDER` say, ORDER being one of wait=MS (before the answer), pace=MS (before
-              each chunk), say=TOKENS, input=TOKENS, cached=TOKENS, probable=0.9, refuse, cut, garble (an
-              event that is no JSON), error=NNN
+              each chunk), say=TOKENS, come=NUMBER (what it comes to in the end), input=TOKENS, cached=TOKENS,
+              probable=0.9, refuse, cut, garble (an event that is no JSON), error=NNN
 anything else 404 model_not_found";
 
 /// The script for a request.
@@ -41,6 +44,10 @@ pub fn by_model(request: &Request) -> Script {
         "chinese" => give(Reply::text("巴黎是法国的首都。")).in_pieces(5),
         "echoes" => give(Reply::pieces([String::from_utf8_lossy(&request.body)])),
         "calls" => give(Reply::text("").calling("get_weather", r#"{"city": "巴黎"}"#)),
+        "loops" => give(loops(&request.json())),
+        "fits" => {
+            give(Reply::text(&fit(&request.json()["response_format"]["json_schema"]["schema"]).to_string()))
+        }
         "hundred" => give(hundred()),
         "thinks" => give(Reply::text("Paris.").thinking("France, so Paris.")),
         "vectors" => vectors(request),
@@ -50,6 +57,46 @@ pub fn by_model(request: &Request) -> Script {
             Some(status) => error(status, code(status)),
             None => error(404, "model_not_found"),
         },
+    }
+}
+
+/// The call that the prompt asks for, or what the tool gave back.
+fn loops(chat: &Value) -> Reply {
+    let messages = chat["messages"].as_array().map(Vec::as_slice).unwrap_or_default();
+    if let Some(given) = messages.last().filter(|message| message["role"] == "tool") {
+        return Reply::text(&format!("The tool gave: {}", texts(given)));
+    }
+    let said: Vec<String> = messages.iter().map(texts).collect();
+    let asked =
+        said.iter().flat_map(|text| text.split_whitespace()).filter_map(|word| word.strip_prefix("CALL:"));
+    match asked.last().and_then(|call| call.split_once(':')) {
+        Some((tool, arguments)) => Reply::text("").calling(tool, arguments),
+        None => Reply::text("Nothing to call."),
+    }
+}
+
+/// The text of a message, be it one or in parts.
+pub(crate) fn texts(message: &Value) -> String {
+    let parts = message["content"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let parts: Vec<&str> = parts.iter().filter_map(|part| part["text"].as_str()).collect();
+    message["content"].as_str().map_or_else(|| parts.join(" "), str::to_owned)
+}
+
+/// A value that fits a plain schema: of objects, lists, texts, numbers and truths.
+fn fit(schema: &Value) -> Value {
+    match schema["type"].as_str() {
+        Some("object") => {
+            let properties = schema["properties"].as_object().into_iter().flatten();
+            properties
+                .map(|(name, schema)| (name.clone(), fit(schema)))
+                .collect::<serde_json::Map<_, _>>()
+                .into()
+        }
+        Some("array") => json!([fit(&schema["items"])]),
+        Some("string") => json!("巴黎"),
+        Some("integer" | "number") => json!(2),
+        Some("boolean") => json!(true),
+        _ => Value::Null,
     }
 }
 
@@ -77,5 +124,27 @@ fn code(status: u16) -> &'static str {
         429 => "rate_limit_exceeded",
         503 => "server_is_overloaded",
         _ => "scripted",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn calls_what_the_prompt_asks_for_and_says_what_it_gave() {
+        let asked =
+            json!([{"role": "user", "content": [{"type": "text", "text": "CALL:read:{\"n\":1} please"}]}]);
+        assert_eq!(loops(&json!({"messages": asked})).whole_text(), "");
+        assert_eq!(loops(&json!({"messages": asked})).billed().output, 1);
+        let given = json!([asked[0], {"role": "tool", "content": "rain"}]);
+        assert_eq!(loops(&json!({"messages": given})).whole_text(), "The tool gave: rain");
+    }
+
+    #[test]
+    fn an_object_fits_its_schema() {
+        let list = json!({"type": "array", "items": {"type": "integer"}});
+        let schema = json!({"type": "object", "properties": {"city": {"type": "string"}, "sizes": list}});
+        assert_eq!(fit(&schema), json!({"city": "巴黎", "sizes": [2]}));
     }
 }
