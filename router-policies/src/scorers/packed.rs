@@ -16,7 +16,7 @@ pub struct Packed {
     /// Signed square roots: small weights, which are many, keep their precision. Heads of a slot side by side, slots
     /// [`stride`](Self::stride) apart.
     grams: Vec<i8>,
-    /// Heads of a number side by side.
+    /// Heads of a number side by side, numbers [`stride`](Self::stride) apart.
     dense: Vec<f32>,
 }
 
@@ -33,14 +33,14 @@ impl Packed {
         let scales: Vec<f32> = linears.iter().map(|linear| largest(linear) / (127.0 * 127.0)).collect();
         let stride = stride(heads);
         let mut grams = vec![0; SLOTS * stride];
-        let mut dense = vec![0.0; DENSE * heads];
+        let mut dense = vec![0.0; DENSE * stride];
         for (head, linear) in linears.iter().enumerate() {
             for (slot, &weight) in linear.grams.iter().enumerate() {
                 let root = (weight.abs() / scales[head]).sqrt().round().min(127.0);
                 grams[slot * stride + head] = root.copysign(weight) as i8;
             }
             for (at, &weight) in linear.dense.iter().enumerate() {
-                dense[at * heads + head] = weight;
+                dense[at * stride + head] = weight;
             }
         }
         Self { heads, stride, scales, grams, dense }
@@ -48,26 +48,16 @@ impl Packed {
 
     /// Each function's value for a prompt; those beyond the last are 0.
     pub fn values(&self, sight: &Sight) -> [f64; MOST] {
-        let heads = self.heads;
-        let mut sums = match self.stride {
+        match self.stride {
             4 => self.sums::<4>(sight),
             8 => self.sums::<8>(sight),
             12 => self.sums::<12>(sight),
             _ => self.sums::<MOST>(sight),
-        };
-        for (sum, scale) in sums.iter_mut().zip(&self.scales) {
-            *sum *= scale;
         }
-        for (&number, weights) in sight.dense.iter().zip(self.dense.chunks_exact(heads.max(1))) {
-            for (sum, weight) in sums.iter_mut().zip(weights) {
-                *sum += number * weight;
-            }
-        }
-        sums.map(f64::from)
     }
 
-    /// The sums over the grams, unscaled; the width is known here, so that heads are added side by side.
-    fn sums<const STRIDE: usize>(&self, sight: &Sight) -> [f32; MOST] {
+    /// The width is known here, so that heads are added side by side.
+    fn sums<const STRIDE: usize>(&self, sight: &Sight) -> [f64; MOST] {
         let (slots, _) = self.grams.as_chunks::<STRIDE>();
         let mut sums = [0.0f32; STRIDE];
         for &(slot, weight) in &sight.grams {
@@ -75,7 +65,14 @@ impl Packed {
             let squares = roots.map(|root| i16::from(root) * i16::from(root).abs());
             sums = std::array::from_fn(|head| sums[head] + weight * f32::from(squares[head]));
         }
-        std::array::from_fn(|head| sums.get(head).copied().unwrap_or_default())
+        for (sum, scale) in sums.iter_mut().zip(&self.scales) {
+            *sum *= scale;
+        }
+        let (dense, _) = self.dense.as_chunks::<STRIDE>();
+        for (&number, weights) in sight.dense.iter().zip(dense) {
+            sums = std::array::from_fn(|head| sums[head] + number * weights[head]);
+        }
+        std::array::from_fn(|head| sums.get(head).copied().map_or(0.0, f64::from))
     }
 
     /// As bytes.
@@ -84,7 +81,8 @@ impl Packed {
         to.floats(&self.scales);
         let slots = self.grams.chunks_exact(self.stride);
         to.signed(&slots.flat_map(|slot| &slot[..self.heads]).copied().collect::<Vec<_>>());
-        to.floats(&self.dense);
+        let dense = self.dense.chunks_exact(self.stride);
+        to.floats(&dense.flat_map(|number| &number[..self.heads]).copied().collect::<Vec<_>>());
     }
 
     /// From bytes.
@@ -100,7 +98,11 @@ impl Packed {
         for (slot, roots) in grams.chunks_exact_mut(stride).zip(side_by_side.chunks_exact(heads.max(1))) {
             slot[..heads].copy_from_slice(roots);
         }
-        let dense = from.floats(DENSE * heads)?;
+        let side_by_side = from.floats(DENSE * heads)?;
+        let mut dense = vec![0.0; DENSE * stride];
+        for (number, weights) in dense.chunks_exact_mut(stride).zip(side_by_side.chunks_exact(heads.max(1))) {
+            number[..heads].copy_from_slice(weights);
+        }
         Some(Self { heads, stride, scales, grams, dense })
     }
 }

@@ -156,10 +156,11 @@ impl Shipped {
     /// The gate's shares: of each expert, then of no kind.
     pub fn shares(&self, sight: &Sight) -> [f64; MOST] {
         let kinds = self.experts.len() + 1;
-        let mut shares = self.gate.values(sight).map(|value| exp(SHARPNESS * value));
-        let sum: f64 = shares[..kinds].iter().sum();
-        shares.iter_mut().for_each(|share| *share /= sum);
+        let mut shares = self.gate.values(sight);
         shares[kinds..].fill(0.0);
+        shares[..kinds].iter_mut().for_each(|share| *share = exp(SHARPNESS * *share));
+        let sum: f64 = shares[..kinds].iter().sum();
+        shares[..kinds].iter_mut().for_each(|share| *share /= sum);
         shares
     }
 
