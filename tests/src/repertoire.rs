@@ -67,9 +67,9 @@ fn loops(chat: &Value) -> Reply {
         return Reply::text(&format!("The tool gave: {}", texts(given)));
     }
     let said: Vec<String> = messages.iter().map(texts).collect();
-    let asked =
+    let mut asked =
         said.iter().flat_map(|text| text.split_whitespace()).filter_map(|word| word.strip_prefix("CALL:"));
-    match asked.last().and_then(|call| call.split_once(':')) {
+    match asked.next_back().and_then(|call| call.split_once(':')) {
         Some((tool, arguments)) => Reply::text("").calling(tool, arguments),
         None => Reply::text("Nothing to call."),
     }
