@@ -114,7 +114,13 @@ impl Reloader {
         if next.state != now.state || next.time_zone != now.time_zone || next.currency != now.currency {
             return Err(vec!["state, time_zone, currency: these cannot change without a restart".to_owned()]);
         }
-        self.gateway.replace(next)
+        let news = next.warnings.iter().filter(|warning| !now.warnings.contains(warning));
+        let news: Vec<_> = news.cloned().collect();
+        self.gateway.replace(next)?;
+        for warning in news {
+            self.gateway.note(&format!("warning: {warning}"));
+        }
+        Ok(())
     }
 
     /// Loads again when the files change, and on SIGHUP; never ends.

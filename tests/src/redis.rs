@@ -82,12 +82,19 @@ impl Redis {
     }
 
     /// Says a command, and reads the first line of the answer.
-    async fn say(&self, command: &str) -> String {
+    pub async fn say(&self, command: &str) -> String {
+        self.lines(command, 1).await.pop().unwrap_or_default()
+    }
+
+    /// Says a command, and reads at most so many lines of the answer, without their ends; fewer where it begins with a 0.
+    pub async fn lines(&self, command: &str, most: usize) -> Vec<String> {
         let mut socket = TcpStream::connect(self.address).await.expect("it listens");
         socket.write_all(format!("{command}\r\n").as_bytes()).await.expect("it reads");
-        let mut line = String::new();
-        BufReader::new(socket).read_line(&mut line).await.expect("it answers");
-        line
+        let (mut answer, mut lines) = (BufReader::new(socket).lines(), Vec::new());
+        while lines.len() < most && lines.first().is_none_or(|first| first != "*0") {
+            lines.push(answer.next_line().await.expect("it answers").expect("it goes on"));
+        }
+        lines
     }
 
     /// What to write into the configuration.

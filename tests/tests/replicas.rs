@@ -264,3 +264,59 @@ async fn an_overrun_is_paid_before_anything_else() {
     assert!(truth(&upstream) <= budget + one, "{} of {budget}", truth(&upstream));
     assert!((3..=6).contains(&answered), "{answered}");
 }
+
+/// G-09. Within a rollout replicas have different budgets: together they spend no more than the larger one, and once all
+/// have the smaller one, nothing beyond what is spent already.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn replicas_on_different_configurations_share_one_budget() {
+    let Some(redis) = Redis::start().await else { return };
+    let upstream = upstream().await;
+    let (before, after) = (WORST * 20.2, WORST * 10.2);
+    let old = [replica(&upstream, before, &redis.line()).await];
+    let new = [replica(&upstream, after, &redis.line()).await];
+    // What lies idle at the other replica may be missing, and nothing may be too much.
+    let mut answered = ask(&old, 2).await + ask(&new, 40).await;
+    assert!((6..=10).contains(&answered) && truth(&upstream) <= after, "{answered}, {}", truth(&upstream));
+    answered += ask(&old, 60).await;
+    assert!((14..=20).contains(&answered) && truth(&upstream) <= before, "{answered}, {}", truth(&upstream));
+    assert_eq!(ask(&new, 8).await, 0, "its budget is spent");
+    let [gone] = old;
+    gone.stop().await;
+    let last = replica(&upstream, after, &redis.line()).await;
+    assert_eq!(ask(&[last, new.into_iter().next().expect("one")], 16).await, 0);
+}
+
+/// G-09. What a later version keeps beside what this one does holds up neither budgets nor reports.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_later_version_keeps_is_passed_over() {
+    let Some(redis) = Redis::start().await else { return };
+    let upstream = upstream().await;
+    let budget = WORST * 10.2;
+    let replicas = [replica(&upstream, budget, &redis.line()).await];
+    let mut answered = ask(&replicas, 1).await;
+    let begun = Instant::now();
+    let key = loop {
+        // Of a list: its length, the length of its first element, and that.
+        match redis.lines("KEYS xietong:budget:*", 3).await.pop() {
+            Some(key) if key.starts_with("xietong:") => break key,
+            said => assert!(begun.elapsed() < Duration::from_secs(10), "nothing is lent: {said:?}"),
+        }
+    };
+    assert!(redis.say(&format!("HSET {key} of:later 0 word soon")).await.starts_with(":2"));
+    for fields in [r#"request "{\"kind\":\"later\"}""#, "request soon later more"] {
+        assert!(redis.say(&format!("XADD xietong:requests * {fields}")).await.starts_with('$'), "{fields}");
+    }
+    let later = [replica(&upstream, budget, &redis.line()).await];
+    answered += ask(&later, 4).await + ask(&replicas, 40).await;
+    assert!((6..=10).contains(&answered) && truth(&upstream) <= budget, "{answered}, {}", truth(&upstream));
+    for replica in replicas.into_iter().chain(later) {
+        replica.stop().await;
+    }
+    // The report reads the requests of both.
+    let file = std::env::temp_dir().join(format!("xietong-later-{}.yaml", std::process::id()));
+    let setup = Setup::ladder(&upstream.base_url(), &upstream.base_url()).top(&redis.line());
+    std::fs::write(&file, setup.yaml()).expect("a file");
+    let words = ["xietong", "report", "--format", "json", "--config"].map(std::path::PathBuf::from);
+    ::gateway::commands::run(words.into_iter().chain([file.clone()])).expect("a report");
+    std::fs::remove_file(&file).expect("it is there");
+}
