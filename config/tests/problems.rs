@@ -516,10 +516,30 @@ fn a_ladder_of_one_supplier_is_warned_of() {
 }
 
 #[test]
-fn not_yet_supported() {
+fn what_belongs_to_openais_dialect() {
+    let refused = [
+        ("models[1].speaks", "belongs to `provider: openai` and `azure` only"),
+        ("models[1].limit", "belongs to"),
+        ("models[1].thinking", "belongs to"),
+    ];
+    let keys =
+        "speaks: [responses], limit: max_tokens, thinking: {switch: enable_thinking, efforts: [none, high]}";
+    for provider in ["anthropic", "gemini"] {
+        let entry = format!("{{name: l, provider: {provider}, base_url: 'https://h', model: m, {keys}}}");
+        check(&model(&entry), &refused);
+    }
+    check(&model(&format!("{{name: l, preset: ollama, model: m, {keys}}}")), &[]);
+    check(&model("{name: l, provider: anthropic, base_url: 'https://h', model: m, speaks: []}"), &[]);
+    let inside = model(&format!("{{name: l, provider: embedded, weights: w.gguf, {keys}}}"));
+    let embedded = refused.map(|(place, _)| (place, "runs in this process"));
+    check(&inside, &embedded);
     check(
-        &model("{name: l, preset: ollama, model: m, speaks: [responses]}"),
-        &[("models[1].speaks", "not supported by this version")],
+        &model("{name: l, preset: ollama, model: m, speaks: [smoke]}"),
+        &[("models[1].speaks[0]", "responses")],
+    );
+    check(
+        &model("{name: l, preset: ollama, model: m, thinking: {switch: sometimes, efforts: [much]}}"),
+        &[("models[1].thinking.switch", "enable_thinking"), ("models[1].thinking.efforts[0]", "minimal")],
     );
 }
 
