@@ -42,8 +42,8 @@ pub struct Accepts {
     pub tools: bool,
     /// `response_format` with a JSON schema.
     pub json_schema: bool,
-    /// An answer that the client began.
-    pub prefill: bool,
+    /// An answer that the client began; `None` where its entry does not say.
+    pub prefill: Option<bool>,
     /// Saying how probable its tokens were.
     pub logprobs: bool,
     /// Texts as vectors; `None` where its entry does not say.
@@ -60,7 +60,7 @@ impl Default for Accepts {
             video: false,
             tools: false,
             json_schema: false,
-            prefill: false,
+            prefill: None,
             logprobs: false,
             embeddings: None,
         }
@@ -92,7 +92,7 @@ impl Accepts {
             video: has(AcceptsWord::Video),
             tools: has(AcceptsWord::Tools),
             json_schema: has(AcceptsWord::JsonSchema),
-            prefill: has(AcceptsWord::Prefill),
+            prefill: Some(has(AcceptsWord::Prefill)),
             logprobs: false,
             embeddings: Some(has(AcceptsWord::Embeddings)),
         }

@@ -20,6 +20,24 @@ pub(crate) enum ProviderWord {
     Gemini,
 }
 
+/// An API beside those that every upstream of OpenAI's dialect is taken to have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum SpeaksWord {
+    /// OpenAI's responses.
+    Responses,
+}
+
+/// A name for the longest answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum LimitWord {
+    /// `max_tokens`.
+    MaxTokens,
+    /// `max_completion_tokens`.
+    MaxCompletionTokens,
+}
+
 /// An API dialect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DialectKind {

@@ -15,9 +15,10 @@ use serde::Deserialize;
 pub(crate) use self::state::{StateFile, StateKind};
 pub(crate) use self::telemetry::{OtlpFile, TelemetryFile};
 use crate::accepts::AcceptsWord;
-pub(crate) use crate::dialect::ProviderWord;
+pub(crate) use crate::dialect::{LimitWord, ProviderWord, SpeaksWord};
 pub(crate) use crate::price::PriceFile;
 use crate::price::ZoneName;
+use crate::thinking::ThinkingFile;
 use crate::written::{Address, CurrencyCode, Hidden, Size, Span};
 
 /// The configuration of Xietong.
@@ -118,6 +119,12 @@ pub(crate) struct ModelFile {
     pub(crate) retries: Option<u32>,
     /// Certificates, in PEM, of authorities that its endpoints may have theirs from, beside those that the system trusts.
     pub(crate) ca_file: Option<String>,
+    /// APIs that its upstream has beside chats, completions and embeddings, and is asked by as they are.
+    pub(crate) speaks: Option<Vec<SpeaksWord>>,
+    /// What its upstream calls the longest answer. Default: as the client wrote it.
+    pub(crate) limit: Option<LimitWord>,
+    /// How it is told how hard to think. Default: by `reasoning_effort`, as the client wrote it.
+    pub(crate) thinking: Option<ThinkingFile>,
 }
 
 /// One address of a model.

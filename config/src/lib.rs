@@ -34,8 +34,8 @@ mod show_price;
 mod starter;
 mod stated;
 mod telemetry;
+mod thinking;
 mod types;
-mod unsupported;
 mod written;
 mod yaml;
 
@@ -51,4 +51,5 @@ pub use show::redacted;
 pub use starter::{Large, Starter};
 pub use stated::{NamedTopic, Provenance};
 pub use telemetry::Otlp;
+pub use thinking::{Effort, History, Switch, Thinking};
 pub use types::*;

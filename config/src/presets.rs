@@ -10,8 +10,9 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::accepts::AcceptsWord;
-use crate::file::{PriceFile, ProvenanceFile, ProviderWord, WholeAsWord};
+use crate::file::{LimitWord, PriceFile, ProvenanceFile, ProviderWord, SpeaksWord, WholeAsWord};
 use crate::problems::Problems;
+use crate::thinking::ThinkingFile;
 use crate::{schema, shape, yaml};
 
 /// A provider.
@@ -37,8 +38,12 @@ pub(crate) struct Preset {
     pub(crate) whole_as: Option<WholeAsWord>,
     /// Its models say how probable their tokens were when they are asked to.
     pub(crate) logprobs: bool,
-    /// Wants `max_completion_tokens` where others want `max_tokens`.
-    pub(crate) max_completion_tokens: bool,
+    /// APIs that it has beside chats, completions and embeddings.
+    pub(crate) speaks: Vec<SpeaksWord>,
+    /// What it calls the longest answer, where it refuses or ignores the other name.
+    pub(crate) limit: Option<LimitWord>,
+    /// How it is told how hard to think, where that is not by `reasoning_effort` alone.
+    pub(crate) thinking: Option<ThinkingFile>,
     /// What is known of its models; the first is asked unless another is named.
     pub(crate) models: Vec<KnownModel>,
 }
@@ -62,6 +67,8 @@ pub(crate) struct KnownModel {
     pub(crate) source: Option<String>,
     /// Where it comes from.
     pub(crate) provenance: ProvenanceFile,
+    /// How it is told how hard to think, where that is not as the provider's others are.
+    pub(crate) thinking: Option<ThinkingFile>,
 }
 
 impl Preset {

@@ -9,7 +9,6 @@ use serde_json::{Map, Value};
 
 use crate::nearest::hint;
 use crate::problems::{Problems, brief, is_within, item_path, key_path};
-use crate::unsupported;
 use crate::written::{self, SECRET};
 use crate::yaml::{Entry, Kind, Node, Scalar};
 
@@ -112,7 +111,6 @@ impl<'a> Check<'a> {
             () if entry.key == "<<" => {
                 "merge keys are not supported; an alias for a whole value is".to_owned()
             }
-            () if unsupported::key(&entry.key) => unsupported::sentence(&entry.key),
             () => match hint(&entry.key, known()) {
                 hint if hint.is_empty() => {
                     format!("unknown key; known here are {}", known().collect::<Vec<_>>().join(", "))

@@ -10,8 +10,8 @@ use url::Url;
 use crate::show_price;
 use crate::written::{Span, write_size};
 use crate::{
-    Accepts, Budget, Client, Config, Embedded, Endpoint, Fallback, LogFormat, Model, NamedTopic, Otlp,
-    Period, Provenance, Provider, Remote, Resume, Route, Secret, State, WholeAs,
+    Accepts, Budget, Client, Config, Embedded, Endpoint, Fallback, Limit, LogFormat, Model, NamedTopic, Otlp,
+    Period, Provenance, Provider, Remote, Resume, Route, Secret, State, Thinking, WholeAs,
 };
 
 /// What stands in place of a secret.
@@ -151,6 +151,16 @@ fn remote(remote: &Remote) -> Value {
         ("provider", json!(remote.dialect.word())),
         ("model", json!(remote.model)),
         ("api_version", json!(remote.api_version)),
+        ("speaks", json!(remote.speaks_responses.then_some(["responses"]))),
+        (
+            "limit",
+            json!(match remote.limit {
+                Limit::AsWritten => None,
+                Limit::Tokens => Some("max_tokens"),
+                Limit::CompletionTokens => Some("max_completion_tokens"),
+            }),
+        ),
+        ("thinking", json!((remote.thinking != Thinking::default()).then_some(&remote.thinking))),
         ("endpoints", remote.endpoints.iter().map(endpoint).collect()),
         ("ca_file", json!(remote.authority.as_ref().map(|authority| &authority.file))),
     ])
@@ -174,7 +184,7 @@ fn accepts(accepts: Accepts) -> Value {
         ("video", video),
         ("tools", tools),
         ("json_schema", json_schema),
-        ("prefill", prefill),
+        ("prefill", prefill == Some(true)),
         ("logprobs", logprobs),
         ("embeddings", embeddings == Some(true)),
     ];

@@ -13,7 +13,7 @@ use router_policies::{Class, Currency, Money, Policy, Tariff};
 
 use crate::accepts::Accepts;
 pub use crate::dialect::DialectKind;
-use crate::{Authority, NamedTopic, Otlp, Provenance, Secret};
+use crate::{Authority, NamedTopic, Otlp, Provenance, Secret, Thinking};
 
 /// The whole configuration.
 #[derive(Debug, Clone)]
@@ -144,8 +144,12 @@ pub struct Remote {
     pub model: String,
     /// `gen_ai.provider.name` of the OpenTelemetry conventions: the preset's, else the dialect's.
     pub provider_name: String,
-    /// The longest answer is named `max_completion_tokens`, not `max_tokens`.
-    pub max_completion_tokens: bool,
+    /// It answers OpenAI's responses as they are.
+    pub speaks_responses: bool,
+    /// What the longest answer is called.
+    pub limit: Limit,
+    /// How a model of OpenAI's dialect is told how hard to think.
+    pub thinking: Thinking,
     /// Azure: the `api-version` to ask for.
     pub api_version: Option<String>,
     /// It is told how hard to think by a number of tokens, as older models of Anthropic and Google are, not by a word.
@@ -154,6 +158,17 @@ pub struct Remote {
     pub endpoints: Vec<Endpoint>,
     /// Authorities that endpoints' certificates may be from, beside those that the system trusts.
     pub authority: Option<Arc<Authority>>,
+}
+
+/// What a model of OpenAI's dialect calls the longest answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Limit {
+    /// As the client wrote it; a limit of the gateway's own is `max_tokens`.
+    AsWritten,
+    /// `max_tokens`, whatever the client wrote.
+    Tokens,
+    /// `max_completion_tokens`, whatever the client wrote.
+    CompletionTokens,
 }
 
 /// One address of a model.

@@ -465,10 +465,81 @@ fn authorities() {
 }
 
 #[test]
-fn not_yet_supported() {
+fn rules_name_what_there_is() {
+    let route = |name: &str, rule: &str| {
+        format!(
+            "  - {{name: {name}, ladder: [small, large], policy: {{kind: rules, rules: [{rule}], otherwise: {{kind: fixed, model: small}}}}}}\n"
+        )
+    };
+    let examples = "[wills, courts, contracts, judges, laws]";
+    let routes = |rule: &str| {
+        with(&format!(
+            "topics: [{{name: law, examples: {examples}}}]\nroutes:\n{}{}",
+            route("auto", rule),
+            route("other", "{when: {}, locality: local}")
+        ))
+    };
+    let at = |place: &str| format!("routes[0].policy.rules[0].{place}");
+    let check = |rule: &str, place: &str, message: &str| check(&routes(rule), &[(&at(place), message)]);
     check(
-        &model("{name: l, preset: ollama, model: m, speaks: [responses]}"),
-        &[("models[1].speaks", "not supported by this version")],
+        "{when: {topic: lwa}, locality: local}",
+        "when.topic",
+        "there is no topic `lwa`; did you mean `law`?",
+    );
+    check("{when: {topic: medicine}, locality: local}", "when.topic", "there is no topic `medicine`");
+    check("{when: {}, route: othr}", "route", "there is no route `othr`; did you mean `other`?");
+    check("{when: {}, route: auto}", "route", "is the route that the rule stands in");
+    let right = routes("{route: other, when: {topic: law}}");
+    assert!(read(&right).is_ok(), "{right}");
+}
+
+#[test]
+fn a_ladder_of_one_supplier_is_warned_of() {
+    let warned = |second: &str| {
+        let first = "{name: a, provider: openai, base_url: 'https://h.example/v1', model: m, price: {input: 1, output: 2}}";
+        let text = format!(
+            "models:\n  - {first}\n  - {{name: b, provider: openai, model: m, price: {{input: 1, output: 2}}, {second}}}\nroutes:\n  - {{name: auto, ladder: [a, b]}}\n"
+        );
+        let config = read(&text).unwrap_or_else(|problems| panic!("{second}: {problems}"));
+        let warning = config.warnings.iter().find(|warning| warning.starts_with("routes[0].ladder"));
+        warning.map(|warning| warning.contains("h.example")).unwrap_or_default()
+    };
+    assert!(warned("base_url: 'https://h.example/other'"));
+    for other in [
+        "base_url: 'https://other.example/v1'",
+        "base_url: 'https://h.example:8443/v1'",
+        "base_url: 'https://h.example/v1', local: true",
+        "endpoints: [{base_url: 'https://h.example/v1'}, {base_url: 'https://other.example/v1'}]",
+    ] {
+        assert!(!warned(other), "{other}");
+    }
+}
+
+#[test]
+fn what_belongs_to_openais_dialect() {
+    let refused = [
+        ("models[1].speaks", "belongs to `provider: openai` and `azure` only"),
+        ("models[1].limit", "belongs to"),
+        ("models[1].thinking", "belongs to"),
+    ];
+    let keys =
+        "speaks: [responses], limit: max_tokens, thinking: {switch: enable_thinking, efforts: [none, high]}";
+    for provider in ["anthropic", "gemini"] {
+        let entry = format!("{{name: l, provider: {provider}, base_url: 'https://h', model: m, {keys}}}");
+        check(&model(&entry), &refused);
+    }
+    check(&model(&format!("{{name: l, preset: ollama, model: m, {keys}}}")), &[]);
+    check(&model("{name: l, provider: anthropic, base_url: 'https://h', model: m, speaks: []}"), &[]);
+    let inside = model(&format!("{{name: l, provider: embedded, weights: w.gguf, {keys}}}"));
+    let embedded = refused.map(|(place, _)| (place, "runs in this process"));
+    check(&inside, &embedded);
+    check(
+        &model("{name: l, preset: ollama, model: m, speaks: [smoke]}"),
+        &[("models[1].speaks[0]", "responses")],
+    );
+    check(
+        &model("{name: l, preset: ollama, model: m, thinking: {switch: sometimes, efforts: [much]}}"),
+        &[("models[1].thinking.switch", "enable_thinking"), ("models[1].thinking.efforts[0]", "minimal")],
     );
 }
 

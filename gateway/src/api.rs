@@ -13,9 +13,11 @@ use crate::admit::{self, Caller};
 use crate::body::Body;
 use crate::error::Failure;
 use crate::gateway::Gateway;
+use crate::protocol::Sight;
 use crate::protocol::client::{self, Dialect, Vendor};
 use crate::record::Call;
 use crate::request_id::RequestId;
+use crate::snapshot::Target;
 use crate::{models, pipeline};
 
 /// Paths that exist, with the one method that each answers. A path is compared as it came: nothing is decoded, folded
@@ -128,10 +130,13 @@ async fn count_tokens(
     let body = admit::body(&head.headers, incoming, &snapshot.config.limits).await?;
     let chat = client::read_for_counting(body)?;
     let name = caller.hints.route.as_deref().unwrap_or(chat.model());
-    if snapshot.target(name, caller.client.as_deref()).is_none() {
-        return Err(Failure::NoSuchModel(name.to_owned()));
-    }
-    Ok(format!(r#"{{"input_tokens":{}}}"#, chat.prompt_tokens()).into())
+    let sight = match snapshot.target(name, caller.client.as_deref()) {
+        Some(Target::Model(model)) => Sight::of(&model),
+        // Who will see it is not decided yet.
+        Some(Target::Route(_)) => Sight::Unknown,
+        None => return Err(Failure::NoSuchModel(name.to_owned())),
+    };
+    Ok(format!(r#"{{"input_tokens":{}}}"#, chat.prompt_tokens_by(sight)).into())
 }
 
 /// Answers what no model was asked for.

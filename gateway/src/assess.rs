@@ -22,7 +22,7 @@ use crate::conversations::Place;
 use crate::error::{Failure, shown};
 use crate::facts::{facts, is_stated};
 use crate::protocol::client::Native;
-use crate::protocol::{BadRequest, Chat, Dialect};
+use crate::protocol::{BadRequest, Chat, Dialect, Sight};
 use crate::record::{Decided, Scores};
 use crate::request_id::RequestId;
 use crate::routed::Routed;
@@ -112,10 +112,10 @@ fn models(target: &Target) -> &[Arc<Model>] {
 }
 
 /// Whether a model's upstream speaks what the client wrote in, and gets it as it came; of completions and embeddings every
-/// upstream of OpenAI's dialect is taken to.
+/// upstream of OpenAI's dialect is taken to, of responses those that are said to.
 pub fn said_as_it_came(model: &Model, chat: &Chat) -> bool {
     let Provider::Remote(remote) = &model.provider else { return false };
-    let dialect = Dialect::of(remote).0;
+    let dialect = Dialect::asked(remote, chat);
     dialect.original(chat).is_some() || (dialect == Dialect::OpenAi && chat.is_native())
 }
 

@@ -8,12 +8,15 @@ use jiff::Timestamp;
 use router_policies::{Money, Price, Usage};
 
 use crate::pace::Paces;
+use crate::protocol::{Pictures, Sight};
 
 /// What a request can use at most, in tokens.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Bound {
-    /// Of the prompt, by estimate.
+    /// Of the prompt without its pictures, by estimate.
     pub prompt: u64,
+    /// Of its pictures, by each rule that models count by.
+    pub pictures: Pictures,
     /// Of one answer, where the client sets a limit; otherwise each model has its own.
     pub answer: Option<u64>,
     /// How many answers are asked for.
@@ -37,13 +40,18 @@ impl Bound {
     /// The most that an attempt at this model uses.
     pub fn of(&self, model: &Model) -> Usage {
         let answer = self.answer.unwrap_or(model.max_output).saturating_mul(self.choices.max(1));
-        Usage { input: cautious(self.prompt), output: answer, estimated: true, ..Usage::default() }
+        Usage { input: cautious(self.prompt_for(model)), output: answer, estimated: true, ..Usage::default() }
+    }
+
+    /// Tokens of the prompt for this model.
+    pub fn prompt_for(&self, model: &Model) -> u64 {
+        self.prompt.saturating_add(self.pictures.by(Sight::of(model)))
     }
 
     /// All tokens of that.
     pub fn tokens(&self, model: &Model) -> u64 {
         let answer = self.answer.unwrap_or(model.max_output).saturating_mul(self.choices.max(1));
-        self.prompt.saturating_add(answer)
+        self.prompt_for(model).saturating_add(answer)
     }
 
     /// What an attempt at this model costs at most, if it begins now; `None` without a price.

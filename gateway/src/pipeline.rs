@@ -103,7 +103,12 @@ async fn prepare(
     }
     // Vectors are no tokens.
     let answer = if chat.is_for_embeddings() { Some(0) } else { chat.max_tokens() };
-    account.bound(Bound { prompt: chat.prompt_tokens(), answer, choices: chat.n() });
+    account.bound(Bound {
+        prompt: chat.read_tokens(),
+        pictures: *chat.pictures(),
+        answer,
+        choices: chat.n(),
+    });
     let mut assessment = afford(snapshot, &target, &chat, &caller, account).await?;
     let target = match assessment.aside.take() {
         Some(aside) => {

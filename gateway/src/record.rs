@@ -340,7 +340,10 @@ impl Record {
         let rung = |model: &Model| route.ladder.iter().position(|one| one.name == model.name);
         // The client was to have the answer of the first, or of one that the request went on to.
         let asked = self.attempts.iter().filter(|attempt| !attempt.beside).filter_map(|it| rung(&it.model));
-        let wanted = asked.chain([decided.decision.plan.first().0]).max();
+        // Where an answer would not do, a larger one was wanted, be it out of reach.
+        let doubted = |attempt: &&Attempt| !attempt.beside && attempt.wasted == Some(Waste::Escalated);
+        let beyond = self.attempts.iter().filter(doubted).filter_map(|it| Some(rung(&it.model)? + 1));
+        let wanted = asked.chain(beyond).chain([decided.decision.plan.first().0]).max();
         rung(&answer.model) < wanted
     }
 

@@ -15,7 +15,7 @@ use tokio::time::Instant;
 
 use crate::ledger::period::Window;
 use crate::pace::Paces;
-use crate::protocol::Chat;
+use crate::protocol::{Chat, Sight};
 use crate::record::{Attempt, Record};
 use crate::upstreams::Pool;
 
@@ -96,13 +96,14 @@ impl Steering {
 
     /// What asking each model takes, by what is known of prices, of the models so far, and of the conversation.
     pub fn tolls(&self, pools: &[Arc<Pool>], chat: &Chat, talk: Option<Conversation>) -> Vec<Toll> {
-        let (now, prompt) = (Timestamp::now(), chat.prompt_tokens());
+        let now = Timestamp::now();
         let warm = |at: usize| talk.filter(|talk| talk.rung == Rung(at)).map_or(0, |talk| talk.warm_tokens);
         let toll = |(at, (pool, measured)): (usize, (&Arc<Pool>, &Measured))| {
             let seen = measured.answer.get();
             let answer = (if seen > 0.0 { seen } else { ANSWER }) as u64;
             let answer =
                 answer.min(chat.max_tokens().unwrap_or(pool.model.max_output)).saturating_mul(chat.n());
+            let prompt = chat.prompt_tokens_by(Sight::of(&pool.model));
             let warm = warm(at).min(prompt);
             let usage =
                 Usage { input: prompt - warm, cached_input: warm, output: answer, ..Usage::default() };

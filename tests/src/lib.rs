@@ -2,7 +2,7 @@
 //!
 //! - [`setup`], [`gateway`]: a configuration, and the gateway that runs with it.
 //! - [`scripted`]: an upstream that does what it is told, and knows what it would bill.
-//! - [`openai`], [`anthropic`], [`gemini`]: answers and requests in the shapes of three APIs, right or wrong in known ways.
+//! - [`openai`], [`anthropic`], [`gemini`], [`responses`]: answers and requests in the shapes of four APIs, right or wrong in known ways.
 //! - [`h2_upstream`]: the same over HTTP/2 and TLS, at the level of frames; [`certificate`] is what it shows.
 //! - [`collector`]: takes traces, and reads them with OpenTelemetry's own messages.
 //! - [`endurance`], [`speed`]: measurements that take their time.
@@ -31,6 +31,7 @@ pub mod obedient;
 pub mod openai;
 pub mod redis;
 pub mod repertoire;
+pub mod responses;
 pub mod scripted;
 pub mod setup;
 pub mod speed;

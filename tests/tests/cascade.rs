@@ -253,6 +253,33 @@ async fn a_doubted_answer_is_better_than_none() {
     }
 }
 
+/// Where the larger model is out of reach, the doubted answer is given, and its client and the operator are told so.
+#[tokio::test]
+async fn a_doubted_answer_that_nobody_could_better_is_marked() {
+    for request in both(openai::ask("auto", "Hello")) {
+        let (small, large) = (
+            Scripted::start(Reply::text(FINE).probable(0.1)).await,
+            Scripted::start(openai::error(503, "down")).await,
+        );
+        let gateway = setup(&small, &large, SHORT).model("large", "retries: 0").start().await;
+        for _ in 0..5 {
+            assert_eq!(gateway.ask(&openai::ask("large", "x")).await.status(), 503);
+        }
+        let answer = gateway.ask(&request).await;
+        assert_eq!((answer.status(), answer.content().as_str()), (200, FINE), "{}", answer.text());
+        assert_eq!(large.seen().len(), 5, "it is left alone");
+        assert_eq!(answer.header("x-xietong-degraded"), Some("true"));
+        let metrics = gateway.settled().await;
+        assert_eq!(metrics.sum("xietong_degraded_total", &[("route", "auto"), ("model", "small")]), 1.0);
+    }
+    let (small, large) = (
+        Scripted::start(Reply::text(FINE).probable(0.9)).await,
+        Scripted::start(openai::error(503, "down")).await,
+    );
+    let gateway = setup(&small, &large, SHORT).start().await;
+    assert_eq!(gateway.ask(&openai::ask("auto", "Hello")).await.header("x-xietong-degraded"), None);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_model_that_fails_under_a_guard_is_followed_as_the_fallback_says() {
     let large = Scripted::start(Reply::text(LARGE)).await;

@@ -510,3 +510,85 @@ async fn unsigned_thoughts_are_not_sent_to_anthropic() {
     assert_eq!(sent[1]["content"], json!([text]));
     assert_eq!(sent[3]["content"], json!([thought("signed"), text]));
 }
+
+/// An answer that its client began is for models that go on with one, whatever they speak: one that is said to serve other
+/// things is not asked, and one that goes on is told in its provider's way.
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_was_begun_is_for_who_goes_on_with_it() {
+    let chat = json!([{"role": "user", "content": "x"}, {"role": "assistant", "content": "one"}]);
+    let messages = json!({"model": "auto", "max_tokens": 9, "messages": chat});
+    for (accepts, asked) in [("[text, tools]", 0), ("[text, prefill]", 1)] {
+        for (path, body) in [
+            ("/v1/chat/completions", json!({"model": "auto", "messages": chat})),
+            (MESSAGES, messages.clone()),
+        ] {
+            let (upstream, other) = (Scripted::start(large()).await, Scripted::start(large()).await);
+            let gateway = Setup::ladder(&upstream.base_url(), &other.base_url())
+                .model("small", &format!("accepts: {accepts}"))
+                .start()
+                .await;
+            let answer = gateway.post(path, &[], &body).await;
+            assert_eq!((answer.status(), upstream.seen().len()), (200, asked), "{accepts} {path}");
+            let answer =
+                gateway.post(path, &[], &json!({"model": "small", "max_tokens": 9, "messages": chat})).await;
+            assert_eq!(answer.status(), if asked == 0 { 400 } else { 200 }, "{accepts} {path}");
+        }
+    }
+    let upstream = Scripted::start(large()).await;
+    let gateway = Setup::ladder(&upstream.base_url(), &upstream.base_url())
+        .model("small", "preset: vllm")
+        .model("small", "accepts: [text, prefill]")
+        .start()
+        .await;
+    assert_eq!(gateway.post(MESSAGES, &[], &messages).await.status(), 200);
+    let sent = upstream.only().request.json();
+    assert_eq!(
+        (&sent["continue_final_message"], &sent["add_generation_prompt"]),
+        (&json!(true), &json!(false))
+    );
+}
+
+/// What a client of any dialect says of thinking and of the longest answer reaches a host in the words of its preset.
+#[tokio::test(start_paused = true)]
+async fn a_preset_knows_its_hosts_words() {
+    let asked = [
+        (
+            "/v1/chat/completions",
+            json!({"reasoning_effort": "medium", "max_completion_tokens": 9000, "messages": [{"role": "user", "content": "x"}]}),
+        ),
+        (
+            "/v1/responses",
+            json!({"reasoning": {"effort": "medium"}, "max_output_tokens": 9000, "input": "x"}),
+        ),
+        (
+            MESSAGES,
+            json!({"thinking": {"type": "enabled", "budget_tokens": 8000}, "max_tokens": 9000, "messages": [{"role": "user", "content": "x"}]}),
+        ),
+    ];
+    for (path, mut body) in asked {
+        body["model"] = json!("small");
+        for (preset, fields) in [
+            (
+                "deepseek",
+                json!({"thinking": {"type": "enabled"}, "reasoning_effort": "high", "max_tokens": 9000}),
+            ),
+            ("dashscope", json!({"enable_thinking": true, "thinking_budget": 8192, "max_tokens": 9000})),
+        ] {
+            let upstream = Scripted::start(large()).await;
+            let gateway = Setup::ladder(&upstream.base_url(), &upstream.base_url())
+                .model("small", &format!("preset: {preset}"))
+                .model("small", "whole_as: pass")
+                .start()
+                .await;
+            let answer = gateway.post(path, &[], &body).await;
+            assert_eq!(answer.status(), 200, "{}", answer.text());
+            let mut expected =
+                json!({"model": "small-upstream", "messages": [{"role": "user", "content": "x"}]});
+            expected
+                .as_object_mut()
+                .expect("an object")
+                .extend(fields.as_object().expect("an object").clone());
+            assert_eq!(upstream.only().request.json(), expected, "{preset} {path}");
+        }
+    }
+}

@@ -234,3 +234,27 @@ async fn vectors_teach_a_route_nothing_of_answers() {
     gateway.settled().await;
     assert_eq!(costs().await, before);
 }
+
+/// A client that says which form it wants its vectors in gets that form, whichever the upstream gives.
+#[tokio::test]
+async fn vectors_come_in_the_form_that_was_asked_for() {
+    let (floats, packed) = ("[1,-0.5,0.25]", "\"AACAPwAAAL8AAIA+\"");
+    for given in [floats, packed] {
+        for (format, expected) in [("float", floats), ("base64", packed)] {
+            let upstream = Scripted::start(vectors(given)).await;
+            let gateway = setup(&upstream.base_url(), &upstream.base_url()).start().await;
+            let mut body = ask("auto", json!("x"));
+            body["encoding_format"] = format.into();
+            let answer = gateway.post(PATH, &[], &body).await;
+            let expected: Value = serde_json::from_str(expected).expect("JSON");
+            assert_eq!(
+                answer.json()["data"][0]["embedding"],
+                expected,
+                "{given} as {format}: {}",
+                answer.text()
+            );
+            assert_eq!(upstream.only().request.json()["encoding_format"], format);
+            assert_eq!(answer.json()["usage"]["prompt_tokens"], 7);
+        }
+    }
+}

@@ -165,3 +165,50 @@ async fn without_a_local_model_it_fails_and_says_why() {
     assert_eq!((answer.status(), &answer.error().unwrap()["code"]), (400, &json!("no_local_model")));
     assert!(remote.seen().is_empty());
 }
+
+/// A model that is asked for by name is outside of all routes and their rules; what its client or a header demands holds
+/// all the same, in every dialect.
+#[tokio::test(start_paused = true)]
+async fn names_do_not_lead_past_what_a_client_demands() {
+    let clients = "clients: [{name: kept, key: sk-kept-0000000000000000, locality: local}, {name: free, key: sk-free-0000000000000000, hints: true}]";
+    let remote = Scripted::start(Reply::text("It has left.")).await;
+    let small = Scripted::start(openai::error(500, "oops")).await;
+    let gateway = Setup::ladder(&small.base_url(), &remote.base_url())
+        .model("small", "local: true")
+        .model("large", "speaks: [responses]")
+        .model("large", "accepts: [text, embeddings]")
+        .top(clients)
+        .start()
+        .await;
+    let message = json!([{"role": "user", "content": "x"}]);
+    let asked = [
+        ("/v1/chat/completions", json!({"messages": message})),
+        ("/v1/completions", json!({"prompt": "x"})),
+        ("/v1/responses", json!({"input": "x"})),
+        ("/v1/messages", json!({"max_tokens": 9, "messages": message})),
+        ("/v1/embeddings", json!({"input": "x"})),
+    ];
+    let kept: &[(&str, &str)] = &[("authorization", "Bearer sk-kept-0000000000000000")];
+    let hinted: &[(&str, &str)] =
+        &[("authorization", "Bearer sk-free-0000000000000000"), ("x-xietong-locality", "local")];
+    // The last one names a route, and leads to the model by another header.
+    let led: &[(&str, &str)] = &[
+        ("authorization", "Bearer sk-free-0000000000000000"),
+        ("x-xietong-locality", "local"),
+        ("x-xietong-route", "large"),
+    ];
+    for (path, body) in asked {
+        for (headers, name) in [(kept, "large"), (kept, "auto"), (hinted, "large"), (led, "auto")] {
+            for stream in [false, true] {
+                let mut body = body.clone();
+                (body["model"], body["stream"]) = (name.into(), stream.into());
+                let answer = gateway.post(path, headers, &body).await;
+                assert!(answer.status() >= 400, "{path} {name}: {}", answer.text());
+                assert!(remote.seen().is_empty(), "it has left by {path} {name}");
+            }
+        }
+    }
+    let free: &[(&str, &str)] = &[("authorization", "Bearer sk-free-0000000000000000")];
+    let answer = gateway.post("/v1/chat/completions", free, &openai::ask("large", "x")).await;
+    assert_eq!(answer.content(), "It has left.");
+}

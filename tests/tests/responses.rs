@@ -228,7 +228,6 @@ async fn what_cannot_be_converted_is_named() {
     .await;
     check("tools", json!([{"type": "web_search"}]), "tools[0].type").await;
     check("text", json!({"format": {"type": "grammar"}}), "text.format.type").await;
-    check("top_logprobs", json!(2), "top_logprobs").await;
     check("vendor_field", json!(2), "vendor_field").await;
     check("max_output_tokens", json!("x"), "max_output_tokens").await;
     assert!(upstream.seen().is_empty());
@@ -280,4 +279,40 @@ async fn a_silent_upstream_is_waited_for() {
     let answer = gateway.post(PATH, &[], &streamed("x")).await;
     assert_eq!(sse::comments(&answer.body), 2);
     assert_eq!(plain(&response(&answer.events())), said("late", "completed"));
+}
+
+/// How probable the tokens of the text were is asked for and told in this dialect's words.
+#[tokio::test]
+async fn probabilities_are_told_to_who_asks() {
+    let upstream = Scripted::start(Reply::pieces(["Paris", " is", " it"]).probable(0.5)).await;
+    let gateway = Setup::ladder(&upstream.base_url(), &upstream.base_url()).start().await;
+    let body = |stream: bool, more: Value| {
+        let mut body = if stream { streamed("hi") } else { ask("hi") };
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        body
+    };
+    let include = json!(["message.output_text.logprobs"]);
+    for stream in [false, true] {
+        let wanted = json!({"include": include, "top_logprobs": 2});
+        let answer = gateway.post(PATH, &[], &body(stream, wanted)).await;
+        assert_eq!((answer.status(), answer.header("x-xietong-left-out")), (200, None), "{}", answer.text());
+        let told = if stream { response(&answer.events()) } else { answer.json() };
+        let tokens = told["output"][0]["content"][0]["logprobs"].as_array().unwrap().clone();
+        let texts: Vec<_> = tokens.iter().filter_map(|token| token["token"].as_str()).collect();
+        assert_eq!(texts.concat(), "Paris is it", "{told}");
+        assert!(tokens.iter().all(|token| (token["logprob"].as_f64().unwrap() - 0.5f64.ln()).abs() < 1e-6));
+        if stream {
+            let deltas =
+                answer.events().into_iter().filter(|event| event.name == "response.output_text.delta");
+            let each: Vec<Value> =
+                deltas.flat_map(|event| event.json()["logprobs"].as_array().unwrap().clone()).collect();
+            assert_eq!(each, tokens);
+        }
+    }
+    let asked = upstream.seen().iter().map(|seen| seen.request.json()).collect::<Vec<_>>();
+    assert!(asked.iter().all(|sent| (&sent["logprobs"], &sent["top_logprobs"]) == (&json!(true), &json!(2))));
+    // Who has not asked is told nothing, and the upstream is not asked.
+    let answer = gateway.post(PATH, &[], &ask("hi")).await;
+    assert_eq!(answer.json()["output"][0]["content"][0]["logprobs"], json!([]));
+    assert_eq!(upstream.seen().last().unwrap().request.json()["logprobs"], Value::Null);
 }

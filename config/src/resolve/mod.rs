@@ -11,6 +11,7 @@ mod prices;
 mod report;
 mod routes;
 mod rules;
+mod speech;
 mod telemetry;
 mod topics;
 

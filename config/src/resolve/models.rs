@@ -7,6 +7,7 @@ use std::sync::Arc;
 use router_policies::{Class, Tariff};
 
 use super::authorities::authority;
+use super::speech::Speech;
 use super::{Rates, Report, positive, prices};
 use crate::accepts::AcceptsWord;
 use crate::class::{by_place, by_size};
@@ -149,6 +150,9 @@ impl Models<'_> {
             ("model", file.model.is_some()),
             ("api_version", file.api_version.is_some()),
             ("ca_file", file.ca_file.is_some()),
+            ("speaks", file.speaks.is_some()),
+            ("limit", file.limit.is_some()),
+            ("thinking", file.thinking.is_some()),
         ];
         for (key, _) in foreign.iter().filter(|(_, given)| *given) {
             report
@@ -206,6 +210,7 @@ impl Models<'_> {
         if file.api_version.is_some() && dialect != DialectKind::Azure {
             report.fault(&key_path(path, "api_version"), "belongs to `provider: azure` only");
         }
+        let speech = Speech::of(file, dialect, (preset, upstream), path, report);
         let preset_name = preset.map(|preset| preset.provider_name.as_str());
         let endpoints = match named {
             true => self.endpoints(file, name, preset, path, report),
@@ -217,9 +222,9 @@ impl Models<'_> {
             provider_name: preset_name.unwrap_or(dialect.provider_name()).to_owned(),
             api_version: file.api_version.clone(),
             thinks_by_tokens: thinks_by_tokens(upstream.unwrap_or_default()),
-            max_completion_tokens: dialect == DialectKind::Azure
-                || preset.is_some_and(|preset| preset.max_completion_tokens)
-                || endpoints.iter().any(|endpoint| is_of_openai(&endpoint.base_url)),
+            speaks_responses: speech.responses,
+            limit: speech.limit(&endpoints),
+            thinking: speech.thinking,
             endpoints,
             authority: authority(file.ca_file.as_deref(), self.source, &key_path(path, "ca_file"), report),
         }
@@ -248,11 +253,6 @@ impl Models<'_> {
 fn has_address(file: &ModelFile) -> bool {
     let endpoints = &file.endpoints;
     file.base_url.is_some() || (!endpoints.is_empty() && endpoints.iter().all(|it| it.base_url.is_some()))
-}
-
-/// Whether an address that no preset names is OpenAI's own.
-fn is_of_openai(base_url: &str) -> bool {
-    base_url.strip_prefix("https://").is_some_and(|rest| rest.split('/').next() == Some("api.openai.com"))
 }
 
 /// A name that fits into headers, paths and metric labels; empty when there is none, which is reported.

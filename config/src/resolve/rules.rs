@@ -36,13 +36,13 @@ fn hands_over(policy: &Policy) -> bool {
 
 fn one(route: &Route, path: &str, named: &[(String, bool)], topics: &[NamedTopic], report: &mut Report) {
     for (at, rule) in route.policy.rules() {
-        let at = key_path(path, &at);
+        let at = format!("{path}.{at}");
         if let Some(topic) = &rule.when.topic
             && !topics.iter().any(|named| named.topic.name == *topic)
             && !report.spoilt("topics")
         {
             let hint = hint(topic, topics.iter().map(|named| named.topic.name.as_str()));
-            report.fault(&key_path(&at, "when.topic"), format!("there is no topic `{topic}`{hint}"));
+            report.fault(&format!("{at}.when.topic"), format!("there is no topic `{topic}`{hint}"));
         }
         if let Some(other) = &rule.route {
             let at = key_path(&at, "route");

@@ -76,7 +76,9 @@ impl Account {
         if tally.reported.is_some() && counted {
             return reported.usage();
         }
-        Usage { input: self.bound.prompt, output: estimate, estimated: true, ..Usage::default() }
+        let attempt = self.record.attempts.get(self.focus);
+        let input = attempt.map_or(self.bound.prompt, |attempt| self.bound.prompt_for(&attempt.model));
+        Usage { input, output: estimate, estimated: true, ..Usage::default() }
     }
 
     /// What the client is told of tokens and cost; final once the attempt is settled.

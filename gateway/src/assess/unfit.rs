@@ -52,7 +52,7 @@ pub(super) fn unfit(model: &Model, chat: &Chat, hints: &Hints, terms: &Terms<'_>
     }
     // Of embeddings it is each text that must fit.
     if let Some(context) = model.context.filter(|_| !vectors) {
-        let estimate = chat.prompt_tokens();
+        let estimate = chat.prompt_tokens_by(Sight::of(model));
         if estimate as f64 > context as f64 * ESTIMATE_MARGIN {
             return Some(Unfit::Context { estimate, context });
         }
@@ -64,21 +64,23 @@ pub(super) fn unfit(model: &Model, chat: &Chat, hints: &Hints, terms: &Terms<'_>
     }
     match &model.provider {
         Provider::Embedded(_) => chat.simple().err().map(|bad| Unfit::Engine(bad.message)),
-        Provider::Remote(remote) => speaks(remote, needs.prefill && !accepts.prefill, chat),
+        Provider::Remote(remote) => speaks(remote, needs.prefill.then_some(accepts.prefill), chat),
     }
 }
 
-/// Why a model's dialect has no words for a request.
-fn speaks(remote: &Remote, prefill: bool, chat: &Chat) -> Option<Unfit> {
+/// Why a model's dialect has no words for a request. `begun`: whether the model is said to go on with an answer, where that
+/// is what is asked; of one of OpenAI's dialect it is its upstream's to say no where nothing is said.
+fn speaks(remote: &Remote, begun: Option<Option<bool>>, chat: &Chat) -> Option<Unfit> {
     let (dialect, effort) = Dialect::of(remote);
-    if dialect == Dialect::OpenAi {
+    let unsaid = dialect == Dialect::OpenAi;
+    if begun.is_some_and(|said| !said.unwrap_or(unsaid)) {
+        return Some(Unfit::Takes("answers that were begun"));
+    }
+    if dialect == Dialect::OpenAi || Dialect::asked(remote, chat) == Dialect::Responses {
         return None;
     }
     if chat.is_for_embeddings() {
         return Some(Unfit::Takes("requests for embeddings"));
-    }
-    if prefill {
-        return Some(Unfit::Takes("answers that were begun"));
     }
     dialect.takes(chat, effort).err().map(|bad| Unfit::Engine(bad.message))
 }

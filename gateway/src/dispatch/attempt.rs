@@ -3,17 +3,19 @@
 use std::sync::Arc;
 
 use futures_util::StreamExt;
-use gateway_config::WholeAs;
+use gateway_config::{Model, Provider, WholeAs};
 use http::HeaderMap;
 
 use super::{Begun, Committed, Job, Standing};
 use crate::account::{Account, Tally};
-use crate::protocol::{Chat, Chunk, FinalUsage, Gather, What, Whole};
+use crate::protocol::{Chat, Chunk, Dialect, FinalUsage, Gather, What, Whole};
 use crate::setback::{Happened, Setback};
 use crate::upstreams::{Answer, AnswerBody, Ask, Chunks, Pool, Visit};
 
 /// Bytes that are held back before the first token; a stream that says more without a token is not an answer.
 const HELD: usize = 256 << 10;
+/// The same of events that are none of a chat: those of a response repeat the whole request.
+const ASIDES: usize = 64 << 20;
 
 /// Asks one endpoint of the pool. The account knows of the attempt from before its first byte to its end.
 pub(super) async fn attempt(
@@ -42,7 +44,7 @@ pub(super) fn question(job: &Job, pool: &Pool, account: &Account) -> Ask {
         // Whoever has paid no heed to a bound is asked for what can be cut, where there is a budget to keep to. Of what is
         // no chat no whole is made of pieces.
         stream: job.chat.stream()
-            || (!job.chat.is_native()
+            || (!is_whole_alone(&pool.model, &job.chat)
                 && (pool.model.whole_as == WholeAs::Stream
                     || (pool.has_overrun() && account.most(&pool.model).is_some()))),
         logprobs: false,
@@ -50,6 +52,12 @@ pub(super) fn question(job: &Job, pool: &Pool, account: &Account) -> Ask {
         id: job.id.clone(),
         trace: account.onward(&job.trace),
     }
+}
+
+/// Whether a whole answer to this cannot be gathered: its pieces are none of a chat, or its client gets what no chat says.
+fn is_whole_alone(model: &Model, chat: &Chat) -> bool {
+    let Provider::Remote(remote) = &model.provider else { return chat.is_native() };
+    chat.is_native() || Dialect::asked(remote, chat) == Dialect::Responses
 }
 
 /// What form the client wants its answer in.
@@ -157,7 +165,7 @@ pub(super) fn conclude(pool: &Pool, heard: Heard, account: &mut Account) -> Resu
 
 /// Reads until the first token, or an end without one.
 pub(super) async fn first_token(mut chunks: Chunks) -> Result<(Vec<Chunk>, Chunks), Setback> {
-    let (mut held, mut bytes) = (Vec::new(), 0);
+    let (mut held, mut bytes, mut asides) = (Vec::new(), 0, 0);
     while let Some(chunk) = chunks.next().await {
         let chunk = chunk?;
         match &chunk.what {
@@ -174,7 +182,13 @@ pub(super) async fn first_token(mut chunks: Chunks) -> Result<(Vec<Chunk>, Chunk
             }
             What::Error(complaint) => return Err(Setback::in_band(complaint)),
             What::Done => return Err(Setback::new(Happened::Faulty(200))),
-            What::Aside => held.push(chunk),
+            What::Aside => {
+                asides += chunk.native.as_ref().map_or(0, bytes::Bytes::len);
+                held.push(chunk);
+                if asides > ASIDES {
+                    return Err(Setback::new(Happened::Faulty(200)));
+                }
+            }
             What::KeepAlive | What::Malformed => {}
         }
     }

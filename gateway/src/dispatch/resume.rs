@@ -4,7 +4,6 @@
 use std::sync::Arc;
 
 use futures_util::StreamExt;
-use gateway_config::{Model, Provider};
 
 use super::attempt::{first_token, question};
 use super::rungs::Rungs;
@@ -43,7 +42,7 @@ impl Resume {
         let Self { job, mut rungs } = self;
         while let Some(rung) = rungs.next() {
             let pool = &job.ladder[rung.0].pool;
-            let begun_for_it = pool.model.accepts.prefill && !job.chat.needs().prefill;
+            let begun_for_it = pool.model.accepts.prefill == Some(true) && !job.chat.needs().prefill;
             let resumed = match begun_for_it {
                 true => continued(&job, pool, &said, &mut account).await,
                 false => repeated(&job, pool, &said, &mut account).await,
@@ -58,7 +57,7 @@ impl Resume {
 
 /// The rung gets the answer as it stands, and writes what follows.
 async fn continued(job: &Job, pool: &Arc<Pool>, said: &str, account: &mut Account) -> Option<Resumed> {
-    let chat = job.chat.going_on_after(said, prefix(&pool.model))?;
+    let chat = job.chat.going_on_after(said, Prefix::of(&pool.model))?;
     let (mut visit, chunks) = open(job, pool, Arc::new(chat), account).await?;
     let (held, rest) = match first_token(chunks).await {
         Ok(begun) => begun,
@@ -151,16 +150,5 @@ fn content(chunk: &Chunk) -> Option<String> {
     match &piece.content {
         Some(place) => protocol::unescaped(&chunk.data[place.clone()]),
         None => (!piece.begins).then(String::new),
-    }
-}
-
-/// How a provider wants to be told that the last message is the beginning of its answer.
-fn prefix(model: &Model) -> Prefix {
-    let Provider::Remote(remote) = &model.provider else { return Prefix::Plain };
-    match remote.provider_name.as_str() {
-        "deepseek" | "mistral_ai" => Prefix::Marked("prefix"),
-        "moonshot_ai" | "alibaba_cloud" => Prefix::Marked("partial"),
-        "vllm" | "sglang" => Prefix::Continued,
-        _ => Prefix::Plain,
     }
 }

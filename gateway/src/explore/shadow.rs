@@ -73,7 +73,12 @@ pub(super) async fn ask(
     chat: &Arc<Chat>,
     call: Call,
 ) -> Option<String> {
-    let bound = Bound { prompt: chat.prompt_tokens(), answer: chat.max_tokens(), choices: 1 };
+    let bound = Bound {
+        prompt: chat.read_tokens(),
+        pictures: *chat.pictures(),
+        answer: chat.max_tokens(),
+        choices: 1,
+    };
     // What has no price cannot be kept within a spend.
     let most = bound.most(&pool.model, Timestamp::now(), &explorer.books.paces)?;
     if !explorer.purse.take(most) {

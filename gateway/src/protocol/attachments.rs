@@ -1,13 +1,15 @@
-//! What a message carries beside text. Never decoded: its tokens are estimated from its length, within bounds.
+//! What a message carries beside text. Never decoded: its tokens are estimated from its length, within bounds, and those of
+//! pictures by their providers' rules.
 
 use super::fault::quoted;
+use super::pictures::{Detail, Pictures};
 use super::refusal::BadRequest;
 use super::scan::{Cursor, Kind};
+use super::size::Size;
 use super::text::Text;
 
 /// Tokens that one attachment of a kind may count for, and the bytes of it that make one token. The bounds hold
-/// what providers charge (an image by its tiles, a minute of sound some 600, a page of a file some 1,500), whatever
-/// the bytes claim to be.
+/// what providers charge (a minute of sound some 600, a page of a file some 1,500), whatever the bytes claim to be.
 #[derive(Debug, Clone, Copy)]
 struct Worth {
     least: u64,
@@ -15,10 +17,12 @@ struct Worth {
     bytes: u64,
 }
 
-const IMAGE: Worth = Worth { least: 85, most: 2_000, bytes: 256 };
 const AUDIO: Worth = Worth { least: 50, most: 20_000, bytes: 1_600 };
 const VIDEO: Worth = Worth { least: 300, most: 40_000, bytes: 1_000 };
 const FILE: Worth = Worth { least: 100, most: 40_000, bytes: 50 };
+
+/// Characters that are looked through for the size of a picture where they have to be copied for it.
+const ESCAPED: usize = 256 << 10;
 
 impl Worth {
     /// Of so many bytes; of an unknown length (an address) a tenth of the most.
@@ -34,7 +38,13 @@ pub(super) struct Attachments {
     pub(super) sounds: usize,
     pub(super) films: usize,
     pub(super) files: usize,
+    /// Tokens of all but pictures.
     pub(super) tokens: u64,
+    /// Those of pictures.
+    pub(super) pictures: Pictures,
+    /// How large the picture under way is, and how closely it is to be looked at.
+    size: Option<Size>,
+    detail: Detail,
     /// Bytes of the part under way, if it has any of its own.
     bytes: Option<u64>,
     /// Whether the part under way has a value of a kind.
@@ -53,7 +63,7 @@ impl Attachments {
     /// A part begins.
     pub(super) fn begin(&mut self) {
         self.seen = [false; 4];
-        self.bytes = None;
+        (self.bytes, self.size, self.detail) = (None, None, Detail::Auto);
     }
 
     /// A field of the part.
@@ -77,8 +87,10 @@ impl Attachments {
                 match cursor.kind()? {
                     Kind::String => {
                         let text = cursor.string()?;
-                        if matches!(&*name, "url" | "data" | "file_data") {
-                            self.measure(text, name != "url");
+                        match &*name {
+                            "url" | "data" | "file_data" => self.measure(text, name != "url"),
+                            "detail" => self.detail = Detail::of(&text.cow()),
+                            _ => {}
                         }
                     }
                     _ => drop(cursor.skip()?),
@@ -103,8 +115,12 @@ impl Attachments {
             return Err(BadRequest::missing(place(&format!(".{kind}"))));
         }
         let bytes = self.bytes;
+        if at == 0 {
+            self.images += 1;
+            self.pictures.add(self.size, bytes, self.detail);
+            return Ok(());
+        }
         let (count, worth) = match at {
-            0 => (&mut self.images, IMAGE),
             1 => (&mut self.sounds, AUDIO),
             2 => (&mut self.films, VIDEO),
             _ => (&mut self.files, FILE),
@@ -116,13 +132,18 @@ impl Attachments {
 
     /// The bytes in a `data:` address or in bare base64: three of four characters.
     fn measure(&mut self, text: Text<'_>, bare: bool) {
-        let length = match text.raw.get(..5) {
+        let data = match text.raw.get(..5) {
             Some(start) if start.eq_ignore_ascii_case("data:") => {
-                text.raw.len() - text.raw.find(',').unwrap_or(text.raw.len())
+                text.raw.split_once(',').map_or("", |(_, data)| data)
             }
-            _ if bare => text.raw.len(),
+            _ if bare => text.raw,
             _ => return,
         };
-        self.bytes = Some(length as u64 / 4 * 3);
+        self.bytes = Some(data.len() as u64 / 4 * 3);
+        self.size = match text.escaped {
+            false => Size::of(data),
+            // Of all signs of base64 only `/` is ever escaped, which some writers do.
+            true => Size::of(&data.chars().take(ESCAPED).filter(|sign| *sign != '\\').collect::<String>()),
+        };
     }
 }

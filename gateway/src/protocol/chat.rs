@@ -12,9 +12,11 @@ use super::fault::Fault;
 use super::fields::{Fields, Format};
 use super::json::{Object, Places, string};
 use super::messages::{Message, Messages};
+use super::pictures::{Pictures, Sight};
 use super::refusal::BadRequest;
 use super::scan::{Cursor, Kind, text_of};
 use super::simple::Simple;
+use super::speech::Speech;
 use super::upstream::{Converted, Dialect, Effort};
 
 /// What the framing of a message adds, and what begins the answer, in tokens, as OpenAI counts them.
@@ -52,7 +54,7 @@ pub struct Chat {
     pub(super) object: Object,
     pub(super) fields: Fields,
     pub(super) messages: Messages,
-    /// The estimate of prompt tokens, once somebody has asked for it.
+    /// The estimate of prompt tokens without pictures, once somebody has asked for it.
     tokens: OnceLock<u64>,
     /// What the client wrote, where that was no chat.
     native: Option<Native>,
@@ -67,6 +69,8 @@ pub struct Extras<'a> {
     pub logprobs: bool,
     /// The longest answer, in tokens, under the upstream's name for it; where the client sets a limit, that one holds.
     pub longest: Option<(&'a str, u64)>,
+    /// What the host wants otherwise than OpenAI has it.
+    pub speech: Option<Speech<'a>>,
 }
 
 impl Chat {
@@ -175,7 +179,22 @@ impl Chat {
 
     /// An estimate of all prompt tokens: messages, tools, and attachments within bounds. Walks the text the first time.
     pub fn prompt_tokens(&self) -> u64 {
+        self.prompt_tokens_by(Sight::Unknown)
+    }
+
+    /// The same for a model that counts pictures by this rule.
+    pub fn prompt_tokens_by(&self, sight: Sight) -> u64 {
+        self.read_tokens().saturating_add(self.pictures().by(sight))
+    }
+
+    /// The same without pictures.
+    pub fn read_tokens(&self) -> u64 {
         *self.tokens.get_or_init(|| self.count_tokens())
+    }
+
+    /// What its pictures count for.
+    pub fn pictures(&self) -> &Pictures {
+        &self.messages.attachments.pictures
     }
 
     fn count_tokens(&self) -> u64 {
@@ -207,6 +226,8 @@ impl Chat {
         if let Some((name, _)) = longest {
             edits.push((name, Some(most.as_bytes())));
         }
+        let spoken = extras.speech.map(|speech| self.spoken(&speech)).unwrap_or_default();
+        edits.extend(spoken.iter().map(|(name, value)| (*name, value.as_deref())));
         self.object.edited(&edits)
     }
 
@@ -235,8 +256,9 @@ impl Chat {
 
     /// Every text of the request, however deep: what fields are called, what they say, and numbers as they are written.
     pub fn texts(&self, each: &mut dyn FnMut(&str)) {
-        // It was checked when it came.
-        if let Ok(text) = text_of(self.object.bytes()) {
+        // It was checked when it came. What a client wrote in other words may leave in them.
+        let object = self.native.as_ref().map_or(&self.object, Native::body);
+        if let Ok(text) = text_of(object.bytes()) {
             let _ = texts(&mut Cursor::over(text), each);
         }
     }
@@ -628,10 +650,35 @@ mod tests {
             let text = format!(r#"{{"model":"a","messages":[{{"role":"user","content":[{part}]}}]}}"#);
             parse(&text).unwrap().prompt_tokens()
         };
-        assert_eq!(tokens("https://example.com/cat.png"), 200 + 7);
+        // Of what is only an address nothing is known.
+        assert_eq!(tokens("https://example.com/cat.png"), 2_000 + 7);
         assert_eq!(tokens("data:image/png;base64,AAAA"), 85 + 7);
         assert_eq!(tokens(&format!("data:image/png;base64,{}", "A".repeat(5_000_000))), 2_000 + 7);
         assert_eq!(tokens("data:no comma"), 85 + 7);
+    }
+
+    #[test]
+    fn pictures_count_by_their_size_and_by_whose_model_sees_them() {
+        // The first bytes of a picture of 1,024 by 1,024.
+        let png = "iVBORw0KGgoAAAANSUhEUgAABAAAAAQACAYAAAB";
+        let check = |url: &str, detail: &str, sight: Sight, expected: u64| {
+            let part = format!(r#"{{"type":"image_url","image_url":{{"url":"{url}"{detail}}}}}"#);
+            let text = format!(r#"{{"model":"a","messages":[{{"role":"user","content":[{part},{part}]}}]}}"#);
+            assert_eq!(
+                parse(&text).unwrap().prompt_tokens_by(sight),
+                2 * expected + 7,
+                "{url} {detail} {sight:?}"
+            );
+        };
+        let url = format!("data:image/png;base64,{png}");
+        check(&url, "", Sight::Tiles, 765);
+        check(&url, r#","detail":"low""#, Sight::Tiles, 85);
+        check(&url, r#","detail":"low""#, Sight::Claude, 1_369);
+        check(&url, "", Sight::Qwen32, 1_026);
+        check(&url, "", Sight::Unknown, 1_369);
+        check(&url.replace('/', "\\/"), "", Sight::Tiles, 765);
+        check("https://h/x.png", "", Sight::FineClaude, 4_784);
+        check("https://h/x.png", r#","detail":"low""#, Sight::Tiles, 85);
     }
 
     #[test]

@@ -13,10 +13,12 @@
 //! - `shape`: what a client asks an answer to be like.
 //! - `talk`: where a request stands in its conversation.
 //! - `prefill`: a request to go on with an answer that was begun.
+//! - `speech`: what hosts of OpenAI's dialect want otherwise than OpenAI has it.
+//! - `vectors`: embeddings in the form that was asked for.
 //! - `sse`: event-stream framing, byte exact.
 //! - `chunk`, `whole`, `usage`, `complaint`: what the gateway must know of an answer.
 //! - `write`, `gather`, `unfold`: answers of our own, a stream folded into a whole answer, and the reverse.
-//! - `estimate`: tokens of a text without a tokenizer.
+//! - `estimate`: tokens of a text without a tokenizer; `pictures`, `size`: of pictures without decoding them.
 //! - `upstream`: the dialects that upstreams speak.
 //! - `client`: what clients speak beside chats, converted to them and back.
 //! - `retry_after`: when an upstream wants to be asked again.
@@ -33,12 +35,15 @@ mod gather;
 mod json;
 mod messages;
 mod odds;
+mod pictures;
 mod prefill;
 mod refusal;
 mod retry_after;
 mod scan;
 mod shape;
 mod simple;
+mod size;
+mod speech;
 mod sse;
 mod talk;
 mod text;
@@ -46,6 +51,7 @@ mod unfold;
 mod upstream;
 mod usage;
 mod value;
+mod vectors;
 mod whole;
 mod write;
 
@@ -57,15 +63,18 @@ pub use fault::{Fault, FaultKind, quoted};
 pub use gather::{Gather, Ungatherable};
 pub use json::Object;
 pub use odds::logprobs;
+pub use pictures::{Pictures, Sight};
 pub use prefill::{Prefix, unescaped};
 pub use refusal::BadRequest;
 pub use retry_after::retry_after;
 pub use shape::{Message as AnswerMessage, Shape};
 pub use simple::{Simple, SimpleTurn};
+pub use speech::Speech;
 pub use sse::{Event, LineTooLong, Splitter};
 pub use talk::Talk;
 pub use upstream::{Decoder, Dialect, Effort, Told, native_end};
 pub use usage::{FinalUsage, Reported, usage_chunk};
+pub use vectors::Form;
 pub use whole::{NotAnAnswer, Whole};
 pub use write::{
     Alternative, Choice, DONE, Delta, Stamp, TokenLogprob, error_body, error_event, write_chunk, write_whole,

@@ -10,6 +10,8 @@ use super::json::Object;
 
 /// The longest line, in bytes: a chunk of an answer has a few hundred.
 const LINE: usize = 1 << 20;
+/// The longest of dialects whose events repeat what was said: a response's last has all of its request and its answer.
+const LONG_LINE: usize = 16 << 20;
 /// An event may have this many times the bytes of the longest line.
 const LINES: usize = 4;
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
@@ -65,6 +67,11 @@ impl Splitter {
     /// For lines of at most 1 MiB.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// For lines of at most 16 MiB, where events repeat what was said.
+    pub fn for_long_events() -> Self {
+        Self::with_cap(LONG_LINE)
     }
 
     /// For lines of at most so many bytes.

@@ -9,6 +9,7 @@ use super::fault::Fault;
 use super::json::Object;
 use super::upstream::native_whole;
 use super::usage::{FinalUsage, Reported};
+use super::vectors::Form;
 
 /// A whole answer with the bytes that it came as.
 #[derive(Debug, Clone)]
@@ -47,15 +48,15 @@ impl Whole {
         Ok(Self { object, piece, native: None })
     }
 
-    /// Reads an answer that has vectors.
-    pub fn of_vectors(body: Bytes) -> Result<Self, NotAnAnswer> {
+    /// Reads an answer that has vectors; they are told in the form that was asked for, if one was.
+    pub fn of_vectors(body: Bytes, form: Option<Form>) -> Result<Self, NotAnAnswer> {
         let object = Object::skim(body).map_err(NotAnAnswer::NotJson)?;
         let piece = Piece::read(object.bytes()).map_err(NotAnAnswer::NotJson)?;
         if piece.failed || object.get("data").is_none_or(|data| !data.starts_with(b"[")) {
             let complaint = Complaint::found(object.bytes());
             return Err(complaint.map_or(NotAnAnswer::NoChoices, NotAnAnswer::Complaint));
         }
-        Ok(Self { object, piece, native: None })
+        Ok(Self { object: form.map_or(object.clone(), |form| form.of(object)), piece, native: None })
     }
 
     /// The bytes that it came as, in OpenAI's dialect.

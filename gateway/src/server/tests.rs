@@ -206,7 +206,7 @@ async fn a_panic_settles_what_was_set_aside() {
     let (model, client) = (Arc::clone(&snapshot.config.models[0]), Arc::clone(&snapshot.config.clients[0]));
     for (asked, left) in [(false, 1_000_000_000), (true, 999_000_000)] {
         let mut account = account(&gateway, RequestId::default(), false);
-        account.bound(crate::charge::Bound { prompt: 0, answer: None, choices: 1 });
+        account.bound(crate::charge::Bound { choices: 1, ..Default::default() });
         let till = Arc::clone(snapshot.till(&client).unwrap());
         let (model, gateway) = (Arc::clone(&model), Arc::clone(&gateway));
         let remaining =

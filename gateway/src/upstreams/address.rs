@@ -4,7 +4,7 @@ use gateway_config::{DialectKind, Endpoint, Remote};
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use reqwest::Url;
 
-use crate::protocol::{Dialect, Effort};
+use crate::protocol::{Chat, Dialect, Effort};
 
 /// The version of Anthropic's API that this is written for (platform.claude.com/docs/en/api/versioning).
 const ANTHROPIC_VERSION: &str = "2023-06-01";
@@ -22,6 +22,8 @@ pub(super) struct Places {
     /// For completions and for embeddings, where the API has them.
     pub(super) completions: Option<Url>,
     pub(super) embeddings: Option<Url>,
+    /// For responses, where the API is said to have them.
+    pub(super) responses: Option<Url>,
     /// A question that costs nothing.
     pub(super) harmless: Url,
 }
@@ -48,7 +50,11 @@ impl Places {
                 (whole, format!("{models}/{model}:streamGenerateContent?alt=sse"))
             }
         };
+        // At Azure a deployment is named in the request there.
+        let above = root.split("/deployments/").next().unwrap_or(&root);
+        let responses = || parsed(format!("{above}/responses{version}"));
         Ok(Self {
+            responses: remote.speaks_responses.then(responses).transpose()?,
             whole: parsed(whole)?,
             streamed: parsed(streamed)?,
             completions: more("completions")?,
@@ -119,6 +125,14 @@ fn secret(text: &str) -> Option<HeaderValue> {
 }
 
 impl Dialect {
+    /// What a model's upstream is asked in: what its client wrote in, if it has that, else its own.
+    pub fn asked(remote: &Remote, chat: &Chat) -> Self {
+        match remote.speaks_responses && Self::Responses.original(chat).is_some() {
+            true => Self::Responses,
+            false => Self::of(remote).0,
+        }
+    }
+
     /// What a model's upstream speaks, and how it is told how hard to think.
     pub fn of(remote: &Remote) -> (Self, Effort) {
         let dialect = match remote.dialect {
@@ -132,6 +146,8 @@ impl Dialect {
 
 #[cfg(test)]
 mod tests {
+    use gateway_config::{Limit, Thinking};
+
     use super::*;
 
     #[test]
@@ -141,7 +157,9 @@ mod tests {
                 dialect,
                 model: "m".to_owned(),
                 provider_name: String::new(),
-                max_completion_tokens: false,
+                speaks_responses: dialect == DialectKind::OpenAi || dialect == DialectKind::Azure,
+                limit: Limit::AsWritten,
+                thinking: Thinking::default(),
                 api_version: api_version.map(str::to_owned),
                 thinks_by_tokens: false,
                 endpoints: Vec::new(),
@@ -149,6 +167,14 @@ mod tests {
             };
             let places = Places::of(&remote, base_url).unwrap();
             assert_eq!((places.whole.as_str(), places.streamed.as_str()), (whole, streamed));
+            let responses = places.responses.map(|url| url.path().to_owned());
+            let beside = match dialect {
+                DialectKind::OpenAi => Some("/v1/responses"),
+                DialectKind::Azure if api_version.is_some() => Some("/openai/responses"),
+                DialectKind::Azure => Some("/openai/v1/responses"),
+                DialectKind::Anthropic | DialectKind::Gemini => None,
+            };
+            assert_eq!(responses.as_deref(), beside);
         };
         let openai = "https://h/v1/chat/completions";
         check(DialectKind::OpenAi, None, "https://h/v1", openai, openai);

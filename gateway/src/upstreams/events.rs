@@ -43,7 +43,7 @@ where
     ) -> Self {
         let clock = Clock::new(timeouts, began);
         let limit = Box::pin(sleep_until(clock.limit()));
-        let (bytes, splitter, ready) = (Box::pin(bytes), Splitter::default(), VecDeque::new());
+        let (bytes, splitter, ready) = (Box::pin(bytes), decoder.splitter(), VecDeque::new());
         Self { bytes, splitter, decoder, ready, clock, limit, secret, over: false }
     }
 

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use bytes::{Bytes, BytesMut};
 use futures_util::{Stream, StreamExt, stream};
-use gateway_config::{Model, Remote, Secret, Timeouts};
+use gateway_config::{Limit, Model, Remote, Secret, Thinking, Timeouts};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, header};
 use reqwest::Client;
 use tokio::time::{Instant, timeout_at};
@@ -17,7 +17,7 @@ use super::plain::Plain;
 use super::way::{Way, Ways};
 use super::wire::{self, Flow, Wire};
 use super::{Answer, AnswerBody, Ask, Check, Upstream};
-use crate::protocol::{self, Dialect, Effort, NotAnAnswer, Told, Whole};
+use crate::protocol::{self, Chat, Dialect, Effort, Form, NotAnAnswer, Prefix, Speech, Told, Whole};
 use crate::setback::{Happened, Setback};
 
 /// The largest whole answer that is read, in bytes.
@@ -60,7 +60,13 @@ pub(super) fn upstreams(
                 dialect,
                 effort,
                 model: remote.model.clone(),
-                limit: if remote.max_completion_tokens { "max_completion_tokens" } else { "max_tokens" },
+                limit: match remote.limit {
+                    Limit::CompletionTokens => "max_completion_tokens",
+                    Limit::Tokens | Limit::AsWritten => "max_tokens",
+                },
+                thinking: remote.thinking.clone(),
+                renamed: remote.limit,
+                prefix: (model.accepts.prefill == Some(true)).then(|| Prefix::of(model)),
                 most: model.max_output,
                 timeouts: model.timeouts,
             };
@@ -86,6 +92,11 @@ struct Address {
     model: String,
     /// What the longest answer is called there.
     limit: &'static str,
+    renamed: Limit,
+    /// How it is told how hard to think.
+    thinking: Thinking,
+    /// How it is told that an answer was begun; `None`: it cannot go on with one.
+    prefix: Option<Prefix>,
     /// Tokens of the longest answer.
     most: u64,
     timeouts: Timeouts,
@@ -105,7 +116,7 @@ impl Address {
             Ok(Err(happened)) => return Err(Setback::new(happened)),
             Ok(Ok(response)) => response,
         };
-        if way != Way::Chat && matches!(response.status().as_u16(), 404 | 405) {
+        if way.has_no_dialect() && matches!(response.status().as_u16(), 404 | 405) {
             self.ways.is_missing(way)?;
             return Box::pin(self.ask(ask)).await;
         }
@@ -115,14 +126,17 @@ impl Address {
         let headers = shown(response.headers());
         let events = is(&response, "text/event-stream");
         let plain = plain(response)?;
-        let native = self.dialect.original(&ask.chat).is_some();
+        let dialect = self.dialect(way);
+        let native = dialect.original(&ask.chat).is_some();
         let body = match (events, ask.stream) {
-            (true, _) => AnswerBody::Stream(self.events(plain, &ask, native, began)),
-            (false, stream) => self.whole(plain, way, native, total).await.map(|whole| match stream {
-                // It does not stream though it was asked to: its answer is as good, only late.
-                true => AnswerBody::Stream(Box::pin(stream::iter(whole.unfold().into_iter().map(Ok)))),
-                false => AnswerBody::Whole(Box::new(whole)),
-            })?,
+            (true, _) => AnswerBody::Stream(self.events(plain, &ask, (dialect, native), began)),
+            (false, stream) => {
+                self.whole(plain, (&ask.chat, way), native, total).await.map(|whole| match stream {
+                    // It does not stream though it was asked to: its answer is as good, only late.
+                    true => AnswerBody::Stream(Box::pin(stream::iter(whole.unfold().into_iter().map(Ok)))),
+                    false => AnswerBody::Whole(Box::new(whole)),
+                })?
+            }
         };
         Ok(Answer { body, headers })
     }
@@ -132,6 +146,11 @@ impl Address {
         let asked =
             self.client.get(self.ways.harmless().clone()).headers(self.headers.clone()).timeout(CHECK_TIME);
         asked.send().await.is_ok()
+    }
+
+    /// What it is asked in.
+    fn dialect(&self, way: Way) -> Dialect {
+        if way == Way::Responses { Dialect::Responses } else { self.dialect }
     }
 
     /// What is sent: headers, and a body in the words of the endpoint.
@@ -144,10 +163,11 @@ impl Address {
             limit: self.limit,
             most: self.most,
             effort: self.effort,
+            speech: Speech { limit: self.renamed, thinking: &self.thinking, prefix: self.prefix },
         };
         let body = match way.words(&ask.chat) {
             Some(words) => words.encode(&self.model, ask.stream, ask.longest),
-            None => self.dialect.encode(&ask.chat, &told).map_err(unsaid)?,
+            None => self.dialect(way).encode(&ask.chat, &told).map_err(unsaid)?,
         };
         let accept = if ask.stream { "text/event-stream" } else { "application/json" };
         let mut headers = self.headers.clone();
@@ -178,28 +198,28 @@ impl Address {
         &self,
         bytes: impl Stream<Item = Result<Bytes, Setback>> + Send + 'static,
         ask: &Ask,
-        native: bool,
+        (dialect, native): (Dialect, bool),
         began: Instant,
     ) -> super::Chunks {
         let mut timeouts = self.timeouts;
         if !ask.stream {
             (timeouts.first_token, timeouts.idle) = (timeouts.total, timeouts.total);
         }
-        let decoder = self.dialect.decoder(native, now());
+        let decoder = dialect.decoder(native, now());
         Box::pin(Events::new(bytes, decoder, &timeouts, began, self.secret.clone()))
     }
 
     async fn whole(
         &self,
         bytes: impl Stream<Item = Result<Bytes, Setback>> + Unpin,
-        way: Way,
+        (chat, way): (&Chat, Way),
         native: bool,
         deadline: Instant,
     ) -> Result<Whole, Setback> {
         let body = read(bytes, LARGEST_ANSWER, deadline).await?;
         let whole = match way {
-            Way::Embeddings => Whole::of_vectors(body),
-            Way::Chat | Way::Completions => self.dialect.whole(body, native, now()),
+            Way::Embeddings => Whole::of_vectors(body, form(chat)),
+            Way::Chat | Way::Completions | Way::Responses => self.dialect(way).whole(body, native, now()),
         };
         whole.map_err(|error| match error {
             NotAnAnswer::Complaint(complaint) => Setback::in_band(&complaint.without(self.secret())),
@@ -224,6 +244,11 @@ impl Address {
         let status = complaint.status.unwrap_or(status);
         Setback::from_status(status, complaint, retry_after.or_else(|| self.dialect.wait(&body)))
     }
+}
+
+/// The form that a request wants its vectors in.
+fn form(chat: &Chat) -> Option<Form> {
+    Form::asked(chat.native()?.body())
 }
 
 /// A request that was let through though this dialect has no words for it: the rung is passed over like any that refuses.

@@ -18,6 +18,8 @@ pub(super) enum Way {
     Completions,
     /// `embeddings`, for who asked so.
     Embeddings,
+    /// `responses`, for who asked so.
+    Responses,
 }
 
 /// The ways to an endpoint.
@@ -45,6 +47,7 @@ impl Ways {
             (Dialect::Embeddings, _) => Err(no_embeddings()),
             (Dialect::Completions, _) if has_completions => Ok(Way::Completions),
             (Dialect::Completions, Some(why)) => Err(refused(&why.message)),
+            (Dialect::Responses, _) if self.places.responses.is_some() => Ok(Way::Responses),
             // Who cannot be told what the client wrote is not asked.
             _ => Ok(Way::Chat),
         }
@@ -61,7 +64,7 @@ impl Ways {
                 self.only_chats.store(true, Ordering::Relaxed);
                 Ok(())
             }
-            Way::Chat => Ok(()),
+            Way::Chat | Way::Responses => Ok(()),
         }
     }
 
@@ -73,6 +76,7 @@ impl Ways {
             Way::Chat => chat,
             Way::Completions => places.completions.as_ref().unwrap_or(chat),
             Way::Embeddings => places.embeddings.as_ref().unwrap_or(chat),
+            Way::Responses => places.responses.as_ref().unwrap_or(chat),
         }
     }
 
@@ -83,9 +87,14 @@ impl Ways {
 }
 
 impl Way {
-    /// The client's own words, where they go on it as they are.
+    /// The client's own words, where they go on it as they are and have no dialect of upstreams.
     pub(super) fn words(self, chat: &Chat) -> Option<&Native> {
-        chat.native().filter(|_| self != Self::Chat)
+        chat.native().filter(|_| self.has_no_dialect())
+    }
+
+    /// Whether what is asked and answered on it is no dialect of upstreams.
+    pub(super) fn has_no_dialect(self) -> bool {
+        matches!(self, Self::Completions | Self::Embeddings)
     }
 }
 

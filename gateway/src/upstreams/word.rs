@@ -63,7 +63,7 @@ fn open(endpoint: &Endpoint, chat: &Chat) -> Account {
         Account::open(books, endpoint.format, endpoint.currency, RequestId::new(), Call::Check, now);
     account.record.asked = Asked::Model(Arc::clone(&endpoint.model));
     account.record.stream = true;
-    account.bound(Bound { prompt: chat.prompt_tokens(), answer: Some(1), choices: 1 });
+    account.bound(Bound { prompt: chat.read_tokens(), answer: Some(1), choices: 1, ..Bound::default() });
     account.begin(&endpoint.model, &endpoint.id);
     account
 }

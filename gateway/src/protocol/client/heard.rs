@@ -14,12 +14,15 @@ pub(super) struct Heard {
     pub(super) id: String,
     /// What it is by its own account.
     pub(super) object: String,
-    /// What type it is of, where that is no chat's answer: Anthropic's messages and events say.
+    /// What type it is of, where that is no chat's answer: messages, and events of messages and responses, say.
     pub(super) kind: String,
     pub(super) model: String,
     pub(super) created: u64,
     pub(super) choices: Vec<Said>,
     pub(super) usage: Option<Used>,
+    /// The number of an event of a response, and the response in it as it is written.
+    pub(super) number: Option<u64>,
+    pub(super) response: Option<String>,
 }
 
 /// What one choice says.
@@ -69,6 +72,8 @@ impl Heard {
                 "type" => heard.kind = text(cursor)?,
                 "model" => heard.model = text(cursor)?,
                 "created" => heard.created = number(cursor)?.unwrap_or_default(),
+                "sequence_number" => heard.number = number(cursor)?,
+                "response" => heard.response = Some(cursor.skip()?.to_owned()),
                 "usage" => heard.usage = Used::read(cursor.skip()?)?,
                 "choices" if cursor.kind()? == Kind::Array => cursor.elements(|cursor, _| {
                     heard.choices.extend(Said::read(cursor)?);

@@ -145,6 +145,12 @@ impl Converted {
     }
 }
 
+/// Whether a request was refused for what no chat says, and not for what its own dialect does not say either.
+fn may_be_known(why: &BadRequest) -> bool {
+    let of_type = why.param.as_deref().is_some_and(|param| param.ends_with("type"));
+    why.code == Some("unsupported_parameter") || (why.code == Some("invalid_value") && of_type)
+}
+
 /// What is left out, each once.
 #[derive(Debug, Default)]
 struct LeftOut(Vec<&'static str>);
@@ -172,7 +178,7 @@ trait Tell: Send + Sync {
     /// Adds the events for an error, after which nothing comes.
     fn failed(&mut self, error: &ErrorWords, out: &mut String);
     /// Whether what an upstream says is of this dialect already, and goes on as it came.
-    fn is_told(&self, _answer: &Heard) -> bool {
+    fn is_told(&mut self, _answer: &Heard) -> bool {
         false
     }
     /// Whether the dialect tells what a stream used, asked or not.
@@ -189,7 +195,7 @@ pub struct Telling {
 impl Telling {
     /// In the words that it has.
     pub fn as_it_is() -> Self {
-        Self { teller: None, splitter: Splitter::new() }
+        Self { teller: None, splitter: Splitter::for_long_events() }
     }
 
     fn by(teller: Option<Box<dyn Tell>>) -> Self {

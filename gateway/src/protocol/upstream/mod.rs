@@ -5,6 +5,7 @@
 //!
 //! - `asked`, `turns`, `media`: a chat read in full, and its messages as two speakers.
 //! - `anthropic`, `gemini`: the two other dialects, each with its requests and its answers.
+//! - `responses`: answers that only who asks in their words gets.
 //! - `native`: what a client gets as it came.
 //! - `voice`, `written`: our own chunks and JSON, as they are written.
 
@@ -13,6 +14,7 @@ mod asked;
 mod gemini;
 mod media;
 mod native;
+mod responses;
 mod turns;
 mod voice;
 mod written;
@@ -33,7 +35,8 @@ use super::complaint::{Complaint, read_error};
 use super::fault::quoted;
 use super::json::Object;
 use super::refusal::BadRequest;
-use super::sse::Event;
+use super::speech::Speech;
+use super::sse::{Event, Splitter};
 use super::whole::{NotAnAnswer, Whole};
 
 /// An API that upstreams speak.
@@ -45,6 +48,8 @@ pub enum Dialect {
     Anthropic,
     /// Google's `generateContent`.
     Gemini,
+    /// OpenAI's responses, for a request that came in them.
+    Responses,
 }
 
 /// How a model of another dialect is told how hard to think.
@@ -73,6 +78,8 @@ pub struct Told<'a> {
     pub most: u64,
     /// How it is told how hard to think.
     pub effort: Effort,
+    /// What a host of OpenAI's dialect wants otherwise.
+    pub speech: Speech<'a>,
 }
 
 /// A request in another dialect, but for what is told of the model at the end.
@@ -93,8 +100,10 @@ impl Dialect {
     pub fn takes(self, chat: &Chat, effort: Effort) -> Result<(), BadRequest> {
         match self {
             Self::OpenAi => Ok(()),
-            Self::Anthropic | Self::Gemini if self.original(chat).is_some() => Ok(()),
-            Self::Anthropic | Self::Gemini => chat.converted(self, effort).map(drop).map_err(Clone::clone),
+            _ if self.original(chat).is_some() => Ok(()),
+            Self::Anthropic | Self::Gemini | Self::Responses => {
+                chat.converted(self, effort).map(drop).map_err(Clone::clone)
+            }
         }
     }
 
@@ -107,13 +116,21 @@ impl Dialect {
         match self {
             Self::OpenAi => {
                 let longest = told.longest.map(|most| (told.limit, most));
-                Ok(chat.encode(told.model, told.stream, &Extras { logprobs: told.logprobs, longest }))
+                Ok(chat.encode(
+                    told.model,
+                    told.stream,
+                    &Extras { logprobs: told.logprobs, longest, speech: Some(told.speech) },
+                ))
             }
             Self::Anthropic => match self.original(chat) {
                 Some(original) => Ok(anthropic::as_it_came(original, told)),
                 None => Ok(anthropic::encode(converted()?, chat, told)),
             },
             Self::Gemini => Ok(gemini::encode(converted()?, chat, told)),
+            Self::Responses => match self.original(chat) {
+                Some(original) => Ok(responses::as_it_came(original, told)),
+                None => Err(unsaid("messages")),
+            },
         }
     }
 
@@ -121,13 +138,18 @@ impl Dialect {
     /// the client the answer as it comes.
     pub fn original(self, chat: &Chat) -> Option<&Object> {
         let native = chat.native()?;
-        (self == Self::Anthropic && native.dialect() == client::Dialect::Messages).then(|| native.body())
+        let same = match self {
+            Self::Anthropic => native.dialect() == client::Dialect::Messages,
+            Self::Responses => native.dialect() == client::Dialect::Responses,
+            Self::OpenAi | Self::Gemini => false,
+        };
+        same.then(|| native.body())
     }
 
     /// Where a chat keeps what it is in these words.
     pub(super) fn place(self, effort: Effort) -> usize {
         match (self, effort) {
-            (Self::OpenAi | Self::Anthropic, _) => 0,
+            (Self::OpenAi | Self::Anthropic | Self::Responses, _) => 0,
             (Self::Gemini, Effort::Word) => 1,
             (Self::Gemini, Effort::Tokens) => 2,
         }
@@ -136,7 +158,7 @@ impl Dialect {
     /// Puts a chat into other words; what [`Chat::converted`] keeps.
     pub(super) fn convert(self, chat: &Chat, effort: Effort) -> Result<Converted, BadRequest> {
         match self {
-            Self::OpenAi => Err(unsaid("model")),
+            Self::OpenAi | Self::Responses => Err(unsaid("model")),
             Self::Anthropic => anthropic::convert(chat),
             Self::Gemini => gemini::convert(chat, effort),
         }
@@ -149,6 +171,7 @@ impl Dialect {
             Self::OpenAi => Decoder::OpenAi(Reader::default()),
             Self::Anthropic => Decoder::Anthropic(Box::new(anthropic::Decoder::new(native, created))),
             Self::Gemini => Decoder::Gemini(Box::new(gemini::Decoder::new(created))),
+            Self::Responses => Decoder::Responses(Box::default()),
         }
     }
 
@@ -164,6 +187,7 @@ impl Dialect {
                 Ok(if native { whole.carrying(body) } else { whole })
             }
             Self::Gemini => gemini::whole(&body, created),
+            Self::Responses => Ok(responses::whole(&body)?.carrying(body)),
         }
     }
 
@@ -172,7 +196,7 @@ impl Dialect {
     pub fn error(self, status: u16, body: &[u8]) -> Complaint {
         let complaint = read_error(status, body);
         match self {
-            Self::OpenAi => complaint,
+            Self::OpenAi | Self::Responses => complaint,
             Self::Anthropic => anthropic::meant(complaint),
             Self::Gemini => gemini::meant(complaint, body),
         }
@@ -193,22 +217,33 @@ pub enum Decoder {
     Anthropic(Box<anthropic::Decoder>),
     /// Google's.
     Gemini(Box<gemini::Decoder>),
+    /// OpenAI's responses.
+    Responses(Box<responses::Decoder>),
 }
 
 impl Decoder {
+    /// Cuts the stream that it reads.
+    pub fn splitter(&self) -> Splitter {
+        match self {
+            Self::OpenAi(_) | Self::Anthropic(_) | Self::Gemini(_) => Splitter::new(),
+            Self::Responses(_) => Splitter::for_long_events(),
+        }
+    }
+
     /// Adds what an event says.
     pub fn take(&mut self, event: Event, chunks: &mut VecDeque<Chunk>) {
         match self {
             Self::OpenAi(reader) => chunks.push_back(reader.read(event)),
             Self::Anthropic(decoder) => decoder.take(event, chunks),
             Self::Gemini(decoder) => decoder.take(event, chunks),
+            Self::Responses(decoder) => decoder.take(event, chunks),
         }
     }
 
     /// Adds what the orderly end of the stream says.
     pub fn end(&mut self, chunks: &mut VecDeque<Chunk>) {
         match self {
-            Self::OpenAi(_) | Self::Anthropic(_) => {}
+            Self::OpenAi(_) | Self::Anthropic(_) | Self::Responses(_) => {}
             Self::Gemini(decoder) => decoder.end(chunks),
         }
     }

@@ -1,10 +1,10 @@
 //! What the tests of all dialects need.
 
+use gateway_config::{History, Limit, Thinking};
 use serde_json::{Value, json};
 
 use super::super::chunk::What;
 use super::super::gather::Gather;
-use super::super::sse::Splitter;
 use super::super::usage::FinalUsage;
 use super::*;
 
@@ -25,8 +25,13 @@ pub(super) fn told(stream: bool) -> Told<'static> {
         limit: "max_tokens",
         most: 4096,
         effort: Effort::Word,
+        speech: Speech { limit: Limit::AsWritten, thinking: &PLAIN, prefix: None },
     }
 }
+
+/// Told by `reasoning_effort` alone.
+const PLAIN: Thinking =
+    Thinking { switch: None, always: false, efforts: None, budget: false, history: History::Kept };
 
 /// The request in a dialect's words.
 pub(super) fn encoded(dialect: Dialect, chat: &Chat, told: &Told<'_>) -> Value {

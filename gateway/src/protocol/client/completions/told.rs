@@ -148,7 +148,7 @@ impl Tell for Completions {
         out.push_str(&String::from_utf8_lossy(&error_event(&error.body(Vendor::OpenAi, ""))));
     }
 
-    fn is_told(&self, answer: &Heard) -> bool {
+    fn is_told(&mut self, answer: &Heard) -> bool {
         answer.object == OBJECT
     }
 

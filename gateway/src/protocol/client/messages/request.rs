@@ -6,7 +6,7 @@ use super::super::super::refusal::BadRequest;
 use super::super::super::scan::Kind;
 use super::super::build::{Build, array};
 use super::super::members::{Members, elements, kind, said};
-use super::super::{Converted, LeftOut};
+use super::super::{Converted, LeftOut, may_be_known};
 use super::stream::Messages;
 use super::{blocks, gist, tools};
 
@@ -32,12 +32,6 @@ pub(in super::super) fn read(body: &Object, id: &str) -> Result<Converted, BadRe
     let input = Chat::parse(chat.clone().into())?.prompt_tokens();
     let converted = Converted::new(chat, Messages::new(id, input), left_out);
     Ok(Converted { cannot, ..converted })
-}
-
-/// Whether a request was refused for what no chat says, and not for what no message says either.
-fn may_be_known(why: &BadRequest) -> bool {
-    let of_type = why.param.as_deref().is_some_and(|param| param.ends_with("type"));
-    why.code == Some("unsupported_parameter") || (why.code == Some("invalid_value") && of_type)
 }
 
 /// Reads a request of which only the tokens are to be counted.
@@ -144,8 +138,9 @@ fn thinking(members: &mut Members<'_>, left_out: &mut LeftOut) -> Result<Option<
         }
         "adaptive" => None,
         "disabled" => {
+            // Where nothing is known of how to switch it off, it is left out.
             left_out.note("thinking");
-            None
+            Some("none")
         }
         _ => {
             return Err(BadRequest::value(

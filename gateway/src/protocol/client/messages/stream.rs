@@ -184,7 +184,7 @@ impl Tell for Messages {
         event(out, "error", &error(why, &self.request));
     }
 
-    fn is_told(&self, answer: &Heard) -> bool {
+    fn is_told(&mut self, answer: &Heard) -> bool {
         !answer.kind.is_empty() && answer.choices.is_empty()
     }
 

@@ -63,7 +63,7 @@ fn fields() {
         r#""reasoning_effort":"max""#,
         &[],
     );
-    check(r#""thinking":{"type":"disabled"}"#, "", &["thinking"]);
+    check(r#""thinking":{"type":"disabled"}"#, r#""reasoning_effort":"none""#, &["thinking"]);
     check(
         r#""output_config":{"format":{"type":"json_schema","schema":{"b":1,"a":2}}}"#,
         r#""response_format":{"type":"json_schema","json_schema":{"name":"answer","schema":{"b":1,"a":2},"strict":true}}"#,

@@ -39,18 +39,18 @@ impl Part {
         }
     }
 
-    /// With this text.
-    pub(super) fn written(self, text: &str) -> String {
+    /// With this text, and how probable its tokens were, as written.
+    pub(super) fn written(self, text: &str, odds: &str) -> String {
         let part = Build::of_type(self.event()).text(self.member(), text);
         match self {
-            Self::Text => part.raw("annotations", "[]").raw("logprobs", "[]").end(),
+            Self::Text => part.raw("annotations", "[]").raw("logprobs", odds).end(),
             Self::Reasoning | Self::Refusal => part.end(),
         }
     }
 
-    /// An item that has this text; none if it has only begun.
-    pub(super) fn item(self, id: &str, status: &str, text: Option<&str>) -> String {
-        let content = array(text.map(|text| self.written(text)));
+    /// An item that has this text, with how probable its tokens were; none if it has only begun.
+    pub(super) fn item(self, id: &str, status: &str, text: Option<(&str, &str)>) -> String {
+        let content = array(text.map(|(text, odds)| self.written(text, odds)));
         let item = Build::new().text("id", id);
         match self {
             Self::Reasoning => item
@@ -89,4 +89,15 @@ pub(super) fn id(prefix: &str, request: &str, at: usize) -> String {
 /// What the result of a call is filed under: by the upstream, or by us where it gave none.
 pub(super) fn call_id(given: &str, request: &str, at: usize) -> String {
     if given.is_empty() { id("call", request, at) } else { given.to_owned() }
+}
+
+/// How probable the tokens of a piece were, as a list; empty where a chat's answer does not say.
+pub(super) fn odds(said: Option<&str>) -> String {
+    #[derive(serde::Deserialize)]
+    struct Odds<'a> {
+        #[serde(borrow)]
+        content: Option<Vec<&'a serde_json::value::RawValue>>,
+    }
+    let odds = said.and_then(|said| serde_json::from_str::<Odds<'_>>(said).ok()?.content);
+    array(odds.unwrap_or_default().iter().map(|token| token.get()))
 }

@@ -1,12 +1,15 @@
 //! OpenAI's responses.
 //!
 //! - `request`, `input`, `tools`: a request → a chat.
+//! - `gist`: what a request comes to that no chat says.
 //! - `echo`: what an answer repeats of its request.
 //! - `items`, `whole`, `stream`: a chat's answer → theirs.
 //!
-//! Nothing is stored: every answer says `store: false`, and a request that builds on a stored one is refused.
+//! Nothing is stored: every answer says `store: false`, and a request that builds on a stored one goes to upstreams alone
+//! that have this API themselves.
 
 mod echo;
+mod gist;
 mod input;
 mod items;
 mod request;

@@ -5,10 +5,10 @@ use super::super::super::refusal::BadRequest;
 use super::super::super::scan::Kind;
 use super::super::build::{Build, array};
 use super::super::members::{Members, kind};
-use super::super::{Converted, LeftOut};
+use super::super::{Converted, LeftOut, may_be_known};
 use super::echo::Echo;
 use super::stream::Responses;
-use super::{input, tools};
+use super::{gist, input, tools};
 
 /// Fields that a chat has under the same name.
 const SAME: [&str; 8] = [
@@ -27,9 +27,26 @@ pub(in super::super) fn read(body: &Object, id: &str) -> Result<Converted, BadRe
     let mut left_out = LeftOut::default();
     let echo = Echo::of(body);
     let mut members = Members::of_body(body)?;
+    if members.boolean("background")? == Some(true) {
+        let why = "an answer is given on the connection that it was asked for on";
+        return Err(BadRequest::value("background", why));
+    }
+    let (chat, cannot) = match chat(members, &mut left_out) {
+        Ok(chat) => (chat, None),
+        // Another provider would not know what to do with it; an upstream that has this API may.
+        Err(why) => match gist::of(body).filter(|_| may_be_known(&why)) {
+            Some(gist) => (gist, Some(why)),
+            None => return Err(why),
+        },
+    };
+    let converted = Converted::new(chat, Responses::new(id, echo), left_out);
+    Ok(Converted { cannot, ..converted })
+}
+
+fn chat(mut members: Members<'_>, left_out: &mut LeftOut) -> Result<String, BadRequest> {
     refuse(&mut members)?;
     let mut chat = Build::new().raw("model", members.need("model")?);
-    chat = chat.raw("messages", &messages(&mut members, &mut left_out)?);
+    chat = chat.raw("messages", &messages(&mut members, left_out)?);
     chat = chat.maybe("max_tokens", members.take("max_output_tokens"));
     for name in SAME {
         chat = chat.maybe(name, members.take(name));
@@ -42,9 +59,10 @@ pub(in super::super) fn read(body: &Object, id: &str) -> Result<Converted, BadRe
         reasoning.leave_out(&["summary", "generate_summary"], &mut LeftOut::default());
         reasoning.finish()?;
     }
-    aside(&mut members, &mut left_out)?;
+    chat = odds(&mut members, chat, left_out)?;
+    aside(&mut members, left_out)?;
     members.finish()?;
-    Ok(Converted::new(chat.end(), Responses::new(id, echo), left_out))
+    Ok(chat.end())
 }
 
 /// Refuses what would need a memory, or machines of a provider.
@@ -53,17 +71,23 @@ fn refuse(members: &mut Members<'_>) -> Result<(), BadRequest> {
     members.refuse("previous_response_id", stored)?;
     members.refuse("conversation", stored)?;
     members.refuse("prompt", "it is kept at a provider; send its text in 'input' or 'instructions'")?;
-    if members.boolean("background")? == Some(true) {
-        let why = "an answer is given on the connection that it was asked for on";
-        return Err(BadRequest::value("background", why));
-    }
-    if members.take("top_logprobs").is_some_and(|most| most != "0") {
-        return Err(BadRequest::value(
-            "top_logprobs",
-            "log-probabilities can be had from '/v1/chat/completions' only",
-        ));
-    }
     Ok(())
+}
+
+/// Whether tokens are to be told with their probabilities, and how many of the likeliest.
+fn odds(members: &mut Members<'_>, mut chat: Build, left_out: &mut LeftOut) -> Result<Build, BadRequest> {
+    let most = members.take("top_logprobs").filter(|most| *most != "0");
+    let mut wanted = most.is_some();
+    for (_, what) in members.list("include")?.unwrap_or_default() {
+        match what {
+            r#""message.output_text.logprobs""# => wanted = true,
+            _ => left_out.note("include"),
+        }
+    }
+    if wanted {
+        chat = chat.raw("logprobs", "true").maybe("top_logprobs", most);
+    }
+    Ok(chat)
 }
 
 /// Takes what no answer depends on.
@@ -74,15 +98,6 @@ fn aside(members: &mut Members<'_>, left_out: &mut LeftOut) -> Result<(), BadReq
     }
     if members.text("truncation")?.is_some_and(|word| word != "disabled") {
         left_out.note("truncation");
-    }
-    if let Some(include) = members.list("include")? {
-        for (place, what) in include {
-            if what.contains("logprobs") {
-                let why = "log-probabilities can be had from '/v1/chat/completions' only";
-                return Err(BadRequest::value(place, why));
-            }
-            left_out.note("include");
-        }
     }
     // It pads events against who listens; a limit on tools of a provider has none to limit.
     members.leave_out(&["stream_options", "max_tool_calls", "prompt_cache_retention"], left_out);

@@ -2,6 +2,7 @@
 //! part, an item and the response repeat it.
 
 use super::super::super::chunk::Finish;
+use super::super::super::json::Object;
 use super::super::build::{Build, array};
 use super::super::calls::{Calls, Step};
 use super::super::heard::{Call, Heard, Used};
@@ -26,12 +27,23 @@ pub(super) struct Responses {
     calls: Calls,
     finish: Option<Finish>,
     used: Option<Used>,
+    /// The response as it began, where it goes on as it comes.
+    told: Option<String>,
 }
 
 /// An item that has begun.
 enum Open {
-    Part { part: Part, id: String, text: String },
-    Call { id: String, call: Call },
+    /// Its tokens' probabilities are written one after the other.
+    Part {
+        part: Part,
+        id: String,
+        text: String,
+        odds: String,
+    },
+    Call {
+        id: String,
+        call: Call,
+    },
 }
 
 impl Responses {
@@ -49,6 +61,7 @@ impl Responses {
             calls: Calls::default(),
             finish: None,
             used: None,
+            told: None,
         }
     }
 
@@ -92,7 +105,7 @@ impl Responses {
     }
 
     /// Says something, in an item of its kind.
-    fn part(&mut self, part: Part, said: &str, out: &mut String) {
+    fn part(&mut self, part: Part, said: &str, odds: Option<&str>, out: &mut String) {
         if said.is_empty() {
             return;
         }
@@ -101,12 +114,14 @@ impl Responses {
             self.open_part(part, out);
         }
         let at = self.at();
-        let Some(Open::Part { id, text, .. }) = &mut self.open else { return };
+        let Some(Open::Part { id, text, odds: all, .. }) = &mut self.open else { return };
         text.push_str(said);
+        let odds = items::odds(odds);
+        join(all, &odds);
         let id = id.clone();
         let delta = |data: Build| {
             let data = place(data, &id, at).text("delta", said);
-            if part == Part::Text { data.raw("logprobs", "[]") } else { data }
+            if part == Part::Text { data.raw("logprobs", &odds) } else { data }
         };
         self.say(&format!("{}.delta", part.event()), delta, out);
     }
@@ -115,9 +130,9 @@ impl Responses {
         let (at, id) = (self.at(), items::id(part.prefix(), &self.request, self.output.len()));
         let item = part.item(&id, "in_progress", None);
         self.say("output_item.added", |data| data.number("output_index", at).raw("item", &item), out);
-        let empty = part.written("");
+        let empty = part.written("", "[]");
         self.say("content_part.added", |data| place(data, &id, at).raw("part", &empty), out);
-        self.open = Some(Open::Part { part, id, text: String::new() });
+        self.open = Some(Open::Part { part, id, text: String::new(), odds: String::new() });
     }
 
     /// Ends the item that is open, and with it calls that waited for their turn.
@@ -134,15 +149,16 @@ impl Responses {
         let at = self.at();
         let item = match self.open.take() {
             None => return,
-            Some(Open::Part { part, id, text }) => {
+            Some(Open::Part { part, id, text, odds }) => {
+                let odds = format!("[{odds}]");
                 let done = |data: Build| {
                     let data = place(data, &id, at).text(part.member(), &text);
-                    if part == Part::Text { data.raw("logprobs", "[]") } else { data }
+                    if part == Part::Text { data.raw("logprobs", &odds) } else { data }
                 };
                 self.say(&format!("{}.done", part.event()), done, out);
-                let whole = part.written(&text);
+                let whole = part.written(&text, &odds);
                 self.say("content_part.done", |data| place(data, &id, at).raw("part", &whole), out);
-                part.item(&id, status, Some(&text))
+                part.item(&id, status, Some((&text, &odds)))
             }
             Some(Open::Call { id, call }) => {
                 let done = |data: Build| {
@@ -186,9 +202,25 @@ impl Responses {
     }
 }
 
+/// Adds the members of a list to those of another, both as written.
+fn join(all: &mut String, list: &str) {
+    let more = list.trim_start_matches('[').trim_end_matches(']');
+    if !all.is_empty() && !more.is_empty() {
+        all.push(',');
+    }
+    all.push_str(more);
+}
+
 /// Where a piece of content is: items have one each.
 fn place(data: Build, id: &str, at: u64) -> Build {
     data.text("item_id", id).number("output_index", at).number("content_index", 0)
+}
+
+/// A response as it began, but for its state.
+fn as_failed(begun: String, error: &str) -> String {
+    let edits = [("status", Some(b"\"failed\"".as_slice())), ("error", Some(error.as_bytes()))];
+    let failed = Object::skim(begun.into()).map(|begun| begun.edited(&edits)).unwrap_or_default();
+    String::from_utf8(failed.into()).unwrap_or_default()
 }
 
 impl Tell for Responses {
@@ -203,9 +235,9 @@ impl Tell for Responses {
         }
         let said = piece.first().unwrap_or_default();
         self.used = piece.usage.or(self.used.take());
-        self.part(Part::Reasoning, &said.reasoning, out);
-        self.part(Part::Text, &said.text, out);
-        self.part(Part::Refusal, &said.refusal, out);
+        self.part(Part::Reasoning, &said.reasoning, None, out);
+        self.part(Part::Text, &said.text, said.logprobs.as_deref(), out);
+        self.part(Part::Refusal, &said.refusal, None, out);
         for call in said.calls {
             if !matches!(self.open, Some(Open::Call { .. })) {
                 self.close("completed", out);
@@ -226,7 +258,9 @@ impl Tell for Responses {
     }
 
     fn failed(&mut self, error: &ErrorWords, out: &mut String) {
-        self.begin(out);
+        if self.told.is_none() {
+            self.begin(out);
+        }
         let said = Build::of_type(&error.kind)
             .text("code", &error.code)
             .text("message", &error.message)
@@ -242,8 +276,22 @@ impl Tell for Responses {
         self.number += 1;
         event(out, "error", &data.end());
         let said = Build::new().text("code", &error.code).text("message", &error.message).end();
-        let response = self.response("failed", Some(&said));
+        let response = match self.told.take() {
+            Some(told) => as_failed(told, &said),
+            None => self.response("failed", Some(&said)),
+        };
         self.say("failed", |data| data.raw("response", &response), out);
+    }
+
+    fn is_told(&mut self, answer: &Heard) -> bool {
+        let told = answer.object == "response" || (!answer.kind.is_empty() && answer.choices.is_empty());
+        if let (true, Some(number)) = (told, answer.number) {
+            self.number = number + 1;
+        }
+        if told && self.told.is_none() {
+            self.told.clone_from(&answer.response);
+        }
+        told
     }
 
     fn always_tells_usage(&self) -> bool {

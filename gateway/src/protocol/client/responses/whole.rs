@@ -16,7 +16,8 @@ pub(super) fn response(mut answer: Heard, request: &str, echo: &Echo) -> String 
     let mut output = Vec::new();
     for (part, text) in texts.into_iter().filter(|(_, text)| !text.is_empty()) {
         let id = items::id(part.prefix(), request, output.len());
-        output.push(part.item(&id, status, Some(text)));
+        let odds = items::odds(said.logprobs.as_deref().filter(|_| part == Part::Text));
+        output.push(part.item(&id, status, Some((text, &odds))));
     }
     for call in &said.calls {
         let at = output.len();

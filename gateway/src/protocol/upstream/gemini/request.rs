@@ -92,7 +92,7 @@ pub(in super::super) fn convert(chat: &Chat, effort: Effort) -> Result<Converted
 /// The body of a request. The model's name and whether to stream stand in its address.
 pub(in super::super) fn encode(converted: &Converted, chat: &Chat, told: &Told<'_>) -> Bytes {
     let most = chat.max_tokens().or(told.longest).map(|most| most.to_string());
-    let thinking = converted.effort.as_deref().map(|asked| thinking(asked, told.effort));
+    let thinking = converted.effort.as_deref().map(|asked| thinking(asked, told));
     let edits = [
         ("maxOutputTokens", most.as_deref().map(str::as_bytes)),
         ("thinkingConfig", thinking.as_deref().map(str::as_bytes)),
@@ -104,8 +104,10 @@ pub(in super::super) fn encode(converted: &Converted, chat: &Chat, told: &Told<'
 }
 
 /// How hard to think; who says so wants to see the thoughts.
-fn thinking(asked: &str, effort: Effort) -> String {
-    match (effort, asked) {
+fn thinking(asked: &str, told: &Told<'_>) -> String {
+    match (told.effort, asked) {
+        // It always thinks, in that many tokens at least (ai.google.dev/gemini-api/docs/thinking).
+        (Effort::Tokens, "none") if told.model.contains("2.5-pro") => r#"{"thinkingBudget":128}"#.to_owned(),
         (Effort::Tokens, "none") => r#"{"thinkingBudget":0}"#.to_owned(),
         (Effort::Tokens, _) => {
             // As Google's own OpenAI-compatible endpoint has them (ai.google.dev/gemini-api/docs/openai).

@@ -108,6 +108,10 @@ fn fields_are_put_into_other_words() {
         assert_eq!(sent["generationConfig"]["thinkingConfig"], expected, "{effort}");
     };
     tokens("none", json!({"thinkingBudget": 0}));
+    // One that always thinks is not told to stop, which it would refuse.
+    let pro = Told { effort: Effort::Tokens, model: "gemini-2.5-pro", ..told(false) };
+    let sent = encoded(OURS, &chat(&user("x"), &json!({"reasoning_effort": "none"})), &pro);
+    assert_eq!(sent["generationConfig"]["thinkingConfig"], json!({"thinkingBudget": 128}));
     tokens("medium", json!({"thinkingBudget": 8192, "includeThoughts": true}));
 }
 

@@ -1,0 +1,176 @@
+//! A whole response, and what its parts mean.
+
+use bytes::Bytes;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::super::super::chunk::Finish;
+use super::super::super::complaint::Complaint;
+use super::super::super::json::Object;
+use super::super::super::whole::{NotAnAnswer, Whole};
+use super::super::voice::{Calling, Counts, Message, Voice};
+
+/// No answer has more tokens than this; a higher count is a mistake or an attack.
+const MOST: u64 = 1 << 32;
+
+/// The parts of a response.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Response<'a> {
+    pub(super) id: String,
+    pub(super) model: String,
+    pub(super) created_at: f64,
+    pub(super) status: Option<String>,
+    #[serde(borrow)]
+    pub(super) error: Option<&'a RawValue>,
+    pub(super) incomplete_details: Option<Details>,
+    #[serde(borrow)]
+    pub(super) output: Option<Vec<&'a RawValue>>,
+    pub(super) usage: Option<Usage>,
+}
+
+/// Why a response is not complete.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Details {
+    reason: Option<String>,
+}
+
+/// An item of a response, as far as it is text or a call.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Item {
+    #[serde(rename = "type")]
+    pub(super) kind: String,
+    pub(super) content: Option<Vec<Part>>,
+    pub(super) summary: Option<Vec<Part>>,
+    pub(super) call_id: Option<String>,
+    pub(super) name: Option<String>,
+    pub(super) arguments: Option<String>,
+    /// What a tool of the client's own form is given.
+    pub(super) input: Option<String>,
+}
+
+/// A piece of an item.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Part {
+    text: Option<String>,
+    refusal: Option<String>,
+}
+
+/// Token counts.
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Usage {
+    input_tokens: Option<u64>,
+    input_tokens_details: Option<InputDetails>,
+    output_tokens: Option<u64>,
+    output_tokens_details: Option<OutputDetails>,
+}
+
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[serde(default)]
+struct InputDetails {
+    cached_tokens: Option<u64>,
+    cache_write_tokens: Option<u64>,
+}
+
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[serde(default)]
+struct OutputDetails {
+    reasoning_tokens: Option<u64>,
+}
+
+impl Usage {
+    /// In our words; `None` where there are none.
+    pub(super) fn counts(self) -> Option<Counts> {
+        let bounded = |count: Option<u64>| count.unwrap_or(0).min(MOST);
+        let (prompt, completion) = (bounded(self.input_tokens), self.output_tokens?.min(MOST));
+        let input = self.input_tokens_details.unwrap_or_default();
+        let cached = bounded(input.cached_tokens).min(prompt);
+        Some(Counts {
+            prompt,
+            cached,
+            written: bounded(input.cache_write_tokens).min(prompt - cached),
+            written_hour: 0,
+            completion,
+            thoughts: bounded(self.output_tokens_details.unwrap_or_default().reasoning_tokens)
+                .min(completion),
+        })
+    }
+}
+
+impl Response<'_> {
+    /// Why it ended; `called`: it calls tools.
+    pub(super) fn finish(&self, called: bool) -> Finish {
+        let reason = self.incomplete_details.as_ref().and_then(|details| details.reason.as_deref());
+        match (self.status.as_deref(), reason) {
+            (Some("incomplete"), Some("content_filter")) => Finish::ContentFilter,
+            (Some("incomplete"), _) => Finish::Length,
+            _ if called => Finish::ToolCalls,
+            _ => Finish::Stop,
+        }
+    }
+
+    /// What went wrong, if that is what it says.
+    pub(super) fn complaint(&self) -> Option<Complaint> {
+        let error = self.error.map(RawValue::get).filter(|error| *error != "null");
+        match (self.status.as_deref(), error) {
+            (Some("failed" | "cancelled"), error) => {
+                let error = error.unwrap_or("{}");
+                Some(Complaint::read(None, format!(r#"{{"error":{error}}}"#).as_bytes()))
+            }
+            (None, Some(error)) => Complaint::found(format!(r#"{{"error":{error}}}"#).as_bytes()),
+            _ => None,
+        }
+    }
+}
+
+/// Reads the body of a 200.
+///
+/// # Errors
+/// It is no answer.
+pub(in super::super) fn whole(body: &Bytes) -> Result<Whole, NotAnAnswer> {
+    let object = Object::skim(body.clone()).map_err(NotAnAnswer::NotJson)?;
+    let Ok(response) = serde_json::from_slice::<Response<'_>>(object.bytes()) else {
+        return Err(Complaint::found(body).map_or(NotAnAnswer::NoChoices, NotAnAnswer::Complaint));
+    };
+    if let Some(complaint) = response.complaint() {
+        return Err(NotAnAnswer::Complaint(complaint));
+    }
+    let Some(items) = &response.output else { return Err(NotAnAnswer::NoChoices) };
+    let mut message = Message::default();
+    for item in items {
+        // Of what provider's tools did there is nothing to tell in our words.
+        if let Ok(item) = serde_json::from_str::<Item>(item.get()) {
+            add(&mut message, item);
+        }
+    }
+    let finish = response.finish(!message.calls.is_empty());
+    let counts = response.usage.and_then(Usage::counts);
+    let voice = Voice { id: response.id, created: response.created_at as u64, model: response.model };
+    Whole::parse(voice.whole(&[(message, finish)], counts.as_ref()))
+}
+
+fn add(message: &mut Message, item: Item) {
+    let parts = |parts: Option<Vec<Part>>| parts.into_iter().flatten();
+    match item.kind.as_str() {
+        "message" => parts(item.content).for_each(|part| {
+            message.content.extend(part.text);
+            message.content.extend(part.refusal);
+        }),
+        "reasoning" => {
+            parts(item.summary)
+                .chain(parts(item.content))
+                .for_each(|part| message.reasoning.extend(part.text));
+        }
+        "function_call" | "custom_tool_call" => message.calls.push(Calling {
+            id: item.call_id.unwrap_or_default(),
+            name: item.name.unwrap_or_default(),
+            arguments: item.arguments.or(item.input).unwrap_or_default(),
+            signature: None,
+        }),
+        _ => {}
+    }
+}

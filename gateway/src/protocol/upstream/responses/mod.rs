@@ -1,0 +1,12 @@
+//! OpenAI's responses API. Only who asks in its words is answered by it: nothing is converted, all is read beside.
+
+mod answer;
+mod request;
+mod stream;
+
+pub(super) use answer::whole;
+pub(super) use request::as_it_came;
+pub use stream::Decoder;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,119 @@
+//! By which rule a model's pictures are counted.
+
+use gateway_config::{DialectKind, Model, Provider};
+
+use crate::protocol::Sight;
+
+/// OpenAI's that count in tiles, by how their names begin; of two that fit, the longer one holds.
+const OPENAI: [(&str, Sight); 18] = [
+    ("gpt-4o-mini", Sight::DearTiles),
+    ("gpt-4o", Sight::Tiles),
+    ("chatgpt-4o", Sight::Tiles),
+    ("gpt-4-turbo", Sight::Tiles),
+    ("gpt-4.1-mini", Sight::Patches),
+    ("gpt-4.1-nano", Sight::Patches),
+    ("gpt-4.1", Sight::Tiles),
+    ("gpt-4.5", Sight::Tiles),
+    ("o1", Sight::Tiles),
+    ("o3", Sight::Tiles),
+    ("o4-mini", Sight::Patches),
+    ("gpt-5-mini", Sight::Patches),
+    ("gpt-5-nano", Sight::Patches),
+    ("gpt-5.1-codex-mini", Sight::Patches),
+    ("gpt-5.1", Sight::Tiles),
+    ("gpt-5.2", Sight::Patches),
+    ("gpt-5.3", Sight::Patches),
+    ("gpt-5", Sight::Tiles),
+];
+/// Anthropic's before its finer sight.
+const OLDER_CLAUDE: [&str; 4] = ["claude-3", "claude-haiku-4", "claude-sonnet-4", "claude-opus-4"];
+/// Those among them that have it.
+const FINER_CLAUDE: [&str; 2] = ["claude-opus-4-7", "claude-opus-4-8"];
+
+impl Sight {
+    /// The rule of a model, by its provider and its name there.
+    pub fn of(model: &Model) -> Self {
+        let Provider::Remote(remote) = &model.provider else { return Self::Unknown };
+        let name = remote.model.rsplit('/').next().unwrap_or_default().to_ascii_lowercase();
+        let begins = |starts: &[&str]| starts.iter().any(|start| name.starts_with(start));
+        match (remote.dialect, remote.provider_name.as_str()) {
+            _ if begins(&["claude"]) => match begins(&OLDER_CLAUDE) && !begins(&FINER_CLAUDE) {
+                true => Self::Claude,
+                false => Self::FineClaude,
+            },
+            _ if begins(&["gemini-1", "gemini-2"]) => Self::Crops,
+            _ if begins(&["gemini"]) => Self::Fixed,
+            // Self-hosted ones are called by their own name.
+            _ if name.contains("qwen") => match begins(&["qwen2", "qwen-vl", "qvq"]) {
+                true => Self::Qwen28,
+                false => Self::Qwen32,
+            },
+            _ if begins(&["gpt-", "chatgpt-", "o1", "o3", "o4"]) => openai(&name),
+            // A deployment has a name of its own.
+            (DialectKind::Azure, _) | (_, "openai") if is_openais(remote) => Self::FinePatches,
+            _ => Self::Unknown,
+        }
+    }
+}
+
+fn is_openais(remote: &gateway_config::Remote) -> bool {
+    let its = |url: &str| url.starts_with("https://api.openai.com/");
+    remote.dialect == DialectKind::Azure || remote.endpoints.iter().any(|endpoint| its(&endpoint.base_url))
+}
+
+fn openai(name: &str) -> Sight {
+    let known =
+        OPENAI.iter().filter(|(start, _)| name.starts_with(start)).max_by_key(|(start, _)| start.len());
+    match known {
+        Some(("gpt-5", _)) if name.starts_with("gpt-5.") => Sight::FinePatches,
+        Some((_, sight)) => *sight,
+        // Models whose weights are open see nothing, or are not OpenAI's to count.
+        None if name.starts_with("gpt-oss") => Sight::Unknown,
+        None => Sight::FinePatches,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn models_are_told_apart_by_their_names() {
+        let check = |entry: &str, expected: Sight| {
+            let yaml = format!("exchange: {{USD: 7}}\nmodels: [{{name: m, {entry}}}]");
+            let config = gateway_config::from_str(&yaml, None, &|_| Some("k".to_owned()));
+            let config = config.unwrap_or_else(|problems| panic!("{entry}: {problems}"));
+            assert_eq!(Sight::of(&config.models[0]), expected, "{entry}");
+        };
+        let at = |name: &str| format!("provider: openai, base_url: 'http://127.0.0.1:1', model: {name}");
+        for (name, expected) in [
+            ("gpt-4o-2024-11-20", Sight::Tiles),
+            ("gpt-4o-mini", Sight::DearTiles),
+            ("gpt-4.1-nano", Sight::Patches),
+            ("openai/gpt-5", Sight::Tiles),
+            ("gpt-5-mini", Sight::Patches),
+            ("gpt-5.4", Sight::FinePatches),
+            ("gpt-oss-20b", Sight::Unknown),
+            ("Qwen/Qwen2.5-VL-7B-Instruct", Sight::Qwen28),
+            ("Qwen/Qwen3-VL-8B-Instruct", Sight::Qwen32),
+            ("anthropic/claude-sonnet-4-5", Sight::Claude),
+            ("some-model", Sight::Unknown),
+        ] {
+            check(&at(name), expected);
+        }
+        for (entry, expected) in [
+            ("preset: openai", Sight::FinePatches),
+            ("preset: anthropic", Sight::FineClaude),
+            ("preset: anthropic, model: claude-haiku-4-5", Sight::Claude),
+            ("preset: anthropic, model: claude-opus-4-7", Sight::FineClaude),
+            ("preset: gemini", Sight::Fixed),
+            ("preset: gemini, model: gemini-2.5-flash", Sight::Crops),
+            ("preset: dashscope, model: qwen-vl-max", Sight::Qwen28),
+            ("preset: dashscope", Sight::Qwen32),
+            ("preset: zhipu", Sight::Unknown),
+            ("provider: azure, base_url: 'https://n.openai.azure.com', model: ours", Sight::FinePatches),
+        ] {
+            check(entry, expected);
+        }
+    }
+}
