@@ -56,7 +56,7 @@ pub use estimate::{in_tokens, tokens, weight};
 pub use fault::{Fault, FaultKind, quoted};
 pub use gather::{Gather, Ungatherable};
 pub use json::Object;
-pub use odds::logprobs;
+pub use odds::{Odds, odds};
 pub use prefill::{Prefix, unescaped};
 pub use refusal::BadRequest;
 pub use retry_after::retry_after;
