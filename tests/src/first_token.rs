@@ -1,5 +1,7 @@
 //! How long clients wait for the first token of an answer, alone and in a cascade, through a real gateway.
 
+use std::net::SocketAddr;
+
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
@@ -18,7 +20,8 @@ struct Wait {
     model: String,
 }
 
-/// Asks two models of the catalogue's weights, and a cascade of them, and says how long the first tokens took.
+/// Asks two models, each a file of weights or the address of a server that speaks OpenAI's API, and a cascade of them, and
+/// says how long the first tokens took.
 ///
 /// # Errors
 /// An answer that is none.
@@ -55,11 +58,16 @@ pub async fn table(small: &str, large: &str) -> Result<String, String> {
 }
 
 fn configuration(small: &str, large: &str) -> String {
-    let model = |name: &str, weights: &str| {
-        format!(
-            "  - {{name: {name}, provider: embedded, weights: \"{weights}\", threads: 1, \
-             timeouts: {{first_token: 5m, idle: 5m, total: 15m}}}}\n"
-        )
+    let model = |name: &str, who: &str| {
+        let from = match who.parse::<SocketAddr>() {
+            Ok(address) => {
+                format!(
+                    "provider: openai, base_url: \"http://{address}/v1\", model: asked, accepts: [text, logprobs]"
+                )
+            }
+            Err(_) => format!("provider: embedded, weights: \"{who}\", threads: 1"),
+        };
+        format!("  - {{name: {name}, {from}, timeouts: {{first_token: 5m, idle: 5m, total: 15m}}}}\n")
     };
     format!(
         "models:\n{}{}routes:\n  - {{name: auto, ladder: [small, large], policy: {{kind: cascade, policy: {{kind: fixed, \

@@ -1,6 +1,6 @@
 //! Rows of answers that were found right or wrong → the coefficients of the chance.
 
-use super::chance::{COUNT, Form, NAMES, Outset, Weigh, foreseen, signals};
+use super::chance::{COUNT, Form, NAMES, Outset, Weigh, foreseen, share, signals};
 use super::evidence::Evidence;
 use super::length::{self, Numbers};
 use crate::Chance;
@@ -64,15 +64,11 @@ impl Row {
 const PULL: f64 = 1.0;
 /// Rounds of a descent along one coefficient after the other.
 const ROUNDS: usize = 150;
-/// Powers of the share that are tried.
-const POWERS: [f64; 4] = [0.5, 0.75, 1.0, 1.5];
-/// What was foreseen is a chance, and is believed to be one: its weight is drawn to 1, by as much as so many answers say.
-const PRIOR_PULL: f64 = 20.0;
 /// No answer is so sure beforehand that the logit could not move by half of one.
 const LEAST_UNSEEN: f64 = 0.25;
 /// The ridge of the fit of lengths.
 const LENGTH_PULL: f64 = 3.0;
-/// Coefficients beside those of the signals: the level, and the weight of what was foreseen.
+/// Coefficients beside those of the signals: the level, and how much what was foreseen yields.
 const BEFORE: usize = 2;
 /// Places: more than these differ by chance.
 const PLACES: f64 = 1000.0;
@@ -86,21 +82,10 @@ pub fn fit(rows: &[Row]) -> Form {
 pub fn fit_weighing(rows: &[Row], weigh: Weigh) -> Form {
     let length = lengths(rows).map(rounded);
     let on = [weigh.mean, weigh.lowest, weigh.margin, weigh.entropy, weigh.length];
-    let of = |power: f64| {
-        let bare = Form {
-            level: 0.0,
-            prior: (0.0, 0.0),
-            signals: [(0.0, 0.0); COUNT],
-            power,
-            unseen: (0.0, 0.0),
-            length,
-        };
-        descend(&bare, rows, on)
-    };
-    let best = POWERS.map(of).into_iter().max_by(|one, other| one.1.total_cmp(&other.1));
-    let mut form = best.map_or_else(|| of(1.0).0, |best| best.0);
+    let bare = Form { level: 0.0, yields: 0.0, signals: [(0.0, 0.0); COUNT], unseen: (0.0, 0.0), length };
+    let mut form = descend(&bare, rows, on);
     form.level = rounded(form.level);
-    form.prior = (rounded(form.prior.0), rounded(form.prior.1));
+    form.yields = rounded(form.yields);
     form.signals = form.signals.map(|(weight, mean)| (rounded(weight), rounded(mean)));
     form.unseen = unseen(&form, rows);
     form
@@ -120,66 +105,65 @@ fn lengths(rows: &[Row]) -> Numbers {
 
 /// One view of one answer.
 struct Point {
+    /// The logit of what was foreseen.
+    foreseen: f64,
     numbers: [f64; BEFORE + COUNT],
     right: f64,
     weight: f64,
 }
 
-/// The most likely coefficients, and how likely they make the rows.
-fn descend(bare: &Form, rows: &[Row], on: [bool; COUNT]) -> (Form, f64) {
+/// The most likely coefficients.
+fn descend(bare: &Form, rows: &[Row], on: [bool; COUNT]) -> Form {
     let judged: Vec<&Row> = rows.iter().filter(|row| row.right.is_some()).collect();
-    let (prior, means, spreads) = averages(bare, &judged);
-    let points = points(bare, &judged, prior, &means);
+    let (means, spreads) = averages(bare, &judged);
+    let points = points(bare, &judged, &means);
     let mut found = [0.0; BEFORE + COUNT];
-    let mut logits = vec![0.0; points.len()];
-    // What each is drawn to, and how strongly.
+    let mut logits: Vec<f64> = points.iter().map(|point| point.foreseen).collect();
     let pull = |at: usize| match at {
-        0 => (0.0, 0.0),
-        1 => (1.0, PRIOR_PULL),
-        _ => (0.0, PULL * spreads[at - BEFORE] * spreads[at - BEFORE]),
+        0 => 0.0,
+        1 => PULL,
+        _ => PULL * spreads[at - BEFORE] * spreads[at - BEFORE],
     };
+    let (least, most) = (
+        |at: usize| if at == 0 { f64::NEG_INFINITY } else { 0.0 },
+        |at: usize| {
+            if at == 1 { 1.0 } else { f64::INFINITY }
+        },
+    );
     for _ in 0..ROUNDS {
         for at in (0..found.len()).filter(|&at| at < BEFORE || on[at - BEFORE]) {
-            let (to, strength) = pull(at);
-            let (mut slope, mut bend) = (strength * (to - found[at]), strength + 1e-9);
+            let (mut slope, mut bend) = (-pull(at) * found[at], pull(at) + 1e-9);
             for (point, &logit) in points.iter().zip(&logits) {
                 let (p, x) = (logistic(logit), point.numbers[at]);
                 slope += point.weight * (point.right - p) * x;
                 bend += point.weight * p * (1.0 - p) * x * x;
             }
-            let least = if at == 0 { f64::NEG_INFINITY } else { 0.0 };
-            let next = (found[at] + (slope / bend).clamp(-1.0, 1.0)).max(least);
+            let next = (found[at] + (slope / bend).clamp(-1.0, 1.0)).clamp(least(at), most(at));
             let step = next - found[at];
             found[at] = next;
             logits.iter_mut().zip(&points).for_each(|(logit, point)| *logit += step * point.numbers[at]);
         }
     }
-    let likely = |(point, &logit): (&Point, &f64)| {
-        let p = logistic(logit).clamp(1e-9, 1.0 - 1e-9);
-        point.weight * (point.right * ln(p) + (1.0 - point.right) * ln(1.0 - p))
-    };
     let signals = std::array::from_fn(|at| (found[BEFORE + at], means[at]));
-    let form = Form { level: found[0], prior: (found[1], prior), signals, ..*bare };
-    (form, points.iter().zip(&logits).map(likely).sum())
+    Form { level: found[0], yields: found[1], signals, ..*bare }
 }
 
-/// The mean of what was foreseen, and of each signal at the end its mean and its spread.
-fn averages(bare: &Form, rows: &[&Row]) -> (f64, [f64; COUNT], [f64; COUNT]) {
+/// The mean of each signal at the end, and its spread.
+fn averages(bare: &Form, rows: &[&Row]) -> ([f64; COUNT], [f64; COUNT]) {
     let count = rows.len().max(1) as f64;
-    let prior = rows.iter().map(|row| foreseen(Chance::new(row.foreseen[0]))).sum::<f64>() / count;
-    let ends = || rows.iter().filter_map(|row| Some(values(&row.evidence().last()?, row, bare)));
+    let ends = || rows.iter().filter_map(|row| Some(values(&row.evidence().last()?, row, bare, true)));
     let means: [f64; COUNT] =
         std::array::from_fn(|at| rounded(ends().map(|end| end[at]).sum::<f64>() / count));
     let square = |at: usize| ends().map(|end| (end[at] - means[at]) * (end[at] - means[at])).sum::<f64>();
-    (rounded(prior), means, std::array::from_fn(|at| (square(at) / count).sqrt()))
+    (means, std::array::from_fn(|at| (square(at) / count).sqrt()))
 }
 
 /// Signals of one view; rows know all of them.
-fn values(evidence: &Evidence, row: &Row, form: &Form) -> [f64; COUNT] {
-    signals(evidence, length::tokens(&row.numbers, &form.length)).map(Option::unwrap_or_default)
+fn values(evidence: &Evidence, row: &Row, form: &Form, ended: bool) -> [f64; COUNT] {
+    signals(evidence, length::tokens(&row.numbers, &form.length), ended).map(Option::unwrap_or_default)
 }
 
-fn points(bare: &Form, rows: &[&Row], prior: f64, means: &[f64; COUNT]) -> Vec<Point> {
+fn points(bare: &Form, rows: &[&Row], means: &[f64; COUNT]) -> Vec<Point> {
     let kinds: std::collections::BTreeSet<&str> = rows.iter().map(|row| row.kind.as_str()).collect();
     let each = rows.len() as f64 / kinds.len().max(1) as f64;
     let mut points = Vec::new();
@@ -190,15 +174,16 @@ fn points(bare: &Form, rows: &[&Row], prior: f64, means: &[f64; COUNT]) -> Vec<P
         let weight = each / of_kind / 2.0;
         for (at, evidence) in row.evidence().enumerate() {
             let ended = at + 1 == views;
-            let share = bare.share(&evidence, length::tokens(&row.numbers, &bare.length), ended);
-            let seen = values(&evidence, row, bare);
-            let mut numbers = [1.0, foreseen(Chance::new(row.foreseen[0])) - prior, 0.0, 0.0, 0.0, 0.0, 0.0];
+            let share = share(&evidence, length::tokens(&row.numbers, &bare.length), ended);
+            let seen = values(&evidence, row, bare, ended);
+            let foreseen = foreseen(Chance::new(row.foreseen[0]));
+            let mut numbers = [share, -share * foreseen, 0.0, 0.0, 0.0, 0.0, 0.0];
             for (number, (value, mean)) in numbers[BEFORE..].iter_mut().zip(seen.iter().zip(means)) {
                 *number = share * (value - mean);
             }
             let weight = if ended { weight } else { weight / (views - 1) as f64 };
             let right = f64::from(u8::from(row.right == Some(true)));
-            points.push(Point { numbers, right, weight });
+            points.push(Point { foreseen, numbers, right, weight });
         }
     }
     points
@@ -216,7 +201,7 @@ fn unseen(form: &Form, rows: &[Row]) -> (f64, f64) {
         for evidence in row.evidence().take(row.seen.len() - 1) {
             let tokens = outset.tokens.unwrap_or(1.0).max(1.0);
             let moved = end - at(&evidence, false);
-            moves.push(([1.0, 1.0 / tokens], moved * moved / (1.0 - form.share(&evidence, tokens, false))));
+            moves.push(([1.0, 1.0 / tokens], moved * moved / (1.0 - share(&evidence, tokens, false))));
         }
     }
     let [long, short] = least_squares(moves.into_iter(), [0.0; 2], [0.0; 2]);
@@ -234,9 +219,9 @@ pub fn source(form: &Form) -> String {
          router-policies/testdata/guard.jsonl > router-policies/src/guard/fitted.rs\n//! ```\n\n\
          use super::chance::Form;\n\n\
          /// Fitted on answers of Qwen2.5-Coder-0.5B-Instruct Q4_K_M (`testdata/guard.jsonl`).\n\
-         pub const FITTED: Form = Form {{\n    level: {:?},\n    prior: {:?},\n    signals: [\n{signals}    ],\n    \
-         power: {:?},\n    unseen: {:?},\n    length: [\n{length}    ],\n}};\n",
-        form.level, form.prior, form.power, form.unseen
+         pub const FITTED: Form = Form {{\n    level: {:?},\n    yields: {:?},\n    signals: [\n{signals}    ],\n    \
+         unseen: {:?},\n    length: [\n{length}    ],\n}};\n",
+        form.level, form.yields, form.unseen
     )
 }
 

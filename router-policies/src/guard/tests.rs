@@ -60,11 +60,13 @@ fn little_doubt_ends_the_hold_early() {
             })
             .unwrap()
     };
-    // Of which it was foreseen that it would do.
-    let outset = Outset { suffices: Some(Chance::new(0.9)), ..Outset::NOTHING };
+    // Where it was foreseen as well.
+    let foreseen = |chance| Outset { suffices: Some(Chance::new(chance)), ..Outset::NOTHING };
+    let outset = foreseen(0.9);
     assert_eq!(after(Expected { outset, ..FREE }, "a ", &[-0.05, -0.1]), (8, Verdict::Keep));
-    assert_eq!(after(FREE, "a ", &[-2.0, -3.0]), (8, Verdict::Escalate(Doubt::Confidence)));
-    let (count, _) = after(FREE, "a ", &[-0.1, -1.3]);
+    let unlikely = Expected { outset: foreseen(0.1), ..FREE };
+    assert_eq!(after(unlikely, "a ", &[-2.0, -3.0]), (8, Verdict::Escalate(Doubt::Confidence)));
+    let (count, _) = after(FREE, "a ", &[-0.1, -0.4]);
     assert!(count > 12, "{count}");
     // Whether it is Chinese is not known yet.
     let chinese = Expected { chinese: true, outset, ..FREE };
@@ -91,7 +93,8 @@ fn the_beginning_of_a_long_answer_leaves_what_was_foreseen() {
 
 #[test]
 fn a_whole_answer_is_let_go_as_soon_as_it_is_beyond_doubt_that_it_will_not_do() {
-    let mut watch = Watch::new(guard(Hold::All, Signals::default()), FREE);
+    let outset = Outset { suffices: Some(Chance::new(0.2)), ..Outset::NOTHING };
+    let mut watch = Watch::new(guard(Hold::All, Signals::default()), Expected { outset, ..FREE });
     assert_eq!(watch.see(piece("a b c d e f g", &[-4.0; 7])), Verdict::Wait);
     assert_eq!(watch.see(piece("h", &[-4.0])), Verdict::Escalate(Doubt::Confidence));
 }

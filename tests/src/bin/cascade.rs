@@ -18,7 +18,7 @@ use end_to_end::asking::{Asked, row};
 use end_to_end::cascading::{self, Case, Way};
 use end_to_end::first_token;
 use end_to_end::questions;
-use router_policies::evaluate::calibration_error;
+use router_policies::evaluate::{Curve, Scored, calibration_error};
 use router_policies::guard::fit::Row;
 
 #[derive(Default)]
@@ -104,8 +104,8 @@ fn curves(rows: &[Row], ratio: f64) {
     );
     println!("Area under quality by cost, 0.5 is chance, with its 95 % interval:\n");
     let names: Vec<&str> = Way::ALL.iter().map(|way| way.name()).collect();
-    println!("| questions | small right | large right | {} |", names.join(" | "));
-    println!("| --- | ---: | ---: |{}", " --- |".repeat(names.len()));
+    println!("| questions | small right | large right | {} | whole answer, by calls |", names.join(" | "));
+    println!("| --- | ---: | ---: |{} --- |", " --- |".repeat(names.len()));
     let kinds: BTreeSet<&str> = cases.iter().map(|case| case.kind.as_str()).collect();
     for kind in kinds {
         let of_kind: Vec<Case> = cases.iter().filter(|case| case.kind == kind).cloned().collect();
@@ -126,7 +126,17 @@ fn areas(name: &str, cases: &[Case], ratio: f64) {
         None => "–".to_owned(),
     };
     let cells: Vec<String> = Way::ALL.iter().map(cell).collect();
-    println!("| {name} | {:.2} | {:.2} | {} |", mean(|it| it.small), mean(|it| it.large), cells.join(" | "));
+    // The small model's calls not charged, and each call of the large one taken to cost the same: what others report.
+    let scored =
+        cases.iter().map(|case| Scored { score: -case.chance(), small: case.small, large: case.large });
+    let calls =
+        Curve::of(&scored.collect::<Vec<_>>()).map_or("–".to_owned(), |it| format!("{:.3}", it.apgr()));
+    println!(
+        "| {name} | {:.2} | {:.2} | {} | {calls} |",
+        mean(|it| it.small),
+        mean(|it| it.large),
+        cells.join(" | ")
+    );
 }
 
 /// Points of the curves.
