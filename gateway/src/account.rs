@@ -9,7 +9,6 @@ use std::sync::Arc;
 use gateway_config::{LogFormat, Model, Period};
 use jiff::Timestamp;
 use prometheus::IntGauge;
-use router_policies::guard::Found;
 use router_policies::{Currency, Money, Price, Tariff, Usage};
 use tokio::time::Instant;
 
@@ -280,13 +279,6 @@ impl Account {
     pub fn beside(&mut self) {
         if let Some(attempt) = self.record.attempts.get_mut(self.focus) {
             attempt.beside = true;
-        }
-    }
-
-    /// A guard judged the answer of the attempt that is spoken of.
-    pub fn judged(&mut self, found: Option<Found>) {
-        if let Some(attempt) = self.record.attempts.get_mut(self.focus) {
-            attempt.found = found;
         }
     }
 

@@ -274,7 +274,7 @@ mod tests {
     /// Ten questions; the small model is right about five, and its tokens say which.
     fn rows() -> Vec<Row> {
         let row = |at: usize| {
-            let right = at % 2 == 0;
+            let right = at.is_multiple_of(2);
             let mean = if right { -0.05 } else { -1.5 };
             let mut numbers = [0.0; TELLING.len() + 1];
             numbers[0] = 1.0;

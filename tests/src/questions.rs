@@ -60,7 +60,8 @@ pub fn sums() -> Vec<Question> {
     for (at, size) in [3, 7, 12, 25, 60, 140, 350, 900, 2500, 9000].into_iter().enumerate() {
         for step in 0..8_u64 {
             let (one, other) = (size + 3 * step, size / 2 + 7 * step + at as u64);
-            let (sign, result) = if step % 2 == 0 { ("+", one + other) } else { ("×", one * other) };
+            let (sign, result) =
+                if step.is_multiple_of(2) { ("+", one + other) } else { ("×", one * other) };
             let (prompt, kind) = match step % 4 {
                 0 | 1 => {
                     (format!("What is {one} {sign} {other}? Answer with the number only."), "sums, English")

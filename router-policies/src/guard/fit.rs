@@ -234,7 +234,7 @@ mod tests {
     fn rows(count: usize) -> Vec<Row> {
         let mut draws = Draws(9);
         let row = |at: usize| {
-            let long = at % 2 == 0;
+            let long = at.is_multiple_of(2);
             let right = draws.uniform() < 0.5;
             let whole = if right { -0.1 } else { -0.9 } + 0.3 * draws.normal();
             let whole = whole.min(-0.001);
