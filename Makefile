@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test fmt lint small unit docs deny python node deploy speed instructions overhead dialects accounts accounting crashes startup scrape load images dashboards
+.PHONY: help run test fmt lint small unit docs deny python node deploy speed instructions overhead dialects accounts accounting cascade crashes startup scrape load images dashboards
 
 XIETONG := cargo run --quiet --locked --release --package gateway --bin xietong --
 
@@ -42,6 +42,11 @@ accounts: ## Hold the ledger against what ten thousand mixed requests would be b
 
 accounting: ## Measure what accounting adds to a request
 	@cargo test --quiet --locked --release --package gateway --no-default-features --lib what_accounting_costs -- --ignored --nocapture
+
+cascade: ## Ask the embedded models, and measure what a cascade is worth and how long its clients wait (twenty minutes)
+	@cargo run --quiet --locked --release --package end-to-end --bin cascade -- \
+	  --ask models/qwen2.5-coder-0.5b-instruct-q4_k_m.gguf $(if $(DATA),--data $(DATA)) \
+	  --first-token models/SmolLM2-135M-Instruct.Q4_1.gguf models/qwen2.5-coder-0.5b-instruct-q4_k_m.gguf
 
 crashes: ## Kill a gateway 200 times at random instants and look at its ledger
 	@cargo build --quiet --locked --release --package gateway --no-default-features --bin xietong

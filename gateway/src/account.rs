@@ -262,6 +262,7 @@ impl Account {
             ended: Default::default(),
             finish: None,
             wasted: Some(Waste::Abandoned),
+            found: None,
             beside: false,
             detail: None,
         });

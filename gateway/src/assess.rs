@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use gateway_config::{Fallback, Model, Provider, Remote, Route};
 use router_policies::foresight::Foresight;
+use router_policies::guard::{FITTED, Outset};
 use router_policies::policies::Terms;
 use router_policies::scorers::shipped;
 use router_policies::{
@@ -77,6 +78,8 @@ pub struct Candidate {
     pub suffices: Option<Chance>,
     /// What asking it takes.
     pub toll: Toll,
+    /// What is foreseen of its answer, where that is to be judged.
+    pub outset: Outset,
 }
 
 impl Candidate {
@@ -131,6 +134,7 @@ fn assess_model(model: &Arc<Model>, chat: &Chat, hints: &Hints) -> Result<Assess
             able: true,
             suffices: None,
             toll: Toll::default(),
+            outset: Outset::NOTHING,
         }],
         fallback: Fallback::None,
         scoring: None,
@@ -217,9 +221,14 @@ fn assess_within(
     };
     drop(recent);
     let decision = decision.ok_or_else(|| nothing_fits(&judged))?;
+    let tokens = matches!(decision.plan, Plan::Cascade { .. }).then(|| FITTED.tokens(features));
+    let outset = |at: usize, suffices: Chance| match tokens {
+        None => Outset::NOTHING,
+        tokens => Outset { suffices: Some(suffices), tokens, correction: routed.guard_correction(at) },
+    };
     Ok(Assessment {
         decided: Decided { decision, scores: Some(scores) },
-        ladder: candidates(&judged, &standings, &decision),
+        ladder: candidates(&judged, &standings, &decision, &outset),
         fallback: route.fallback,
         scoring: Some(scoring),
         features: None,
@@ -266,6 +275,7 @@ fn candidates(
     judged: &[(&Arc<Model>, Option<Unfit>)],
     standings: &[Standing<'_>],
     decision: &Decision,
+    outset: &dyn Fn(usize, Chance) -> Outset,
 ) -> Vec<Candidate> {
     let within = |at: usize| (decision.least..=decision.most).contains(&Rung(at));
     let all = judged.iter().zip(standings).enumerate();
@@ -274,6 +284,7 @@ fn candidates(
         able: standing.able && within(at),
         suffices: Some(standing.suffices),
         toll: standing.toll,
+        outset: outset(at, standing.suffices),
     })
     .collect()
 }

@@ -194,8 +194,10 @@ fn job(
     headers: &HeaderMap,
     account: &Account,
 ) -> Option<Job> {
-    let rungside =
-        |rung: Candidate| Some(Rungside { pool: Arc::clone(snapshot.pool(&rung.model)?), able: rung.able });
+    let rungside = |rung: Candidate| {
+        let pool = Arc::clone(snapshot.pool(&rung.model)?);
+        Some(Rungside { pool, able: rung.able, outset: rung.outset })
+    };
     Some(Job {
         chat: Arc::new(chat),
         ladder: assessment.ladder.into_iter().map(rungside).collect::<Option<_>>()?,

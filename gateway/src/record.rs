@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gateway_config::{Client, Model, Route};
+use router_policies::guard::Found;
 use router_policies::{Chance, Decision, Features, Money, Usage};
 
 use crate::protocol::Finish;
@@ -217,6 +218,8 @@ pub struct Attempt {
     pub finish: Option<Finish>,
     /// Why its cost brought the client nothing, if so.
     pub wasted: Option<Waste>,
+    /// The chance that its answer would do, where a guard judged that.
+    pub found: Option<Found>,
     /// Whether it was made beside another, to be compared with it or in case that one kept silent.
     pub beside: bool,
     /// The status and code that the provider gave, for the operator. Not its words: those may quote the prompt.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use dashmap::DashMap;
 use gateway_config::{Config, Route};
+use router_policies::outcomes::Correction;
 use router_policies::policies::Escalations;
 use router_policies::query::Conversation;
 use router_policies::{Chance, Recent, Rung, Standing, Toll, Weights};
@@ -147,6 +148,11 @@ impl Routed {
         }
     }
 
+    /// What shadows have shown of the chances that a guard gives the answers of a rung.
+    pub fn guard_correction(&self, rung: usize) -> Correction {
+        self.explorer.as_ref().map_or(Correction::NONE, |explorer| explorer.guard_correction(rung))
+    }
+
     /// What asking each model takes, where that matters.
     pub fn tolls(&self, chat: &Chat, talk: Option<Conversation>) -> Option<Vec<Toll>> {
         (self.steering.weighs() || talk.is_some()).then(|| self.steering.tolls(&self.pools, chat, talk))
@@ -229,8 +235,18 @@ impl Learner {
         let answer = record.content.as_ref().filter(|_| record.outcome == Outcome::Complete);
         if let Some(answer) = answer.and_then(|content| content.text()) {
             let able = std::mem::take(&mut self.able);
-            explorer.follow(Shadow { chat, rung, answered, foreseen, able }, answer);
+            let found = self.found(record);
+            // Where the request went on to who was to answer too, the answer that was doubted is what is not known.
+            let rung = found.filter(|_| rung == answered).map_or(rung, |(doubted, _)| doubted);
+            explorer.follow(Shadow { chat, rung, answered, foreseen, found, able }, answer);
         }
+    }
+
+    /// Whose answer a guard judged, and the chance that it gave it, uncorrected.
+    fn found(&self, record: &Record) -> Option<(Rung, Chance)> {
+        let (attempt, found) = record.attempts.iter().rev().find_map(|it| Some((it, it.found?)))?;
+        let rung = self.routed.route.ladder.iter().position(|model| model.name == attempt.model.name)?;
+        Some((Rung(rung), found.plain))
     }
 }
 

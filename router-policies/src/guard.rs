@@ -1,18 +1,30 @@
 //! When an answer under way will not do.
 //!
 //! A [`Guard`] is the rule, a [`Watch`] its run over one answer, a [`Verdict`] what it says after each piece. Nothing of
-//! the answer has reached a client until the watch keeps it. The signals: how probable the model found its own tokens, a
-//! refusal, an answer that goes round in circles, one in the wrong language or format, one that is empty or was cut, and
-//! another answer that differs.
+//! the answer has reached a client until the watch keeps it. The signals: the chance that it will do, by how probable the
+//! model found its own tokens and by what was foreseen ([`chance`]); a refusal, an answer that goes round in circles, one in
+//! the wrong language or format, one that is empty or was cut, and another answer that differs.
 
+pub mod chance;
 mod circles;
+mod doubt;
+pub mod evidence;
+pub mod fit;
+mod fitted;
+mod hold;
 mod language;
+pub mod length;
 mod refusals;
 
 use std::time::Duration;
 
-use crate::Rung;
-use crate::span::Span;
+pub use chance::{Outset, Reading, Weigh};
+pub use doubt::Doubt;
+pub use fitted::FITTED;
+pub use hold::{All, Hold, Until, WrittenHold};
+
+use crate::{Chance, Rung};
+use evidence::Evidence;
 
 /// How long the first tokens are held back, and which signals say that another model should answer.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -25,29 +37,50 @@ pub struct Guard {
     pub agree: Option<Agree>,
 }
 
-/// How much of an answer is judged before it is kept.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Hold {
-    /// All of it.
-    All,
-    /// Its beginning: so many tokens, and no longer than this from the first token on; less, from eight tokens on, where
-    /// the probabilities of the tokens leave little doubt either way.
-    Until {
-        /// Tokens, from 1.
-        tokens: u32,
-        /// From the first token on.
-        at_most: Duration,
-    },
+impl Guard {
+    /// For so many choices at once: each is judged by what it says alone, as how probable their tokens are, and how many
+    /// there are, is only known of all together.
+    pub fn of_choices(self, choices: u64) -> Self {
+        if choices <= 1 {
+            return self;
+        }
+        let times = u32::try_from(choices).unwrap_or(u32::MAX);
+        let hold = match self.hold {
+            Hold::All => Hold::All,
+            Hold::Until { tokens, at_most } => Hold::Until { tokens: tokens.saturating_mul(times), at_most },
+        };
+        Self { hold, signals: Signals { confidence: 0.0, ..self.signals }, agree: None }
+    }
+
+    /// Whether it would keep an answer of which such a guard found this: what raised no doubt, or one that this guard has
+    /// no eye for, stands by its chance, where that is known.
+    pub fn would_keep(&self, doubt: Option<Doubt>, chance: Option<Chance>) -> bool {
+        let signals = &self.signals;
+        let sees = match doubt {
+            None | Some(Doubt::Confidence) => false,
+            Some(Doubt::Refusal) => signals.refusal,
+            Some(Doubt::Repetition) => signals.repetition,
+            Some(Doubt::Language | Doubt::Format) => signals.format,
+            Some(Doubt::Disagreement) => self.agree.is_some(),
+            Some(Doubt::Empty | Doubt::Cut) => true,
+        };
+        let probable = match chance {
+            Some(chance) => chance.value() >= signals.confidence,
+            None => doubt != Some(Doubt::Confidence),
+        };
+        !sees && probable
+    }
 }
 
 /// Which signals count.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Signals {
-    /// Escalate when the estimated chance that the answer will do is lower, 0..=1; 0 switches it off. The estimate is
-    /// the geometric mean of the probabilities of the tokens seen so far; a model that reports none is judged by the
-    /// other signals alone.
+    /// Escalate when the chance that the answer will do is lower, 0..=1; 0 switches it off. A model that does not report
+    /// how probable its tokens are is judged by the other signals alone.
     pub confidence: f64,
+    /// What that chance goes by, beside what was foreseen.
+    pub weigh: Weigh,
     /// Refusals and "I don't know", in Chinese and English.
     pub refusal: bool,
     /// JSON that is none or is against its schema, malformed tool calls, and answers without a Chinese character to a
@@ -59,7 +92,7 @@ pub struct Signals {
 
 impl Default for Signals {
     fn default() -> Self {
-        Self { confidence: 0.5, refusal: true, format: true, repetition: true }
+        Self { confidence: 0.5, weigh: Weigh::default(), refusal: true, format: true, repetition: true }
     }
 }
 
@@ -73,7 +106,7 @@ pub struct Agree {
 }
 
 /// What the answer is to look like.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Expected {
     /// A JSON text and nothing else.
     pub json: bool,
@@ -81,6 +114,8 @@ pub struct Expected {
     pub chinese: bool,
     /// Its length is limited by the client, so that being cut there is no fault of the model's.
     pub limited: bool,
+    /// What is foreseen of it.
+    pub outset: Outset,
 }
 
 impl Expected {
@@ -97,6 +132,8 @@ pub struct Glimpse<'a> {
     pub text: &'a str,
     /// Log-probabilities of its tokens, natural logarithms; empty where the model reports none.
     pub logprobs: &'a [f64],
+    /// For each of these, the log-probabilities of the two likeliest tokens in its place; empty where they are not known.
+    pub likeliest: &'a [[f64; 2]],
     /// Tokens, by estimate; not looked at where there are log-probabilities.
     pub tokens: f64,
     /// Since the first token.
@@ -125,53 +162,13 @@ pub enum Verdict {
     Escalate(Doubt),
 }
 
-/// Why an answer will not do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Doubt {
-    /// Its tokens are too improbable.
-    Confidence,
-    /// It refuses, or does not know.
-    Refusal,
-    /// It goes round in circles.
-    Repetition,
-    /// It is in another language than the question.
-    Language,
-    /// It is not of the format that was asked for.
-    Format,
-    /// It says nothing.
-    Empty,
-    /// It ended for lack of room.
-    Cut,
-    /// Another answer to the same question differs.
-    Disagreement,
-}
-
-impl Doubt {
-    /// All of them, for closed label sets.
-    pub const ALL: [Self; 8] = [
-        Self::Confidence,
-        Self::Refusal,
-        Self::Repetition,
-        Self::Language,
-        Self::Format,
-        Self::Empty,
-        Self::Cut,
-        Self::Disagreement,
-    ];
-
-    /// The word for metrics and logs.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Confidence => "confidence",
-            Self::Refusal => "refusal",
-            Self::Repetition => "repetition",
-            Self::Language => "language",
-            Self::Format => "format",
-            Self::Empty => "empty",
-            Self::Cut => "short_of_room",
-            Self::Disagreement => "disagreement",
-        }
-    }
+/// The chance that an answer will do, as a guard found it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Found {
+    /// What the verdict went by.
+    pub chance: Chance,
+    /// Before it was corrected by what came of others.
+    pub plain: Chance,
 }
 
 /// Bytes of an answer that are kept to be judged; more than any model that is worth judging writes in one go.
@@ -179,8 +176,6 @@ const LONGEST: usize = 1 << 20;
 
 /// Tokens before which a sequential test says nothing: as many as the shortest refusals have.
 const EARLIEST: u32 = 8;
-/// The quantile of the normal distribution that nine in ten lie below.
-const NINETY_PERCENT: f64 = 1.2816;
 
 /// A guard's run over one answer.
 #[derive(Debug, Clone)]
@@ -188,18 +183,23 @@ pub struct Watch {
     guard: Guard,
     expected: Expected,
     text: String,
-    /// Of the tokens with a known probability.
-    known: u32,
-    sum: f64,
-    squares: f64,
+    evidence: Evidence,
     /// Of all tokens.
     tokens: f64,
+    /// All of it was seen.
+    ended: bool,
 }
 
 impl Watch {
     /// Begins with nothing seen.
     pub fn new(guard: Guard, expected: Expected) -> Self {
-        Self { guard, expected, text: String::new(), known: 0, sum: 0.0, squares: 0.0, tokens: 0.0 }
+        let evidence = Evidence::default();
+        Self { guard, expected, text: String::new(), evidence, tokens: 0.0, ended: false }
+    }
+
+    /// The same from the beginning, for another answer to the same question.
+    pub fn anew(&self) -> Self {
+        Self::new(self.guard, self.expected)
     }
 
     /// Looks at what came.
@@ -207,9 +207,7 @@ impl Watch {
         if self.text.len() + glimpse.text.len() <= LONGEST {
             self.text.push_str(glimpse.text);
         }
-        self.known = self.known.saturating_add(u32::try_from(glimpse.logprobs.len()).unwrap_or(u32::MAX));
-        self.sum += glimpse.logprobs.iter().sum::<f64>();
-        self.squares += glimpse.logprobs.iter().map(|it| it * it).sum::<f64>();
+        self.evidence.add(glimpse.logprobs, glimpse.likeliest);
         self.tokens +=
             if glimpse.logprobs.is_empty() { glimpse.tokens } else { glimpse.logprobs.len() as f64 };
         if let Some(doubt) = self.early() {
@@ -221,7 +219,11 @@ impl Watch {
     /// What there is to say after so much time, from the first token on.
     pub fn at(&self, elapsed: Duration) -> Verdict {
         match self.hold() {
-            Hold::All => Verdict::Wait,
+            // It is kept when it is whole, but need not be waited for where it will not do.
+            Hold::All => match self.sequential() {
+                Verdict::Keep => Verdict::Wait,
+                verdict => verdict,
+            },
             Hold::Until { tokens, at_most } if self.tokens < f64::from(tokens) && elapsed < at_most => {
                 self.sequential()
             }
@@ -230,7 +232,8 @@ impl Watch {
     }
 
     /// Judges the whole answer; a second opinion is asked for by whoever has it.
-    pub fn end(&self, end: End) -> Verdict {
+    pub fn end(&mut self, end: End) -> Verdict {
+        self.ended = true;
         let doubt = if self.text.trim().is_empty() && !end.calls {
             Some(Doubt::Empty)
         } else if end.cut && !self.expected.limited {
@@ -254,9 +257,14 @@ impl Watch {
         &self.text
     }
 
-    /// The geometric mean of the probabilities of the tokens seen; `None` where none are known.
-    pub fn confidence(&self) -> Option<f64> {
-        (self.known > 0).then(|| (self.sum / f64::from(self.known)).exp())
+    /// The chance that the answer will do, by what was seen of it; `None` where no token's probability is known.
+    pub fn chance(&self) -> Option<Chance> {
+        self.reading().map(|reading| reading.chance)
+    }
+
+    /// The same, with what it would be uncorrected.
+    pub fn found(&self) -> Option<Found> {
+        self.reading().map(|reading| Found { chance: reading.chance, plain: reading.plain })
     }
 
     /// What shows before the end.
@@ -275,22 +283,17 @@ impl Watch {
         }
     }
 
-    /// Whether it is clear already on which side of the threshold the estimate lies: a sequential test on the mean
-    /// log-probability, with a bound of 90 % on each side.
+    /// Whether it is clear already on which side of the threshold the chance will lie at the end of the answer: a
+    /// sequential test with a bound of 90 % on each side.
     fn sequential(&self) -> Verdict {
         let threshold = self.guard.signals.confidence;
-        if self.known < EARLIEST || threshold <= 0.0 || self.language_is_open() {
+        if self.evidence.tokens < EARLIEST || threshold <= 0.0 || self.language_is_open() {
             return Verdict::Wait;
         }
-        let count = f64::from(self.known);
-        let mean = self.sum / count;
-        let error = ((self.squares / count - mean * mean).max(0.0) / count).sqrt();
-        if mean - NINETY_PERCENT * error > threshold.ln() {
-            Verdict::Keep
-        } else if mean + NINETY_PERCENT * error < threshold.ln() {
-            Verdict::Escalate(Doubt::Confidence)
-        } else {
-            Verdict::Wait
+        match self.reading() {
+            Some(reading) if reading.low.value() > threshold => Verdict::Keep,
+            Some(reading) if reading.high.value() < threshold => Verdict::Escalate(Doubt::Confidence),
+            Some(_) | None => Verdict::Wait,
         }
     }
 
@@ -300,64 +303,19 @@ impl Watch {
     }
 
     fn uncertain(&self) -> Option<Doubt> {
-        let confidence = self.confidence()?;
-        (confidence < self.guard.signals.confidence).then_some(Doubt::Confidence)
+        let threshold = self.guard.signals.confidence;
+        self.chance().filter(|chance| chance.value() < threshold).map(|_| Doubt::Confidence)
+    }
+
+    fn reading(&self) -> Option<Reading> {
+        let (outset, weigh) = (&self.expected.outset, self.guard.signals.weigh);
+        (self.evidence.tokens > 0).then(|| FITTED.read(&self.evidence, outset, self.ended, weigh))
     }
 }
 
 /// Whether no JSON object or list begins so. A fence around it is none of JSON's, and clients choke on it.
 fn cannot_be_json(text: &str) -> bool {
     text.trim_start().chars().next().is_some_and(|first| !matches!(first, '{' | '['))
-}
-
-/// How a hold is written: `all`, or `{tokens: 24, at_most: 600ms}`.
-#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
-#[serde(untagged)]
-pub enum WrittenHold {
-    /// `all`.
-    All(All),
-    /// Its beginning.
-    Until(Until),
-}
-
-/// The word `all`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum All {
-    /// The whole answer.
-    All,
-}
-
-/// The beginning of an answer. By default as many tokens as tell a refusal, a language and a format, and no longer than a
-/// person hardly notices.
-#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct Until {
-    /// Tokens, from 1.
-    pub tokens: u32,
-    /// From the first token on; whichever comes first.
-    pub at_most: Span,
-}
-
-impl Default for Until {
-    fn default() -> Self {
-        Self { tokens: 24, at_most: Span(Duration::from_millis(600)) }
-    }
-}
-
-impl Default for WrittenHold {
-    fn default() -> Self {
-        Self::Until(Until::default())
-    }
-}
-
-impl From<WrittenHold> for Hold {
-    fn from(written: WrittenHold) -> Self {
-        match written {
-            WrittenHold::All(All::All) => Self::All,
-            WrittenHold::Until(Until { tokens, at_most: Span(at_most) }) => Self::Until { tokens, at_most },
-        }
-    }
 }
 
 #[cfg(test)]

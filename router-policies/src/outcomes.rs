@@ -53,6 +53,8 @@ pub struct Outcome {
     pub rungs: (usize, usize),
     /// The chances that were foreseen for them, uncorrected.
     pub foreseen: (Chance, Chance),
+    /// The chance that a guard gave the smaller model's answer, uncorrected; `None` where none judged it.
+    pub found: Option<Chance>,
     /// What the top rung was foreseen to add, which certificates rank by.
     pub gain: f64,
     /// The judgement.
@@ -71,11 +73,14 @@ pub struct Correction {
 
 impl Default for Correction {
     fn default() -> Self {
-        Self { shift: 0.0, scale: 1.0 }
+        Self::NONE
     }
 }
 
 impl Correction {
+    /// Nothing is to be corrected.
+    pub const NONE: Self = Self { shift: 0.0, scale: 1.0 };
+
     /// A chance, corrected.
     pub fn apply(&self, chance: Chance) -> Chance {
         if *self == Self::default() {
@@ -120,6 +125,8 @@ fn bounded_logit(chance: Chance) -> f64 {
 #[derive(Debug, Clone, Default)]
 pub struct Outcomes {
     rungs: Vec<VecDeque<(Chance, bool)>>,
+    /// The same of what guards found.
+    found: Vec<VecDeque<(Chance, bool)>>,
     /// Of pairs from end to end of the ladder: what the top was foreseen to add, and what was lost without it, -1..=1.
     losses: VecDeque<(f64, f64)>,
 }
@@ -127,13 +134,17 @@ pub struct Outcomes {
 impl Outcomes {
     /// Of a ladder of so many rungs; nothing is known yet.
     pub fn new(rungs: usize) -> Self {
-        Self { rungs: vec![VecDeque::new(); rungs], losses: VecDeque::new() }
+        let none = vec![VecDeque::new(); rungs];
+        Self { rungs: none.clone(), found: none, losses: VecDeque::new() }
     }
 
     /// Takes note of an outcome.
     pub fn add(&mut self, outcome: &Outcome) {
         let (small, large) = outcome.rungs;
         keep(self.rungs.get_mut(small), (outcome.foreseen.0, outcome.preferred != Preferred::Larger));
+        if let Some(found) = outcome.found {
+            keep(self.found.get_mut(small), (found, outcome.preferred != Preferred::Larger));
+        }
         if outcome.both_judged {
             keep(self.rungs.get_mut(large), (outcome.foreseen.1, outcome.preferred != Preferred::Smaller));
         }
@@ -150,6 +161,11 @@ impl Outcomes {
     /// What is to be corrected of each rung.
     pub fn corrections(&self) -> Vec<Correction> {
         self.rungs.iter().map(Correction::fit).collect()
+    }
+
+    /// What is to be corrected of the chances that guards give the answers of each rung.
+    pub fn guard_corrections(&self) -> Vec<Correction> {
+        self.found.iter().map(Correction::fit).collect()
     }
 
     /// How far above the truth a rung's foreseen chances lie on average, -1..=1; `None` before enough is known.
@@ -198,6 +214,7 @@ mod tests {
             outcomes.add(&Outcome {
                 rungs: (0, 1),
                 foreseen: (Chance::new(foreseen), Chance::new(0.9)),
+                found: Some(Chance::new(foreseen)),
                 gain: 0.9 - foreseen,
                 preferred,
                 both_judged,
@@ -235,6 +252,26 @@ mod tests {
     }
 
     #[test]
+    fn what_guards_find_is_corrected_by_itself() {
+        let mut outcomes = outcomes(OUTCOMES, false, |it| it * 0.5);
+        let plain = outcomes.corrections()[0];
+        assert_eq!(outcomes.guard_corrections(), [plain, Correction::NONE]);
+        // What no guard judged says nothing of guards.
+        for _ in 0..OUTCOMES {
+            outcomes.add(&Outcome {
+                rungs: (0, 1),
+                foreseen: (Chance::new(0.1), Chance::new(0.5)),
+                found: None,
+                gain: 0.4,
+                preferred: Preferred::Neither,
+                both_judged: false,
+            });
+        }
+        assert_eq!(outcomes.guard_corrections()[0], plain);
+        assert_ne!(outcomes.corrections()[0], plain);
+    }
+
+    #[test]
     fn drift_is_what_was_promised_and_did_not_come() {
         let drift = |truth: fn(f64) -> f64| outcomes(OUTCOMES, false, truth).drift(0).unwrap();
         assert!(drift(|it| it).abs() < 0.06);
@@ -265,6 +302,7 @@ mod tests {
             outcomes.add(&Outcome {
                 rungs: (0, 1),
                 foreseen: (Chance::new(0.5), Chance::new(0.5)),
+                found: None,
                 gain: 0.0,
                 preferred: Preferred::Larger,
                 both_judged: true,

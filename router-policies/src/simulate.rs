@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use crate::guard::Doubt;
 use crate::{
     Chance, Class, Decision, Facts, Features, Money, Plan, Policy, Query, Recent, Rung, Standing, Tariff,
     Usage,
@@ -35,6 +36,32 @@ pub struct Seen<'a> {
     pub usage: Usage,
     /// What rules may ask of it.
     pub facts: Facts<'a>,
+    /// What a guard found; `None` where none judged an answer to it.
+    pub judged: Option<Judged<'a>>,
+}
+
+/// What a guard found of an answer.
+#[derive(Debug, Clone, Copy)]
+pub struct Judged<'a> {
+    /// Whose.
+    pub model: &'a str,
+    /// Why it was not kept, if so.
+    pub doubt: Option<Doubt>,
+    /// The chance that it would do.
+    pub chance: Option<Chance>,
+}
+
+/// What is known of whether the first model's answer would have been the one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stands {
+    /// Nobody would have judged it, or looked for another.
+    Unguarded,
+    /// By what a guard found of it.
+    Kept,
+    /// By what a guard found of it, another model's was asked for.
+    Escalated,
+    /// What a guard would have found, or whether the model would have kept silent, was not observed: it is taken to.
+    Unknown,
 }
 
 /// What another policy would have done with a request.
@@ -44,9 +71,12 @@ pub struct Outlook {
     pub decision: Decision,
     /// The rung whose answer the client would have got.
     pub answers: Rung,
+    /// What that goes by.
+    pub stands: Stands,
     /// The chance that this answer would have done.
     pub suffices: Chance,
-    /// What it would have cost with as many tokens as the answer that was given; `None` where that is unknown.
+    /// What it would have cost with as many tokens as the answer that was given, without what was not kept; `None` where
+    /// that is unknown.
     pub cost: Option<Money>,
 }
 
@@ -93,17 +123,24 @@ impl<'a> Trial<'a> {
         if let Some(share) = self.policy.share() {
             self.recent.note(gain, top, share);
         }
-        let answers = match decision.plan {
-            Plan::Ask(rung) => rung,
-            // What the guard would have found in the answer, and whether the model would have kept silent, was not
-            // observed: the first rung is taken to answer.
-            Plan::Cascade { from, .. } => from,
-            Plan::Hedge { first, .. } => first,
+        let (answers, stands) = match decision.plan {
+            Plan::Ask(rung) => (rung, Stands::Unguarded),
+            Plan::Cascade { from, to, guard } => {
+                let judged = seen
+                    .judged
+                    .filter(|it| self.ladder.get(from.0).is_some_and(|step| step.model == it.model));
+                match judged.map(|judged| guard.would_keep(judged.doubt, judged.chance)) {
+                    Some(true) => (from, Stands::Kept),
+                    Some(false) => (to, Stands::Escalated),
+                    None => (from, Stands::Unknown),
+                }
+            }
+            Plan::Hedge { first, .. } => (first, Stands::Unknown),
         };
         let step = self.ladder.get(answers.0)?;
         let cost =
             step.tariff.and_then(|tariff| tariff.at(seen.time)).and_then(|price| cost(price, &seen.usage));
-        Some(Outlook { decision, answers, suffices: suffices(step), cost })
+        Some(Outlook { decision, answers, stands, suffices: suffices(step), cost })
     }
 }
 
@@ -145,6 +182,7 @@ mod tests {
                     draw: 0.5,
                     usage: Usage { input: 60, output: 40, ..Usage::default() },
                     facts: Facts::default(),
+                    judged: None,
                 };
                 trial.next(&seen).unwrap()
             });
@@ -155,6 +193,44 @@ mod tests {
         check(r#"{"kind": "fixed", "model": "small"}"#, 0, 500);
         check(r#"{"kind": "fixed", "model": "large"}"#, 5, 5000);
         check(r#"{"kind": "threshold", "at": 0.6}"#, 2, 2300);
+    }
+
+    #[test]
+    fn a_cascade_goes_by_what_a_guard_found() {
+        let price = Money(1_000_000);
+        let tariff = Tariff::constant(Price::tokens(price, price, price));
+        let step = Step { model: "small", class: Class::Tiny, tariff: Some(&tariff) };
+        let features = Features::default();
+        let check = |guard: &str, judged: Option<(&str, Option<Doubt>, f64)>, stands: Stands| {
+            let json = format!(
+                r#"{{"kind":"cascade","policy":{{"kind":"fixed","model":"small"}},"guard":{guard}}}"#
+            );
+            let policy: Policy = serde_json::from_str(&json).unwrap();
+            let of = |(model, doubt, chance)| Judged { model, doubt, chance: Some(Chance::new(chance)) };
+            let seen = Seen {
+                time: Timestamp::UNIX_EPOCH,
+                features: &features,
+                suffices: [Chance::new(0.5); 4],
+                familiarity: 1.0,
+                draw: 0.5,
+                usage: Usage { output: 40, ..Usage::default() },
+                facts: Facts::default(),
+                judged: judged.map(of),
+            };
+            let outlook =
+                Trial::new(&policy, vec![step, Step { model: "large", ..step }]).next(&seen).unwrap();
+            assert_eq!(outlook.stands, stands, "{guard} {judged:?}");
+            assert_eq!(outlook.answers, Rung(usize::from(stands == Stands::Escalated)), "{guard} {judged:?}");
+        };
+        let half = r#"{"confidence":0.5}"#;
+        check(half, None, Stands::Unknown);
+        check(half, Some(("another", None, 0.9)), Stands::Unknown);
+        check(half, Some(("small", None, 0.6)), Stands::Kept);
+        check(r#"{"confidence":0.7}"#, Some(("small", None, 0.6)), Stands::Escalated);
+        check(half, Some(("small", Some(Doubt::Confidence), 0.4)), Stands::Escalated);
+        check(r#"{"confidence":0.3}"#, Some(("small", Some(Doubt::Confidence), 0.4)), Stands::Kept);
+        check(half, Some(("small", Some(Doubt::Refusal), 0.9)), Stands::Escalated);
+        check(r#"{"refusal":false}"#, Some(("small", Some(Doubt::Refusal), 0.9)), Stands::Kept);
     }
 
     #[test]
@@ -171,6 +247,7 @@ mod tests {
             draw: 0.5,
             usage: Usage { output: 40, ..Usage::default() },
             facts: Facts::default(),
+            judged: None,
         };
         let outlook = Trial::new(&policy, vec![step, Step { model: "large", ..step }]).next(&seen).unwrap();
         assert_eq!(outlook.cost, None);

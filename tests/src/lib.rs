@@ -10,6 +10,8 @@
 //! - [`redis`]: a real Redis, and a wire to it that can be cut.
 //! - [`wire`]: a client that says any bytes and shows all that comes back.
 //! - [`accounts`], [`ledger`]: what the gateway writes down, against what the upstreams would bill.
+//! - [`questions`], [`asking`]: questions whose answers are known, and what a model says to them.
+//! - [`cascading`], [`first_token`]: what a cascade is worth, in quality by cost and in waiting.
 //! - [`sse`], [`metrics`], [`http1`]: readers of our own, apart from the gateway's.
 //!
 //! Ports are always 0, waiting is always for something, and nothing is judged here: that is the tests' work.
@@ -18,9 +20,12 @@
 
 pub mod accounts;
 pub mod anthropic;
+pub mod asking;
+pub mod cascading;
 pub mod certificate;
 pub mod collector;
 pub mod endurance;
+pub mod first_token;
 pub mod gateway;
 pub mod gemini;
 pub mod h2_upstream;
@@ -29,6 +34,7 @@ pub mod ledger;
 pub mod metrics;
 pub mod obedient;
 pub mod openai;
+pub mod questions;
 pub mod redis;
 pub mod repertoire;
 pub mod responses;

@@ -137,6 +137,65 @@ async fn a_signal_that_is_switched_off_says_nothing() {
     check("no JSON", off, Reply::text("Sure! Here it is: {}"), structured(), None).await;
 }
 
+/// Two choices, whole or in turns of a word each, as the request asks.
+struct Choices([&'static str; 2]);
+
+impl Choose for Choices {
+    fn choose(&self, request: &Request) -> Script {
+        let choice = |at: usize, field: &str, said: Value, finish: Option<&str>| json!({"index": at, field: said, "finish_reason": finish});
+        let object = |kind: &str, choices: Vec<Value>| json!({"id": "c", "object": kind, "created": 1, "model": "m", "choices": choices});
+        let message = |text: &str| json!({"role": "assistant", "content": text});
+        if request.json()["stream"] != true {
+            let all = (0..2).map(|at| choice(at, "message", message(self.0[at]), Some("stop")));
+            return Script::json(200, &object("chat.completion", all.collect()));
+        }
+        let words = self.0.map(|text| text.split_inclusive(' ').collect::<Vec<_>>());
+        let mut script = Script::events();
+        for turn in 0..words[0].len().max(words[1].len()) {
+            for (at, words) in words.iter().enumerate() {
+                if let Some(word) = words.get(turn) {
+                    let piece = choice(at, "delta", json!({"content": word}), None);
+                    script = script.event(object("chat.completion.chunk", vec![piece]));
+                }
+            }
+        }
+        for at in 0..2 {
+            let end = choice(at, "delta", json!({}), Some("stop"));
+            script = script.event(object("chat.completion.chunk", vec![end]));
+        }
+        script.event("[DONE]").end()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_of_several_choices_must_do() {
+    let refusal = "I'm sorry, but I can't help with that, as I do not know what you mean.";
+    let held = SHORT.replace("tokens: 4", "tokens: 24");
+    for (policy, choices, kept) in [
+        (SHORT, [FINE, FINE], true),
+        (ALL, [FINE, FINE], true),
+        (held.as_str(), [FINE, refusal], false),
+        (ALL, [refusal, FINE], false),
+        (ALL, [FINE, " "], false),
+    ] {
+        let mut request = openai::ask("auto", "What is the capital of France?");
+        request["n"] = 2.into();
+        for request in both(request) {
+            let small = Scripted::start(Choices(choices)).await;
+            let large = Scripted::start(Choices([LARGE, LARGE])).await;
+            let gateway = setup(&small, &large, policy).start().await;
+            let answer = gateway.ask(&request).await;
+            let label = format!("{policy} {choices:?} {}: {}", request["stream"], answer.text());
+            assert_eq!(answer.status(), 200, "{label}");
+            assert_eq!((small.seen().len(), large.seen().len()), (1, usize::from(!kept)), "{label}");
+            // What they are probable of is told of all together, and not asked for.
+            assert_eq!(small.only().request.json().get("logprobs"), None, "{label}");
+            let expected = if kept { choices[0] } else { LARGE };
+            assert_eq!(answer.text().matches(expected.split(' ').next().unwrap()).count(), 2, "{label}");
+        }
+    }
+}
+
 fn structured() -> Value {
     let mut request = openai::ask("auto", "Where? Answer in JSON.");
     let schema = json!({"type": "object", "required": ["city"], "properties": {"city": {"type": "string"}}});
@@ -402,6 +461,36 @@ async fn a_silent_model_is_hedged_within_a_budget() {
     assert_eq!(answer.content(), FINE);
     assert!(began.elapsed() >= Duration::from_secs(1));
     assert_eq!(large.seen().len(), 1);
+}
+
+/// However many models it takes, a request goes on once.
+#[tokio::test(start_paused = true)]
+async fn a_hedge_whose_models_both_fail_counts_once() {
+    let policy = "{kind: budget, escalations: {share: 0, at_least: 1}, \
+                  policy: {kind: hedge, policy: {kind: fixed, model: small}, silence: 300ms}}";
+    let small = Scripted::start(Moods).await;
+    let large = Scripted::start(openai::error(500, "oops")).await;
+    let largest = Scripted::start(Reply::text("Largest")).await;
+    let gateway = Setup::ladder(&small.base_url(), &large.base_url())
+        .add("largest", &[&largest.base_url()], "price: {input: 20, output: 60}")
+        .model("small", "timeouts: {first_token: 1s, idle: 1s, total: 1m}")
+        .every_model("retries: 0")
+        .policy(policy)
+        .start()
+        .await;
+    for _ in 0..25 {
+        assert_eq!(gateway.ask(&openai::ask_stream("auto", "Hello")).await.content(), FINE);
+    }
+    let answer = gateway.ask(&openai::ask_stream("auto", "be silent")).await;
+    assert_eq!((answer.status(), answer.content().as_str()), (200, "Largest"), "{}", answer.text());
+    assert_eq!((large.seen().len(), largest.seen().len()), (1, 1));
+    let metrics = gateway.settled().await;
+    assert_eq!(metrics.sum("xietong_escalations_total", &[]), 1.0, "{}", metrics.text);
+    let failed =
+        |model| metrics.sum("xietong_attempts_total", &[("model", model), ("result", "server_error")]);
+    assert_eq!((failed("small"), failed("large"), failed("largest")), (0.0, 1.0, 0.0));
+    assert_eq!(metrics.sum("xietong_attempts_total", &[("result", "silent")]), 1.0);
+    assert_eq!(metrics.sum("xietong_requests_total", &[("outcome", "complete")]), 26.0);
 }
 
 /// Quick, slow or silent, as it is asked to be.

@@ -161,3 +161,31 @@ async fn a_judge_sees_both_orders_and_no_names() {
     check(Scripted::start(judging(finds("by the small"))).await, "smaller").await;
     check(Scripted::start(judging(|_| "A")).await, "neither").await;
 }
+
+/// A guard that finds the small model's answers likely to do learns that they do not; and what it doubts is looked at, too.
+#[tokio::test]
+async fn a_guard_learns_from_what_came_of_its_chances() {
+    let small = Scripted::start(Reply::text("So there are 17 eggs.\n#### 17")).await;
+    let large = Scripted::start(Reply::text("So there are 18 eggs.\n#### 18")).await;
+    let cascade = format!("{{kind: cascade, policy: {SMALL}, hold: all}}");
+    let gateway = Setup::ladder(&small.base_url(), &large.base_url())
+        .model("small", "accepts: [text, logprobs]")
+        .policy(&policy(&cascade, AMPLE))
+        .start()
+        .await;
+    let question = openai::ask("auto", "How many eggs are left?");
+    let mut answered = Vec::new();
+    for number in 1..=40 {
+        let answer = gateway.ask(&question).await;
+        answered.push(answer.header("x-xietong-model").map(str::to_owned));
+        let metrics = judged(&gateway, f64::from(number)).await;
+        assert_eq!(preferred(&metrics, "larger"), f64::from(number), "{}", metrics.text);
+    }
+    let by = |model: &str| answered.iter().filter(|it| it.as_deref() == Some(model)).count();
+    assert_eq!(answered[0].as_deref(), Some("small"), "its tokens are probable");
+    assert_eq!(answered[39].as_deref(), Some("large"), "{answered:?}");
+    assert!(by("small") >= 19, "twenty outcomes are needed: {answered:?}");
+    let metrics = gateway.settled().await;
+    let labels = [("from", "small"), ("to", "large"), ("reason", "confidence")];
+    assert_eq!(metrics.sum("xietong_escalations_total", &labels), by("large") as f64);
+}

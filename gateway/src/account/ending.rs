@@ -1,8 +1,17 @@
 //! How an account ends: what its attempts are charged, and where the record goes.
 
+use router_policies::guard::Found;
+
 use super::*;
 
 impl Account {
+    /// A guard judged the answer of the attempt that is spoken of.
+    pub fn judged(&mut self, found: Option<Found>) {
+        if let Some(attempt) = self.record.attempts.get_mut(self.focus) {
+            attempt.found = found;
+        }
+    }
+
     pub(super) fn words_for_spent(&self, till: &Till, amount: Money) -> String {
         let (client, currency) = (till.client(), self.currency);
         let Some(budget) = till.budget() else { return format!("The budget of client `{client}` is spent.") };

@@ -1,5 +1,7 @@
 //! Who makes the embeddings of a route.
 
+use router_policies::guard::Outset;
+
 use super::*;
 
 /// The vectors of two models cannot be compared: those of a route come from the first model that says it makes them, or
@@ -26,6 +28,7 @@ pub(super) fn assess_embeddings<'a>(
         able: at == rung.0,
         suffices: None,
         toll: Toll::default(),
+        outset: Outset::NOTHING,
     };
     Ok(Assessment {
         decided: Decided { decision, scores: None },

@@ -7,12 +7,13 @@ use std::path::PathBuf;
 
 use gateway_config::{Config, Route};
 use router_policies::features::COUNT;
-use router_policies::simulate::{Outlook, Seen, Step, Trial};
+use router_policies::guard::Doubt;
+use router_policies::simulate::{Judged, Outlook, Seen, Stands, Step, Trial};
 use router_policies::{Chance, Facts, Features, Money, Plan};
 use serde::Serialize;
 
 use super::{Failure, report};
-use crate::ledger::slip::{Scores, Slip};
+use crate::ledger::slip::{Scores, Slip, Try};
 use crate::record::NONE;
 use crate::report::{amount, share};
 use crate::request_id::RequestId;
@@ -20,7 +21,9 @@ use crate::request_id::RequestId;
 /// Show what another configuration would have cost, and to which models it would have sent recorded traffic.
 ///
 /// The recording is a gateway's ledger. Answers of models that were not asked then are not known: their length is taken to
-/// be that of the answer that was given, and the chance that they would have done is the scorer's.
+/// be that of the answer that was given, and the chance that they would have done is the scorer's. What a guard would have
+/// found is known where one judged the same model's answer, from which chance on it keeps one included; elsewhere the model
+/// that begins is taken to answer.
 #[derive(clap::Args)]
 #[command(after_help = "Example:\n  xietong replay --ledger xietong.db --config new.yaml")]
 pub struct Args {
@@ -91,8 +94,12 @@ struct Figures {
     baseline: i64,
     /// Requests that would have been answered by the model that answered them: their tokens were observed.
     observed: u64,
-    /// Requests of which a guard, or a silence, would have had a say: what it would have said was not observed.
+    /// Requests of which a guard, or a silence, would have had a say.
     guarded: u64,
+    /// Of those, where a guard did judge the answer of the model that would begin …
+    judged: u64,
+    /// … and what it found would make another model answer.
+    escalated: u64,
     /// The mean chance that the answer would have done, by the scorer.
     suffices: f64,
     /// The same of the answers that were given.
@@ -134,12 +141,17 @@ impl<'a> Replay<'a> {
                 // Of what came with the prompt only its features are kept.
                 ..Facts::default()
             },
+            judged: judged(slip),
         };
         let Some(outlook) = self.trial.next(&seen) else { return };
         let Some(model) = self.route.ladder.get(outlook.answers.0) else { return };
         let same = model.name == answer.model;
         // What was observed is better than what is computed, even for a machine's time.
         let cost = if same { answer.cost.map(Money) } else { outlook.cost };
+        let cost = match outlook.stands {
+            Stands::Escalated => cost.zip(doubted(slip)).map(|(cost, before)| cost.saturating_add(before)),
+            Stands::Unguarded | Stands::Kept | Stands::Unknown => cost,
+        };
         if let (Some(cost), Some(recorded)) = (cost, slip.cost()) {
             self.add(slip, &seen, (&outlook, &model.name), cost, recorded);
         }
@@ -162,6 +174,8 @@ impl<'a> Replay<'a> {
         figures.tried_cost = figures.tried_cost.saturating_add(cost.0);
         figures.observed += u64::from(model == answer.model);
         figures.guarded += u64::from(!matches!(outlook.decision.plan, Plan::Ask(_)));
+        figures.judged += u64::from(matches!(outlook.stands, Stands::Kept | Stands::Escalated));
+        figures.escalated += u64::from(outlook.stands == Stands::Escalated);
         let count = figures.compared as f64;
         figures.suffices += (outlook.suffices.value() - figures.suffices) / count;
         let class =
@@ -174,6 +188,27 @@ impl<'a> Replay<'a> {
         let baseline = top.map_or(Money::ZERO, |price| price.cost(&answer.usage(), busy));
         figures.baseline = figures.baseline.saturating_add(baseline.0);
     }
+}
+
+/// What a guard found of an answer to a recorded request.
+fn judged(slip: &Slip) -> Option<Judged<'_>> {
+    let attempt = guarded(slip)?;
+    let chance = attempt.chance.map(Chance::new);
+    Some(Judged { model: &attempt.model, doubt: Doubt::named(&attempt.result), chance })
+}
+
+/// The attempt that a guard judged: the one that it doubted, else the answer, if that is of who was asked first.
+fn guarded(slip: &Slip) -> Option<&Try> {
+    slip.plan.as_ref().filter(|plan| *plan == "cascade")?;
+    let mut line = slip.attempts.iter().filter(|attempt| !attempt.beside);
+    let first = line.clone().next()?;
+    let doubted = line.find(|attempt| Doubt::named(&attempt.result).is_some());
+    doubted.or_else(|| slip.answer().filter(|answer| answer.model == first.model))
+}
+
+/// What the answer cost that was not kept, or would not have been.
+fn doubted(slip: &Slip) -> Option<Money> {
+    guarded(slip)?.cost.map(Money)
 }
 
 /// The features that were recorded; the words were not.
@@ -245,12 +280,75 @@ fn caveats(out: &mut String, figures: &Figures) {
         share(figures.observed as f64, compared),
         figures.recorded_escalations
     );
-    if figures.guarded > 0 {
+    if figures.judged > 0 {
         let _ = writeln!(
             out,
-            "  {} would begin under a guard or a hedge. What their answers would have been found to be is not known: the model \
-             that begins is taken to answer, so that the right column is the least that they cost.",
-            share(figures.guarded as f64, compared)
+            "  {} would begin under a guard that judged the same model's answer in the recording: by what it found, {} would go \
+             on to another model. It saw as much of each answer as it was held then; another `hold`, and who would have \
+             agreed, are not tried.",
+            share(figures.judged as f64, compared),
+            share(figures.escalated as f64, compared)
         );
+    }
+    if figures.guarded > figures.judged {
+        let _ = writeln!(
+            out,
+            "  {} would begin under a guard or a hedge that was not there. What their answers would have been found to be is \
+             not known: the model that begins is taken to answer, so that the right column is the least that they cost.",
+            share((figures.guarded - figures.judged) as f64, compared)
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A recorded request of a cascade: the attempts, each with its model, result, chance and cost; the last answers.
+    fn slip(attempts: &[(&str, &str, Option<f64>, i64)]) -> Slip {
+        let attempt = |(model, result, chance, cost): &(&str, &str, Option<f64>, i64)| {
+            serde_json::json!({
+                "model": model, "result": result, "chance": chance, "input": 10, "output": 10, "cost": cost,
+            })
+        };
+        let all: Vec<serde_json::Value> = attempts.iter().map(attempt).collect();
+        let slip = serde_json::json!({
+            "time": "2026-01-01T00:00:00Z", "id": "chatcmpl-1", "client": "-", "route": "auto", "model": "-",
+            "call": "chat", "plan": "cascade", "attempts": all, "answered_by": attempts.len() - 1,
+            "scores": {"difficulty": 0.5, "gain": 0.2, "familiarity": 1.0, "suffices": [0.5, 0.6, 0.7, 0.8]},
+            "currency": "USD", "total": 1.0, "status": 200, "outcome": "complete",
+        });
+        serde_json::from_value(slip).unwrap()
+    }
+
+    #[test]
+    fn a_cascade_is_replayed_by_what_its_guard_found() {
+        let price = "price: {input: 1, output: 1}";
+        let check = |policy: &str, escalated: u64, judged: u64, cost: i64| {
+            let yaml = format!(
+                "models:\n  - {{name: s, provider: openai, base_url: 'http://127.0.0.1:1', model: s, {price}}}\n  \
+                 - {{name: l, provider: openai, base_url: 'http://127.0.0.1:1', model: l, {price}}}\n\
+                 routes: [{{name: auto, ladder: [s, l], policy: {policy}}}]\n"
+            );
+            let config =
+                gateway_config::from_str(&yaml, None, &|_| None).unwrap_or_else(|why| panic!("{why}"));
+            let mut replay = Replay::new(&config.routes[0]);
+            replay.see(&slip(&[("s", "ok", Some(0.6), 5_000)]));
+            replay.see(&slip(&[("s", "confidence", Some(0.4), 3_000), ("l", "ok", None, 50_000)]));
+            replay.see(&slip(&[("s", "refusal", Some(0.9), 2_000), ("l", "ok", None, 50_000)]));
+            // It failed, and nobody judged it.
+            replay.see(&slip(&[("s", "server_error", None, 0), ("l", "ok", None, 50_000)]));
+            let figures = &replay.figures;
+            let found = (figures.compared, figures.escalated, figures.judged, figures.tried_cost);
+            assert_eq!(found, (4, escalated, judged, cost), "{policy}");
+        };
+        let cascade =
+            |guard: &str| format!("{{kind: cascade, policy: {{kind: fixed, model: s}}, guard: {{{guard}}}}}");
+        // Ten tokens in and ten out come to 20,000 nano-units where they were not observed.
+        check(&cascade("confidence: 0.5"), 2, 3, 5_000 + 53_000 + 52_000 + 20_000);
+        check(&cascade("confidence: 0.3"), 1, 3, 5_000 + 20_000 + 52_000 + 20_000);
+        check(&cascade("confidence: 0.7"), 3, 3, 25_000 + 53_000 + 52_000 + 20_000);
+        check(&cascade("confidence: 0.5, refusal: false"), 1, 3, 5_000 + 53_000 + 20_000 + 20_000);
+        check("{kind: fixed, model: l}", 0, 0, 20_000 + 3 * 50_000);
     }
 }

@@ -4,7 +4,7 @@
 use router_policies::Rung;
 use router_policies::guard::Guard;
 
-use super::ask::{ask, ask_rung, go_on, next};
+use super::ask::{ask_rung, go_on, next};
 use super::attempt::{conclude, enter, question};
 use super::rungs::Rungs;
 use super::samples::Samples;
@@ -23,13 +23,9 @@ pub(super) async fn cascade(
     guard: Guard,
     account: &mut Account,
 ) -> Result<(Committed, Rungs), Failure> {
-    if job.chat.n() != 1 {
-        // Several answers cannot be judged as one.
-        return ask(job, from, account).await;
-    }
     let mut rungs = Rungs::of(job, from);
     rungs.next();
-    match ask_rung(job, from, Some(guard), account).await {
+    match ask_rung(job, from, Some(guard.of_choices(job.chat.n())), account).await {
         Ok(committed) => Ok((committed, rungs)),
         Err(setback) => {
             let doubted = matches!(setback.what, Happened::Doubted(_));
@@ -57,7 +53,7 @@ pub(super) async fn guarded(
         guard.signals.confidence > 0.0 && pool.model.accepts.logprobs && !job.chat.needs().logprobs;
     let ask = Ask { logprobs, ..question(job, pool, account) };
     let mut samples = Samples::ask(job, rung, guard.agree, account).await;
-    let mut judged = samples.beside(judge(job, visit, ask, guard)).await;
+    let mut judged = samples.beside(judge(job, rung, visit, ask, guard)).await;
     if let (Ok(_), Some(text)) = (&judged.heard.opened, &judged.text)
         && let Err(doubt) = samples.agree(text).await
         && job.may_climb()
@@ -66,6 +62,7 @@ pub(super) async fn guarded(
     }
     samples.close(judged.heard.opened.is_ok(), account);
     account.turn_to(main);
+    account.judged(judged.found);
     let doubt =
         judged.heard.opened.as_ref().err().filter(|setback| matches!(setback.what, Happened::Doubted(_)));
     if let (Some(setback), Some(_)) = (doubt, &judged.text) {

@@ -32,25 +32,32 @@ pub(super) async fn hedge(
         // Who writes a whole answer cannot be told from one who is silent.
         return ask(job, first, account).await;
     }
-    let mut rungs = Rungs::of(job, first);
-    rungs.next();
+    let mut rest = Rest { rungs: Rungs::of(job, first), setbacks: Vec::new(), climbed: false };
+    rest.rungs.next();
     pool.arrived();
-    let mut setbacks = Vec::new();
     let result = match begin(job, first, account).await {
         Ok(mut one) => match timeout(silence, &mut one.heard).await {
             Ok(heard) => conclude(pool, heard, account),
-            Err(_) => race(job, one, second, &mut rungs, &mut setbacks, account).await,
+            Err(_) => race(job, one, second, &mut rest, account).await,
         },
         Err(setback) => Err(setback),
     };
     match result {
-        Ok(committed) => Ok((committed, rungs)),
+        Ok(committed) => Ok((committed, rest.rungs)),
         Err(setback) => {
-            next(job, first, &setback, &mut rungs)?;
-            setbacks.push(setback);
-            go_on(job, rungs, setbacks, false, account).await
+            next(job, first, &setback, &mut rest.rungs)?;
+            rest.setbacks.push(setback);
+            go_on(job, rest.rungs, rest.setbacks, rest.climbed, account).await
         }
     }
+}
+
+/// What is left to do where neither answers.
+struct Rest {
+    rungs: Rungs,
+    setbacks: Vec<Setback>,
+    /// The request has been counted among those that go on to a larger model; it is one, however far it goes.
+    climbed: bool,
 }
 
 /// A model that is being asked.
@@ -73,16 +80,15 @@ async fn race(
     job: &Job,
     one: Runner,
     second: Rung,
-    rungs: &mut Rungs,
-    setbacks: &mut Vec<Setback>,
+    left: &mut Rest,
     account: &mut Account,
 ) -> Result<Committed, Setback> {
-    let two =
-        if one.pool.may_hedge() && job.may_climb() { begin(job, second, account).await.ok() } else { None };
+    left.climbed = one.pool.may_hedge() && job.may_climb();
+    let two = if left.climbed { begin(job, second, account).await.ok() } else { None };
     let Some(two) = two else { return finish(&one.pool, one.attempt, one.heard.await, account) };
     account.beside();
     // Whatever becomes of it, it has been asked.
-    rungs.keep(|rung| rung != second);
+    left.rungs.keep(|rung| rung != second);
     let (
         Runner { attempt: a, pool: pool_a, heard: heard_a },
         Runner { attempt: b, pool: pool_b, heard: heard_b },
@@ -97,7 +103,7 @@ async fn race(
         account.set_aside("hedged", Waste::Hedged);
         return finish(&pool, attempt, heard, account);
     }
-    setbacks.extend(finish(&pool, attempt, heard, account).err());
+    left.setbacks.extend(finish(&pool, attempt, heard, account).err());
     finish(&other_pool, other, rest.await, account)
 }
 

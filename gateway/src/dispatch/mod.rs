@@ -17,6 +17,7 @@ use bytes::Bytes;
 use gateway_config::{Fallback, Model};
 use http::HeaderMap;
 use router_policies::Plan;
+use router_policies::guard::Outset;
 use tokio::time::Instant;
 
 use crate::account::Account;
@@ -65,6 +66,8 @@ pub struct Rungside {
     pub pool: Arc<Pool>,
     /// Whether this model can serve the request.
     pub able: bool,
+    /// What is foreseen of its answer.
+    pub outset: Outset,
 }
 
 /// An answer that we stand by.

@@ -3,14 +3,15 @@
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use router_policies::guard::{Doubt, End, Expected, Glimpse, Guard, Hold, Verdict, Watch};
+use router_policies::Rung;
+use router_policies::guard::{Doubt, End, Expected, Found, Glimpse, Guard, Hold, Outset, Verdict, Watch};
 use tokio::time::{Instant, timeout_at};
 
 use super::Job;
 use super::attempt::{Body, Form, Heard, Opened};
 use crate::account::Tally;
 use crate::protocol::{
-    AnswerMessage, Chat, Chunk, FinalUsage, Finish, Gather, Piece, Shape, What, Whole, logprobs, unescaped,
+    AnswerMessage, Chat, Chunk, FinalUsage, Finish, Gather, Odds, Piece, Shape, What, Whole, odds, unescaped,
 };
 use crate::setback::{Happened, Setback};
 use crate::upstreams::{Answer, AnswerBody, Ask, Chunks, Visit};
@@ -24,19 +25,22 @@ pub(super) struct Judged {
     pub(super) heard: Heard,
     /// The text of an answer that was judged whole.
     pub(super) text: Option<String>,
+    /// The chance that the answer would do.
+    pub(super) found: Option<Found>,
 }
 
 /// Asks, and waits until the guard lets the answer pass, or not.
-pub(super) async fn judge(job: &Job, visit: Visit, ask: Ask, guard: Guard) -> Judged {
+pub(super) async fn judge(job: &Job, rung: Rung, visit: Visit, ask: Ask, guard: Guard) -> Judged {
     let form = Form::of(&ask.chat);
-    let mut hearing = Hearing::new(job, &ask, guard);
+    let mut hearing = Hearing::new(job, rung, &ask, guard);
     let opened = match visit.ask(ask).await {
         Ok(Answer { headers, body }) => hearing.hear(body).await.map(|body| Opened { headers, body }),
         Err(setback) => Err(setback),
     };
     let text = hearing.whole.then(|| hearing.watch.text().to_owned());
+    let found = hearing.watch.found().filter(|_| guard.signals.confidence > 0.0);
     let heard = Heard { visit, tally: hearing.tally, choices: form.choices, opened };
-    Judged { heard, text }
+    Judged { heard, text, found }
 }
 
 /// An answer under a guard.
@@ -52,7 +56,9 @@ struct Hearing<'a> {
     held: Vec<Chunk>,
     bytes: usize,
     gather: Gather,
-    finish: Option<Finish>,
+    /// How many choices the client wants, and how many have ended.
+    choices: u64,
+    finished: u64,
     /// A tool is being called: that can only be judged whole.
     calling: bool,
     first: Option<Instant>,
@@ -68,10 +74,10 @@ enum Step {
 }
 
 impl<'a> Hearing<'a> {
-    fn new(job: &'a Job, ask: &Ask, guard: Guard) -> Self {
+    fn new(job: &'a Job, rung: Rung, ask: &Ask, guard: Guard) -> Self {
         let chat = &ask.chat;
         let shape = Shape::of(chat);
-        let expected = expected(chat, &shape);
+        let expected = expected(chat, &shape, job.ladder[rung.0].outset);
         // Who waits for the whole answer anyway loses nothing when it is judged whole.
         let hold = if chat.stream() { guard.hold } else { Hold::All };
         Self {
@@ -84,7 +90,8 @@ impl<'a> Hearing<'a> {
             held: Vec::new(),
             bytes: 0,
             gather: Gather::new(),
-            finish: None,
+            choices: chat.n(),
+            finished: 0,
             calling: false,
             first: None,
             whole: false,
@@ -110,8 +117,10 @@ impl<'a> Hearing<'a> {
             let step = match chunk {
                 None => self.step(self.watch.at(self.elapsed()))?,
                 Some(Some(Ok(chunk))) => self.take(chunk)?,
-                Some(None) if self.finish.is_some() => Step::End,
-                Some(Some(Err(setback))) if self.finish.is_some() && setback.is_a_mere_end() => Step::End,
+                Some(None) if self.finished >= self.choices => Step::End,
+                Some(Some(Err(setback))) if self.finished >= self.choices && setback.is_a_mere_end() => {
+                    Step::End
+                }
                 Some(Some(Err(setback))) => return Err(setback),
                 Some(None) => return Err(Setback::new(Happened::Cut)),
             };
@@ -119,8 +128,7 @@ impl<'a> Hearing<'a> {
                 Step::On => {}
                 Step::Keep => return Ok(self.kept(chunks)),
                 Step::End => {
-                    let message = AnswerMessage::of_whole(&self.gather.whole(&FinalUsage::default()));
-                    self.end(&message.unwrap_or_default(), self.finish)?;
+                    self.end(&self.gather.whole(&FinalUsage::default()))?;
                     return Ok(self.kept(chunks));
                 }
             }
@@ -129,10 +137,10 @@ impl<'a> Hearing<'a> {
 
     fn take(&mut self, chunk: Chunk) -> Result<Step, Setback> {
         // They are gone once the chunk is fit for the client.
-        let logprobs = logprobs(&chunk.data);
+        let odds = odds(&chunk.data);
         let chunk = if self.strip { chunk.without_logprobs() } else { chunk };
         let step = match &chunk.what {
-            What::Piece(piece) => self.see(piece, &chunk, &logprobs)?,
+            What::Piece(piece) => self.see(piece, &chunk, &odds)?,
             What::Error(complaint) => return Err(Setback::in_band(complaint)),
             What::Done => Step::End,
             What::Aside => Step::On,
@@ -144,9 +152,9 @@ impl<'a> Hearing<'a> {
         Ok(if full && matches!(step, Step::On) { Step::Keep } else { step })
     }
 
-    fn see(&mut self, piece: &Piece, chunk: &Chunk, logprobs: &[f64]) -> Result<Step, Setback> {
+    fn see(&mut self, piece: &Piece, chunk: &Chunk, odds: &Odds) -> Result<Step, Setback> {
         self.tally.saw(piece);
-        self.finish = piece.finish.or(self.finish);
+        self.finished += u64::from(piece.finished);
         self.gather.see(chunk).map_err(|_| Setback::new(Happened::Faulty(200)))?;
         if !piece.begins {
             return Ok(Step::On);
@@ -154,9 +162,12 @@ impl<'a> Hearing<'a> {
         self.first.get_or_insert_with(Instant::now);
         let text = piece.content.clone().and_then(|place| unescaped(&chunk.data[place]));
         self.calling |= text.is_none() && self.shape.has_tools();
+        // What several choices say is told apart when it is looked at.
+        let text = text.filter(|_| self.choices == 1);
         let verdict = self.watch.see(Glimpse {
             text: text.as_deref().unwrap_or_default(),
-            logprobs,
+            logprobs: &odds.logprobs,
+            likeliest: &odds.likeliest,
             tokens: piece.weight as f64 / 1000.0,
             elapsed: self.elapsed(),
         });
@@ -165,24 +176,57 @@ impl<'a> Hearing<'a> {
 
     fn hear_whole(&mut self, whole: Whole) -> Result<Whole, Setback> {
         self.tally.saw_whole(&whole);
-        let message = AnswerMessage::of_whole(whole.bytes()).unwrap_or_default();
-        let logprobs = logprobs(whole.bytes());
-        let text = message.content.as_deref().unwrap_or_default();
-        let tokens = whole.tokens() as f64;
-        let verdict = self.watch.see(Glimpse { text, logprobs: &logprobs, tokens, elapsed: Duration::ZERO });
-        self.step(verdict)?;
-        self.end(&message, whole.finish())?;
+        if self.choices == 1 {
+            let message = AnswerMessage::of_whole(whole.bytes()).unwrap_or_default();
+            let odds = odds(whole.bytes());
+            let text = message.content.as_deref().unwrap_or_default();
+            let tokens = whole.tokens() as f64;
+            let (logprobs, likeliest) = (&odds.logprobs[..], &odds.likeliest[..]);
+            let elapsed = Duration::ZERO;
+            let verdict = self.watch.see(Glimpse { text, logprobs, likeliest, tokens, elapsed });
+            self.step(verdict)?;
+        }
+        self.end(whole.bytes())?;
         Ok(if self.strip { whole.without_logprobs() } else { whole })
     }
 
-    fn end(&mut self, message: &AnswerMessage, finish: Option<Finish>) -> Result<Step, Setback> {
+    /// All of it is here, as one object.
+    fn end(&mut self, whole: &[u8]) -> Result<Step, Setback> {
         self.whole = true;
-        let cut = finish == Some(Finish::Length);
-        let end = End { cut, well_formed: self.shape.fits(message), calls: message.calls() };
-        self.step(self.watch.end(end))
+        let verdict = if self.choices == 1 {
+            let first = AnswerMessage::all_of_whole(whole).into_iter().next().unwrap_or_default();
+            self.watch.end(self.end_of(&first))
+        } else {
+            self.each(whole)
+        };
+        self.step(verdict)
+    }
+
+    fn end_of(&self, (message, finish): &(AnswerMessage, Option<Finish>)) -> End {
+        let cut = *finish == Some(Finish::Length);
+        End { cut, well_formed: self.shape.fits(message), calls: message.calls() }
+    }
+
+    /// Judges each of several choices by what it says, so far or in all; one that will not do is enough.
+    fn each(&self, whole: &[u8]) -> Verdict {
+        let judge = |choice: &(AnswerMessage, Option<Finish>)| {
+            let mut watch = self.watch.anew();
+            let text = choice.0.content.as_deref().unwrap_or_default();
+            match watch.see(Glimpse { text, ..Glimpse::default() }) {
+                Verdict::Wait | Verdict::Keep if self.whole => watch.end(self.end_of(choice)),
+                verdict => verdict,
+            }
+        };
+        let mut verdicts = AnswerMessage::all_of_whole(whole).into_iter().map(|choice| judge(&choice));
+        verdicts.find(|verdict| matches!(verdict, Verdict::Escalate(_))).unwrap_or(Verdict::Keep)
     }
 
     fn step(&self, verdict: Verdict) -> Result<Step, Setback> {
+        let so_far = verdict == Verdict::Keep && self.choices > 1 && !self.whole && !self.calling;
+        let verdict = match so_far {
+            true => self.each(&self.gather.whole(&FinalUsage::default())),
+            false => verdict,
+        };
         match verdict {
             Verdict::Keep if !self.calling => Ok(Step::Keep),
             Verdict::Wait | Verdict::Keep => Ok(Step::On),
@@ -220,8 +264,11 @@ pub(super) fn doubted(doubt: Doubt) -> Setback {
     Setback::new(Happened::Doubted(doubt))
 }
 
-fn expected(chat: &Chat, shape: &Shape) -> Expected {
+fn expected(chat: &Chat, shape: &Shape, outset: Outset) -> Expected {
+    // No answer is longer than its client lets it be.
+    let most = chat.max_tokens().map_or(f64::INFINITY, |most| most as f64);
     Expected {
+        outset: Outset { tokens: outset.tokens.map(|tokens| tokens.min(most)), ..outset },
         json: shape.is_json(),
         chinese: Expected::chinese_for(&chat.question()),
         limited: chat.max_tokens().is_some(),

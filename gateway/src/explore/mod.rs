@@ -44,6 +44,8 @@ pub struct Explorer {
 struct Learned {
     outcomes: Mutex<Outcomes>,
     corrections: ArcSwap<Vec<Correction>>,
+    /// Of what guards find.
+    guard_corrections: ArcSwap<Vec<Correction>>,
     /// Whether outcomes break the certificate.
     broken: AtomicBool,
 }
@@ -53,6 +55,7 @@ impl Learned {
         Self {
             outcomes: Mutex::new(Outcomes::new(rungs)),
             corrections: ArcSwap::default(),
+            guard_corrections: ArcSwap::default(),
             broken: AtomicBool::new(false),
         }
     }
@@ -97,6 +100,11 @@ impl Explorer {
         }
     }
 
+    /// What is to be corrected of the chances that a guard gives the answers of a rung.
+    pub fn guard_correction(&self, rung: usize) -> Correction {
+        self.learned.guard_corrections.load().get(rung).copied().unwrap_or_default()
+    }
+
     /// Asks, judges and learns in the background; does nothing where too much is under way or too much was spent.
     pub fn follow(self: &Arc<Self>, shadow: Shadow, answer: String) {
         let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else { return };
@@ -114,6 +122,7 @@ impl Explorer {
         let mut outcomes = self.outcomes();
         outcomes.add(outcome);
         self.learned.corrections.store(Arc::new(outcomes.corrections()));
+        self.learned.guard_corrections.store(Arc::new(outcomes.guard_corrections()));
         self.show(outcome, &outcomes);
     }
 

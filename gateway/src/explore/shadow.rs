@@ -27,6 +27,8 @@ pub struct Shadow {
     pub answered: Rung,
     /// What was foreseen for each rung, uncorrected.
     pub foreseen: Vec<Chance>,
+    /// Whose answer a guard judged, and the chance that it gave it, uncorrected.
+    pub found: Option<(Rung, Chance)>,
     /// Whom the request may be shown to.
     pub able: Vec<bool>,
 }
@@ -59,6 +61,7 @@ impl Shadow {
         Outcome {
             rungs: (small, large),
             foreseen: (foreseen(small), foreseen(large)),
+            found: self.found.filter(|(rung, _)| rung.0 == small).map(|(_, chance)| chance),
             gain: ends.1 - ends.0,
             preferred,
             both_judged,

@@ -116,6 +116,9 @@ pub struct Try {
     /// Why it brought the client nothing, if so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wasted: Option<String>,
+    /// The chance that its answer would do, as a guard found it, 0..=1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chance: Option<f64>,
     /// Whether it was made beside another, to be compared with it or in case that one kept silent.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub beside: bool,
@@ -216,6 +219,7 @@ impl Try {
             estimated: usage.estimated,
             cost: attempt.cost.map(|money| money.0),
             wasted: attempt.wasted.map(|waste| waste.word().to_owned()),
+            chance: attempt.found.map(|found| rounded(found.chance.value())),
             beside: attempt.beside,
         }
     }

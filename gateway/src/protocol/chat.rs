@@ -220,6 +220,8 @@ impl Chat {
         edits.push(("stream_options", asked.as_deref()));
         if extras.logprobs {
             edits.push(("logprobs", Some(b"true")));
+            // With the runner-up.
+            edits.push(("top_logprobs", Some(b"2")));
         }
         let longest = extras.longest.filter(|_| self.max_tokens().is_none());
         let most = longest.map(|(_, most)| most.to_string()).unwrap_or_default();

@@ -62,7 +62,7 @@ pub use estimate::{in_tokens, tokens, weight};
 pub use fault::{Fault, FaultKind, quoted};
 pub use gather::{Gather, Ungatherable};
 pub use json::Object;
-pub use odds::logprobs;
+pub use odds::{Odds, odds};
 pub use pictures::{Pictures, Sight};
 pub use prefill::{Prefix, unescaped};
 pub use refusal::BadRequest;

@@ -12,9 +12,11 @@ use super::whole::Whole;
 
 /// What a chunk, or a whole answer, says of its tokens.
 #[derive(Debug, Default, PartialEq)]
-struct Odds {
-    /// Natural logarithms, in the order of the tokens, over all choices.
-    logprobs: Vec<f64>,
+pub struct Odds {
+    /// Log-probabilities, natural logarithms, 0 or less, in the order of the tokens, over all choices.
+    pub logprobs: Vec<f64>,
+    /// The same of the two likeliest tokens in the place of each, where the upstream says so.
+    pub likeliest: Vec<[f64; 2]>,
     /// Where the values of `logprobs` lie that are not null.
     places: Vec<Range<usize>>,
 }
@@ -55,22 +57,44 @@ impl Odds {
         if cursor.kind()? != Kind::Object {
             return cursor.skip().map(drop);
         }
+        let mut likeliest = [None; 2];
         cursor.members(|cursor, name| {
+            if name.raw == "top_logprobs" && cursor.kind()? == Kind::Array {
+                return cursor.elements(|cursor, at| alternative(cursor, likeliest.get_mut(at)));
+            }
             let value = cursor.skip()?;
-            if name.raw == "logprob"
-                && let Ok(logprob) = value.parse::<f64>()
-            {
-                // No probability is above 1.
-                self.logprobs.push(logprob.min(0.0));
+            if name.raw == "logprob" {
+                self.logprobs.extend(logprob(value));
             }
             Ok(())
-        })
+        })?;
+        if let [Some(first), Some(second)] = likeliest {
+            self.likeliest.push([first, second]);
+        }
+        Ok(())
     }
 }
 
-/// The log-probabilities of the tokens of an answer or a piece of one, natural logarithms, 0 or less.
-pub fn logprobs(data: &[u8]) -> Vec<f64> {
-    Odds::read(data).map(|odds| odds.logprobs).unwrap_or_default()
+/// Reads the log-probability of a token that could have come.
+fn alternative(cursor: &mut Cursor<'_>, place: Option<&mut Option<f64>>) -> Result<(), Fault> {
+    let (Kind::Object, Some(place)) = (cursor.kind()?, place) else { return cursor.skip().map(drop) };
+    cursor.members(|cursor, name| {
+        let value = cursor.skip()?;
+        if name.raw == "logprob" {
+            *place = logprob(value);
+        }
+        Ok(())
+    })
+}
+
+/// No probability is above 1.
+fn logprob(value: &str) -> Option<f64> {
+    value.parse::<f64>().ok().map(|logprob| logprob.min(0.0))
+}
+
+/// What an answer or a piece of one says of how probable its tokens are.
+pub fn odds(data: &[u8]) -> Odds {
+    Odds::read(data).unwrap_or_default()
 }
 
 impl Chunk {
@@ -125,7 +149,7 @@ mod tests {
 
     #[test]
     fn finds_the_probabilities_of_the_tokens_that_came() {
-        assert_eq!(logprobs(PIECE.as_bytes()), [-0.5, -1.25]);
+        assert_eq!(odds(PIECE.as_bytes()).logprobs, [-0.5, -1.25]);
         for none in [
             "",
             "[]",
@@ -133,8 +157,17 @@ mod tests {
             r#"{"choices":[{"logprobs":null}]}"#,
             r#"{"choices":[{"logprobs":{"content":null}}]}"#,
         ] {
-            assert_eq!(logprobs(none.as_bytes()), [0.0; 0], "{none}");
+            assert_eq!(odds(none.as_bytes()).logprobs, [0.0; 0], "{none}");
         }
+    }
+
+    #[test]
+    fn finds_the_two_likeliest_where_they_are_told() {
+        assert_eq!(odds(PIECE.as_bytes()).likeliest, [[0.0; 2]; 0], "one alone has no runner-up");
+        let two = r#"{"choices":[{"logprobs":{"content":[{"token":"a","logprob":-0.5,"top_logprobs":
+            [{"token":"a","logprob":-0.5},{"token":"b","logprob":-1.5},{"token":"c","logprob":-4}]}]}}]}"#;
+        let odds = odds(two.as_bytes());
+        assert_eq!((odds.logprobs, odds.likeliest), (vec![-0.5], vec![[-0.5, -1.5]]));
     }
 
     #[test]
@@ -156,6 +189,6 @@ mod tests {
             "logprobs":{"content":[{"token":"a","logprob":-0.5}]}}]}"#;
         let whole = Whole::parse(Bytes::from(text)).unwrap().without_logprobs();
         assert!(!std::str::from_utf8(whole.bytes()).unwrap().contains("-0.5"));
-        assert_eq!(logprobs(whole.bytes()), [0.0; 0]);
+        assert_eq!(odds(whole.bytes()).logprobs, [0.0; 0]);
     }
 }

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::chat::Chat;
+use super::chunk::Finish;
 use super::fields::Format;
 
 /// What an answer must be like to be of use.
@@ -117,7 +118,12 @@ impl Shape {
 impl Message {
     /// The message of the first choice of a whole answer.
     pub fn of_whole(body: &[u8]) -> Option<Self> {
-        #[derive(Deserialize)]
+        Self::all_of_whole(body).into_iter().next().map(|(message, _)| message)
+    }
+
+    /// The messages of all choices of a whole answer, and why each ended.
+    pub fn all_of_whole(body: &[u8]) -> Vec<(Self, Option<Finish>)> {
+        #[derive(Default, Deserialize)]
         struct Answer {
             choices: Vec<Choice>,
         }
@@ -126,10 +132,15 @@ impl Message {
             message: Option<Message>,
             /// A completion's.
             text: Option<String>,
+            finish_reason: Option<String>,
         }
-        let answer: Answer = serde_json::from_slice(body).ok()?;
-        let choice = answer.choices.into_iter().next()?;
-        choice.message.or_else(|| Some(Self { content: Some(choice.text?), tool_calls: None }))
+        let answer: Answer = serde_json::from_slice(body).unwrap_or_default();
+        let read = |choice: Choice| {
+            let of_text = |text| Self { content: Some(text), tool_calls: None };
+            let finish = choice.finish_reason.as_deref().map(Finish::of);
+            Some((choice.message.or_else(|| choice.text.map(of_text))?, finish))
+        };
+        answer.choices.into_iter().filter_map(read).collect()
     }
 
     /// Whether it calls tools.

@@ -71,7 +71,8 @@ fn request(simple: Simple, ask: &Ask) -> Request {
             logit_bias: simple.logit_bias.into_iter().map(|(token, bias)| (token, bias as f32)).collect(),
         },
         stop: simple.stop,
-        top_logprobs: simple.logprobs.unwrap_or_default(),
+        // Whoever judges the answer wants to know the runner-up.
+        top_logprobs: simple.logprobs.unwrap_or(if ask.logprobs { 2 } else { 0 }),
         fairness: ask.on_behalf.to_string(),
     }
 }

@@ -1,8 +1,9 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::outcomes::Correction;
 
-const FREE: Expected = Expected { json: false, chinese: false, limited: false };
+const FREE: Expected = Expected { json: false, chinese: false, limited: false, outset: Outset::NOTHING };
 const FINE: End = End { cut: false, well_formed: true, calls: false };
 
 fn guard(hold: Hold, signals: Signals) -> Guard {
@@ -14,7 +15,7 @@ fn short() -> Guard {
 }
 
 fn piece<'a>(text: &'a str, logprobs: &'a [f64]) -> Glimpse<'a> {
-    Glimpse { text, logprobs, tokens: 1.0, elapsed: Duration::ZERO }
+    Glimpse { text, logprobs, likeliest: &[], tokens: 1.0, elapsed: Duration::ZERO }
 }
 
 #[test]
@@ -24,7 +25,7 @@ fn keeps_an_answer_once_enough_was_seen() {
         assert_eq!(watch.see(piece(text, &[-0.1])), Verdict::Wait);
     }
     assert_eq!(watch.see(piece(" Paris", &[-0.1])), Verdict::Keep);
-    assert!((watch.confidence().unwrap() - (-0.1_f64).exp()).abs() < 1e-9);
+    assert!(watch.chance().unwrap().value() > 0.5);
 }
 
 #[test]
@@ -59,14 +60,43 @@ fn little_doubt_ends_the_hold_early() {
             })
             .unwrap()
     };
-    assert_eq!(after(FREE, "a ", &[-0.05, -0.1]), (8, Verdict::Keep));
-    assert_eq!(after(FREE, "a ", &[-2.0, -3.0]), (8, Verdict::Escalate(Doubt::Confidence)));
-    let (count, _) = after(FREE, "a ", &[-0.1, -1.3]);
+    // Where it was foreseen as well.
+    let foreseen = |chance| Outset { suffices: Some(Chance::new(chance)), ..Outset::NOTHING };
+    let outset = foreseen(0.9);
+    assert_eq!(after(Expected { outset, ..FREE }, "a ", &[-0.05, -0.1]), (8, Verdict::Keep));
+    let unlikely = Expected { outset: foreseen(0.1), ..FREE };
+    assert_eq!(after(unlikely, "a ", &[-2.0, -3.0]), (8, Verdict::Escalate(Doubt::Confidence)));
+    let (count, _) = after(FREE, "a ", &[-0.1, -0.4]);
     assert!(count > 12, "{count}");
     // Whether it is Chinese is not known yet.
-    let chinese = Expected { chinese: true, ..FREE };
+    let chinese = Expected { chinese: true, outset, ..FREE };
     assert_eq!(after(chinese, "a ", &[-0.05, -0.1]), (24, Verdict::Keep));
     assert_eq!(after(chinese, "一", &[-0.05, -0.1]), (8, Verdict::Keep));
+}
+
+#[test]
+fn the_beginning_of_a_long_answer_leaves_what_was_foreseen() {
+    let chance = |suffices: f64, tokens: f64, logprob: f64, correction: Correction| {
+        let outset = Outset { suffices: Some(Chance::new(suffices)), tokens: Some(tokens), correction };
+        let mut watch = Watch::new(short(), Expected { outset, ..FREE });
+        watch.see(piece("a b c d", &[logprob; 4]));
+        watch.chance().unwrap().value()
+    };
+    let spread =
+        |tokens| chance(0.6, tokens, -0.1, Correction::NONE) - chance(0.6, tokens, -1.5, Correction::NONE);
+    assert!(spread(4.0) > 0.6 && spread(400.0) < 0.2, "{} {}", spread(4.0), spread(400.0));
+    for tokens in [4.0, 400.0] {
+        let of = |suffices| chance(suffices, tokens, -0.5, Correction::NONE);
+        assert!(of(0.9) > of(0.5) && of(0.5) > of(0.1));
+    }
+}
+
+#[test]
+fn a_whole_answer_is_let_go_as_soon_as_it_is_beyond_doubt_that_it_will_not_do() {
+    let outset = Outset { suffices: Some(Chance::new(0.2)), ..Outset::NOTHING };
+    let mut watch = Watch::new(guard(Hold::All, Signals::default()), Expected { outset, ..FREE });
+    assert_eq!(watch.see(piece("a b c d e f g", &[-4.0; 7])), Verdict::Wait);
+    assert_eq!(watch.see(piece("h", &[-4.0])), Verdict::Escalate(Doubt::Confidence));
 }
 
 #[test]

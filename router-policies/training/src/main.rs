@@ -1,9 +1,10 @@
-//! Fits the shipped scorer on labelled prompts, and measures what such fits are worth.
+//! Fits the shipped scorer on labelled prompts, measures what such fits are worth, and fits the guard of cascades.
 //!
 //! Reproducible bit for bit: same data, same weights, on any machine.
 
 mod corpus;
 mod fit;
+mod guard;
 mod level;
 mod report;
 mod sources;
@@ -19,8 +20,11 @@ use clap::Parser;
 #[derive(Parser)]
 struct Arguments {
     /// The folder of the labelled prompts (`*.jsonl.gz`).
-    #[arg(long)]
-    data: PathBuf,
+    #[arg(long, required_unless_present = "guard")]
+    data: Option<PathBuf>,
+    /// Fit the guard's chance on these rows, which `signals` wrote, and print the source of its coefficients, instead.
+    #[arg(long, value_name = "ROWS")]
+    guard: Option<PathBuf>,
     /// Where to write the weights.
     #[arg(long)]
     out: Option<PathBuf>,
@@ -40,10 +44,14 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &Arguments) -> Result<(), String> {
-    if arguments.report == Some(report::What::Topics) {
-        return topics::report(&arguments.data);
+    if let Some(rows) = &arguments.guard {
+        return guard::fit(rows);
     }
-    let (examples, label) = corpus::read(&arguments.data)?;
+    let data = arguments.data.as_deref().ok_or("no --data")?;
+    if arguments.report == Some(report::What::Topics) {
+        return topics::report(data);
+    }
+    let (examples, label) = corpus::read(data)?;
     say(&label.join("\n"));
     if let Some(what) = arguments.report {
         report::report(what, &examples);

@@ -1,0 +1,183 @@
+//! What a cascade is worth: quality by cost of choosing by the prompt, by the small model's answer, and by both, with the
+//! small model's calls charged; and how long clients wait for the first token.
+//!
+//! usage: `cascade [--rows ROWS | --ask MODEL [--data DIR]] [--ratio R] [--first-token SMALL LARGE]`
+//!
+//! The small model's answers are those of ROWS, which `signals` wrote, or of MODEL, who is asked now (weights, or the
+//! address of a server). The large model is not there: its answers are taken to be right, or, for GSM8K, as right as GPT-4
+//! was found to be; as long as the small model's; and R times as dear a token. Every question is judged by a guard that was
+//! fitted on others. `--first-token` asks two models through a gateway in this process, alone and in a cascade.
+
+#![allow(clippy::print_stderr, clippy::print_stdout, reason = "a program that prints figures")]
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use end_to_end::asking::{Asked, row};
+use end_to_end::cascading::{self, Case, Way};
+use end_to_end::first_token;
+use end_to_end::questions;
+use router_policies::evaluate::{Curve, Scored, calibration_error};
+use router_policies::guard::fit::Row;
+
+#[derive(Default)]
+struct Arguments {
+    rows: Option<PathBuf>,
+    ask: Option<String>,
+    data: Option<PathBuf>,
+    ratio: f64,
+    first_token: Option<(String, String)>,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let Some(arguments) = arguments() else {
+        eprintln!(
+            "usage: cascade [--rows ROWS | --ask MODEL [--data DIR]] [--ratio R] [--first-token SMALL LARGE]"
+        );
+        return ExitCode::from(2);
+    };
+    match run(&arguments).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => {
+            eprintln!("{why}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn arguments() -> Option<Arguments> {
+    let mut given = std::env::args().skip(1);
+    let mut arguments = Arguments { ratio: 10.0, ..Arguments::default() };
+    while let Some(name) = given.next() {
+        match name.as_str() {
+            "--rows" => arguments.rows = Some(given.next()?.into()),
+            "--ask" => arguments.ask = Some(given.next()?),
+            "--data" => arguments.data = Some(given.next()?.into()),
+            "--ratio" => arguments.ratio = given.next()?.parse().ok()?,
+            "--first-token" => arguments.first_token = Some((given.next()?, given.next()?)),
+            _ => return None,
+        }
+    }
+    Some(arguments)
+}
+
+async fn run(arguments: &Arguments) -> Result<(), String> {
+    let rows = rows(arguments).await?;
+    if !rows.is_empty() {
+        curves(&rows, arguments.ratio);
+    }
+    if let Some((small, large)) = &arguments.first_token {
+        println!("{}", first_token::table(small, large).await?);
+    }
+    Ok(())
+}
+
+async fn rows(arguments: &Arguments) -> Result<Vec<Row>, String> {
+    if let Some(file) = &arguments.rows {
+        let text = std::fs::read_to_string(file).map_err(|why| format!("{}: {why}", file.display()))?;
+        let read =
+            |line: &str| serde_json::from_str(line).map_err(|why| format!("{}: {why}", file.display()));
+        return text.lines().map(read).collect();
+    }
+    let Some(model) = &arguments.ask else { return Ok(Vec::new()) };
+    let mut all = questions::own();
+    if let Some(data) = &arguments.data {
+        all.extend(questions::gsm8k(data)?);
+    }
+    let asked = Asked::of(model).await;
+    let mut rows = Vec::new();
+    for (at, question) in all.iter().enumerate() {
+        rows.push(row(question, &asked.ask(&question.prompt, 0.0).await?));
+        eprint!("\r{} of {}", at + 1, all.len());
+    }
+    eprintln!();
+    Ok(rows)
+}
+
+fn curves(rows: &[Row], ratio: f64) {
+    let (cases, cold) = (cascading::cases(rows, false), cascading::cases(rows, true));
+    println!(
+        "The large model is simulated: its answers are taken to be right (GSM8K: as GPT-4's labels say), and each of its \
+         tokens costs {ratio} times as much.\n"
+    );
+    println!("Area under quality by cost, 0.5 is chance, with its 95 % interval:\n");
+    let names: Vec<&str> = Way::ALL.iter().map(|way| way.name()).collect();
+    println!("| questions | small right | large right | {} | whole answer, by calls |", names.join(" | "));
+    println!("| --- | ---: | ---: |{} --- |", " --- |".repeat(names.len()));
+    let kinds: BTreeSet<&str> = cases.iter().map(|case| case.kind.as_str()).collect();
+    for kind in kinds {
+        let of_kind: Vec<Case> = cases.iter().filter(|case| case.kind == kind).cloned().collect();
+        areas(&format!("{kind} ({})", of_kind.len()), &of_kind, ratio);
+    }
+    areas(&format!("all ({})", cases.len()), &cases, ratio);
+    areas("all, each kind judged by what the others teach", &cold, ratio);
+    shares(&cases, ratio);
+    thresholds(&cases, ratio);
+    chances(&cases, &cold);
+}
+
+fn areas(name: &str, cases: &[Case], ratio: f64) {
+    let count = cases.len() as f64;
+    let mean = |of: fn(&Case) -> f64| cases.iter().map(of).sum::<f64>() / count;
+    let cell = |way: &Way| match cascading::apgr_with_interval(cases, *way, ratio) {
+        Some((area, low, high)) => format!("{area:.3} [{low:.3}, {high:.3}]"),
+        None => "–".to_owned(),
+    };
+    let cells: Vec<String> = Way::ALL.iter().map(cell).collect();
+    // The small model's calls not charged, and each call of the large one taken to cost the same: what others report.
+    let scored =
+        cases.iter().map(|case| Scored { score: -case.chance(), small: case.small, large: case.large });
+    let calls =
+        Curve::of(&scored.collect::<Vec<_>>()).map_or("–".to_owned(), |it| format!("{:.3}", it.apgr()));
+    println!(
+        "| {name} | {:.2} | {:.2} | {} | {calls} |",
+        mean(|it| it.small),
+        mean(|it| it.large),
+        cells.join(" | ")
+    );
+}
+
+/// Points of the curves.
+fn shares(cases: &[Case], ratio: f64) {
+    const COSTS: [f64; 6] = [0.1, 0.2, 0.4, 0.6, 0.8, 1.0];
+    println!("\nShare of the gap in quality that is recovered, by share of the gap in cost that is spent:\n");
+    let heads: Vec<String> = COSTS.iter().map(|cost| format!("{:.0} %", cost * 100.0)).collect();
+    println!("| all questions | {} |\n| --- |{}", heads.join(" | "), " ---: |".repeat(COSTS.len()));
+    for way in Way::ALL {
+        let Some(points) = cascading::curve(cases, way, ratio) else { continue };
+        let cells: Vec<String> =
+            COSTS.iter().map(|&cost| format!("{:.2}", cascading::at(&points, cost))).collect();
+        println!("| {} | {} |", way.name(), cells.join(" | "));
+    }
+}
+
+/// What `confidence` comes to.
+fn thresholds(cases: &[Case], ratio: f64) {
+    println!("\nWhat `confidence` comes to, on all questions:\n");
+    println!("| confidence | way | kept | of those right | all right | cost, by the large model's |");
+    println!("| ---: | --- | ---: | ---: | ---: | ---: |");
+    for confidence in [0.3, 0.4, 0.5, 0.6, 0.7, 0.8] {
+        for way in [Way::Beginning, Way::Sequential, Way::Both] {
+            let [kept, right, quality, cost] = cascading::at_threshold(cases, way, confidence, ratio);
+            println!(
+                "| {confidence} | {} | {:.0} % | {:.0} % | {:.0} % | {:.0} % |",
+                way.name(),
+                kept * 100.0,
+                right * 100.0,
+                quality * 100.0,
+                cost * 100.0
+            );
+        }
+    }
+}
+
+/// Whether the chances are what they say.
+fn chances(cases: &[Case], cold: &[Case]) {
+    println!("\nChances of whole answers: how far they lie from what came true, on the mean of ten bins:\n");
+    let pairs = |cases: &[Case]| cases.iter().map(|case| (case.chance(), case.small)).collect::<Vec<_>>();
+    println!("| judged by | calibration error |\n| --- | ---: |");
+    println!("| other questions of all kinds | {:.3} |", calibration_error(&pairs(cases)));
+    println!("| questions of other kinds alone | {:.3} |\n", calibration_error(&pairs(cold)));
+}
