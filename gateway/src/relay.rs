@@ -201,14 +201,19 @@ impl Relay {
 
     /// Breaks off for a fault of our own.
     fn panicked(&mut self) -> Option<Bytes> {
-        let stage = std::mem::replace(&mut self.stage, Stage::Over);
+        let mut stage = std::mem::replace(&mut self.stage, Stage::Over);
         let over = matches!(stage, Stage::Over);
+        let unsaid = if let Stage::Writing(writing) = &mut stage { writing.unsaid() } else { Bytes::new() };
         // What is left of it may panic again as it is dropped.
         let _ = catch_unwind(AssertUnwindSafe(|| match stage {
             Stage::Writing(writing) => writing.account.close_faulty(),
             stage => drop(stage),
         }));
-        let telling = AssertUnwindSafe(|| self.manner.tell(Said::Failed(Failure::Internal)));
+        let telling = AssertUnwindSafe(|| {
+            let said = if unsaid.is_empty() { unsaid } else { self.manner.tell(Said::Events(unsaid)) };
+            let failed = self.manner.tell(Said::Failed(Failure::Internal));
+            Bytes::from([&said[..], &failed[..]].concat())
+        });
         if over { None } else { catch_unwind(telling).ok() }
     }
 

@@ -132,8 +132,14 @@ pub fn read_chunk(event: Event) -> Chunk {
 /// say the same, so that only the text is looked at.
 #[derive(Debug, Default)]
 pub struct Reader {
-    /// The data of such a chunk up to its text, and from its end on.
-    around: Option<(Box<[u8]>, Box<[u8]>)>,
+    around: Option<Around>,
+}
+
+/// What the data of such a chunk are but for its text.
+#[derive(Debug)]
+struct Around {
+    before: Box<[u8]>,
+    after: Box<[u8]>,
 }
 
 impl Reader {
@@ -147,14 +153,15 @@ impl Reader {
         if let What::Piece(Piece { content: Some(at), finish: None, finished: 0, usage: None, .. }) =
             &chunk.what
         {
-            self.around = Some((chunk.data[..at.start].into(), chunk.data[at.end..].into()));
+            self.around =
+                Some(Around { before: chunk.data[..at.start].into(), after: chunk.data[at.end..].into() });
         }
         chunk
     }
 
     /// What an event says that differs from one before in nothing but a text without escapes.
     fn alike(&self, event: &Event) -> Option<Piece> {
-        let (before, after) = self.around.as_ref()?;
+        let Around { before, after } = self.around.as_ref()?;
         let text = event.data.strip_prefix(&before[..])?.strip_suffix(&after[..])?;
         if text.is_empty() || !is_plain(text) || event.event.is_some() {
             return None;

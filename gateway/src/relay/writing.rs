@@ -43,7 +43,10 @@ pub(super) struct Writing {
     pub(super) native: bool,
     /// Those from the end of the answer on: what it cost is told among them.
     pub(super) kept: Vec<Bytes>,
-    /// What follows on the bytes that were said last.
+    /// What is to be said, and what goes along with it.
+    first: Bytes,
+    more: Vec<u8>,
+    /// What follows on that.
     next: Option<Step>,
 }
 
@@ -80,6 +83,8 @@ impl Writing {
             spare: resume.map(|resume| Spare { resume, said: Vec::new() }),
             native,
             kept: Vec::new(),
+            first: Bytes::new(),
+            more: Vec::new(),
             next: None,
         }
     }
@@ -89,28 +94,27 @@ impl Writing {
         if let Some(step) = self.next.take() {
             return Poll::Ready(step);
         }
-        let first = match ready!(self.poll_step(cx)) {
-            Step::Say(bytes) => bytes,
+        match ready!(self.poll_step(cx)) {
+            Step::Say(bytes) => self.first = bytes,
             step => return Poll::Ready(step),
-        };
-        let mut joint = BytesMut::new();
-        while joint.len() < ALONG {
+        }
+        while self.first.len() + self.more.len() < ALONG {
             match self.poll_step(cx) {
                 Poll::Pending => break,
-                Poll::Ready(Step::Say(bytes)) => {
-                    if joint.is_empty() {
-                        joint.reserve(ALONG + bytes.len());
-                        joint.extend_from_slice(&first);
-                    }
-                    joint.extend_from_slice(&bytes);
-                }
+                Poll::Ready(Step::Say(bytes)) => self.more.extend_from_slice(&bytes),
                 Poll::Ready(step) => {
                     self.next = Some(step);
                     break;
                 }
             }
         }
-        Poll::Ready(Step::Say(if joint.is_empty() { first } else { joint.freeze() }))
+        Poll::Ready(Step::Say(self.unsaid()))
+    }
+
+    /// What is to be said and was not yet: more than nothing only after a panic.
+    pub(super) fn unsaid(&mut self) -> Bytes {
+        let (first, more) = (std::mem::take(&mut self.first), std::mem::take(&mut self.more));
+        if more.is_empty() { first } else { [&first[..], &more[..]].concat().into() }
     }
 
     fn poll_step(&mut self, cx: &mut Context<'_>) -> Poll<Step> {
