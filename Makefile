@@ -29,7 +29,9 @@ speed: ## Measure the gateway beside nginx, proxies and clients on a core each
 	@target/release/speed target/release/xietong "$$(.ci/nginx)" 5 1 target/speed
 
 instructions: ## Count the instructions of a request, and hold them against the budget
-	@.ci/check instructions
+	@.ci/install valgrind
+	@cargo build --quiet --locked --profile profiling --no-default-features --package gateway --bin xietong --package end-to-end --bin instructions
+	@target/profiling/instructions target/profiling/xietong tests/instructions.json optimised
 
 overhead: ## Measure what the gateway adds to a request and to a chunk
 	@cargo run --quiet --locked --release --package end-to-end --no-default-features --bin overhead >/dev/null

@@ -1,9 +1,10 @@
 //! How many instructions the gateway takes for a request and for a chunk, counted by valgrind, which no noise of a machine
 //! disturbs; and whether that is within the budget.
 //!
-//! usage: `instructions XIETONG BUDGET`
+//! usage: `instructions XIETONG BUDGET BUILD`
 //!
-//! BUDGET is a JSON file with the most for each thing that is counted. The program is run twice for each, with few and
+//! BUDGET is a JSON file with the most for each thing that is counted, for each BUILD: `optimised` for the profile
+//! `profiling`, and `dev`, whose counts are of no other use than to tell a change that costs. The program is run twice for each, with few and
 //! with many requests, so that what it takes to start and stop falls out of the difference.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program that prints figures")]
@@ -37,12 +38,14 @@ const COUNTED: [(&str, Way, Kind, usize); 4] = [
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [xietong, budget] = &arguments[..] else {
-        eprintln!("usage: instructions XIETONG BUDGET");
+    let [xietong, budget, build] = &arguments[..] else {
+        eprintln!("usage: instructions XIETONG BUDGET BUILD");
         return ExitCode::from(2);
     };
     let budget = std::fs::read_to_string(budget).expect("a file with the budget");
-    let budget: BTreeMap<String, u64> = serde_json::from_str(&budget).expect("names and numbers");
+    let budget: BTreeMap<String, BTreeMap<String, u64>> =
+        serde_json::from_str(&budget).expect("names and numbers for each build");
+    let budget = budget.get(build).unwrap_or_else(|| panic!("no budget for the build: {build}"));
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("there are ports");
     let address = listener.local_addr().expect("it is bound");
     tokio::spawn(upstream::serve(listener));
