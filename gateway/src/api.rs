@@ -69,7 +69,8 @@ pub async fn answer(
             return Ok(close(body, vendor, account));
         }
     };
-    Ok(pipeline::answer(gateway, request, id, arrived, dialect).await)
+    // Its own place: a connection keeps the largest that its requests need, for as long as it is open.
+    Ok(Box::pin(pipeline::answer(gateway, request, id, arrived, dialect)).await)
 }
 
 /// Whose clients send such a request: what shape lists and errors have for them.
