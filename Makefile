@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test fmt lint small unit docs deny python node deploy speed instructions overhead dialects accounts accounting cascade crashes startup scrape load images dashboards
+.PHONY: help run test fmt lint small unit docs deny python node deploy speed instructions overhead dialects accounts accounting cascade crashes startup scrape load engine images dashboards
 
 XIETONG := cargo run --quiet --locked --release --package gateway --bin xietong --
 
@@ -53,6 +53,11 @@ cascade: ## Ask the embedded models, and measure what a cascade is worth and how
 crashes: ## Kill a gateway 200 times at random instants and look at its ledger
 	@cargo build --quiet --locked --release --package gateway --no-default-features --bin xietong
 	@cargo run --quiet --locked --release --package end-to-end --no-default-features --bin crashes target/release/xietong
+
+engine: ## Measure the embedded engine beside llama.cpp itself, and what the relay notices of it
+	@cargo run --quiet --locked --release --package small-model --example against_llama_cpp -- models/SmolLM2-135M-Instruct.Q4_1.gguf
+	@cargo build --quiet --locked --release --package gateway --bin xietong --package end-to-end --bin decoding
+	@target/release/decoding target/release/xietong models/SmolLM2-135M-Instruct.Q4_1.gguf
 
 startup: ## Measure start to ready and memory at rest, without and with an embedded model
 	@cargo build --quiet --locked --release --package gateway --bin xietong

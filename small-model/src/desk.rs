@@ -40,6 +40,9 @@ pub(crate) struct Desk {
     /// How many of the next steps panic.
     #[cfg(test)]
     pub(crate) failures: AtomicUsize,
+    /// Tokens that the worker has computed or is about to.
+    #[cfg(test)]
+    pub(crate) computed: AtomicUsize,
 }
 
 /// What the worker gets when it asks for work.
@@ -64,6 +67,8 @@ impl Desk {
             alive: AtomicBool::new(true),
             #[cfg(test)]
             failures: AtomicUsize::new(0),
+            #[cfg(test)]
+            computed: AtomicUsize::new(0),
         }
     }
 
@@ -123,9 +128,10 @@ impl Desk {
         self.closed.load(Ordering::Acquire)
     }
 
-    /// Panics as often as a test has asked for.
+    /// Counts the tokens of a step, and panics as often as a test has asked for.
     #[cfg(test)]
-    pub(crate) fn fail(&self) {
+    pub(crate) fn before_step(&self, tokens: i32) {
+        self.computed.fetch_add(usize::try_from(tokens).unwrap_or_default(), Ordering::AcqRel);
         let less = |left: usize| left.checked_sub(1);
         let asked = self.failures.fetch_update(Ordering::AcqRel, Ordering::Acquire, less);
         assert!(asked.is_err(), "a test asked for this panic");

@@ -303,15 +303,49 @@ mod tests {
         last.unwrap()
     }
 
-    #[test]
-    fn a_panic_ends_one_answer_and_many_end_the_engine() {
+    /// An engine with one slot; `None` where whoever runs the tests said to do without weights.
+    fn engine(context: u32) -> Option<Engine> {
         if std::env::var("XIETONG_NO_WEIGHTS").is_ok_and(|value| value == "1") {
-            return;
+            return None;
         }
         let entry = catalogue::by_name("smollm2-135m").unwrap();
         let weights = format!("{}/../models/{}", env!("CARGO_MANIFEST_DIR"), entry.file);
-        let options = Options { threads: 1, slots: 1, context: 256, ..Options::new(weights) };
-        let engine = Engine::load(options).unwrap_or_else(|error| panic!("{error}"));
+        let options = Options { threads: 1, slots: 1, context, ..Options::new(weights) };
+        Some(Engine::load(options).unwrap_or_else(|error| panic!("{error}")))
+    }
+
+    #[test]
+    fn who_leaves_costs_one_step_at_most() {
+        let Some(engine) = engine(4096) else { return };
+        // The tokens that end an answer are banned: this one goes on to the end of the context.
+        let sampling = Sampling { logit_bias: vec![(0, -100.0), (2, -100.0)], ..Sampling::default() };
+        let asking = |words: usize| {
+            let messages = vec![Message::new("user", "word ".repeat(words))];
+            Request { sampling: sampling.clone(), ..Request::of(messages) }
+        };
+        let computed = || engine.shared.desk.computed.load(Ordering::Acquire);
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(async {
+            // While the answer is written, and while the prompt is read.
+            for (words, pieces, at_most) in [(1, 9, 1), (2000, 1, batch_size(1))] {
+                let mut answer = engine.generate(asking(words)).await.unwrap();
+                for _ in 0..pieces {
+                    assert!(!matches!(answer.next().await, Some(Ok(Piece::End { .. }) | Err(_)) | None));
+                }
+                drop(answer);
+                let before = computed();
+                while engine.load_now().running > 0 {
+                    tokio::task::yield_now().await;
+                }
+                let after = computed() - before;
+                assert!(after <= at_most, "{after} tokens for nobody, of a prompt of {words} words");
+            }
+        });
+    }
+
+    #[test]
+    fn a_panic_ends_one_answer_and_many_end_the_engine() {
+        let Some(engine) = engine(256) else { return };
         let fail = |times| engine.shared.desk.failures.store(times, Ordering::Release);
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         runtime.block_on(async {

@@ -89,7 +89,7 @@ impl<'a> Worker<'a> {
             return Turn::On;
         }
         #[cfg(test)]
-        self.desk.fail();
+        self.desk.before_step(self.batch.n_tokens());
         match self.context.decode(&mut self.batch) {
             Ok(()) => (0..self.slots.len()).for_each(|index| self.give(index)),
             Err(error) => self.break_off_all(&error.to_string()),

@@ -173,7 +173,11 @@ pub fn xietong_file(listen: SocketAddr, admin: SocketAddr, upstream: SocketAddr,
     format!("listen: {listen}\nadmin: {admin}\nmodels:\n{models}routes:\n{routes}{rest}")
 }
 
-fn await_listener(address: SocketAddr) {
+/// Waits until somebody listens.
+///
+/// # Panics
+/// Where nobody does after a while.
+pub fn await_listener(address: SocketAddr) {
     let end = Instant::now() + PATIENCE;
     while TcpStream::connect(address).is_err() {
         assert!(Instant::now() < end, "nobody listens on {address}");

@@ -1,5 +1,6 @@
 //! Processes that are measured from outside: where they run, what they use.
 
+use std::fmt::Display;
 use std::fs;
 use std::process::{Child, Command, Stdio};
 
@@ -8,25 +9,25 @@ use std::process::{Child, Command, Stdio};
 pub struct Running(Child);
 
 impl Running {
-    /// Starts a program on one core.
+    /// Starts a program on these cores, as `taskset` writes them: `1`, or `0,1`.
     ///
     /// # Panics
     /// Where there is no such program, or no `taskset`.
-    pub fn start(core: usize, program: &str, arguments: &[&str]) -> Self {
-        Self::start_with(core, program, arguments, Stdio::null())
+    pub fn start(cores: impl Display, program: &str, arguments: &[&str]) -> Self {
+        Self::start_with(cores, program, arguments, Stdio::null())
     }
 
     /// The same with what it says on standard output to be read.
     ///
     /// # Panics
     /// As [`Self::start`].
-    pub fn start_heard(core: usize, program: &str, arguments: &[&str]) -> Self {
-        Self::start_with(core, program, arguments, Stdio::piped())
+    pub fn start_heard(cores: impl Display, program: &str, arguments: &[&str]) -> Self {
+        Self::start_with(cores, program, arguments, Stdio::piped())
     }
 
-    fn start_with(core: usize, program: &str, arguments: &[&str], out: Stdio) -> Self {
+    fn start_with(cores: impl Display, program: &str, arguments: &[&str], out: Stdio) -> Self {
         let mut command = Command::new("taskset");
-        command.args(["-c", &core.to_string(), program]).args(arguments).stdin(Stdio::null()).stdout(out);
+        command.args(["-c", &cores.to_string(), program]).args(arguments).stdin(Stdio::null()).stdout(out);
         Self(command.spawn().unwrap_or_else(|e| panic!("cannot start {program} by taskset: {e}")))
     }
 
@@ -81,13 +82,13 @@ fn of_threads(id: u32) -> u64 {
     threads.flatten().filter_map(of).sum()
 }
 
-/// Keeps this process to one core, as it does those that it starts from here on.
+/// Keeps this process to these cores, as it does those that it starts from here on.
 ///
 /// # Panics
 /// Without `taskset`.
-pub fn stay_on(core: usize) {
+pub fn stay_on(cores: impl Display) {
     let id = std::process::id().to_string();
     let done =
-        Command::new("taskset").args(["-a", "-cp", &core.to_string(), &id]).stdout(Stdio::null()).status();
+        Command::new("taskset").args(["-a", "-cp", &cores.to_string(), &id]).stdout(Stdio::null()).status();
     assert!(done.is_ok_and(|status| status.success()), "taskset (Debian: util-linux) is needed");
 }

@@ -44,7 +44,11 @@ impl Figure {
     }
 }
 
-fn median(values: &[f64]) -> f64 {
+/// The middle one, or the mean of the two in the middle.
+///
+/// # Panics
+/// Where there is none.
+pub fn median(values: &[f64]) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
     let middle = sorted.len() / 2;
