@@ -178,7 +178,9 @@ impl Line {
 }
 
 /// What reads and writes; `None` once it has ended.
-struct Driver(Option<Pin<Box<Connection<TokioIo<TcpStream>, Full<Bytes>>>>>);
+struct Driver(Option<Pin<Box<Wired>>>);
+
+type Wired = Connection<TokioIo<TcpStream>, Full<Bytes>>;
 
 impl Driver {
     fn drive(&mut self, cx: &mut Context<'_>) {
