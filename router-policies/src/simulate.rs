@@ -158,6 +158,20 @@ mod tests {
     use super::*;
     use crate::Price;
 
+    /// A request that nothing is known against.
+    fn seen(features: &Features) -> Seen<'_> {
+        Seen {
+            time: Timestamp::UNIX_EPOCH,
+            features,
+            suffices: [Chance::new(0.5); 4],
+            familiarity: 1.0,
+            draw: 0.5,
+            usage: Usage { output: 40, ..Usage::default() },
+            facts: Facts::default(),
+            judged: None,
+        }
+    }
+
     #[test]
     fn another_threshold_moves_requests_and_cost() {
         let tariffs = [1, 10].map(|price| {
@@ -207,16 +221,7 @@ mod tests {
             );
             let policy: Policy = serde_json::from_str(&json).unwrap();
             let of = |(model, doubt, chance)| Judged { model, doubt, chance: Some(Chance::new(chance)) };
-            let seen = Seen {
-                time: Timestamp::UNIX_EPOCH,
-                features: &features,
-                suffices: [Chance::new(0.5); 4],
-                familiarity: 1.0,
-                draw: 0.5,
-                usage: Usage { output: 40, ..Usage::default() },
-                facts: Facts::default(),
-                judged: judged.map(of),
-            };
+            let seen = Seen { judged: judged.map(of), ..seen(&features) };
             let outlook =
                 Trial::new(&policy, vec![step, Step { model: "large", ..step }]).next(&seen).unwrap();
             assert_eq!(outlook.stands, stands, "{guard} {judged:?}");
@@ -239,17 +244,8 @@ mod tests {
         let policy: Policy = serde_json::from_str(r#"{"kind": "fixed", "model": "small"}"#).unwrap();
         let step = Step { model: "small", class: Class::Tiny, tariff: Some(&tariff) };
         let features = Features::default();
-        let seen = Seen {
-            time: Timestamp::UNIX_EPOCH,
-            features: &features,
-            suffices: [Chance::new(0.5); 4],
-            familiarity: 1.0,
-            draw: 0.5,
-            usage: Usage { output: 40, ..Usage::default() },
-            facts: Facts::default(),
-            judged: None,
-        };
-        let outlook = Trial::new(&policy, vec![step, Step { model: "large", ..step }]).next(&seen).unwrap();
+        let outlook =
+            Trial::new(&policy, vec![step, Step { model: "large", ..step }]).next(&seen(&features)).unwrap();
         assert_eq!(outlook.cost, None);
     }
 }

@@ -1,5 +1,7 @@
 //! Our own chunks and whole answers, as an upstream of another dialect says them.
 
+use std::collections::VecDeque;
+
 use bytes::Bytes;
 use serde_json::value::RawValue;
 
@@ -249,6 +251,18 @@ pub(super) fn done() -> Chunk {
 pub(super) fn alive() -> Chunk {
     let raw = Bytes::from_static(b": keep-alive\n\n");
     Chunk { raw, data: Bytes::new(), what: What::KeepAlive, native: None }
+}
+
+/// Hands an event on as it came: with the first of the chunks from `before` on, or with one that says nothing; those
+/// after it carry nothing.
+pub(super) fn carry(raw: Bytes, before: usize, chunks: &mut VecDeque<Chunk>) {
+    if chunks.len() == before {
+        chunks.push_back(aside());
+    }
+    let mut raw = Some(raw);
+    for chunk in chunks.iter_mut().skip(before) {
+        chunk.native = Some(raw.take().unwrap_or_default());
+    }
 }
 
 /// A chunk that says nothing in our words.

@@ -75,15 +75,8 @@ impl Decoder {
     pub(in super::super) fn take(&mut self, event: Event, chunks: &mut VecDeque<Chunk>) {
         let before = chunks.len();
         self.read(&event, chunks);
-        if !self.native {
-            return;
-        }
-        if chunks.len() == before {
-            chunks.push_back(voice::aside());
-        }
-        let mut raw = Some(event.raw);
-        for chunk in chunks.iter_mut().skip(before) {
-            chunk.native = Some(raw.take().unwrap_or_default());
+        if self.native {
+            voice::carry(event.raw, before, chunks);
         }
     }
 
