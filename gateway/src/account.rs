@@ -50,7 +50,7 @@ pub struct Books {
     pub curfew: Curfew,
 }
 
-/// The account of one request under way.
+/// The account of one request under way. It is large and goes through many hands, so it has a place of its own.
 pub struct Account {
     /// What will be recorded; stages fill in what they learn.
     pub record: Record,
@@ -100,7 +100,7 @@ impl Account {
         id: RequestId,
         call: Call,
         arrived: Instant,
-    ) -> Self {
+    ) -> Box<Self> {
         let record = Record {
             id,
             call,
@@ -122,7 +122,7 @@ impl Account {
             baseline: None,
             content: None,
         };
-        Self {
+        Box::new(Self {
             record,
             learner: None,
             traced: None,
@@ -141,7 +141,7 @@ impl Account {
             under_way: Vec::new(),
             focus: 0,
             closed: false,
-        }
+        })
     }
 
     /// Says what the request can use at most.

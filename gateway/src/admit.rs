@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use gateway_config::{Client, Limits};
-use http::{HeaderMap, header};
+use http::{HeaderMap, HeaderName, header};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use sha2::{Digest, Sha256};
@@ -12,6 +12,7 @@ use subtle::ConstantTimeEq;
 use tokio::time::{Instant, timeout_at};
 
 use crate::error::Failure;
+use crate::head;
 use crate::snapshot::Snapshot;
 
 /// Who was let in.
@@ -50,13 +51,13 @@ impl Caller {
     pub fn of(snapshot: &Snapshot, headers: &HeaderMap) -> Result<Self, Failure> {
         let client = if snapshot.config.clients.is_empty() { None } else { Some(client(snapshot, headers)?) };
         let mut hints =
-            Hints { local_only: text(headers, "x-xietong-locality") == Some("local"), ..Hints::default() };
+            Hints { local_only: text(headers, head::LOCALITY) == Some("local"), ..Hints::default() };
         if client.as_ref().is_some_and(|client| client.hints) {
             let owned = |name| text(headers, name).map(str::to_owned);
-            hints.route = owned("x-xietong-route");
-            hints.min_tier = owned("x-xietong-min-tier");
-            hints.max_tier = owned("x-xietong-max-tier");
-            hints.session = owned("x-session-id");
+            hints.route = owned(head::ROUTE);
+            hints.min_tier = owned(head::MIN_TIER);
+            hints.max_tier = owned(head::MAX_TIER);
+            hints.session = owned(head::SESSION);
         }
         // Staying local only ever restricts, so it is honoured for everyone: a private prompt must not leave because
         // an entry lacks `hints: true`.
@@ -87,7 +88,7 @@ fn key(headers: &HeaderMap) -> Result<Option<&[u8]>, Failure> {
         let (scheme, key) = value.split_at(value.len().min(7));
         if scheme.eq_ignore_ascii_case(b"bearer ") { Ok(key.trim_ascii()) } else { Err(Failure::WrongKey) }
     });
-    let plain = ["x-api-key", "api-key"]
+    let plain = [head::API_KEY, head::AZURE_API_KEY]
         .into_iter()
         .flat_map(|name| headers.get_all(name))
         .map(|value| Ok(value.as_bytes()));
@@ -102,7 +103,7 @@ fn key(headers: &HeaderMap) -> Result<Option<&[u8]>, Failure> {
     Ok(only.filter(|key| !key.is_empty()))
 }
 
-fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+fn text(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
     headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim).filter(|value| !value.is_empty())
 }
 

@@ -13,6 +13,7 @@ use crate::admit::{self, Caller};
 use crate::body::Body;
 use crate::error::Failure;
 use crate::gateway::Gateway;
+use crate::head;
 use crate::protocol::Sight;
 use crate::protocol::client::{self, Dialect, Vendor};
 use crate::record::Call;
@@ -34,8 +35,6 @@ const PATHS: [(&str, &str, Call); 7] = [
 const ONE_MODEL: &str = "/v1/models/";
 /// What lies below belongs to Anthropic's API alone.
 const ANTHROPIC: &str = "/v1/messages";
-/// What Anthropic's clients say of themselves, on every path.
-const ANTHROPIC_VERSION: &str = "anthropic-version";
 
 /// Answers one request of the data port.
 pub async fn answer(
@@ -77,7 +76,7 @@ pub async fn answer(
 pub fn vendor(path: &str, headers: &HeaderMap) -> Vendor {
     let below = path.strip_prefix(ANTHROPIC).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
     let elsewhere = PATHS.iter().any(|(known, _, call)| *known == path && *call != Call::Models);
-    if below || (!elsewhere && headers.contains_key(ANTHROPIC_VERSION)) {
+    if below || (!elsewhere && headers.contains_key(head::ANTHROPIC_VERSION)) {
         Vendor::Anthropic
     } else {
         Vendor::OpenAi
@@ -141,7 +140,7 @@ async fn count_tokens(
 }
 
 /// Answers what no model was asked for.
-fn close(body: Result<Bytes, Failure>, vendor: Vendor, mut account: Account) -> Response<Body> {
+fn close(body: Result<Bytes, Failure>, vendor: Vendor, mut account: Box<Account>) -> Response<Body> {
     match body {
         Ok(body) => {
             let mut response = Response::new(Body::full(body));
@@ -199,7 +198,7 @@ mod tests {
         let check = |path: &str, anthropic: bool, expected: Vendor| {
             let mut headers = HeaderMap::new();
             if anthropic {
-                headers.insert(ANTHROPIC_VERSION, HeaderValue::from_static("2023-06-01"));
+                headers.insert(head::ANTHROPIC_VERSION, HeaderValue::from_static("2023-06-01"));
             }
             assert_eq!(vendor(path, &headers), expected, "{path} {anthropic}");
         };

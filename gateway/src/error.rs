@@ -5,6 +5,7 @@ use std::time::Duration;
 use http::{HeaderValue, Response, StatusCode, header};
 
 use crate::body::Body;
+use crate::head;
 use crate::protocol::client::{ErrorWords, Vendor};
 use crate::protocol::{BadRequest, Complaint};
 use crate::record::Outcome;
@@ -293,7 +294,7 @@ impl Failure {
         }
         // Our own tries are spent: another one by the SDK would multiply with them.
         if self.outcome() == Outcome::Failed && !matches!(self, Self::Stopping) {
-            headers.insert("x-should-retry", HeaderValue::from_static("false"));
+            headers.insert(head::SHOULD_RETRY, HeaderValue::from_static("false"));
         }
         response
     }

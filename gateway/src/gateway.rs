@@ -65,7 +65,7 @@ impl Gateway {
         call: Call,
         arrived: Instant,
         headers: &HeaderMap,
-    ) -> Account {
+    ) -> Box<Account> {
         let (format, currency) = (snapshot.config.log, snapshot.config.currency);
         let mut account = Account::open(&self.books, format, currency, id, call, arrived);
         account.traced = snapshot.tracer.as_ref().and_then(|tracer| tracer.follow(headers));

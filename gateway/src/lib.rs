@@ -30,6 +30,7 @@ mod error;
 mod explore;
 mod facts;
 mod gateway;
+mod head;
 mod ledger;
 mod limits;
 mod log;

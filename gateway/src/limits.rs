@@ -5,9 +5,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use gateway_config::ClientLimits;
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::HeaderMap;
 use tokio::time::Instant;
 
+use crate::head;
 use crate::ledger::till::Till;
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -216,17 +217,14 @@ impl Exceeded {
 impl Quota {
     /// Adds the headers that OpenAI sends.
     pub fn write(&self, headers: &mut HeaderMap) {
-        let requests =
-            ["x-ratelimit-limit-requests", "x-ratelimit-remaining-requests", "x-ratelimit-reset-requests"];
-        let tokens = ["x-ratelimit-limit-tokens", "x-ratelimit-remaining-tokens", "x-ratelimit-reset-tokens"];
+        let requests = [head::LIMIT_REQUESTS, head::REMAINING_REQUESTS, head::RESET_REQUESTS];
+        let tokens = [head::LIMIT_TOKENS, head::REMAINING_TOKENS, head::RESET_TOKENS];
         for (names, left) in [(requests, self.requests), (tokens, self.tokens)] {
             let Some(left) = left else { continue };
-            let values = [left.limit.to_string(), left.remaining.to_string(), written(left.reset)];
-            for (name, value) in names.into_iter().zip(values) {
-                headers.extend(
-                    HeaderValue::try_from(value).ok().map(|value| (HeaderName::from_static(name), value)),
-                );
-            }
+            let [limit, remaining, reset] = names;
+            headers.insert(limit, left.limit.into());
+            headers.insert(remaining, left.remaining.into());
+            head::insert(headers, reset, written(left.reset));
         }
     }
 }

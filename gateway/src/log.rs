@@ -1,6 +1,7 @@
 //! One line a request on standard output, and notes for the operator. Writing never holds up a request: when the
 //! reader is too slow, lines are dropped and counted.
 
+use std::cell::RefCell;
 use std::fmt::Write as _;
 use std::io::Write;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
@@ -206,13 +207,17 @@ fn json_line(record: &Record, currency: Currency) -> String {
 }
 
 fn text_line(record: &Record, currency: Currency) -> String {
-    let mut line = now();
+    // Most lines have less.
+    let mut line = String::with_capacity(256);
+    line.push_str(&now());
     let model = record.model().map_or(NONE, |model| &model.name);
-    // Writing to a String cannot fail.
-    let _ = write!(line, " {} {} {}→{model}", record.outcome.word(), record.status, record.asked_name());
+    append(&mut line, &[" ", record.outcome.word(), " "]);
+    append_number(&mut line, record.status.into());
+    append(&mut line, &[" ", record.asked_name(), "→", model]);
     if let Some(decided) = record.decided {
-        let _ = write!(line, " ({} {}", decided.decision.plan.word(), decided.decision.reason.word());
+        append(&mut line, &[" (", decided.decision.plan.word(), " ", decided.decision.reason.word()]);
         if let Some(scores) = decided.scores {
+            // Writing to a String cannot fail.
             let _ = write!(line, " {:.2}", scores.difficulty);
         }
         line.push(')');
@@ -222,8 +227,11 @@ fn text_line(record: &Record, currency: Currency) -> String {
     }
     if let Some(attempt) = record.answer() {
         let usage = &attempt.usage;
-        let about = if usage.estimated { "~" } else { "" };
-        let _ = write!(line, " {about}{}+{} tokens", usage.prompt(), usage.completion());
+        line.push_str(if usage.estimated { " ~" } else { " " });
+        append_number(&mut line, usage.prompt());
+        line.push('+');
+        append_number(&mut line, usage.completion());
+        line.push_str(" tokens");
     }
     match record.cost() {
         Some(cost) if !record.attempts.is_empty() => drop(write!(line, " {cost} {currency}")),
@@ -231,23 +239,20 @@ fn text_line(record: &Record, currency: Currency) -> String {
         Some(_) => {}
     }
     if let Some(first) = record.first_token {
-        let _ = write!(line, " first {:.0}ms", first.as_secs_f64() * 1e3);
+        line.push_str(" first ");
+        append_millis(&mut line, first);
     }
-    let _ = write!(line, " total {:.0}ms", record.total.as_secs_f64() * 1e3);
+    line.push_str(" total ");
+    append_millis(&mut line, record.total);
     for failed in record.attempts.iter().filter(|attempt| attempt.result != "ok") {
         let detail = failed.detail.as_deref().unwrap_or_default();
-        let _ = write!(
-            line,
-            " [{} {}{}{detail}]",
-            failed.endpoint,
-            failed.result,
-            if detail.is_empty() { "" } else { ": " }
-        );
+        let colon = if detail.is_empty() { "" } else { ": " };
+        append(&mut line, &[" [", &failed.endpoint, " ", failed.result, colon, detail, "]"]);
     }
     if let Some(error) = record.error {
-        let _ = write!(line, " error {error}");
+        append(&mut line, &[" error ", error]);
     }
-    let _ = write!(line, " client {} {}", record.client_name(), record.id.as_str());
+    append(&mut line, &[" client ", record.client_name(), " ", record.id.as_str()]);
     if let Some(content) = record.recorded() {
         let (prompt, answer) = content.shown(record);
         let text = format!(" prompt {prompt} answer {answer}");
@@ -257,7 +262,40 @@ fn text_line(record: &Record, currency: Currency) -> String {
     line
 }
 
+fn append(line: &mut String, parts: &[&str]) {
+    parts.iter().for_each(|part| line.push_str(part));
+}
+
+fn append_number(line: &mut String, number: u64) {
+    line.push_str(itoa::Buffer::new().format(number));
+}
+
+/// Rounded to whole milliseconds.
+fn append_millis(line: &mut String, time: Duration) {
+    append_number(line, (time.as_micros() as u64 + 500) / 1000);
+    line.push_str("ms");
+}
+
 /// RFC 3339 in UTC with milliseconds.
 fn now() -> String {
-    format!("{:.3}", jiff::Timestamp::now())
+    thread_local! {
+        /// The last second that was written, and how: most lines are of the same.
+        static SECOND: RefCell<(i64, String)> = const { RefCell::new((i64::MIN, String::new())) };
+    }
+    let now = jiff::Timestamp::now();
+    SECOND.with_borrow_mut(|(second, written)| {
+        if *second != now.as_second() {
+            *second = now.as_second();
+            *written = format!("{now:.0}");
+            written.pop();
+        }
+        let millis = now.subsec_millisecond().unsigned_abs();
+        let digit = |place: u32| char::from(b'0' + (millis / place % 10) as u8);
+        let mut out = String::with_capacity(written.len() + 5);
+        out.push_str(written);
+        out.push('.');
+        [100, 10, 1].into_iter().for_each(|place| out.push(digit(place)));
+        out.push('Z');
+        out
+    })
 }

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use gateway_config::Resume;
-use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, header};
+use http::{HeaderMap, HeaderValue, Request, Response, header};
 use hyper::body::Incoming;
 use router_policies::Money;
 use tokio::time::{Instant, timeout};
@@ -20,6 +20,7 @@ use crate::charge::Bound;
 use crate::dispatch::{Committed, Job, Rungside, Standing, dispatch};
 use crate::error::Failure;
 use crate::gateway::Gateway;
+use crate::head::{self, insert};
 use crate::protocol::Chat;
 use crate::protocol::client::{self, Dialect, Telling, Vendor};
 use crate::record::content::Content;
@@ -27,7 +28,6 @@ use crate::record::{Asked, Call, Decided, Record};
 use crate::relay::{Manner, Relay};
 use crate::request_id::RequestId;
 use crate::snapshot::{Snapshot, Target};
-use crate::upstreams::ANTHROPIC_BETA;
 
 /// Answers a request for an answer of a model, in the dialect that it was asked in.
 pub async fn answer(
@@ -59,7 +59,7 @@ pub async fn answer(
         Err(failure) => (refuse(account, &failure), Vec::new()),
     };
     if !left_out.is_empty() {
-        insert(response.headers_mut(), "x-xietong-left-out", &left_out.join(", "));
+        insert(response.headers_mut(), head::LEFT_OUT, left_out.join(", "));
     }
     response
 }
@@ -213,13 +213,16 @@ fn job(
 
 /// The W3C trace context, and what a client of Anthropic's API asks of it beside the body, as they came.
 fn trace_context(headers: &HeaderMap) -> HeaderMap {
-    ["traceparent", "tracestate", ANTHROPIC_BETA]
-        .into_iter()
-        .filter_map(|name| Some((HeaderName::from_static(name), headers.get(name)?.clone())))
-        .collect()
+    let mut trace = HeaderMap::new();
+    for name in [head::TRACEPARENT, head::TRACESTATE, head::ANTHROPIC_BETA] {
+        if let Some(value) = headers.get(&name) {
+            trace.insert(name, value.clone());
+        }
+    }
+    trace
 }
 
-async fn whole(job: Job, mut telling: Telling, account: Account) -> Response<Body> {
+async fn whole(job: Job, mut telling: Telling, account: Box<Account>) -> Response<Body> {
     let (result, mut account) = dispatch(job, account).await;
     match result {
         Ok(Committed { headers, answer: Standing::Whole(body), .. }) => {
@@ -254,7 +257,7 @@ async fn stream(
     snapshot: &Snapshot,
     job: Job,
     telling: Telling,
-    account: Account,
+    account: Box<Account>,
 ) -> Response<Body> {
     let heartbeat = snapshot.config.limits.heartbeat;
     let include_usage = job.chat.include_usage() || telling.always_tells_usage();
@@ -291,7 +294,7 @@ async fn stream(
     }
 }
 
-fn refuse(account: Account, failure: &Failure) -> Response<Body> {
+fn refuse(account: Box<Account>, failure: &Failure) -> Response<Body> {
     let mut response = failure.response(account.record.call.vendor(), &account.record.id);
     let model = account.record.model().map(|model| &*model.name);
     account.quota().write(response.headers_mut());
@@ -331,33 +334,26 @@ impl Preface {
     fn decision(&self, headers: &mut HeaderMap, model: Option<&str>, attempts: usize) {
         let Some(decided) = &self.decided else { return };
         if let Some(model) = model {
-            insert(headers, "x-xietong-model", model);
+            insert(headers, head::MODEL, model);
         }
-        headers.insert("x-xietong-plan", HeaderValue::from_static(decided.decision.plan.word()));
-        headers.insert("x-xietong-reason", HeaderValue::from_static(decided.decision.reason.word()));
+        headers.insert(head::PLAN, HeaderValue::from_static(decided.decision.plan.word()));
+        headers.insert(head::REASON, HeaderValue::from_static(decided.decision.reason.word()));
         if let Some(scores) = &decided.scores {
-            insert(headers, "x-xietong-difficulty", &format!("{:.2}", scores.difficulty));
+            insert(headers, head::DIFFICULTY, format!("{:.2}", scores.difficulty));
         }
-        headers.insert("x-xietong-attempts", HeaderValue::from(attempts));
+        headers.insert(head::ATTEMPTS, HeaderValue::from(attempts));
     }
 
     /// A smaller model answered than was chosen, because that one could not.
     fn mark_degraded(&self, headers: &mut HeaderMap) {
         if self.decided.is_some() {
-            headers.insert("x-xietong-degraded", HeaderValue::from_static("true"));
+            headers.insert(head::DEGRADED, HeaderValue::from_static("true"));
         }
     }
 
     fn cost(&self, headers: &mut HeaderMap, cost: Option<Money>) {
         if let (Some(_), Some(cost)) = (&self.decided, cost) {
-            insert(headers, "x-xietong-cost", &cost.to_string());
+            insert(headers, head::COST, cost.to_string());
         }
-    }
-}
-
-fn insert(headers: &mut HeaderMap, name: &'static str, value: &str) {
-    // Names and numbers of the configuration; one that no header can carry is left out.
-    if let Ok(value) = HeaderValue::from_str(value) {
-        headers.insert(name, value);
     }
 }

@@ -44,7 +44,7 @@ enum Stage {
     /// The answer is on its way.
     Writing(Box<Writing>),
     /// It broke off, and another rung is asked to go on with it.
-    Resuming(Pin<Box<dyn Future<Output = (Option<Resumed>, Account)> + Send>>, Option<Bytes>),
+    Resuming(Pin<Box<dyn Future<Output = (Option<Resumed>, Box<Account>)> + Send>>, Option<Bytes>),
     /// Nothing more will be sent.
     Over,
 }
@@ -56,7 +56,7 @@ impl Relay {
     }
 
     /// For an answer whose first token is here.
-    pub fn begun(begun: Begun, account: Account, manner: Manner) -> Self {
+    pub fn begun(begun: Begun, account: Box<Account>, manner: Manner) -> Self {
         Self::new(Stage::Writing(Box::new(Writing::new(begun, account))), manner)
     }
 
@@ -169,7 +169,7 @@ impl Relay {
     }
 
     /// Goes on with the answer of another rung, if there is one.
-    fn resumed(&mut self, resumed: Option<Resumed>, account: Account) -> Option<Said> {
+    fn resumed(&mut self, resumed: Option<Resumed>, account: Box<Account>) -> Option<Said> {
         let Stage::Resuming(_, sample) = std::mem::replace(&mut self.stage, Stage::Over) else { return None };
         let Some(Resumed { text, finish, begun }) = resumed else { return Some(truncated(account)) };
         let known = Sample::of(sample.as_deref());
@@ -241,7 +241,7 @@ impl Relay {
     }
 }
 
-fn truncated(account: Account) -> Said {
+fn truncated(account: Box<Account>) -> Said {
     account.close_failed(&Failure::Truncated);
     Said::Failed(Failure::Truncated)
 }

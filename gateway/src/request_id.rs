@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use http::{HeaderMap, HeaderValue};
 use sha2::{Digest, Sha256};
 
+use crate::head;
 use crate::protocol::client::Vendor;
 
 /// The longest id that a client may give.
@@ -19,7 +20,7 @@ pub struct RequestId(Arc<str>);
 impl RequestId {
     /// The client's `x-request-id` if it is 1 to 128 letters, digits or `-_.:`; otherwise a new one.
     pub fn from_headers(headers: &HeaderMap) -> Self {
-        let given = headers.get("x-request-id").and_then(|value| value.to_str().ok());
+        let given = headers.get(head::REQUEST_ID).and_then(|value| value.to_str().ok());
         match given {
             Some(id) if is_valid(id) => Self(id.into()),
             _ => Self::new(),
@@ -31,7 +32,10 @@ impl RequestId {
         static COUNT: AtomicU64 = AtomicU64::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let random = RandomState::new().hash_one(count);
-        Self(format!("req-{random:016x}{:08x}", count & 0xffff_ffff).into())
+        let mut id = *b"req-000000000000000000000000";
+        write_hex(&mut id[4..20], random);
+        write_hex(&mut id[20..], count & 0xffff_ffff);
+        Self(std::str::from_utf8(&id).unwrap_or_default().into())
     }
 
     /// The text.
@@ -46,9 +50,9 @@ impl RequestId {
 
     /// Writes it as this vendor's clients look for it.
     pub fn write(&self, vendor: Vendor, headers: &mut HeaderMap) {
-        headers.insert("x-request-id", self.header());
+        headers.insert(head::REQUEST_ID, self.header());
         if vendor == Vendor::Anthropic {
-            headers.insert("request-id", self.header());
+            headers.insert(head::ANTHROPIC_REQUEST_ID, self.header());
         }
     }
 
@@ -70,6 +74,15 @@ impl RequestId {
 impl Default for RequestId {
     fn default() -> Self {
         Self::new()
+    }
+}
+
+/// Writes the last digits of a number, as many as there is room for.
+fn write_hex(digits: &mut [u8], number: u64) {
+    let mut left = number;
+    for digit in digits.iter_mut().rev() {
+        *digit = b"0123456789abcdef"[(left & 0xf) as usize];
+        left >>= 4;
     }
 }
 
@@ -96,6 +109,18 @@ mod tests {
         check(b"a b", false);
         check("名".as_bytes(), false);
         check(b"", false);
+    }
+
+    #[test]
+    fn a_new_id_is_one_that_is_kept() {
+        let (one, other) = (RequestId::new(), RequestId::new());
+        for id in [&one, &other] {
+            let digits = id.as_str().strip_prefix("req-").unwrap();
+            assert!(digits.len() == 24 && u64::from_str_radix(&digits[..16], 16).unwrap() > 0, "{digits}");
+            assert!(is_valid(id.as_str()));
+        }
+        let count = |id: &RequestId| u64::from_str_radix(&id.as_str()[20..], 16).unwrap();
+        assert!(count(&other) > count(&one));
     }
 
     #[test]

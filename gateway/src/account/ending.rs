@@ -133,12 +133,12 @@ impl Account {
 
 impl Account {
     /// Closes the account of an answer that the client got whole.
-    pub fn close_complete(mut self) {
+    pub fn close_complete(mut self: Box<Self>) {
         self.close(Outcome::Complete);
     }
 
     /// Closes the account of a request that ended in an error.
-    pub fn close_failed(mut self, failure: &Failure) {
+    pub fn close_failed(mut self: Box<Self>, failure: &Failure) {
         self.record.error = Some(failure.code());
         if self.times.head.is_none() {
             self.record.status = failure.status();
@@ -147,7 +147,7 @@ impl Account {
     }
 
     /// Closes the account of a request that a panic has ended.
-    pub fn close_faulty(mut self) {
+    pub fn close_faulty(mut self: Box<Self>) {
         self.close_unfinished(Some(&Failure::Internal));
     }
 

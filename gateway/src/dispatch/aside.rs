@@ -18,7 +18,7 @@ use crate::upstreams::{Ask, Pool};
 pub async fn aside(
     pool: &Arc<Pool>,
     chat: &Arc<Chat>,
-    mut account: Account,
+    mut account: Box<Account>,
 ) -> (Option<String>, Option<Money>) {
     let Ok(visit) = enter(pool, &mut account).await else {
         account.close_failed(&Failure::UpstreamDown);

@@ -83,7 +83,7 @@ pub(super) async fn ask_rung(
     let mut tries = 0;
     loop {
         let attempted = match guard {
-            Some(guard) => guarded(job, rung, guard, account).await,
+            Some(guard) => Box::pin(guarded(job, rung, guard, account)).await,
             None => attempt(job, pool, account).await,
         };
         let setback = match attempted {

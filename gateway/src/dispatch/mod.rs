@@ -103,15 +103,18 @@ pub struct Begun {
 }
 
 /// How dispatch ends: an answer or a failure, and the account with every attempt in it, for the caller to close.
-pub type Settlement = (Result<Committed, Failure>, Account);
+pub type Settlement = (Result<Committed, Failure>, Box<Account>);
 
 /// Carries out the plan.
-pub async fn dispatch(job: Job, mut account: Account) -> Settlement {
+pub async fn dispatch(job: Job, mut account: Box<Account>) -> Settlement {
     let result = match job.plan {
         Plan::Ask(rung) => ask::ask(&job, rung, &mut account).await,
-        Plan::Cascade { from, to, guard } => cascade::cascade(&job, (from, to), guard, &mut account).await,
+        // Apart: each request would make room for the largest plan.
+        Plan::Cascade { from, to, guard } => {
+            Box::pin(cascade::cascade(&job, (from, to), guard, &mut account)).await
+        }
         Plan::Hedge { first, second, silence } => {
-            hedge::hedge(&job, (first, second), silence, &mut account).await
+            Box::pin(hedge::hedge(&job, (first, second), silence, &mut account)).await
         }
     };
     let result = result.map(|(mut committed, rungs)| {

@@ -38,7 +38,7 @@ impl Resume {
     }
 
     /// Asks one rung after the other to go on after `said`.
-    pub async fn go_on(self, said: String, mut account: Account) -> (Option<Resumed>, Account) {
+    pub async fn go_on(self, said: String, mut account: Box<Account>) -> (Option<Resumed>, Box<Account>) {
         let Self { job, mut rungs } = self;
         while let Some(rung) = rungs.next() {
             let pool = &job.ladder[rung.0].pool;

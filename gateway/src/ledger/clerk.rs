@@ -3,7 +3,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use gateway_config::LogFormat;
@@ -17,6 +17,8 @@ use crate::log::Log;
 
 /// Orders that are carried out in one sync.
 const BATCH: usize = 4096;
+/// How long what is written down waits for more, so that a busy gateway does not sync for every request.
+const GATHER: Duration = Duration::from_millis(10);
 /// How often unused money goes back, and a store that failed is tried again.
 const TICK: Duration = Duration::from_secs(1);
 /// How often the store is looked at for old requests.
@@ -29,8 +31,8 @@ const UNSAVED: usize = 200_000;
 pub enum Order {
     /// Lend to this fund: what a request needs, or, where no one waits, something in advance.
     Lend(Arc<Fund>, Option<Ask>),
-    /// Write down a request.
-    Request(Box<Slip>),
+    /// Look into the tray, soon.
+    Look,
     /// Say when everything before is durable, or that it is not.
     Flush(SyncSender<bool>),
     /// Take everything back, and end.
@@ -44,6 +46,28 @@ pub struct Ask {
     pub need: i64,
     /// Where the answer goes.
     pub reply: oneshot::Sender<Result<Reservation, Refusal>>,
+}
+
+/// Requests that are over, until the clerk writes them down.
+#[derive(Default)]
+pub struct Tray(Mutex<Vec<Slip>>);
+
+impl Tray {
+    /// Puts a request in; `true` where it lay empty, so that the clerk must be told.
+    pub fn put(&self, slip: Slip) -> bool {
+        let mut slips = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        slips.push(slip);
+        slips.len() == 1
+    }
+
+    fn empty_into(&self, unsaved: &mut Vec<Slip>) {
+        let mut slips = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if unsaved.is_empty() {
+            std::mem::swap(&mut *slips, unsaved);
+        } else {
+            unsaved.append(&mut slips);
+        }
+    }
 }
 
 /// What the clerk tells the rest of the gateway.
@@ -63,6 +87,7 @@ pub struct Bulletin {
 pub struct Clerk {
     store: Box<dyn Store>,
     orders: Receiver<Order>,
+    tray: Arc<Tray>,
     bulletin: Bulletin,
     unsaved: Vec<Slip>,
     funds: Vec<Weak<Fund>>,
@@ -71,8 +96,8 @@ pub struct Clerk {
 
 impl Clerk {
     /// A clerk that is ready to work.
-    pub fn new(store: Box<dyn Store>, orders: Receiver<Order>, bulletin: Bulletin) -> Self {
-        Self { store, orders, bulletin, unsaved: Vec::new(), funds: Vec::new(), lost: 0 }
+    pub fn new(store: Box<dyn Store>, orders: Receiver<Order>, tray: Arc<Tray>, bulletin: Bulletin) -> Self {
+        Self { store, orders, tray, bulletin, unsaved: Vec::new(), funds: Vec::new(), lost: 0 }
     }
 
     /// Works until it is told to stop, or nobody is left who could.
@@ -80,12 +105,8 @@ impl Clerk {
         let mut ticked = Instant::now();
         let mut tidied = None;
         loop {
-            let stopped = match self.orders.recv_timeout(TICK) {
-                Ok(first) => {
-                    let rest = self.orders.try_iter().take(BATCH - 1);
-                    let batch = std::iter::once(first).chain(rest).collect();
-                    self.carry_out(batch)
-                }
+            let stopped = match self.next_orders() {
+                Ok(batch) => self.carry_out(batch),
                 Err(RecvTimeoutError::Timeout) => None,
                 Err(RecvTimeoutError::Disconnected) => return self.close(),
             };
@@ -107,13 +128,29 @@ impl Clerk {
         }
     }
 
+    /// Waits for what there is to do.
+    fn next_orders(&self) -> Result<Vec<Order>, RecvTimeoutError> {
+        let mut first = self.orders.recv_timeout(TICK)?;
+        if let Order::Look = first {
+            // Nobody waits for it; whoever does wait for something ends this.
+            match self.orders.recv_timeout(GATHER) {
+                Ok(order) => first = order,
+                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}
+            }
+        }
+        let rest = self.orders.try_iter().take(BATCH - 1);
+        Ok(std::iter::once(first).chain(rest).collect())
+    }
+
     /// Carries out orders under one sync; gives whom to tell that the clerk stopped.
     fn carry_out(&mut self, batch: Vec<Order>) -> Option<SyncSender<()>> {
+        // Whoever asks for a flush, or for an end, has put in before what is to be written down.
+        self.tray.empty_into(&mut self.unsaved);
         let (mut asks, mut flushes, mut stop) = (Vec::new(), Vec::new(), None);
         for order in batch {
             match order {
                 Order::Lend(fund, ask) => asks.push((fund, ask)),
-                Order::Request(slip) => self.unsaved.push(*slip),
+                Order::Look => {}
                 Order::Flush(done) => flushes.push(done),
                 Order::Stop(done) => stop = Some(done),
             }
@@ -243,6 +280,7 @@ impl Clerk {
 
     /// Gives back what is at hand, so that nothing is lost for the budgets.
     fn close(&mut self) {
+        self.tray.empty_into(&mut self.unsaved);
         if !self.unsaved.is_empty() {
             self.commit(Vec::new());
         }

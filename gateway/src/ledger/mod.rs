@@ -43,7 +43,7 @@ pub use shared::read as read_shared;
 use crate::log::Log;
 use balance::Balances;
 use book::{Book, Opened};
-use clerk::{Bulletin, Clerk, Order};
+use clerk::{Bulletin, Clerk, Order, Tray};
 use embedded::Embedded;
 use shared::Shared;
 use slip::Slip;
@@ -57,6 +57,7 @@ const LAST_SYNC: Duration = Duration::from_secs(10);
 pub struct Ledger {
     /// `None`: nothing is kept, and every budget is at hand as a whole.
     clerk: Option<Sender<Order>>,
+    tray: Arc<Tray>,
     up: Arc<AtomicBool>,
     /// Whether there still is a clerk; one that a panic has ended is not replaced.
     alive: Arc<AtomicBool>,
@@ -111,15 +112,17 @@ impl Ledger {
         let (clerk, orders) = channel();
         let alive = Arc::new(AtomicBool::new(true));
         let bulletin = Bulletin { up: Arc::clone(&up), alive: Arc::clone(&alive), log: log.clone(), format };
-        let worker = Clerk::new(store, orders, bulletin);
+        let tray = Arc::new(Tray::default());
+        let worker = Clerk::new(store, orders, Arc::clone(&tray), bulletin);
         std::thread::Builder::new().name("ledger".into()).spawn(move || worker.work())?;
-        Ok(Self { clerk: Some(clerk), up, alive, before, ..Self::without_memory() })
+        Ok(Self { clerk: Some(clerk), tray, up, alive, before, ..Self::without_memory() })
     }
 
     /// One that forgets everything with the process.
     pub fn without_memory() -> Self {
         Self {
             clerk: None,
+            tray: Arc::default(),
             up: Arc::new(AtomicBool::new(true)),
             alive: Arc::new(AtomicBool::new(true)),
             before: Balances::default(),
@@ -159,7 +162,9 @@ impl Ledger {
 
     /// Writes down a request, soon.
     pub fn record(&self, slip: Slip) {
-        self.order(Order::Request(Box::new(slip)));
+        if self.keeps_records() && self.is_alive() && self.tray.put(slip) {
+            self.order(Order::Look);
+        }
     }
 
     /// Waits until everything so far is durable; `false` where it could not be made so.

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::complaint::Complaint;
 use super::estimate::{least, weight};
 use super::fault::Fault;
-use super::json::Object;
+use super::json::{Object, Places};
 use super::scan::{Cursor, Kind, is_plain, text_of};
 use super::sse::Event;
 use super::text::Text;
@@ -205,30 +205,56 @@ pub(super) fn replaced(raw: &Bytes, old: &Bytes, new: &[u8]) -> Bytes {
     }
 }
 
+/// A piece that is being read.
+struct Reading {
+    piece: Piece,
+    /// The usage that a choice has.
+    second: Option<Reported>,
+}
+
+impl Default for Reading {
+    fn default() -> Self {
+        Self { piece: Piece { choices_empty: true, ..Piece::default() }, second: None }
+    }
+}
+
+impl Reading {
+    /// Takes the value of a member.
+    fn member(&mut self, cursor: &mut Cursor<'_>, name: &Text<'_>) -> Result<(), Fault> {
+        match name.raw {
+            "choices" => self.piece.choices(cursor, &mut self.second)?,
+            "usage" => self.piece.usage = Reported::read(cursor)?,
+            "error" => self.piece.failed |= truthy(cursor.skip()?),
+            "base_resp" => self.piece.base(cursor)?,
+            _ => drop(cursor.skip()?),
+        }
+        Ok(())
+    }
+
+    fn read(self) -> Piece {
+        let Self { mut piece, second } = self;
+        piece.usage = piece.usage.or(second);
+        let alone = |content: &Range<usize>| piece.said == 1 && !content.is_empty();
+        piece.content = piece.content.take().filter(alone);
+        piece
+    }
+}
+
 impl Piece {
     /// Reads a chunk, or a whole answer, which has `message` where a chunk has `delta`.
     pub(super) fn read(data: &[u8]) -> Result<Self, Fault> {
         let mut cursor = Cursor::over(text_of(data)?);
-        let mut piece = Self { choices_empty: true, ..Self::default() };
-        let mut second = None;
-        cursor.members(|cursor, name| match name.raw {
-            "choices" => piece.choices(cursor, &mut second),
-            "usage" => {
-                piece.usage = Reported::read(cursor)?;
-                Ok(())
-            }
-            "error" => {
-                piece.failed |= truthy(cursor.skip()?);
-                Ok(())
-            }
-            "base_resp" => piece.base(cursor),
-            _ => cursor.skip().map(drop),
-        })?;
+        let mut reading = Reading::default();
+        cursor.members(|cursor, name| reading.member(cursor, &name))?;
         cursor.end()?;
-        piece.usage = piece.usage.or(second);
-        let alone = |content: &Range<usize>| piece.said == 1 && !content.is_empty();
-        piece.content = piece.content.take().filter(alone);
-        Ok(piece)
+        Ok(reading.read())
+    }
+
+    /// The same, and where its members lie.
+    pub(super) fn read_placed(data: &[u8]) -> Result<(Self, Places), Fault> {
+        let mut reading = Reading::default();
+        let places = Places::found(text_of(data)?, |cursor, name| reading.member(cursor, name))?;
+        Ok((reading.read(), places))
     }
 
     fn choices(&mut self, cursor: &mut Cursor<'_>, usage: &mut Option<Reported>) -> Result<(), Fault> {

@@ -141,6 +141,14 @@ impl Member {
 impl Places {
     /// Checks a text and finds them.
     pub(super) fn of(text: &str) -> Result<Self, Fault> {
+        Self::found(text, |cursor, _| cursor.skip().map(drop))
+    }
+
+    /// The same in one pass with whoever reads the values: the closure takes each.
+    pub(super) fn found<'a>(
+        text: &'a str,
+        mut each: impl FnMut(&mut Cursor<'a>, &Text<'a>) -> Result<(), Fault>,
+    ) -> Result<Self, Fault> {
         let mut cursor = Cursor::over(text);
         if cursor.kind()? != Kind::Object {
             let fault = cursor.fault(FaultKind::NotAnObject);
@@ -150,12 +158,14 @@ impl Places {
         }
         let mut members = Vec::with_capacity(FEW);
         cursor.members(|cursor, name| {
-            let value = cursor.skip()?.len();
+            cursor.kind()?;
+            let value = cursor.at();
+            each(cursor, &name)?;
             members.push(Member {
                 start: name.at - 1,
                 name_end: name.at + name.raw.len(),
                 escaped: name.escaped,
-                value: cursor.at() - value..cursor.at(),
+                value: value..cursor.at(),
             });
             Ok::<_, Fault>(())
         })?;
@@ -178,17 +188,21 @@ impl Places {
     }
 
     fn refuse_duplicates(&self, text: &str) -> Result<(), Fault> {
-        let mut names: Vec<_> = self.members.iter().map(|member| (member.name(text), member.start)).collect();
-        let second = if names.len() <= FEW {
-            (1..names.len()).find(|at| names[..*at].iter().any(|(name, _)| *name == names[*at].0))
-        } else {
-            names.sort();
-            (1..names.len()).find(|at| names[*at].0 == names[*at - 1].0)
-        };
-        let Some(second) = second else { return Ok(()) };
-        let (name, at) = &names[second];
-        Err(Fault { kind: FaultKind::DuplicateKey(quoted(name)), at: *at })
+        let members = &self.members;
+        if members.len() <= FEW && members.iter().all(|member| !member.escaped) {
+            let name = |at: usize| &text[members[at].start + 1..members[at].name_end];
+            let second = (1..members.len()).find(|at| (0..*at).any(|before| name(before) == name(*at)));
+            return second.map_or(Ok(()), |at| Err(duplicate(name(at), members[at].start)));
+        }
+        let mut names: Vec<_> = members.iter().map(|member| (member.name(text), member.start)).collect();
+        names.sort();
+        let second = (1..names.len()).find(|at| names[*at].0 == names[*at - 1].0);
+        second.map_or(Ok(()), |at| Err(duplicate(&names[at].0, names[at].1)))
     }
+}
+
+fn duplicate(name: &str, at: usize) -> Fault {
+    Fault { kind: FaultKind::DuplicateKey(quoted(name)), at }
 }
 
 #[cfg(test)]

@@ -201,15 +201,17 @@ impl FinalUsage {
     /// estimated, and where two upstreams wrote the answer.
     pub(super) fn object(&self, upstream: Option<&[u8]>) -> Bytes {
         let kept = !self.usage.estimated && !self.resumed;
-        let own = upstream.filter(|_| kept).map(Bytes::copy_from_slice);
-        let own = own.and_then(|own| Object::skim(own).ok());
+        let own = upstream.filter(|_| kept);
         let cost = self.cost.map(|cost| cost.to_string());
         let marks = [
             ("cost", cost.as_deref().map(str::as_bytes)),
             ("estimated", self.usage.estimated.then_some(b"true".as_slice())),
             ("resumed", self.resumed.then_some(b"true".as_slice())),
         ];
-        match own {
+        if let Some(marked) = own.and_then(|own| appended(own, &marks)) {
+            return marked;
+        }
+        match own.and_then(|own| Object::skim(Bytes::copy_from_slice(own)).ok()) {
             Some(own) => own.edited(&marks),
             None => Object::skim(plain(&self.usage).into())
                 .map_or_else(|_| Bytes::new(), |own| own.edited(&marks)),
@@ -223,6 +225,34 @@ impl FinalUsage {
         let estimated = self.usage.estimated.then_some(b"true".as_slice());
         Some(own.edited(&[("cost", cost.as_deref().map(str::as_bytes)), ("estimated", estimated)]))
     }
+}
+
+/// A checked object with these members at its end, where it plainly has none of that name: most have not, and need not be
+/// read again for it.
+fn appended(object: &[u8], members: &[(&str, Option<&[u8]>)]) -> Option<Bytes> {
+    if memchr::memchr(b'\\', object).is_some() {
+        return None;
+    }
+    // Without escapes a name is what stands between two quotes.
+    let has = |name: &str, from: usize| {
+        object[from + 1..].strip_prefix(name.as_bytes()).is_some_and(|rest| rest.starts_with(b"\""))
+    };
+    if memchr::memchr_iter(b'"', object).any(|quote| members.iter().any(|(name, _)| has(name, quote))) {
+        return None;
+    }
+    let inside = object.strip_suffix(b"}")?.trim_ascii_end();
+    if inside.ends_with(b"{") {
+        return None;
+    }
+    let mut out = Vec::with_capacity(object.len() + 64);
+    out.extend_from_slice(inside);
+    for (name, value) in members.iter().filter_map(|(name, value)| Some((name, (*value)?))) {
+        for part in [b",\"", name.as_bytes(), b"\":", value] {
+            out.extend_from_slice(part);
+        }
+    }
+    out.extend_from_slice(&object[inside.len()..]);
+    Some(out.into())
 }
 
 /// Token counts in OpenAI's shape.
@@ -264,6 +294,27 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+
+    #[test]
+    fn members_are_put_in_without_reading_only_where_that_is_the_same() {
+        let check = |own: &str, by_hand: bool| {
+            let members =
+                [("cost", Some(b"0.1".as_slice())), ("estimated", None), ("resumed", Some(b"true"))];
+            let read = Object::skim(Bytes::copy_from_slice(own.as_bytes())).unwrap().edited(&members);
+            let put = appended(own.as_bytes(), &members);
+            assert_eq!(put.is_some(), by_hand, "{own}");
+            assert!(put.is_none_or(|put| put == read), "{own}");
+        };
+        check(r#"{"prompt_tokens":1,"completion_tokens_details":{"reasoning_tokens":0}}"#, true);
+        check("{ \"a\" : [1, 2]\n }", true);
+        check(r#"{"a":"cost"}"#, false);
+        check(r#"{"a":1,"cost":2}"#, false);
+        check(r#"{"estimated" :false}"#, false);
+        check(r#"{"c\u006fst":2}"#, false);
+        check("{}", false);
+        check("{ }", false);
+        check(r#"{"costs":2,"a":{}}"#, true);
+    }
 
     const STAMP: Stamp<'_> = Stamp { id: "chatcmpl-1", created: 7, model: "m", fingerprint: None };
 

@@ -36,8 +36,7 @@ pub enum NotAnAnswer {
 impl Whole {
     /// Reads the body of a 200. Blank lines before it, which some send to keep the connection alive, do not matter.
     pub fn parse(body: Bytes) -> Result<Self, NotAnAnswer> {
-        let object = Object::skim(body).map_err(NotAnAnswer::NotJson)?;
-        let piece = Piece::read(object.bytes()).map_err(NotAnAnswer::NotJson)?;
+        let (object, piece) = read(body)?;
         if piece.failed {
             return Err(NotAnAnswer::Complaint(Complaint::read(None, object.bytes())));
         }
@@ -50,8 +49,7 @@ impl Whole {
 
     /// Reads an answer that has vectors; they are told in the form that was asked for, if one was.
     pub fn of_vectors(body: Bytes, form: Option<Form>) -> Result<Self, NotAnAnswer> {
-        let object = Object::skim(body).map_err(NotAnAnswer::NotJson)?;
-        let piece = Piece::read(object.bytes()).map_err(NotAnAnswer::NotJson)?;
+        let (object, piece) = read(body)?;
         if piece.failed || object.get("data").is_none_or(|data| !data.starts_with(b"[")) {
             let complaint = Complaint::found(object.bytes());
             return Err(complaint.map_or(NotAnAnswer::NoChoices, NotAnAnswer::Complaint));
@@ -108,6 +106,11 @@ impl Whole {
         let usage = usage.object(self.object.get("usage"));
         self.object.edited(&[("usage", Some(&usage))])
     }
+}
+
+fn read(body: Bytes) -> Result<(Object, Piece), NotAnAnswer> {
+    let (piece, places) = Piece::read_placed(&body).map_err(NotAnAnswer::NotJson)?;
+    Ok((Object::placed(body, places), piece))
 }
 
 #[cfg(test)]

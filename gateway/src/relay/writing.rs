@@ -23,7 +23,7 @@ const DRAIN: Duration = Duration::from_secs(1);
 
 /// An answer on its way.
 pub(super) struct Writing {
-    pub(super) account: Account,
+    pub(super) account: Box<Account>,
     pub(super) held: VecDeque<Chunk>,
     pub(super) rest: Chunks,
     pub(super) visit: Visit,
@@ -63,7 +63,7 @@ pub(super) enum Step {
 }
 
 impl Writing {
-    pub(super) fn new(begun: Begun, account: Account) -> Self {
+    pub(super) fn new(begun: Begun, account: Box<Account>) -> Self {
         // A copy: a slice would keep the whole read buffer alive for as long as the stream lasts.
         let sample = begun.held.first().map(|chunk| Bytes::copy_from_slice(&chunk.data));
         let native = begun.held.iter().any(|chunk| chunk.native.is_some());

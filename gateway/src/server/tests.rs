@@ -40,7 +40,7 @@ fn gateway_with(yaml: &str) -> Arc<Gateway> {
     Arc::new(Gateway::new(config, books).unwrap())
 }
 
-fn account(gateway: &Gateway, id: RequestId, stream: bool) -> Account {
+fn account(gateway: &Gateway, id: RequestId, stream: bool) -> Box<Account> {
     let mut account = gateway.account(&gateway.snapshot(), id, Call::Chat, Instant::now(), &HeaderMap::new());
     account.record.stream = stream;
     account
@@ -56,7 +56,7 @@ fn manner(gateway: &Gateway) -> Manner {
 }
 
 /// An answer whose first token is here, and after which the next piece is a panic.
-fn begun(gateway: &Gateway, mut account: Account) -> Relay {
+fn begun(gateway: &Gateway, mut account: Box<Account>) -> Relay {
     let model = gateway.snapshot().config.models[0].clone();
     let visit = gateway.snapshot().pool(&model).unwrap().pick().unwrap();
     account.begin(&model, visit.endpoint_id());

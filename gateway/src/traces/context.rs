@@ -3,6 +3,7 @@
 use http::{HeaderMap, HeaderValue};
 
 use super::ascii;
+use crate::head;
 
 /// The flag of a trace that is recorded.
 const SAMPLED: u8 = 1;
@@ -30,7 +31,7 @@ impl Context {
 
     /// The caller's, from `traceparent`; `None` where there is none, several, or one that is malformed.
     pub fn of(headers: &HeaderMap) -> Option<Self> {
-        let mut given = headers.get_all("traceparent").iter();
+        let mut given = headers.get_all(head::TRACEPARENT).iter();
         let only = given.next()?;
         if given.next().is_some() { None } else { Self::parse(only.as_bytes()) }
     }

@@ -23,6 +23,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
 use crate::account::Books;
+use crate::head;
 use crate::record::Record;
 pub use context::Context;
 use export::{Exporter, Message};
@@ -112,10 +113,10 @@ impl Traced {
     /// The trace context that an attempt sends along in place of what came.
     pub fn onward(&self, mut came: HeaderMap, attempt: usize) -> HeaderMap {
         let context = Context { span: self.context.attempt(attempt), ..self.context };
-        came.insert("traceparent", context.header());
+        came.insert(head::TRACEPARENT, context.header());
         if self.parent.is_none() {
             // It belongs to a trace that is none.
-            came.remove("tracestate");
+            came.remove(head::TRACESTATE);
         }
         came
     }

@@ -4,12 +4,11 @@ use gateway_config::{DialectKind, Endpoint, Remote};
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use reqwest::Url;
 
+use crate::head;
 use crate::protocol::{Chat, Dialect, Effort};
 
 /// The version of Anthropic's API that this is written for (platform.claude.com/docs/en/api/versioning).
 const ANTHROPIC_VERSION: &str = "2023-06-01";
-/// The header that asks Anthropic's API for more than its version has.
-pub const ANTHROPIC_BETA: &str = "anthropic-beta";
 /// The version of Google's.
 const GEMINI_VERSION: &str = "v1beta";
 
@@ -98,7 +97,7 @@ pub(super) fn headers(dialect: DialectKind, endpoint: &Endpoint) -> Result<Heade
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     if dialect == DialectKind::Anthropic {
-        headers.insert("anthropic-version", HeaderValue::from_static(ANTHROPIC_VERSION));
+        headers.insert(head::ANTHROPIC_VERSION, HeaderValue::from_static(ANTHROPIC_VERSION));
     }
     if let Some(key) = &endpoint.api_key {
         let fault = "the API key has characters that no header can carry";

@@ -29,7 +29,6 @@ use crate::protocol::{Chat, Chunk, Whole};
 use crate::request_id::RequestId;
 use crate::setback::Setback;
 
-pub use address::ANTHROPIC_BETA;
 pub use pool::{Pool, Visit};
 
 /// What an upstream is asked.

@@ -11,12 +11,13 @@ use reqwest::Client;
 use tokio::time::{Instant, timeout_at};
 use tower::util::BoxCloneSyncService;
 
-use super::address::{self, ANTHROPIC_BETA, Places};
+use super::address::{self, Places};
 use super::events::Events;
 use super::plain::Plain;
 use super::way::{Way, Ways};
 use super::wire::{self, Flow, Wire};
 use super::{Answer, AnswerBody, Ask, Check, Upstream};
+use crate::head;
 use crate::protocol::{self, Chat, Dialect, Effort, Form, NotAnAnswer, Prefix, Speech, Told, Whole};
 use crate::setback::{Happened, Setback};
 
@@ -26,7 +27,7 @@ const LARGEST_ANSWER: usize = 64 << 20;
 const LARGEST_ERROR: usize = 64 << 10;
 const ERROR_TIME: Duration = Duration::from_secs(2);
 /// Headers of an upstream's answer that clients may see. All others could name accounts or hosts.
-const SHOWN: [&str; 3] = ["openai-processing-ms", "openai-version", "retry-after"];
+const SHOWN: [HeaderName; 3] = [head::OPENAI_PROCESSING, head::OPENAI_VERSION, header::RETRY_AFTER];
 
 /// A provider's name for a request, in bytes; a longer one is not passed on.
 const LONGEST_ID: usize = 128;
@@ -175,7 +176,7 @@ impl Address {
             headers.insert(name, value.clone());
         }
         headers.insert(header::ACCEPT, HeaderValue::from_static(accept));
-        headers.insert("x-request-id", ask.id.header());
+        headers.insert(head::REQUEST_ID, ask.id.header());
         Ok((headers, body))
     }
 
@@ -183,12 +184,14 @@ impl Address {
     /// configuration asks of it.
     fn trace(&self, ask: &Ask) -> HeaderMap {
         let mut trace = ask.trace.clone();
-        let Some(beta) = trace.remove(ANTHROPIC_BETA) else { return trace };
+        let Some(beta) = trace.remove(head::ANTHROPIC_BETA) else { return trace };
         if self.dialect.original(&ask.chat).is_some() {
-            let own =
-                self.headers.get(ANTHROPIC_BETA).map(|own| [own.as_bytes(), b",", beta.as_bytes()].concat());
+            let own = self
+                .headers
+                .get(head::ANTHROPIC_BETA)
+                .map(|own| [own.as_bytes(), b",", beta.as_bytes()].concat());
             let both = own.and_then(|both| HeaderValue::from_bytes(&both).ok()).unwrap_or(beta);
-            trace.insert(ANTHROPIC_BETA, both);
+            trace.insert(head::ANTHROPIC_BETA, both);
         }
         trace
     }
@@ -305,13 +308,15 @@ async fn read(
 }
 
 fn shown(headers: &HeaderMap) -> HeaderMap {
-    let mut shown: HeaderMap = SHOWN
-        .iter()
-        .filter_map(|name| Some((HeaderName::from_static(name), headers.get(*name)?.clone())))
-        .collect();
-    let id = headers.get("x-request-id").filter(|id| id.len() <= LONGEST_ID && id.to_str().is_ok());
+    let mut shown = HeaderMap::new();
+    for name in SHOWN {
+        if let Some(value) = headers.get(&name) {
+            shown.insert(name, value.clone());
+        }
+    }
+    let id = headers.get(head::REQUEST_ID).filter(|id| id.len() <= LONGEST_ID && id.to_str().is_ok());
     if let Some(id) = id {
-        shown.insert("x-upstream-request-id", id.clone());
+        shown.insert(head::UPSTREAM_REQUEST_ID, id.clone());
     }
     shown
 }

@@ -57,7 +57,7 @@ pub(super) async fn says_a_word(endpoint: &Endpoint) -> bool {
     }
 }
 
-fn open(endpoint: &Endpoint, chat: &Chat) -> Account {
+fn open(endpoint: &Endpoint, chat: &Chat) -> Box<Account> {
     let (books, now) = (&endpoint.books, Instant::now());
     let mut account =
         Account::open(books, endpoint.format, endpoint.currency, RequestId::new(), Call::Check, now);

@@ -77,8 +77,20 @@ impl fmt::Display for Money {
         if rest == 0 {
             return write!(f, "{sign}{whole}");
         }
-        let digits = format!("{rest:09}");
-        write!(f, "{sign}{whole}.{}", digits.trim_end_matches('0'))
+        let mut digits = [b'0'; 9];
+        let mut left = rest;
+        for digit in digits.iter_mut().rev() {
+            *digit = b'0' + (left % 10) as u8;
+            left /= 10;
+        }
+        let digits = std::str::from_utf8(&digits).unwrap_or_default();
+        if nanos == rest {
+            f.write_str(sign)?;
+            f.write_str("0.")?;
+        } else {
+            write!(f, "{sign}{whole}.")?;
+        }
+        f.write_str(digits.trim_end_matches('0'))
     }
 }
 

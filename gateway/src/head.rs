@@ -1,0 +1,53 @@
+//! Names of headers that are none of HTTP's own. As constants they are read once, when the program is built.
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+macro_rules! names {
+    ($($constant:ident = $name:literal;)*) => {
+        $(
+            #[doc = concat!("`", $name, "`")]
+            pub const $constant: HeaderName = HeaderName::from_static($name);
+        )*
+    };
+}
+
+names! {
+    REQUEST_ID = "x-request-id";
+    ANTHROPIC_REQUEST_ID = "request-id";
+    UPSTREAM_REQUEST_ID = "x-upstream-request-id";
+    API_KEY = "x-api-key";
+    AZURE_API_KEY = "api-key";
+    ANTHROPIC_VERSION = "anthropic-version";
+    ANTHROPIC_BETA = "anthropic-beta";
+    TRACEPARENT = "traceparent";
+    TRACESTATE = "tracestate";
+    OPENAI_PROCESSING = "openai-processing-ms";
+    OPENAI_VERSION = "openai-version";
+    SESSION = "x-session-id";
+    LOCALITY = "x-xietong-locality";
+    ROUTE = "x-xietong-route";
+    MIN_TIER = "x-xietong-min-tier";
+    MAX_TIER = "x-xietong-max-tier";
+    MODEL = "x-xietong-model";
+    PLAN = "x-xietong-plan";
+    REASON = "x-xietong-reason";
+    DIFFICULTY = "x-xietong-difficulty";
+    ATTEMPTS = "x-xietong-attempts";
+    DEGRADED = "x-xietong-degraded";
+    COST = "x-xietong-cost";
+    LEFT_OUT = "x-xietong-left-out";
+    LIMIT_REQUESTS = "x-ratelimit-limit-requests";
+    REMAINING_REQUESTS = "x-ratelimit-remaining-requests";
+    RESET_REQUESTS = "x-ratelimit-reset-requests";
+    LIMIT_TOKENS = "x-ratelimit-limit-tokens";
+    REMAINING_TOKENS = "x-ratelimit-remaining-tokens";
+    RESET_TOKENS = "x-ratelimit-reset-tokens";
+    SHOULD_RETRY = "x-should-retry";
+}
+
+/// Adds a name or number of the configuration; one that no header can carry is left out.
+pub fn insert(headers: &mut HeaderMap, name: HeaderName, value: impl TryInto<HeaderValue>) {
+    if let Ok(value) = value.try_into() {
+        headers.insert(name, value);
+    }
+}
