@@ -142,8 +142,9 @@ pub async fn body(headers: &HeaderMap, mut incoming: Incoming, limits: &Limits) 
         }
         match &mut more {
             Some(more) => more.extend_from_slice(&data),
-            // Most bodies come in one piece, which is used as it is.
-            None if body.is_empty() => body = data,
+            // Most bodies come in one piece. A copy of it: the piece itself is part of the connection's buffer, which could
+            // not be used again, and would be kept beside a second one for as long as the answer takes.
+            None if body.is_empty() => body = Bytes::copy_from_slice(&data),
             None => {
                 let promised = usize::try_from(promised).unwrap_or_default().min(limits.body);
                 let mut joined = BytesMut::with_capacity(promised.max(have + data.len()));

@@ -1,6 +1,13 @@
 //! Elementary functions that give the same bits on every machine. The standard library's come from the platform's
 //! C library, whose last bits differ; these use only operations that IEEE 754 rounds correctly.
 
+/// Runs loops with the widest registers that this machine has. Nothing is fused or reordered, so the bits are the same on
+/// every machine; the closure and what it calls must be inlined.
+#[inline(always)]
+pub fn wide<T>(loops: impl FnOnce() -> T) -> T {
+    pulp::Arch::new().dispatch(loops)
+}
+
 /// The natural logarithm of a finite positive number, within 1e-12 of the truth; 0 for anything else.
 pub fn ln(x: f64) -> f64 {
     if !(x.is_finite() && x >= f64::MIN_POSITIVE) {
@@ -33,6 +40,7 @@ pub fn exp(x: f64) -> f64 {
 }
 
 /// The cosine of an angle within ±1e4, within 2e-6 of the truth.
+#[inline(always)]
 pub fn cos(x: f32) -> f32 {
     // Quarter-wave reduction: x = quadrant · π/2 + rest, |rest| ≤ π/4. Whole quadrants fit exactly for such x.
     // Adding this rounds to a whole number, half to even, and leaves that number in the last bits: no call and no branch,

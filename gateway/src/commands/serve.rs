@@ -1,12 +1,14 @@
 //! `xietong serve`: runs the gateway.
 
 use std::any::Any;
+use std::io;
 use std::net::SocketAddr;
 use std::panic::Location;
 use std::path::PathBuf;
 
 use gateway_config::{Config, Provider};
 use tokio::net::TcpListener;
+use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::{Failure, say};
@@ -39,7 +41,7 @@ pub struct Args {
 pub fn run(args: Args) -> Result<(), Failure> {
     let config = load(args.config.as_deref())?;
     std::panic::set_hook(Box::new(|panic| say(&panicked(panic.location(), panic.payload()))));
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::other)?;
+    let runtime = runtime().map_err(Failure::other)?;
     let result = runtime.block_on(serve(config, args));
     // A thread that still loads or writes must not hold up the end.
     runtime.shutdown_background();
@@ -73,6 +75,13 @@ async fn serve(config: Config, args: Args) -> Result<(), Failure> {
         error @ RunError::State(_) => Failure::unavailable(error),
         other => Failure::other(other),
     })
+}
+
+/// On one core, as a sidecar often is, nothing needs to be handed from thread to thread.
+fn runtime() -> io::Result<Runtime> {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let mut builder = if cores == 1 { Builder::new_current_thread() } else { Builder::new_multi_thread() };
+    builder.enable_all().build()
 }
 
 async fn listen(address: SocketAddr, shared: bool) -> Result<TcpListener, Failure> {

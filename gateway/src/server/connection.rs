@@ -28,9 +28,14 @@ use crate::request_id::RequestId;
 /// How long a client that came in last may take to send its request.
 const LAST_REQUEST: Duration = Duration::from_millis(500);
 
+/// What a connection in HTTP/2 begins with (RFC 9113, section 3.4).
+const HTTP2: &[u8] = b"PRI * HTTP/2.0";
+
 /// What all connections of a port share.
 pub(super) struct Port<F> {
     pub(super) http: Builder<TokioExecutor>,
+    /// For who speaks HTTP/1 beyond doubt.
+    pub(super) http1: Builder<TokioExecutor>,
     pub(super) limits: PortLimits,
     /// The port will close: answers ask their clients to connect anew, elsewhere.
     pub(super) leaving: AtomicBool,
@@ -47,15 +52,26 @@ where
     A: Future<Output = Result<Response<Body>, Infallible>> + Send + 'static,
 {
     let stream = Arc::new(stream);
+    let (mut first_head, mut closing) = (pin!(sleep(port.limits.head)), Some(port.closing.subscribe()));
+    let http = loop {
+        tokio::select! {
+            biased;
+            http1 = begins_http1(&stream) => break if http1 { &port.http1 } else { &port.http },
+            () = first_head.as_mut() => return,
+            () = closed(&mut closing), if closing.is_some() => {
+                closing = None;
+                first_head.as_mut().reset(Instant::now() + LAST_REQUEST);
+            }
+        }
+    };
     let io = TokioIo::new(Socket::new(Arc::clone(&stream), port.limits.stall));
     let asked = Arc::new(AtomicBool::new(false));
     let service = service_fn(|request| {
         asked.store(true, Ordering::Relaxed);
         answer(Arc::clone(&port), request)
     });
-    let mut connection = pin!(port.http.serve_connection(io, service));
-    let mut first_head = pin!(sleep(port.limits.head));
-    let (mut awaiting, mut closing) = (true, Some(port.closing.subscribe()));
+    let mut connection = pin!(http.serve_connection(io, service));
+    let mut awaiting = true;
     loop {
         tokio::select! {
             biased;
@@ -83,6 +99,16 @@ where
                 }
             }
         }
+    }
+}
+
+/// Looks at what comes first, and leaves it there. Where it is found out by reading, what was read stands in the way of the
+/// rest, and the connection keeps a buffer of twice the size.
+async fn begins_http1(stream: &TcpStream) -> bool {
+    let mut first = [0; 4];
+    match stream.peek(&mut first).await {
+        Ok(length) => !HTTP2.starts_with(&first[..length]),
+        Err(_) => false,
     }
 }
 

@@ -83,7 +83,8 @@ pub async fn serve<F, A>(
     A: Future<Output = Result<Response<Body>, Infallible>> + Send + 'static,
 {
     let (http, leaving) = (http(limits.head), AtomicBool::new(false));
-    let port = Arc::new(Port { http, limits, leaving, closing: watch::Sender::new(false), answer });
+    let http1 = http.clone().http1_only();
+    let port = Arc::new(Port { http, http1, limits, leaving, closing: watch::Sender::new(false), answer });
     let mut door =
         Door { listener, places: Arc::new(Semaphore::new(limits.connections)), inside: JoinSet::new() };
     tokio::select! {

@@ -2,7 +2,7 @@
 
 use super::bytes::{Reader, Writer};
 use crate::features::{COUNT, Features, Gram, SLOTS};
-use crate::numbers::{cos, exp};
+use crate::numbers::{cos, exp, wide};
 
 /// How many random cosines stand for the readable features. They approximate a Gaussian kernel (Rahimi and Recht,
 /// 2007), so that a linear fit on them is a smooth fit on the features.
@@ -126,23 +126,31 @@ impl Lens {
 
     /// Sees the readable features by another gauge.
     pub fn regauge(&self, sight: &mut Sight, features: &Features, gauge: &Gauge) {
-        let angles = &mut sight.dense;
-        angles.clear();
-        angles.push(0.0);
-        angles.extend(&self.phases);
+        sight.dense.resize(DENSE, 0.0);
+        let Some((constant, waves)) = sight.dense.split_first_mut() else { return };
+        *constant = 1.0;
+        waves.copy_from_slice(&self.phases);
+        // Each wave is a sum in the same order however wide the registers are, so that the bits are the same.
+        wide(
+            #[inline(always)]
+            || self.wave(waves, features, gauge),
+        );
+    }
+
+    #[inline(always)]
+    fn wave(&self, angles: &mut [f32], features: &Features, gauge: &Gauge) {
         for (at, &value) in features.readable.iter().enumerate() {
             let value = ((value - gauge.mean[at]) * gauge.scale[at]).clamp(-REACH, REACH);
             if value == 0.0 {
                 continue;
             }
             let directions = &self.directions[at * WAVES..(at + 1) * WAVES];
-            for (angle, direction) in angles[1..].iter_mut().zip(directions) {
+            for (angle, direction) in angles.iter_mut().zip(directions) {
                 *angle += value * direction;
             }
         }
         let height = (2.0 * READABLE_WEIGHT / WAVES as f32).sqrt();
-        angles[1..].iter_mut().for_each(|angle| *angle = cos(*angle) * height);
-        angles[0] = 1.0;
+        angles.iter_mut().for_each(|angle| *angle = cos(*angle) * height);
     }
 
     /// As bytes, for shipping.

@@ -3,6 +3,7 @@
 use super::bytes::{Reader, Writer};
 use super::lens::{DENSE, Sight};
 use crate::features::SLOTS;
+use crate::numbers::wide;
 use crate::ridge::Linear;
 
 /// Several linear functions of a [`Sight`].
@@ -48,15 +49,19 @@ impl Packed {
 
     /// Each function's value for a prompt; those beyond the last are 0.
     pub fn values(&self, sight: &Sight) -> [f64; MOST] {
-        match self.stride {
-            4 => self.sums::<4>(sight),
-            8 => self.sums::<8>(sight),
-            12 => self.sums::<12>(sight),
-            _ => self.sums::<MOST>(sight),
-        }
+        wide(
+            #[inline(always)]
+            || match self.stride {
+                4 => self.sums::<4>(sight),
+                8 => self.sums::<8>(sight),
+                12 => self.sums::<12>(sight),
+                _ => self.sums::<MOST>(sight),
+            },
+        )
     }
 
     /// The width is known here, so that heads are added side by side.
+    #[inline(always)]
     fn sums<const STRIDE: usize>(&self, sight: &Sight) -> [f64; MOST] {
         let (slots, _) = self.grams.as_chunks::<STRIDE>();
         let mut sums = [0.0f32; STRIDE];

@@ -1,10 +1,10 @@
 //! Xietong beside nginx, in one run: what a request, a chunk and a stream cost, and what they take. The proxies have one
 //! core, clients and upstream another. Needs two cores, `taskset` and nginx.
 //!
-//! usage: `speed XIETONG NGINX [ROUNDS] [SECONDS] [FOLDER]`
+//! usage: `speed XIETONG NGINX [ROUNDS] [SECONDS] [FOLDER] [PART]`
 //!
 //! Every way is measured in turn, ROUNDS times (5) for SECONDS each (1). The table goes to standard output, and with the
-//! bars as SVG into FOLDER, if there is one.
+//! bars as SVG into FOLDER, if there is one. With a PART, only what has that word in its title is measured: `slow`, `16 KB`.
 
 #![allow(clippy::print_stderr, clippy::print_stdout, reason = "a program that prints a table")]
 
@@ -35,7 +35,7 @@ async fn main() {
         return upstream().await;
     }
     let [xietong, nginx, rest @ ..] = &arguments[..] else {
-        eprintln!("usage: speed XIETONG NGINX [ROUNDS] [SECONDS] [FOLDER]");
+        eprintln!("usage: speed XIETONG NGINX [ROUNDS] [SECONDS] [FOLDER] [PART]");
         std::process::exit(2);
     };
     let number =
@@ -52,7 +52,8 @@ async fn main() {
     let folder = std::env::temp_dir().join(format!("xietong-speed-{}", std::process::id()));
     std::fs::create_dir_all(&folder).expect("there is room for files");
     let proxies = Proxies::start(cores - 1, nginx, xietong, address, &folder);
-    let figures = measure(&proxies, rounds, time).await;
+    let part = rest.get(3).map_or("", String::as_str);
+    let figures = measure(&proxies, rounds, time, part).await;
     drop(proxies);
     let _ = std::fs::remove_dir_all(&folder);
     let table = markdown(&figures);
@@ -70,18 +71,26 @@ async fn upstream() {
     upstream::serve(listener).await;
 }
 
-async fn measure(proxies: &Proxies, rounds: usize, time: Duration) -> Vec<Figure> {
+async fn measure(proxies: &Proxies, rounds: usize, time: Duration, part: &str) -> Vec<Figure> {
     let mut figures = Vec::new();
     for (kind, what) in [
         (Kind::Whole, "whole answer"),
         (Kind::Long, "whole answer to 16 KB"),
         (Kind::Hundred, "stream of 100 chunks"),
     ] {
-        figures.extend(closed(proxies, kind, what, rounds, time).await);
+        if what.contains(part) {
+            figures.extend(closed(proxies, kind, what, rounds, time).await);
+        }
     }
-    figures.extend(open(proxies, rounds, time * 2).await);
+    let what = format!("whole answer, {RATE} a second");
+    if what.contains(part) {
+        figures.extend(open(proxies, &what, rounds, time * 2).await);
+    }
     for count in STREAMS {
-        figures.extend(many(proxies, count).await);
+        let what = format!("{count} slow streams");
+        if what.contains(part) {
+            figures.extend(many(proxies, &what, count).await);
+        }
     }
     figures
 }
@@ -110,11 +119,10 @@ async fn closed(proxies: &Proxies, kind: Kind, what: &str, rounds: usize, time: 
 }
 
 /// How long requests take at a fixed rate, and how much longer than those that go to the upstream itself.
-async fn open(proxies: &Proxies, rounds: usize, time: Duration) -> Vec<Figure> {
-    let what = format!("whole answer, {RATE} a second");
+async fn open(proxies: &Proxies, what: &str, rounds: usize, time: Duration) -> Vec<Figure> {
     let shares = [("p50", 0.5), ("p99", 0.99), ("p99.9", 0.999)];
-    let mut taken = shares.map(|(share, _)| Figure::new(&what, &format!("{share} µs")));
-    let mut added = shares.map(|(share, _)| Figure::new(&what, &format!("added {share} µs")));
+    let mut taken = shares.map(|(share, _)| Figure::new(what, &format!("{share} µs")));
+    let mut added = shares.map(|(share, _)| Figure::new(what, &format!("added {share} µs")));
     for round in 0..=rounds {
         let mut direct = [0.0; 3];
         for way in std::iter::once(Way::Direct).chain(Way::ALL) {
@@ -141,10 +149,9 @@ async fn open(proxies: &Proxies, rounds: usize, time: Duration) -> Vec<Figure> {
 }
 
 /// What each of many slow streams keeps.
-async fn many(proxies: &Proxies, count: usize) -> Vec<Figure> {
-    let what = format!("{count} slow streams");
-    let mut memory = Figure::new(&what, "KiB per stream");
-    let mut chunk = Figure::new(&what, "CPU µs per chunk");
+async fn many(proxies: &Proxies, what: &str, count: usize) -> Vec<Figure> {
+    let mut memory = Figure::new(what, "KiB per stream");
+    let mut chunk = Figure::new(what, "CPU µs per chunk");
     for way in [Way::Nginx, Way::Name, Way::AutoAccounts] {
         let asking = proxies.asking(way, Kind::Slow);
         let process = proxies.process(way).expect("a proxy");
