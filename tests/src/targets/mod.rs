@@ -1,0 +1,5 @@
+//! What the targets of `kind: utility` come to on a real gateway, in hours of traffic that pass in seconds.
+
+pub mod models;
+pub mod prompts;
+pub mod traffic;
