@@ -8,17 +8,18 @@
 //! It is state, and so lives with whoever acts, who also has the clock: times here are seconds since any fixed moment.
 
 mod fading;
+mod kept;
 mod solve;
+mod waits;
 
-use crate::Standing;
-use crate::Weights;
 use crate::policies::{Floors, Targets, Utility};
-use fading::{Fading, Late};
+use crate::{Chance, Standing, Weights};
+use fading::Arrivals;
+pub use kept::Kept;
+use kept::Realised;
 use solve::{Offer, Window, least};
+use waits::Waits;
 
-/// How long a rate is looked back on, in seconds: long enough to count a few dozen requests of a quiet route, short
-/// enough that a step in load is followed within a minute.
-const RATE_SECONDS: f64 = 20.0;
 /// How long a weight takes to go most of the way to where it belongs, in seconds: longer than a queue that it moves.
 const LAG_SECONDS: f64 = 5.0;
 /// Requests over which what was paid is compared with what was foreseen.
@@ -47,10 +48,11 @@ pub struct Steer {
     targets: Targets,
     floors: Floors,
     window: Window,
-    arrivals: Fading,
+    arrivals: Arrivals,
     foreseen: f64,
     paid: f64,
-    late: Vec<Late>,
+    waits: Vec<Waits>,
+    realised: Realised,
     /// What was spent in the period under way; `None` before the first.
     spent: Option<(f64, f64)>,
     weights: Option<Weights>,
@@ -65,10 +67,11 @@ impl Steer {
             targets: utility.targets.clone(),
             floors: utility.weights,
             window: Window::new(rungs),
-            arrivals: Fading::new(RATE_SECONDS),
+            arrivals: Arrivals::default(),
             foreseen: 0.0,
             paid: 0.0,
-            late: vec![Late::default(); rungs],
+            waits: vec![Waits::default(); rungs],
+            realised: Realised::default(),
             spent: None,
             weights: None,
             at: None,
@@ -86,10 +89,11 @@ impl Steer {
             suffices: rung.suffices.value(),
             cost: rung.toll.cost.unwrap_or(f64::NAN),
             wait: rung.toll.wait,
+            load: rung.toll.load,
             able: rung.able,
         };
         self.window.push(ladder.iter().map(offer), draw);
-        self.arrivals.count(1.0);
+        self.arrivals.count();
     }
 
     /// A request is over: what it cost, and what was foreseen, in the account currency.
@@ -101,12 +105,37 @@ impl Steer {
         }
     }
 
-    /// A stream of a rung had its first token after so many seconds.
-    pub fn began(&mut self, rung: usize, seconds: f64, now: f64) {
-        let Some(target) = self.targets.first_token_p95 else { return };
-        if let Some(late) = self.late.get_mut(rung) {
-            late.saw(seconds > target.0.as_secs_f64(), now);
+    /// A stream of a rung had its first token after so many seconds; when it was asked, so many others were under way.
+    pub fn began(&mut self, rung: usize, load: u32, seconds: f64, now: f64) {
+        let late = self.targets.first_token_p95.is_some_and(|target| seconds > target.0.as_secs_f64());
+        if let Some(waits) = self.waits.get_mut(rung) {
+            waits.saw(load, seconds, late, now);
         }
+        self.realised.began(seconds);
+    }
+
+    /// A request was answered by a model whose chance of a sufficient answer was foreseen so, where the largest that could
+    /// be asked had this one.
+    pub fn answered(&mut self, suffices: Chance, top: Chance) {
+        self.realised.answered(suffices, top);
+    }
+
+    /// Each target, and what came of it so far.
+    pub fn kept(&self) -> impl Iterator<Item = Kept> {
+        let Targets { quality, spend, first_token_p95 } = &self.targets;
+        let spent = self.spent.map(|(_, spent)| spent);
+        let kept = |target, set, realised| Kept { target, set, realised };
+        let quality = quality.map(|share| kept("quality", share, self.realised.quality()));
+        let spend = spend.map(|spend| kept("spend", spend.amount, spent));
+        let first = first_token_p95
+            .map(|time| kept("first_token_p95", time.0.as_secs_f64(), self.realised.first_token_p95()));
+        [quality, spend, first].into_iter().flatten()
+    }
+
+    /// How long the first token of a rung takes while so many requests are under way, in seconds; `None` before any was
+    /// seen.
+    pub fn first_token(&self, rung: usize, load: u32, now: f64) -> Option<f64> {
+        self.waits.get(rung)?.at(load, now).wait
     }
 
     /// Brings the weights up to date; worth doing about once a second. `period` is the one of the spend target.
@@ -162,11 +191,11 @@ impl Steer {
     }
 
     /// The smallest weight of time at which few enough streams are late.
-    fn latency(&mut self, weights: Weights, now: f64) -> f64 {
-        let chances: Vec<f64> = self.late.iter_mut().map(|late| late.chance(now)).collect();
+    fn latency(&self, weights: Weights, now: f64) -> f64 {
+        let expected: Vec<_> = self.waits.iter().map(|waits| waits.expected(now)).collect();
         let late = |latency| {
-            self.window.mean(Weights { latency, ..weights }, |_, rung| {
-                chances.get(rung).copied().unwrap_or_default()
+            self.window.mean(Weights { latency, ..weights }, |offer, rung| {
+                expected.get(rung).map_or(0.0, |expected| expected[waits::level(offer.load)].late)
             })
         };
         least(weights.latency, 1.0, MAY_BE_LATE, late, 1.0)

@@ -129,7 +129,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn who_finds_no_place_waits_for_one() {
         let model = Simulated::new(MODEL, 1);
-        let mut waits = || model.next().first.as_secs_f64();
+        let waits = || model.next().first.as_secs_f64();
         assert_eq!([waits(), waits(), waits(), waits(), waits()], [0.5, 0.5, 1.0, 1.0, 1.5]);
         tokio::time::sleep(Duration::from_secs(1)).await;
         assert_eq!([waits(), waits()], [0.5, 1.0]);
