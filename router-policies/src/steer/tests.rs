@@ -45,7 +45,7 @@ fn ladder(world: &World, waits: [f64; 2], draws: &mut Draws) -> [Standing<'stati
         model: "m",
         suffices: Chance::new(suffices),
         able: true,
-        toll: Toll { cost: Some(cost), wait, load: 0 },
+        toll: Toll { cost: Some(cost), wait, ..Toll::default() },
     };
     [
         standing(0.95 - 0.6 * hardness, 0.001 * length, waits[SMALL]),
@@ -85,6 +85,7 @@ fn hour(policy: &str, world: &World, rate: impl Fn(usize) -> f64) -> Vec<Minute>
             facts: crate::Facts::default(),
         };
         let rung = policy.decide(&query).unwrap().plan.first().0;
+        let toll = Toll { late: steer.first_token(rung, 0, EPOCH + now).late, ..ladder[rung].toll };
         let first = match rung {
             SMALL => {
                 free_at = free_at.max(now) + world.service;
@@ -95,7 +96,7 @@ fn hour(policy: &str, world: &World, rate: impl Fn(usize) -> f64) -> Vec<Minute>
         };
         // The average that live measurement gives, a little late.
         waits[rung] += (first - waits[rung]) * 0.1;
-        steer.began(rung, 0, first, EPOCH + now);
+        steer.began(rung, toll, first, EPOCH + now);
         let foreseen = ladder[rung].toll.cost.unwrap();
         let paid = foreseen * BIAS * (0.5 + draws.uniform());
         steer.paid(paid, foreseen);
@@ -242,7 +243,7 @@ fn a_period_begins_with_the_whole_amount() {
         model: "m",
         suffices: Chance::new(suffices),
         able: true,
-        toll: Toll { cost: Some(cost), wait: 0.0, load: 0 },
+        toll: Toll { cost: Some(cost), ..Toll::default() },
     };
     let weight = |steer: &mut Steer, now: f64, begins: f64| {
         (0..5).for_each(|at| steer.asked(&[offer(0.5, 0.0), offer(0.9, 0.01)], f64::from(at) / 5.0));
@@ -271,10 +272,10 @@ fn crowd(target: f64) -> (Vec<f64>, Vec<f64>) {
     let (mut firsts, mut weights) = (Vec::new(), Vec::new());
     let (mut now, mut next_step) = (0.0, 0.0);
     while now < 1800.0 {
-        coming.retain(|&(at, load, first)| {
+        coming.retain(|&(at, toll, first)| {
             let still = at > now;
             if !still {
-                steer.began(LARGE, load, first, EPOCH + at);
+                steer.began(LARGE, toll, first, EPOCH + at);
             }
             still
         });
@@ -286,8 +287,10 @@ fn crowd(target: f64) -> (Vec<f64>, Vec<f64>) {
         under_way.retain(|ends| *ends > now);
         let load = under_way.len() as u32;
         let mut ladder = ladder(&WORLD, [0.1, 0.4], &mut draws);
+        let expected = steer.first_token(LARGE, load, EPOCH + now);
         ladder[LARGE].toll.load = load;
-        ladder[LARGE].toll.wait = steer.first_token(LARGE, load, EPOCH + now).unwrap_or_default();
+        ladder[LARGE].toll.late = expected.late;
+        ladder[LARGE].toll.wait = expected.wait.unwrap_or_default();
         let draw = draws.uniform();
         steer.asked(&ladder, draw);
         let weighed = steer.weights().unwrap_or(Weights { quality: 1.0, cost: 0.0, latency: 0.0 });
@@ -298,7 +301,7 @@ fn crowd(target: f64) -> (Vec<f64>, Vec<f64>) {
             *place = begins + SERVICE * (0.5 + draws.uniform());
             under_way.push(*place);
             first = begins - now + 0.4;
-            coming.push((now + first, load, first));
+            coming.push((now + first, ladder[LARGE].toll, first));
         }
         if now > 600.0 {
             firsts.push(first);

@@ -140,7 +140,7 @@ fn money() -> Vec<Scenario> {
 fn time() -> Vec<Scenario> {
     let fitful = Scenario {
         name: "first token, the large model is fitful",
-        world: world([SMALL, FITFUL], "first_token_p95: 1s", 2.0, 20.0 * MINUTE),
+        world: world([SMALL, FITFUL], "first_token_p95: 1s", 2.0, 15.0 * MINUTE),
         targets: vec![Target::FirstToken { seconds: 1.0 }],
         watched: Watched::Time,
         settling: 3.0 * MINUTE,
@@ -166,7 +166,7 @@ fn quality() -> Vec<Scenario> {
     };
     let paid = Scenario {
         name: "quality and spend",
-        world: world([SMALL, LARGE], "quality: 0.92, spend: {amount: 14, per: hour}", 1.0, 20.0 * MINUTE),
+        world: world([SMALL, LARGE], "quality: 0.92, spend: {amount: 336, per: day}", 1.0, 20.0 * MINUTE),
         targets: vec![Target::Quality { share }, Target::Spend { hourly: 14.0 }],
         watched: Watched::Money,
         ..alone.clone()

@@ -176,8 +176,12 @@ struct Clients {
     gateway: Gateway,
     models: [Model; 2],
     began: Instant,
-    idle: Mutex<Vec<Connection>>,
+    /// Kept alive, and since when they are not in use.
+    idle: Mutex<Vec<(Connection, Instant)>>,
 }
+
+/// A connection that was not in use for longer may be closed by the gateway at the same moment.
+const IDLE: Duration = Duration::from_secs(5);
 
 impl Clients {
     async fn ask(&self, request: &[u8]) -> Option<Answered> {
@@ -191,7 +195,7 @@ impl Clients {
         if !answer.complete || !answer.has_done() {
             return None;
         }
-        self.idle.lock().expect("no holder of this lock panics").push(connection);
+        self.idle.lock().expect("no holder of this lock panics").push((connection, Instant::now()));
         let rung = usize::from(answer.header("x-xietong-model")? == "large");
         let usage = answer.usage();
         let of = |name: &str| usage[name].as_u64();
@@ -203,8 +207,10 @@ impl Clients {
         loop {
             let idle = self.idle.lock().expect("no holder of this lock panics").pop();
             match idle {
-                Some(connection) if connection.is_stale() => {}
-                Some(connection) => return connection,
+                Some((connection, since)) if since.elapsed() < IDLE && !connection.is_stale() => {
+                    return connection;
+                }
+                Some(_) => {}
                 None => {
                     return Connection::open(self.gateway.data)
                         .await
