@@ -188,8 +188,11 @@ impl Routed {
         if self.steering.weighs() {
             let ladder: Vec<Standing<'_>> = assessment.ladder.iter().map(Candidate::standing).collect();
             self.steering.asked(&ladder, draw);
-            let offer =
-                |rung: &Standing<'_>| Offered { able: rung.able, suffices: rung.suffices, toll: rung.toll };
+            let offer = |rung: &Standing<'_>| Offered {
+                able: rung.able,
+                suffices: rung.suffices,
+                load: rung.toll.load,
+            };
             offered.extend(ladder.iter().map(offer));
             foreseen = foreseen.or_else(|| weights::highest_cost(&ladder));
         }

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use router_policies::policies::Per;
 use router_policies::query::Conversation;
-use router_policies::steer::{self, Expected, Kept, Steer};
+use router_policies::steer::{self, Kept, Steer};
 use router_policies::{Chance, Money, Rung, Standing, Toll, Usage, Weights, weights};
 use tokio::time::Instant;
 
@@ -53,8 +53,8 @@ pub struct Offered {
     pub able: bool,
     /// The chance that its answer would do.
     pub suffices: Chance,
-    /// What asking it took.
-    pub toll: Toll,
+    /// What it had under way.
+    pub load: u32,
 }
 
 /// Moving averages of a rung; 0 before anything was seen.
@@ -121,9 +121,9 @@ impl Steering {
                 Usage { input: prompt - warm, cached_input: warm, output: answer, ..Usage::default() };
             let load = pool.in_flight();
             let expect = |(steered, now): &(&Steered, f64)| steered.state().0.first_token(at, load, *now);
-            let Expected { late, wait: first } = known.as_ref().map(expect).unwrap_or_default();
+            let first = known.as_ref().and_then(expect);
             let wait = measured.wait(pool, first, chat.stream(), answer);
-            Toll { cost: self.cost(pool, &usage, now), wait, load, late }
+            Toll { cost: self.cost(pool, &usage, now), wait, load }
         };
         pools.iter().zip(&self.rungs).enumerate().map(toll).collect()
     }
@@ -185,7 +185,7 @@ impl Steering {
             let top = offered.iter().rfind(|rung| rung.able).unwrap_or(here);
             state.0.answered(here.suffices, top.suffices);
             if let Some(first) = first {
-                state.0.began(at, here.toll, first.as_secs_f64(), seconds(steered.now()));
+                state.0.began(at, here.load, first.as_secs_f64(), seconds(steered.now()));
             }
         }
     }

@@ -3,7 +3,8 @@
 //! A weight is found, not groped for: it is the smallest at which the route's recent requests, had they been decided by
 //! it, would have kept to the target. So it is 0 while a target has slack, a step in load moves it at once to where it
 //! belongs, and nothing is left to swing. What the forecast misses (answers longer than expected, retries) is made up
-//! for: by the ratio of what was paid to what was foreseen, and by the amount that is left for the rest of the period.
+//! for: by the ratio of what was paid to what was foreseen, by the amount that is left for the rest of the period, and by
+//! aiming at fewer late first tokens than may be while too many come.
 //!
 //! It is state, and so lives with whoever acts, who also has the clock: times here are seconds since any fixed moment.
 
@@ -13,12 +14,11 @@ mod solve;
 mod waits;
 
 use crate::policies::{Floors, Targets, Utility};
-use crate::{Chance, Standing, Toll, Weights};
+use crate::{Chance, Standing, Weights};
 use fading::Arrivals;
 pub use kept::Kept;
 use kept::Realised;
 use solve::{Offer, Window, least};
-pub use waits::Expected;
 use waits::Waits;
 
 /// How long a weight takes to go most of the way to where it belongs, in seconds: longer than a queue that it moves.
@@ -31,12 +31,10 @@ const RATIO: std::ops::RangeInclusive<f64> = 0.2..=5.0;
 const LAST_SHARE: f64 = 0.02;
 /// Of a hundred streams, so many may have their first token later than the target.
 const MAY_BE_LATE: f64 = 0.05;
-/// Streams over which those that were late are compared with those that were expected to be.
-const LATE_STREAMS: f64 = 500.0;
-/// Late streams that were expected, and came, before any did.
-const LATE_CREDIT: f64 = 5.0;
-/// What was expected is trusted within this factor.
-const LATE_RATIO: std::ops::RangeInclusive<f64> = 0.67..=2.0;
+/// What is aimed at moves by a factor of e in so many streams without a late one.
+const AIM_STREAMS: f64 = 1000.0;
+/// As far as it moves.
+const AIM: std::ops::RangeInclusive<f64> = 0.01..=0.06;
 /// A weight below this share of what one request to the largest model weighs is none.
 const NOTHING: f64 = 1e-3;
 
@@ -59,8 +57,8 @@ pub struct Steer {
     foreseen: f64,
     paid: f64,
     waits: Vec<Waits>,
-    /// First tokens that were late, and that were expected to be.
-    late: (f64, f64),
+    /// The share of late first tokens that is aimed at, so that as many come as may.
+    aim: f64,
     realised: Realised,
     /// What was spent in the period under way; `None` before the first.
     spent: Option<(f64, f64)>,
@@ -80,7 +78,7 @@ impl Steer {
             foreseen: 0.0,
             paid: 0.0,
             waits: vec![Waits::default(); rungs],
-            late: (0.0, 0.0),
+            aim: MAY_BE_LATE,
             realised: Realised::default(),
             spent: None,
             weights: None,
@@ -115,13 +113,12 @@ impl Steer {
         }
     }
 
-    /// A stream of a rung had its first token after so many seconds; `toll` is what was expected when it was asked.
-    pub fn began(&mut self, rung: usize, toll: Toll, seconds: f64, now: f64) {
-        let Toll { load, late: expected, .. } = toll;
+    /// A stream of a rung had its first token after so many seconds; when it was asked, so many others were under way.
+    pub fn began(&mut self, rung: usize, load: u32, seconds: f64, now: f64) {
         let late = self.targets.first_token_p95.is_some_and(|target| seconds > target.0.as_secs_f64());
-        let keep = 1.0 - 1.0 / LATE_STREAMS;
-        let (came, foreseen) = self.late;
-        self.late = (came * keep + f64::from(u8::from(late)), foreseen * keep + expected);
+        let too_many = f64::from(u8::from(late)) / MAY_BE_LATE - 1.0;
+        let aim = self.aim * crate::numbers::exp(-too_many / AIM_STREAMS);
+        self.aim = aim.clamp(*AIM.start(), *AIM.end());
         if let Some(waits) = self.waits.get_mut(rung) {
             waits.saw(load, seconds, late, now);
         }
@@ -146,9 +143,10 @@ impl Steer {
         [quality, spend, first].into_iter().flatten()
     }
 
-    /// What is expected of the first token of a rung while so many requests are under way.
-    pub fn first_token(&self, rung: usize, load: u32, now: f64) -> Expected {
-        self.waits.get(rung).map(|waits| waits.at(load, now)).unwrap_or_default()
+    /// How long the first token of a rung takes while so many requests are under way, in seconds; `None` before any was
+    /// seen.
+    pub fn first_token(&self, rung: usize, load: u32, now: f64) -> Option<f64> {
+        self.waits.get(rung)?.at(load, now).wait
     }
 
     /// Brings the weights up to date; worth doing about once a second. `period` is the one of the spend target.
@@ -211,10 +209,7 @@ impl Steer {
                 expected.get(rung).map_or(0.0, |expected| expected[waits::level(offer.load)].late)
             })
         };
-        let (came, foreseen) = self.late;
-        let ratio =
-            ((came + LATE_CREDIT) / (foreseen + LATE_CREDIT)).clamp(*LATE_RATIO.start(), *LATE_RATIO.end());
-        least(weights.latency, 1.0, MAY_BE_LATE / ratio, late, 1.0)
+        least(weights.latency, 1.0, self.aim, late, 1.0)
     }
 
     /// The smallest weight of money that keeps to the spend that is left.

@@ -11,8 +11,6 @@ pub struct Toll {
     pub wait: f64,
     /// Requests that are under way at the model.
     pub load: u32,
-    /// The chance that its first token comes too late for the target.
-    pub late: f64,
 }
 
 /// How much each counts.

@@ -5,7 +5,7 @@ use crate::numbers::exp;
 /// A rate is looked back on for at least so many seconds, …
 const LEAST_SECONDS: f64 = 20.0;
 /// … in which so many requests came, or their chance would pass for a change, …
-const REQUESTS: f64 = 60.0;
+const REQUESTS: f64 = 40.0;
 /// … and at most for so many.
 const MOST_SECONDS: f64 = 600.0;
 

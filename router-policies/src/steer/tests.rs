@@ -85,7 +85,6 @@ fn hour(policy: &str, world: &World, rate: impl Fn(usize) -> f64) -> Vec<Minute>
             facts: crate::Facts::default(),
         };
         let rung = policy.decide(&query).unwrap().plan.first().0;
-        let toll = Toll { late: steer.first_token(rung, 0, EPOCH + now).late, ..ladder[rung].toll };
         let first = match rung {
             SMALL => {
                 free_at = free_at.max(now) + world.service;
@@ -96,7 +95,7 @@ fn hour(policy: &str, world: &World, rate: impl Fn(usize) -> f64) -> Vec<Minute>
         };
         // The average that live measurement gives, a little late.
         waits[rung] += (first - waits[rung]) * 0.1;
-        steer.began(rung, toll, first, EPOCH + now);
+        steer.began(rung, 0, first, EPOCH + now);
         let foreseen = ladder[rung].toll.cost.unwrap();
         let paid = foreseen * BIAS * (0.5 + draws.uniform());
         steer.paid(paid, foreseen);
@@ -272,10 +271,10 @@ fn crowd(target: f64) -> (Vec<f64>, Vec<f64>) {
     let (mut firsts, mut weights) = (Vec::new(), Vec::new());
     let (mut now, mut next_step) = (0.0, 0.0);
     while now < 1800.0 {
-        coming.retain(|&(at, toll, first)| {
+        coming.retain(|&(at, rung, load, first)| {
             let still = at > now;
             if !still {
-                steer.began(LARGE, toll, first, EPOCH + at);
+                steer.began(rung, load, first, EPOCH + at);
             }
             still
         });
@@ -289,7 +288,6 @@ fn crowd(target: f64) -> (Vec<f64>, Vec<f64>) {
         let mut ladder = ladder(&WORLD, [0.1, 0.4], &mut draws);
         let expected = steer.first_token(LARGE, load, EPOCH + now);
         ladder[LARGE].toll.load = load;
-        ladder[LARGE].toll.late = expected.late;
         ladder[LARGE].toll.wait = expected.wait.unwrap_or_default();
         let draw = draws.uniform();
         steer.asked(&ladder, draw);
@@ -301,7 +299,9 @@ fn crowd(target: f64) -> (Vec<f64>, Vec<f64>) {
             *place = begins + SERVICE * (0.5 + draws.uniform());
             under_way.push(*place);
             first = begins - now + 0.4;
-            coming.push((now + first, ladder[LARGE].toll, first));
+            coming.push((now + first, LARGE, load, first));
+        } else {
+            coming.push((now + first, SMALL, 0, first));
         }
         if now > 600.0 {
             firsts.push(first);

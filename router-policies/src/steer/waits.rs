@@ -19,11 +19,11 @@ const LEVELS: usize = EXACT as usize + 41;
 
 /// What is expected at a load.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub struct Expected {
+pub(super) struct Expected {
     /// The chance that a first token is late.
-    pub late: f64,
+    pub(super) late: f64,
     /// Seconds until it; `None` before any was seen.
-    pub wait: Option<f64>,
+    pub(super) wait: Option<f64>,
 }
 
 /// First tokens at one load.
