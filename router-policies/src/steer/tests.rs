@@ -288,7 +288,7 @@ fn crowd(target: f64) -> (Vec<f64>, Vec<f64>) {
         let mut ladder = ladder(&WORLD, [0.1, 0.4], &mut draws);
         let expected = steer.first_token(LARGE, load, EPOCH + now);
         ladder[LARGE].toll.load = load;
-        ladder[LARGE].toll.wait = expected.wait.unwrap_or_default();
+        ladder[LARGE].toll.wait = expected.unwrap_or_default();
         let draw = draws.uniform();
         steer.asked(&ladder, draw);
         let weighed = steer.weights().unwrap_or(Weights { quality: 1.0, cost: 0.0, latency: 0.0 });
