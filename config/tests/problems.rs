@@ -505,7 +505,9 @@ fn a_spend_that_cannot_be_counted_is_warned_of() {
         let text =
             format!("models:\n{models}routes:\n  - {{name: auto, ladder: [a, b], policy: {policy}}}\n");
         let config = read(&text).unwrap_or_else(|problems| panic!("{problems}"));
-        let about = |warning: &&String| warning.starts_with("routes[0].policy.targets.spend");
+        let about = |warning: &&String| {
+            warning.starts_with("routes[0].policy: ") && warning.contains("`targets.spend`")
+        };
         config.warnings.iter().filter(about).cloned().collect::<Vec<_>>()
     };
     let (price, none) = (", price: {input: 1, output: 2}", "");

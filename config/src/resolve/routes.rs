@@ -136,15 +136,15 @@ fn unpriced(policy: &Policy, ladder: &[Arc<Model>], path: &str, report: &mut Rep
     if policy.utility().is_none_or(|(utility, _)| utility.targets.spend.is_none()) {
         return;
     }
-    let at = key_path(path, "policy.targets.spend");
+    let at = key_path(path, "policy");
     let (priced, unpriced): (Vec<_>, Vec<_>) = ladder.iter().partition(|model| model.price.is_some());
     if priced.is_empty() && !ladder.is_empty() {
-        report.warn(&at, "cannot be kept to: no model of the ladder has a price");
+        report.warn(&at, "`targets.spend` cannot be kept to: no model of the ladder has a price");
         return;
     }
     for model in unpriced {
         let words = format!(
-            "`{}` has no price, so it counts as the dearest of the ladder; one that costs nothing has a price of 0",
+            "`{}` has no price, so for `targets.spend` it counts as the dearest of the ladder; one that costs nothing has a price of 0",
             model.name
         );
         report.warn(&at, &words);
