@@ -25,10 +25,13 @@ impl Arrivals {
 
     /// So many seconds have passed, in which what is fresh was counted.
     pub(super) fn pass(&mut self, seconds: f64) {
-        let memory = (REQUESTS / self.rate().max(REQUESTS / MOST_SECONDS)).max(LEAST_SECONDS);
-        let keep = exp(-seconds / memory);
-        self.counted = self.counted * keep + self.fresh;
-        self.seconds = self.seconds * keep + seconds;
+        // Whatever came is forgotten by what comes, so that a night without anybody is soon made up for.
+        let fade = (self.fresh / REQUESTS).clamp(seconds / MOST_SECONDS, seconds / LEAST_SECONDS);
+        let keep = exp(-fade);
+        // What is fresh came evenly, and has begun to fade as well.
+        let here = if fade > 0.0 { (1.0 - keep) / fade } else { 1.0 };
+        self.counted = self.counted * keep + self.fresh * here;
+        self.seconds = self.seconds * keep + seconds * here;
         self.fresh = 0.0;
     }
 
