@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test fmt lint small unit docs deny python node deploy speed instructions overhead dialects accounts accounting cascade crashes startup scrape load engine images dashboards
+.PHONY: help run test fmt lint small unit docs deny python node deploy speed instructions overhead dialects accounts accounting cascade targets crashes startup scrape load engine images dashboards
 
 XIETONG := cargo run --quiet --locked --release --package gateway --bin xietong --
 
@@ -49,6 +49,9 @@ cascade: ## Ask the embedded models, and measure what a cascade is worth and how
 	@cargo run --quiet --locked --release --package end-to-end --bin cascade -- \
 	  --ask models/qwen2.5-coder-0.5b-instruct-q4_k_m.gguf $(if $(DATA),--data $(DATA)) \
 	  --first-token models/SmolLM2-135M-Instruct.Q4_1.gguf models/qwen2.5-coder-0.5b-instruct-q4_k_m.gguf
+
+targets: ## Measure what the targets of `kind: utility` come to, under traffic that rises and falls (DATA: labelled prompts)
+	@cargo run --quiet --locked --release --package end-to-end --no-default-features --bin targets -- $(if $(DATA),--data $(DATA))
 
 crashes: ## Kill a gateway 200 times at random instants and look at its ledger
 	@cargo build --quiet --locked --release --package gateway --no-default-features --bin xietong

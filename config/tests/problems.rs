@@ -494,6 +494,33 @@ fn rules_name_what_there_is() {
 }
 
 #[test]
+fn a_spend_that_cannot_be_counted_is_warned_of() {
+    let warnings = |first: &str, second: &str, policy: &str| {
+        let model = |name: &str, price: &str| {
+            format!(
+                "  - {{name: {name}, provider: openai, base_url: 'https://{name}.example/v1', model: m{price}}}\n"
+            )
+        };
+        let models = model("a", first) + &model("b", second);
+        let text =
+            format!("models:\n{models}routes:\n  - {{name: auto, ladder: [a, b], policy: {policy}}}\n");
+        let config = read(&text).unwrap_or_else(|problems| panic!("{problems}"));
+        let about = |warning: &&String| {
+            warning.starts_with("routes[0].policy: ") && warning.contains("`targets.spend`")
+        };
+        config.warnings.iter().filter(about).cloned().collect::<Vec<_>>()
+    };
+    let (price, none) = (", price: {input: 1, output: 2}", "");
+    let spend = "{kind: utility, targets: {spend: {amount: 5, per: day}}}";
+    assert_eq!(warnings(price, price, spend), [""; 0]);
+    let one = warnings(none, price, spend);
+    assert!(one.len() == 1 && one[0].contains("`a`") && one[0].contains("dearest"), "{one:?}");
+    let both = warnings(none, none, &format!("{{kind: cascade, policy: {spend}}}"));
+    assert!(both.len() == 1 && both[0].contains("cannot be kept to"), "{both:?}");
+    assert_eq!(warnings(none, none, "{kind: utility, targets: {quality: 0.9}}"), [""; 0]);
+}
+
+#[test]
 fn a_ladder_of_one_supplier_is_warned_of() {
     let warned = |second: &str| {
         let first = "{name: a, provider: openai, base_url: 'https://h.example/v1', model: m, price: {input: 1, output: 2}}";

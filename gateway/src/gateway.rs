@@ -7,6 +7,7 @@ use std::time::SystemTime;
 use arc_swap::ArcSwap;
 use gateway_config::Config;
 use http::HeaderMap;
+use router_policies::steer::Kept;
 use tokio::time::Instant;
 
 use crate::account::{Account, Books};
@@ -106,6 +107,14 @@ impl Gateway {
             let each = [("quality", weights.quality), ("cost", weights.cost), ("latency", weights.latency)];
             for (target, weight) in each {
                 metrics.policy_weight.with_label_values(&[&*routed.route.name, target]).set(weight);
+            }
+            for Kept { target, set, realised } in routed.kept() {
+                let gauge =
+                    |what| metrics.policy_target.with_label_values(&[&*routed.route.name, target, what]);
+                gauge("set").set(set);
+                if let Some(realised) = realised {
+                    gauge("realised").set(realised);
+                }
             }
         }
         metrics.ledger_up.set(i64::from(ledger.is_up()));

@@ -106,10 +106,11 @@ pub async fn run(
     listeners: Listeners,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), RunError> {
-    run_with(config, None, listeners, |_| {}, shutdown).await
+    run_with(config, None, listeners, std::io::stdout(), |_| {}, shutdown).await
 }
 
-/// As [`run`]; `source` reads the configuration anew for reloads, and `ready` is called once requests are answered.
+/// As [`run`]; `source` reads the configuration anew for reloads, the log goes to `out`, and `ready` is called once
+/// requests are answered.
 ///
 /// # Errors
 /// As for [`run`].
@@ -117,13 +118,14 @@ pub async fn run_with(
     config: Config,
     source: Option<Source>,
     listeners: Listeners,
+    out: impl std::io::Write + Send + 'static,
     ready: impl FnOnce(&Config),
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), RunError> {
     // Whoever called may have installed one already; any will do.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let metrics = Arc::new(metrics::Metrics::new()?);
-    let log = Log::to_stdout(metrics.log_dropped.with_label_values::<&str>(&[]));
+    let log = Log::to(out, metrics.log_dropped.with_label_values::<&str>(&[]));
     let ledger = ledger::Ledger::open(&config, &log)?;
     let books = account::Books {
         metrics,

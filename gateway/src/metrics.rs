@@ -97,6 +97,8 @@ metrics! {
     per_token: HistogramVec = "gen_ai_server_time_per_output_token_seconds", GEN_AI, TOKEN_SECONDS;
     /// What a route weighs: the chance of a sufficient answer (quality), a unit of currency (cost), a second (latency).
     policy_weight: GaugeVec = "xietong_policy_weight", &["route", "target"];
+    /// Targets of a route, as set and as realised: a share of quality, an amount of the period under way, or seconds.
+    policy_target: GaugeVec = "xietong_policy_target", &["route", "target", "what"];
     /// Requests that another model answered too, by whose answer was preferred.
     shadow_outcomes: IntCounterVec = "xietong_shadow_outcomes_total", &["route", "preferred"];
     /// How far a model's foreseen chances lie above what came of them lately, by shadows: -1 to 1.

@@ -9,7 +9,8 @@ use gateway_config::{Config, Route};
 use router_policies::outcomes::Correction;
 use router_policies::policies::Escalations;
 use router_policies::query::Conversation;
-use router_policies::{Chance, Recent, Rung, Standing, Toll, Weights};
+use router_policies::steer::Kept;
+use router_policies::{Chance, Recent, Rung, Standing, Toll, Weights, weights};
 use tokio::time::Instant;
 
 use crate::account::Books;
@@ -19,7 +20,7 @@ use crate::conversations::{Conversations, Place};
 use crate::explore::{Explorer, Shadow};
 use crate::protocol::Chat;
 use crate::record::{Outcome, Record};
-use crate::steering::Steering;
+use crate::steering::{Offered, Steering};
 use crate::upstreams::Pool;
 
 /// A route with its memory.
@@ -168,6 +169,11 @@ impl Routed {
         self.steering.weights()
     }
 
+    /// Each target of the policy, and what came of it so far.
+    pub fn kept(&self) -> Vec<Kept> {
+        self.steering.kept()
+    }
+
     /// Takes note of a request that is about to be carried out. What comes back is to be told how it ended.
     pub fn note(&self, assessment: &Assessment, draw: f64) -> Learner {
         let decided = &assessment.decided;
@@ -177,14 +183,22 @@ impl Routed {
         {
             recent.note(scores.gain, first.0 + 1 == self.route.ladder.len(), share);
         }
+        let mut offered = Vec::new();
+        let mut foreseen = assessment.ladder.get(first.0).and_then(|rung| rung.toll.cost);
         if self.steering.weighs() {
             let ladder: Vec<Standing<'_>> = assessment.ladder.iter().map(Candidate::standing).collect();
             self.steering.asked(&ladder, draw);
+            let offer = |rung: &Standing<'_>| Offered {
+                able: rung.able,
+                suffices: rung.suffices,
+                load: rung.toll.load,
+            };
+            offered.extend(ladder.iter().map(offer));
+            foreseen = foreseen.or_else(|| weights::highest_cost(&ladder));
         }
-        let foreseen = assessment.ladder.get(first.0).and_then(|rung| rung.toll.cost);
         let shadow = decided.decision.shadow.map(|rung| (rung, assessment.foreseen.clone()));
         let able = shadow.iter().flat_map(|_| assessment.ladder.iter().map(|rung| rung.able)).collect();
-        Learner { routed: self.clone(), place: assessment.place, foreseen, shadow, able, chat: None }
+        Learner { routed: self.clone(), place: assessment.place, foreseen, offered, shadow, able, chat: None }
     }
 }
 
@@ -194,6 +208,8 @@ pub struct Learner {
     place: Option<Place>,
     /// In the account currency.
     foreseen: Option<f64>,
+    /// What each rung offered, where that is weighed.
+    offered: Vec<Offered>,
     /// Who answers too, and what was foreseen for each rung.
     shadow: Option<(Rung, Vec<Chance>)>,
     /// Whom the request may be shown to, where somebody answers too.
@@ -215,7 +231,7 @@ impl Learner {
     /// The request is over.
     pub fn learn(&mut self, record: &Record) {
         let Routed { route, steering, conversations, .. } = &self.routed;
-        steering.learn(route, record, self.foreseen);
+        steering.learn(route, record, self.foreseen, &self.offered);
         let Some(answer) = record.answer() else { return };
         let Some(rung) = route.ladder.iter().position(|model| model.name == answer.model.name) else {
             return;

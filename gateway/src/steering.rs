@@ -9,8 +9,8 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use router_policies::policies::Per;
 use router_policies::query::Conversation;
-use router_policies::steer::{self, Steer};
-use router_policies::{Rung, Standing, Toll, Usage, Weights, weights};
+use router_policies::steer::{self, Kept, Steer};
+use router_policies::{Chance, Money, Rung, Standing, Toll, Usage, Weights, weights};
 use tokio::time::Instant;
 
 use crate::ledger::period::Window;
@@ -44,6 +44,17 @@ struct Steered {
     guarded: bool,
     /// A moment by both clocks: from here on time never jumps.
     began: (Timestamp, Instant),
+}
+
+/// What a rung offered a request.
+#[derive(Debug, Clone, Copy)]
+pub struct Offered {
+    /// Whether it could serve it.
+    pub able: bool,
+    /// The chance that its answer would do.
+    pub suffices: Chance,
+    /// What it had under way.
+    pub load: u32,
 }
 
 /// Moving averages of a rung; 0 before anything was seen.
@@ -97,6 +108,7 @@ impl Steering {
     /// What asking each model takes, by what is known of prices, of the models so far, and of the conversation.
     pub fn tolls(&self, pools: &[Arc<Pool>], chat: &Chat, talk: Option<Conversation>) -> Vec<Toll> {
         let now = Timestamp::now();
+        let known = self.steered.as_ref().map(|steered| (steered, seconds(steered.now())));
         let warm = |at: usize| talk.filter(|talk| talk.rung == Rung(at)).map_or(0, |talk| talk.warm_tokens);
         let toll = |(at, (pool, measured)): (usize, (&Arc<Pool>, &Measured))| {
             let seen = measured.answer.get();
@@ -107,7 +119,11 @@ impl Steering {
             let warm = warm(at).min(prompt);
             let usage =
                 Usage { input: prompt - warm, cached_input: warm, output: answer, ..Usage::default() };
-            Toll { cost: self.cost(pool, &usage, now), wait: measured.wait(pool, chat.stream(), answer) }
+            let load = pool.in_flight();
+            let expect = |(steered, now): &(&Steered, f64)| steered.state().0.first_token(at, load, *now);
+            let first = known.as_ref().and_then(expect);
+            let wait = measured.wait(pool, first, chat.stream(), answer);
+            Toll { cost: self.cost(pool, &usage, now), wait, load }
         };
         pools.iter().zip(&self.rungs).enumerate().map(toll).collect()
     }
@@ -145,43 +161,64 @@ impl Steering {
         }
     }
 
-    /// A request is over; `foreseen` is what it was expected to cost.
-    pub fn learn(&self, route: &Route, record: &Record, foreseen: Option<f64>) {
+    /// Each target, and what came of it so far.
+    pub fn kept(&self) -> Vec<Kept> {
+        self.steered.as_ref().map(|steered| steered.state().0.kept().collect()).unwrap_or_default()
+    }
+
+    /// A request is over; `foreseen` is what it was expected to cost, `offered` what each rung offered it.
+    pub fn learn(&self, route: &Route, record: &Record, foreseen: Option<f64>, offered: &[Offered]) {
         let rung = |attempt: &Attempt| route.ladder.iter().position(|model| model.name == attempt.model.name);
-        if let (Some(steered), Some(paid), Some(foreseen)) = (&self.steered, record.cost(), foreseen) {
-            steered.state().0.paid(paid.units(), foreseen);
+        // What a model without a price costs is taken to be what was foreseen, as it was weighed.
+        let paid = record.cost().map(Money::units).or(foreseen.filter(|_| !record.attempts.is_empty()));
+        if let (Some(steered), Some(paid), Some(foreseen)) = (&self.steered, paid, foreseen) {
+            steered.state().0.paid(paid, foreseen);
         }
         let Some((answer, at)) = record.answer().and_then(|answer| Some((answer, rung(answer)?))) else {
             return;
         };
         let Some(measured) = self.rungs.get(at).filter(|_| answer.result == "ok") else { return };
-        let tokens = answer.usage.completion();
-        measured.answer.saw(tokens as f64);
-        measured.busy.saw(answer.busy.as_secs_f64());
-        if let (Some(writing), 2..) = (record.writing, tokens) {
-            measured.per_token.saw(writing.as_secs_f64() / (tokens - 1) as f64);
-        }
-        let Some(first) = record.first_token.filter(|_| record.stream) else { return };
-        measured.first_token.saw(first.as_secs_f64());
-        if let Some(steered) = &self.steered {
-            steered.state().0.began(at, first.as_secs_f64(), seconds(steered.now()));
+        measured.saw(record, answer);
+        let first = record.first_token.filter(|_| record.stream);
+        if let (Some(steered), Some(here)) = (&self.steered, offered.get(at)) {
+            let mut state = steered.state();
+            let top = offered.iter().rfind(|rung| rung.able).unwrap_or(here);
+            state.0.answered(here.suffices, top.suffices);
+            if let Some(first) = first {
+                state.0.began(at, here.load, first.as_secs_f64(), seconds(steered.now()));
+            }
         }
     }
 }
 
 impl Measured {
+    fn saw(&self, record: &Record, answer: &Attempt) {
+        let tokens = answer.usage.completion();
+        self.answer.saw(tokens as f64);
+        self.busy.saw(answer.busy.as_secs_f64());
+        if let (Some(writing), 2..) = (record.writing, tokens) {
+            self.per_token.saw(writing.as_secs_f64() / (tokens - 1) as f64);
+        }
+        if let Some(first) = record.first_token.filter(|_| record.stream) {
+            self.first_token.saw(first.as_secs_f64());
+        }
+    }
+
     /// How long a client would wait, in seconds: for the first token of a stream, or for a whole answer. An engine in
     /// this process answers one request after the other.
-    fn wait(&self, pool: &Pool, stream: bool, answer: u64) -> f64 {
+    fn wait(&self, pool: &Pool, first: Option<f64>, stream: bool, answer: u64) -> f64 {
         let queue = match pool.model.provider {
             Provider::Embedded(_) => f64::from(pool.in_flight()) * self.busy.get(),
             Provider::Remote(_) => 0.0,
         };
         let writing = if stream { 0.0 } else { self.per_token.get() * answer as f64 };
-        // A route that has never seen a stream of it knows how long it takes as a whole.
-        let known =
-            if self.first_token.get() > 0.0 { self.first_token.get() + writing } else { self.busy.get() };
-        queue + known
+        match first {
+            // What is under way is in it.
+            Some(first) => first + writing,
+            None if self.first_token.get() > 0.0 => queue + self.first_token.get() + writing,
+            // A route that has never seen a stream of it knows how long it takes as a whole.
+            None => queue + self.busy.get(),
+        }
     }
 }
 

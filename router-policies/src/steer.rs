@@ -3,22 +3,24 @@
 //! A weight is found, not groped for: it is the smallest at which the route's recent requests, had they been decided by
 //! it, would have kept to the target. So it is 0 while a target has slack, a step in load moves it at once to where it
 //! belongs, and nothing is left to swing. What the forecast misses (answers longer than expected, retries) is made up
-//! for: by the ratio of what was paid to what was foreseen, and by the amount that is left for the rest of the period.
+//! for: by the ratio of what was paid to what was foreseen, by the amount that is left for the rest of the period, and by
+//! aiming at fewer late first tokens than may be while too many come.
 //!
 //! It is state, and so lives with whoever acts, who also has the clock: times here are seconds since any fixed moment.
 
 mod fading;
+mod kept;
 mod solve;
+mod waits;
 
-use crate::Standing;
-use crate::Weights;
 use crate::policies::{Floors, Targets, Utility};
-use fading::{Fading, Late};
+use crate::{Chance, Standing, Weights};
+use fading::Arrivals;
+pub use kept::Kept;
+use kept::Realised;
 use solve::{Offer, Window, least};
+use waits::Waits;
 
-/// How long a rate is looked back on, in seconds: long enough to count a few dozen requests of a quiet route, short
-/// enough that a step in load is followed within a minute.
-const RATE_SECONDS: f64 = 20.0;
 /// How long a weight takes to go most of the way to where it belongs, in seconds: longer than a queue that it moves.
 const LAG_SECONDS: f64 = 5.0;
 /// Requests over which what was paid is compared with what was foreseen.
@@ -29,6 +31,10 @@ const RATIO: std::ops::RangeInclusive<f64> = 0.2..=5.0;
 const LAST_SHARE: f64 = 0.02;
 /// Of a hundred streams, so many may have their first token later than the target.
 const MAY_BE_LATE: f64 = 0.05;
+/// What is aimed at moves by a factor of e in so many streams without a late one.
+const AIM_STREAMS: f64 = 1000.0;
+/// As far as it moves.
+const AIM: std::ops::RangeInclusive<f64> = 0.01..=0.06;
 /// A weight below this share of what one request to the largest model weighs is none.
 const NOTHING: f64 = 1e-3;
 
@@ -47,10 +53,13 @@ pub struct Steer {
     targets: Targets,
     floors: Floors,
     window: Window,
-    arrivals: Fading,
+    arrivals: Arrivals,
     foreseen: f64,
     paid: f64,
-    late: Vec<Late>,
+    waits: Vec<Waits>,
+    /// The share of late first tokens that is aimed at, so that as many come as may.
+    aim: f64,
+    realised: Realised,
     /// What was spent in the period under way; `None` before the first.
     spent: Option<(f64, f64)>,
     weights: Option<Weights>,
@@ -65,10 +74,12 @@ impl Steer {
             targets: utility.targets.clone(),
             floors: utility.weights,
             window: Window::new(rungs),
-            arrivals: Fading::new(RATE_SECONDS),
+            arrivals: Arrivals::default(),
             foreseen: 0.0,
             paid: 0.0,
-            late: vec![Late::default(); rungs],
+            waits: vec![Waits::default(); rungs],
+            aim: MAY_BE_LATE,
+            realised: Realised::default(),
             spent: None,
             weights: None,
             at: None,
@@ -86,10 +97,11 @@ impl Steer {
             suffices: rung.suffices.value(),
             cost: rung.toll.cost.unwrap_or(f64::NAN),
             wait: rung.toll.wait,
+            load: rung.toll.load,
             able: rung.able,
         };
         self.window.push(ladder.iter().map(offer), draw);
-        self.arrivals.count(1.0);
+        self.arrivals.count();
     }
 
     /// A request is over: what it cost, and what was foreseen, in the account currency.
@@ -101,12 +113,40 @@ impl Steer {
         }
     }
 
-    /// A stream of a rung had its first token after so many seconds.
-    pub fn began(&mut self, rung: usize, seconds: f64, now: f64) {
-        let Some(target) = self.targets.first_token_p95 else { return };
-        if let Some(late) = self.late.get_mut(rung) {
-            late.saw(seconds > target.0.as_secs_f64(), now);
+    /// A stream of a rung had its first token after so many seconds; when it was asked, so many others were under way.
+    pub fn began(&mut self, rung: usize, load: u32, seconds: f64, now: f64) {
+        let late = self.targets.first_token_p95.is_some_and(|target| seconds > target.0.as_secs_f64());
+        let too_many = f64::from(u8::from(late)) / MAY_BE_LATE - 1.0;
+        let aim = self.aim * crate::numbers::exp(-too_many / AIM_STREAMS);
+        self.aim = aim.clamp(*AIM.start(), *AIM.end());
+        if let Some(waits) = self.waits.get_mut(rung) {
+            waits.saw(load, seconds, late, now);
         }
+        self.realised.began(seconds);
+    }
+
+    /// A request was answered by a model whose chance of a sufficient answer was foreseen so, where the largest that could
+    /// be asked had this one.
+    pub fn answered(&mut self, suffices: Chance, top: Chance) {
+        self.realised.answered(suffices, top);
+    }
+
+    /// Each target, and what came of it so far.
+    pub fn kept(&self) -> impl Iterator<Item = Kept> {
+        let Targets { quality, spend, first_token_p95 } = &self.targets;
+        let spent = self.spent.map(|(_, spent)| spent);
+        let kept = |target, set, realised| Kept { target, set, realised };
+        let quality = quality.map(|share| kept("quality", share, self.realised.quality()));
+        let spend = spend.map(|spend| kept("spend", spend.amount, spent));
+        let first = first_token_p95
+            .map(|time| kept("first_token_p95", time.0.as_secs_f64(), self.realised.first_token_p95()));
+        [quality, spend, first].into_iter().flatten()
+    }
+
+    /// How long the first token of a rung takes while so many requests are under way, in seconds; `None` before any was
+    /// seen.
+    pub fn first_token(&self, rung: usize, load: u32, now: f64) -> Option<f64> {
+        self.waits.get(rung)?.at(load, now).wait
     }
 
     /// Brings the weights up to date; worth doing about once a second. `period` is the one of the spend target.
@@ -162,14 +202,14 @@ impl Steer {
     }
 
     /// The smallest weight of time at which few enough streams are late.
-    fn latency(&mut self, weights: Weights, now: f64) -> f64 {
-        let chances: Vec<f64> = self.late.iter_mut().map(|late| late.chance(now)).collect();
+    fn latency(&self, weights: Weights, now: f64) -> f64 {
+        let expected: Vec<_> = self.waits.iter().map(|waits| waits.expected(now)).collect();
         let late = |latency| {
-            self.window.mean(Weights { latency, ..weights }, |_, rung| {
-                chances.get(rung).copied().unwrap_or_default()
+            self.window.mean(Weights { latency, ..weights }, |offer, rung| {
+                expected.get(rung).map_or(0.0, |expected| expected[waits::level(offer.load)].late)
             })
         };
-        least(weights.latency, 1.0, MAY_BE_LATE, late, 1.0)
+        least(weights.latency, 1.0, self.aim, late, 1.0)
     }
 
     /// The smallest weight of money that keeps to the spend that is left.

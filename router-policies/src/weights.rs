@@ -9,6 +9,8 @@ pub struct Toll {
     pub cost: Option<f64>,
     /// How long the client will wait for it, in seconds: for the first token of a stream, or the whole of an answer.
     pub wait: f64,
+    /// Requests that are under way at the model.
+    pub load: u32,
 }
 
 /// How much each counts.
@@ -36,7 +38,7 @@ impl Weights {
     /// The rung that is worth the most, of those that can serve the request; of equals the smallest. `draw` is the
     /// request's own, in 0..1. A cost that is not known is taken to be the highest that is.
     pub fn best(&self, ladder: &[Standing<'_>], draw: f64) -> Option<Rung> {
-        let highest = ladder.iter().filter_map(|rung| rung.toll.cost).fold(0.0, f64::max);
+        let highest = highest_cost(ladder).unwrap_or_default();
         let able = ladder.iter().enumerate().filter(|(_, rung)| rung.able);
         let worth = |rung: &Standing<'_>| {
             let cost = rung.toll.cost.unwrap_or(highest);
@@ -44,6 +46,11 @@ impl Weights {
         };
         first_most(able.map(|(at, rung)| (at, worth(rung)))).map(Rung)
     }
+}
+
+/// What a model without a price is taken to cost: as much as the dearest of its ladder. `None` where no cost is known.
+pub fn highest_cost(ladder: &[Standing<'_>]) -> Option<f64> {
+    ladder.iter().filter_map(|rung| rung.toll.cost).reduce(f64::max)
 }
 
 /// Adds to what each model takes the chance that its answer will not do, and the next larger one is asked in its place:

@@ -28,6 +28,11 @@ impl Gateway {
         Self::run(config(yaml)).await
     }
 
+    /// The same without a log: standard output is somebody else's.
+    pub async fn start_silent(yaml: &str) -> Self {
+        Self::launch(listener().await, config(yaml), None, std::io::sink()).await
+    }
+
     /// Starts it with a configuration in YAML and this listener for clients.
     pub async fn start_on(data: TcpListener, yaml: &str) -> Self {
         Self::run_on(data, config(yaml)).await
@@ -44,17 +49,19 @@ impl Gateway {
         let load = move || gateway_config::load(Some(&file), &|name| std::env::var(name).ok());
         let config = load().unwrap_or_else(|problems| panic!("{problems}"));
         let words = |problems: gateway_config::Problems| vec![problems.to_string()];
-        Self::launch(listener().await, config, Some(Box::new(move || load().map_err(words)))).await
+        let source: ::gateway::Source = Box::new(move || load().map_err(words));
+        Self::launch(listener().await, config, Some(source), std::io::stdout()).await
     }
 
     async fn run_on(data: TcpListener, config: gateway_config::Config) -> Self {
-        Self::launch(data, config, None).await
+        Self::launch(data, config, None, std::io::stdout()).await
     }
 
     async fn launch(
         data: TcpListener,
         config: gateway_config::Config,
         source: Option<::gateway::Source>,
+        log: impl std::io::Write + Send + 'static,
     ) -> Self {
         let listeners = ::gateway::Listeners { data, admin: listener().await };
         let address = |listener: &TcpListener| listener.local_addr().expect("a listener has an address");
@@ -62,7 +69,7 @@ impl Gateway {
         let (stop, stopped) = oneshot::channel::<()>();
         let shutdown = async move { drop(stopped.await) };
         let running = tokio::spawn(async move {
-            let end = ::gateway::run_with(config, source, listeners, |_| {}, shutdown).await;
+            let end = ::gateway::run_with(config, source, listeners, log, |_| {}, shutdown).await;
             end.unwrap_or_else(|why| panic!("the gateway ended: {why}"));
         });
         Self { data, admin, stop: Some(stop), running }

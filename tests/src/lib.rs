@@ -12,6 +12,7 @@
 //! - [`accounts`], [`ledger`]: what the gateway writes down, against what the upstreams would bill.
 //! - [`questions`], [`asking`]: questions whose answers are known, and what a model says to them.
 //! - [`cascading`], [`first_token`]: what a cascade is worth, in quality by cost and in waiting.
+//! - [`targets`]: whether the targets of a policy are kept to while traffic changes.
 //! - [`sse`], [`metrics`], [`http1`]: readers of our own, apart from the gateway's.
 //!
 //! Ports are always 0, waiting is always for something, and nothing is judged here: that is the tests' work.
@@ -42,4 +43,5 @@ pub mod scripted;
 pub mod setup;
 pub mod speed;
 pub mod sse;
+pub mod targets;
 pub mod wire;

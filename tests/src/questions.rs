@@ -285,7 +285,11 @@ pub fn of_file(file: &Path) -> Result<Vec<Question>, String> {
     text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()).map(ask).collect()
 }
 
-fn read(file: &Path) -> Result<Vec<Value>, String> {
+/// The rows of a file of the labelled data.
+///
+/// # Errors
+/// A file that cannot be read.
+pub(crate) fn read(file: &Path) -> Result<Vec<Value>, String> {
     let named = |why: std::io::Error| format!("{}: {why}", file.display());
     let mut text = String::new();
     let opened = std::fs::File::open(file).map_err(named)?;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use end_to_end::gateway::Gateway;
+use end_to_end::metrics::Metrics;
 use end_to_end::openai::{self, Reply};
 use end_to_end::scripted::{Request, Script, Scripted, in_turn};
 use end_to_end::setup::Setup;
@@ -50,7 +51,7 @@ async fn a_spend_target_moves_traffic_only_as_far_as_it_must() {
         (answer.header("x-xietong-model"), answer.header("x-xietong-reason")),
         (Some("large"), Some("quality"))
     );
-    let weight = |metrics: &end_to_end::metrics::Metrics, target| {
+    let weight = |metrics: &Metrics, target| {
         metrics.sum("xietong_policy_weight", &[("route", "auto"), ("target", target)])
     };
     let metrics = gateway.settled().await;
@@ -77,11 +78,39 @@ async fn a_spend_target_moves_traffic_only_as_far_as_it_must() {
     assert_eq!(answer.header("x-xietong-model"), Some("large"), "{:?}", gateway.settled().await.text);
 }
 
+/// A model whose first token comes after 900 ms.
+fn late(_: &Request) -> Script {
+    Script::default().pause(Duration::from_millis(900)).then(Reply::text("large").stream(true))
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_model_without_a_price_costs_counts_as_the_dearest() {
+    let models = (Scripted::start(Reply::text("small")).await, Scripted::start(late).await);
+    let policy = "{kind: utility, targets: {spend: {amount: 1e6, per: hour}, first_token_p95: 500ms}}";
+    let gateway = setup(&models, policy).without_price("small").start().await;
+    ask(&gateway, 40, Duration::from_millis(500)).await;
+    let target = |metrics: &Metrics, target, what| {
+        metrics.sum("xietong_policy_target", &[("route", "auto"), ("target", target), ("what", what)])
+    };
+    let metrics = gateway.settled().await;
+    assert_eq!((target(&metrics, "spend", "set"), target(&metrics, "first_token_p95", "set")), (1e6, 0.5));
+    assert!((0.0..=0.9).contains(&target(&metrics, "first_token_p95", "realised")), "{}", metrics.text);
+    // A stretch in which the small model alone was asked costs something all the same.
+    for _ in 0..20 {
+        let before = (gateway.settled().await, models.1.seen().len());
+        ask(&gateway, 3, Duration::from_millis(500)).await;
+        let after = gateway.settled().await;
+        if models.1.seen().len() == before.1 {
+            let spent = target(&after, "spend", "realised") - target(&before.0, "spend", "realised");
+            assert!(spent > 0.0, "{spent}");
+            return;
+        }
+    }
+    panic!("the large model was asked all the time");
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_model_that_is_slow_to_begin_is_asked_less() {
-    let late = |_: &Request| {
-        Script::default().pause(Duration::from_millis(900)).then(Reply::text("large").stream(true))
-    };
     let models = (Scripted::start(Reply::text("small")).await, Scripted::start(late).await);
     let policy = "{kind: utility, targets: {first_token_p95: 500ms}}";
     let gateway = setup(&models, policy).start().await;

@@ -56,9 +56,11 @@ fn route(
 ) -> Route {
     let ladder = ladder(file.ladder.as_deref(), models, routes, &key_path(path, "ladder"), report);
     let names: Vec<&str> = file.ladder.iter().flatten().map(String::as_str).collect();
+    let policy = policy(file.policy, &names, path, report);
+    unpriced(&policy, &ladder, path, report);
     Route {
         name: models::name(file.name.as_deref(), path, report),
-        policy: policy(file.policy, &names, path, report),
+        policy,
         calibration: None,
         ladder,
         fallback: match file.fallback {
@@ -127,4 +129,24 @@ fn policy(written: Option<serde_json::Value>, ladder: &[&str], path: &str, repor
         }
     }
     policy
+}
+
+/// Warns of models whose cost is not known where a spend is to be kept to.
+fn unpriced(policy: &Policy, ladder: &[Arc<Model>], path: &str, report: &mut Report) {
+    if policy.utility().is_none_or(|(utility, _)| utility.targets.spend.is_none()) {
+        return;
+    }
+    let at = key_path(path, "policy");
+    let (priced, unpriced): (Vec<_>, Vec<_>) = ladder.iter().partition(|model| model.price.is_some());
+    if priced.is_empty() && !ladder.is_empty() {
+        report.warn(&at, "`targets.spend` cannot be kept to: no model of the ladder has a price");
+        return;
+    }
+    for model in unpriced {
+        let words = format!(
+            "`{}` has no price, so for `targets.spend` it counts as the dearest of the ladder; one that costs nothing has a price of 0",
+            model.name
+        );
+        report.warn(&at, &words);
+    }
 }

@@ -155,7 +155,7 @@ mod tests {
             model: "m",
             suffices: Chance::new(suffices),
             able: true,
-            toll: Toll { cost: Some(cost), wait },
+            toll: Toll { cost: Some(cost), wait, ..Toll::default() },
         };
         let ladder = rungs.map(standing);
         let query = Query {

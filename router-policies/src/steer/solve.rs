@@ -13,6 +13,8 @@ pub(super) struct Offer {
     /// In the account currency; not a number where it is not known.
     pub(super) cost: f64,
     pub(super) wait: f64,
+    /// Requests that were under way.
+    pub(super) load: u32,
     pub(super) able: bool,
 }
 

@@ -45,7 +45,7 @@ fn ladder(world: &World, waits: [f64; 2], draws: &mut Draws) -> [Standing<'stati
         model: "m",
         suffices: Chance::new(suffices),
         able: true,
-        toll: Toll { cost: Some(cost), wait },
+        toll: Toll { cost: Some(cost), wait, ..Toll::default() },
     };
     [
         standing(0.95 - 0.6 * hardness, 0.001 * length, waits[SMALL]),
@@ -95,7 +95,7 @@ fn hour(policy: &str, world: &World, rate: impl Fn(usize) -> f64) -> Vec<Minute>
         };
         // The average that live measurement gives, a little late.
         waits[rung] += (first - waits[rung]) * 0.1;
-        steer.began(rung, first, EPOCH + now);
+        steer.began(rung, 0, first, EPOCH + now);
         let foreseen = ladder[rung].toll.cost.unwrap();
         let paid = foreseen * BIAS * (0.5 + draws.uniform());
         steer.paid(paid, foreseen);
@@ -242,7 +242,7 @@ fn a_period_begins_with_the_whole_amount() {
         model: "m",
         suffices: Chance::new(suffices),
         able: true,
-        toll: Toll { cost: Some(cost), wait: 0.0 },
+        toll: Toll { cost: Some(cost), ..Toll::default() },
     };
     let weight = |steer: &mut Steer, now: f64, begins: f64| {
         (0..5).for_each(|at| steer.asked(&[offer(0.5, 0.0), offer(0.9, 0.01)], f64::from(at) / 5.0));
@@ -256,4 +256,75 @@ fn a_period_begins_with_the_whole_amount() {
     };
     assert!(after(2..60, 0.0) > 30.0, "all is spent");
     assert_eq!(after(101..150, 100.0), 0.0, "there is as much again");
+}
+
+/// First tokens at a large model that answers six a second, 20 at once, under ten requests a second for half an hour: the
+/// seconds until each of the last twenty minutes, and the weights of time.
+fn crowd(target: f64) -> (Vec<f64>, Vec<f64>) {
+    const PLACES: usize = 20;
+    const SERVICE: f64 = 3.3;
+    let policy = format!(r#"{{"kind":"utility","targets":{{"first_token_p95":"{target}s"}}}}"#);
+    let policy: Policy = serde_json::from_str(&policy).unwrap();
+    let mut steer = Steer::new(policy.utility().unwrap().0, 2);
+    let mut draws = Draws(11);
+    let (mut free, mut under_way, mut coming) = ([0.0_f64; PLACES], Vec::<f64>::new(), Vec::new());
+    let (mut firsts, mut weights) = (Vec::new(), Vec::new());
+    let (mut now, mut next_step) = (0.0, 0.0);
+    while now < 1800.0 {
+        coming.retain(|&(at, rung, load, first)| {
+            let still = at > now;
+            if !still {
+                steer.began(rung, load, first, EPOCH + at);
+            }
+            still
+        });
+        while next_step <= now {
+            steer.step(EPOCH + next_step, None);
+            weights.extend(steer.weights().filter(|_| now > 600.0).map(|weights| weights.latency));
+            next_step += 1.0;
+        }
+        under_way.retain(|ends| *ends > now);
+        let load = under_way.len() as u32;
+        let mut ladder = ladder(&WORLD, [0.1, 0.4], &mut draws);
+        let expected = steer.first_token(LARGE, load, EPOCH + now);
+        ladder[LARGE].toll.load = load;
+        ladder[LARGE].toll.wait = expected.unwrap_or_default();
+        let draw = draws.uniform();
+        steer.asked(&ladder, draw);
+        let weighed = steer.weights().unwrap_or(Weights { quality: 1.0, cost: 0.0, latency: 0.0 });
+        let mut first = 0.1;
+        if weighed.best(&ladder, draw) == Some(crate::Rung(LARGE)) {
+            let place = free.iter_mut().min_by(|one, other| one.total_cmp(other)).unwrap();
+            let begins = place.max(now);
+            *place = begins + SERVICE * (0.5 + draws.uniform());
+            under_way.push(*place);
+            first = begins - now + 0.4;
+            coming.push((now + first, LARGE, load, first));
+        } else {
+            coming.push((now + first, SMALL, 0, first));
+        }
+        if now > 600.0 {
+            firsts.push(first);
+        }
+        now += -crate::numbers::ln(1.0 - draws.uniform()) / 10.0;
+    }
+    (firsts, weights)
+}
+
+#[test]
+fn a_queue_is_kept_as_short_as_it_must_be() {
+    for target in [0.8, 1.5] {
+        let (firsts, weights) = crowd(target);
+        let late = |firsts: &[f64]| {
+            firsts.iter().filter(|first| **first > target).count() as f64 / firsts.len() as f64
+        };
+        assert!((0.02..0.06).contains(&late(&firsts)), "{} later than {target}", late(&firsts));
+        // No minute differs much, as they would in a swing.
+        let worst = firsts.chunks(600).map(late).fold(0.0, f64::max);
+        assert!(worst < 0.2, "{worst} later than {target}");
+        let mean = weights.iter().sum::<f64>() / weights.len() as f64;
+        assert!(mean > 0.0, "{mean}");
+        let served = firsts.iter().filter(|first| **first != 0.1).count() as f64 / 1200.0;
+        assert!(served > 5.0, "{served} a second by the large model");
+    }
 }
