@@ -279,6 +279,7 @@ mod tests {
             let mut numbers = [0.0; TELLING.len() + 1];
             numbers[0] = 1.0;
             Row {
+                model: String::new(),
                 kind: "k".to_owned(),
                 id: at.to_string(),
                 right: Some(right),
@@ -288,6 +289,7 @@ mod tests {
                 prompt: 20,
                 seen: vec![(8, mean, mean, 3.0), (20, mean, mean, 3.0)],
                 entropy: 0.5,
+                again: None,
             }
         };
         (0..40).map(row).collect()

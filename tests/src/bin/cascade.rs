@@ -1,12 +1,10 @@
 //! What a cascade is worth: quality by cost of choosing by the prompt, by the small model's answer, and by both, with the
 //! small model's calls charged; and how long clients wait for the first token.
 //!
-//! usage: `cascade [--rows ROWS | --ask MODEL [--data DIR]] [--ratio R] [--first-token SMALL LARGE]`
-//!
-//! The small model's answers are those of ROWS, which `signals` wrote, or of MODEL, who is asked now (weights, or the
-//! address of a server). The large model is not there: its answers are taken to be right, or, for GSM8K, as right as GPT-4
-//! was found to be; as long as the small model's; and R times as dear a token. Every question is judged by a guard that was
-//! fitted on others. `--first-token` asks two models through a gateway in this process, alone and in a cascade.
+//! The small model's answers are those of ROWS, which `signals` wrote. The large model is not there: its answers are taken to
+//! be right, or, for GSM8K, as right as GPT-4 was found to be; as long as the small model's; and R times as dear a token.
+//! Every question is judged by a guard that was fitted on others. `--first-token` asks two models through a gateway in this
+//! process, alone and in a cascade.
 
 #![allow(clippy::print_stderr, clippy::print_stdout, reason = "a program that prints figures")]
 
@@ -14,31 +12,31 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use end_to_end::asking::{Asked, row};
+use clap::Parser;
+use end_to_end::asking;
 use end_to_end::cascading::{self, Case, Way};
 use end_to_end::first_token;
-use end_to_end::questions;
 use router_policies::evaluate::{Curve, Scored, calibration_error};
 use router_policies::guard::fit::Row;
 
-#[derive(Default)]
+/// Measure what a cascade is worth, and how long its clients wait.
+#[derive(Parser)]
+#[command(arg_required_else_help = true)]
 struct Arguments {
+    /// Answers of a small model, as `signals` wrote them down.
+    #[arg(long)]
     rows: Option<PathBuf>,
-    ask: Option<String>,
-    data: Option<PathBuf>,
+    /// How many times as dear the large model's tokens are.
+    #[arg(long, default_value_t = 10.0)]
     ratio: f64,
-    first_token: Option<(String, String)>,
+    /// Two models that are asked through a gateway, each a file of weights or the address of a server.
+    #[arg(long, num_args = 2, value_names = ["SMALL", "LARGE"])]
+    first_token: Vec<String>,
 }
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let Some(arguments) = arguments() else {
-        eprintln!(
-            "usage: cascade [--rows ROWS | --ask MODEL [--data DIR]] [--ratio R] [--first-token SMALL LARGE]"
-        );
-        return ExitCode::from(2);
-    };
-    match run(&arguments).await {
+    match run(&Arguments::parse()).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(why) => {
             eprintln!("{why}");
@@ -47,53 +45,14 @@ async fn main() -> ExitCode {
     }
 }
 
-fn arguments() -> Option<Arguments> {
-    let mut given = std::env::args().skip(1);
-    let mut arguments = Arguments { ratio: 10.0, ..Arguments::default() };
-    while let Some(name) = given.next() {
-        match name.as_str() {
-            "--rows" => arguments.rows = Some(given.next()?.into()),
-            "--ask" => arguments.ask = Some(given.next()?),
-            "--data" => arguments.data = Some(given.next()?.into()),
-            "--ratio" => arguments.ratio = given.next()?.parse().ok()?,
-            "--first-token" => arguments.first_token = Some((given.next()?, given.next()?)),
-            _ => return None,
-        }
-    }
-    Some(arguments)
-}
-
 async fn run(arguments: &Arguments) -> Result<(), String> {
-    let rows = rows(arguments).await?;
-    if !rows.is_empty() {
-        curves(&rows, arguments.ratio);
+    if let Some(rows) = &arguments.rows {
+        curves(&asking::rows(rows)?, arguments.ratio);
     }
-    if let Some((small, large)) = &arguments.first_token {
+    if let [small, large] = arguments.first_token.as_slice() {
         println!("{}", first_token::table(small, large).await?);
     }
     Ok(())
-}
-
-async fn rows(arguments: &Arguments) -> Result<Vec<Row>, String> {
-    if let Some(file) = &arguments.rows {
-        let text = std::fs::read_to_string(file).map_err(|why| format!("{}: {why}", file.display()))?;
-        let read =
-            |line: &str| serde_json::from_str(line).map_err(|why| format!("{}: {why}", file.display()));
-        return text.lines().map(read).collect();
-    }
-    let Some(model) = &arguments.ask else { return Ok(Vec::new()) };
-    let mut all = questions::own();
-    if let Some(data) = &arguments.data {
-        all.extend(questions::gsm8k(data)?);
-    }
-    let asked = Asked::of(model).await;
-    let mut rows = Vec::new();
-    for (at, question) in all.iter().enumerate() {
-        rows.push(row(question, &asked.ask(&question.prompt, 0.0).await?));
-        eprint!("\r{} of {}", at + 1, all.len());
-    }
-    eprintln!();
-    Ok(rows)
 }
 
 fn curves(rows: &[Row], ratio: f64) {
