@@ -230,8 +230,7 @@ pub fn source(form: &Form) -> String {
         pairs.map(|(pair, name)| format!("        // {name}\n        {pair:?},\n")).collect();
     let length: String = form.length.iter().map(|weight| format!("        {weight:?},\n")).collect();
     format!(
-        "//! The coefficients in use. Made, not written, by\n//!\n//! ```sh\n//! cargo run -p training -- --guard \
-         router-policies/testdata/guard.jsonl > router-policies/src/guard/fitted.rs\n//! ```\n\n\
+        "//! The coefficients in use. Made, not written, by `make guard`.\n\n\
          use super::chance::Form;\n\n\
          /// Fitted on answers of Qwen2.5-Coder-0.5B-Instruct Q4_K_M (`testdata/guard.jsonl`).\n\
          pub const FITTED: Form = Form {{\n    level: {:?},\n    yields: {:?},\n    signals: [\n{signals}    ],\n    \
