@@ -1,5 +1,7 @@
 //! Asks a model questions over HTTP, and notes what the tokens of its answers say.
 
+#![allow(clippy::print_stderr, reason = "an hour of asking says how far it is")]
+
 use std::fs::{File, OpenOptions};
 use std::io::Write as _;
 use std::net::SocketAddr;

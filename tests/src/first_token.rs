@@ -1,5 +1,7 @@
 //! How long clients wait for the first token of an answer, alone and in a cascade, through a real gateway.
 
+#![allow(clippy::print_stderr, reason = "minutes of asking say how far they are")]
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
