@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test fmt lint small unit docs deny python node deploy speed instructions overhead dialects accounts accounting cascade targets crashes startup scrape load engine images dashboards
+.PHONY: help run test fmt lint small unit docs deny python node deploy speed instructions overhead dialects accounts accounting cascade guard targets crashes startup scrape load engine images dashboards
 
 XIETONG := cargo run --quiet --locked --release --package gateway --bin xietong --
 
@@ -45,10 +45,17 @@ accounts: ## Hold the ledger against what ten thousand mixed requests would be b
 accounting: ## Measure what accounting adds to a request
 	@cargo test --quiet --locked --release --package gateway --no-default-features --lib what_accounting_costs -- --ignored --nocapture
 
-cascade: ## Ask the embedded models, and measure what a cascade is worth and how long its clients wait (twenty minutes)
-	@cargo run --quiet --locked --release --package end-to-end --bin cascade -- \
-	  --ask models/qwen2.5-coder-0.5b-instruct-q4_k_m.gguf $(if $(DATA),--data $(DATA)) \
+cascade: ## Ask the embedded models, and measure what a cascade is worth and how long its clients wait (an hour)
+	@mkdir -p target
+	@cargo run --quiet --locked --release --package end-to-end --bin signals -- \
+	  models/qwen2.5-coder-0.5b-instruct-q4_k_m.gguf $(if $(DATA),--data $(DATA)) --agree --out target/answers.jsonl
+	@cargo run --quiet --locked --release --package end-to-end --bin cascade -- --rows target/answers.jsonl \
 	  --first-token models/SmolLM2-135M-Instruct.Q4_1.gguf models/qwen2.5-coder-0.5b-instruct-q4_k_m.gguf
+
+guard: ## Fit the chance that a cascade's guard goes by on the answers in testdata
+	@cargo run --quiet --locked --package training -- \
+	  --guard router-policies/testdata/guard.jsonl --out router-policies/src/guard/fitted.rs
+	@cargo fmt --package router-policies
 
 targets: ## Measure what the targets of `kind: utility` come to, under traffic that rises and falls (DATA: labelled prompts)
 	@cargo run --quiet --locked --release --package end-to-end --no-default-features --bin targets -- $(if $(DATA),--data $(DATA))

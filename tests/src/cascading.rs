@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use router_policies::guard::chance::{Form, Reading};
 use router_policies::guard::evidence::Evidence;
-use router_policies::guard::fit::{Row, fit};
+use router_policies::guard::fit::{Again, Row, fit};
 use router_policies::guard::{Outset, Weigh};
 use router_policies::scorers::lens::Draws;
 
@@ -31,11 +31,15 @@ pub enum Way {
     Sequential,
     /// The same, but where the prompt makes it half as likely as the threshold that its answer will do, it is not asked.
     Both,
+    /// The small model answers twice; the first answer is kept where the second does not come to something else, and it is
+    /// probable enough.
+    Agreed,
 }
 
 impl Way {
     /// All of them.
-    pub const ALL: [Self; 5] = [Self::Query, Self::Beginning, Self::Whole, Self::Sequential, Self::Both];
+    pub const ALL: [Self; 6] =
+        [Self::Query, Self::Beginning, Self::Whole, Self::Sequential, Self::Both, Self::Agreed];
 
     /// What it is called in a table.
     pub fn name(self) -> &'static str {
@@ -45,6 +49,7 @@ impl Way {
             Self::Whole => "cascade, whole answer",
             Self::Sequential => "cascade, until beyond doubt",
             Self::Both => "prompt and cascade",
+            Self::Agreed => "whole answer, and one more agrees",
         }
     }
 }
@@ -52,6 +57,8 @@ impl Way {
 /// A question under trial.
 #[derive(Debug, Clone)]
 pub struct Case {
+    /// Whose answer it is.
+    pub model: String,
     /// Its kind.
     pub kind: String,
     /// Whether the small model's answer is right, and how good the large one's is.
@@ -65,6 +72,7 @@ pub struct Case {
     readings: Vec<(u32, Reading)>,
     prompt: f64,
     tokens: u32,
+    again: Option<Again>,
 }
 
 impl Case {
@@ -77,6 +85,7 @@ impl Case {
         };
         let readings = row.evidence().enumerate();
         Self {
+            model: row.model.clone(),
             kind: row.kind.clone(),
             small: f64::from(u8::from(row.right == Some(true))),
             large: row.large,
@@ -85,12 +94,27 @@ impl Case {
             readings: readings.map(|(at, it)| (it.tokens, read(&it, &outset, at == last))).collect(),
             prompt: f64::from(row.prompt),
             tokens: row.tokens(),
+            again: row.again,
         }
     }
 
     /// The chance of the whole answer.
     pub fn chance(&self) -> f64 {
         self.readings.last().map_or(0.0, |(_, end)| end.chance.value())
+    }
+
+    /// What its first answer is kept by, the higher the better, where no call is charged.
+    pub fn score(&self, way: Way) -> f64 {
+        match way {
+            Way::Query => -self.gain,
+            Way::Agreed if self.is_denied() => self.chance() - 1.0,
+            _ => self.chance(),
+        }
+    }
+
+    /// Whether a second answer was asked for and comes to something else.
+    fn is_denied(&self) -> bool {
+        self.again.is_some_and(|again| again.agrees == Some(false))
     }
 
     /// What the small model's answer costs, of which so many tokens were written; the large model's prices are `ratio`
@@ -110,6 +134,7 @@ impl Case {
             Way::Query => vec![1.0 - self.gain],
             Way::Beginning => self.first(HELD).map(|(_, it)| it.chance.value()).into_iter().collect(),
             Way::Whole => vec![self.chance()],
+            Way::Agreed => vec![if self.is_denied() { 0.0 } else { self.chance() }],
             Way::Sequential => self.readings.iter().map(|(_, it)| it.high.value()).collect(),
             Way::Both => self
                 .readings
@@ -131,6 +156,7 @@ impl Case {
         let kept = (self.small_cost(self.tokens, ratio), self.small);
         let direct = (self.large_cost(), self.large);
         let after = |tokens: u32| (self.small_cost(tokens, ratio) + direct.0, self.large);
+        let twice = self.again.map_or(0.0, |again| self.small_cost(again.tokens, ratio));
         match way {
             Way::Query if 1.0 - self.gain < threshold => direct,
             Way::Query => kept,
@@ -140,6 +166,11 @@ impl Case {
             },
             Way::Whole if self.chance() < threshold => after(self.tokens),
             Way::Whole => kept,
+            Way::Agreed if self.is_denied() || self.chance() < threshold => {
+                let (cost, quality) = after(self.tokens);
+                (cost + twice, quality)
+            }
+            Way::Agreed => (kept.0 + twice, kept.1),
             Way::Both if 2.0 * self.outset.chance.value() < threshold => direct,
             Way::Sequential | Way::Both => {
                 let last = self.readings.len() - 1;
@@ -187,12 +218,13 @@ pub struct Point {
     pub recovered: f64,
 }
 
-/// Quality by cost, as the threshold rises. `None` where the large model is no better.
+/// Quality by cost, as the threshold rises. `None` where the large model is no better, or second answers are missing.
 pub fn curve(cases: &[Case], way: Way, ratio: f64) -> Option<Vec<Point>> {
     let sum = |of: &dyn Fn(&Case) -> f64| cases.iter().map(of).sum::<f64>();
     let (small, large) = (sum(&|it| it.small), sum(&|it| it.large));
     let (least, most) = (sum(&|it| it.small_cost(it.tokens, ratio)), sum(&Case::large_cost));
-    if large - small < 1e-9 {
+    let second = way == Way::Agreed;
+    if large - small < 1e-9 || (second && cases.iter().any(|case| case.again.is_none())) {
         return None;
     }
     let mut thresholds: Vec<f64> = cases.iter().flat_map(|case| case.scores(way)).collect();
@@ -205,6 +237,8 @@ pub fn curve(cases: &[Case], way: Way, ratio: f64) -> Option<Vec<Point>> {
         Point { cost: (cost - least) / (most - least), recovered: (quality - small) / (large - small) }
     };
     let mut points: Vec<Point> = thresholds.into_iter().map(point).collect();
+    // Whoever asks nobody twice has the small model's answers.
+    points.extend(second.then_some(Point { cost: 0.0, recovered: 0.0 }));
     points.sort_by(|one, other| one.cost.total_cmp(&other.cost));
     Some(points)
 }
@@ -279,6 +313,7 @@ mod tests {
             let mut numbers = [0.0; TELLING.len() + 1];
             numbers[0] = 1.0;
             Row {
+                model: String::new(),
                 kind: "k".to_owned(),
                 id: at.to_string(),
                 right: Some(right),
@@ -288,6 +323,7 @@ mod tests {
                 prompt: 20,
                 seen: vec![(8, mean, mean, 3.0), (20, mean, mean, 3.0)],
                 entropy: 0.5,
+                again: Some(Again { agrees: Some(right), tokens: 20 }),
             }
         };
         (0..40).map(row).collect()
@@ -306,6 +342,20 @@ mod tests {
         let [kept, right, quality, cost] = at_threshold(&cases, Way::Whole, 0.5, 10.0);
         assert_eq!((kept, right, quality), (0.5, 1.0, 1.0));
         assert!((cost - 0.6).abs() < 1e-9, "{cost}");
+    }
+
+    #[test]
+    fn a_second_answer_is_paid_for() {
+        let cases = cases(&rows(), false);
+        let area = |way, ratio| apgr(&curve(&cases, way, ratio).unwrap());
+        // Here it knows as much as the tokens do, and adds its price alone.
+        assert!((area(Way::Agreed, 1000.0) - area(Way::Whole, 1000.0)).abs() < 0.01);
+        assert!(area(Way::Agreed, 4.0) < area(Way::Whole, 4.0) - 0.05);
+        let [kept, right, quality, cost] = at_threshold(&cases, Way::Agreed, 0.0, 10.0);
+        assert_eq!((kept, right, quality), (0.5, 1.0, 1.0), "whatever is denied goes up");
+        assert!((cost - 0.7).abs() < 1e-9, "{cost}");
+        let unasked: Vec<Case> = cases.into_iter().map(|case| Case { again: None, ..case }).collect();
+        assert!(curve(&unasked, Way::Agreed, 10.0).is_none());
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Questions whose answers are known: sums, facts and word problems of our own, and grade-school problems (GSM8K) where
 //! the labelled data is at hand. And some without an answer, to learn from how long what is said to them is.
 
+use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::Path;
 
@@ -52,6 +53,20 @@ pub fn own() -> Vec<Question> {
     all.extend(problems());
     all.extend(open());
     all
+}
+
+/// No more of each kind than so many, as far apart as can be.
+pub fn spread(all: Vec<Question>, most: usize) -> Vec<Question> {
+    let mut of_kind: BTreeMap<&str, usize> = BTreeMap::new();
+    all.iter().for_each(|it| *of_kind.entry(it.kind).or_default() += 1);
+    let mut seen: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut takes = |it: &Question| {
+        let (at, count) = (seen.entry(it.kind).or_default(), of_kind[it.kind].max(1));
+        *at += 1;
+        let up_to = |at: usize| at * most.min(count) / count;
+        up_to(*at) > up_to(*at - 1)
+    };
+    all.into_iter().filter(|it| takes(it)).collect()
 }
 
 /// Sums from easy to hard, half of them asked in Chinese.
@@ -321,6 +336,16 @@ mod tests {
         check("Paris", "The capital of France is **Paris**.", true);
         check("(K)", "The symbol is (K).", true);
         check("(K)", "The symbol is (Ka).", false);
+    }
+
+    #[test]
+    fn a_part_is_spread_over_all() {
+        let part = spread(sums(), 10);
+        let english: Vec<&str> =
+            part.iter().filter(|it| it.kind == "sums, English").map(|it| it.id.as_str()).collect();
+        assert_eq!(part.len(), 20);
+        assert_eq!(english, ["5", "13", "21", "29", "37", "45", "53", "61", "69", "77"]);
+        assert_eq!(spread(sums(), 1000).len(), 80);
     }
 
     #[test]

@@ -10,6 +10,9 @@ use crate::squares::least_squares;
 /// An answer whose worth is known. As JSON it is a line of what `signals` writes.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Row {
+    /// Who gave it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub model: String,
     /// What kind of question it answers; each kind counts as much as any other.
     pub kind: String,
     /// Which question.
@@ -30,6 +33,18 @@ pub struct Row {
     pub seen: Vec<(u32, f64, f64, f64)>,
     /// Entropy of its first token.
     pub entropy: f64,
+    /// A second answer to the same question, where one was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub again: Option<Again>,
+}
+
+/// A second answer, at a temperature.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Again {
+    /// Whether it comes to the same as the first; `None`: that cannot be said.
+    pub agrees: Option<bool>,
+    /// Its tokens.
+    pub tokens: u32,
 }
 
 fn one() -> f64 {
@@ -215,8 +230,7 @@ pub fn source(form: &Form) -> String {
         pairs.map(|(pair, name)| format!("        // {name}\n        {pair:?},\n")).collect();
     let length: String = form.length.iter().map(|weight| format!("        {weight:?},\n")).collect();
     format!(
-        "//! The coefficients in use. Made, not written, by\n//!\n//! ```sh\n//! cargo run -p training -- --guard \
-         router-policies/testdata/guard.jsonl > router-policies/src/guard/fitted.rs\n//! ```\n\n\
+        "//! The coefficients in use. Made, not written, by `make guard`.\n\n\
          use super::chance::Form;\n\n\
          /// Fitted on answers of Qwen2.5-Coder-0.5B-Instruct Q4_K_M (`testdata/guard.jsonl`).\n\
          pub const FITTED: Form = Form {{\n    level: {:?},\n    yields: {:?},\n    signals: [\n{signals}    ],\n    \
@@ -246,6 +260,7 @@ mod tests {
                 false => vec![(1, whole, -2.0, 2.0), (4, whole, -2.0, 2.0)],
             };
             Row {
+                model: String::new(),
                 kind: if long { "reasoned" } else { "short" }.to_owned(),
                 id: at.to_string(),
                 right: Some(right),
@@ -255,6 +270,7 @@ mod tests {
                 prompt: 20,
                 seen,
                 entropy: 0.5,
+                again: None,
             }
         };
         (0..count).map(row).collect()

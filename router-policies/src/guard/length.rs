@@ -23,6 +23,9 @@ pub const TELLING: [&str; 15] = [
     "ends_with_question",
 ];
 
+/// Where they stand among the readable ones.
+const PLACES: [usize; TELLING.len()] = places();
+
 /// What a length is told from: 1, and the features that tell.
 pub type Numbers = [f64; TELLING.len() + 1];
 
@@ -33,10 +36,9 @@ const LONGEST: f64 = 512.0;
 
 /// Reads them off a prompt.
 pub fn numbers(features: &Features) -> Numbers {
-    let value = |name: &str| NAMES.iter().position(|other| *other == name).map(|at| features.readable[at]);
     std::array::from_fn(|at| match at.checked_sub(1) {
         None => 1.0,
-        Some(at) => value(TELLING[at]).map_or(0.0, f64::from),
+        Some(at) => f64::from(features.readable[PLACES[at]]),
     })
 }
 
@@ -46,12 +48,40 @@ pub(super) fn tokens(numbers: &Numbers, coefficients: &Numbers) -> f64 {
     exp(log.clamp(0.0, 10.0)).clamp(SHORTEST, LONGEST)
 }
 
+const fn places() -> [usize; TELLING.len()] {
+    let mut places = [0; TELLING.len()];
+    let mut at = 0;
+    while at < places.len() {
+        places[at] = place(TELLING[at].as_bytes());
+        at += 1;
+    }
+    places
+}
+
+/// Where a feature of this name stands; without one there is no program.
+const fn place(name: &[u8]) -> usize {
+    let mut at = 0;
+    while !same(NAMES[at].as_bytes(), name) {
+        at += 1;
+    }
+    at
+}
+
+const fn same(one: &[u8], other: &[u8]) -> bool {
+    let mut at = 0;
+    while at < one.len() && at < other.len() && one[at] == other[at] {
+        at += 1;
+    }
+    at == one.len() && at == other.len()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn every_telling_feature_is_one() {
-        assert!(TELLING.iter().all(|name| NAMES.contains(name)));
+    fn every_telling_feature_is_found() {
+        let found = PLACES.map(|at| NAMES[at]);
+        assert_eq!(found, TELLING);
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! Reproducible bit for bit: same data, same weights, on any machine.
 
+mod agreement;
 mod corpus;
 mod fit;
 mod guard;
@@ -22,10 +23,10 @@ struct Arguments {
     /// The folder of the labelled prompts (`*.jsonl.gz`).
     #[arg(long, required_unless_present = "guard")]
     data: Option<PathBuf>,
-    /// Fit the guard's chance on these rows, which `signals` wrote, and print the source of its coefficients, instead.
+    /// Fit the guard's chance on these rows, which `signals` wrote, and write the source of its coefficients, instead.
     #[arg(long, value_name = "ROWS")]
     guard: Option<PathBuf>,
-    /// Where to write the weights.
+    /// Where to write the weights, or the coefficients of the guard.
     #[arg(long)]
     out: Option<PathBuf>,
     /// Measure fits on prompts held out, instead.
@@ -45,11 +46,17 @@ fn main() -> ExitCode {
 
 fn run(arguments: &Arguments) -> Result<(), String> {
     if let Some(rows) = &arguments.guard {
-        return guard::fit(rows);
+        if arguments.report == Some(report::What::Guard) {
+            return guard::report(rows);
+        }
+        return guard::fit(rows, arguments.out.as_deref());
     }
     let data = arguments.data.as_deref().ok_or("no --data")?;
     if arguments.report == Some(report::What::Topics) {
         return topics::report(data);
+    }
+    if arguments.report == Some(report::What::Agreement) {
+        return agreement::report(data);
     }
     let (examples, label) = corpus::read(data)?;
     say(&label.join("\n"));

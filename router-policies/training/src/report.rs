@@ -32,6 +32,10 @@ pub(crate) enum What {
     Level,
     /// How well a topic learned from examples of one source tells its prompts from others in another.
     Topics,
+    /// What one more answer could be worth on GSM8K.
+    Agreement,
+    /// What the answers of one model teach a guard about those of another: of the rows of `--guard`.
+    Guard,
 }
 
 /// A set that is evaluated on its own.
@@ -82,7 +86,7 @@ pub(crate) fn report(what: What, examples: &[Example]) {
         What::Familiarity => familiarity(examples),
         What::Level => crate::level::level(examples),
         // Made from the files themselves.
-        What::Topics => {}
+        What::Topics | What::Agreement | What::Guard => {}
     }
 }
 

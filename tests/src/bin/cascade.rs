@@ -1,12 +1,10 @@
 //! What a cascade is worth: quality by cost of choosing by the prompt, by the small model's answer, and by both, with the
 //! small model's calls charged; and how long clients wait for the first token.
 //!
-//! usage: `cascade [--rows ROWS | --ask MODEL [--data DIR]] [--ratio R] [--first-token SMALL LARGE]`
-//!
-//! The small model's answers are those of ROWS, which `signals` wrote, or of MODEL, who is asked now (weights, or the
-//! address of a server). The large model is not there: its answers are taken to be right, or, for GSM8K, as right as GPT-4
-//! was found to be; as long as the small model's; and R times as dear a token. Every question is judged by a guard that was
-//! fitted on others. `--first-token` asks two models through a gateway in this process, alone and in a cascade.
+//! The small model's answers are those of ROWS, which `signals` wrote. The large model is not there: its answers are taken to
+//! be right, or, for GSM8K, as right as GPT-4 was found to be; as long as the small model's; and R times as dear a token.
+//! Every question is judged by a guard that was fitted on others. `--first-token` asks two models through a gateway in this
+//! process, alone and in a cascade.
 
 #![allow(clippy::print_stderr, clippy::print_stdout, reason = "a program that prints figures")]
 
@@ -14,31 +12,34 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use end_to_end::asking::{Asked, row};
+use clap::Parser;
+use end_to_end::asking;
 use end_to_end::cascading::{self, Case, Way};
 use end_to_end::first_token;
-use end_to_end::questions;
 use router_policies::evaluate::{Curve, Scored, calibration_error};
 use router_policies::guard::fit::Row;
 
-#[derive(Default)]
+/// Measure what a cascade is worth, and how long its clients wait.
+#[derive(Parser)]
+#[command(arg_required_else_help = true)]
 struct Arguments {
+    /// Answers of a small model, as `signals` wrote them down.
+    #[arg(long)]
     rows: Option<PathBuf>,
-    ask: Option<String>,
-    data: Option<PathBuf>,
+    /// The model that is the small one, where ROWS has answers of others, too; those only teach the guard.
+    #[arg(long, value_name = "NAME")]
+    model: Option<String>,
+    /// How many times as dear the large model's tokens are.
+    #[arg(long, default_value_t = 10.0)]
     ratio: f64,
-    first_token: Option<(String, String)>,
+    /// Two models that are asked through a gateway, each a file of weights or the address of a server.
+    #[arg(long, num_args = 2, value_names = ["SMALL", "LARGE"])]
+    first_token: Vec<String>,
 }
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let Some(arguments) = arguments() else {
-        eprintln!(
-            "usage: cascade [--rows ROWS | --ask MODEL [--data DIR]] [--ratio R] [--first-token SMALL LARGE]"
-        );
-        return ExitCode::from(2);
-    };
-    match run(&arguments).await {
+    match run(&Arguments::parse()).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(why) => {
             eprintln!("{why}");
@@ -47,65 +48,30 @@ async fn main() -> ExitCode {
     }
 }
 
-fn arguments() -> Option<Arguments> {
-    let mut given = std::env::args().skip(1);
-    let mut arguments = Arguments { ratio: 10.0, ..Arguments::default() };
-    while let Some(name) = given.next() {
-        match name.as_str() {
-            "--rows" => arguments.rows = Some(given.next()?.into()),
-            "--ask" => arguments.ask = Some(given.next()?),
-            "--data" => arguments.data = Some(given.next()?.into()),
-            "--ratio" => arguments.ratio = given.next()?.parse().ok()?,
-            "--first-token" => arguments.first_token = Some((given.next()?, given.next()?)),
-            _ => return None,
-        }
-    }
-    Some(arguments)
-}
-
 async fn run(arguments: &Arguments) -> Result<(), String> {
-    let rows = rows(arguments).await?;
-    if !rows.is_empty() {
-        curves(&rows, arguments.ratio);
+    if let Some(rows) = &arguments.rows {
+        curves(&asking::rows(rows)?, arguments.model.as_deref(), arguments.ratio);
     }
-    if let Some((small, large)) = &arguments.first_token {
+    if let [small, large] = arguments.first_token.as_slice() {
         println!("{}", first_token::table(small, large).await?);
     }
     Ok(())
 }
 
-async fn rows(arguments: &Arguments) -> Result<Vec<Row>, String> {
-    if let Some(file) = &arguments.rows {
-        let text = std::fs::read_to_string(file).map_err(|why| format!("{}: {why}", file.display()))?;
-        let read =
-            |line: &str| serde_json::from_str(line).map_err(|why| format!("{}: {why}", file.display()));
-        return text.lines().map(read).collect();
-    }
-    let Some(model) = &arguments.ask else { return Ok(Vec::new()) };
-    let mut all = questions::own();
-    if let Some(data) = &arguments.data {
-        all.extend(questions::gsm8k(data)?);
-    }
-    let asked = Asked::of(model).await;
-    let mut rows = Vec::new();
-    for (at, question) in all.iter().enumerate() {
-        rows.push(row(question, &asked.ask(&question.prompt, 0.0).await?));
-        eprint!("\r{} of {}", at + 1, all.len());
-    }
-    eprintln!();
-    Ok(rows)
-}
-
-fn curves(rows: &[Row], ratio: f64) {
-    let (cases, cold) = (cascading::cases(rows, false), cascading::cases(rows, true));
+fn curves(rows: &[Row], model: Option<&str>, ratio: f64) {
+    let [cases, cold] = [false, true].map(|by_kind| {
+        let mut cases = cascading::cases(rows, by_kind);
+        cases.retain(|case| model.is_none_or(|model| case.model == model));
+        cases
+    });
     println!(
         "The large model is simulated: its answers are taken to be right (GSM8K: as GPT-4's labels say), and each of its \
          tokens costs {ratio} times as much.\n"
     );
     println!("Area under quality by cost, 0.5 is chance, with its 95 % interval:\n");
     let names: Vec<&str> = Way::ALL.iter().map(|way| way.name()).collect();
-    println!("| questions | small right | large right | {} | whole answer, by calls |", names.join(" | "));
-    println!("| --- | ---: | ---: |{} --- |", " --- |".repeat(names.len()));
+    println!("| questions | small right | large right | {} |", names.join(" | "));
+    println!("| --- | ---: | ---: |{}", " --- |".repeat(names.len()));
     let kinds: BTreeSet<&str> = cases.iter().map(|case| case.kind.as_str()).collect();
     for kind in kinds {
         let of_kind: Vec<Case> = cases.iter().filter(|case| case.kind == kind).cloned().collect();
@@ -113,6 +79,8 @@ fn curves(rows: &[Row], ratio: f64) {
     }
     areas(&format!("all ({})", cases.len()), &cases, ratio);
     areas("all, each kind judged by what the others teach", &cold, ratio);
+    ratios(&cases);
+    free(&cases);
     shares(&cases, ratio);
     thresholds(&cases, ratio);
     chances(&cases, &cold);
@@ -121,22 +89,53 @@ fn curves(rows: &[Row], ratio: f64) {
 fn areas(name: &str, cases: &[Case], ratio: f64) {
     let count = cases.len() as f64;
     let mean = |of: fn(&Case) -> f64| cases.iter().map(of).sum::<f64>() / count;
+    let (small, large) = (mean(|it| it.small), mean(|it| it.large));
+    println!("| {name} | {small:.2} | {large:.2} | {} |", cells(cases, ratio));
+}
+
+/// The area of each way.
+fn cells(cases: &[Case], ratio: f64) -> String {
     let cell = |way: &Way| match cascading::apgr_with_interval(cases, *way, ratio) {
         Some((area, low, high)) => format!("{area:.3} [{low:.3}, {high:.3}]"),
         None => "–".to_owned(),
     };
-    let cells: Vec<String> = Way::ALL.iter().map(cell).collect();
-    // The small model's calls not charged, and each call of the large one taken to cost the same: what others report.
-    let scored =
-        cases.iter().map(|case| Scored { score: -case.chance(), small: case.small, large: case.large });
-    let calls =
-        Curve::of(&scored.collect::<Vec<_>>()).map_or("–".to_owned(), |it| format!("{:.3}", it.apgr()));
+    Way::ALL.iter().map(cell).collect::<Vec<_>>().join(" | ")
+}
+
+/// The sets that more is said of.
+fn sets(cases: &[Case]) -> [(&'static str, Vec<Case>); 2] {
+    let reasoned = cases.iter().filter(|case| case.kind == "GSM8K").cloned().collect();
+    [("all", cases.to_vec()), ("GSM8K", reasoned)]
+}
+
+/// The same areas, where the large model is less or more dear.
+fn ratios(cases: &[Case]) {
+    println!("\nThe same area, by how many times as dear the large model's tokens are:\n");
+    let names: Vec<&str> = Way::ALL.iter().map(|way| way.name()).collect();
+    println!("| questions | times | {} |\n| --- | ---: |{}", names.join(" | "), " --- |".repeat(names.len()));
+    for (name, set) in sets(cases).iter().filter(|(_, set)| !set.is_empty()) {
+        for ratio in [3.0, 10.0, 30.0] {
+            println!("| {name} | {ratio} | {} |", cells(set, ratio));
+        }
+    }
+}
+
+/// What others report: the small model's calls not charged, and each call of the large one taken to cost the same.
+fn free(cases: &[Case]) {
+    println!("\nArea by calls, the small model's free, and the most that any order could have:\n");
     println!(
-        "| {name} | {:.2} | {:.2} | {} | {calls} |",
-        mean(|it| it.small),
-        mean(|it| it.large),
-        cells.join(" | ")
+        "| questions | by the prompt alone | whole answer | whole answer, and one more agrees | oracle |"
     );
+    println!("| --- | ---: | ---: | ---: | ---: |");
+    for (name, set) in sets(cases).iter().filter(|(_, set)| !set.is_empty()) {
+        let area = |score: &dyn Fn(&Case) -> f64| {
+            let scored =
+                set.iter().map(|case| Scored { score: -score(case), small: case.small, large: case.large });
+            Curve::of(&scored.collect::<Vec<_>>()).map_or("–".to_owned(), |it| format!("{:.3}", it.apgr()))
+        };
+        let ways = [Way::Query, Way::Whole, Way::Agreed].map(|way| area(&|case: &Case| case.score(way)));
+        println!("| {name} | {} | {} |", ways.join(" | "), area(&|case: &Case| case.small - case.large));
+    }
 }
 
 /// Points of the curves.
@@ -159,7 +158,7 @@ fn thresholds(cases: &[Case], ratio: f64) {
     println!("| confidence | way | kept | of those right | all right | cost, by the large model's |");
     println!("| ---: | --- | ---: | ---: | ---: | ---: |");
     for confidence in [0.3, 0.4, 0.5, 0.6, 0.7, 0.8] {
-        for way in [Way::Beginning, Way::Sequential, Way::Both] {
+        for way in [Way::Beginning, Way::Sequential, Way::Agreed] {
             let [kept, right, quality, cost] = cascading::at_threshold(cases, way, confidence, ratio);
             println!(
                 "| {confidence} | {} | {:.0} % | {:.0} % | {:.0} % | {:.0} % |",
