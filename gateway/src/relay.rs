@@ -38,13 +38,15 @@ pub struct Relay {
 /// An answer that is not committed yet.
 pub type Waiting = Pin<Box<dyn Future<Output = Settlement> + Send>>;
 
+type Resuming = Pin<Box<dyn Future<Output = (Option<Resumed>, Box<Account>)> + Send>>;
+
 enum Stage {
     /// No answer is committed yet; the client hears heartbeats.
     Waiting(Waiting),
     /// The answer is on its way.
     Writing(Box<Writing>),
     /// It broke off, and another rung is asked to go on with it.
-    Resuming(Pin<Box<dyn Future<Output = (Option<Resumed>, Box<Account>)> + Send>>, Option<Bytes>),
+    Resuming(Resuming, Option<Bytes>),
     /// Nothing more will be sent.
     Over,
 }

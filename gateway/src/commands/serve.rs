@@ -70,7 +70,7 @@ async fn serve(config: Config, args: Args) -> Result<(), Failure> {
     let (data_at, admin_at) = (address(&data)?, address(&admin)?);
     let listeners = Listeners { data, admin };
     let ready = move |config: &Config| say(&invitation(config, data_at, admin_at));
-    let out = std::io::stdout();
+    let out = io::stdout();
     run_with(config, Some(source), listeners, out, ready, stop_signal()?).await.map_err(|error| match error {
         RunError::Models(faults) => Failure::unavailable(faults.join("\n")),
         error @ RunError::State(_) => Failure::unavailable(error),

@@ -121,17 +121,19 @@ impl Seen {
         let sum = |of: &dyn Fn(&(&Asked, Answered)) -> f64| answered.iter().map(of).sum::<f64>();
         let mut firsts: Vec<f64> = answered.iter().map(|(_, answer)| answer.first).collect();
         firsts.sort_by(f64::total_cmp);
-        let labels: Vec<([f64; 2], usize)> =
-            answered.iter().filter_map(|(prompt, answer)| Some((prompt.labels?, answer.rung))).collect();
-        let label = |of: &dyn Fn(&([f64; 2], usize)) -> f64| mean(&labels.iter().map(of).collect::<Vec<_>>());
+        // Of the answers that were given, of the small model's and of the large one's.
+        let three = |(prompt, answer): &(&Asked, Answered)| {
+            prompt.labels.map(|[small, large]| [[small, large][answer.rung], small, large])
+        };
+        let labels: Vec<[f64; 3]> = answered.iter().filter_map(three).collect();
+        let label = |at: usize| mean(&labels.iter().map(|it| it[at]).collect::<Vec<_>>());
         Self {
             large: sum(&|(_, answer)| answer.rung as f64) / answered.len() as f64,
             spent: sum(&|(_, answer)| answer.cost),
             p95: firsts[(0.95 * firsts.len() as f64) as usize],
             quality: sum(&|(prompt, answer)| prompt.suffices[answer.rung])
                 / sum(&|(prompt, _)| prompt.suffices[1]),
-            labelled: (!labels.is_empty())
-                .then(|| [label(&|it| it.0[it.1]), label(&|it| it.0[0]), label(&|it| it.0[1])]),
+            labelled: (!labels.is_empty()).then(|| [label(0), label(1), label(2)]),
         }
     }
 }
