@@ -25,13 +25,13 @@ fmt lint small unit docs deny python node deploy: ## One step of `make test`
 	@.ci/check $@
 
 speed: ## Measure the gateway beside nginx, proxies and clients on a core each
-	@cargo build --quiet --locked --profile profiling --package gateway --bin xietong --package end-to-end --bin speed --no-default-features
-	@target/profiling/speed target/profiling/xietong "$$(.ci/nginx)" 5 1 target/speed
+	@cargo build --quiet --locked --release --package gateway --bin xietong --package end-to-end --bin speed --no-default-features
+	@target/release/speed target/release/xietong "$$(.ci/nginx)" 5 1 target/speed
 
 instructions: ## Count the instructions of a request, and hold them against the budget
 	@.ci/install valgrind
-	@cargo build --quiet --locked --profile profiling --no-default-features --package gateway --bin xietong --package end-to-end --bin instructions
-	@target/profiling/instructions target/profiling/xietong tests/instructions.json optimised
+	@cargo build --quiet --locked --release --no-default-features --package gateway --bin xietong --package end-to-end --bin instructions
+	@target/release/instructions target/release/xietong tests/instructions.json optimised
 
 overhead: ## Measure what the gateway adds to a request and to a chunk
 	@cargo run --quiet --locked --release --package end-to-end --no-default-features --bin overhead >/dev/null

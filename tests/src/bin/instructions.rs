@@ -3,8 +3,8 @@
 //!
 //! usage: `instructions XIETONG BUDGET BUILD`
 //!
-//! BUDGET is a JSON file with the most for each thing that is counted, for each BUILD: `optimised` for the profile
-//! `profiling`, and `dev`, whose counts are of no other use than to tell a change that costs. The program is run twice for each, with few and
+//! BUDGET is a JSON file with the most for each thing that is counted, for each BUILD: `optimised` for a release, and
+//! `dev`, whose counts are of no other use than to tell a change that costs. The program is run twice for each, with few and
 //! with many requests, so that what it takes to start and stop falls out of the difference.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program that prints figures")]
