@@ -280,6 +280,13 @@ impl Account {
         self.focus
     }
 
+    /// Whether an attempt at this endpoint has failed.
+    pub fn has_failed_at(&self, endpoint: &str) -> bool {
+        let failed =
+            |attempt: &Attempt| attempt.wasted == Some(Waste::Retried) && *attempt.endpoint == *endpoint;
+        self.record.attempts.iter().any(failed)
+    }
+
     /// Speaks of another attempt, where several are under way.
     pub fn turn_to(&mut self, attempt: usize) {
         self.focus = attempt;

@@ -32,7 +32,9 @@ pub(super) async fn attempt(
 /// Takes a place at an endpoint; an attempt has begun.
 pub(super) async fn enter(pool: &Arc<Pool>, account: &mut Account) -> Result<Visit, Setback> {
     account.cover(&pool.model).await?;
-    let Some(visit) = pool.pick() else { return Err(Setback::new(Happened::Ejected)) };
+    let Some(visit) = pool.pick(|endpoint| account.has_failed_at(endpoint)) else {
+        return Err(Setback::new(Happened::Ejected));
+    };
     account.begin(&pool.model, visit.endpoint_id());
     Ok(visit)
 }

@@ -124,7 +124,7 @@ async fn open(
     account: &mut Account,
 ) -> Option<(Visit, Chunks)> {
     account.cover(&pool.model).await.ok()?;
-    let visit = pool.pick()?;
+    let visit = pool.pick(|endpoint| account.has_failed_at(endpoint))?;
     account.begin(&pool.model, visit.endpoint_id());
     let ask = Ask { chat, ..question(job, pool, account) };
     match visit.ask(ask).await {

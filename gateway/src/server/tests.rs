@@ -58,7 +58,7 @@ fn manner(gateway: &Gateway) -> Manner {
 /// An answer whose first token is here, and after which the next piece is a panic.
 fn begun(gateway: &Gateway, mut account: Box<Account>) -> Relay {
     let model = gateway.snapshot().config.models[0].clone();
-    let visit = gateway.snapshot().pool(&model).unwrap().pick().unwrap();
+    let visit = gateway.snapshot().pool(&model).unwrap().pick(|_| false).unwrap();
     account.begin(&model, visit.endpoint_id());
     account.commit();
     account.head_sent(200);

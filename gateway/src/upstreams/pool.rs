@@ -104,11 +104,15 @@ impl Pool {
         })
     }
 
-    /// An endpoint for one request, the better of two drawn at random; `None` while all are ejected.
-    pub fn pick(&self) -> Option<Visit> {
+    /// An endpoint for one request, the better of two drawn at random, and one that has not failed it already, if there is
+    /// any; `None` while all are ejected.
+    pub fn pick(&self, has_failed: impl Fn(&str) -> bool) -> Option<Visit> {
         let now = Instant::now();
         let mut open: Vec<&Arc<Endpoint>> =
             self.endpoints.iter().filter(|endpoint| endpoint.breaker.admits(now)).collect();
+        if open.iter().any(|endpoint| !has_failed(&endpoint.id)) {
+            open.retain(|endpoint| !has_failed(&endpoint.id));
+        }
         if open.len() > 1 {
             // A random pair comes to the front, its cheaper half first.
             let (draw, count) = (self.draw() as usize, open.len());
