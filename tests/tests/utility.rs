@@ -116,11 +116,15 @@ async fn a_model_that_is_slow_to_begin_is_asked_less() {
     let gateway = setup(&models, policy).start().await;
     let first = ask(&gateway, 1, Duration::from_millis(100)).await;
     assert_eq!(first.header("x-xietong-model"), Some("large"), "{first:?}");
-    let answer = ask(&gateway, 60, Duration::from_millis(500)).await;
-    assert_eq!(
-        (answer.header("x-xietong-model"), answer.header("x-xietong-reason")),
-        (Some("small"), Some("latency"))
-    );
+    ask(&gateway, 40, Duration::from_millis(500)).await;
+    // One in twenty may still be late.
+    let mut small = 0;
+    for _ in 0..20 {
+        let answer = ask(&gateway, 1, Duration::from_millis(500)).await;
+        let said = (answer.header("x-xietong-model"), answer.header("x-xietong-reason"));
+        small += usize::from(said == (Some("small"), Some("latency")));
+    }
+    assert!(small >= 16, "{small} of 20");
     assert!(models.1.seen().len() < 30, "{}", models.1.seen().len());
 }
 
