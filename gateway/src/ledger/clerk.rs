@@ -48,7 +48,7 @@ pub struct Ask {
     pub reply: oneshot::Sender<Result<Reservation, Refusal>>,
 }
 
-/// Requests that are over, until the clerk writes them down.
+/// Requests that are over, until the clerk writes them down. Apart from the orders, since each of those wakes the clerk.
 #[derive(Default)]
 pub struct Tray(Mutex<Vec<Slip>>);
 
