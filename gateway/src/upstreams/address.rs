@@ -4,6 +4,7 @@ use gateway_config::{DialectKind, Endpoint, Remote};
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use reqwest::Url;
 
+use super::wire::USER_AGENT;
 use crate::head;
 use crate::protocol::{Chat, Dialect, Effort};
 
@@ -96,6 +97,7 @@ pub(super) fn headers(dialect: DialectKind, endpoint: &Endpoint) -> Result<Heade
     let mut headers = HeaderMap::new();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+    headers.insert(header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
     if dialect == DialectKind::Anthropic {
         headers.insert(head::ANTHROPIC_VERSION, HeaderValue::from_static(ANTHROPIC_VERSION));
     }

@@ -6,6 +6,7 @@ mod clock;
 #[cfg(feature = "engine")]
 mod embedded;
 mod events;
+mod http1;
 mod line;
 mod load;
 mod plain;

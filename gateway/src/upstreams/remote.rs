@@ -15,7 +15,7 @@ use super::address::{self, Places};
 use super::events::Events;
 use super::plain::Plain;
 use super::way::{Way, Ways};
-use super::wire::{self, Flow, Wire};
+use super::wire::{self, Flow, Own, Wire};
 use super::{Answer, AnswerBody, Ask, Check, Upstream};
 use crate::head;
 use crate::protocol::{self, Chat, Dialect, Effort, Form, NotAnAnswer, Prefix, Speech, Told, Whole};
@@ -52,11 +52,12 @@ pub(super) fn upstreams(
             let fault = |what: String| format!("endpoint `{}`: {what}", endpoint.id);
             let (dialect, effort) = Dialect::of(remote);
             let places = Places::of(remote, &endpoint.base_url).map_err(fault)?;
+            let headers = address::headers(remote.dialect, endpoint).map_err(fault)?;
             let address = Address {
-                wire: Wire::to(&places.whole, &client, proxy, &model.timeouts),
+                wire: Wire::to(&places.whole, &headers, &client, proxy, &model.timeouts),
                 client: client.clone(),
                 ways: Ways::to(places),
-                headers: address::headers(remote.dialect, endpoint).map_err(fault)?,
+                headers,
                 secret: endpoint.api_key.as_ref().map(|key| key.reveal().into()),
                 dialect,
                 effort,
@@ -110,8 +111,10 @@ impl Address {
         let head = if ask.stream { total.min(began + self.timeouts.first_token) } else { total };
         let late = if head == total { Happened::Overran } else { Happened::Silent };
         let way = self.ways.of(&ask.chat)?;
-        let (headers, body) = self.request(&ask, way)?;
-        let sent = self.wire.post(self.ways.url(way, ask.stream), headers, body);
+        let body = self.body(&ask, way)?;
+        let accept = if ask.stream { "text/event-stream" } else { "application/json" };
+        let own = Own { accept, id: &ask.id, trace: self.trace(&ask) };
+        let sent = self.wire.post(self.ways.url(way, ask.stream), &own, body);
         let response = match timeout_at(head, sent).await {
             Err(_) => return Err(Setback::new(late)),
             Ok(Err(happened)) => return Err(Setback::new(happened)),
@@ -154,8 +157,8 @@ impl Address {
         if way == Way::Responses { Dialect::Responses } else { self.dialect }
     }
 
-    /// What is sent: headers, and a body in the words of the endpoint.
-    fn request(&self, ask: &Ask, way: Way) -> Result<(HeaderMap, Bytes), Setback> {
+    /// What is sent, in the words of the endpoint.
+    fn body(&self, ask: &Ask, way: Way) -> Result<Bytes, Setback> {
         let told = Told {
             model: &self.model,
             stream: ask.stream,
@@ -166,18 +169,10 @@ impl Address {
             effort: self.effort,
             speech: Speech { limit: self.renamed, thinking: &self.thinking, prefix: self.prefix },
         };
-        let body = match way.words(&ask.chat) {
-            Some(words) => words.encode(&self.model, ask.stream, ask.longest),
-            None => self.dialect(way).encode(&ask.chat, &told).map_err(unsaid)?,
-        };
-        let accept = if ask.stream { "text/event-stream" } else { "application/json" };
-        let mut headers = self.headers.clone();
-        for (name, value) in &self.trace(ask) {
-            headers.insert(name, value.clone());
+        match way.words(&ask.chat) {
+            Some(words) => Ok(words.encode(&self.model, ask.stream, ask.longest)),
+            None => self.dialect(way).encode(&ask.chat, &told).map_err(unsaid),
         }
-        headers.insert(header::ACCEPT, HeaderValue::from_static(accept));
-        headers.insert(head::REQUEST_ID, ask.id.header());
-        Ok((headers, body))
     }
 
     /// What is sent along. What the client asks of Anthropic beside the body is for its API alone, and joins what the

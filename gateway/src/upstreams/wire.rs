@@ -10,34 +10,42 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::Stream;
 use gateway_config::{Authority, Secret, Timeouts};
-use http::{HeaderMap, HeaderValue, Request, Response, Uri, header};
-use http_body_util::{BodyDataStream, Full};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, header};
+use http_body_util::BodyDataStream;
 use reqwest::{Certificate, Client, Url, redirect};
 
 use super::line::{self, Lines};
+use crate::head;
+use crate::request_id::RequestId;
 use crate::setback::Happened;
 
 /// Idle connections kept for the next request to a model.
 const IDLE_CONNECTIONS: usize = 256;
 /// How this gateway calls itself.
-const USER_AGENT: &str = concat!("xietong/", env!("CARGO_PKG_VERSION"));
+pub(super) const USER_AGENT: &str = concat!("xietong/", env!("CARGO_PKG_VERSION"));
 
 /// A way to send requests to an endpoint.
 pub(super) enum Wire {
     /// Connections of our own.
     Lines(Arc<Lines>),
     /// A client for everything else.
-    Client(Client),
+    Client(Client, HeaderMap),
 }
 
 impl Wire {
-    /// To the endpoint at this address; `client` is what reaches any.
-    pub(super) fn to(url: &Url, client: &Client, proxy: Option<&Secret>, timeouts: &Timeouts) -> Self {
+    /// To the endpoint at this address, with these headers in each request; `client` is what reaches any.
+    pub(super) fn to(
+        url: &Url,
+        headers: &HeaderMap,
+        client: &Client,
+        proxy: Option<&Secret>,
+        timeouts: &Timeouts,
+    ) -> Self {
         // The client makes a header of credentials in an address.
         let plain = url.scheme() == "http" && url.username().is_empty() && proxy.is_none();
-        match plain.then(|| Lines::to(url, timeouts.connect)).flatten() {
+        match plain.then(|| Lines::to(url, headers, timeouts.connect)).flatten() {
             Some(lines) => Self::Lines(lines),
-            None => Self::Client(client.clone()),
+            None => Self::Client(client.clone(), headers.clone()),
         }
     }
 
@@ -48,18 +56,16 @@ impl Wire {
     pub(super) async fn post(
         &self,
         url: &Url,
-        mut headers: HeaderMap,
+        own: &Own<'_>,
         body: Bytes,
     ) -> Result<Response<Flow>, Happened> {
         match self {
-            Self::Lines(lines) => {
-                headers.insert(header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
-                let mut request =
-                    Request::post(path(url)).body(Full::new(body)).map_err(|_| Happened::Unreachable)?;
-                *request.headers_mut() = headers;
-                lines.send(request).await.map(|response| response.map(Flow::Line))
-            }
-            Self::Client(client) => {
+            Self::Lines(lines) => lines.post(url, own, body).await.map(|response| response.map(Flow::Line)),
+            Self::Client(client, headers) => {
+                let mut headers = headers.clone();
+                own.each(|name, value| {
+                    headers.insert(name, value.clone());
+                });
                 let sent = client.post(url.clone()).headers(headers).body(body).send().await;
                 let response: Response<reqwest::Body> = sent.map_err(|error| broken(&error))?.into();
                 Ok(response.map(|body| Flow::Client(BodyDataStream::new(body))))
@@ -68,13 +74,36 @@ impl Wire {
     }
 }
 
-/// An address without its host.
-fn path(url: &Url) -> Uri {
-    let uri: Result<Uri, _> = match url.query() {
-        Some(query) => format!("{}?{query}", url.path()).parse(),
-        None => url.path().parse(),
-    };
-    uri.unwrap_or_else(|_| Uri::from_static("/"))
+/// Headers that a request has of its own; they count before those of the configuration.
+pub(super) struct Own<'a> {
+    pub(super) accept: &'static str,
+    pub(super) id: &'a RequestId,
+    /// `traceparent`, `tracestate` and `anthropic-beta`, where it has them.
+    pub(super) trace: HeaderMap,
+}
+
+impl Own<'_> {
+    /// Whether a request may have this one.
+    pub(super) fn may_have(name: &HeaderName) -> bool {
+        const NAMES: [HeaderName; 5] =
+            [header::ACCEPT, head::REQUEST_ID, head::TRACEPARENT, head::TRACESTATE, head::ANTHROPIC_BETA];
+        NAMES.contains(name)
+    }
+
+    /// Whether this one has it.
+    pub(super) fn has(&self, name: &HeaderName) -> bool {
+        [header::ACCEPT, head::REQUEST_ID].contains(name) || self.trace.contains_key(name)
+    }
+
+    /// Hands over each.
+    pub(super) fn each(&self, mut take: impl FnMut(&HeaderName, &HeaderValue)) {
+        take(&header::ACCEPT, &HeaderValue::from_static(self.accept));
+        take(&head::REQUEST_ID, &self.id.header());
+        for (name, value) in &self.trace {
+            debug_assert!(Self::may_have(name), "{name}");
+            take(name, value);
+        }
+    }
 }
 
 /// The body of an answer as it comes.
@@ -94,7 +123,7 @@ impl Stream for Flow {
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         match &mut *self {
-            Self::Line(flow) => Pin::new(flow).poll_next(cx).map_err(|_| BrokeOff),
+            Self::Line(flow) => Pin::new(flow).poll_next(cx),
             Self::Client(body) => Pin::new(body).poll_next(cx).map_err(|_| BrokeOff),
         }
     }
@@ -145,18 +174,4 @@ fn turned_away(error: &reqwest::Error) -> bool {
         .any(|error| {
             error.is_remote() && (error.is_go_away() || error.reason() == Some(h2::Reason::REFUSED_STREAM))
         })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_path_keeps_its_query() {
-        let check = |url: &str, expected: &str| assert_eq!(path(&url.parse().unwrap()), expected, "{url}");
-        check("http://h:1/v1/chat/completions", "/v1/chat/completions");
-        check("http://h/v1/x?api-version=2024-10-21", "/v1/x?api-version=2024-10-21");
-        check("http://h", "/");
-        check("http://[::1]:8000/a%20b/c", "/a%20b/c");
-    }
 }
