@@ -23,7 +23,7 @@ use crate::conversations::Place;
 use crate::error::{Failure, shown};
 use crate::facts::{facts, is_stated};
 use crate::protocol::client::Native;
-use crate::protocol::{BadRequest, Chat, Dialect, Sight};
+use crate::protocol::{BadRequest, Chat, Dialect};
 use crate::record::{Decided, Scores};
 use crate::request_id::RequestId;
 use crate::routed::Routed;

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use router_policies::{Money, Price, Usage};
 
 use crate::pace::Paces;
-use crate::protocol::{Pictures, Sight};
+use crate::protocol::Pictures;
 
 /// What a request can use at most, in tokens.
 #[derive(Debug, Clone, Copy, Default)]
@@ -45,7 +45,7 @@ impl Bound {
 
     /// Tokens of the prompt for this model.
     pub fn prompt_for(&self, model: &Model) -> u64 {
-        self.prompt.saturating_add(self.pictures.by(Sight::of(model)))
+        self.prompt.saturating_add(self.pictures.at(model))
     }
 
     /// All tokens of that.

@@ -15,7 +15,7 @@ use tokio::time::Instant;
 
 use crate::ledger::period::Window;
 use crate::pace::Paces;
-use crate::protocol::{Chat, Sight};
+use crate::protocol::Chat;
 use crate::record::{Attempt, Record};
 use crate::upstreams::Pool;
 
@@ -115,7 +115,7 @@ impl Steering {
             let answer = (if seen > 0.0 { seen } else { ANSWER }) as u64;
             let answer =
                 answer.min(chat.max_tokens().unwrap_or(pool.model.max_output)).saturating_mul(chat.n());
-            let prompt = chat.prompt_tokens_by(Sight::of(&pool.model));
+            let prompt = chat.prompt_tokens_at(&pool.model);
             let warm = warm(at).min(prompt);
             let usage =
                 Usage { input: prompt - warm, cached_input: warm, output: answer, ..Usage::default() };

@@ -52,7 +52,7 @@ pub(super) fn unfit(model: &Model, chat: &Chat, hints: &Hints, terms: &Terms<'_>
     }
     // Of embeddings it is each text that must fit.
     if let Some(context) = model.context.filter(|_| !vectors) {
-        let estimate = chat.prompt_tokens_by(Sight::of(model));
+        let estimate = chat.prompt_tokens_at(model);
         if estimate as f64 > context as f64 * ESTIMATE_MARGIN {
             return Some(Unfit::Context { estimate, context });
         }

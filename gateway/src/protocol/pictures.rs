@@ -87,6 +87,11 @@ impl Pictures {
         self.0[sight as usize]
     }
 
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.by(Sight::Unknown) == 0
+    }
+
     /// Adds one; `bytes`: of its file, where that is in the request.
     pub(super) fn add(&mut self, size: Option<Size>, bytes: Option<u64>, detail: Detail) {
         for sight in SIGHTS {

@@ -2,7 +2,7 @@
 
 use gateway_config::{DialectKind, Model, Provider};
 
-use crate::protocol::Sight;
+use crate::protocol::{Chat, Pictures, Sight};
 
 /// OpenAI's that count in tiles, by how their names begin; of two that fit, the longer one holds.
 const OPENAI: [(&str, Sight); 18] = [
@@ -53,6 +53,20 @@ impl Sight {
             (DialectKind::Azure, _) | (_, "openai") if is_openais(remote) => Self::FinePatches,
             _ => Self::Unknown,
         }
+    }
+}
+
+impl Pictures {
+    /// What they count for at a model. Most requests have none, and then nobody needs to know its rule.
+    pub fn at(&self, model: &Model) -> u64 {
+        if self.is_empty() { 0 } else { self.by(Sight::of(model)) }
+    }
+}
+
+impl Chat {
+    /// An estimate of all prompt tokens at a model.
+    pub fn prompt_tokens_at(&self, model: &Model) -> u64 {
+        self.read_tokens().saturating_add(self.pictures().at(model))
     }
 }
 

@@ -74,10 +74,13 @@ impl Gauge {
 pub struct Lens {
     /// Inverse document frequency in sixteenths.
     rarity: Vec<u8>,
-    /// Directions and phases of the waves, the direction's components [`WAVES`] apart.
-    directions: Vec<f32>,
-    phases: Vec<f32>,
+    /// What each feature turns the waves by, and where they begin; a [`BLOCK`] of waves after the other.
+    directions: Vec<[f32; BLOCK]>,
+    phases: Vec<[f32; BLOCK]>,
 }
+
+/// So many waves are summed side by side, in registers.
+const BLOCK: usize = 32;
 
 impl Lens {
     /// Learns from prompts how rare grams are.
@@ -101,8 +104,13 @@ impl Lens {
         let mut draws = Draws(0x5851_f42d_4c95_7f2d);
         // A Gaussian kernel of width √COUNT: directions with variance 1/COUNT.
         let spread = 1.0 / (COUNT as f64).sqrt();
-        let directions = (0..COUNT * WAVES).map(|_| (draws.normal() * spread) as f32).collect();
-        let phases = (0..WAVES).map(|_| (draws.uniform() * std::f64::consts::TAU) as f32).collect();
+        let mut directions = vec![[0.0; BLOCK]; COUNT * WAVES / BLOCK];
+        for at in 0..COUNT * WAVES {
+            let (feature, wave) = (at / WAVES, at % WAVES);
+            directions[wave / BLOCK * COUNT + feature][wave % BLOCK] = (draws.normal() * spread) as f32;
+        }
+        let mut phases = vec![[0.0; BLOCK]; WAVES / BLOCK];
+        phases.as_flattened_mut().fill_with(|| (draws.uniform() * std::f64::consts::TAU) as f32);
         Self { rarity, directions, phases }
     }
 
@@ -129,7 +137,6 @@ impl Lens {
         sight.dense.resize(DENSE, 0.0);
         let Some((constant, waves)) = sight.dense.split_first_mut() else { return };
         *constant = 1.0;
-        waves.copy_from_slice(&self.phases);
         // Each wave is a sum in the same order however wide the registers are, so that the bits are the same.
         wide(
             #[inline(always)]
@@ -138,19 +145,20 @@ impl Lens {
     }
 
     #[inline(always)]
-    fn wave(&self, angles: &mut [f32], features: &Features, gauge: &Gauge) {
-        for (at, &value) in features.readable.iter().enumerate() {
-            let value = ((value - gauge.mean[at]) * gauge.scale[at]).clamp(-REACH, REACH);
-            if value == 0.0 {
-                continue;
-            }
-            let directions = &self.directions[at * WAVES..(at + 1) * WAVES];
-            for (angle, direction) in angles.iter_mut().zip(directions) {
-                *angle += value * direction;
-            }
-        }
+    fn wave(&self, waves: &mut [f32], features: &Features, gauge: &Gauge) {
+        let values: [f32; COUNT] = std::array::from_fn(|at| {
+            ((features.readable[at] - gauge.mean[at]) * gauge.scale[at]).clamp(-REACH, REACH)
+        });
         let height = (2.0 * READABLE_WEIGHT / WAVES as f32).sqrt();
-        angles.iter_mut().for_each(|angle| *angle = cos(*angle) * height);
+        let (waves, _) = waves.as_chunks_mut::<BLOCK>();
+        let blocks = self.phases.iter().zip(self.directions.chunks_exact(COUNT));
+        for (waves, (phases, directions)) in waves.iter_mut().zip(blocks) {
+            let mut angles = *phases;
+            for (&value, turns) in values.iter().zip(directions) {
+                angles = std::array::from_fn(|wave| angles[wave] + value * turns[wave]);
+            }
+            *waves = angles.map(|angle| cos(angle) * height);
+        }
     }
 
     /// As bytes, for shipping.
