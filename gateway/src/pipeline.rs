@@ -303,6 +303,9 @@ fn refuse(account: Box<Account>, failure: &Failure) -> Response<Body> {
     response
 }
 
+/// So many headers an answer has, give or take.
+const USUAL_HEADERS: usize = 20;
+
 /// What the head of an answer says of its request.
 struct Preface {
     id: RequestId,
@@ -323,6 +326,7 @@ impl Preface {
     }
 
     fn write(&self, headers: &mut HeaderMap, upstream: HeaderMap, kind: &'static str) {
+        headers.reserve(USUAL_HEADERS);
         headers.extend(upstream);
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
         self.id.write(self.vendor, headers);

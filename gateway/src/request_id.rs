@@ -78,7 +78,7 @@ impl Default for RequestId {
 }
 
 /// Writes the last digits of a number, as many as there is room for.
-fn write_hex(digits: &mut [u8], number: u64) {
+pub fn write_hex(digits: &mut [u8], number: u64) {
     let mut left = number;
     for digit in digits.iter_mut().rev() {
         *digit = b"0123456789abcdef"[(left & 0xf) as usize];

@@ -177,9 +177,10 @@ impl Book {
     }
 
     fn write_json(&mut self, line: &impl serde::Serialize) {
-        // Plain data, which serialises.
-        let Ok(json) = serde_json::to_vec(line) else { return };
-        line::write(&mut self.pending, self.next, &json);
+        line::write_with(&mut self.pending, self.next, |out| {
+            // Plain data, which serialises.
+            let _ = serde_json::to_writer(out, line);
+        });
         self.next += 1;
         self.pending_lines += 1;
     }

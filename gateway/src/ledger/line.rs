@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::balance::{Balance, Key};
 use super::slip::Slip;
+use crate::request_id::write_hex;
 
 /// What a line says.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -56,11 +57,19 @@ pub enum Fault {
 
 /// Writes a line with its end.
 pub fn write(out: &mut Vec<u8>, number: u64, json: &[u8]) {
-    let mut body = number.to_string().into_bytes();
-    body.push(b' ');
-    body.extend_from_slice(json);
-    out.extend_from_slice(format!("{:08x} ", crc32fast::hash(&body)).as_bytes());
-    out.extend_from_slice(&body);
+    write_with(out, number, |out| out.extend_from_slice(json));
+}
+
+/// The same where the JSON is still to be written.
+pub fn write_with(out: &mut Vec<u8>, number: u64, json: impl FnOnce(&mut Vec<u8>)) {
+    let start = out.len();
+    out.extend_from_slice(b"........ ");
+    let body = out.len();
+    out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
+    out.push(b' ');
+    json(out);
+    let sum = crc32fast::hash(&out[body..]);
+    write_hex(&mut out[start..body - 1], sum.into());
     out.push(b'\n');
 }
 

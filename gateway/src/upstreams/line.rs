@@ -126,7 +126,7 @@ impl Lines {
         }
         head.extend_from_slice(b" HTTP/1.1\r\n");
         head.extend_from_slice(&self.common);
-        own.each(|name, value| write_header(&mut head, name, value.as_bytes()));
+        own.each(|name, value| write_header(&mut head, name, value));
         for (name, value) in &self.replaceable {
             if !own.has(name) {
                 write_header(&mut head, name, value.as_bytes());

@@ -108,6 +108,9 @@ impl Pool {
     /// any; `None` while all are ejected.
     pub fn pick(&self, has_failed: impl Fn(&str) -> bool) -> Option<Visit> {
         let now = Instant::now();
+        if let [only] = &self.endpoints[..] {
+            return only.breaker.enter(now).then(|| Visit::enter(only, now));
+        }
         let mut open: Vec<&Arc<Endpoint>> =
             self.endpoints.iter().filter(|endpoint| endpoint.breaker.admits(now)).collect();
         if open.iter().any(|endpoint| !has_failed(&endpoint.id)) {

@@ -10,7 +10,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::Stream;
 use gateway_config::{Authority, Secret, Timeouts};
-use http::{HeaderMap, HeaderName, HeaderValue, Response, header};
+use http::{HeaderMap, HeaderName, Response, header};
 use http_body_util::BodyDataStream;
 use reqwest::{Certificate, Client, Url, redirect};
 
@@ -64,7 +64,7 @@ impl Wire {
             Self::Client(client, headers) => {
                 let mut headers = headers.clone();
                 own.each(|name, value| {
-                    headers.insert(name, value.clone());
+                    head::insert(&mut headers, name.clone(), value);
                 });
                 let sent = client.post(url.clone()).headers(headers).body(body).send().await;
                 let response: Response<reqwest::Body> = sent.map_err(|error| broken(&error))?.into();
@@ -96,12 +96,12 @@ impl Own<'_> {
     }
 
     /// Hands over each.
-    pub(super) fn each(&self, mut take: impl FnMut(&HeaderName, &HeaderValue)) {
-        take(&header::ACCEPT, &HeaderValue::from_static(self.accept));
-        take(&head::REQUEST_ID, &self.id.header());
+    pub(super) fn each(&self, mut take: impl FnMut(&HeaderName, &[u8])) {
+        take(&header::ACCEPT, self.accept.as_bytes());
+        take(&head::REQUEST_ID, self.id.as_str().as_bytes());
         for (name, value) in &self.trace {
             debug_assert!(Self::may_have(name), "{name}");
-            take(name, value);
+            take(name, value.as_bytes());
         }
     }
 }

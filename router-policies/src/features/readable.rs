@@ -1,5 +1,7 @@
 //! Features that a person can read. All are finite and grow at most with the logarithm of the text.
 
+use std::sync::LazyLock;
+
 use super::lexicon::{self, TOPICS};
 use super::options::options;
 use super::sample::Sample;
@@ -205,6 +207,10 @@ fn variety(tokens: &[Token]) -> f64 {
     if all == 0 { 0.0 } else { (different + zero) as f64 / f64::from(all) }
 }
 
+fn log(count: usize) -> f64 {
+    ln(1.0 + count as f64)
+}
+
 /// The values so far.
 struct Values {
     values: [f32; COUNT],
@@ -218,7 +224,9 @@ impl Values {
     }
 
     fn log(&mut self, count: usize) {
-        self.add(ln(1.0 + count as f64));
+        /// Logarithms of small counts, which most are.
+        static SMALL: LazyLock<[f64; 256]> = LazyLock::new(|| std::array::from_fn(log));
+        self.add(SMALL.get(count).copied().unwrap_or_else(|| log(count)));
     }
 
     fn share(&mut self, part: usize, whole: usize) {
