@@ -51,7 +51,7 @@ async fn main() {
     let address: SocketAddr = line.trim().parse().expect("an address");
     let folder = std::env::temp_dir().join(format!("xietong-speed-{}", std::process::id()));
     std::fs::create_dir_all(&folder).expect("there is room for files");
-    let proxies = Proxies::start(cores - 1, nginx, xietong, address, &folder);
+    let proxies = Proxies::start(cores - 1, Some(nginx), xietong, address, &folder);
     let part = rest.get(3).map_or("", String::as_str);
     let figures = measure(&proxies, rounds, time, part).await;
     drop(proxies);

@@ -47,14 +47,16 @@ impl Kind {
 
     /// A request of an SDK's for it, head and body, that names `model`.
     pub fn request(self, model: &str) -> Vec<u8> {
-        let content = match self {
-            Self::Long => LONG.as_str(),
-            _ => PROMPT,
-        };
+        self.request_about(model, if self == Self::Long { &LONG } else { PROMPT })
+    }
+
+    /// The same with a prompt of another's.
+    pub fn request_about(self, model: &str, prompt: &str) -> Vec<u8> {
+        let content = serde_json::Value::from(prompt);
         let stream =
             if self.is_stream() { r#","stream":true,"stream_options":{"include_usage":true}"# } else { "" };
         let body = format!(
-            r#"{{"model":"{model}","messages":[{{"role":"system","content":"You are a helpful assistant."}},{{"role":"user","content":"{content}"}}],"temperature":0.2,"max_tokens":256{stream}}}"#
+            r#"{{"model":"{model}","messages":[{{"role":"system","content":"You are a helpful assistant."}},{{"role":"user","content":{content}}}],"temperature":0.2,"max_tokens":256{stream}}}"#
         );
         let head = format!(
             "POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\naccept: application/json\r\n\

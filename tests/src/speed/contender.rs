@@ -72,21 +72,27 @@ impl Way {
     }
 }
 
-/// All proxies, and where their files are.
+/// All proxies.
 #[derive(Debug)]
 pub struct Proxies {
-    nginx: Proxy,
+    nginx: Option<Proxy>,
     open: Proxy,
     accounts: Proxy,
     upstream: SocketAddr,
 }
 
 impl Proxies {
-    /// Starts them on a core, in front of an upstream, with their files in `folder`.
+    /// Starts them on a core, nginx where there is one, in front of an upstream, with their files in `folder`.
     ///
     /// # Panics
     /// Where one does not start.
-    pub fn start(core: usize, nginx: &str, xietong: &str, upstream: SocketAddr, folder: &Path) -> Self {
+    pub fn start(
+        core: usize,
+        nginx: Option<&str>,
+        xietong: &str,
+        upstream: SocketAddr,
+        folder: &Path,
+    ) -> Self {
         let client = format!(
             "state: {{kind: embedded, path: {}}}\nclients:\n  - name: team\n    key: {KEY}\n    \
              budget: {{amount: 1000000, per: day}}\n    limits: {{requests_per_minute: 1000000000, \
@@ -94,14 +100,13 @@ impl Proxies {
             folder.join("xietong.db").display()
         );
         let proxies = Self {
-            nginx: start_nginx(core, nginx, upstream, folder),
+            nginx: nginx.map(|nginx| start_nginx(core, nginx, upstream, folder)),
             open: start_xietong(core, xietong, upstream, "state: none\n", &folder.join("open.yaml")),
             accounts: start_xietong(core, xietong, upstream, &client, &folder.join("accounts.yaml")),
             upstream,
         };
-        [&proxies.nginx, &proxies.open, &proxies.accounts]
-            .iter()
-            .for_each(|proxy| await_listener(proxy.address));
+        let all = proxies.nginx.iter().chain([&proxies.open, &proxies.accounts]);
+        all.for_each(|proxy| await_listener(proxy.address));
         proxies
     }
 
@@ -113,7 +118,7 @@ impl Proxies {
     fn of(&self, way: Way) -> Option<&Proxy> {
         match way {
             Way::Direct => None,
-            Way::Nginx => Some(&self.nginx),
+            Way::Nginx => self.nginx.as_ref(),
             Way::Name | Way::Auto => Some(&self.open),
             Way::NameAccounts | Way::AutoAccounts => Some(&self.accounts),
         }
@@ -121,7 +126,11 @@ impl Proxies {
 
     /// What is asked on this way.
     pub fn asking(&self, way: Way, kind: Kind) -> Arc<Asking> {
-        let request = kind.request(&way.model(kind));
+        self.asking_with(way, kind, kind.request(&way.model(kind)))
+    }
+
+    /// The same with a request of another's that has the same answer.
+    pub fn asking_with(&self, way: Way, kind: Kind, request: Vec<u8>) -> Arc<Asking> {
         let address = self.of(way).map_or(self.upstream, |proxy| proxy.address);
         Arc::new(Asking { address, request, due: way.due(kind) })
     }

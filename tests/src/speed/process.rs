@@ -67,7 +67,7 @@ impl Running {
 impl Drop for Running {
     fn drop(&mut self) {
         // One that knows how to end its own children does so.
-        let _ = Command::new("kill").args(["-TERM", &self.0.id().to_string()]).status();
+        let _ = Command::new("sh").args(["-c", &format!("kill -TERM {}", self.0.id())]).status();
         let _ = self.0.wait();
     }
 }
