@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test fmt lint small unit docs deny python node deploy speed instructions overhead dialects accounts accounting cascade guard targets crashes startup scrape load engine images dashboards
+.PHONY: help run test fmt lint small unit docs deny python node deploy release speed instructions overhead dialects accounts accounting cascade guard targets crashes startup scrape load engine images dashboards
 
 XIETONG := cargo run --quiet --locked --release --package gateway --bin xietong --
 
@@ -24,9 +24,15 @@ test: ## Everything that CI runs
 fmt lint small unit docs deny python node deploy: ## One step of `make test`
 	@.ci/check $@
 
-speed: ## Measure the gateway beside nginx, proxies and clients on a core each
-	@cargo build --quiet --locked --release --package gateway --bin xietong --package end-to-end --bin speed --no-default-features
-	@target/release/speed target/release/xietong "$$(.ci/nginx)" 5 1 target/speed
+release: ## Build the program as it is shipped, laid out by what it does all day, into target/shipped (two builds)
+	@.ci/install build profdata
+	@deploy/build-release target/shipped/xietong
+
+speed: ## Measure the gateway as it is shipped beside nginx, proxies and clients on a core each
+	@.ci/install profdata
+	@deploy/build-release target/shipped/xietong-small --no-default-features
+	@cargo build --quiet --locked --release --package end-to-end --bin speed --no-default-features
+	@target/release/speed target/shipped/xietong-small "$$(.ci/nginx)" 5 1 target/speed
 
 instructions: ## Count the instructions of a request, and hold them against the budget
 	@.ci/install valgrind

@@ -1,5 +1,7 @@
 //! Names of headers that are none of HTTP's own. As constants they are read once, when the program is built.
 
+use std::fmt::{self, Display, Write};
+
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 macro_rules! names {
@@ -49,5 +51,47 @@ names! {
 pub fn insert(headers: &mut HeaderMap, name: HeaderName, value: impl TryInto<HeaderValue>) {
     if let Ok(value) = value.try_into() {
         headers.insert(name, value);
+    }
+}
+
+/// Adds a number or a word of ours, of at most [`SHORT`] bytes.
+pub fn insert_short(headers: &mut HeaderMap, name: HeaderName, value: impl Display) {
+    let mut short = Short { bytes: [0; SHORT], length: 0 };
+    if write!(short, "{value}").is_ok() {
+        insert(headers, name, &short.bytes[..short.length]);
+    }
+}
+
+const SHORT: usize = 48;
+
+/// A text that needs no memory of its own.
+struct Short {
+    bytes: [u8; SHORT],
+    length: usize,
+}
+
+impl Write for Short {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let end = self.length + text.len();
+        self.bytes.get_mut(self.length..end).ok_or(fmt::Error)?.copy_from_slice(text.as_bytes());
+        self.length = end;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_short_is_written_and_what_is_not_left_out() {
+        let mut headers = HeaderMap::new();
+        insert_short(&mut headers, COST, format_args!("{}.{:02}", 3, 7));
+        insert_short(&mut headers, MODEL, "x".repeat(SHORT));
+        insert_short(&mut headers, PLAN, "x".repeat(SHORT + 1));
+        assert_eq!(
+            (&headers[COST], headers[MODEL].len(), headers.get(PLAN)),
+            (&HeaderValue::from_static("3.07"), SHORT, None)
+        );
     }
 }

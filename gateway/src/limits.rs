@@ -1,6 +1,7 @@
 //! How much a client may ask: requests and tokens in any minute, and requests at once.
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use gateway_config::ClientLimits;
 use http::HeaderMap;
 use tokio::time::Instant;
 
-use crate::head;
+use crate::head::{self, insert_short};
 use crate::ledger::till::Till;
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -195,7 +196,7 @@ impl Drop for Place {
 impl Exceeded {
     /// What the client is told.
     pub fn words(&self, client: &str, wait: Duration) -> String {
-        let again = format!("Try again in {}.", written(wait));
+        let again = format!("Try again in {}.", Written(wait));
         match self {
             Self::Requests(limit) => {
                 format!("Client `{client}` has used its limit of {limit} requests per minute. {again}")
@@ -224,17 +225,23 @@ impl Quota {
             let [limit, remaining, reset] = names;
             headers.insert(limit, left.limit.into());
             headers.insert(remaining, left.remaining.into());
-            head::insert(headers, reset, written(left.reset));
+            insert_short(headers, reset, Written(left.reset));
         }
     }
 }
 
-/// As OpenAI writes times in these headers: `120ms`, `1.5s`, `6m0s`.
-fn written(time: Duration) -> String {
-    let millis = time.as_millis();
-    match millis {
-        0..1000 => format!("{millis}ms"),
-        1000..60_000 => format!("{}s", (millis / 10) as f64 / 100.0),
-        _ => format!("{}m{}s", millis / 60_000, millis % 60_000 / 1000),
+/// A time as OpenAI writes it in these headers: `120ms`, `1.5s`, `6m0s`.
+struct Written(Duration);
+
+impl fmt::Display for Written {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (seconds, millis) = (self.0.as_secs(), self.0.subsec_millis());
+        match (seconds, millis / 100, millis / 10 % 10) {
+            (0, ..) => write!(f, "{millis}ms"),
+            (1..60, 0, 0) => write!(f, "{seconds}s"),
+            (1..60, tenths, 0) => write!(f, "{seconds}.{tenths}s"),
+            (1..60, tenths, hundredths) => write!(f, "{seconds}.{tenths}{hundredths}s"),
+            (60.., ..) => write!(f, "{}m{}s", seconds / 60, seconds % 60),
+        }
     }
 }

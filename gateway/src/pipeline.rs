@@ -20,7 +20,7 @@ use crate::charge::Bound;
 use crate::dispatch::{Committed, Job, Rungside, Standing, dispatch};
 use crate::error::Failure;
 use crate::gateway::Gateway;
-use crate::head::{self, insert};
+use crate::head::{self, insert, insert_short};
 use crate::protocol::Chat;
 use crate::protocol::client::{self, Dialect, Telling, Vendor};
 use crate::record::content::Content;
@@ -343,7 +343,7 @@ impl Preface {
         headers.insert(head::PLAN, HeaderValue::from_static(decided.decision.plan.word()));
         headers.insert(head::REASON, HeaderValue::from_static(decided.decision.reason.word()));
         if let Some(scores) = &decided.scores {
-            insert(headers, head::DIFFICULTY, format!("{:.2}", scores.difficulty));
+            insert_short(headers, head::DIFFICULTY, format_args!("{:.2}", scores.difficulty));
         }
         headers.insert(head::ATTEMPTS, HeaderValue::from(attempts));
     }
@@ -357,7 +357,7 @@ impl Preface {
 
     fn cost(&self, headers: &mut HeaderMap, cost: Option<Money>) {
         if let (Some(_), Some(cost)) = (&self.decided, cost) {
-            insert(headers, head::COST, cost.to_string());
+            insert_short(headers, head::COST, cost);
         }
     }
 }

@@ -1,11 +1,16 @@
 //! What is kept of a request that is over: figures, features and outcomes, for reports and replay. Never its text.
 
+use std::borrow::Cow;
+
 use jiff::Timestamp;
 use router_policies::{Currency, Money, Usage};
 use serde::{Deserialize, Serialize};
 
 use super::balance::Key;
 use crate::record::{Attempt, Call, NONE, Record};
+
+/// A word of ours: borrowed where it was written, owned where it was read.
+pub type Word = Cow<'static, str>;
 
 /// One request, as the ledger keeps it. Money is in nano-units of `currency`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -24,13 +29,13 @@ pub struct Slip {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub top: Option<String>,
     /// The call of the API.
-    pub call: String,
+    pub call: Word,
     /// The plan's word.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub plan: Option<String>,
+    pub plan: Option<Word>,
     /// The reason's word.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reason: Option<String>,
+    pub reason: Option<Word>,
     /// What the scorer said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scores: Option<Scores>,
@@ -57,9 +62,9 @@ pub struct Slip {
     pub status: u16,
     /// The error's code.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub error: Option<String>,
+    pub error: Option<Word>,
     /// How it ended for the client.
-    pub outcome: String,
+    pub outcome: Word,
     /// Which budget paid, and how much.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub paid: Option<Paid>,
@@ -91,7 +96,7 @@ pub struct Try {
     /// The model.
     pub model: String,
     /// How it ended.
-    pub result: String,
+    pub result: Word,
     /// Prompt tokens that no cache had a part in.
     pub input: u64,
     /// Prompt tokens from a cache.
@@ -115,7 +120,7 @@ pub struct Try {
     pub cost: Option<i64>,
     /// Why it brought the client nothing, if so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub wasted: Option<String>,
+    pub wasted: Option<Word>,
     /// The chance that its answer would do, as a guard found it, 0..=1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub chance: Option<f64>,
@@ -156,9 +161,9 @@ impl Slip {
             route: record.route_name().to_owned(),
             model: record.model().map_or(NONE, |model| &model.name).to_owned(),
             top: record.top().map(|model| model.name.clone()),
-            call: record.call.word().to_owned(),
-            plan: decided.map(|decided| decided.decision.plan.word().to_owned()),
-            reason: decided.map(|decided| decided.decision.reason.word().to_owned()),
+            call: record.call.word().into(),
+            plan: decided.map(|decided| decided.decision.plan.word().into()),
+            reason: decided.map(|decided| decided.decision.reason.word().into()),
             scores: scores.map(|it| Scores {
                 difficulty: rounded(it.difficulty),
                 gain: rounded(it.gain),
@@ -175,8 +180,8 @@ impl Slip {
             first_token: record.first_token.map(|time| time.as_secs_f64()),
             total: record.total.as_secs_f64(),
             status: record.status,
-            error: record.error.map(str::to_owned),
-            outcome: record.outcome.word().to_owned(),
+            error: record.error.map(Word::Borrowed),
+            outcome: record.outcome.word().into(),
             paid,
         }
     }
@@ -209,7 +214,7 @@ impl Try {
         let usage = &attempt.usage;
         Self {
             model: attempt.model.name.clone(),
-            result: attempt.result.to_owned(),
+            result: attempt.result.into(),
             input: usage.input,
             cached: usage.cached_input,
             written: usage.cache_write,
@@ -218,7 +223,7 @@ impl Try {
             reasoning: usage.reasoning,
             estimated: usage.estimated,
             cost: attempt.cost.map(|money| money.0),
-            wasted: attempt.wasted.map(|waste| waste.word().to_owned()),
+            wasted: attempt.wasted.map(|waste| waste.word().into()),
             chance: attempt.found.map(|found| rounded(found.chance.value())),
             beside: attempt.beside,
         }

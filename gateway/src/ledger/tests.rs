@@ -65,9 +65,9 @@ fn slip(paid: Option<Paid>) -> Slip {
         route: "auto".to_owned(),
         model: "large".to_owned(),
         top: Some("large".to_owned()),
-        call: "chat".to_owned(),
-        plan: Some("ask".to_owned()),
-        reason: Some("hard".to_owned()),
+        call: "chat".into(),
+        plan: Some("ask".into()),
+        reason: Some("hard".into()),
         scores: None,
         stream: false,
         attempts: Vec::new(),
@@ -78,7 +78,7 @@ fn slip(paid: Option<Paid>) -> Slip {
         total: 0.1,
         status: 200,
         error: None,
-        outcome: "complete".to_owned(),
+        outcome: "complete".into(),
         paid,
     }
 }

@@ -128,14 +128,14 @@ impl Sums {
             return self.add_own(slip);
         }
         self.requests += 1;
-        *self.outcomes.entry(slip.outcome.clone()).or_default() += 1;
+        *self.outcomes.entry(slip.outcome.to_string()).or_default() += 1;
         for attempt in &slip.attempts {
             match attempt.cost {
                 Some(cost) => self.cost = self.cost.saturating_add(cost),
                 None => self.unpriced += 1,
             }
             if let (Some(cause), Some(cost)) = (&attempt.wasted, attempt.cost) {
-                let sum = self.wasted.entry(cause.clone()).or_default();
+                let sum = self.wasted.entry(cause.to_string()).or_default();
                 *sum = sum.saturating_add(cost);
             }
         }

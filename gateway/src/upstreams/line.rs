@@ -33,11 +33,14 @@ const MOST_IDLE: usize = 256;
 const LONGEST_IDLE: Duration = Duration::from_secs(60);
 /// How often those that nobody wanted are looked through.
 const SWEEP: Duration = Duration::from_secs(15);
-/// A buffer's room when something comes, in bytes; it doubles while it is filled, up to the largest. Of so much or more,
-/// none is made.
+/// A buffer's room when something comes, in bytes: at first, and within what bounds it follows what does come. Where so
+/// much is left, it is enough.
 const FIRST_ROOM: usize = 8 << 10;
+const LEAST_ROOM: usize = 1 << 10;
 const LARGEST_ROOM: usize = 128 << 10;
-const ROOM_ENOUGH: usize = 1 << 10;
+const ROOM_ENOUGH: usize = 512;
+/// A larger buffer than this is not kept by a stream that waits for its next chunk.
+const LARGEST_WAITING: usize = 2 << 10;
 /// A body of so many bytes goes along with the head.
 const SMALL_BODY: usize = 16 << 10;
 
@@ -262,27 +265,28 @@ impl Line {
         .await
     }
 
-    /// Reads what is here. Whoever must wait for more holds no buffer meanwhile, unless there is something in it.
+    /// Reads what is here.
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        let read = match self.stream.poll_read_ready(cx) {
-            Poll::Ready(Ok(())) => {
-                if self.came.capacity() - self.came.len() < ROOM_ENOUGH {
-                    self.came.reserve(self.room);
-                }
-                let room = self.came.capacity() - self.came.len();
-                let read = pin!(self.stream.read_buf(&mut self.came)).poll(cx);
-                if matches!(read, Poll::Ready(Ok(read)) if read >= room) {
-                    self.room = (2 * self.room).min(LARGEST_ROOM);
-                }
-                read
-            }
-            Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
-            Poll::Pending => Poll::Pending,
-        };
-        if read.is_pending() && self.came.is_empty() {
+        // Nobody makes room for what has not come.
+        ready!(self.stream.poll_read_ready(cx))?;
+        if self.came.capacity() - self.came.len() < ROOM_ENOUGH {
+            self.came.reserve(self.room);
+        }
+        let left = self.came.capacity() - self.came.len();
+        let read = ready!(pin!(self.stream.read_buf(&mut self.came)).poll(cx))?;
+        if read == left {
+            self.room = (2 * self.room).min(LARGEST_ROOM);
+        } else if 4 * read < self.room {
+            self.room = (self.room / 2).max(LEAST_ROOM);
+        }
+        Poll::Ready(Ok(read))
+    }
+
+    /// Gives up a buffer of more than `most` bytes with nothing in it.
+    fn release(&mut self, most: usize) {
+        if self.came.is_empty() && self.came.capacity() > most {
             self.came = BytesMut::new();
         }
-        read
     }
 
     /// Whether nothing has come that nobody asked for, such as an end.
@@ -291,9 +295,9 @@ impl Line {
         self.came.is_empty() && matches!(nothing, Err(error) if error.kind() == io::ErrorKind::WouldBlock)
     }
 
-    /// Makes it ready to be kept: without a buffer, and without waking anyone.
+    /// Makes it ready to be kept: without a large buffer, and without waking anyone.
     fn rest(&mut self) {
-        self.came = BytesMut::new();
+        self.release(FIRST_ROOM);
         let _ = self.stream.poll_read_ready(&mut Context::from_waker(Waker::noop()));
     }
 }
@@ -319,13 +323,17 @@ impl Flow {
                 Ok(Part::Wanting) => {}
                 Err(_) => break,
             }
-            match ready!(line.poll_read(cx)) {
-                Ok(1..) => {}
-                Ok(0) if self.framing.ends_with_connection() => {
+            match line.poll_read(cx) {
+                Poll::Pending => {
+                    line.release(LARGEST_WAITING);
+                    return Poll::Pending;
+                }
+                Poll::Ready(Ok(1..)) => {}
+                Poll::Ready(Ok(0)) if self.framing.ends_with_connection() => {
                     self.line = None;
                     return Poll::Ready(None);
                 }
-                Ok(0) | Err(_) => break,
+                Poll::Ready(Ok(0) | Err(_)) => break,
             }
         }
         self.line = None;

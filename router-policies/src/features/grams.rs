@@ -1,5 +1,7 @@
 //! Hashed words and word pairs (Chinese: characters, pairs and triples of them).
 
+use std::cell::RefCell;
+
 use super::tokens::{Kind, Token, pair};
 
 /// How many slots the weights of a scorer have for grams.
@@ -18,7 +20,19 @@ impl Gram {
 
 /// The grams of a text, each slot once, in the order of first appearance.
 pub(super) fn grams(tokens: &[Token]) -> Vec<Gram> {
-    let mut seen = vec![0u64; SLOTS / 64];
+    thread_local! {
+        /// Which slots were seen, a bit each: all zero again when a text has been read, so that not everything need be
+        /// wiped for a short one.
+        static SEEN: RefCell<[u64; SLOTS / 64]> = const { RefCell::new([0; SLOTS / 64]) };
+    }
+    SEEN.with_borrow_mut(|seen| {
+        let grams = new_grams(tokens, seen);
+        grams.iter().for_each(|gram| seen[gram.slot() / 64] = 0);
+        grams
+    })
+}
+
+fn new_grams(tokens: &[Token], seen: &mut [u64; SLOTS / 64]) -> Vec<Gram> {
     // Three at most a token. Whether a gram is new cannot be guessed, so each is written, and the next one over it where
     // it was not.
     let mut grams = vec![Gram(0); tokens.len() * 3 + 1];

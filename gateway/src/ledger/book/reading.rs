@@ -1,6 +1,9 @@
 //! A book read back: at the start, for its balances; whole, for reports; and what is sound of a damaged one.
 
+use serde::Deserialize;
+
 use super::*;
+use crate::ledger::slip::Paid;
 
 /// Reads every sound line of a ledger, in order; gives how many others there were. A torn end is no damage.
 ///
@@ -93,21 +96,37 @@ impl Replay {
     }
 
     fn take(&mut self, json: &[u8]) {
+        if is_request(json) {
+            if let Ok(Closed { request }) = serde_json::from_slice(json) {
+                self.oldest.get_or_insert(request.time);
+                if let Some(paid) = request.paid {
+                    self.balances.spend(&paid.key, paid.amount);
+                }
+            }
+            return;
+        }
         match serde_json::from_slice(json) {
             Ok(Entry::Open { epoch, .. }) => self.epoch = epoch,
             Ok(Entry::Lease { key, amount }) => self.balances.lend(&key, amount),
             Ok(Entry::Back { key, amount }) => self.balances.lend(&key, amount.saturating_neg()),
             Ok(Entry::Balance { key, balance }) => self.balances.set(&key, balance),
-            Ok(Entry::Request(slip)) => {
-                self.oldest.get_or_insert(slip.time);
-                if let Some(paid) = slip.paid {
-                    self.balances.spend(&paid.key, paid.amount);
-                }
-            }
-            // Of a newer version.
-            Err(_) => {}
+            // Requests were told by how they begin; the rest is of a newer version.
+            Ok(Entry::Request(_)) | Err(_) => {}
         }
     }
+}
+
+/// What a balance depends on of a request: most of the lines are requests, and most of a line is not needed.
+#[derive(Deserialize)]
+struct Closed {
+    request: Request,
+}
+
+#[derive(Deserialize)]
+struct Request {
+    time: Timestamp,
+    #[serde(default)]
+    paid: Option<Paid>,
 }
 
 /// Copies what is sound of a damaged ledger to a new one; gives how many lines were kept and how many were not.
