@@ -7,6 +7,7 @@ use crate::numbers::{cos, exp, wide};
 /// How many random cosines stand for the readable features. They approximate a Gaussian kernel (Rahimi and Recht,
 /// 2007), so that a linear fit on them is a smooth fit on the features.
 pub const WAVES: usize = 256;
+const _: () = assert!(COUNT.is_multiple_of(4), "features are taken by fours");
 /// Numbers a dense part has: a constant and the waves.
 pub const DENSE: usize = WAVES + 1;
 /// The weight of the readable features against the grams in the kernel.
@@ -74,13 +75,10 @@ impl Gauge {
 pub struct Lens {
     /// Inverse document frequency in sixteenths.
     rarity: Vec<u8>,
-    /// What each feature turns the waves by, and where they begin; a [`BLOCK`] of waves after the other.
-    directions: Vec<[f32; BLOCK]>,
-    phases: Vec<[f32; BLOCK]>,
+    /// What each feature turns the waves by, and where they begin.
+    directions: Vec<[f32; WAVES]>,
+    phases: [f32; WAVES],
 }
-
-/// So many waves are summed side by side, in registers.
-const BLOCK: usize = 32;
 
 impl Lens {
     /// Learns from prompts how rare grams are.
@@ -104,13 +102,10 @@ impl Lens {
         let mut draws = Draws(0x5851_f42d_4c95_7f2d);
         // A Gaussian kernel of width √COUNT: directions with variance 1/COUNT.
         let spread = 1.0 / (COUNT as f64).sqrt();
-        let mut directions = vec![[0.0; BLOCK]; COUNT * WAVES / BLOCK];
-        for at in 0..COUNT * WAVES {
-            let (feature, wave) = (at / WAVES, at % WAVES);
-            directions[wave / BLOCK * COUNT + feature][wave % BLOCK] = (draws.normal() * spread) as f32;
-        }
-        let mut phases = vec![[0.0; BLOCK]; WAVES / BLOCK];
-        phases.as_flattened_mut().fill_with(|| (draws.uniform() * std::f64::consts::TAU) as f32);
+        let mut directions = vec![[0.0; WAVES]; COUNT];
+        directions.as_flattened_mut().fill_with(|| (draws.normal() * spread) as f32);
+        let mut phases = [0.0; WAVES];
+        phases.fill_with(|| (draws.uniform() * std::f64::consts::TAU) as f32);
         Self { rarity, directions, phases }
     }
 
@@ -135,8 +130,10 @@ impl Lens {
     /// Sees the readable features by another gauge.
     pub fn regauge(&self, sight: &mut Sight, features: &Features, gauge: &Gauge) {
         sight.dense.resize(DENSE, 0.0);
-        let Some((constant, waves)) = sight.dense.split_first_mut() else { return };
-        *constant = 1.0;
+        let Some((constant, waves)) = sight.dense.split_first_chunk_mut::<1>() else { return };
+        *constant = [1.0];
+        let Some(waves) = waves.first_chunk_mut::<WAVES>() else { return };
+        *waves = self.phases;
         // Each wave is a sum in the same order however wide the registers are, so that the bits are the same.
         wide(
             #[inline(always)]
@@ -145,19 +142,26 @@ impl Lens {
     }
 
     #[inline(always)]
-    fn wave(&self, waves: &mut [f32], features: &Features, gauge: &Gauge) {
-        let values: [f32; COUNT] = std::array::from_fn(|at| {
-            ((features.readable[at] - gauge.mean[at]) * gauge.scale[at]).clamp(-REACH, REACH)
-        });
-        let height = (2.0 * READABLE_WEIGHT / WAVES as f32).sqrt();
-        let (waves, _) = waves.as_chunks_mut::<BLOCK>();
-        let blocks = self.phases.iter().zip(self.directions.chunks_exact(COUNT));
-        for (waves, (phases, directions)) in waves.iter_mut().zip(blocks) {
-            let mut angles = *phases;
-            for (&value, turns) in values.iter().zip(directions) {
-                angles = std::array::from_fn(|wave| angles[wave] + value * turns[wave]);
+    fn wave(&self, waves: &mut [f32; WAVES], features: &Features, gauge: &Gauge) {
+        let mut values = [0.0; COUNT];
+        for (at, value) in values.iter_mut().enumerate() {
+            *value = ((features.readable[at] - gauge.mean[at]) * gauge.scale[at]).clamp(-REACH, REACH);
+        }
+        // Four features at a time: a wave is loaded and stored once for them.
+        let (fours, _) = values.as_chunks::<4>();
+        let (turns, _) = self.directions.as_chunks::<4>();
+        for (value, turn) in fours.iter().zip(turns) {
+            for at in 0..WAVES {
+                waves[at] = waves[at]
+                    + value[0] * turn[0][at]
+                    + value[1] * turn[1][at]
+                    + value[2] * turn[2][at]
+                    + value[3] * turn[3][at];
             }
-            *waves = angles.map(|angle| cos(angle) * height);
+        }
+        let height = (2.0 * READABLE_WEIGHT / WAVES as f32).sqrt();
+        for wave in waves {
+            *wave = cos(*wave) * height;
         }
     }
 
