@@ -2,11 +2,13 @@
 //! length, in chunks, or up to the end of the connection. Knows of no socket.
 
 use std::mem::MaybeUninit;
+use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use httparse::{EMPTY_HEADER, ParserConfig, Status};
 
+const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 /// The largest head of an answer, in headers and in bytes.
 const MOST_HEADERS: usize = 100;
 const LARGEST_HEAD: usize = 128 << 10;
@@ -36,6 +38,8 @@ pub(super) struct Head {
     pub(super) framing: Framing,
     /// Whether another request may follow on the connection.
     pub(super) stays_open: bool,
+    /// How long the peer keeps a connection that is idle, where it says so.
+    pub(super) kept: Option<Duration>,
 }
 
 impl Head {
@@ -81,7 +85,7 @@ impl Head {
         // A head of its own: what is kept of it does not keep the body.
         let (start, head) = (head.as_ptr() as usize, Bytes::copy_from_slice(head));
         let mut headers = HeaderMap::with_capacity(fields.len());
-        let (mut length, mut coding, mut closes) = (None, None, !is_1_1);
+        let (mut length, mut coding, mut closes, mut kept) = (None, None, !is_1_1, None);
         for field in fields {
             let name = HeaderName::from_bytes(field.name.as_bytes()).map_err(|_| Malformed)?;
             match name {
@@ -97,6 +101,7 @@ impl Head {
                     }
                 }
                 header::CONNECTION => closes |= says_close(field.value),
+                ref name if *name == KEEP_ALIVE => kept = keep_alive(field.value).or(kept),
                 name => {
                     let at = field.value.as_ptr() as usize - start;
                     let value = head.slice(at..at + field.value.len());
@@ -116,7 +121,7 @@ impl Head {
         };
         // A length beside chunks does not count, and after it nothing on the connection can be trusted (section 6.3).
         let is_certain = !(coding.is_some() && length.is_some()) && !matches!(framing, Framing::UntilClosed);
-        Ok(Self { status, headers, framing, stays_open: is_certain && !closes })
+        Ok(Self { status, headers, framing, stays_open: is_certain && !closes, kept })
     }
 }
 
@@ -134,6 +139,13 @@ fn content_length(value: &[u8]) -> Result<u64, Malformed> {
         }
     }
     length.ok_or(Malformed)
+}
+
+/// `timeout=5, max=100`: what comes before a connection is closed (RFC 2068, section 19.7.1, and every server since).
+fn keep_alive(value: &[u8]) -> Option<Duration> {
+    let said =
+        std::str::from_utf8(value).ok()?.split(',').find_map(|it| it.trim().strip_prefix("timeout="))?;
+    Some(Duration::from_secs(said.parse().ok()?))
 }
 
 fn says_close(value: &[u8]) -> bool {
@@ -396,6 +408,7 @@ mod tests {
     fn headers_are_kept_but_for_those_of_the_connection() {
         let mut came = BytesMut::from(
             "HTTP/1.1 429 Too Many\r\nRetry-After: 3 \r\nX-A: 1\r\nx-a: \u{4f60}\r\nConnection: keep-alive\r\n\
+             Keep-Alive: timeout=5, max=100\r\n\
              Content-Length: 4\r\n\r\nbody",
         );
         let head = Head::take(&mut came).unwrap().unwrap();
@@ -405,6 +418,9 @@ mod tests {
             [("retry-after", b"3"), ("x-a", b"1"), ("x-a", "\u{4f60}".as_bytes())];
         assert_eq!(headers, expected);
         assert_eq!((head.status.as_u16(), &came[..]), (429, &b"body"[..]));
+        assert_eq!(head.kept, Some(Duration::from_secs(5)));
+        let silent = ["", "max=100", "timeout=", "timeout=soon", "timeout=-1"];
+        assert!(silent.iter().all(|it| keep_alive(it.as_bytes()).is_none()));
     }
 
     /// What hyper's client makes of the same.

@@ -31,6 +31,8 @@ use crate::setback::Happened;
 /// Connections that are kept for the next request, and for how long.
 const MOST_IDLE: usize = 256;
 const LONGEST_IDLE: Duration = Duration::from_secs(60);
+/// So long before its peer would close a connection no request is sent over it: the two would meet on the way.
+const MARGIN: Duration = Duration::from_secs(1);
 /// How often those that nobody wanted are looked through.
 const SWEEP: Duration = Duration::from_secs(15);
 /// A buffer's room when something comes, in bytes: at first, and within what bounds it follows what does come. Where so
@@ -60,7 +62,13 @@ pub(super) struct Lines {
 
 struct Idle {
     line: Line,
-    since: Instant,
+    until: Instant,
+}
+
+impl Idle {
+    fn is_usable(&self, now: Instant) -> bool {
+        now < self.until && self.line.is_quiet()
+    }
 }
 
 impl Lines {
@@ -142,7 +150,8 @@ impl Lines {
         Letter { head, body, sent: 0 }
     }
 
-    fn answer(self: &Arc<Self>, head: Head, line: Line, letter: &Letter) -> Response<Flow> {
+    fn answer(self: &Arc<Self>, head: Head, mut line: Line, letter: &Letter) -> Response<Flow> {
+        line.kept = head.kept.or(line.kept);
         // Who answers before it has read the request may close the connection at any time.
         let home = if head.stays_open && letter.is_sent() { Arc::downgrade(self) } else { Weak::new() };
         let mut response = Response::new(Flow { framing: head.framing, line: Some(line), home });
@@ -155,9 +164,9 @@ impl Lines {
     fn at_hand(&self) -> Option<Line> {
         let now = Instant::now();
         loop {
-            let Idle { line, since } = self.idle().pop()?;
-            if now.duration_since(since) < LONGEST_IDLE && line.is_quiet() {
-                return Some(line);
+            let idle = self.idle().pop()?;
+            if idle.is_usable(now) {
+                return Some(idle.line);
             }
         }
     }
@@ -165,7 +174,9 @@ impl Lines {
     async fn connect(self: &Arc<Self>) -> Result<Line, Happened> {
         let connecting = self.connector.clone().oneshot(self.uri.clone());
         match timeout(self.patience, connecting).await {
-            Ok(Ok(io)) => Ok(Line { stream: io.into_inner(), came: BytesMut::new(), room: FIRST_ROOM }),
+            Ok(Ok(io)) => {
+                Ok(Line { stream: io.into_inner(), came: BytesMut::new(), room: FIRST_ROOM, kept: None })
+            }
             Ok(Err(_)) | Err(_) => Err(Happened::Unreachable),
         }
     }
@@ -176,7 +187,8 @@ impl Lines {
             tokio::spawn(sweep(Arc::downgrade(self)));
         }
         if idle.len() < MOST_IDLE {
-            idle.push(Idle { line, since: Instant::now() });
+            let kept = line.kept.map_or(LONGEST_IDLE, |kept| kept.saturating_sub(MARGIN).min(LONGEST_IDLE));
+            idle.push(Idle { line, until: Instant::now() + kept });
         }
     }
 
@@ -192,7 +204,7 @@ async fn sweep(lines: Weak<Lines>) {
         let Some(lines) = lines.upgrade() else { return };
         let now = Instant::now();
         let mut idle = lines.idle();
-        idle.retain(|idle| now.duration_since(idle.since) < LONGEST_IDLE && idle.line.is_quiet());
+        idle.retain(|idle| idle.is_usable(now));
         if idle.is_empty() {
             // Still under the lock: whoever brings the next one sees it.
             return lines.swept.store(false, Ordering::Relaxed);
@@ -238,6 +250,8 @@ struct Line {
     came: BytesMut,
     /// Room for what comes next, in bytes.
     room: usize,
+    /// How long the peer keeps it while it is idle, where it has said so.
+    kept: Option<Duration>,
 }
 
 impl Line {
@@ -498,6 +512,22 @@ mod tests {
         let (mut peer, _) = site.listener.accept().await.unwrap();
         answer(&mut peer, HELLO).await;
         assert_eq!(asked.await.unwrap().unwrap(), "hello");
+    }
+
+    #[tokio::test]
+    async fn one_that_the_peer_is_about_to_close_is_not_used() {
+        for (kept, used_again) in [("timeout=1", false), ("timeout=5, max=100", true), ("max=100", true)] {
+            let site = Site::new().await;
+            let asked = site.asked();
+            let (mut peer, _) = site.listener.accept().await.unwrap();
+            answer(
+                &mut peer,
+                &format!("HTTP/1.1 200 OK\r\nkeep-alive: {kept}\r\ncontent-length: 5\r\n\r\nhello"),
+            )
+            .await;
+            assert_eq!(asked.await.unwrap().unwrap(), "hello");
+            assert_eq!(site.lines.at_hand().is_some(), used_again, "{kept}");
+        }
     }
 
     #[tokio::test]
