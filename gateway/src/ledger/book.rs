@@ -163,24 +163,24 @@ impl Book {
 
     /// Adds a line; it is durable after the next [`Book::sync`].
     pub fn write(&mut self, entry: &Entry) {
-        self.write_json(entry);
+        self.write_json(|out| {
+            // Plain data, which serialises.
+            let _ = serde_json::to_writer(out, entry);
+        });
     }
 
     /// Adds a request.
     pub fn write_request(&mut self, slip: &Slip) {
-        #[derive(serde::Serialize)]
-        struct Line<'a> {
-            request: &'a Slip,
-        }
         self.oldest.get_or_insert(slip.time);
-        self.write_json(&Line { request: slip });
+        self.write_json(|out| {
+            out.extend_from_slice(REQUEST);
+            slip.write(out);
+            out.push(b'}');
+        });
     }
 
-    fn write_json(&mut self, line: &impl serde::Serialize) {
-        line::write_with(&mut self.pending, self.next, |out| {
-            // Plain data, which serialises.
-            let _ = serde_json::to_writer(out, line);
-        });
+    fn write_json(&mut self, json: impl FnOnce(&mut Vec<u8>)) {
+        line::write_with(&mut self.pending, self.next, json);
         self.next += 1;
         self.pending_lines += 1;
     }
@@ -330,8 +330,11 @@ impl Keep {
     }
 }
 
+/// How the JSON of a request begins.
+const REQUEST: &[u8] = b"{\"request\":";
+
 fn is_request(json: &[u8]) -> bool {
-    json.starts_with(b"{\"request\":")
+    json.starts_with(REQUEST)
 }
 
 fn time_of(json: &[u8]) -> Option<Timestamp> {

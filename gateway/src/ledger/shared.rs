@@ -169,7 +169,12 @@ impl Shared {
             }
             let (now, later) = left.split_at(self.batched.min(left.len()));
             let guard = format!("xietong:batch:{}:{}", self.name, self.batch);
-            let json: Vec<String> = now.iter().filter_map(|slip| serde_json::to_string(slip).ok()).collect();
+            let json = now.iter().map(|slip| {
+                let mut json = Vec::new();
+                slip.write(&mut json);
+                json
+            });
+            let json: Vec<Vec<u8>> = json.collect();
             self.with(|connection| {
                 let script = Script::new(WRITE);
                 let mut call = script.key(STREAM);

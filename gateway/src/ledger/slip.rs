@@ -1,5 +1,7 @@
 //! What is kept of a request that is over: figures, features and outcomes, for reports and replay. Never its text.
 
+mod writing;
+
 use std::borrow::Cow;
 
 use jiff::Timestamp;

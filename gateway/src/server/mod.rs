@@ -37,9 +37,8 @@ use crate::request_id::RequestId;
 
 /// After this pause a failed accept (no file descriptors left, say) is tried again.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
-/// Request head: bytes and headers.
+/// Bytes of a request's head.
 const LARGEST_HEAD: usize = 64 << 10;
-const MOST_HEADERS: usize = 100;
 /// HTTP/2: streams on one connection, and bytes that one connection may make us hold.
 const STREAMS: u32 = 256;
 const STREAM_WINDOW: u32 = 256 << 10;
@@ -202,8 +201,8 @@ fn http(head: Duration) -> Builder<TokioExecutor> {
         .http1()
         .timer(TokioTimer::new())
         .header_read_timeout(head)
-        .max_buf_size(LARGEST_HEAD)
-        .max_headers(MOST_HEADERS);
+        // And of at most 100 headers, as it is: told so, hyper takes memory for that many with every request.
+        .max_buf_size(LARGEST_HEAD);
     builder
         .http2()
         .timer(TokioTimer::new())
