@@ -27,8 +27,8 @@ def test_hadolint_has_no_complaint():
 
 
 def test_scripts_are_sound():
-    for script, shell in (("stages", "sh"), ("prove", "bash")):
-        subprocess.run([shell, "-n", DEPLOY / "docker" / script], check=True)
+    for script, shell in (("docker/stages", "sh"), ("docker/prove", "bash"), ("build-release", "bash")):
+        subprocess.run([shell, "-n", DEPLOY / script], check=True)
 
 
 def test_base_images_are_pinned_and_the_last_ones_are_empty():

@@ -120,8 +120,9 @@ impl Head {
             (None, None) => Framing::UntilClosed,
         };
         // A length beside chunks does not count, and after it nothing on the connection can be trusted (section 6.3).
-        let is_certain = !(coding.is_some() && length.is_some()) && !matches!(framing, Framing::UntilClosed);
-        Ok(Self { status, headers, framing, stays_open: is_certain && !closes, kept })
+        let is_doubtful = coding.is_some() && length.is_some();
+        let stays_open = !(closes || is_doubtful || framing.ends_with_connection());
+        Ok(Self { status, headers, framing, stays_open, kept })
     }
 }
 
