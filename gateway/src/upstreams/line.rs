@@ -35,14 +35,13 @@ const LONGEST_IDLE: Duration = Duration::from_secs(60);
 const MARGIN: Duration = Duration::from_secs(1);
 /// How often those that nobody wanted are looked through.
 const SWEEP: Duration = Duration::from_secs(15);
-/// A buffer's room when something comes, in bytes: at first, and within what bounds it follows what does come. Where so
-/// much is left, it is enough.
+/// A buffer's room when something comes, in bytes: at first, and within what bounds it follows what does come. A stream that
+/// waits for its next chunk keeps the least.
 const FIRST_ROOM: usize = 8 << 10;
-const LEAST_ROOM: usize = 1 << 10;
+const LEAST_ROOM: usize = 4 << 10;
 const LARGEST_ROOM: usize = 128 << 10;
-const ROOM_ENOUGH: usize = 512;
-/// A larger buffer than this is not kept by a stream that waits for its next chunk.
-const LARGEST_WAITING: usize = 2 << 10;
+/// Where so much is left, it is enough.
+const ROOM_ENOUGH: usize = 2 << 10;
 /// A body of so many bytes goes along with the head.
 const SMALL_BODY: usize = 16 << 10;
 
@@ -339,7 +338,7 @@ impl Flow {
             }
             match line.poll_read(cx) {
                 Poll::Pending => {
-                    line.release(LARGEST_WAITING);
+                    line.release(LEAST_ROOM);
                     return Poll::Pending;
                 }
                 Poll::Ready(Ok(1..)) => {}

@@ -286,15 +286,24 @@ async fn read(
     limit: usize,
     deadline: Instant,
 ) -> Result<Bytes, Setback> {
-    let mut body = BytesMut::new();
+    // Most come in one piece, which is the whole then.
+    let (mut first, mut body) = (Bytes::new(), BytesMut::new());
     loop {
         match timeout_at(deadline, bytes.next()).await {
             Err(_) => return Err(Setback::new(Happened::Overran)),
+            Ok(None) if body.is_empty() => return Ok(first),
             Ok(None) => return Ok(body.freeze()),
             Ok(Some(piece)) => {
                 let piece = piece?;
-                if body.len() + piece.len() > limit {
+                if first.len().max(body.len()) + piece.len() > limit {
                     return Err(Setback::new(Happened::Faulty(200)));
+                }
+                if first.is_empty() {
+                    first = piece;
+                    continue;
+                }
+                if body.is_empty() {
+                    body.extend_from_slice(&first);
                 }
                 body.extend_from_slice(&piece);
             }
