@@ -116,7 +116,7 @@ impl Lines {
                 None => (self.connect().await?, false),
             };
             match line.ask(&mut letter).await {
-                Ok(head) => return Ok(self.answer(head, line, &letter)),
+                Ok(head) => return Ok(self.answer(head, line, letter)),
                 // The peer closed the connection while nobody used it: not a byte of the request has left.
                 Err(_) if letter.sent == 0 && used => {}
                 Err(_) if letter.sent == 0 => return Err(Happened::Unreachable),
@@ -149,11 +149,12 @@ impl Lines {
         Letter { head, body, sent: 0 }
     }
 
-    fn answer(self: &Arc<Self>, head: Head, mut line: Line, letter: &Letter) -> Response<Flow> {
+    fn answer(self: &Arc<Self>, head: Head, mut line: Line, letter: Letter) -> Response<Flow> {
         line.kept = head.kept.or(line.kept);
         // Who answers before it has read the request may close the connection at any time.
         let home = if head.stays_open && letter.is_sent() { Arc::downgrade(self) } else { Weak::new() };
-        let mut response = Response::new(Flow { framing: head.framing, line: Some(line), home });
+        let unsent = (!letter.is_sent()).then(|| Box::new(letter));
+        let mut response = Response::new(Flow { framing: head.framing, line: Some(line), unsent, home });
         *response.status_mut() = head.status;
         *response.headers_mut() = head.headers;
         response
@@ -319,6 +320,8 @@ impl Line {
 pub(super) struct Flow {
     framing: Framing,
     line: Option<Line>,
+    /// What is left of a request whose answer has begun before its end.
+    unsent: Option<Box<Letter>>,
     /// Where the connection goes; nowhere if it cannot be used again.
     home: Weak<Lines>,
 }
@@ -326,6 +329,11 @@ pub(super) struct Flow {
 impl Flow {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, BrokeOff>>> {
         let Some(line) = &mut self.line else { return Poll::Ready(None) };
+        if let Some(letter) = &mut self.unsent
+            && letter.poll_send(&mut line.stream, cx).is_ready()
+        {
+            self.unsent = None;
+        }
         loop {
             match self.framing.take(&mut line.came) {
                 Ok(Part::Piece(piece)) => return Poll::Ready(Some(Ok(piece))),
@@ -600,6 +608,23 @@ mod tests {
         peer.write_all(HELLO.as_bytes()).await.unwrap();
         assert_eq!(asked.await.unwrap().unwrap(), "hello");
         assert!(site.lines.idle().is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_request_is_sent_to_its_end_though_its_answer_has_begun() {
+        let site = Site::new().await;
+        let length = 16 << 20;
+        let asked = site.asked_with(Bytes::from(vec![b'x'; length]));
+        let (mut peer, _) = site.listener.accept().await.unwrap();
+        let mut came = vec![0; 100];
+        peer.read_exact(&mut came).await.unwrap();
+        peer.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhel").await.unwrap();
+        let end = |came: &[u8]| came.windows(4).position(|it| it == b"\r\n\r\n").map(|at| at + 4 + length);
+        while end(&came[..came.len().min(1000)]).is_none_or(|end| came.len() < end) {
+            assert!(peer.read_buf(&mut came).await.unwrap() > 0);
+        }
+        peer.write_all(b"lo").await.unwrap();
+        assert_eq!(asked.await.unwrap().unwrap(), "hello");
     }
 
     #[tokio::test]
