@@ -9,7 +9,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use crate::queue::FairQueue;
 use crate::sampler::Sampler;
 use crate::tail::Tail;
-use crate::{Failure, Load, Piece};
+use crate::{Failure, Load, Piece, Refusal};
 
 /// A request whose prompt is read, on its way to a slot.
 pub(crate) struct Job {
@@ -72,15 +72,22 @@ impl Desk {
         }
     }
 
-    /// Puts a job into the queue; whether there was a place.
-    pub(crate) fn put(&self, job: Job) -> bool {
+    /// Puts a job into the queue. Once it is there, someone says how it ends.
+    ///
+    /// # Errors
+    /// Where there is no place, or no worker.
+    pub(crate) fn put(&self, job: Job) -> Result<(), Refusal> {
         let mut queue = self.queue();
+        // Under the lock: a worker that dies empties the queue only once.
+        if !self.alive() {
+            return Err(Refusal::Dead);
+        }
         queue.retain(|waiting| !waiting.pieces.is_closed());
         let owner = job.owner.clone();
-        let taken = queue.push(&owner, job).is_ok();
+        let taken = queue.push(&owner, job);
         drop(queue);
         self.arrival.notify_one();
-        taken
+        taken.map_err(|_| Refusal::Busy)
     }
 
     /// The next job that someone still waits for. `patient` waits until there is one.
