@@ -214,7 +214,7 @@ impl Chunk {
                     _ if came.first().is_some_and(|first| !first.is_ascii_hexdigit()) => {
                         return Err(Malformed);
                     }
-                    Ok(Status::Complete((length, size))) => {
+                    Ok(Status::Complete((length, size))) if has_whole_line_ends(&came[..length]) => {
                         came.advance(length);
                         *self = if size == 0 { Self::Trailer } else { Self::Data(size) };
                     }
@@ -377,6 +377,7 @@ mod tests {
             ";\r\n\r\n",
             " 2\r\nhi\r\n0\r\n\r\n",
             "2\nhi\r\n0\r\n\r\n",
+            "2;a\nb\r\nhi\r\n0\r\n\r\n",
             "2\r\nhi0\r\n\r\n",
             "2\r\nhi\r\n",
             "2\r\nhi\r\n0\r\n",
