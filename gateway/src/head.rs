@@ -54,7 +54,7 @@ pub fn insert(headers: &mut HeaderMap, name: HeaderName, value: impl TryInto<Hea
     }
 }
 
-/// Adds a number or a word of ours, of at most [`SHORT`] bytes.
+/// Adds a number or a word of ours. One of more than 48 bytes is left out.
 pub fn insert_short(headers: &mut HeaderMap, name: HeaderName, value: impl Display) {
     let mut short = Short { bytes: [0; SHORT], length: 0 };
     if write!(short, "{value}").is_ok() {

@@ -245,3 +245,20 @@ impl fmt::Display for Written {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_written_as_openai_writes_them() {
+        let check = |millis, text: &str| assert_eq!(Written(Duration::from_millis(millis)).to_string(), text);
+        for (millis, text) in
+            [(0, "0ms"), (999, "999ms"), (1000, "1s"), (1059, "1.05s"), (1500, "1.5s"), (59_999, "59.99s")]
+        {
+            check(millis, text);
+        }
+        check(60_000, "1m0s");
+        check(3_725_900, "62m5s");
+    }
+}

@@ -7,7 +7,6 @@ use crate::numbers::{cos, exp, wide};
 /// How many random cosines stand for the readable features. They approximate a Gaussian kernel (Rahimi and Recht,
 /// 2007), so that a linear fit on them is a smooth fit on the features.
 pub const WAVES: usize = 256;
-const _: () = assert!(COUNT.is_multiple_of(4), "features are taken by fours");
 /// Numbers a dense part has: a constant and the waves.
 pub const DENSE: usize = WAVES + 1;
 /// The weight of the readable features against the grams in the kernel.
@@ -130,8 +129,8 @@ impl Lens {
     /// Sees the readable features by another gauge.
     pub fn regauge(&self, sight: &mut Sight, features: &Features, gauge: &Gauge) {
         sight.dense.resize(DENSE, 0.0);
-        let Some((constant, waves)) = sight.dense.split_first_chunk_mut::<1>() else { return };
-        *constant = [1.0];
+        let Some((constant, waves)) = sight.dense.split_first_mut() else { return };
+        *constant = 1.0;
         let Some(waves) = waves.first_chunk_mut::<WAVES>() else { return };
         *waves = self.phases;
         // Each wave is a sum in the same order however wide the registers are, so that the bits are the same.
@@ -148,6 +147,7 @@ impl Lens {
             *value = ((features.readable[at] - gauge.mean[at]) * gauge.scale[at]).clamp(-REACH, REACH);
         }
         // Four features at a time: a wave is loaded and stored once for them.
+        const { assert!(COUNT.is_multiple_of(4), "a feature would be left out") };
         let (fours, _) = values.as_chunks::<4>();
         let (turns, _) = self.directions.as_chunks::<4>();
         for (value, turn) in fours.iter().zip(turns) {

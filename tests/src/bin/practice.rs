@@ -28,7 +28,7 @@ const OTHERS: [&str; 10] = [
     "把下面这句话翻译成英文：春江潮水连海平，海上明月共潮生。",
     "某公司去年营收 3.2 亿元，同比增长 18%，今年预计再增长 25%。请计算前年和今年的营收，结果保留两位小数。",
     "Write a Rust function that parses `key=value` lines into a map, and returns an error with the line number.\n\n\
-     ```rust\nfn parse(text: &str) -> Result<HashMap<String, String>, ParseError> {\n    todo!()\n}\n```",
+     ```rust\nfn parse(text: &str) -> Result<HashMap<String, String>, ParseError> {\n    // for you to write\n}\n```",
     "Translate to French: The train to Lyon leaves at 7:45 from platform 3.",
     "Summarise the following minutes in three bullet points, and name who has to do what by when.",
     "Which of these is a prime? A) 91 B) 97 C) 119 D) 133. Answer with the letter only.",
