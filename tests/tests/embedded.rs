@@ -1,7 +1,5 @@
 //! The model in this process, with its real weights, asked over HTTP.
 
-#![cfg(feature = "engine")]
-
 use std::path::{Path, PathBuf};
 
 use end_to_end::gateway::Gateway;

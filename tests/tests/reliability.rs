@@ -1,7 +1,7 @@
 //! What becomes of a request when an upstream or a client misbehaves: every case as a whole answer and as a stream, in one
 //! table, which is also in `tests/RELIABILITY.md`.
 //!
-//! `cargo test -p end-to-end --test reliability -- --nocapture` prints it; with `UPDATE=1` in the environment it is
+//! `cargo test -p end-to-end --test all reliability:: -- --nocapture` prints it; with `UPDATE=1` in the environment it is
 //! written to the page.
 
 use std::time::Duration;

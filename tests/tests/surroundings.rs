@@ -62,7 +62,7 @@ async fn asks_a_proxy(how: &str) -> bool {
     trap.set_nonblocking(true).expect("a listener can be asked without waiting");
     let proxy = format!("http://{}", trap.local_addr().expect("it has an address"));
     let mut inside = Command::new(std::env::current_exe().expect("the test's program"));
-    inside.args(["--exact", "proxies_of_the_environment_are_not_used"]).env(INSIDE, how);
+    inside.args(["--exact", "surroundings::proxies_of_the_environment_are_not_used"]).env(INSIDE, how);
     for name in PROXIES {
         inside.env(name, &proxy);
     }

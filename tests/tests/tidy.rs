@@ -202,3 +202,14 @@ fn every_allowance_has_a_reason() {
     }
     none("#[allow] says why", findings);
 }
+
+/// A file of tests that is no module of the program of tests would never run.
+#[test]
+fn every_file_of_tests_is_run() {
+    let program = include_str!("all.rs");
+    let forgotten = files(&[".rs"]).into_iter().filter_map(|(name, _)| {
+        let module = name.strip_prefix("tests/tests/")?.strip_suffix(".rs")?;
+        (module != "all" && !program.contains(&format!("mod {module};\n"))).then_some(name.clone())
+    });
+    none("tests/tests/all.rs names every file beside it", forgotten.collect());
+}
