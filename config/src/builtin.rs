@@ -10,11 +10,19 @@ use crate::{Config, Env, Problems};
 /// The folder with the embedded models' files.
 pub(crate) const WEIGHTS: &str = "models";
 /// The small embedded model.
-pub(crate) const SMALL: Weights =
-    Weights { file: "SmolLM2-135M-Instruct.Q4_1.gguf", developer: "Hugging Face", origin: "US" };
+pub(crate) const SMALL: Weights = Weights {
+    file: "SmolLM2-135M-Instruct.Q4_1.gguf",
+    developer: "Hugging Face",
+    origin: "US",
+    max_output: 512,
+};
 /// The larger embedded model.
-pub(crate) const LARGE: Weights =
-    Weights { file: "qwen2.5-coder-0.5b-instruct-q4_k_m.gguf", developer: "Alibaba Cloud", origin: "CN" };
+pub(crate) const LARGE: Weights = Weights {
+    file: "qwen2.5-coder-0.5b-instruct-q4_k_m.gguf",
+    developer: "Alibaba Cloud",
+    origin: "CN",
+    max_output: 1024,
+};
 
 /// Short questions about common facts lie below it for a tiny model, reasoning in several steps above.
 const THRESHOLD: f64 = 0.6;
@@ -25,6 +33,8 @@ pub(crate) struct Weights {
     pub(crate) file: &'static str,
     pub(crate) developer: &'static str,
     pub(crate) origin: &'static str,
+    /// Tokens of an answer that a client did not limit. Models so small now and then find no end.
+    pub(crate) max_output: u64,
 }
 
 /// The default without a file. `weights` is the folder with the embedded models' files.
@@ -78,6 +88,7 @@ fn embedded(name: &str, folder: &Path, weights: Weights) -> ModelFile {
         provider: Some(ProviderWord::Embedded),
         weights: Some(folder.join(weights.file).to_string_lossy().into_owned()),
         price: Some(PriceFile { hour: Some(0.0), ..PriceFile::default() }),
+        max_output: Some(weights.max_output),
         provenance,
         ..ModelFile::default()
     }

@@ -99,7 +99,7 @@ pub(crate) struct ModelFile {
     /// Tokens that prompt and answer may have together. Default: 4096 for embedded models, else unknown.
     #[schemars(range(min = 1))]
     pub(crate) context: Option<u64>,
-    /// Tokens reserved for an answer when a request gives no limit. Default 4096.
+    /// Tokens reserved for an answer when a request gives no limit; the embedded engine ends there. Default 4096.
     #[schemars(range(min = 1))]
     pub(crate) max_output: Option<u64>,
     /// What it can serve.

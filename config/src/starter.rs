@@ -179,9 +179,11 @@ impl Starter {
 }
 
 fn embedded(name: &str, weights: Weights) -> String {
-    let Weights { file, developer, origin } = weights;
+    let Weights { file, developer, origin, max_output } = weights;
+    let most = format!("    max_output: {max_output}");
     format!(
-        "  - name: {name}\n    provider: embedded             # in this process\n    weights: {WEIGHTS}/{file}\n    \
+        "  - name: {name}\n    provider: embedded             # in this process\n    weights: {WEIGHTS}/{file}\n\
+         {most:<34} # tokens of an answer that a client did not limit\n    \
          price: {{hour: 0}}               # what an hour of this machine costs, while it is busy\n    \
          provenance: {{developer: {developer}, path: open weights, licence: Apache-2.0, origin: {origin}}}\n"
     )

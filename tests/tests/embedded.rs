@@ -54,6 +54,27 @@ async fn it_knows_the_capital_of_france() {
     assert!(large.seen().is_empty());
 }
 
+/// What a budget reserves for an answer is what the answer may have.
+#[tokio::test]
+async fn it_ends_at_max_output_unless_a_client_says_otherwise() {
+    let Some(weights) = weights() else { return };
+    let large = Scripted::start(Reply::text("from large")).await;
+    let gateway = Setup::ladder(&large.base_url(), &large.base_url())
+        .embedded("tiny", &weights.display().to_string())
+        .model("tiny", "max_output: 8")
+        .start()
+        .await;
+    for (asked, tokens) in [(None, 8), (Some(5), 5), (Some(12), 12)] {
+        let mut request = openai::ask("tiny", "Tell me a very long story about a river.");
+        if let Some(most) = asked {
+            request["max_tokens"] = most.into();
+        }
+        let answer = gateway.ask(&request).await;
+        assert_eq!(answer.usage()["completion_tokens"], tokens, "{}", answer.text());
+        assert_eq!(answer.json()["choices"][0]["finish_reason"], "length", "{}", answer.text());
+    }
+}
+
 /// A client that leaves stops the engine, which then answers the next one.
 #[tokio::test]
 async fn it_stops_for_a_client_who_leaves() {

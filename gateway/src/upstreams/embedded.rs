@@ -43,21 +43,27 @@ async fn answer(engine: Engine, model: Arc<Model>, ask: Ask) -> Result<Answer, S
     let simple = ask.chat.simple().map_err(|bad| refused(bad.message))?;
     let wants_logprobs = simple.logprobs.is_some() || ask.logprobs;
     let began = Instant::now();
-    let generation = engine.generate(request(simple, &ask)).await.map_err(|refusal| setback(&refusal))?;
+    let generation = engine
+        .generate(request(simple, &ask, model.max_output))
+        .await
+        .map_err(|refusal| setback(&refusal))?;
     let voice = Voice::new(&model.name, wants_logprobs);
     let clock = Clock::new(&model.timeouts, began);
     let state = Under { generation, voice, clock, pending: Vec::new(), over: false };
     Ok(Answer { body: AnswerBody::Stream(chunks(state)), headers: HeaderMap::new() })
 }
 
-fn request(simple: Simple, ask: &Ask) -> Request {
+/// `most` tokens are the longest answer where nobody sets a limit: it is what was reserved for it.
+fn request(simple: Simple, ask: &Ask, most: u64) -> Request {
     let mut messages: Vec<Message> =
         simple.turns.into_iter().map(|turn| Message::new(role(turn.role), turn.text)).collect();
     let prefill = if simple.prefill { messages.pop().map(|message| message.content) } else { None };
     Request {
         messages,
         prefill,
-        max_tokens: simple.max_tokens.or(ask.longest).map(|most| u32::try_from(most).unwrap_or(u32::MAX)),
+        max_tokens: Some(
+            u32::try_from(simple.max_tokens.or(ask.longest).unwrap_or(most)).unwrap_or(u32::MAX),
+        ),
         sampling: Sampling {
             temperature: simple.temperature.map(|it| it as f32),
             // The API allows 0, which means the likeliest token alone, as the least positive share does.
