@@ -182,18 +182,20 @@ impl Account {
     ///
     /// # Errors
     /// A budget that does not cover it, or one that cannot be written down.
-    pub async fn reserve(&mut self, till: &Till, models: &[Arc<Model>]) -> Result<(), Failure> {
-        let now = Timestamp::now();
+    pub async fn reserve(
+        &mut self,
+        till: &Till,
+        models: &[Arc<Model>],
+        now: Timestamp,
+    ) -> Result<(), Failure> {
         let each = models.iter().filter_map(|model| self.bound.most(model, now, &self.books.paces));
         let amount = each.max().unwrap_or_default();
-        match till.reserve(&self.books.ledger, amount).await {
-            Ok(purse) => {
-                self.purse = purse;
-                Ok(())
-            }
-            Err(Refusal::Spent) => Err(Failure::BudgetSpent(self.words_for_spent(till, amount))),
-            Err(Refusal::Unavailable) => Err(Failure::LedgerDown),
+        match till.reserve(&self.books.ledger, amount, now).await {
+            Ok(purse) => self.purse = purse,
+            Err(Refusal::Spent) => return Err(Failure::BudgetSpent(self.words_for_spent(till, amount))),
+            Err(Refusal::Unavailable) => return Err(Failure::LedgerDown),
         }
+        Ok(())
     }
 
     /// Makes sure that what is set aside covers an attempt at this model beside what was spent so far.
@@ -209,8 +211,9 @@ impl Account {
         let said: u64 = self.record.attempts.iter().map(|attempt| attempt.usage.completion()).sum();
         let bound = Bound { prompt: self.bound.prompt.saturating_add(said), ..self.bound };
         let bound = if self.record.answered_by.is_some() { bound } else { self.bound };
-        let most = bound.most(model, Timestamp::now(), &self.books.paces).ok_or_else(unaffordable)?;
-        let beside = self.bounds_under_way().ok_or_else(unaffordable)?;
+        let now = Timestamp::now();
+        let most = bound.most(model, now, &self.books.paces).ok_or_else(unaffordable)?;
+        let beside = self.bounds_under_way(now).ok_or_else(unaffordable)?;
         let needed = self.record.cost().unwrap_or_default().saturating_add(beside).saturating_add(most);
         let Some(purse) = &mut self.purse else { return Ok(()) };
         let more = needed.saturating_sub(purse.amount());

@@ -12,7 +12,7 @@ use router_policies::Chance;
 use serde_json::{Value, json};
 
 use crate::admit::{self, Hints};
-use crate::assess::{Assessment, assess};
+use crate::assess::{Assessment, Question, assess};
 use crate::body::Body;
 use crate::error::Failure;
 use crate::gateway::Gateway;
@@ -128,7 +128,10 @@ async fn decision(gateway: &Gateway, request: Request<Incoming>, id: &RequestId)
     let chat = Chat::parse(body)?;
     let no_such = || Failure::NoSuchModel(chat.model().to_owned());
     let target = snapshot.target(chat.model(), None).ok_or_else(no_such)?;
-    let assessment = assess(&target, &chat, &Hints::default(), id)?;
+    let assessment = assess(
+        &target,
+        &Question { chat: &chat, hints: &Hints::default(), id, now: jiff::Timestamp::now() },
+    )?;
     Ok(explained(&assessment, &chat))
 }
 

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use gateway_config::{Fallback, Model, Provider, Remote, Route};
+use jiff::Timestamp;
 use router_policies::foresight::Foresight;
 use router_policies::guard::{FITTED, Outset};
 use router_policies::policies::Terms;
@@ -47,6 +48,8 @@ pub struct Assessment {
     pub weights: Option<Weights>,
     /// What was foreseen for each rung, before it was corrected.
     pub foreseen: Vec<Chance>,
+    /// What the request drew, 0..1, where chance may play a part.
+    pub draw: f64,
     /// The route that took over, where a rule says so: the rungs are those of its ladder.
     pub aside: Option<Routed>,
 }
@@ -90,19 +93,33 @@ impl Candidate {
     }
 }
 
+/// A request that is to be assessed.
+#[derive(Clone, Copy)]
+pub struct Question<'a> {
+    /// What is asked.
+    pub chat: &'a Chat,
+    /// Who asks, and how.
+    pub hints: &'a Hints,
+    /// Whose chance it is.
+    pub id: &'a RequestId,
+    /// The time by which prices and rules are looked up.
+    pub now: Timestamp,
+}
+
 /// Assesses a request for what it named.
 ///
 /// # Errors
 /// When no model can serve it, with each model's reason.
-pub fn assess(target: &Target, chat: &Chat, hints: &Hints, id: &RequestId) -> Result<Assessment, Failure> {
+pub fn assess(target: &Target, ask: &Question<'_>) -> Result<Assessment, Failure> {
+    let chat = ask.chat;
     if let Some(why) = chat.native().and_then(Native::cannot_be_a_chat)
         && !models(target).iter().any(|model| said_as_it_came(model, chat))
     {
         return Err(Failure::BadRequest(why.clone()));
     }
     match target {
-        Target::Route(routed) => assess_route(routed, chat, hints, id),
-        Target::Model(model) => assess_model(model, chat, hints),
+        Target::Route(routed) => assess_route(routed, ask),
+        Target::Model(model) => assess_model(model, ask),
     }
 }
 
@@ -122,8 +139,8 @@ pub fn said_as_it_came(model: &Model, chat: &Chat) -> bool {
     dialect.original(chat).is_some() || (dialect == Dialect::OpenAi && chat.is_native())
 }
 
-fn assess_model(model: &Arc<Model>, chat: &Chat, hints: &Hints) -> Result<Assessment, Failure> {
-    if let Some(why) = unfit(model, chat, hints, &Terms::default()) {
+fn assess_model(model: &Arc<Model>, ask: &Question<'_>) -> Result<Assessment, Failure> {
+    if let Some(why) = unfit(model, ask, &Terms::default()) {
         return Err(nothing_fits(&[(model, Some(why))]));
     }
     let decision = Decision::of(Plan::Ask(Rung(0)), Reason::NAMED);
@@ -142,29 +159,30 @@ fn assess_model(model: &Arc<Model>, chat: &Chat, hints: &Hints) -> Result<Assess
         place: None,
         weights: None,
         foreseen: Vec::new(),
+        draw: 0.0,
         aside: None,
     })
 }
 
-fn assess_route(routed: &Routed, chat: &Chat, hints: &Hints, id: &RequestId) -> Result<Assessment, Failure> {
+fn assess_route(routed: &Routed, ask: &Question<'_>) -> Result<Assessment, Failure> {
     let began = Instant::now();
-    let features = Features::of(&chat.prompt());
-    let facts = facts(&routed.route, chat, hints, &features);
+    let features = Features::of(&ask.chat.prompt());
+    let facts = facts(&routed.route, ask, &features);
     let terms = routed.route.policy.terms(&features, &facts);
-    if chat.is_for_embeddings() {
-        return assess_embeddings(&routed.route, chat, hints, &terms);
+    if ask.chat.is_for_embeddings() {
+        return assess_embeddings(&routed.route, ask, &terms);
     }
-    let ask = Question { chat, hints, id, began, features: &features };
+    let read = Read { ask, began, features: &features };
     let aside = terms.route.and_then(|name| routed.aside(name));
     let mut assessment = match &aside {
-        None => assess_within(routed, &ask, &facts, &terms)?,
+        None => assess_within(routed, &read, &facts, &terms)?,
         Some(aside) => {
             // What narrowed the request goes with it, and what narrows it there is added.
-            let mut facts = crate::facts::facts(&aside.route, chat, hints, &features);
+            let mut facts = crate::facts::facts(&aside.route, ask, &features);
             facts.must_stay |= terms.must_stay;
             let mut terms = terms;
             terms.join(aside.route.policy.terms(&features, &facts));
-            assess_within(aside, &ask, &facts, &terms)?
+            assess_within(aside, &read, &facts, &terms)?
         }
     };
     assessment.features = Some(features);
@@ -172,27 +190,25 @@ fn assess_route(routed: &Routed, chat: &Chat, hints: &Hints, id: &RequestId) -> 
     Ok(assessment)
 }
 
-/// A request on its way to a decision.
-struct Question<'a> {
-    chat: &'a Chat,
-    hints: &'a Hints,
-    id: &'a RequestId,
+/// A request whose prompt was read.
+struct Read<'a> {
+    ask: &'a Question<'a>,
     began: Instant,
     features: &'a Features,
 }
 
 fn assess_within(
     routed: &Routed,
-    ask: &Question<'_>,
+    read: &Read<'_>,
     facts: &Facts<'_>,
     terms: &Terms<'_>,
 ) -> Result<Assessment, Failure> {
-    let (route, features) = (&routed.route, ask.features);
+    let (route, ask, features) = (&routed.route, read.ask, read.features);
     let judged = judged(route, ask, terms)?;
     let calibration = route.calibration.as_ref().map(|calibrated| &calibrated.scorer);
     let classes: Vec<Class> = route.ladder.iter().map(|model| model.class).collect();
     let foresight = Foresight::of(shipped(), calibration, &classes, features);
-    let scoring = ask.began.elapsed();
+    let scoring = read.began.elapsed();
     let client = ask.hints.client.as_deref().unwrap_or_default();
     let place = routed.place(ask.chat, client, ask.hints.session.as_deref());
     let talk = place.and_then(|place| place.known);
@@ -201,13 +217,14 @@ fn assess_within(
     let standings = standings(routed, &judged, &rungs, routed.tolls(ask.chat, talk));
     let weights = routed.weights();
     let recent = routed.recent();
+    let draw = ask.id.draw();
     let query = Query {
         features,
         familiarity: foresight.familiarity,
         ladder: &standings,
         purse: None,
         patience: route.ladder.iter().map(|model| model.timeouts.total).max().unwrap_or_default(),
-        draw: ask.id.draw(),
+        draw,
         recent: recent.as_deref(),
         weights,
         facts: Facts { conversation: talk, must_stay: facts.must_stay || terms.must_stay, ..*facts },
@@ -235,6 +252,7 @@ fn assess_within(
         place,
         weights,
         foreseen: foresight.rungs,
+        draw,
         aside: None,
     })
 }
@@ -247,7 +265,7 @@ fn judged<'a>(route: &'a Route, ask: &Question<'_>, terms: &Terms<'_>) -> Result
     let tiers = tiers(route, ask.hints)?;
     let judge = |(at, model): (usize, &'a Arc<Model>)| {
         let fits = tiers.contains(&at);
-        (model, if fits { unfit(model, ask.chat, ask.hints, terms) } else { Some(Unfit::Tier) })
+        (model, if fits { unfit(model, ask, terms) } else { Some(Unfit::Tier) })
     };
     Ok(route.ladder.iter().enumerate().map(judge).collect())
 }

@@ -6,11 +6,12 @@ use router_policies::policies::Terms;
 use router_policies::topics::topic_of;
 use router_policies::{Facts, Features};
 
-use crate::admit::Hints;
+use crate::assess::Question;
 use crate::protocol::Chat;
 
 /// What is known of a request for a route: of what takes time to find out, only what its rules ask for.
-pub fn facts<'a>(route: &'a Route, chat: &Chat, hints: &'a Hints, features: &Features) -> Facts<'a> {
+pub fn facts<'a>(route: &'a Route, ask: &Question<'a>, features: &Features) -> Facts<'a> {
+    let Question { chat, hints, now, .. } = *ask;
     let (needs, asks) = (chat.needs(), route.policy.asks());
     let contains = if asks.contents.is_empty() { Contents::NONE } else { contents(chat, asks.contents) };
     Facts {
@@ -22,7 +23,7 @@ pub fn facts<'a>(route: &'a Route, chat: &Chat, hints: &'a Hints, features: &Fea
         must_stay: hints.local_only,
         contains,
         topic: topic_of(&route.topics, features).map(|topic| topic.name.as_str()),
-        time: Some(jiff::Timestamp::now()),
+        time: Some(now),
         conversation: None,
     }
 }

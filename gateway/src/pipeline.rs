@@ -9,12 +9,13 @@ use std::sync::Arc;
 use gateway_config::Resume;
 use http::{HeaderMap, HeaderValue, Request, Response, header};
 use hyper::body::Incoming;
+use jiff::Timestamp;
 use router_policies::Money;
 use tokio::time::{Instant, timeout};
 
 use crate::account::Account;
 use crate::admit::{self, Caller, Hints};
-use crate::assess::{Assessment, Candidate, assess, said_as_it_came};
+use crate::assess::{Assessment, Candidate, Question, assess, said_as_it_came};
 use crate::body::Body;
 use crate::charge::Bound;
 use crate::dispatch::{Committed, Job, Rungside, Standing, dispatch};
@@ -24,7 +25,7 @@ use crate::head::{self, insert, insert_short};
 use crate::protocol::Chat;
 use crate::protocol::client::{self, Dialect, Telling, Vendor};
 use crate::record::content::Content;
-use crate::record::{Asked, Call, Decided, Record};
+use crate::record::{Asked, Call, Decided, Hundredths, Record};
 use crate::relay::{Manner, Relay};
 use crate::request_id::RequestId;
 use crate::snapshot::{Snapshot, Target};
@@ -125,7 +126,7 @@ async fn prepare(
     if let Target::Route(routed) = &target
         && !chat.is_for_embeddings()
     {
-        account.learner = Some(routed.note(&assessment, account.record.id.draw()));
+        account.learner = Some(routed.note(&assessment));
     }
     account.record.features = assessment.features.take().map(Box::new);
     account.record.decided = Some(assessment.decided);
@@ -163,12 +164,15 @@ async fn afford(
     account: &mut Account,
 ) -> Result<Assessment, Failure> {
     let id = account.record.id.clone();
+    let now = Timestamp::now();
+    let ask = Question { chat, hints: &caller.hints, id: &id, now };
     let local = |hints: &Hints| {
-        let assessment = assess(target, chat, &Hints { local_only: true, ..hints.clone() }, &id);
+        let assessment =
+            assess(target, &Question { hints: &Hints { local_only: true, ..hints.clone() }, ..ask });
         assessment.map_err(|why| if hints.local_only { why } else { Failure::LedgerDown })
     };
     let assessment = match account.may_spend() {
-        true => assess(target, chat, &caller.hints, &id)?,
+        true => assess(target, &ask)?,
         false => local(&caller.hints)?,
     };
     let Some(till) = caller.client.as_ref().and_then(|client| snapshot.till(client)) else {
@@ -179,7 +183,7 @@ async fn afford(
     if !account.may_spend() {
         return Ok(assessment);
     }
-    match account.reserve(till, &models).await {
+    match account.reserve(till, &models, now).await {
         Ok(()) => Ok(assessment),
         Err(Failure::LedgerDown) => local(&caller.hints),
         Err(failure) => Err(failure),
@@ -343,7 +347,7 @@ impl Preface {
         headers.insert(head::PLAN, HeaderValue::from_static(decided.decision.plan.word()));
         headers.insert(head::REASON, HeaderValue::from_static(decided.decision.reason.word()));
         if let Some(scores) = &decided.scores {
-            insert_short(headers, head::DIFFICULTY, format_args!("{:.2}", scores.difficulty));
+            insert_short(headers, head::DIFFICULTY, Hundredths(scores.difficulty));
         }
         headers.insert(head::ATTEMPTS, HeaderValue::from(attempts));
     }

@@ -2,6 +2,7 @@
 
 pub mod content;
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,6 +17,18 @@ use content::Content;
 
 /// The label for what a request did not have: a route, a model, a client.
 pub const NONE: &str = "-";
+
+/// A share, 0..=1, to two places. `{:.2}` finds all digits of a number first, which every request would pay for twice.
+pub struct Hundredths(pub f64);
+
+impl fmt::Display for Hundredths {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let hundredths = (self.0.clamp(0.0, 1.0) * 100.0).round() as u8;
+        let digit = |value: u8| b'0' + value % 10;
+        let digits = [digit(hundredths / 100), b'.', digit(hundredths / 10), digit(hundredths)];
+        f.write_str(std::str::from_utf8(&digits).unwrap_or_default())
+    }
+}
 
 /// One request from beginning to end.
 #[derive(Debug, Clone)]
@@ -374,5 +387,31 @@ impl Record {
     /// The cost of all attempts; `None` when one of them has no known price.
     pub fn cost(&self) -> Option<Money> {
         self.attempts.iter().map(|attempt| attempt.cost).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_share_has_two_places() {
+        for (share, text) in [(0.0, "0.00"), (0.004, "0.00"), (0.13, "0.13"), (0.999, "1.00"), (1.0, "1.00")]
+        {
+            assert_eq!(Hundredths(share).to_string(), text);
+        }
+        // What is no share does no harm.
+        assert_eq!([f64::NAN, -1.0, 7.0].map(|it| Hundredths(it).to_string()), ["0.00", "0.00", "1.00"]);
+    }
+
+    proptest! {
+        #[test]
+        fn a_share_is_rounded(share in 0.0..=1.0f64) {
+            let text = Hundredths(share).to_string();
+            prop_assert_eq!(text.len(), 4);
+            prop_assert!((text.parse::<f64>().unwrap() - share).abs() <= 0.005 + 1e-9, "{} of {}", text, share);
+        }
     }
 }

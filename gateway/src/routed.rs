@@ -175,7 +175,7 @@ impl Routed {
     }
 
     /// Takes note of a request that is about to be carried out. What comes back is to be told how it ended.
-    pub fn note(&self, assessment: &Assessment, draw: f64) -> Learner {
+    pub fn note(&self, assessment: &Assessment) -> Learner {
         let decided = &assessment.decided;
         let first = decided.decision.plan.first();
         if let (Some(scores), Some(share), Some(mut recent)) =
@@ -187,7 +187,7 @@ impl Routed {
         let mut foreseen = assessment.ladder.get(first.0).and_then(|rung| rung.toll.cost);
         if self.steering.weighs() {
             let ladder: Vec<Standing<'_>> = assessment.ladder.iter().map(Candidate::standing).collect();
-            self.steering.asked(&ladder, draw);
+            self.steering.asked(&ladder, assessment.draw);
             let offer = |rung: &Standing<'_>| Offered {
                 able: rung.able,
                 suffices: rung.suffices,
@@ -313,9 +313,10 @@ mod tests {
             place: None,
             weights: None,
             foreseen: Vec::new(),
+            draw: 0.5,
             aside: None,
         };
-        routed.note(&assessment, 0.5);
+        routed.note(&assessment);
         routed
     }
 

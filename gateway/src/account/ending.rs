@@ -41,9 +41,8 @@ impl Account {
     }
 
     /// The most that all attempts under way cost; `None` where one has no price.
-    pub(super) fn bounds_under_way(&self) -> Option<Money> {
+    pub(super) fn bounds_under_way(&self, now: Timestamp) -> Option<Money> {
         let model = |under_way: &UnderWay| Some(&self.record.attempts.get(under_way.attempt)?.model);
-        let now = Timestamp::now();
         self.under_way.iter().map(|it| self.bound.most(model(it)?, now, &self.books.paces)).sum()
     }
 
@@ -88,6 +87,7 @@ impl Account {
 
     pub(super) fn close(&mut self, outcome: Outcome) {
         self.closed = true;
+        let now = Timestamp::now();
         let since = |end: Option<Instant>, start: Instant| end.map(|end| end.duration_since(start));
         let times = &self.times;
         let record = &mut self.record;
@@ -98,7 +98,7 @@ impl Account {
         let before = since(times.first_asked, times.arrived).unwrap_or(record.total);
         let after = times.committed.and_then(|committed| since(times.head, committed)).unwrap_or_default();
         record.overhead = before + after;
-        record.baseline = baseline(record, &self.books.paces);
+        record.baseline = baseline(record, now, &self.books.paces);
         let paid = self.pay();
         let record = &self.record;
         if let Some(learner) = &mut self.learner {
@@ -106,9 +106,9 @@ impl Account {
         }
         let context = self.traced.as_ref().map(|traced| traced.context());
         self.books.metrics.observe(record, self.currency, context);
-        self.books.log.request(record, self.format, self.currency);
+        self.books.log.request(record, now, self.format, self.currency);
         if self.books.ledger.keeps_records() && record.call.is_asked_of_models() {
-            self.books.ledger.record(Slip::of(record, Timestamp::now(), self.currency, paid));
+            self.books.ledger.record(Slip::of(record, now, &self.currency, paid));
         }
         self.trace();
     }
@@ -194,7 +194,7 @@ impl Drop for Account {
 }
 
 /// The same answer from the top of the ladder; `None` where its price is not known, or nothing was answered.
-fn baseline(record: &Record, paces: &Paces) -> Option<Money> {
+fn baseline(record: &Record, now: Timestamp, paces: &Paces) -> Option<Money> {
     if record.call.is_ours() {
         return None;
     }
@@ -203,7 +203,7 @@ fn baseline(record: &Record, paces: &Paces) -> Option<Money> {
     if top.name == answer.model.name {
         return answer.cost;
     }
-    let price = top.price.as_ref()?.at(Timestamp::now())?;
+    let price = top.price.as_ref()?.at(now)?;
     let busy = match price {
         Price::Tokens(_) => Default::default(),
         Price::Hour(_) => paces.expected(&top.name, answer.usage.total())?,

@@ -9,14 +9,13 @@ use super::*;
 /// out an answer.
 pub(super) fn assess_embeddings<'a>(
     route: &'a Route,
-    chat: &Chat,
-    hints: &Hints,
+    ask: &Question<'_>,
     terms: &Terms<'_>,
 ) -> Result<Assessment, Failure> {
     let first = |says| route.ladder.iter().position(|model| model.accepts.embeddings == says);
     let only = first(Some(true)).or_else(|| first(None));
     let judge = |(at, model): (usize, &'a Arc<Model>)| match only == Some(at) {
-        true => (model, unfit(model, chat, hints, terms)),
+        true => (model, unfit(model, ask, terms)),
         false => (model, Some(Unfit::Vectors)),
     };
     let judged: Vec<(&'a Arc<Model>, Option<Unfit>)> = route.ladder.iter().enumerate().map(judge).collect();
@@ -39,6 +38,7 @@ pub(super) fn assess_embeddings<'a>(
         place: None,
         weights: None,
         foreseen: Vec::new(),
+        draw: 0.0,
         aside: None,
     })
 }

@@ -25,14 +25,15 @@ pub(super) enum Unfit {
 const ESTIMATE_MARGIN: f64 = 1.3;
 
 /// Why this model cannot serve this request, if so.
-pub(super) fn unfit(model: &Model, chat: &Chat, hints: &Hints, terms: &Terms<'_>) -> Option<Unfit> {
+pub(super) fn unfit(model: &Model, ask: &Question<'_>, terms: &Terms<'_>) -> Option<Unfit> {
+    let Question { chat, hints, now, .. } = *ask;
     if (hints.local_only || terms.must_stay) && !model.local {
         return Some(Unfit::NotLocal);
     }
     if !is_stated(terms, model) {
         return Some(Unfit::Provenance);
     }
-    let priced = || model.price.as_ref().is_some_and(|tariff| tariff.at(jiff::Timestamp::now()).is_some());
+    let priced = || model.price.as_ref().is_some_and(|tariff| tariff.at(now).is_some());
     if hints.priced_only && !priced() {
         return Some(Unfit::NoPrice);
     }

@@ -48,7 +48,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     let mut replays: BTreeMap<&str, Replay<'_>> =
         config.routes.iter().map(|route| (route.name.as_str(), Replay::new(route))).collect();
     let mut unmatched = 0u64;
-    report::read(&report::Source::named(&args.ledger), |slip| match replays.get_mut(slip.route.as_str()) {
+    report::read(&report::Source::named(&args.ledger), |slip| match replays.get_mut(&*slip.route) {
         Some(replay) => replay.see(&slip),
         None => unmatched += 1,
     })?;
@@ -123,7 +123,7 @@ impl<'a> Replay<'a> {
         Self { route, trial, figures: Figures::default() }
     }
 
-    fn see(&mut self, slip: &Slip) {
+    fn see(&mut self, slip: &Slip<'_>) {
         self.figures.requests += 1;
         let (Some(scores), Some(answer)) = (&slip.scores, slip.answer()) else { return };
         let features = features(scores);
@@ -135,7 +135,7 @@ impl<'a> Replay<'a> {
             draw: RequestId::draw_of(&slip.id),
             usage: answer.usage(),
             facts: Facts {
-                client: Some(&slip.client).filter(|client| *client != NONE).map(String::as_str),
+                client: Some(&*slip.client).filter(|client| *client != NONE),
                 prompt_tokens: answer.usage().prompt(),
                 time: Some(slip.time),
                 // Of what came with the prompt only its features are kept.
@@ -159,7 +159,7 @@ impl<'a> Replay<'a> {
 
     fn add(
         &mut self,
-        slip: &Slip,
+        slip: &Slip<'_>,
         seen: &Seen<'_>,
         (outlook, model): (&Outlook, &str),
         cost: Money,
@@ -168,7 +168,7 @@ impl<'a> Replay<'a> {
         let figures = &mut self.figures;
         let Some(answer) = slip.answer() else { return };
         figures.compared += 1;
-        *figures.recorded.entry(answer.model.clone()).or_default() += 1;
+        *figures.recorded.entry(answer.model.to_string()).or_default() += 1;
         *figures.tried.entry(model.to_owned()).or_default() += 1;
         figures.recorded_cost = figures.recorded_cost.saturating_add(recorded.0);
         figures.tried_cost = figures.tried_cost.saturating_add(cost.0);
@@ -191,14 +191,14 @@ impl<'a> Replay<'a> {
 }
 
 /// What a guard found of an answer to a recorded request.
-fn judged(slip: &Slip) -> Option<Judged<'_>> {
+fn judged<'a>(slip: &'a Slip<'_>) -> Option<Judged<'a>> {
     let attempt = guarded(slip)?;
     let chance = attempt.chance.map(Chance::new);
     Some(Judged { model: &attempt.model, doubt: Doubt::named(&attempt.result), chance })
 }
 
 /// The attempt that a guard judged: the one that it doubted, else the answer, if that is of who was asked first.
-fn guarded(slip: &Slip) -> Option<&Try> {
+fn guarded<'a, 'b>(slip: &'a Slip<'b>) -> Option<&'a Try<'b>> {
     slip.plan.as_ref().filter(|plan| *plan == "cascade")?;
     let mut line = slip.attempts.iter().filter(|attempt| !attempt.beside);
     let first = line.clone().next()?;
@@ -207,14 +207,14 @@ fn guarded(slip: &Slip) -> Option<&Try> {
 }
 
 /// What the answer cost that was not kept, or would not have been.
-fn doubted(slip: &Slip) -> Option<Money> {
+fn doubted(slip: &Slip<'_>) -> Option<Money> {
     guarded(slip)?.cost.map(Money)
 }
 
 /// The features that were recorded; the words were not.
-fn features(scores: &Scores) -> Features {
+fn features(scores: &Scores<'_>) -> Features {
     let mut readable = [0.0; COUNT];
-    readable.iter_mut().zip(&scores.features).for_each(|(slot, value)| *slot = *value);
+    readable.iter_mut().zip(&*scores.features).for_each(|(slot, value)| *slot = *value);
     Features { chars: scores.chars, readable, grams: Vec::new() }
 }
 
@@ -305,7 +305,7 @@ mod tests {
     use super::*;
 
     /// A recorded request of a cascade: the attempts, each with its model, result, chance and cost; the last answers.
-    fn slip(attempts: &[(&str, &str, Option<f64>, i64)]) -> Slip {
+    fn slip(attempts: &[(&str, &str, Option<f64>, i64)]) -> Slip<'static> {
         let attempt = |(model, result, chance, cost): &(&str, &str, Option<f64>, i64)| {
             serde_json::json!({
                 "model": model, "result": result, "chance": chance, "input": 10, "output": 10, "cost": cost,

@@ -102,7 +102,7 @@ fn configured(config: Option<&Path>) -> Result<(Source, TimeZone), Failure> {
 }
 
 /// Reads the requests of a ledger, with a bar on a terminal.
-pub(super) fn read(ledger: &Source, mut see: impl FnMut(Slip)) -> Result<(), Failure> {
+pub(super) fn read(ledger: &Source, mut see: impl FnMut(Slip<'static>)) -> Result<(), Failure> {
     let path = match ledger {
         Source::File(path) => path.as_path(),
         Source::Shared(state) => {

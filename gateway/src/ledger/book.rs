@@ -15,7 +15,6 @@ use jiff::Timestamp;
 
 use super::balance::Balances;
 use super::line::{self, Entry};
-use super::slip::Slip;
 
 use reading::{Replay, each_line};
 pub use reading::{read, salvage};
@@ -169,12 +168,12 @@ impl Book {
         });
     }
 
-    /// Adds a request.
-    pub fn write_request(&mut self, slip: &Slip) {
-        self.oldest.get_or_insert(slip.time);
+    /// Adds a request that ended then.
+    pub fn write_request(&mut self, time: Timestamp, json: &[u8]) {
+        self.oldest.get_or_insert(time);
         self.write_json(|out| {
             out.extend_from_slice(REQUEST);
-            slip.write(out);
+            out.extend_from_slice(json);
             out.push(b'}');
         });
     }

@@ -1,6 +1,7 @@
 //! Keeps the store in a thread of its own: lends parts of budgets to funds and writes down requests that are over, many
 //! in one sync. Requests wait for it only where what was lent is used up.
 
+use std::cell::RefCell;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -11,6 +12,7 @@ use jiff::Timestamp;
 use tokio::sync::oneshot;
 
 use super::fund::{Fund, Refusal, Reservation};
+use super::sheaf::Sheaf;
 use super::slip::Slip;
 use super::store::{Given, Lent, Store, Wish};
 use crate::log::Log;
@@ -50,23 +52,26 @@ pub struct Ask {
 
 /// Requests that are over, until the clerk writes them down. Apart from the orders, since each of those wakes the clerk.
 #[derive(Default)]
-pub struct Tray(Mutex<Vec<Slip>>);
+pub struct Tray(Mutex<Sheaf>);
 
 impl Tray {
     /// Puts a request in; `true` where it lay empty, so that the clerk must be told.
-    pub fn put(&self, slip: Slip) -> bool {
-        let mut slips = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        slips.push(slip);
-        slips.len() == 1
+    pub fn put(&self, slip: Slip<'_>) -> bool {
+        thread_local! {
+            static DRAFT: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+        }
+        // All requests share the tray: it is taken for no longer than a copy takes.
+        DRAFT.with_borrow_mut(|draft| {
+            draft.clear();
+            slip.write(draft);
+            let mut sheaf = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            sheaf.push(draft, slip.time, slip.paid);
+            sheaf.len() == 1
+        })
     }
 
-    fn empty_into(&self, unsaved: &mut Vec<Slip>) {
-        let mut slips = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if unsaved.is_empty() {
-            std::mem::swap(&mut *slips, unsaved);
-        } else {
-            unsaved.append(&mut slips);
-        }
+    fn empty_into(&self, unsaved: &mut Sheaf) {
+        unsaved.append(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
     }
 }
 
@@ -89,7 +94,7 @@ pub struct Clerk {
     orders: Receiver<Order>,
     tray: Arc<Tray>,
     bulletin: Bulletin,
-    unsaved: Vec<Slip>,
+    unsaved: Sheaf,
     funds: Vec<Weak<Fund>>,
     lost: u64,
 }
@@ -97,7 +102,7 @@ pub struct Clerk {
 impl Clerk {
     /// A clerk that is ready to work.
     pub fn new(store: Box<dyn Store>, orders: Receiver<Order>, tray: Arc<Tray>, bulletin: Bulletin) -> Self {
-        Self { store, orders, tray, bulletin, unsaved: Vec::new(), funds: Vec::new(), lost: 0 }
+        Self { store, orders, tray, bulletin, unsaved: Sheaf::default(), funds: Vec::new(), lost: 0 }
     }
 
     /// Works until it is told to stop, or nobody is left who could.
@@ -230,7 +235,7 @@ impl Clerk {
     fn forget_surplus(&mut self) {
         let surplus = self.unsaved.len().saturating_sub(UNSAVED);
         if surplus > 0 {
-            self.unsaved.drain(..surplus);
+            self.unsaved.forget_first(surplus);
             self.lost += surplus as u64;
             self.say(&format!("the ledger has lost {} records of requests", self.lost));
         }

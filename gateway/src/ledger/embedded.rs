@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::balance::{Balance, Balances, Key};
 use super::book::{Book, Keep, Opened};
 use super::line::Entry;
-use super::slip::Slip;
+use super::sheaf::Sheaf;
 use super::store::{Given, Lent, Store, Wish};
 
 /// A book, and what its lines add up to.
@@ -34,14 +34,14 @@ impl Embedded {
 }
 
 impl Store for Embedded {
-    fn commit(&mut self, requests: &[Slip], wishes: &[Wish]) -> Result<Vec<Lent>, String> {
+    fn commit(&mut self, requests: &Sheaf, wishes: &[Wish]) -> Result<Vec<Lent>, String> {
         let mut undo: Vec<(Key, Balance)> = Vec::new();
-        for slip in requests {
-            if let Some(paid) = &slip.paid {
+        for request in requests.from(0) {
+            if let Some(paid) = request.paid {
                 undo.push((paid.key.clone(), self.balances.of(&paid.key)));
                 self.balances.spend(&paid.key, paid.amount);
             }
-            self.book.write_request(slip);
+            self.book.write_request(request.time, request.json);
         }
         let mut lent = Vec::with_capacity(wishes.len());
         for Wish { key, limit, amount } in wishes {

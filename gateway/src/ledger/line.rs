@@ -45,7 +45,7 @@ pub enum Entry {
         balance: Balance,
     },
     /// A request is over.
-    Request(Box<Slip>),
+    Request(Box<Slip<'static>>),
 }
 
 /// What is wrong with a line.

@@ -19,6 +19,7 @@ mod line;
 pub mod period;
 mod purse;
 mod shared;
+mod sheaf;
 mod store;
 
 /// The atomics that [`purse`] is made of; its test under every order of steps has others.
@@ -161,7 +162,7 @@ impl Ledger {
     }
 
     /// Writes down a request, soon.
-    pub fn record(&self, slip: Slip) {
+    pub fn record(&self, slip: Slip<'_>) {
         if self.keeps_records() && self.is_alive() && self.tray.put(slip) {
             self.order(Order::Look);
         }

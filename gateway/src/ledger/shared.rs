@@ -16,6 +16,7 @@ use jiff::Timestamp;
 use redis::{Client, Connection, RedisResult, Script, TlsCertificates};
 
 use super::balance::Key;
+use super::sheaf::Sheaf;
 use super::slip::Slip;
 use super::store::{Given, Lent, Store, Wish};
 
@@ -160,33 +161,25 @@ impl Shared {
     }
 
     /// Writes the first requests down: those of a batch that failed before under its name, so that they count once.
-    fn write(&mut self, requests: &[Slip]) -> Result<(), String> {
-        let mut left = &requests[self.written.min(requests.len())..];
-        while !left.is_empty() {
+    fn write(&mut self, requests: &Sheaf) -> Result<(), String> {
+        while self.written < requests.len() {
             if self.batched == 0 {
-                self.batched = left.len().min(256);
+                self.batched = (requests.len() - self.written).min(256);
                 self.batch += 1;
             }
-            let (now, later) = left.split_at(self.batched.min(left.len()));
             let guard = format!("xietong:batch:{}:{}", self.name, self.batch);
-            let json = now.iter().map(|slip| {
-                let mut json = Vec::new();
-                slip.write(&mut json);
-                json
-            });
-            let json: Vec<Vec<u8>> = json.collect();
+            let (first, count) = (self.written, self.batched.min(requests.len() - self.written));
             self.with(|connection| {
                 let script = Script::new(WRITE);
                 let mut call = script.key(STREAM);
                 call.key(guard).arg(REQUESTS);
-                for line in &json {
-                    call.arg(line);
+                for request in requests.from(first).take(count) {
+                    call.arg(request.json);
                 }
                 call.invoke::<i64>(connection)
             })?;
             self.batched = 0;
-            self.written += now.len();
-            left = later;
+            self.written += count;
         }
         self.written = 0;
         Ok(())
@@ -197,7 +190,7 @@ impl Shared {
 ///
 /// # Errors
 /// In words without the URL.
-pub fn read(state: &SharedState, mut see: impl FnMut(Slip)) -> Result<(), String> {
+pub fn read(state: &SharedState, mut see: impl FnMut(Slip<'static>)) -> Result<(), String> {
     const PAGE: usize = 1000;
     let failed = |why: redis::RedisError| why.category().to_owned();
     let client = client(state).map_err(failed)?;
@@ -248,7 +241,7 @@ fn connected<'a>(client: &Client, connection: &'a mut Option<Connection>) -> Red
 }
 
 impl Store for Shared {
-    fn commit(&mut self, requests: &[Slip], wishes: &[Wish]) -> Result<Vec<Lent>, String> {
+    fn commit(&mut self, requests: &Sheaf, wishes: &[Wish]) -> Result<Vec<Lent>, String> {
         // Money first: requests wait for it. If the rest fails, what was lent is not handed out and stays lent.
         let lent = wishes.iter().map(|wish| self.count(LEND, &wish.key, wish.limit, wish.amount));
         let lent = lent.collect::<Result<Vec<_>, _>>()?;

@@ -11,42 +11,42 @@ use serde::{Deserialize, Serialize};
 use super::balance::Key;
 use crate::record::{Attempt, Call, NONE, Record};
 
-/// A word of ours: borrowed where it was written, owned where it was read.
-pub type Word = Cow<'static, str>;
+/// A name or word: borrowed where it is written, owned where it was read.
+pub type Word<'a> = Cow<'a, str>;
 
 /// One request, as the ledger keeps it. Money is in nano-units of `currency`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Slip {
+pub struct Slip<'a> {
     /// When it ended.
     pub time: Timestamp,
     /// The request's id.
-    pub id: String,
+    pub id: Word<'a>,
     /// Who asked, or `-`.
-    pub client: String,
+    pub client: Word<'a>,
     /// The route, or `-`.
-    pub route: String,
+    pub route: Word<'a>,
     /// The model that answered, else the last that was asked, or `-`.
-    pub model: String,
+    pub model: Word<'a>,
     /// The largest model of the route: what savings are measured against.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub top: Option<String>,
+    pub top: Option<Word<'a>>,
     /// The call of the API.
-    pub call: Word,
+    pub call: Word<'a>,
     /// The plan's word.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub plan: Option<Word>,
+    pub plan: Option<Word<'a>>,
     /// The reason's word.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reason: Option<Word>,
+    pub reason: Option<Word<'a>>,
     /// What the scorer said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub scores: Option<Scores>,
+    pub scores: Option<Scores<'a>>,
     /// Whether a stream was asked for.
     #[serde(default)]
     pub stream: bool,
     /// Every attempt, in order.
     #[serde(default)]
-    pub attempts: Vec<Try>,
+    pub attempts: Vec<Try<'a>>,
     /// Which of them the client got.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answered_by: Option<usize>,
@@ -54,7 +54,7 @@ pub struct Slip {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub baseline: Option<i64>,
     /// The currency of accounts.
-    pub currency: String,
+    pub currency: Word<'a>,
     /// Seconds to the first token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first_token: Option<f64>,
@@ -64,9 +64,9 @@ pub struct Slip {
     pub status: u16,
     /// The error's code.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub error: Option<Word>,
+    pub error: Option<Word<'a>>,
     /// How it ended for the client.
-    pub outcome: Word,
+    pub outcome: Word<'a>,
     /// Which budget paid, and how much.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub paid: Option<Paid>,
@@ -74,7 +74,7 @@ pub struct Slip {
 
 /// What the scorer said of a prompt.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Scores {
+pub struct Scores<'a> {
     /// 0..=1.
     pub difficulty: f64,
     /// -1..=1.
@@ -89,16 +89,16 @@ pub struct Scores {
     pub chars: usize,
     /// The readable features, in the order of `features::NAMES`. Words are not kept: they are content.
     #[serde(default)]
-    pub features: Vec<f32>,
+    pub features: Cow<'a, [f32]>,
 }
 
 /// One attempt at a model.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Try {
+pub struct Try<'a> {
     /// The model.
-    pub model: String,
+    pub model: Word<'a>,
     /// How it ended.
-    pub result: Word,
+    pub result: Word<'a>,
     /// Prompt tokens that no cache had a part in.
     pub input: u64,
     /// Prompt tokens from a cache.
@@ -122,7 +122,7 @@ pub struct Try {
     pub cost: Option<i64>,
     /// Why it brought the client nothing, if so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub wasted: Option<Word>,
+    pub wasted: Option<Word<'a>>,
     /// The chance that its answer would do, as a guard found it, 0..=1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub chance: Option<f64>,
@@ -151,18 +151,18 @@ fn rounded(value: f64) -> f64 {
     (value * 1e6).round() / 1e6
 }
 
-impl Slip {
+impl<'a> Slip<'a> {
     /// What is kept of a record that is closed now.
-    pub fn of(record: &Record, time: Timestamp, currency: Currency, paid: Option<Paid>) -> Self {
+    pub fn of(record: &'a Record, time: Timestamp, currency: &'a Currency, paid: Option<Paid>) -> Self {
         let decided = record.decided.as_ref();
         let scores = decided.and_then(|decided| decided.scores);
         Self {
             time,
-            id: record.id.as_str().to_owned(),
-            client: record.client_name().to_owned(),
-            route: record.route_name().to_owned(),
-            model: record.model().map_or(NONE, |model| &model.name).to_owned(),
-            top: record.top().map(|model| model.name.clone()),
+            id: record.id.as_str().into(),
+            client: record.client_name().into(),
+            route: record.route_name().into(),
+            model: record.model().map_or(NONE, |model| &model.name).into(),
+            top: record.top().map(|model| model.name.as_str().into()),
             call: record.call.word().into(),
             plan: decided.map(|decided| decided.decision.plan.word().into()),
             reason: decided.map(|decided| decided.decision.reason.word().into()),
@@ -172,13 +172,16 @@ impl Slip {
                 familiarity: rounded(it.familiarity),
                 suffices: it.suffices.map(|chance| rounded(chance.value())),
                 chars: record.features.as_ref().map_or(0, |features| features.chars),
-                features: record.features.as_ref().map_or(Vec::new(), |features| features.readable.to_vec()),
+                features: record
+                    .features
+                    .as_ref()
+                    .map_or(Cow::Borrowed(&[]), |features| features.readable[..].into()),
             }),
             stream: record.stream,
             attempts: record.attempts.iter().map(Try::of).collect(),
             answered_by: record.answered_by,
             baseline: record.baseline.map(|money| money.0),
-            currency: currency.code().to_owned(),
+            currency: currency.code().into(),
             first_token: record.first_token.map(|time| time.as_secs_f64()),
             total: record.total.as_secs_f64(),
             status: record.status,
@@ -199,7 +202,7 @@ impl Slip {
     }
 
     /// The attempt whose answer the client got.
-    pub fn answer(&self) -> Option<&Try> {
+    pub fn answer(&self) -> Option<&Try<'a>> {
         self.attempts.get(self.answered_by?)
     }
 
@@ -211,11 +214,11 @@ impl Slip {
     }
 }
 
-impl Try {
-    fn of(attempt: &Attempt) -> Self {
+impl<'a> Try<'a> {
+    fn of(attempt: &'a Attempt) -> Self {
         let usage = &attempt.usage;
         Self {
-            model: attempt.model.name.clone(),
+            model: attempt.model.name.as_str().into(),
             result: attempt.result.into(),
             input: usage.input,
             cached: usage.cached_input,

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::balance::Key;
-use super::slip::Slip;
+use super::sheaf::Sheaf;
 
 /// A part of a budget that is asked for.
 #[derive(Debug, Clone)]
@@ -43,7 +43,7 @@ pub trait Store: Send {
     ///
     /// # Errors
     /// In words for the operator; then nothing was lent that could be spent.
-    fn commit(&mut self, requests: &[Slip], wishes: &[Wish]) -> Result<Vec<Lent>, String>;
+    fn commit(&mut self, requests: &Sheaf, wishes: &[Wish]) -> Result<Vec<Lent>, String>;
 
     /// Takes money back.
     fn take_back(&mut self, amounts: &[(Key, i64, i64)]) -> Given;

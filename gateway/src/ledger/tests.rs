@@ -13,6 +13,7 @@ use super::balance::{Balance, Key};
 use super::book::{self, Keep};
 use super::fund::{Refusal, Reservation};
 use super::line::Entry;
+use super::sheaf::Sheaf;
 use super::slip::Paid;
 use super::*;
 use crate::limits::Gate;
@@ -57,14 +58,14 @@ fn client(name: &str, amount: i64, per: Period) -> Client {
     }
 }
 
-fn slip(paid: Option<Paid>) -> Slip {
+fn slip(paid: Option<Paid>) -> Slip<'static> {
     Slip {
         time: Timestamp::now(),
-        id: "req-1".to_owned(),
-        client: "a".to_owned(),
-        route: "auto".to_owned(),
-        model: "large".to_owned(),
-        top: Some("large".to_owned()),
+        id: "req-1".into(),
+        client: "a".into(),
+        route: "auto".into(),
+        model: "large".into(),
+        top: Some("large".into()),
         call: "chat".into(),
         plan: Some("ask".into()),
         reason: Some("hard".into()),
@@ -73,7 +74,7 @@ fn slip(paid: Option<Paid>) -> Slip {
         attempts: Vec::new(),
         answered_by: None,
         baseline: None,
-        currency: "CNY".to_owned(),
+        currency: "CNY".into(),
         first_token: None,
         total: 0.1,
         status: 200,
@@ -81,6 +82,10 @@ fn slip(paid: Option<Paid>) -> Slip {
         outcome: "complete".into(),
         paid,
     }
+}
+
+fn note(book: &mut Book, slip: &Slip<'_>) {
+    book.write_request(slip.time, &serde_json::to_vec(slip).unwrap());
 }
 
 fn key(client: &str, period: &str) -> Key {
@@ -97,7 +102,9 @@ impl Ledger {
 }
 
 async fn reserve(ledger: &Ledger, till: &Till, amount: i64) -> Result<Reservation, Refusal> {
-    till.reserve(ledger, Money(amount)).await.map(|reservation| reservation.expect("a client with a budget"))
+    till.reserve(ledger, Money(amount), Timestamp::now())
+        .await
+        .map(|reservation| reservation.expect("a client with a budget"))
 }
 
 fn balances(path: &std::path::Path) -> HashMap<Key, Balance> {
@@ -152,9 +159,9 @@ fn what_a_crash_leaves_open_counts_as_spent() {
     let opened = Book::open(&folder.book(), Timestamp::now()).unwrap();
     let (mut book, day) = (opened.book, key("a", "2026-11-24"));
     book.write(&Entry::Lease { key: day.clone(), amount: 500 });
-    book.write_request(&slip(Some(Paid { key: day.clone(), amount: 120 })));
+    note(&mut book, &slip(Some(Paid { key: day.clone(), amount: 120 })));
     book.sync().unwrap();
-    book.write_request(&slip(Some(Paid { key: day.clone(), amount: 7 })));
+    note(&mut book, &slip(Some(Paid { key: day.clone(), amount: 7 })));
     drop(book);
     assert_eq!(balances(&folder.book())[&day], Balance { leased: 500, spent: 500 });
     // Swept once, not again.
@@ -183,7 +190,7 @@ fn written(folder: &Folder, lines: i64) -> Vec<u8> {
     let mut book = Book::open(&folder.book(), Timestamp::now()).unwrap().book;
     for amount in 0..lines {
         book.write(&Entry::Lease { key: key("a", "2026-11-24"), amount });
-        book.write_request(&slip(Some(Paid { key: key("a", "2026-11-24"), amount })));
+        note(&mut book, &slip(Some(Paid { key: key("a", "2026-11-24"), amount })));
     }
     book.sync().unwrap();
     drop(book);
@@ -258,7 +265,7 @@ fn old_requests_go_and_balances_stay() {
     let (month, now) = (key("a", "2999-01"), Timestamp::now());
     for age in (0..100).rev() {
         let time = now - jiff::SignedDuration::from_hours(age);
-        opened.book.write_request(&Slip { time, ..slip(Some(Paid { key: month.clone(), amount: 1 })) });
+        note(&mut opened.book, &Slip { time, ..slip(Some(Paid { key: month.clone(), amount: 1 })) });
         opened.balances.spend(&month, 1);
         opened.balances.lend(&month, 1);
     }
@@ -268,7 +275,7 @@ fn old_requests_go_and_balances_stay() {
     let keep = Keep { since: now - jiff::SignedDuration::from_mins(10 * 60 - 1), bytes: 1 << 20 };
     opened.book.compact(&opened.balances, now, &keep).unwrap();
     assert!(opened.book.size() < before / 5);
-    opened.book.write_request(&slip(Some(Paid { key: month.clone(), amount: 1 })));
+    note(&mut opened.book, &slip(Some(Paid { key: month.clone(), amount: 1 })));
     opened.book.sync().unwrap();
     drop(opened);
     let mut requests = 0;
@@ -310,7 +317,7 @@ async fn a_disk_that_fails_stops_spending_until_it_works_again() {
 struct Faulty;
 
 impl Store for Faulty {
-    fn commit(&mut self, _: &[Slip], _: &[store::Wish]) -> Result<Vec<store::Lent>, String> {
+    fn commit(&mut self, _: &Sheaf, _: &[store::Wish]) -> Result<Vec<store::Lent>, String> {
         panic!("a fault of the test")
     }
 
@@ -437,7 +444,7 @@ impl Run {
         let till = self.ledger().till(&self.clients[who], &TimeZone::UTC);
         let fits = self.spent[who] + self.reserved[who] + amount <= LIMIT;
         let state = format!("{amount} for {who} beside {:?} and {:?}", self.spent, self.reserved);
-        match till.reserve(self.ledger(), Money(amount)).await {
+        match till.reserve(self.ledger(), Money(amount), Timestamp::now()).await {
             Ok(reservation) => {
                 prop_assert!(fits, "{state}");
                 self.held.push((who, reservation.unwrap()));
@@ -590,7 +597,10 @@ fn what_accounting_costs_a_request() {
                     let slip = slip(None);
                     for _ in 0..ROUNDS / threads {
                         let mut place = Gate::admit(&till, 1000, tokio::time::Instant::now()).unwrap();
-                        let purse = runtime.block_on(till.reserve(ledger, Money(1000))).unwrap().unwrap();
+                        let purse = runtime
+                            .block_on(till.reserve(ledger, Money(1000), Timestamp::now()))
+                            .unwrap()
+                            .unwrap();
                         place.used(500);
                         let paid = purse.settle(Money(500));
                         ledger.record(Slip { paid: Some(paid), ..slip.clone() });

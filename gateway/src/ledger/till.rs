@@ -89,12 +89,17 @@ impl Till {
         &self.gate
     }
 
-    /// Sets this much aside; `None` for a client without a budget.
+    /// Sets this much of what may be spent now aside; `None` for a client without a budget.
     ///
     /// # Errors
     /// When the budget does not cover it, or nothing may be spent because it could not be written down.
-    pub async fn reserve(&self, ledger: &Ledger, amount: Money) -> Result<Option<Reservation>, Refusal> {
-        match self.fund(ledger, Timestamp::now()) {
+    pub async fn reserve(
+        &self,
+        ledger: &Ledger,
+        amount: Money,
+        now: Timestamp,
+    ) -> Result<Option<Reservation>, Refusal> {
+        match self.fund(ledger, now) {
             Some(fund) => reserve_of(&fund, ledger, amount).await.map(Some),
             None => Ok(None),
         }

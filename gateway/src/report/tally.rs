@@ -83,18 +83,18 @@ pub struct Tally {
 
 impl Tally {
     /// Adds a request; days are those of `zone`.
-    pub fn add(&mut self, slip: &Slip, zone: &TimeZone) {
+    pub fn add(&mut self, slip: &Slip<'_>, zone: &TimeZone) {
         if self.currency != slip.currency {
-            self.currency.clone_from(&slip.currency);
+            self.currency = slip.currency.to_string();
         }
         let (first, last) = self.span.unwrap_or((slip.time, slip.time));
         self.span = Some((first.min(slip.time), last.max(slip.time)));
         self.all.add(slip);
-        self.routes.entry(slip.route.clone()).or_default().add(slip);
-        self.clients.entry(slip.client.clone()).or_default().add(slip);
+        self.routes.entry(slip.route.to_string()).or_default().add(slip);
+        self.clients.entry(slip.client.to_string()).or_default().add(slip);
         self.days.entry(zone.to_datetime(slip.time).date().to_string()).or_default().add(slip);
         for (at, attempt) in slip.attempts.iter().enumerate() {
-            let sums = self.models.entry(attempt.model.clone()).or_default();
+            let sums = self.models.entry(attempt.model.to_string()).or_default();
             sums.add(attempt, slip.answered_by == Some(at));
         }
     }
@@ -123,7 +123,7 @@ impl Tally {
 }
 
 impl Sums {
-    fn add(&mut self, slip: &Slip) {
+    fn add(&mut self, slip: &Slip<'_>) {
         if slip.is_ours() {
             return self.add_own(slip);
         }
@@ -151,7 +151,7 @@ impl Sums {
         self.below_top += u64::from(below);
     }
 
-    fn add_own(&mut self, slip: &Slip) {
+    fn add_own(&mut self, slip: &Slip<'_>) {
         let known: Vec<i64> = slip.attempts.iter().filter_map(|attempt| attempt.cost).collect();
         let cost = known.iter().fold(0, |sum: i64, &cost| sum.saturating_add(cost));
         self.cost = self.cost.saturating_add(cost);
@@ -194,7 +194,7 @@ impl Sums {
 }
 
 impl ModelSums {
-    fn add(&mut self, attempt: &Try, answered: bool) {
+    fn add(&mut self, attempt: &Try<'_>, answered: bool) {
         let usage = attempt.usage();
         self.attempts += 1;
         self.answers += u64::from(answered);
@@ -234,7 +234,7 @@ mod tests {
     use super::*;
 
     /// A request as a ledger has it.
-    fn slip(json: Value) -> Slip {
+    fn slip(json: Value) -> Slip<'static> {
         let mut whole = json!({
             "time": "2026-11-24T23:30:00Z", "id": "r", "client": "a", "route": "auto", "model": "large", "top": "large",
             "call": "chat", "attempts": [], "currency": "CNY", "total": 1.0, "status": 200, "outcome": "complete",

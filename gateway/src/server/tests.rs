@@ -214,7 +214,7 @@ async fn a_panic_settles_what_was_set_aside() {
         let working = tokio::spawn({
             let (till, remaining) = (Arc::clone(&till), remaining.clone());
             async move {
-                account.reserve(&till, std::slice::from_ref(&model)).await.unwrap();
+                account.reserve(&till, std::slice::from_ref(&model), jiff::Timestamp::now()).await.unwrap();
                 if asked {
                     account.cover(&model).await.unwrap();
                     account.begin(&model, &"m-0".into());

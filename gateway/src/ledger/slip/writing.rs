@@ -12,7 +12,7 @@ macro_rules! name {
     };
 }
 
-impl Slip {
+impl Slip<'_> {
     /// Adds it.
     pub fn write(&self, out: &mut Vec<u8>) {
         let Self { time, id, client, route, model, top, call, plan, reason, scores, .. } = self;
@@ -52,7 +52,7 @@ impl Slip {
     }
 }
 
-impl Scores {
+impl Scores<'_> {
     fn write(&self, out: &mut Vec<u8>) {
         let Self { difficulty, gain, familiarity, suffices, chars, features } = self;
         value(out, b"{\"difficulty\":", difficulty);
@@ -69,7 +69,7 @@ impl Scores {
     }
 }
 
-impl Try {
+impl Try<'_> {
     fn write(&self, out: &mut Vec<u8>) {
         let Self { model, result, input, cached, written, written_hour, output, reasoning, .. } = self;
         text(out, b"{\"model\":", model);
@@ -136,14 +136,15 @@ mod tests {
     use proptest::option;
     use proptest::prelude::*;
 
+    use super::super::Word;
     use super::*;
     use crate::ledger::balance::Key;
 
-    fn words() -> impl Strategy<Value = String> {
-        "[a-z0-9é你\"\\\\\n\u{1}\u{7f} -]{0,9}"
+    fn words() -> impl Strategy<Value = Word<'static>> {
+        "[a-z0-9é你\"\\\\\n\u{1}\u{7f} -]{0,9}".prop_map(Word::Owned)
     }
 
-    fn scores() -> impl Strategy<Value = Scores> {
+    fn scores() -> impl Strategy<Value = Scores<'static>> {
         let floats = (any::<f64>(), any::<f64>(), any::<f64>(), any::<[f64; 4]>());
         let features = vec(prop_oneof![Just(0.0f32), Just(-0.0), any::<f32>()], 0..6);
         (floats, any::<usize>(), features).prop_map(
@@ -153,12 +154,12 @@ mod tests {
                 familiarity,
                 suffices,
                 chars,
-                features,
+                features: features.into(),
             },
         )
     }
 
-    fn attempt() -> impl Strategy<Value = Try> {
+    fn attempt() -> impl Strategy<Value = Try<'static>> {
         let counts = prop_oneof![Just(0), any::<u64>()];
         let counts = (counts.clone(), counts.clone(), counts.clone(), counts.clone(), counts.clone(), counts);
         let rest =
@@ -166,7 +167,6 @@ mod tests {
         (words(), words(), counts, rest).prop_map(
             |(model, result, counts, ((estimated, beside), cost, wasted, chance))| {
                 let (input, cached, written, written_hour, output, reasoning) = counts;
-                let (result, wasted) = (result.into(), wasted.map(Into::into));
                 Try {
                     model,
                     result,
@@ -186,7 +186,7 @@ mod tests {
         )
     }
 
-    fn slip() -> impl Strategy<Value = Slip> {
+    fn slip() -> impl Strategy<Value = Slip<'static>> {
         let names = (words(), words(), words(), words(), words(), words(), words());
         let some = (
             option::of(words()),
@@ -215,9 +215,9 @@ mod tests {
                 route,
                 model,
                 top,
-                call: call.into(),
-                plan: plan.map(Into::into),
-                reason: reason.map(Into::into),
+                call,
+                plan,
+                reason,
                 scores,
                 stream,
                 attempts,
@@ -227,10 +227,10 @@ mod tests {
                 first_token,
                 total,
                 status,
-                error: error.map(Into::into),
-                outcome: outcome.into(),
+                error,
+                outcome,
                 paid: paid.map(|(client, period, amount)| Paid {
-                    key: Key { client: client.into(), period: period.into() },
+                    key: Key { client: client.as_ref().into(), period: period.as_ref().into() },
                     amount,
                 }),
             }
