@@ -48,7 +48,7 @@ pub struct Assessment {
     pub weights: Option<Weights>,
     /// What was foreseen for each rung, before it was corrected.
     pub foreseen: Vec<Chance>,
-    /// What the request drew, 0..1, where chance may play a part.
+    /// What the request drew, 0..1, by which policies take chances; 0 where none was asked.
     pub draw: f64,
     /// The route that took over, where a rule says so: the rungs are those of its ladder.
     pub aside: Option<Routed>,

@@ -92,7 +92,7 @@ impl Log {
         Self { tray, orders, dropped }
     }
 
-    /// One request that is over.
+    /// One request that ended `now`.
     pub fn request(&self, record: &Record, now: Timestamp, format: LogFormat, currency: Currency) {
         self.line(|line| match format {
             LogFormat::Json => line.push_str(&json_line(record, now, currency)),
@@ -122,7 +122,7 @@ impl Log {
         thread_local! {
             static DRAFT: RefCell<String> = const { RefCell::new(String::new()) };
         }
-        // All requests share the tray: it is taken for no longer than a copy takes.
+        // All requests share the tray, and have it for no longer than a copy takes.
         let before = DRAFT.with_borrow_mut(|draft| {
             draft.clear();
             write(draft);

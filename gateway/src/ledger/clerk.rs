@@ -60,7 +60,7 @@ impl Tray {
         thread_local! {
             static DRAFT: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
         }
-        // All requests share the tray: it is taken for no longer than a copy takes.
+        // All requests share the tray, and have it for no longer than a copy takes.
         DRAFT.with_borrow_mut(|draft| {
             draft.clear();
             slip.write(draft);

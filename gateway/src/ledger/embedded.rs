@@ -36,7 +36,7 @@ impl Embedded {
 impl Store for Embedded {
     fn commit(&mut self, requests: &Sheaf, wishes: &[Wish]) -> Result<Vec<Lent>, String> {
         let mut undo: Vec<(Key, Balance)> = Vec::new();
-        for request in requests.from(0) {
+        for request in requests.iter_from(0) {
             if let Some(paid) = request.paid {
                 undo.push((paid.key.clone(), self.balances.of(&paid.key)));
                 self.balances.spend(&paid.key, paid.amount);

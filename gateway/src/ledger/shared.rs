@@ -173,7 +173,7 @@ impl Shared {
                 let script = Script::new(WRITE);
                 let mut call = script.key(STREAM);
                 call.key(guard).arg(REQUESTS);
-                for request in requests.from(first).take(count) {
+                for request in requests.iter_from(first).take(count) {
                     call.arg(request.json);
                 }
                 call.invoke::<i64>(connection)

@@ -63,7 +63,7 @@ impl Sheaf {
         self.notes.extend(other.notes.drain(..).map(|note| Note { end: note.end + before, ..note }));
     }
 
-    /// Forgets the first ones.
+    /// Forgets the first ones, at most [`Sheaf::len`] of them.
     pub fn forget_first(&mut self, count: usize) {
         let cut = self.end_of(count);
         self.json.drain(..cut);
@@ -79,8 +79,8 @@ impl Sheaf {
         self.notes.shrink_to(KEPT / size_of::<Note>());
     }
 
-    /// From the one with this number on.
-    pub fn from(&self, first: usize) -> impl Iterator<Item = Written<'_>> {
+    /// In order, from the one with this number on, counted from 0.
+    pub fn iter_from(&self, first: usize) -> impl Iterator<Item = Written<'_>> {
         let mut begin = self.end_of(first);
         self.notes.iter().skip(first).map(move |note| {
             let json = &self.json[begin..note.end];
@@ -133,10 +133,10 @@ mod tests {
             expected.drain(..forgotten);
             prop_assert_eq!(all.len(), expected.len());
             let from = from.min(expected.len());
-            let got: Vec<_> = all.from(from).map(|it| (it.json.to_vec(), it.time.as_second(), it.paid.cloned())).collect();
+            let got: Vec<_> = all.iter_from(from).map(|it| (it.json.to_vec(), it.time.as_second(), it.paid.cloned())).collect();
             prop_assert_eq!(&got[..], &expected[from..]);
             all.clear();
-            prop_assert!(all.is_empty() && all.from(0).next().is_none());
+            prop_assert!(all.is_empty() && all.iter_from(0).next().is_none());
         }
     }
 }
