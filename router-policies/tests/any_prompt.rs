@@ -55,5 +55,5 @@ fn the_same_bits_everywhere() {
             ^ prospects.of(Class::Frontier).value().to_bits().rotate_left(7)
     };
     let found = ["Prove that √2 is irrational.", "请写一首关于春天的诗。"].map(bits);
-    assert_eq!(found, [0xcb06_0460_9a96_bb00, 0xc7ed_334a_b804_2abf], "{found:x?}");
+    assert_eq!(found, [0xcb06_0474_d1c6_ba67, 0xc7ed_334a_b8ab_0fb1], "{found:x?}");
 }

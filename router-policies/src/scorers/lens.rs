@@ -1,5 +1,7 @@
 //! How a scorer looks at features: grams weighed by rarity, readable features through random cosines.
 
+use std::sync::OnceLock;
+
 use super::bytes::{Reader, Writer};
 use crate::features::{COUNT, Features, Gram, SLOTS};
 use crate::numbers::{cos, exp, wide};
@@ -24,11 +26,20 @@ pub struct Sight {
 }
 
 /// What is usual of the readable features among some prompts.
-#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
 pub struct Gauge {
     mean: Vec<f32>,
     /// One over the deviation; 0 for what does not vary.
     scale: Vec<f32>,
+    /// The angles of the waves for a prompt that has none of the features, once they were asked for.
+    #[serde(skip)]
+    plain: OnceLock<Box<[f32; WAVES]>>,
+}
+
+impl PartialEq for Gauge {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.mean, &self.scale) == (&other.mean, &other.scale)
+    }
 }
 
 impl Gauge {
@@ -49,7 +60,17 @@ impl Gauge {
             let deviation = (squares / all - (sum / all) * (sum / all)).max(0.0).sqrt();
             if deviation > 1e-3 { (1.0 / deviation) as f32 } else { 0.0 }
         });
-        Self { mean, scale: scale.collect() }
+        Self::new(mean, scale.collect())
+    }
+
+    fn new(mean: Vec<f32>, scale: Vec<f32>) -> Self {
+        Self { mean, scale, plain: OnceLock::new() }
+    }
+
+    /// By how much more than usual a prompt has of a feature, in deviations.
+    #[inline(always)]
+    fn deviation(&self, feature: usize, value: f32) -> f32 {
+        ((value - self.mean[feature]) * self.scale[feature]).clamp(-REACH, REACH)
     }
 
     /// Whether it has as many numbers as there are features.
@@ -65,7 +86,7 @@ impl Gauge {
 
     /// From bytes.
     pub fn read(from: &mut Reader<'_>) -> Option<Self> {
-        Some(Self { mean: from.floats(COUNT)?, scale: from.floats(COUNT)? })
+        Some(Self::new(from.floats(COUNT)?, from.floats(COUNT)?))
     }
 }
 
@@ -132,7 +153,7 @@ impl Lens {
         let Some((constant, waves)) = sight.dense.split_first_mut() else { return };
         *constant = 1.0;
         let Some(waves) = waves.first_chunk_mut::<WAVES>() else { return };
-        *waves = self.phases;
+        *waves = **gauge.plain.get_or_init(|| Box::new(self.plain(gauge)));
         // Each wave is a sum in the same order however wide the registers are, so that the bits are the same.
         wide(
             #[inline(always)]
@@ -140,23 +161,35 @@ impl Lens {
         );
     }
 
+    /// The angles of a prompt that has none of the features.
+    fn plain(&self, gauge: &Gauge) -> [f32; WAVES] {
+        let mut angles = self.phases;
+        for (feature, directions) in self.directions.iter().enumerate() {
+            let by = gauge.deviation(feature, 0.0);
+            angles.iter_mut().zip(directions).for_each(|(angle, direction)| *angle += by * direction);
+        }
+        angles
+    }
+
+    /// From the angles of a plain prompt to the waves of this one: it has few of the features, and only they turn anything.
     #[inline(always)]
     fn wave(&self, waves: &mut [f32; WAVES], features: &Features, gauge: &Gauge) {
-        let mut values = [0.0; COUNT];
-        for (at, value) in values.iter_mut().enumerate() {
-            *value = ((features.readable[at] - gauge.mean[at]) * gauge.scale[at]).clamp(-REACH, REACH);
+        // What is beyond the last turns by nothing.
+        let mut turns = [(0.0, &self.directions[0]); COUNT];
+        let mut count = 0;
+        for (feature, &value) in features.readable.iter().enumerate() {
+            if value != 0.0 {
+                let by = gauge.deviation(feature, value) - gauge.deviation(feature, 0.0);
+                turns[count] = (by, &self.directions[feature]);
+                count += 1;
+            }
         }
-        // Four features at a time: a wave is loaded and stored once for them.
+        // Four at a time: a wave is loaded and stored once for them.
         const { assert!(COUNT.is_multiple_of(4), "a feature would be left out") };
-        let (fours, _) = values.as_chunks::<4>();
-        let (turns, _) = self.directions.as_chunks::<4>();
-        for (value, turn) in fours.iter().zip(turns) {
-            for at in 0..WAVES {
-                waves[at] = waves[at]
-                    + value[0] * turn[0][at]
-                    + value[1] * turn[1][at]
-                    + value[2] * turn[2][at]
-                    + value[3] * turn[3][at];
+        let (fours, _) = turns.as_chunks::<4>();
+        for [a, b, c, d] in &fours[..count.div_ceil(4)] {
+            for (at, wave) in waves.iter_mut().enumerate() {
+                *wave = *wave + a.0 * a.1[at] + b.0 * b.1[at] + c.0 * c.1[at] + d.0 * d.1[at];
             }
         }
         let height = (2.0 * READABLE_WEIGHT / WAVES as f32).sqrt();
@@ -202,5 +235,39 @@ impl Draws {
     /// Close to normal: the sum of twelve uniform draws, less six.
     pub fn normal(&mut self) -> f64 {
         (0..12).map(|_| self.uniform()).sum::<f64>() - 6.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Prompt;
+
+    #[test]
+    fn waves_are_the_cosines_of_all_features_together() {
+        let texts = [
+            "",
+            "hi",
+            "Prove that √2 is irrational.",
+            "请写一首关于春天的诗。",
+            "```rust\nfn main() {}\n```\nWhy? A) x B) y",
+        ];
+        let prompts = texts.map(|text| Features::of(&Prompt::from_text(text)));
+        let lens = Lens::new(vec![16; SLOTS]);
+        let height = (2.0 / WAVES as f64).sqrt();
+        for gauge in [Gauge::fit(prompts.iter()), Gauge::new(vec![0.5; COUNT], vec![40.0; COUNT])] {
+            for features in &prompts {
+                let sight = lens.see(features, &gauge);
+                for (at, wave) in sight.dense[1..].iter().enumerate() {
+                    let turned = (0..COUNT).map(|feature| {
+                        let value = gauge.deviation(feature, features.readable[feature]);
+                        f64::from(value) * f64::from(lens.directions[feature][at])
+                    });
+                    let angle = f64::from(lens.phases[at]) + turned.sum::<f64>();
+                    let off = (f64::from(*wave) - angle.cos() * height).abs();
+                    assert!(off < 1e-5 * height, "wave {at} is off by {off}");
+                }
+            }
+        }
     }
 }

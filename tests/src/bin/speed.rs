@@ -41,21 +41,32 @@ async fn main() {
     let number =
         |at: usize, default| rest.get(at).map_or(default, |it: &String| it.parse().expect("a number"));
     let (rounds, time) = (number(0, 5.0) as usize, Duration::from_secs_f64(number(1, 1.0)));
+    let part = rest.get(3).map_or("", String::as_str);
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     assert!(cores > 1, "it takes a core for the proxies and another for clients and upstream");
     stay_on(0);
+    let folder = std::env::temp_dir().join(format!("xietong-speed-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).expect("there is room for files");
+    let start = |address| Proxies::start(cores - 1, Some(nginx), xietong, address, &folder);
+
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("there are ports");
+    let address = listener.local_addr().expect("it is bound");
+    tokio::spawn(upstream::serve(listener));
+    let proxies = start(address);
+    let awake = load::stay_awake();
+    let mut figures = awake_all_the_time(&proxies, rounds, time, part).await;
+    awake.abort();
+    drop(proxies);
+
     let own = std::env::current_exe().expect("it is running");
     let mut models = Running::start_heard(0, &own.to_string_lossy(), &["upstream"]);
     let mut line = String::new();
     BufReader::new(models.heard()).read_line(&mut line).expect("it says its address");
-    let address: SocketAddr = line.trim().parse().expect("an address");
-    let folder = std::env::temp_dir().join(format!("xietong-speed-{}", std::process::id()));
-    std::fs::create_dir_all(&folder).expect("there is room for files");
-    let proxies = Proxies::start(cores - 1, Some(nginx), xietong, address, &folder);
-    let part = rest.get(3).map_or("", String::as_str);
-    let figures = measure(&proxies, rounds, time, part).await;
+    let proxies = start(line.trim().parse().expect("an address"));
+    figures.extend(asleep_in_between(&proxies, rounds, time, part).await);
     drop(proxies);
     let _ = std::fs::remove_dir_all(&folder);
+
     let table = markdown(&figures);
     println!("{table}");
     if let Some(folder) = rest.get(2).map(PathBuf::from) {
@@ -71,7 +82,9 @@ async fn upstream() {
     upstream::serve(listener).await;
 }
 
-async fn measure(proxies: &Proxies, rounds: usize, time: Duration, part: &str) -> Vec<Figure> {
+/// With clients and upstream that never sleep. A proxy that writes to who sleeps on this machine has to wake them, which over a
+/// network is nobody's work, and the more of it the longer the proxy takes; here nobody has to be woken.
+async fn awake_all_the_time(proxies: &Proxies, rounds: usize, time: Duration, part: &str) -> Vec<Figure> {
     let mut figures = Vec::new();
     for (kind, what) in [
         (Kind::Whole, "whole answer"),
@@ -81,6 +94,16 @@ async fn measure(proxies: &Proxies, rounds: usize, time: Duration, part: &str) -
         if what.contains(part) {
             figures.extend(closed(proxies, kind, what, rounds, time).await);
         }
+    }
+    figures
+}
+
+/// With clients and upstream that sleep until something comes.
+async fn asleep_in_between(proxies: &Proxies, rounds: usize, time: Duration, part: &str) -> Vec<Figure> {
+    let mut figures = Vec::new();
+    let what = "whole answer, and waking who waits";
+    if what.contains(part) {
+        figures.extend(closed(proxies, Kind::Whole, what, rounds, time).await);
     }
     let what = format!("whole answer, {RATE} a second");
     if what.contains(part) {

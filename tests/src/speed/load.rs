@@ -47,6 +47,16 @@ pub async fn closed(asking: &Arc<Asking>, connections: usize, time: Duration) ->
     count
 }
 
+/// Keeps this thread, which must be the runtime's only one, from sleeping until the task is aborted: whenever there is nothing
+/// else to do, it looks once more for what has come.
+pub fn stay_awake() -> tokio::task::JoinHandle<()> {
+    tokio::spawn(async {
+        loop {
+            tokio::task::yield_now().await;
+        }
+    })
+}
+
 /// Asks so many times over one connection.
 ///
 /// # Panics
