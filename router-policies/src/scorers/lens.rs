@@ -31,7 +31,8 @@ pub struct Gauge {
     mean: Vec<f32>,
     /// One over the deviation; 0 for what does not vary.
     scale: Vec<f32>,
-    /// The angles of the waves for a prompt that has none of the features, once they were asked for.
+    /// The angles of the waves for a prompt that has none of the features, once they were asked for. Every lens has the
+    /// same waves.
     #[serde(skip)]
     plain: OnceLock<Box<[f32; WAVES]>>,
 }
