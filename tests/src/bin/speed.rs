@@ -9,7 +9,6 @@
 #![allow(clippy::print_stderr, clippy::print_stdout, reason = "a program that prints a table")]
 
 use std::io::{BufRead, BufReader};
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
