@@ -1,5 +1,6 @@
 //! Xietong beside nginx, in one run: what a request, a chunk and a stream cost, and what they take. The proxies have one
-//! core, clients and upstream another. Needs two cores, `taskset` and nginx.
+//! core, clients and upstream another; what a request costs is counted while those never sleep, and once more while they do.
+//! Needs two cores, `taskset` and nginx.
 //!
 //! usage: `speed XIETONG NGINX [ROUNDS] [SECONDS] [FOLDER] [PART]`
 //!
