@@ -1,6 +1,6 @@
 //! The `xietong` program: arguments, a runtime, an exit code. The work is in the library.
 
-/// Takes and gives back what requests use without asking the system, and keeps blocks of all sizes at hand.
+/// A request takes and gives back memory some ninety times: here blocks of every size are at hand for the thread that asks.
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
