@@ -28,7 +28,7 @@ use crate::written::{Address, CurrencyCode, Hidden, Size, Span};
 pub(crate) struct File {
     /// The data port: where clients ask. Default `127.0.0.1:8080`.
     pub(crate) listen: Option<Address>,
-    /// The admin port: metrics, health, console. Default `127.0.0.1:9464`.
+    /// The admin port: metrics, health, the configuration in use, reload. Default `127.0.0.1:9464`.
     pub(crate) admin: Option<Address>,
     /// Lets a data port without clients listen on more than loopback. Default false.
     pub(crate) open: Option<bool>,

@@ -78,7 +78,7 @@ impl Starter {
         let listen = format!("listen: {}", self.listen);
         let _ = writeln!(text, "{listen:<34} # the data port: where clients ask");
         text.push_str(
-            "admin: 127.0.0.1:9464              # metrics, health, console: keep it away from clients\n",
+            "admin: 127.0.0.1:9464              # metrics, health, reload: keep it away from clients\n",
         );
         let currency = self.preset().and_then(|preset| preset.models.first()?.price.as_ref()?.currency);
         let currency = format!("currency: {}", currency.map_or_else(crate::resolve::yuan, |code| code.0));
