@@ -15,40 +15,22 @@ use router_policies::{Currency, Money, Price, Tariff, Usage};
 use tokio::time::Instant;
 
 use crate::charge::{self, Bound};
-use crate::curfew::Curfew;
 use crate::error::Failure;
-use crate::ledger::Ledger;
 use crate::ledger::fund::{Refusal, Reservation};
 use crate::ledger::slip::{Paid, Slip};
 use crate::ledger::till::{Till, reserve_of};
 use crate::limits::{Gate, Place, Quota};
-use crate::log::Log;
-use crate::metrics::Metrics;
-use crate::pace::{Paces, Turn};
+use crate::pace::Turn;
 use crate::protocol::{FinalUsage, Piece, Reported};
 use crate::record::{Asked, Attempt, Call, Outcome, Record, Waste};
 use crate::request_id::RequestId;
 use crate::routed::Learner;
 use crate::setback::{Happened, Setback};
+use crate::telemetry::Telemetry;
 use crate::traces::Traced;
 use ending::InFlight;
 pub use tally::Tally;
 use times::Times;
-
-/// Where closed accounts go.
-#[derive(Clone)]
-pub struct Books {
-    /// Counters and histograms.
-    pub metrics: Arc<Metrics>,
-    /// The log.
-    pub log: Log,
-    /// What a token of a model paid by the hour takes.
-    pub paces: Arc<Paces>,
-    /// Budgets, and where requests are written down.
-    pub ledger: Arc<Ledger>,
-    /// When what is under way is broken off.
-    pub curfew: Curfew,
-}
 
 /// The account of one request under way. It is large and goes through many hands, so it has a place of its own.
 pub struct Account {
@@ -58,7 +40,7 @@ pub struct Account {
     pub learner: Option<Learner>,
     /// Its place in a trace, where it is traced.
     pub traced: Option<Box<Traced>>,
-    books: Books,
+    telemetry: Telemetry,
     format: LogFormat,
     currency: Currency,
     times: Times,
@@ -94,7 +76,7 @@ struct UnderWay {
 impl Account {
     /// Opens the account of a request that arrived at `arrived`.
     pub fn open(
-        books: &Books,
+        telemetry: &Telemetry,
         format: LogFormat,
         currency: Currency,
         id: RequestId,
@@ -126,8 +108,8 @@ impl Account {
             record,
             learner: None,
             traced: None,
-            _in_flight: InFlight::enter(&books.metrics.in_flight),
-            books: books.clone(),
+            _in_flight: InFlight::enter(&telemetry.metrics.in_flight),
+            telemetry: telemetry.clone(),
             format,
             currency,
             times: Times::of(arrived),
@@ -170,7 +152,7 @@ impl Account {
 
     /// Whether what is spent can be written down; otherwise only local models may be asked.
     pub fn may_spend(&self) -> bool {
-        self.books.ledger.may_spend()
+        self.telemetry.ledger.may_spend()
     }
 
     /// What is left of the client's limits.
@@ -188,9 +170,9 @@ impl Account {
         models: &[Arc<Model>],
         now: Timestamp,
     ) -> Result<(), Failure> {
-        let each = models.iter().filter_map(|model| self.bound.most(model, now, &self.books.paces));
+        let each = models.iter().filter_map(|model| self.bound.most(model, now, &self.telemetry.paces));
         let amount = each.max().unwrap_or_default();
-        match till.reserve(&self.books.ledger, amount, now).await {
+        match till.reserve(&self.telemetry.ledger, amount, now).await {
             Ok(purse) => self.purse = purse,
             Err(Refusal::Spent) => return Err(Failure::BudgetSpent(self.words_for_spent(till, amount))),
             Err(Refusal::Unavailable) => return Err(Failure::LedgerDown),
@@ -212,14 +194,14 @@ impl Account {
         let bound = Bound { prompt: self.bound.prompt.saturating_add(said), ..self.bound };
         let bound = if self.record.answered_by.is_some() { bound } else { self.bound };
         let now = Timestamp::now();
-        let most = bound.most(model, now, &self.books.paces).ok_or_else(unaffordable)?;
+        let most = bound.most(model, now, &self.telemetry.paces).ok_or_else(unaffordable)?;
         let beside = self.bounds_under_way(now).ok_or_else(unaffordable)?;
         let needed = self.record.cost().unwrap_or_default().saturating_add(beside).saturating_add(most);
         let Some(purse) = &mut self.purse else { return Ok(()) };
         let more = needed.saturating_sub(purse.amount());
         if more > Money::ZERO {
             let fund = Arc::clone(purse.fund());
-            let more = reserve_of(&fund, &self.books.ledger, more).await.map_err(|_| unaffordable())?;
+            let more = reserve_of(&fund, &self.telemetry.ledger, more).await.map_err(|_| unaffordable())?;
             purse.join(more);
         }
         purse.put_to_use();
@@ -250,7 +232,7 @@ impl Account {
         let began = Instant::now();
         self.times.first_asked.get_or_insert(began);
         let by_hour = model.price.as_ref().is_some_and(Tariff::is_by_hour);
-        let turn = by_hour.then(|| self.books.paces.begin(&model.name));
+        let turn = by_hour.then(|| self.telemetry.paces.begin(&model.name));
         self.focus = self.record.attempts.len();
         self.under_way.push(UnderWay { attempt: self.focus, began, at: Timestamp::now(), turn });
         self.tallies.push(Tally::default());
@@ -341,7 +323,7 @@ impl Account {
     /// An event of the upstream could not be read and was left out.
     pub fn skipped_event(&self) {
         if let Some(attempt) = self.record.attempts.get(self.focus) {
-            self.books.metrics.malformed_events.with_label_values(&[&attempt.model.name]).inc();
+            self.telemetry.metrics.malformed_events.with_label_values(&[&attempt.model.name]).inc();
         }
     }
 

@@ -15,6 +15,7 @@ use crate::admit::{self, Hints};
 use crate::assess::{Assessment, Question, assess};
 use crate::body::Body;
 use crate::error::Failure;
+use crate::error_response::error_response;
 use crate::gateway::Gateway;
 use crate::protocol::Chat;
 use crate::protocol::client::Vendor;
@@ -58,9 +59,9 @@ pub async fn answer(
         (&Method::POST, "/reload") => reload(&admin).await,
         (&Method::POST, "/decide") => decide(gateway, request, &id).await,
         (_, "/metrics" | "/livez" | "/health" | "/healthz" | "/startupz" | "/readyz" | "/config") => {
-            Failure::WrongMethod("GET").response(Vendor::OpenAi, &id)
+            error_response(&Failure::WrongMethod("GET"), Vendor::OpenAi, &id)
         }
-        (_, "/reload" | "/decide") => Failure::WrongMethod("POST").response(Vendor::OpenAi, &id),
+        (_, "/reload" | "/decide") => error_response(&Failure::WrongMethod("POST"), Vendor::OpenAi, &id),
         _ => reply(
             404,
             TEXT,
@@ -92,7 +93,7 @@ fn ready(gateway: &Gateway) -> Response<Body> {
     let snapshot = gateway.snapshot();
     if gateway.is_stopping() {
         reply(503, TEXT, "stopping\n")
-    } else if !gateway.books.ledger.is_alive() {
+    } else if !gateway.telemetry.ledger.is_alive() {
         reply(503, TEXT, "the ledger's writer has ended by a fault of this build; a restart is needed\n")
     } else if snapshot.pools().any(|pool| pool.is_open()) {
         reply(200, TEXT, "ready\n")
@@ -107,7 +108,7 @@ async fn reload(admin: &Admin) -> Response<Body> {
     let loaded = tokio::task::spawn_blocking(move || reloader.reload()).await;
     match loaded.unwrap_or_else(|_| Err(vec!["loading the configuration panicked".to_owned()])) {
         Ok(changed) => {
-            let generation = admin.gateway.books.metrics.config_generation.get();
+            let generation = admin.gateway.telemetry.metrics.config_generation.get();
             reply(200, JSON, pretty(&json!({ "changed": changed, "generation": generation })))
         }
         Err(faults) => reply(422, JSON, pretty(&json!({ "changed": false, "problems": faults }))),
@@ -117,7 +118,7 @@ async fn reload(admin: &Admin) -> Response<Body> {
 async fn decide(gateway: &Gateway, request: Request<Incoming>, id: &RequestId) -> Response<Body> {
     match decision(gateway, request, id).await {
         Ok(decision) => reply(200, JSON, pretty(&decision)),
-        Err(failure) => failure.response(Vendor::OpenAi, id),
+        Err(failure) => error_response(&failure, Vendor::OpenAi, id),
     }
 }
 
@@ -178,11 +179,11 @@ fn reply(status: u16, kind: &'static str, body: impl Into<Bytes>) -> Response<Bo
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::account::Books;
     use crate::curfew::Curfew;
     use crate::ledger::tests::mortal;
     use crate::log::Log;
     use crate::metrics::Metrics;
+    use crate::telemetry::Telemetry;
 
     #[test]
     fn scrapers_choose_their_format() {
@@ -222,14 +223,14 @@ mod tests {
         let metrics = Arc::new(Metrics::new().unwrap());
         let log = Log::to(std::io::sink(), metrics.log_dropped.with_label_values::<&str>(&[]));
         let ledger = mortal(false);
-        let books = Books {
+        let telemetry = Telemetry {
             metrics,
             log,
             paces: Arc::default(),
             ledger: Arc::clone(&ledger),
             curfew: Curfew::default(),
         };
-        let gateway = Gateway::new(config, books).unwrap();
+        let gateway = Gateway::new(config, telemetry).unwrap();
         assert_eq!(ready(&gateway).status(), 200);
         assert!(gateway.metrics_text().contains("\nxietong_ledger_up 1\n"));
         ledger.flush();

@@ -1,10 +1,10 @@
-//! The data port's API as a list: path and method → handler.
+//! The data port: each call of its API goes to its handler.
 
 use std::convert::Infallible;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, header};
+use http::{HeaderMap, HeaderValue, Request, Response, header};
 use hyper::body::Incoming;
 use tokio::time::Instant;
 
@@ -12,29 +12,14 @@ use crate::account::Account;
 use crate::admit::{self, Caller};
 use crate::body::Body;
 use crate::error::Failure;
+use crate::error_response::error_response;
 use crate::gateway::Gateway;
-use crate::head;
 use crate::protocol::Sight;
 use crate::protocol::client::{self, Dialect, Vendor};
 use crate::record::Call;
 use crate::request_id::RequestId;
 use crate::snapshot::Target;
-use crate::{models, pipeline};
-
-/// Paths that exist, with the one method that each answers. A path is compared as it came: nothing is decoded, folded
-/// or resolved, so that what is checked is what is served.
-const PATHS: [(&str, &str, Call); 7] = [
-    ("/v1/chat/completions", "POST", Call::Chat),
-    ("/v1/completions", "POST", Call::Completions),
-    ("/v1/responses", "POST", Call::Responses),
-    ("/v1/messages", "POST", Call::Messages),
-    ("/v1/messages/count_tokens", "POST", Call::CountTokens),
-    ("/v1/embeddings", "POST", Call::Embeddings),
-    ("/v1/models", "GET", Call::Models),
-];
-const ONE_MODEL: &str = "/v1/models/";
-/// What lies below belongs to Anthropic's API alone.
-const ANTHROPIC: &str = "/v1/messages";
+use crate::{endpoint, models, pipeline};
 
 /// Answers one request of the data port.
 pub async fn answer(
@@ -43,8 +28,8 @@ pub async fn answer(
     id: RequestId,
 ) -> Result<Response<Body>, Infallible> {
     let arrived = Instant::now();
-    let vendor = vendor(request.uri().path(), request.headers());
-    let (call, name) = match route(request.method(), request.uri()) {
+    let vendor = endpoint::vendor(request.uri().path(), request.headers());
+    let (call, name) = match endpoint::find(request.method(), request.uri()) {
         Ok((call, name)) => (call, name.map(str::to_owned)),
         Err((call, failure)) => {
             let account = gateway.account(&gateway.snapshot(), id, call, arrived, request.headers());
@@ -70,38 +55,6 @@ pub async fn answer(
     };
     // Its own place: a connection keeps the largest that its requests need, for as long as it is open.
     Ok(Box::pin(pipeline::answer(gateway, request, id, arrived, dialect)).await)
-}
-
-/// Whose clients send such a request: what shape lists and errors have for them.
-pub fn vendor(path: &str, headers: &HeaderMap) -> Vendor {
-    let below = path.strip_prefix(ANTHROPIC).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-    let elsewhere = PATHS.iter().any(|(known, _, call)| *known == path && *call != Call::Models);
-    if below || (!elsewhere && headers.contains_key(head::ANTHROPIC_VERSION)) {
-        Vendor::Anthropic
-    } else {
-        Vendor::OpenAi
-    }
-}
-
-/// How a call is made; of lists of models the shorter path.
-pub fn method_and_path(call: Call) -> Option<(&'static str, &'static str)> {
-    PATHS.iter().find(|(_, _, known)| *known == call).map(|(path, method, _)| (*method, *path))
-}
-
-/// Which call a request makes, and the rest of its path.
-fn route<'a>(method: &Method, uri: &'a http::Uri) -> Result<(Call, Option<&'a str>), (Call, Failure)> {
-    let path = uri.path();
-    let found =
-        PATHS.iter().find(|(known, ..)| *known == path).map(|(_, allowed, call)| (*allowed, *call, None));
-    let one = path
-        .strip_prefix(ONE_MODEL)
-        .filter(|name| !name.is_empty())
-        .map(|name| ("GET", Call::Models, Some(name)));
-    match found.or(one) {
-        None => Err((Call::Unknown, Failure::NoSuchPath)),
-        Some((allowed, call, name)) if method.as_str() == allowed => Ok((call, name)),
-        Some((allowed, call, _)) => Err((call, Failure::WrongMethod(allowed))),
-    }
 }
 
 fn list_models(
@@ -152,65 +105,9 @@ fn close(body: Result<Bytes, Failure>, vendor: Vendor, mut account: Box<Account>
             response
         }
         Err(failure) => {
-            let response = failure.response(vendor, &account.record.id);
+            let response = error_response(&failure, vendor, &account.record.id);
             account.close_failed(&failure);
             response
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_exact_paths_exist() {
-        let check = |method: &str, uri: &str, expected: Result<Option<&str>, u16>| {
-            let uri: http::Uri = uri.parse().unwrap();
-            let got = route(&method.parse().unwrap(), &uri);
-            let got = got.map(|(_, name)| name).map_err(|(_, failure)| failure.status());
-            assert_eq!(got, expected, "{method} {uri}");
-        };
-        check("POST", "/v1/chat/completions", Ok(None));
-        check("POST", "/v1/chat/completions?api-version=1", Ok(None));
-        check("GET", "/v1/chat/completions", Err(405));
-        check("GET", "/v1/models", Ok(None));
-        check("GET", "/v1/models/auto", Ok(Some("auto")));
-        check("DELETE", "/v1/models/auto", Err(405));
-        check("POST", "/v1/messages?beta=true", Ok(None));
-        check("POST", "/v1/messages/count_tokens", Ok(None));
-        check("GET", "/v1/messages", Err(405));
-        check("POST", "/v1/messages/batches", Err(404));
-        check("POST", "/v1/responses", Ok(None));
-        check("GET", "/v1/responses/resp_1", Err(404));
-        check("POST", "/v1/completions", Ok(None));
-        check("GET", "/v1/models/", Err(404));
-        check("POST", "/v1//chat/completions", Err(404));
-        check("POST", "/v1/%63hat/completions", Err(404));
-        check("POST", "/v1/./chat/completions", Err(404));
-        check("POST", "/V1/chat/completions", Err(404));
-        check("GET", "/metrics", Err(404));
-        check("GET", "/", Err(404));
-    }
-
-    #[test]
-    fn errors_are_in_the_dialect_of_the_path() {
-        let check = |path: &str, anthropic: bool, expected: Vendor| {
-            let mut headers = HeaderMap::new();
-            if anthropic {
-                headers.insert(head::ANTHROPIC_VERSION, HeaderValue::from_static("2023-06-01"));
-            }
-            assert_eq!(vendor(path, &headers), expected, "{path} {anthropic}");
-        };
-        check("/v1/messages", false, Vendor::Anthropic);
-        check("/v1/messages/count_tokens", false, Vendor::Anthropic);
-        check("/v1/messages/batches", false, Vendor::Anthropic);
-        check("/v1/messagesx", false, Vendor::OpenAi);
-        check("/v1/models", false, Vendor::OpenAi);
-        check("/v1/models", true, Vendor::Anthropic);
-        check("/v1/models/auto", true, Vendor::Anthropic);
-        check("/nowhere", true, Vendor::Anthropic);
-        check("/v1/chat/completions", true, Vendor::OpenAi);
-        check("/v1/responses", true, Vendor::OpenAi);
     }
 }

@@ -1,15 +1,10 @@
-//! Every way to fail a client → status, code, words, and whose fault it is. The one place where failures become HTTP.
+//! Every way to fail a client → status, code, words, and whose fault it is. `error_response` makes HTTP of it.
 
 use std::time::Duration;
 
-use http::{HeaderValue, Response, StatusCode, header};
-
-use crate::body::Body;
-use crate::head;
-use crate::protocol::client::{ErrorWords, Vendor};
+use crate::protocol::client::ErrorWords;
 use crate::protocol::{BadRequest, Complaint};
 use crate::record::Outcome;
-use crate::request_id::RequestId;
 
 /// An answer that is an error.
 #[derive(Debug, Clone)]
@@ -99,7 +94,8 @@ impl Failure {
         }
     }
 
-    fn retry_after(&self) -> Option<Duration> {
+    /// How long the client is to wait before it asks again.
+    pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::RateLimited(_, wait) => Some(*wait),
             Self::UpstreamBusy(wait) => Some(wait.unwrap_or(Duration::from_secs(1))),
@@ -277,26 +273,6 @@ impl Failure {
         let code = own.and_then(|own| own.code.as_deref()).unwrap_or(face.code).to_owned();
         let param = param.map(str::to_owned);
         ErrorWords { status: face.status, message: face.message, kind, code, param }
-    }
-
-    /// As an answer for this vendor's clients, before any byte of another was sent.
-    pub fn response(&self, vendor: Vendor, id: &RequestId) -> Response<Body> {
-        let mut response = Response::new(Body::full(self.words().body(vendor, id.as_str())));
-        *response.status_mut() = StatusCode::from_u16(self.status()).unwrap_or(StatusCode::BAD_GATEWAY);
-        let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        id.write(vendor, headers);
-        if let Some(wait) = self.retry_after() {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from(wait.as_secs_f64().ceil().max(1.0) as u64));
-        }
-        if let Self::WrongMethod(allowed) = self {
-            headers.insert(header::ALLOW, HeaderValue::from_static(allowed));
-        }
-        // Our own tries are spent: another one by the SDK would multiply with them.
-        if self.outcome() == Outcome::Failed && !matches!(self, Self::Stopping) {
-            headers.insert(head::SHOULD_RETRY, HeaderValue::from_static("false"));
-        }
-        response
     }
 }
 

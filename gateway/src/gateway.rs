@@ -10,16 +10,17 @@ use http::HeaderMap;
 use router_policies::steer::Kept;
 use tokio::time::Instant;
 
-use crate::account::{Account, Books};
+use crate::account::Account;
 use crate::record::Call;
 use crate::request_id::RequestId;
 use crate::snapshot::Snapshot;
+use crate::telemetry::Telemetry;
 
 /// The running gateway.
 pub struct Gateway {
     snapshot: ArcSwap<Snapshot>,
     /// Metrics and log.
-    pub books: Books,
+    pub telemetry: Telemetry,
     /// When it started, in seconds since 1970.
     pub started: u64,
     stopping: AtomicBool,
@@ -30,13 +31,13 @@ impl Gateway {
     ///
     /// # Errors
     /// One sentence for each model that cannot be made ready.
-    pub fn new(config: Config, books: Books) -> Result<Self, Vec<String>> {
-        let snapshot = Snapshot::build(config, &books, None)?;
-        books.metrics.config_generation.set(1);
+    pub fn new(config: Config, telemetry: Telemetry) -> Result<Self, Vec<String>> {
+        let snapshot = Snapshot::build(config, &telemetry, None)?;
+        telemetry.metrics.config_generation.set(1);
         let started = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
         Ok(Self {
             snapshot: ArcSwap::from_pointee(snapshot),
-            books,
+            telemetry,
             started,
             stopping: AtomicBool::new(false),
         })
@@ -52,9 +53,9 @@ impl Gateway {
     /// # Errors
     /// As for [`Gateway::new`]; then nothing has changed.
     pub fn replace(&self, config: Config) -> Result<(), Vec<String>> {
-        let next = Snapshot::build(config, &self.books, Some(&self.snapshot()))?;
+        let next = Snapshot::build(config, &self.telemetry, Some(&self.snapshot()))?;
         self.snapshot.store(Arc::new(next));
-        self.books.metrics.config_generation.inc();
+        self.telemetry.metrics.config_generation.inc();
         Ok(())
     }
 
@@ -68,7 +69,7 @@ impl Gateway {
         headers: &HeaderMap,
     ) -> Box<Account> {
         let (format, currency) = (snapshot.config.log, snapshot.config.currency);
-        let mut account = Account::open(&self.books, format, currency, id, call, arrived);
+        let mut account = Account::open(&self.telemetry, format, currency, id, call, arrived);
         account.traced = snapshot.tracer.as_ref().and_then(|tracer| tracer.follow(headers));
         account
     }
@@ -76,13 +77,13 @@ impl Gateway {
     /// Every metric in Prometheus' text format.
     pub fn metrics_text(&self) -> String {
         self.refresh();
-        self.books.metrics.text()
+        self.telemetry.metrics.text()
     }
 
     /// Every metric in the format of OpenMetrics, with exemplars.
     pub fn openmetrics_text(&self) -> String {
         self.refresh();
-        self.books.metrics.openmetrics()
+        self.telemetry.metrics.openmetrics()
     }
 
     /// Waits, for a bounded time, until what was traced has gone out.
@@ -94,7 +95,7 @@ impl Gateway {
 
     /// Brings metrics up to date that are not counted but looked at.
     fn refresh(&self) {
-        let (metrics, ledger) = (&self.books.metrics, &self.books.ledger);
+        let (metrics, ledger) = (&self.telemetry.metrics, &self.telemetry.ledger);
         let currency = self.snapshot.load().config.currency;
         for (client, remaining) in ledger.remaining() {
             metrics
@@ -132,6 +133,6 @@ impl Gateway {
 
     /// Says something to the operator.
     pub fn note(&self, text: &str) {
-        self.books.log.note(self.snapshot.load().config.log, text);
+        self.telemetry.log.note(self.snapshot.load().config.log, text);
     }
 }

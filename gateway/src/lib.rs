@@ -22,11 +22,14 @@ mod allowance;
 mod api;
 mod assess;
 mod body;
+mod build_info;
 mod charge;
 mod conversations;
 mod curfew;
 mod dispatch;
+mod endpoint;
 mod error;
+mod error_response;
 mod explore;
 mod facts;
 mod gateway;
@@ -48,6 +51,8 @@ mod server;
 mod setback;
 mod snapshot;
 mod steering;
+mod telemetry;
+mod trace_context;
 mod traces;
 mod upstreams;
 #[cfg(feature = "engine")]
@@ -60,15 +65,11 @@ use gateway_config::Config;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
+pub use crate::build_info::{COMMIT, VERSION};
 pub use crate::ledger::BookError;
 pub use crate::log::Log;
 pub use crate::reload::Source;
 pub use crate::server::{bind, bind_shared};
-
-/// The version of this build.
-pub const VERSION: &str = env!("CARGO_PKG_VERSION");
-/// The commit of this build, or `unknown`.
-pub const COMMIT: &str = env!("XIETONG_COMMIT");
 
 /// How long a client that does not read holds an answer, as with Envoy's idle streams.
 const STALL: std::time::Duration = std::time::Duration::from_secs(5 * 60);
@@ -127,7 +128,7 @@ pub async fn run_with(
     let metrics = Arc::new(metrics::Metrics::new()?);
     let log = Log::to(out, metrics.log_dropped.with_label_values::<&str>(&[]));
     let ledger = ledger::Ledger::open(&config, &log)?;
-    let books = account::Books {
+    let telemetry = telemetry::Telemetry {
         metrics,
         log: log.clone(),
         paces: Arc::default(),
@@ -135,7 +136,7 @@ pub async fn run_with(
         curfew: curfew::Curfew::default(),
     };
     // Loading weights takes seconds of a thread.
-    let built = tokio::task::spawn_blocking(move || gateway::Gateway::new(config, books)).await;
+    let built = tokio::task::spawn_blocking(move || gateway::Gateway::new(config, telemetry)).await;
     let gateway = built.unwrap_or_else(|_| Err(vec!["loading the models panicked".to_owned()]));
     let gateway = Arc::new(gateway.map_err(RunError::Models)?);
     let reloader = Arc::new(reload::Reloader::new(Arc::clone(&gateway), source));
@@ -166,7 +167,7 @@ async fn serve(
     };
     let data = {
         let gateway = Arc::clone(gateway);
-        let curfew = gateway.books.curfew.clone();
+        let curfew = gateway.telemetry.curfew.clone();
         server::serve(listeners.data, limits, on(stopped.clone()), curfew, move |request, id| {
             api::answer(Arc::clone(&gateway), request, id)
         })

@@ -10,8 +10,9 @@ use prometheus::{
 };
 use router_policies::Currency;
 
+use crate::build_info::{COMMIT, VERSION};
 use crate::record::{Asked, Attempt, NONE, Record};
-use crate::traces::Context;
+use crate::trace_context::Context;
 use exemplars::Exemplars;
 
 /// Seconds: from a fraction of a millisecond (a cache hit on the same machine) to the longest answers.
@@ -132,7 +133,7 @@ impl Metrics {
     /// Only if two metrics had the same name or an invalid one, which tests exclude.
     pub fn new() -> Result<Self, prometheus::Error> {
         let metrics = Self::register(Registry::new())?;
-        metrics.build_info.with_label_values(&[crate::VERSION, crate::COMMIT]).set(1);
+        metrics.build_info.with_label_values(&[VERSION, COMMIT]).set(1);
         for result in ["ok", "refused", "unchanged"] {
             metrics.config_reloads.with_label_values(&[result]);
         }

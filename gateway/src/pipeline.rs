@@ -20,6 +20,7 @@ use crate::body::Body;
 use crate::charge::Bound;
 use crate::dispatch::{Committed, Job, Rungside, Standing, dispatch};
 use crate::error::Failure;
+use crate::error_response::error_response;
 use crate::gateway::Gateway;
 use crate::head::{self, insert, insert_short};
 use crate::protocol::Chat;
@@ -48,12 +49,12 @@ pub async fn answer(
             (stream(&gateway, &snapshot, job, telling, account).await, left_out)
         }
         Ok(Ready { job, telling, left_out }) => {
-            let (curfew, id) = (&gateway.books.curfew, account.record.id.clone());
+            let (curfew, id) = (&gateway.telemetry.curfew, account.record.id.clone());
             let left_out = of_some(&job, left_out);
             let response = tokio::select! {
                 biased;
                 response = whole(job, telling, account) => response,
-                () = curfew.fallen() => Failure::Stopping.response(vendor, &id),
+                () = curfew.fallen() => error_response(&Failure::Stopping, vendor, &id),
             };
             (response, left_out)
         }
@@ -265,7 +266,7 @@ async fn stream(
 ) -> Response<Body> {
     let heartbeat = snapshot.config.limits.heartbeat;
     let include_usage = job.chat.include_usage() || telling.always_tells_usage();
-    let manner = Manner { include_usage, telling, heartbeat, curfew: gateway.books.curfew.waiter() };
+    let manner = Manner { include_usage, telling, heartbeat, curfew: gateway.telemetry.curfew.waiter() };
     let first = job.ladder.get(job.plan.first().0).map(|rung| rung.pool.model.name.clone());
     let (preface, quota) = (Preface::of(&account.record), *account.quota());
     let mut dispatched = Box::pin(dispatch(job, account));
@@ -299,7 +300,7 @@ async fn stream(
 }
 
 fn refuse(account: Box<Account>, failure: &Failure) -> Response<Body> {
-    let mut response = failure.response(account.record.call.vendor(), &account.record.id);
+    let mut response = error_response(failure, account.record.call.vendor(), &account.record.id);
     let model = account.record.model().map(|model| &*model.name);
     account.quota().write(response.headers_mut());
     Preface::of(&account.record).decision(response.headers_mut(), model, account.record.attempts.len());

@@ -89,7 +89,7 @@ impl Reloader {
             );
             now
         });
-        self.gateway.books.metrics.config_reloads.with_label_values(&[counted]).inc();
+        self.gateway.telemetry.metrics.config_reloads.with_label_values(&[counted]).inc();
         match result {
             Ok(()) => {
                 self.gateway.note("configuration loaded again");

@@ -13,7 +13,6 @@ use router_policies::steer::Kept;
 use router_policies::{Chance, Recent, Rung, Standing, Toll, Weights, weights};
 use tokio::time::Instant;
 
-use crate::account::Books;
 use crate::allowance::{Allowance, Terms};
 use crate::assess::{Assessment, Candidate};
 use crate::conversations::{Conversations, Place};
@@ -21,6 +20,7 @@ use crate::explore::{Explorer, Shadow};
 use crate::protocol::Chat;
 use crate::record::{Outcome, Record};
 use crate::steering::{Offered, Steering};
+use crate::telemetry::Telemetry;
 use crate::upstreams::Pool;
 
 /// A route with its memory.
@@ -69,14 +69,14 @@ impl Routed {
         route: &Arc<Route>,
         pools: Arc<[Arc<Pool>]>,
         config: &Config,
-        books: &Books,
+        telemetry: &Telemetry,
         before: Option<&Self>,
     ) -> Self {
         let alike = before.filter(|before| before.ranks_like(route));
         let recent = alike.and_then(|before| before.recent.clone());
         let climbs = route.policy.escalations().map(Climbs::new);
         let kept = before.and_then(|before| before.climbs.clone());
-        let new = || Arc::new(Steering::new(route, &config.time_zone, &books.paces));
+        let new = || Arc::new(Steering::new(route, &config.time_zone, &telemetry.paces));
         Self {
             recent: route.policy.share().map(|_| recent.unwrap_or_default()),
             climbs: climbs.map(|new| kept.filter(|kept| kept.terms == new.terms).unwrap_or(new)),
@@ -85,7 +85,7 @@ impl Routed {
                 route,
                 &pools,
                 config,
-                books,
+                telemetry,
                 alike.and_then(|before| before.explorer.as_deref()),
             )
             .map(Arc::new),
@@ -287,16 +287,16 @@ mod tests {
         gateway_config::from_str(&yaml, None, &|_| None).unwrap_or_else(|problems| panic!("{problems}"))
     }
 
-    fn books() -> Books {
+    fn telemetry() -> Telemetry {
         let metrics = Arc::new(Metrics::new().unwrap());
         let log = Log::to_stdout(metrics.log_dropped.with_label_values::<&str>(&[]));
         let (ledger, curfew) = (Arc::new(Ledger::without_memory()), Curfew::default());
-        Books { metrics, log, paces: Arc::default(), ledger, curfew }
+        Telemetry { metrics, log, paces: Arc::default(), ledger, curfew }
     }
 
     fn routed(policy: &str, class: &str, before: Option<&Routed>) -> Routed {
         let config = config(policy, class);
-        Routed::new(&config.routes[0], Arc::default(), &config, &books(), before)
+        Routed::new(&config.routes[0], Arc::default(), &config, &telemetry(), before)
     }
 
     /// A route that sent up a request of gain 0.5.

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use gateway_config::{Client, Config, Model};
 
-use crate::account::Books;
 use crate::ledger::till::Till;
 use crate::routed::Routed;
+use crate::telemetry::Telemetry;
 use crate::traces::Tracer;
 use crate::upstreams::Pool;
 
@@ -29,13 +29,13 @@ impl Snapshot {
     ///
     /// # Errors
     /// In words for the operator, one sentence a fault.
-    pub fn build(config: Config, books: &Books, before: Option<&Self>) -> Result<Self, Vec<String>> {
+    pub fn build(config: Config, telemetry: &Telemetry, before: Option<&Self>) -> Result<Self, Vec<String>> {
         let (mut pools, mut faults) = (HashMap::new(), Vec::new());
         for model in &config.models {
             let kept = before.and_then(|before| before.kept(model, &config));
             let pool = match kept {
                 Some(pool) => Ok(pool),
-                None => Pool::build(model, config.proxy.as_ref(), books, config.log, config.currency)
+                None => Pool::build(model, config.proxy.as_ref(), telemetry, config.log, config.currency)
                     .map(Arc::new),
             };
             match pool {
@@ -47,7 +47,7 @@ impl Snapshot {
         let tracer = match (kept, &config.otlp) {
             (Some(before), _) => before.tracer.clone(),
             (None, Some(otlp)) => {
-                Tracer::start(otlp, books, config.log).map_err(|fault| faults.push(fault)).ok()
+                Tracer::start(otlp, telemetry, config.log).map_err(|fault| faults.push(fault)).ok()
             }
             (None, None) => None,
         };
@@ -58,13 +58,14 @@ impl Snapshot {
             let before = before.and_then(|before| before.routes.get(&route.name));
             let of_model = |model: &Arc<Model>| pools.get(&model.name).map(Arc::clone);
             let pools: Arc<[Arc<Pool>]> = route.ladder.iter().filter_map(of_model).collect();
-            (route.name.clone(), Routed::new(route, pools, &config, books, before))
+            (route.name.clone(), Routed::new(route, pools, &config, telemetry, before))
         });
         let routes: HashMap<String, Routed> = routes.collect();
         let routes =
             routes.iter().map(|(name, routed)| (name.clone(), routed.clone().beside(&routes))).collect();
         let clients = config.clients.iter().map(|client| (client.key.0, Arc::clone(client))).collect();
-        let till = |client: &Arc<Client>| (client.name.clone(), books.ledger.till(client, &config.time_zone));
+        let till =
+            |client: &Arc<Client>| (client.name.clone(), telemetry.ledger.till(client, &config.time_zone));
         let tills = config.clients.iter().map(till).collect();
         Ok(Self { config, tracer, pools, routes, clients, tills })
     }

@@ -3,6 +3,7 @@
 use router_policies::guard::Found;
 
 use super::*;
+use crate::pace::Paces;
 
 impl Account {
     /// A guard judged the answer of the attempt that is spoken of.
@@ -20,8 +21,8 @@ impl Account {
             Period::Day => "day",
             Period::Month => "month",
         };
-        let left = till.remaining(&self.books.ledger).unwrap_or_default();
-        let until = till.ends(&self.books.ledger);
+        let left = till.remaining(&self.telemetry.ledger).unwrap_or_default();
+        let until = till.ends(&self.telemetry.ledger);
         format!(
             "The budget of client `{client}`, {} {currency} per {per}, does not cover this request: it may cost up to \
              {amount} {currency} and {left} {currency} are left. It starts anew at {until}.",
@@ -43,7 +44,7 @@ impl Account {
     /// The most that all attempts under way cost; `None` where one has no price.
     pub(super) fn bounds_under_way(&self, now: Timestamp) -> Option<Money> {
         let model = |under_way: &UnderWay| Some(&self.record.attempts.get(under_way.attempt)?.model);
-        self.under_way.iter().map(|it| self.bound.most(model(it)?, now, &self.books.paces)).sum()
+        self.under_way.iter().map(|it| self.bound.most(model(it)?, now, &self.telemetry.paces)).sum()
     }
 
     /// What the attempt under way is charged if its end is not known.
@@ -98,17 +99,17 @@ impl Account {
         let before = since(times.first_asked, times.arrived).unwrap_or(record.total);
         let after = times.committed.and_then(|committed| since(times.head, committed)).unwrap_or_default();
         record.overhead = before + after;
-        record.baseline = baseline(record, now, &self.books.paces);
+        record.baseline = baseline(record, now, &self.telemetry.paces);
         let paid = self.pay();
         let record = &self.record;
         if let Some(learner) = &mut self.learner {
             learner.learn(record);
         }
         let context = self.traced.as_ref().map(|traced| traced.context());
-        self.books.metrics.observe(record, self.currency, context);
-        self.books.log.request(record, now, self.format, self.currency);
-        if self.books.ledger.keeps_records() && record.call.is_asked_of_models() {
-            self.books.ledger.record(Slip::of(record, now, &self.currency, paid));
+        self.telemetry.metrics.observe(record, self.currency, context);
+        self.telemetry.log.request(record, now, self.format, self.currency);
+        if self.telemetry.ledger.keeps_records() && record.call.is_asked_of_models() {
+            self.telemetry.ledger.record(Slip::of(record, now, &self.currency, paid));
         }
         self.trace();
     }
@@ -126,7 +127,7 @@ impl Account {
         let fund = Arc::clone(purse.fund());
         let paid = purse.settle(spent);
         let labels = [&*paid.key.client, self.currency.code()];
-        self.books.metrics.budget_remaining.with_label_values(&labels).set(fund.remaining().units());
+        self.telemetry.metrics.budget_remaining.with_label_values(&labels).set(fund.remaining().units());
         Some(paid)
     }
 }
@@ -184,7 +185,7 @@ impl Drop for Account {
             return;
         }
         // Whoever is still here at the curfew did not leave: it is we who do.
-        let failure = match (std::thread::panicking(), self.books.curfew.has_fallen()) {
+        let failure = match (std::thread::panicking(), self.telemetry.curfew.has_fallen()) {
             (true, _) => Some(Failure::Internal),
             (false, true) => Some(Failure::Stopping),
             (false, false) => None,

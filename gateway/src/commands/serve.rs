@@ -12,6 +12,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::{Failure, say};
+use crate::build_info::VERSION;
 use crate::{Listeners, RunError, bind, bind_shared, run_with};
 
 /// Run the gateway.
@@ -115,8 +116,8 @@ fn stop_signal() -> Result<impl Future<Output = ()> + Send + 'static, Failure> {
 /// What was found, before weights are loaded.
 fn announce(config: &Config) {
     match &config.source {
-        Some(file) => say(&format!("xietong {} with {}", crate::VERSION, file.display())),
-        None => say(&format!("xietong {} with the built-in default (no configuration file)", crate::VERSION)),
+        Some(file) => say(&format!("xietong {} with {}", VERSION, file.display())),
+        None => say(&format!("xietong {} with the built-in default (no configuration file)", VERSION)),
     }
     for model in &config.models {
         say(&format!("  model {}: {}", model.name, describe(model)));

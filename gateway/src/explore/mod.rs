@@ -18,7 +18,7 @@ use router_policies::outcomes::{Correction, Outcome, Outcomes};
 use router_policies::{Chance, Currency};
 use tokio::sync::Semaphore;
 
-use crate::account::Books;
+use crate::telemetry::Telemetry;
 use crate::upstreams::Pool;
 pub use shadow::Shadow;
 use spend::Purse;
@@ -31,7 +31,7 @@ const AT_ONCE: usize = 4;
 pub struct Explorer {
     route: Arc<Route>,
     pools: Arc<[Arc<Pool>]>,
-    books: Books,
+    telemetry: Telemetry,
     format: LogFormat,
     currency: Currency,
     judge: Option<usize>,
@@ -67,7 +67,7 @@ impl Explorer {
         route: &Arc<Route>,
         pools: &Arc<[Arc<Pool>]>,
         config: &Config,
-        books: &Books,
+        telemetry: &Telemetry,
         before: Option<&Self>,
     ) -> Option<Self> {
         let explore = route.policy.explore()?;
@@ -76,7 +76,7 @@ impl Explorer {
         Some(Self {
             route: Arc::clone(route),
             pools: Arc::clone(pools),
-            books: books.clone(),
+            telemetry: telemetry.clone(),
             format: config.log,
             currency: config.currency,
             judge: judge.and_then(of_judge),
@@ -128,7 +128,7 @@ impl Explorer {
 
     /// Metrics, and a word to the operator when a certificate no longer holds.
     fn show(&self, outcome: &Outcome, outcomes: &Outcomes) {
-        let (metrics, route) = (&self.books.metrics, self.route.name.as_str());
+        let (metrics, route) = (&self.telemetry.metrics, self.route.name.as_str());
         metrics.shadow_outcomes.with_label_values(&[route, outcome.preferred.word()]).inc();
         for (at, model) in self.route.ladder.iter().enumerate() {
             if let Some(drift) = outcomes.drift(at) {
@@ -143,7 +143,7 @@ impl Explorer {
                 "route {route}: answers of late break the certificate of its calibration; calibrate anew, or lower \
                  the threshold"
             );
-            self.books.log.note(self.format, &words);
+            self.telemetry.log.note(self.format, &words);
         }
     }
 

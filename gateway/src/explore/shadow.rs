@@ -83,12 +83,12 @@ pub(super) async fn ask(
         choices: 1,
     };
     // What has no price cannot be kept within a spend.
-    let most = bound.most(&pool.model, Timestamp::now(), &explorer.books.paces)?;
+    let most = bound.most(&pool.model, Timestamp::now(), &explorer.telemetry.paces)?;
     if !explorer.purse.take(most) {
         return None;
     }
     let mut account = Account::open(
-        &explorer.books,
+        &explorer.telemetry,
         explorer.format,
         explorer.currency,
         RequestId::new(),

@@ -8,7 +8,7 @@ use prometheus::HistogramVec;
 use prometheus::core::Collector;
 use prometheus::proto::LabelPair;
 
-use crate::traces::Context;
+use crate::trace_context::Context;
 
 /// A traced request in a bucket.
 #[derive(Debug, Clone, Copy)]

@@ -140,7 +140,7 @@ mod tests {
     use prometheus::{CounterVec, Histogram, HistogramOpts, HistogramVec, IntGauge, Opts, Registry};
 
     use super::*;
-    use crate::traces::Context;
+    use crate::trace_context::Context;
 
     fn context() -> Context {
         let mut headers = http::HeaderMap::new();

@@ -20,9 +20,10 @@ use tokio::time::{Instant, sleep};
 
 use super::PortLimits;
 use super::socket::{Socket, left};
-use crate::api;
 use crate::body::Body;
+use crate::endpoint;
 use crate::error::Failure;
+use crate::error_response::error_response;
 use crate::request_id::RequestId;
 
 /// How long a client that came in last may take to send its request.
@@ -125,13 +126,13 @@ where
 {
     let version = request.version();
     let id = RequestId::from_headers(request.headers());
-    let vendor = api::vendor(request.uri().path(), request.headers());
+    let vendor = endpoint::vendor(request.uri().path(), request.headers());
     // The handler is called within the future, so that a panic of either is caught.
     let answered = AssertUnwindSafe(async { (port.answer)(request, id.clone()).await }).catch_unwind().await;
     // Whatever the request held is dropped: what it shares with others is whole at every step.
     let mut response = match answered {
         Ok(response) => response?,
-        Err(_) => Failure::Internal.response(vendor, &id),
+        Err(_) => error_response(&Failure::Internal, vendor, &id),
     };
     if port.leaving.load(Ordering::Relaxed) && version <= Version::HTTP_11 {
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));

@@ -8,7 +8,7 @@ use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 
 use super::*;
-use crate::account::{Account, Books};
+use crate::account::Account;
 use crate::dispatch::Begun;
 use crate::gateway::Gateway;
 use crate::log::Log;
@@ -17,6 +17,7 @@ use crate::protocol::client::Telling;
 use crate::protocol::{Splitter, read_chunk};
 use crate::record::Call;
 use crate::relay::{Manner, Relay};
+use crate::telemetry::Telemetry;
 
 const MODELS: &str = r"
 models: [{name: m, provider: openai, endpoints: [{base_url: 'http://127.0.0.1:1/v1', api_key: k}], model: m}]
@@ -36,8 +37,8 @@ fn gateway_with(yaml: &str) -> Arc<Gateway> {
     let metrics = Arc::new(Metrics::new().unwrap());
     let log = Log::to_stdout(metrics.log_dropped.with_label_values::<&str>(&[]));
     let ledger = crate::ledger::Ledger::open(&config, &log).unwrap();
-    let books = Books { metrics, log, paces: Arc::default(), ledger, curfew: Curfew::default() };
-    Arc::new(Gateway::new(config, books).unwrap())
+    let telemetry = Telemetry { metrics, log, paces: Arc::default(), ledger, curfew: Curfew::default() };
+    Arc::new(Gateway::new(config, telemetry).unwrap())
 }
 
 fn account(gateway: &Gateway, id: RequestId, stream: bool) -> Box<Account> {
@@ -51,7 +52,7 @@ fn manner(gateway: &Gateway) -> Manner {
         include_usage: false,
         telling: Telling::as_it_is(),
         heartbeat: Duration::from_millis(20),
-        curfew: gateway.books.curfew.waiter(),
+        curfew: gateway.telemetry.curfew.waiter(),
     }
 }
 
@@ -210,7 +211,7 @@ async fn a_panic_settles_what_was_set_aside() {
         let till = Arc::clone(snapshot.till(&client).unwrap());
         let (model, gateway) = (Arc::clone(&model), Arc::clone(&gateway));
         let remaining =
-            move |till: &crate::ledger::till::Till| till.remaining(&gateway.books.ledger).unwrap().0;
+            move |till: &crate::ledger::till::Till| till.remaining(&gateway.telemetry.ledger).unwrap().0;
         let working = tokio::spawn({
             let (till, remaining) = (Arc::clone(&till), remaining.clone());
             async move {

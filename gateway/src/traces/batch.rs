@@ -8,6 +8,7 @@ use prost::encoding::{WireType, encode_key, encode_varint, message};
 use super::Ended;
 use super::otlp::{Attributes, Resource, Scope};
 use super::spans::spans;
+use crate::build_info::VERSION;
 
 /// Numbers of fields (OTLP: ExportTraceServiceRequest, ResourceSpans, ScopeSpans).
 const RESOURCE_SPANS: u32 = 1;
@@ -55,9 +56,9 @@ impl Sender {
     pub(super) fn of(otlp: &Otlp) -> Self {
         let mut attributes = Attributes::default();
         attributes.text("service.name", otlp.service.as_str());
-        attributes.text("service.version", crate::VERSION);
+        attributes.text("service.version", VERSION);
         otlp.attributes.iter().for_each(|(key, value)| attributes.text(key, value.as_str()));
-        let scope = Scope { name: "xietong".to_owned(), version: crate::VERSION.to_owned() };
+        let scope = Scope { name: "xietong".to_owned(), version: VERSION.to_owned() };
         let resource = Resource { attributes: attributes.0 };
         Self {
             resource: field(RESOURCE, &resource.encode_to_vec()),

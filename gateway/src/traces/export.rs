@@ -14,10 +14,10 @@ use tokio::time::{Instant, sleep, timeout_at};
 use super::Ended;
 use super::batch::{Batch, Sender};
 use super::otlp::Taken;
-use crate::account::Books;
 use crate::log::Log;
 use crate::metrics::Metrics;
 use crate::protocol::retry_after;
+use crate::telemetry::Telemetry;
 
 /// Spans of one request to the collector, and how long the first waits for others.
 const MOST: u64 = 512;
@@ -69,10 +69,10 @@ struct Untaken {
 impl Exporter {
     /// # Errors
     /// In words for the operator.
-    pub(super) fn new(otlp: &Otlp, books: &Books, format: LogFormat) -> Result<Self, String> {
+    pub(super) fn new(otlp: &Otlp, telemetry: &Telemetry, format: LogFormat) -> Result<Self, String> {
         let fault = |what: String| format!("telemetry.otlp: {what}");
         let url = Url::parse(&otlp.endpoint).map_err(|why| fault(format!("`{}`: {why}", otlp.endpoint)))?;
-        let Metrics { spans_sent, spans_dropped, .. } = &*books.metrics;
+        let Metrics { spans_sent, spans_dropped, .. } = &*telemetry.metrics;
         Ok(Self {
             client: client(otlp).map_err(|why| fault(format!("no HTTP client: {why}")))?,
             url,
@@ -81,7 +81,7 @@ impl Exporter {
             sent: spans_sent.with_label_values::<&str>(&[]),
             failed: spans_dropped.with_label_values(&["failed"]),
             rejected: spans_dropped.with_label_values(&["rejected"]),
-            log: books.log.clone(),
+            log: telemetry.log.clone(),
             format,
             well: true,
         })

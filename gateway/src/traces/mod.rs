@@ -5,7 +5,6 @@
 //! prompt or an answer, and nothing ever waits for a collector: what it does not take is dropped and counted.
 
 mod batch;
-mod context;
 mod export;
 mod otlp;
 mod spans;
@@ -16,16 +15,16 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use gateway_config::{LogFormat, Otlp};
-use http::{HeaderMap, HeaderValue};
+use http::HeaderMap;
 use prometheus::IntCounter;
 use router_policies::Currency;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
-use crate::account::Books;
 use crate::head;
 use crate::record::Record;
-pub use context::Context;
+use crate::telemetry::Telemetry;
+use crate::trace_context::Context;
 use export::{Exporter, Message};
 
 /// Requests that may wait to be told of, as with OpenTelemetry's own batches of spans.
@@ -50,11 +49,11 @@ impl Tracer {
     ///
     /// # Errors
     /// In words for the operator, without a header's value.
-    pub fn start(otlp: &Otlp, books: &Books, format: LogFormat) -> Result<Arc<Self>, String> {
-        let exporter = Exporter::new(otlp, books, format)?;
+    pub fn start(otlp: &Otlp, telemetry: &Telemetry, format: LogFormat) -> Result<Arc<Self>, String> {
+        let exporter = Exporter::new(otlp, telemetry, format)?;
         let (queue, waiting) = mpsc::channel(WAITING);
         tokio::spawn(exporter.run(waiting));
-        let dropped = books.metrics.spans_dropped.with_label_values(&["full"]);
+        let dropped = telemetry.metrics.spans_dropped.with_label_values(&["full"]);
         Ok(Arc::new(Self { queue, dropped, least: least(otlp.share), ids: Ids::default() }))
     }
 
@@ -157,11 +156,6 @@ impl Ids {
     fn span(&self) -> u64 {
         self.hasher.hash_one(self.count.fetch_add(1, Ordering::Relaxed)).max(1)
     }
-}
-
-/// A header's value of plain ASCII.
-fn ascii(text: &str) -> HeaderValue {
-    HeaderValue::from_str(text).unwrap_or_else(|_| HeaderValue::from_static(""))
 }
 
 #[cfg(test)]

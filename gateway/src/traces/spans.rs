@@ -8,7 +8,7 @@ use router_policies::Currency;
 
 use super::Ended;
 use super::otlp::{Attributes, Code, Kind, Span, Status, nanos};
-use crate::api;
+use crate::endpoint;
 use crate::record::{Asked, Attempt, Outcome, Record};
 
 /// Bits of a span's flags: that it is known whether the parent is remote, and that it is.
@@ -40,7 +40,7 @@ fn request(ended: &Ended) -> Span {
 /// What of HTTP there is to say; the span's name.
 fn exchange(record: &Record, attributes: &mut Attributes) -> String {
     // What a client puts in place of a method or a path is its own, and not told.
-    let known = api::method_and_path(record.call).filter(|_| !matches!(record.status, 404 | 405));
+    let known = endpoint::method_and_path(record.call).filter(|_| !matches!(record.status, 404 | 405));
     attributes.text("url.scheme", "http");
     if let Some((method, path)) = known {
         attributes.text("http.request.method", method);

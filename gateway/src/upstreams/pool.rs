@@ -14,9 +14,9 @@ use tower::ServiceExt;
 use super::breaker::{Breaker, CHECK_EVERY, Change, Manner};
 use super::load::Load;
 use super::{Answer, Ask, Check, Upstream, remote, word};
-use crate::account::Books;
 use crate::allowance::{Allowance, Terms};
 use crate::setback::{Happened, Setback};
+use crate::telemetry::Telemetry;
 
 /// Retries are 20 % of traffic; time earns them too, so that a model with little traffic has some.
 const RETRIES: Terms = Terms { thousandths: 200, most: 100, each: Duration::from_secs(1), floor: 10 };
@@ -49,7 +49,7 @@ pub struct Endpoint {
     watched: AtomicBool,
     load: Load,
     health: IntGauge,
-    pub(super) books: Books,
+    pub(super) telemetry: Telemetry,
     pub(super) format: LogFormat,
     pub(super) currency: Currency,
 }
@@ -62,7 +62,7 @@ impl Pool {
     pub fn build(
         model: &Arc<Model>,
         proxy: Option<&Secret>,
-        books: &Books,
+        telemetry: &Telemetry,
         format: LogFormat,
         currency: Currency,
     ) -> Result<Self, String> {
@@ -75,7 +75,7 @@ impl Pool {
         let endpoints = upstreams
             .into_iter()
             .map(|(id, upstream, check)| {
-                let health = books.metrics.upstream_health.with_label_values(&[&model.name, &id]);
+                let health = telemetry.metrics.upstream_health.with_label_values(&[&model.name, &id]);
                 health.set(1);
                 let (breaker, load) = (Breaker::default(), Load::default());
                 Arc::new(Endpoint {
@@ -87,7 +87,7 @@ impl Pool {
                     watched: AtomicBool::new(false),
                     load,
                     health,
-                    books: books.clone(),
+                    telemetry: telemetry.clone(),
                     format,
                     currency,
                 })
@@ -244,7 +244,10 @@ impl Visit {
     }
 
     fn note(&self, what: &str) {
-        self.endpoint.books.log.note(self.endpoint.format, &format!("endpoint {} {what}", self.endpoint.id));
+        self.endpoint
+            .telemetry
+            .log
+            .note(self.endpoint.format, &format!("endpoint {} {what}", self.endpoint.id));
     }
 }
 

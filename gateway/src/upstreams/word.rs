@@ -58,9 +58,9 @@ pub(super) async fn says_a_word(endpoint: &Endpoint) -> bool {
 }
 
 fn open(endpoint: &Endpoint, chat: &Chat) -> Box<Account> {
-    let (books, now) = (&endpoint.books, Instant::now());
+    let (telemetry, now) = (&endpoint.telemetry, Instant::now());
     let mut account =
-        Account::open(books, endpoint.format, endpoint.currency, RequestId::new(), Call::Check, now);
+        Account::open(telemetry, endpoint.format, endpoint.currency, RequestId::new(), Call::Check, now);
     account.record.asked = Asked::Model(Arc::clone(&endpoint.model));
     account.record.stream = true;
     account.bound(Bound { prompt: chat.read_tokens(), answer: Some(1), choices: 1, ..Bound::default() });

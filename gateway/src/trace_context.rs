@@ -2,7 +2,6 @@
 
 use http::{HeaderMap, HeaderValue};
 
-use super::ascii;
 use crate::head;
 
 /// The flag of a trace that is recorded.
@@ -20,12 +19,13 @@ pub struct Context {
     pub trace: u128,
     /// The span; not 0.
     pub span: u64,
-    pub(super) flags: u8,
+    /// Of the flags those that are known.
+    pub flags: u8,
 }
 
 impl Context {
     /// The beginning of a trace that is recorded.
-    pub(super) fn begin(trace: u128, span: u64) -> Self {
+    pub fn begin(trace: u128, span: u64) -> Self {
         Self { trace, span, flags: SAMPLED }
     }
 
@@ -50,18 +50,19 @@ impl Context {
     }
 
     /// Whether it is recorded.
-    pub(super) fn is_sampled(&self) -> bool {
+    pub fn is_sampled(&self) -> bool {
         self.flags & SAMPLED != 0
     }
 
     /// The span of an attempt below this one; the same each time it is asked for.
-    pub(super) fn attempt(&self, number: usize) -> u64 {
+    pub fn attempt(&self, number: usize) -> u64 {
         self.span.wrapping_add(STEP.wrapping_mul(number as u64 + 1)).max(1)
     }
 
     /// As `traceparent`.
-    pub(super) fn header(&self) -> HeaderValue {
-        ascii(&format!("00-{:032x}-{:016x}-{:02x}", self.trace, self.span, self.flags))
+    pub fn header(&self) -> HeaderValue {
+        let text = format!("00-{:032x}-{:016x}-{:02x}", self.trace, self.span, self.flags);
+        HeaderValue::from_str(&text).unwrap_or_else(|_| HeaderValue::from_static(""))
     }
 }
 
