@@ -48,8 +48,6 @@ pub struct Assessment {
     pub weights: Option<Weights>,
     /// What was foreseen for each rung, before it was corrected.
     pub foreseen: Vec<Chance>,
-    /// What the request drew, 0..1, by which policies take chances; 0 where none was asked.
-    pub draw: f64,
     /// The route that took over, where a rule says so: the rungs are those of its ladder.
     pub aside: Option<Routed>,
 }
@@ -145,7 +143,7 @@ fn assess_model(model: &Arc<Model>, ask: &Question<'_>) -> Result<Assessment, Fa
     }
     let decision = Decision::of(Plan::Ask(Rung(0)), Reason::NAMED);
     Ok(Assessment {
-        decided: Decided { decision, scores: None },
+        decided: Decided { decision, scores: None, draw: None },
         ladder: vec![Candidate {
             model: Arc::clone(model),
             able: true,
@@ -159,7 +157,6 @@ fn assess_model(model: &Arc<Model>, ask: &Question<'_>) -> Result<Assessment, Fa
         place: None,
         weights: None,
         foreseen: Vec::new(),
-        draw: 0.0,
         aside: None,
     })
 }
@@ -222,8 +219,6 @@ fn assess_within(
         features,
         familiarity: foresight.familiarity,
         ladder: &standings,
-        purse: None,
-        patience: route.ladder.iter().map(|model| model.timeouts.total).max().unwrap_or_default(),
         draw,
         recent: recent.as_deref(),
         weights,
@@ -244,7 +239,7 @@ fn assess_within(
         tokens => Outset { suffices: Some(suffices), tokens, correction: routed.guard_correction(at) },
     };
     Ok(Assessment {
-        decided: Decided { decision, scores: Some(scores) },
+        decided: Decided { decision, scores: Some(scores), draw: Some(draw) },
         ladder: candidates(&judged, &standings, &decision, &outset),
         fallback: route.fallback,
         scoring: Some(scoring),
@@ -252,7 +247,6 @@ fn assess_within(
         place,
         weights,
         foreseen: foresight.rungs,
-        draw,
         aside: None,
     })
 }

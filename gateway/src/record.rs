@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use gateway_config::{Client, Model, Route};
 use router_policies::guard::Found;
-use router_policies::{Chance, Decision, Features, Money, Usage};
+use router_policies::{Chance, Decision, Features, Money, RequestDraw, Usage};
 
 use crate::protocol::Finish;
 use crate::protocol::client::{Dialect, Vendor};
@@ -193,6 +193,8 @@ pub struct Decided {
     pub decision: Decision,
     /// `None` when a model was asked for by name.
     pub scores: Option<Scores>,
+    /// The random number that the policy decided with; `None` where no policy was asked.
+    pub draw: Option<RequestDraw>,
 }
 
 /// What the scorer said.

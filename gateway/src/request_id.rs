@@ -1,10 +1,11 @@
-//! The name of one request, in headers, logs and draws.
+//! The name of one request in headers and logs, and its random number.
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use http::{HeaderMap, HeaderValue};
+use router_policies::RequestDraw;
 use sha2::{Digest, Sha256};
 
 use crate::head;
@@ -13,39 +14,45 @@ use crate::protocol::client::Vendor;
 /// The longest id that a client may give.
 const LONGEST: usize = 128;
 
-/// An id of visible ASCII; the client's own where it gave a valid one.
+/// A name of visible ASCII, the client's own where it gave a valid one; and a random number, which is always the gateway's:
+/// a client that could choose it would choose its model with it.
 #[derive(Debug, Clone)]
-pub struct RequestId(Arc<str>);
+pub struct RequestId {
+    name: Arc<str>,
+    draw: RequestDraw,
+}
 
 impl RequestId {
     /// The client's `x-request-id` if it is 1 to 128 letters, digits or `-_.:`; otherwise a new one.
     pub fn from_headers(headers: &HeaderMap) -> Self {
         let given = headers.get(head::REQUEST_ID).and_then(|value| value.to_str().ok());
         match given {
-            Some(id) if is_valid(id) => Self(id.into()),
+            Some(id) if is_valid(id) => {
+                Self { name: id.into(), draw: RequestDraw::from_random(random(count())) }
+            }
             _ => Self::new(),
         }
     }
 
     /// A new id, unique in this process and, with 64 random bits, elsewhere.
     pub fn new() -> Self {
-        static COUNT: AtomicU64 = AtomicU64::new(0);
-        let count = COUNT.fetch_add(1, Ordering::Relaxed);
-        let random = RandomState::new().hash_one(count);
+        let count = count();
+        let random = random(count);
         let mut id = *b"req-000000000000000000000000";
         write_hex(&mut id[4..20], random);
         write_hex(&mut id[20..], count & 0xffff_ffff);
-        Self(std::str::from_utf8(&id).unwrap_or_default().into())
+        let name = std::str::from_utf8(&id).unwrap_or_default().into();
+        Self { name, draw: RequestDraw::from_random(random) }
     }
 
     /// The text.
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.name
     }
 
     /// As a header's value.
     pub fn header(&self) -> HeaderValue {
-        HeaderValue::from_str(&self.0).unwrap_or_else(|_| HeaderValue::from_static("invalid"))
+        HeaderValue::from_str(&self.name).unwrap_or_else(|_| HeaderValue::from_static("invalid"))
     }
 
     /// Writes it as this vendor's clients look for it.
@@ -56,19 +63,29 @@ impl RequestId {
         }
     }
 
-    /// A number in 0..1 that depends on nothing but the id: the same request draws the same again.
-    pub fn draw(&self) -> f64 {
-        Self::draw_of(&self.0)
+    /// The random number by which chances are taken for this request. It follows from no header.
+    pub fn draw(&self) -> RequestDraw {
+        self.draw
     }
 
-    /// The draw of an id that was recorded.
-    pub fn draw_of(id: &str) -> f64 {
-        let digest = Sha256::digest(id.as_bytes());
+    /// The random number of a request that was recorded by a version that derived it from the name and did not record it.
+    pub fn draw_from_name(name: &str) -> RequestDraw {
+        let digest = Sha256::digest(name.as_bytes());
         let mut word = [0u8; 8];
         word.copy_from_slice(&digest[..8]);
-        // 53 bits fill a double's mantissa.
-        (u64::from_be_bytes(word) >> 11) as f64 / (1u64 << 53) as f64
+        RequestDraw::from_random(u64::from_be_bytes(word))
     }
+}
+
+/// Another number with each call in this process.
+fn count() -> u64 {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    COUNT.fetch_add(1, Ordering::Relaxed)
+}
+
+/// 64 bits that nobody outside of this process can foresee, another set for each number.
+fn random(count: u64) -> u64 {
+    RandomState::new().hash_one(count)
 }
 
 impl Default for RequestId {
@@ -93,6 +110,8 @@ fn is_valid(id: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use router_policies::DrawPurpose;
+
     use super::*;
 
     #[test]
@@ -124,9 +143,30 @@ mod tests {
     }
 
     #[test]
-    fn draws_are_uniform_and_repeatable() {
-        let mean = (0..2000).map(|n| RequestId(format!("r{n}").into()).draw()).sum::<f64>() / 2000.0;
+    fn the_name_that_a_client_gives_does_not_choose_the_draw() {
+        let mut headers = HeaderMap::new();
+        headers.insert("x-request-id", HeaderValue::from_static("always-the-same"));
+        let draw = || RequestId::from_headers(&headers).draw().uniform(DrawPurpose::QualityWeight);
+        let draws: Vec<f64> = (0..2000).map(|_| draw()).collect();
+        let below = draws.iter().filter(|draw| **draw < 0.25).count();
+        assert!((400..600).contains(&below), "{below} of 2000 in the first quarter");
+        let mean = draws.iter().sum::<f64>() / 2000.0;
         assert!((0.47..0.53).contains(&mean), "{mean}");
-        assert_eq!(RequestId("x".into()).draw(), RequestId("x".into()).draw());
+        let ours = (0..2000).filter(|_| RequestId::new().draw().uniform(DrawPurpose::QualityWeight) < 0.25);
+        assert!((400..600).contains(&ours.count()));
+    }
+
+    #[test]
+    fn a_request_keeps_its_draw() {
+        let id = RequestId::new();
+        assert_eq!(id.clone().draw(), id.draw());
+        assert_ne!(RequestId::new().draw(), id.draw());
+    }
+
+    #[test]
+    fn names_of_older_records_draw_what_they_drew() {
+        // The first eight bytes of the name's SHA-256.
+        let draw = RequestId::draw_from_name("abc");
+        assert_eq!(draw, RequestDraw::from_random(0xba78_16bf_8f01_cfea));
     }
 }

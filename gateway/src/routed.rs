@@ -185,9 +185,9 @@ impl Routed {
         }
         let mut offered = Vec::new();
         let mut foreseen = assessment.ladder.get(first.0).and_then(|rung| rung.toll.cost);
-        if self.steering.weighs() {
+        if let Some(draw) = decided.draw.filter(|_| self.steering.weighs()) {
             let ladder: Vec<Standing<'_>> = assessment.ladder.iter().map(Candidate::standing).collect();
-            self.steering.asked(&ladder, assessment.draw);
+            self.steering.asked(&ladder, draw);
             let offer = |rung: &Standing<'_>| Offered {
                 able: rung.able,
                 suffices: rung.suffices,
@@ -269,7 +269,7 @@ impl Learner {
 #[cfg(test)]
 mod tests {
     use gateway_config::Fallback;
-    use router_policies::{Decision, Plan, Reason};
+    use router_policies::{Decision, Plan, Reason, RequestDraw};
 
     use super::*;
     use crate::curfew::Curfew;
@@ -305,7 +305,7 @@ mod tests {
         let decision = Decision::of(Plan::Ask(Rung(1)), Reason::HARD);
         let scores = Scores { difficulty: 0.5, gain: 0.5, familiarity: 1.0, suffices: Default::default() };
         let assessment = Assessment {
-            decided: Decided { decision, scores: Some(scores) },
+            decided: Decided { decision, scores: Some(scores), draw: Some(RequestDraw::default()) },
             ladder: Vec::new(),
             fallback: Fallback::None,
             scoring: None,
@@ -313,7 +313,6 @@ mod tests {
             place: None,
             weights: None,
             foreseen: Vec::new(),
-            draw: 0.5,
             aside: None,
         };
         routed.note(&assessment);

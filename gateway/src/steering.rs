@@ -10,7 +10,7 @@ use jiff::tz::TimeZone;
 use router_policies::policies::Per;
 use router_policies::query::Conversation;
 use router_policies::steer::{self, Kept, Steer};
-use router_policies::{Chance, Money, Rung, Standing, Toll, Usage, Weights, weights};
+use router_policies::{Chance, Money, RequestDraw, Rung, Standing, Toll, Usage, Weights, weights};
 use tokio::time::Instant;
 
 use crate::ledger::period::Window;
@@ -155,7 +155,7 @@ impl Steering {
     }
 
     /// A request that was decided by this ladder is about to be carried out.
-    pub fn asked(&self, ladder: &[Standing<'_>], draw: f64) {
+    pub fn asked(&self, ladder: &[Standing<'_>], draw: RequestDraw) {
         if let Some(steered) = &self.steered {
             steered.state().0.asked(ladder, draw);
         }

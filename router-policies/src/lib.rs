@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! Prompt ─features→ Features ─scorers→ Prospects ─┐
-//!                         loads, prices, purse ───┴→ Query ─policies→ Decision { Plan, Reason }
+//!                         loads, prices, a draw ──┴→ Query ─policies→ Decision { Plan, Reason }
 //! ```
 //!
 //! - [`evaluate`]: how good a ranking is for routing.
@@ -20,6 +20,7 @@
 //! - [`squares`]: small fits with few numbers.
 //! - [`scorers`]: features to prospects; one file a scorer.
 //! - [`recent`]: which score parts a share of recent traffic from the rest.
+//! - [`draw`]: the random number of a request.
 //! - [`query`]: everything a policy may know.
 //! - [`guard`]: when an answer under way will not do.
 //! - [`answers`]: whether two answers come to the same.
@@ -40,6 +41,7 @@ pub mod certify;
 pub mod contents;
 pub mod cost;
 pub mod decision;
+pub mod draw;
 pub mod evaluate;
 pub mod features;
 pub mod foresight;
@@ -62,6 +64,7 @@ pub mod weights;
 
 pub use cost::{Currency, Money, Price, Tariff, Usage};
 pub use decision::{Decision, Plan, Reason, Rung};
+pub use draw::{DrawPurpose, RequestDraw};
 pub use features::{Features, Prompt, Role, Turn};
 pub use policies::Policy;
 pub use prospects::{Chance, Class, Prospects};

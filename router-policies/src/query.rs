@@ -1,11 +1,9 @@
 //! Everything a policy may know when it decides.
 
-use std::time::Duration;
-
 use jiff::Timestamp;
 
 use crate::contents::Contents;
-use crate::{Chance, Features, Money, Recent, Rung, Toll, Weights};
+use crate::{Chance, Features, Recent, RequestDraw, Rung, Toll, Weights};
 
 /// One rung of the ladder as it stands for this request.
 #[derive(Debug, Clone)]
@@ -29,12 +27,8 @@ pub struct Query<'a> {
     pub familiarity: f64,
     /// The rungs, from small to large; never empty.
     pub ladder: &'a [Standing<'a>],
-    /// What the caller may still spend; `None` without a budget.
-    pub purse: Option<Money>,
-    /// What is left until the request's deadline.
-    pub patience: Duration,
-    /// A uniform draw in 0..1, derived from the request id, so that a decision can be replayed.
-    pub draw: f64,
+    /// The request's random number, for every chance that a policy takes.
+    pub draw: RequestDraw,
     /// The route's recent requests, for a policy that asks for a share of them; `None` where none are kept.
     pub recent: Option<&'a Recent>,
     /// What is measured to keep the route to its targets; `None` where nothing is.

@@ -4,8 +4,8 @@ use jiff::Timestamp;
 
 use crate::guard::Doubt;
 use crate::{
-    Chance, Class, Decision, Facts, Features, Money, Plan, Policy, Query, Recent, Rung, Standing, Tariff,
-    Usage,
+    Chance, Class, Decision, Facts, Features, Money, Plan, Policy, Query, Recent, RequestDraw, Rung,
+    Standing, Tariff, Usage,
 };
 
 /// A model of the ladder that a policy is tried on.
@@ -30,8 +30,8 @@ pub struct Seen<'a> {
     pub suffices: [Chance; 4],
     /// 0..=1.
     pub familiarity: f64,
-    /// 0..1.
-    pub draw: f64,
+    /// Its random number.
+    pub draw: RequestDraw,
     /// The tokens of the answer that was given.
     pub usage: Usage,
     /// What rules may ask of it.
@@ -111,8 +111,6 @@ impl<'a> Trial<'a> {
             features: seen.features,
             familiarity: seen.familiarity,
             ladder: &standings,
-            purse: None,
-            patience: std::time::Duration::from_secs(600),
             draw: seen.draw,
             recent: Some(&self.recent),
             weights: None,
@@ -165,7 +163,7 @@ mod tests {
             features,
             suffices: [Chance::new(0.5); 4],
             familiarity: 1.0,
-            draw: 0.5,
+            draw: RequestDraw::default(),
             usage: Usage { output: 40, ..Usage::default() },
             facts: Facts::default(),
             judged: None,
@@ -193,7 +191,7 @@ mod tests {
                     features: &features,
                     suffices: [suffices, suffices, 0.95, 0.95].map(Chance::new),
                     familiarity: 1.0,
-                    draw: 0.5,
+                    draw: RequestDraw::default(),
                     usage: Usage { input: 60, output: 40, ..Usage::default() },
                     facts: Facts::default(),
                     judged: None,

@@ -14,7 +14,7 @@ mod solve;
 mod waits;
 
 use crate::policies::{Floors, Targets, Utility};
-use crate::{Chance, Standing, Weights};
+use crate::{Chance, DrawPurpose, RequestDraw, Standing, Weights};
 use fading::Arrivals;
 pub use kept::Kept;
 use kept::Realised;
@@ -91,8 +91,8 @@ impl Steer {
         self.weights
     }
 
-    /// A request came: what its ladder offered, and its draw.
-    pub fn asked(&mut self, ladder: &[Standing<'_>], draw: f64) {
+    /// A request came: what its ladder offered, and its random number.
+    pub fn asked(&mut self, ladder: &[Standing<'_>], draw: RequestDraw) {
         let offer = |rung: &Standing<'_>| Offer {
             suffices: rung.suffices.value(),
             cost: rung.toll.cost.unwrap_or(f64::NAN),
@@ -100,7 +100,7 @@ impl Steer {
             load: rung.toll.load,
             able: rung.able,
         };
-        self.window.push(ladder.iter().map(offer), draw);
+        self.window.push(ladder.iter().map(offer), draw.uniform(DrawPurpose::QualityWeight));
         self.arrivals.count();
     }
 

@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use end_to_end::gateway::Gateway;
+use end_to_end::ledger::Place;
 use end_to_end::metrics::Metrics;
 use end_to_end::openai::{self, Reply};
 use end_to_end::scripted::{Request, Script, Scripted};
 use end_to_end::setup::Setup;
+use router_policies::{DrawPurpose, RequestDraw};
 use serde_json::Value;
 
 const AMPLE: &str = "spend: {amount: 100, per: day}";
@@ -188,4 +190,40 @@ async fn a_guard_learns_from_what_came_of_its_chances() {
     let metrics = gateway.settled().await;
     let labels = [("from", "small"), ("to", "large"), ("reason", "confidence")];
     assert_eq!(metrics.sum("xietong_escalations_total", &labels), by("large") as f64);
+}
+
+/// What a client calls its requests has no say in which of them are explored: the draw is the gateway's own, it is recorded,
+/// and what is recorded says which requests another model answered too.
+#[tokio::test]
+async fn a_constant_request_id_does_not_choose_what_is_explored() {
+    const REQUESTS: usize = 60;
+    let small = Scripted::start(Reply::text("#### 17")).await;
+    let large = Scripted::start(Reply::text("#### 18")).await;
+    let place = Place::new();
+    let half = format!("{{kind: explore, share: 0.5, policy: {SMALL}, {AMPLE}}}");
+    let setup = Setup::ladder(&small.base_url(), &large.base_url()).policy(&half).top(&place.line());
+    let gateway = setup.start().await;
+    let request = openai::ask("auto", "How many eggs are left?");
+    for _ in 0..REQUESTS {
+        let answer = gateway.ask_with(&[("x-request-id", "always-the-same")], &request).await;
+        assert_eq!(answer.header("x-request-id"), Some("always-the-same"));
+    }
+    gateway.settled().await;
+    let drawn = |request: &Value| RequestDraw::from_recorded(request["draw"].as_u64().expect("a draw"));
+    let mut draws: Vec<RequestDraw> = Vec::new();
+    // The ledger's file is written by a thread of its own.
+    for _ in 0..500 {
+        let requests = place.requests();
+        draws = requests.iter().filter(|request| request["call"] == "chat").map(drawn).collect();
+        if draws.len() == REQUESTS {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let explored = draws.iter().filter(|draw| draw.uniform(DrawPurpose::Exploration) < 0.5).count();
+    judged(&gateway, explored as f64).await;
+    gateway.stop().await;
+    assert_eq!((draws.len(), large.seen().len()), (REQUESTS, explored));
+    // With honest draws, fewer or more come up once in 10^9 runs.
+    assert!((7..=53).contains(&explored), "{explored} of {REQUESTS}");
 }

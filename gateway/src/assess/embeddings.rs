@@ -14,9 +14,9 @@ pub(super) fn assess_embeddings<'a>(
 ) -> Result<Assessment, Failure> {
     let first = |says| route.ladder.iter().position(|model| model.accepts.embeddings == says);
     let only = first(Some(true)).or_else(|| first(None));
-    let judge = |(at, model): (usize, &'a Arc<Model>)| match only == Some(at) {
-        true => (model, unfit(model, ask, terms)),
-        false => (model, Some(Unfit::Vectors)),
+    let judge = |(at, model): (usize, &'a Arc<Model>)| {
+        let why = if only == Some(at) { unfit(model, ask, terms) } else { Some(Unfit::Vectors) };
+        (model, why)
     };
     let judged: Vec<(&'a Arc<Model>, Option<Unfit>)> = route.ladder.iter().enumerate().map(judge).collect();
     let rung = judged.iter().position(|(_, unfit)| unfit.is_none()).map(Rung);
@@ -30,7 +30,7 @@ pub(super) fn assess_embeddings<'a>(
         outset: Outset::NOTHING,
     };
     Ok(Assessment {
-        decided: Decided { decision, scores: None },
+        decided: Decided { decision, scores: None, draw: None },
         ladder: judged.iter().enumerate().map(candidate).collect(),
         fallback: Fallback::None,
         scoring: None,
@@ -38,7 +38,6 @@ pub(super) fn assess_embeddings<'a>(
         place: None,
         weights: None,
         foreseen: Vec::new(),
-        draw: 0.0,
         aside: None,
     })
 }

@@ -9,7 +9,7 @@ use gateway_config::{Config, Route};
 use router_policies::features::COUNT;
 use router_policies::guard::Doubt;
 use router_policies::simulate::{Judged, Outlook, Seen, Stands, Step, Trial};
-use router_policies::{Chance, Facts, Features, Money, Plan};
+use router_policies::{Chance, Facts, Features, Money, Plan, RequestDraw, Usage};
 use serde::Serialize;
 
 use super::{Failure, report};
@@ -127,22 +127,7 @@ impl<'a> Replay<'a> {
         self.figures.requests += 1;
         let (Some(scores), Some(answer)) = (&slip.scores, slip.answer()) else { return };
         let features = features(scores);
-        let seen = Seen {
-            time: slip.time,
-            features: &features,
-            suffices: scores.suffices.map(Chance::new),
-            familiarity: scores.familiarity,
-            draw: RequestId::draw_of(&slip.id),
-            usage: answer.usage(),
-            facts: Facts {
-                client: Some(&*slip.client).filter(|client| *client != NONE),
-                prompt_tokens: answer.usage().prompt(),
-                time: Some(slip.time),
-                // Of what came with the prompt only its features are kept.
-                ..Facts::default()
-            },
-            judged: judged(slip),
-        };
+        let seen = seen(slip, scores, &features, answer.usage());
         let Some(outlook) = self.trial.next(&seen) else { return };
         let Some(model) = self.route.ladder.get(outlook.answers.0) else { return };
         let same = model.name == answer.model;
@@ -188,6 +173,31 @@ impl<'a> Replay<'a> {
         let baseline = top.map_or(Money::ZERO, |price| price.cost(&answer.usage(), busy));
         figures.baseline = figures.baseline.saturating_add(baseline.0);
     }
+}
+
+/// A recorded request as a policy under trial is shown it.
+fn seen<'a>(slip: &'a Slip<'_>, scores: &Scores<'_>, features: &'a Features, usage: Usage) -> Seen<'a> {
+    Seen {
+        time: slip.time,
+        features,
+        suffices: scores.suffices.map(Chance::new),
+        familiarity: scores.familiarity,
+        draw: draw(slip),
+        usage,
+        facts: Facts {
+            client: Some(&*slip.client).filter(|client| *client != NONE),
+            prompt_tokens: usage.prompt(),
+            time: Some(slip.time),
+            // Of what came with the prompt only its features are kept.
+            ..Facts::default()
+        },
+        judged: judged(slip),
+    }
+}
+
+/// The random number that the recorded request was decided with.
+fn draw(slip: &Slip<'_>) -> RequestDraw {
+    slip.draw.map_or_else(|| RequestId::draw_from_name(&slip.id), RequestDraw::from_recorded)
 }
 
 /// What a guard found of an answer to a recorded request.
@@ -302,6 +312,8 @@ fn caveats(out: &mut String, figures: &Figures) {
 
 #[cfg(test)]
 mod tests {
+    use router_policies::{Class, DrawPurpose, Policy};
+
     use super::*;
 
     /// A recorded request of a cascade: the attempts, each with its model, result, chance and cost; the last answers.
@@ -319,6 +331,36 @@ mod tests {
             "currency": "USD", "total": 1.0, "status": 200, "outcome": "complete",
         });
         serde_json::from_value(slip).unwrap()
+    }
+
+    #[test]
+    fn a_record_is_replayed_with_the_draw_that_it_was_decided_with() {
+        let yaml = r#"{"kind":"explore","share":0.5,"policy":{"kind":"fixed","model":"s"},
+                       "spend":{"amount":1,"per":"day"}}"#;
+        let policy: Policy = serde_json::from_str(yaml).unwrap();
+        let step = |model| Step { model, class: Class::Small, tariff: None };
+        let shadow = |slip: &Slip<'_>| {
+            let (scores, features) = (slip.scores.as_ref().unwrap(), Features::default());
+            let seen = seen(slip, scores, &features, Usage::default());
+            Trial::new(&policy, vec![step("s"), step("l")]).next(&seen).unwrap().decision.shadow
+        };
+        let mut explored = 0;
+        for number in 0..200u64 {
+            let decided_with = RequestDraw::from_random(number.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+            let mut slip = slip(&[("s", "ok", None, 5_000)]);
+            slip.draw = Some(decided_with.recorded());
+            let line = serde_json::to_string(&slip).unwrap();
+            let expected = decided_with.uniform(DrawPurpose::Exploration) < 0.5;
+            assert_eq!(shadow(&serde_json::from_str(&line).unwrap()).is_some(), expected, "{line}");
+            explored += u32::from(expected);
+        }
+        assert!((70..130).contains(&explored), "{explored} of 200");
+    }
+
+    #[test]
+    fn an_older_record_is_replayed_with_the_draw_of_its_name() {
+        let slip = slip(&[("s", "ok", None, 5_000)]);
+        assert_eq!((slip.draw, draw(&slip)), (None, RequestId::draw_from_name("chatcmpl-1")));
     }
 
     #[test]

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use router_policies::Rung;
 use router_policies::guard::Guard;
+use router_policies::{DrawPurpose, Rung};
 use tokio::time::sleep;
 
 use super::attempt::attempt;
@@ -97,7 +97,7 @@ pub(super) async fn ask_rung(
             return Err(setback);
         }
         // The jitter comes on top: all who were told the same time would come back at the same time.
-        sleep(asked_to_wait + pause(tries, job.id.draw())).await;
+        sleep(asked_to_wait + pause(tries, job.id.draw().uniform(DrawPurpose::RetryPause))).await;
         tries += 1;
     }
 }

@@ -5,7 +5,7 @@ mod writing;
 use std::borrow::Cow;
 
 use jiff::Timestamp;
-use router_policies::{Currency, Money, Usage};
+use router_policies::{Currency, Money, RequestDraw, Usage};
 use serde::{Deserialize, Serialize};
 
 use super::balance::Key;
@@ -41,6 +41,10 @@ pub struct Slip<'a> {
     /// What the scorer said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scores: Option<Scores<'a>>,
+    /// The random number that the policy decided with, as [`RequestDraw::recorded`] gives it; `None` where none was asked,
+    /// and in records of versions that derived it from `id`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub draw: Option<u64>,
     /// Whether a stream was asked for.
     #[serde(default)]
     pub stream: bool,
@@ -177,6 +181,7 @@ impl<'a> Slip<'a> {
                     .as_ref()
                     .map_or(Cow::Borrowed(&[]), |features| features.readable[..].into()),
             }),
+            draw: decided.and_then(|decided| decided.draw).map(RequestDraw::recorded),
             stream: record.stream,
             attempts: record.attempts.iter().map(Try::of).collect(),
             answered_by: record.answered_by,

@@ -70,6 +70,7 @@ fn slip(paid: Option<Paid>) -> Slip<'static> {
         plan: Some("ask".into()),
         reason: Some("hard".into()),
         scores: None,
+        draw: None,
         stream: false,
         attempts: Vec::new(),
         answered_by: None,

@@ -1,5 +1,5 @@
 use super::{Policy, Spend};
-use crate::{Decision, Plan, Query, Rung};
+use crate::{Decision, DrawPurpose, Plan, Query, Rung};
 
 /// A share of requests is answered by another model too, unseen by the client, so that it is known what the choice costs
 /// in quality. What comes of it corrects what is foreseen.
@@ -23,9 +23,8 @@ pub struct Explore {
 impl Explore {
     pub(super) fn decide(&self, query: &Query<'_>) -> Option<Decision> {
         let decision = self.policy.decide(query)?;
-        // Another draw than the one that policies within make use of.
-        let drawn = (query.draw * 65_536.0).fract() < self.share;
-        let shadow = if drawn { other(query, decision) } else { None };
+        let explored = query.draw.uniform(DrawPurpose::Exploration) < self.share;
+        let shadow = if explored { other(query, decision) } else { None };
         Some(Decision { shadow, ..decision })
     }
 
@@ -59,8 +58,6 @@ fn other(query: &Query<'_>, decision: Decision) -> Option<Rung> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
     use crate::{Chance, Features, Prompt, Standing, Toll};
 
@@ -85,9 +82,7 @@ mod tests {
                 features: &features,
                 familiarity: 1.0,
                 ladder: &ladder,
-                purse: None,
-                patience: Duration::from_secs(1),
-                draw: draws.uniform(),
+                draw: crate::RequestDraw::from_random(draws.bits()),
                 recent: None,
                 weights: None,
                 facts: crate::Facts::default(),

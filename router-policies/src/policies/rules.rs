@@ -158,8 +158,6 @@ impl Rules {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
     use crate::contents::{Content, Contents};
     use crate::{Chance, Plan, Prompt};
@@ -182,9 +180,7 @@ mod tests {
             features: &features,
             familiarity: 1.0,
             ladder: &ladder,
-            purse: None,
-            patience: Duration::from_secs(1),
-            draw: 0.5,
+            draw: crate::RequestDraw::default(),
             recent: None,
             weights: None,
             facts,

@@ -1,6 +1,6 @@
 use super::Pick;
 use crate::span::Span;
-use crate::{Query, Reason, Rung, Weights};
+use crate::{DrawPurpose, Query, Reason, Rung, Weights};
 
 /// The model whose answer is worth the most, less what it costs and how long it takes: the most
 /// `quality · suffices − cost · λ − wait · μ`. Targets steer λ, μ and the weight of quality by what is measured.
@@ -77,7 +77,8 @@ impl Targets {
 impl Utility {
     pub(super) fn pick(&self, query: &Query<'_>) -> Pick {
         let weights = query.weights.unwrap_or_else(|| self.unsteered(query));
-        let best = |weights: Weights| weights.best(query.ladder, query.draw);
+        let draw = query.draw.uniform(DrawPurpose::QualityWeight);
+        let best = |weights: Weights| weights.best(query.ladder, draw);
         let Some(rung) = best(weights) else { return (Rung(0), Reason::QUALITY) };
         // What would be chosen if time, and then money too, were of no account.
         let unhurried = best(Weights { latency: 0.0, ..weights });
@@ -140,8 +141,6 @@ impl Utility {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
     use crate::policies::Policy;
     use crate::{Chance, Features, Prompt, Standing, Toll};
@@ -162,9 +161,8 @@ mod tests {
             features: &features,
             familiarity: 1.0,
             ladder: &ladder,
-            purse: None,
-            patience: Duration::from_secs(1),
-            draw: 0.5,
+            // In the middle: quality weighs what it says.
+            draw: crate::RequestDraw::from_random(1 << 63),
             recent: None,
             weights,
             facts: crate::Facts::default(),

@@ -71,14 +71,12 @@ fn hour(policy: &str, world: &World, rate: impl Fn(usize) -> f64) -> Vec<Minute>
         }
         let ladder = ladder(world, waits, &mut draws);
         let queue = (free_at - now).max(0.0);
-        let draw = draws.uniform();
+        let draw = RequestDraw::from_random(draws.bits());
         steer.asked(&ladder, draw);
         let query = Query {
             features: &features,
             familiarity: 1.0,
             ladder: &ladder,
-            purse: None,
-            patience: std::time::Duration::from_secs(60),
             draw,
             recent: None,
             weights: steer.weights(),
@@ -245,7 +243,9 @@ fn a_period_begins_with_the_whole_amount() {
         toll: Toll { cost: Some(cost), ..Toll::default() },
     };
     let weight = |steer: &mut Steer, now: f64, begins: f64| {
-        (0..5).for_each(|at| steer.asked(&[offer(0.5, 0.0), offer(0.9, 0.01)], f64::from(at) / 5.0));
+        (0..5).for_each(|at| {
+            steer.asked(&[offer(0.5, 0.0), offer(0.9, 0.01)], RequestDraw::from_random(u64::MAX / 5 * at))
+        });
         steer.step(now, Some(Period { begins, ends: begins + 100.0 }));
         steer.weights().unwrap().cost
     };
@@ -289,11 +289,11 @@ fn crowd(target: f64) -> (Vec<f64>, Vec<f64>) {
         let expected = steer.first_token(LARGE, load, EPOCH + now);
         ladder[LARGE].toll.load = load;
         ladder[LARGE].toll.wait = expected.unwrap_or_default();
-        let draw = draws.uniform();
+        let draw = RequestDraw::from_random(draws.bits());
         steer.asked(&ladder, draw);
         let weighed = steer.weights().unwrap_or(Weights { quality: 1.0, cost: 0.0, latency: 0.0 });
         let mut first = 0.1;
-        if weighed.best(&ladder, draw) == Some(crate::Rung(LARGE)) {
+        if weighed.best(&ladder, draw.uniform(DrawPurpose::QualityWeight)) == Some(crate::Rung(LARGE)) {
             let place = free.iter_mut().min_by(|one, other| one.total_cmp(other)).unwrap();
             let begins = place.max(now);
             *place = begins + SERVICE * (0.5 + draws.uniform());

@@ -162,7 +162,7 @@ fn configuration(world: &World, upstreams: &[Scripted; 2]) -> String {
     setup.yaml()
 }
 
-/// The number of a request is also its draw.
+/// The number of a request is also its name.
 fn request(number: usize, seed: u64, prompt: &str) -> Vec<u8> {
     let body = json!({
         "model": "auto", "stream": true, "stream_options": {"include_usage": true},

@@ -29,7 +29,8 @@ impl Slip<'_> {
             out.extend_from_slice(name!("scores"));
             scores.write(out);
         }
-        let Self { stream, attempts, answered_by, baseline, currency, first_token, total, .. } = self;
+        let Self { draw, stream, attempts, answered_by, baseline, currency, first_token, total, .. } = self;
+        some(out, name!("draw"), draw.as_ref());
         value(out, name!("stream"), stream);
         list(out, name!("attempts"), attempts, Try::write);
         some(out, name!("answered_by"), answered_by.as_ref());
@@ -195,7 +196,7 @@ mod tests {
             option::of(words()),
             option::of(scores()),
         );
-        let numbers = (any::<i32>(), any::<bool>(), any::<f64>(), any::<u16>());
+        let numbers = (any::<i32>(), option::of(any::<u64>()), any::<bool>(), any::<f64>(), any::<u16>());
         let late = (
             option::of(any::<usize>()),
             option::of(any::<i64>()),
@@ -206,7 +207,7 @@ mod tests {
         (names, some, numbers, late, paid).prop_map(|(names, some, numbers, late, paid)| {
             let (id, client, route, model, call, currency, outcome) = names;
             let (top, plan, reason, error, scores) = some;
-            let (second, stream, total, status) = numbers;
+            let (second, draw, stream, total, status) = numbers;
             let (answered_by, baseline, first_token, attempts) = late;
             Slip {
                 time: jiff::Timestamp::from_second(second.into()).unwrap(),
@@ -219,6 +220,7 @@ mod tests {
                 plan,
                 reason,
                 scores,
+                draw,
                 stream,
                 attempts,
                 answered_by,
