@@ -1,4 +1,4 @@
-use super::Policy;
+use super::{Policy, PolicyKind};
 use crate::{Decision, Query};
 
 /// Bounds how many of a client's requests may go on to a larger model than the one that they began with, so that a small
@@ -28,16 +28,20 @@ fn ten() -> u32 {
     10
 }
 
-impl Budget {
-    pub(super) fn decide(&self, query: &Query<'_>) -> Option<Decision> {
+impl PolicyKind for Budget {
+    fn decide(&self, query: &Query<'_>) -> Option<Decision> {
         self.policy.decide(query)
     }
 
-    pub(super) fn faults(&self, ladder: &[&str]) -> Vec<(String, String)> {
+    fn faults(&self, ladder: &[&str]) -> Vec<(String, String)> {
         let mut faults = super::within("policy", &self.policy, ladder);
         if !(0.0..=1.0).contains(&self.escalations.share) {
             faults.push(("escalations.share".to_owned(), "a share is a number from 0 to 1".to_owned()));
         }
         faults
+    }
+
+    fn inner(&self) -> Option<&Policy> {
+        Some(&self.policy)
     }
 }

@@ -1,4 +1,4 @@
-use super::Policy;
+use super::{Policy, PolicyKind};
 use crate::guard::{Agree, Guard, Signals, WrittenHold};
 use crate::{Decision, Plan, Query};
 
@@ -39,8 +39,8 @@ fn one() -> u8 {
     1
 }
 
-impl Cascade {
-    pub(super) fn decide(&self, query: &Query<'_>) -> Option<Decision> {
+impl PolicyKind for Cascade {
+    fn decide(&self, query: &Query<'_>) -> Option<Decision> {
         let decision = self.policy.decide(query)?;
         let Plan::Ask(from) = decision.plan else { return Some(decision) };
         let Some(to) = query.next_able(from) else { return Some(decision) };
@@ -57,7 +57,7 @@ impl Cascade {
         Some(Decision { plan: Plan::Cascade { from, to, guard }, ..decision })
     }
 
-    pub(super) fn faults(&self, ladder: &[&str]) -> Vec<(String, String)> {
+    fn faults(&self, ladder: &[&str]) -> Vec<(String, String)> {
         let mut faults = super::within("policy", &self.policy, ladder);
         let mut fault = |field: &str, words: &str| faults.push((field.to_owned(), words.to_owned()));
         if !(0.0..=1.0).contains(&self.guard.confidence) {
@@ -79,6 +79,10 @@ impl Cascade {
             }
         }
         faults
+    }
+
+    fn inner(&self) -> Option<&Policy> {
+        Some(&self.policy)
     }
 }
 

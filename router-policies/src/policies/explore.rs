@@ -1,4 +1,4 @@
-use super::{Policy, Spend};
+use super::{Policy, PolicyKind, Spend};
 use crate::{Decision, DrawPurpose, Plan, Query, Rung};
 
 /// A share of requests is answered by another model too, unseen by the client, so that it is known what the choice costs
@@ -20,15 +20,15 @@ pub struct Explore {
     pub judge: Option<String>,
 }
 
-impl Explore {
-    pub(super) fn decide(&self, query: &Query<'_>) -> Option<Decision> {
+impl PolicyKind for Explore {
+    fn decide(&self, query: &Query<'_>) -> Option<Decision> {
         let decision = self.policy.decide(query)?;
         let explored = query.draw.uniform(DrawPurpose::Exploration) < self.share;
         let shadow = if explored { other(query, decision) } else { None };
         Some(Decision { shadow, ..decision })
     }
 
-    pub(super) fn faults(&self, ladder: &[&str]) -> Vec<(String, String)> {
+    fn faults(&self, ladder: &[&str]) -> Vec<(String, String)> {
         let mut faults = super::within("policy", &self.policy, ladder);
         let mut fault = |field: &str, words: String| faults.push((field.to_owned(), words));
         if !(0.0..=1.0).contains(&self.share) {
@@ -42,6 +42,10 @@ impl Explore {
             fault("judge", format!("`{judge}` is not a model of this route's ladder ({ladder})"));
         }
         faults
+    }
+
+    fn inner(&self) -> Option<&Policy> {
+        Some(&self.policy)
     }
 }
 

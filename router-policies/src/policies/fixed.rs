@@ -1,5 +1,5 @@
-use super::Pick;
-use crate::{Query, Reason, Rung};
+use super::PolicyKind;
+use crate::{Decision, Query, Reason, Rung};
 
 /// Always the same model of the ladder.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
@@ -9,18 +9,18 @@ pub struct Fixed {
     pub model: String,
 }
 
-impl Fixed {
-    pub(super) fn pick(&self, query: &Query<'_>) -> Pick {
-        let at = query.ladder.iter().position(|rung| rung.model == self.model);
-        (Rung(at.unwrap_or(0)), Reason::FIXED)
+impl PolicyKind for Fixed {
+    fn decide(&self, query: &Query<'_>) -> Option<Decision> {
+        let wanted = query.rung_of(&self.model).unwrap_or(Rung(0));
+        super::ask(query, (wanted, Reason::FIXED))
     }
 
-    pub(super) fn faults(&self, ladder: &[&str]) -> Vec<(&'static str, String)> {
+    fn faults(&self, ladder: &[&str]) -> Vec<(String, String)> {
         if ladder.contains(&self.model.as_str()) {
             return Vec::new();
         }
         vec![(
-            "model",
+            "model".to_owned(),
             format!("`{}` is not a model of this route's ladder ({})", self.model, ladder.join(", ")),
         )]
     }

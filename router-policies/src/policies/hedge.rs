@@ -1,4 +1,4 @@
-use super::Policy;
+use super::{Policy, PolicyKind};
 use crate::span::Span;
 use crate::{Decision, Plan, Query};
 
@@ -12,15 +12,19 @@ pub struct Hedge {
     pub silence: Span,
 }
 
-impl Hedge {
-    pub(super) fn decide(&self, query: &Query<'_>) -> Option<Decision> {
+impl PolicyKind for Hedge {
+    fn decide(&self, query: &Query<'_>) -> Option<Decision> {
         let decision = self.policy.decide(query)?;
         let Plan::Ask(first) = decision.plan else { return Some(decision) };
         let Some(second) = query.next_able(first) else { return Some(decision) };
         Some(Decision { plan: Plan::Hedge { first, second, silence: self.silence.0 }, ..decision })
     }
 
-    pub(super) fn faults(&self, ladder: &[&str]) -> Vec<(String, String)> {
+    fn faults(&self, ladder: &[&str]) -> Vec<(String, String)> {
         super::within("policy", &self.policy, ladder)
+    }
+
+    fn inner(&self) -> Option<&Policy> {
+        Some(&self.policy)
     }
 }

@@ -1,6 +1,9 @@
 //! The policies. Each is its own configuration: what YAML deserialises into is what decides.
 //!
-//! To add one: a file here, a variant below, an arm in [`Policy::decide`]; the compiler names the rest.
+//! To add one: a file here with its configuration and its `impl PolicyKind`, a variant of [`Policy`], an arm in
+//! `Policy::kind`. The compiler asks for no more; tests ask for the schema (`cargo run -p gateway-config --example schema`),
+//! for its keys in `config/README.md`, and for a new [`Reason`] in [`Reason::ALL`]. What a policy is asked is a
+//! [`Query`]: a policy keeps no state of its own and takes chances by [`Query::draw`] alone.
 
 mod budget;
 mod cascade;
@@ -48,104 +51,100 @@ pub enum Policy {
     Explore(Explore),
 }
 
+/// What each policy can do. One that stands alone needs the first two; one that is made for another policy says which
+/// with the third.
+trait PolicyKind {
+    /// Decides for one request. `None` when no rung of the ladder can serve it.
+    fn decide(&self, query: &Query<'_>) -> Option<Decision>;
+
+    /// What is wrong with it for a ladder of these model names: (field, sentence) each. With the path of a field.
+    fn faults(&self, ladder: &[&str]) -> Vec<(String, String)>;
+
+    /// The policy that stands at its key `policy`, if it is made for one.
+    fn inner(&self) -> Option<&Policy> {
+        None
+    }
+}
+
 impl Policy {
+    /// The only place that lists all policies.
+    fn kind(&self) -> &dyn PolicyKind {
+        match self {
+            Self::Fixed(fixed) => fixed,
+            Self::Threshold(threshold) => threshold,
+            Self::Utility(utility) => utility,
+            Self::Explore(explore) => explore,
+            Self::Cascade(cascade) => cascade,
+            Self::Hedge(hedge) => hedge,
+            Self::Budget(budget) => budget,
+            Self::Rules(rules) => rules,
+        }
+    }
+
     /// Decides for one request. `None` when no rung of the ladder can serve it.
     pub fn decide(&self, query: &Query<'_>) -> Option<Decision> {
-        let (wanted, reason) = match self {
-            Self::Fixed(fixed) => fixed.pick(query),
-            Self::Threshold(threshold) => going_on(query, threshold.pick(query)),
-            Self::Utility(utility) => going_on(query, utility.pick(query)),
-            Self::Explore(explore) => return explore.decide(query),
-            Self::Cascade(cascade) => return cascade.decide(query),
-            Self::Hedge(hedge) => return hedge.decide(query),
-            Self::Budget(budget) => return budget.decide(query),
-            Self::Rules(rules) => return rules.decide(query),
-        };
-        let rung = query.nearest_able(wanted)?;
-        let reason = if rung == wanted { reason } else { Reason::CAPABILITY };
-        Some(Decision::of(Plan::Ask(rung), reason))
+        self.kind().decide(query)
+    }
+
+    /// What is wrong with this policy for a ladder of these model names: (field, sentence) each.
+    pub fn faults(&self, ladder: &[&str]) -> Vec<(String, String)> {
+        self.kind().faults(ladder)
+    }
+
+    /// The one policy within this one, where it is made for one.
+    fn inner(&self) -> Option<&Self> {
+        self.kind().inner()
+    }
+
+    /// The first that `found` finds here or in a policy within this one.
+    fn find<'a, T>(&'a self, found: &impl Fn(&'a Self) -> Option<T>) -> Option<T> {
+        if let Some(it) = found(self) {
+            return Some(it);
+        }
+        match self {
+            Self::Rules(rules) => rules.policies().find_map(|policy| policy.find(found)),
+            _ => self.inner()?.find(found),
+        }
     }
 
     /// The share of traffic that this policy sends to the top rung, if it asks for one: then whoever acts keeps a
     /// [`crate::Recent`] for the route.
     pub fn share(&self) -> Option<f64> {
-        match self {
-            Self::Fixed(_) | Self::Utility(_) => None,
-            Self::Threshold(threshold) => threshold.share(),
-            Self::Cascade(cascade) => cascade.policy.share(),
-            Self::Hedge(hedge) => hedge.policy.share(),
-            Self::Explore(explore) => explore.policy.share(),
-            Self::Budget(budget) => budget.policy.share(),
-            Self::Rules(rules) => rules.inner().find_map(|(_, policy)| policy.share()),
-        }
+        self.find(&|policy| if let Self::Threshold(threshold) = policy { threshold.share() } else { None })
     }
 
     /// How many of a client's requests may go on to a larger model; `None`: all. Whoever acts keeps count.
     pub fn escalations(&self) -> Option<Escalations> {
-        match self {
-            Self::Fixed(_) | Self::Threshold(_) | Self::Utility(_) => None,
-            Self::Cascade(cascade) => cascade.policy.escalations(),
-            Self::Hedge(hedge) => hedge.policy.escalations(),
-            Self::Explore(explore) => explore.policy.escalations(),
-            Self::Budget(budget) => Some(budget.escalations),
-            Self::Rules(rules) => rules.inner().find_map(|(_, policy)| policy.escalations()),
-        }
+        self.find(&|policy| if let Self::Budget(budget) = policy { Some(budget.escalations) } else { None })
     }
 
-    /// Whether what it decides depends on the request.
-    pub fn chooses(&self) -> bool {
-        match self {
-            Self::Fixed(_) => false,
-            Self::Threshold(_) | Self::Utility(_) | Self::Rules(_) => true,
-            Self::Cascade(cascade) => cascade.policy.chooses(),
-            Self::Hedge(hedge) => hedge.policy.chooses(),
-            Self::Explore(explore) => explore.policy.chooses(),
-            Self::Budget(budget) => budget.policy.chooses(),
-        }
+    /// How it is explored what other models would have answered; `None`: not at all.
+    pub fn explore(&self) -> Option<&Explore> {
+        self.find(&|policy| if let Self::Explore(explore) = policy { Some(explore) } else { None })
     }
 
     /// The utility within this policy, whose weights whoever acts steers by what it measures, and whether a guard stands
     /// before what it chooses: then see [`crate::weights::guarded`].
     pub fn utility(&self) -> Option<(&Utility, bool)> {
         match self {
-            Self::Fixed(_) | Self::Threshold(_) => None,
             Self::Utility(utility) => Some((utility, false)),
             Self::Cascade(cascade) => cascade.policy.utility().map(|(utility, _)| (utility, true)),
-            Self::Hedge(hedge) => hedge.policy.utility(),
-            Self::Explore(explore) => explore.policy.utility(),
-            Self::Budget(budget) => budget.policy.utility(),
-            Self::Rules(rules) => rules.inner().find_map(|(_, policy)| policy.utility()),
+            Self::Rules(rules) => rules.policies().find_map(Self::utility),
+            _ => self.inner()?.utility(),
         }
     }
 
-    /// How it is explored what other models would have answered; `None`: not at all.
-    pub fn explore(&self) -> Option<&Explore> {
-        match self {
-            Self::Fixed(_) | Self::Threshold(_) | Self::Utility(_) => None,
-            Self::Explore(explore) => Some(explore),
-            Self::Cascade(cascade) => cascade.policy.explore(),
-            Self::Hedge(hedge) => hedge.policy.explore(),
-            Self::Budget(budget) => budget.policy.explore(),
-            Self::Rules(rules) => rules.inner().find_map(|(_, policy)| policy.explore()),
-        }
+    /// Whether what it decides depends on the request.
+    pub fn chooses(&self) -> bool {
+        self.inner().map_or(!matches!(self, Self::Fixed(_)), Self::chooses)
     }
+}
 
-    /// What is wrong with this policy for a ladder of these model names: (field, sentence) each.
-    pub fn faults(&self, ladder: &[&str]) -> Vec<(String, String)> {
-        let owned = |faults: Vec<(&str, String)>| {
-            faults.into_iter().map(|(field, words)| (field.to_owned(), words)).collect()
-        };
-        match self {
-            Self::Fixed(fixed) => owned(fixed.faults(ladder)),
-            Self::Threshold(threshold) => owned(threshold.faults(ladder)),
-            Self::Utility(utility) => owned(utility.faults()),
-            Self::Cascade(cascade) => cascade.faults(ladder),
-            Self::Hedge(hedge) => hedge.faults(ladder),
-            Self::Explore(explore) => explore.faults(ladder),
-            Self::Budget(budget) => budget.faults(ladder),
-            Self::Rules(rules) => rules.faults(ladder),
-        }
-    }
+/// The decision to ask whom a policy picked, or the nearest that can serve the request.
+fn ask(query: &Query<'_>, (wanted, reason): Pick) -> Option<Decision> {
+    let rung = query.nearest_able(wanted)?;
+    let reason = if rung == wanted { reason } else { Reason::CAPABILITY };
+    Some(Decision::of(Plan::Ask(rung), reason))
 }
 
 /// A pick with the conversation looked at: a tool's result goes to whoever asked for it, and a smaller model takes over

@@ -1,5 +1,5 @@
 use super::terms::{Require, Terms};
-use super::{Policy, When};
+use super::{Policy, PolicyKind, When};
 use crate::query::Facts;
 use crate::{Decision, Features, Query, Rung, Standing};
 
@@ -81,7 +81,22 @@ impl Rules {
         terms
     }
 
-    pub(super) fn decide(&self, query: &Query<'_>) -> Option<Decision> {
+    /// The policies within.
+    pub(super) fn policies(&self) -> impl Iterator<Item = &Policy> {
+        self.rules.iter().filter_map(|rule| rule.policy.as_ref()).chain([&*self.otherwise])
+    }
+
+    /// The policies within, and where they stand.
+    pub(super) fn policies_by_key(&self) -> impl Iterator<Item = (String, &Policy)> {
+        let named = self.rules.iter().enumerate();
+        let named =
+            named.filter_map(|(at, rule)| Some((format!("rules[{at}].policy"), rule.policy.as_ref()?)));
+        named.chain([("otherwise".to_owned(), &*self.otherwise)])
+    }
+}
+
+impl PolicyKind for Rules {
+    fn decide(&self, query: &Query<'_>) -> Option<Decision> {
         let Some(rule) = self.chosen(query.features, &query.facts) else {
             return self.otherwise.decide(query);
         };
@@ -103,21 +118,13 @@ impl Rules {
         Some(Decision { least: decision.least.max(least), most: decision.most.min(most), ..decision })
     }
 
-    /// The policies within, and where they stand.
-    pub(super) fn inner(&self) -> impl Iterator<Item = (String, &Policy)> {
-        let named = self.rules.iter().enumerate();
-        let named =
-            named.filter_map(|(at, rule)| Some((format!("rules[{at}].policy"), rule.policy.as_ref()?)));
-        named.chain([("otherwise".to_owned(), &*self.otherwise)])
-    }
-
-    pub(super) fn faults(&self, ladder: &[&str]) -> Vec<(String, String)> {
+    fn faults(&self, ladder: &[&str]) -> Vec<(String, String)> {
         let mut faults = Vec::new();
-        for (field, policy) in self.inner() {
+        for (field, policy) in self.policies_by_key() {
             faults.extend(super::within(&field, policy, ladder));
         }
         let bounded: Vec<_> = self
-            .inner()
+            .policies_by_key()
             .filter(|(_, policy)| {
                 policy.share().is_some()
                     || policy.escalations().is_some()

@@ -94,7 +94,7 @@ impl Policy {
     pub fn terms(&self, features: &Features, facts: &Facts<'_>) -> Terms<'_> {
         match self {
             Self::Rules(rules) => rules.terms(features, facts),
-            _ => self.wrapped().map_or_else(Terms::default, |(_, policy)| policy.terms(features, facts)),
+            _ => self.inner().map_or_else(Terms::default, |policy| policy.terms(features, facts)),
         }
     }
 
@@ -112,21 +112,10 @@ impl Policy {
     /// All rules within this policy, and where they stand.
     pub fn rules(&self) -> Vec<(String, &Rule)> {
         let Self::Rules(rules) = self else {
-            return self.wrapped().map_or_else(Vec::new, |(field, policy)| deeper(field, policy));
+            return self.inner().map_or_else(Vec::new, |policy| deeper("policy", policy));
         };
         let own = rules.rules.iter().enumerate().map(|(at, rule)| (format!("rules[{at}]"), rule));
-        let inner = rules.inner().flat_map(|(field, policy)| deeper(&field, policy));
+        let inner = rules.policies_by_key().flat_map(|(field, policy)| deeper(&field, policy));
         own.chain(inner).collect()
-    }
-
-    /// The one policy within a policy that is made for one, and the key that it stands at.
-    fn wrapped(&self) -> Option<(&'static str, &Self)> {
-        match self {
-            Self::Cascade(cascade) => Some(("policy", &cascade.policy)),
-            Self::Hedge(hedge) => Some(("policy", &hedge.policy)),
-            Self::Budget(budget) => Some(("policy", &budget.policy)),
-            Self::Explore(explore) => Some(("policy", &explore.policy)),
-            Self::Fixed(_) | Self::Threshold(_) | Self::Utility(_) | Self::Rules(_) => None,
-        }
     }
 }

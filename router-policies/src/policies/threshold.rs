@@ -1,5 +1,5 @@
-use super::Pick;
-use crate::{Query, Reason, Rung};
+use super::{Pick, PolicyKind};
+use crate::{Decision, Query, Reason, Rung};
 
 /// The harder the request, or the more a larger model would add, the higher the rung.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
@@ -56,7 +56,7 @@ impl Threshold {
         }
     }
 
-    pub(super) fn pick(&self, query: &Query<'_>) -> Pick {
+    fn pick(&self, query: &Query<'_>) -> Pick {
         let value = match self.by {
             Measure::Difficulty => query.difficulty(),
             Measure::Gain => query.gain(),
@@ -72,8 +72,14 @@ impl Threshold {
         };
         (Rung(up), if up == 0 { Reason::EASY } else { Reason::HARD })
     }
+}
 
-    pub(super) fn faults(&self, ladder: &[&str]) -> Vec<(&'static str, String)> {
+impl PolicyKind for Threshold {
+    fn decide(&self, query: &Query<'_>) -> Option<Decision> {
+        super::ask(query, super::going_on(query, self.pick(query)))
+    }
+
+    fn faults(&self, ladder: &[&str]) -> Vec<(String, String)> {
         let steps = match &self.at {
             Steps::One(at) => std::slice::from_ref(at),
             Steps::Each(steps) => steps,
@@ -84,26 +90,27 @@ impl Threshold {
             Measure::Gain => (-1.0, "a threshold of gain is a number from -1 to 1"),
         };
         let mut faults = Vec::new();
+        let mut fault = |words: String| faults.push(("at".to_owned(), words));
         if steps.iter().any(|at| !(least..=1.0).contains(at)) {
-            faults.push(("at", words.to_owned()));
+            fault(words.to_owned());
         }
         if steps.is_empty() || steps.len() >= ladder.len().max(2) {
             let most = ladder.len().saturating_sub(1);
             let (models, found) = (ladder.len(), steps.len());
-            faults.push(("at", format!("a ladder of {models} models has {most} steps, this lists {found}")));
+            fault(format!("a ladder of {models} models has {most} steps, this lists {found}"));
         }
         if steps.windows(2).any(|pair| pair[0] > pair[1]) {
-            faults.push(("at", "thresholds must not fall from one step to the next".to_owned()));
+            fault("thresholds must not fall from one step to the next".to_owned());
         }
         faults
     }
 }
 
-fn share_faults(share: f64) -> Vec<(&'static str, String)> {
-    match (0.0..=1.0).contains(&share) {
-        true => Vec::new(),
-        false => vec![("at", "a share is a number from 0 to 1".to_owned())],
+fn share_faults(share: f64) -> Vec<(String, String)> {
+    if (0.0..=1.0).contains(&share) {
+        return Vec::new();
     }
+    vec![("at".to_owned(), "a share is a number from 0 to 1".to_owned())]
 }
 
 #[cfg(test)]

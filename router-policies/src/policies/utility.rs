@@ -1,6 +1,6 @@
-use super::Pick;
+use super::{Pick, PolicyKind};
 use crate::span::Span;
-use crate::{DrawPurpose, Query, Reason, Rung, Weights};
+use crate::{Decision, DrawPurpose, Query, Reason, Rung, Weights};
 
 /// The model whose answer is worth the most, less what it costs and how long it takes: the most
 /// `quality · suffices − cost · λ − wait · μ`. Targets steer λ, μ and the weight of quality by what is measured.
@@ -75,7 +75,7 @@ impl Targets {
 }
 
 impl Utility {
-    pub(super) fn pick(&self, query: &Query<'_>) -> Pick {
+    fn pick(&self, query: &Query<'_>) -> Pick {
         let weights = query.weights.unwrap_or_else(|| self.unsteered(query));
         let draw = query.draw.uniform(DrawPurpose::QualityWeight);
         let best = |weights: Weights| weights.best(query.ladder, draw);
@@ -101,12 +101,18 @@ impl Utility {
         };
         Weights { quality: 1.0, cost, latency: self.weights.latency }
     }
+}
 
-    pub(super) fn faults(&self) -> Vec<(&'static str, String)> {
+impl PolicyKind for Utility {
+    fn decide(&self, query: &Query<'_>) -> Option<Decision> {
+        super::ask(query, super::going_on(query, self.pick(query)))
+    }
+
+    fn faults(&self, _: &[&str]) -> Vec<(String, String)> {
         let mut faults = Vec::new();
-        let mut check = |holds: bool, field: &'static str, words: &str| {
+        let mut check = |holds: bool, field: &str, words: &str| {
             if !holds {
-                faults.push((field, words.to_owned()));
+                faults.push((field.to_owned(), words.to_owned()));
             }
         };
         let Targets { quality, spend, first_token_p95 } = &self.targets;
@@ -204,7 +210,7 @@ mod tests {
     fn names_what_is_wrong() {
         let check = |json: &str, expected: &[&str]| {
             let policy: Utility = serde_json::from_str(json).unwrap();
-            let fields: Vec<_> = policy.faults().into_iter().map(|(field, _)| field).collect();
+            let fields: Vec<_> = policy.faults(&[]).into_iter().map(|(field, _)| field).collect();
             assert_eq!(fields, expected, "{json}");
         };
         check("{}", &["targets"]);
