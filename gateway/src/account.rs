@@ -1,6 +1,7 @@
 //! The account of one request: opened once, closed once, whatever happens. It moves from stage to stage and, for a
 //! stream, into the response body; dropping it unclosed says that the client left.
 
+mod attempts;
 mod ending;
 mod tally;
 mod times;
@@ -28,6 +29,8 @@ use crate::routed::Learner;
 use crate::setback::{Happened, Setback};
 use crate::telemetry::Telemetry;
 use crate::traces::Traced;
+pub use attempts::AttemptId;
+use attempts::UnderWay;
 use ending::InFlight;
 pub use tally::Tally;
 use times::Times;
@@ -58,19 +61,8 @@ pub struct Account {
     resumed: bool,
     /// Attempts without an end; several where models are asked at the same time.
     under_way: Vec<UnderWay>,
-    /// The attempt that is spoken of.
-    focus: usize,
     closed: bool,
     _in_flight: InFlight,
-}
-
-/// An attempt that has no end yet.
-struct UnderWay {
-    attempt: usize,
-    began: Instant,
-    at: Timestamp,
-    /// On a machine of our own.
-    turn: Option<Turn>,
 }
 
 impl Account {
@@ -121,7 +113,6 @@ impl Account {
             before: None,
             resumed: false,
             under_way: Vec::new(),
-            focus: 0,
             closed: false,
         })
     }
@@ -218,160 +209,10 @@ impl Account {
         self.purse.is_some().then(|| self.bound.of(model).output)
     }
 
-    /// Whether the answer under way is longer than what was set aside for it, which its upstream was told, beyond doubt.
-    /// Never so without a budget.
-    pub fn is_overlong(&self) -> bool {
-        if self.purse.is_none() {
-            return false;
-        }
-        self.tally().is_beyond(self.bound_under_way().output)
-    }
-
-    /// An attempt begins, and is the one spoken of from here on. Until it ends it stands as abandoned.
-    pub fn begin(&mut self, model: &Arc<Model>, endpoint: &Arc<str>) {
-        let began = Instant::now();
-        self.times.first_asked.get_or_insert(began);
-        let by_hour = model.price.as_ref().is_some_and(Tariff::is_by_hour);
-        let turn = by_hour.then(|| self.telemetry.paces.begin(&model.name));
-        self.focus = self.record.attempts.len();
-        self.under_way.push(UnderWay { attempt: self.focus, began, at: Timestamp::now(), turn });
-        self.tallies.push(Tally::default());
-        self.record.attempts.push(Attempt {
-            model: Arc::clone(model),
-            endpoint: Arc::clone(endpoint),
-            result: "abandoned",
-            usage: Usage::default(),
-            cost: Some(Money::ZERO),
-            busy: Default::default(),
-            began: began.duration_since(self.times.arrived),
-            ended: Default::default(),
-            finish: None,
-            wasted: Some(Waste::Abandoned),
-            found: None,
-            beside: false,
-            detail: None,
-        });
-    }
-
-    /// The attempt that is spoken of is made beside another.
-    pub fn beside(&mut self) {
-        if let Some(attempt) = self.record.attempts.get_mut(self.focus) {
-            attempt.beside = true;
-        }
-    }
-
-    /// The attempt that is spoken of.
-    pub fn attempt(&self) -> usize {
-        self.focus
-    }
-
-    /// Whether an attempt at this endpoint has failed.
-    pub fn has_failed_at(&self, endpoint: &str) -> bool {
-        let failed =
-            |attempt: &Attempt| attempt.wasted == Some(Waste::Retried) && *attempt.endpoint == *endpoint;
-        self.record.attempts.iter().any(failed)
-    }
-
-    /// Speaks of another attempt, where several are under way.
-    pub fn turn_to(&mut self, attempt: usize) {
-        self.focus = attempt;
-    }
-
-    /// The attempt under way ended without an answer. What may have been billed is charged at the bound; what the
-    /// provider refused costs nothing.
-    pub fn failed(&mut self, setback: &Setback) {
-        if let Happened::Doubted(_) = setback.what {
-            return self.set_aside(setback.word(), Waste::Escalated);
-        }
-        let usage = if setback.may_be_billed() { self.unknown() } else { Usage::default() };
-        self.end_attempt(setback.word(), usage, usage, Some(Waste::Retried));
-        self.note_detail(setback);
-    }
-
-    /// The attempt under way is the one whose answer the client gets.
-    pub fn commit(&mut self) {
-        self.times.committed = Some(Instant::now());
-        if let Some(attempt) = self.record.attempts.get_mut(self.focus) {
-            attempt.beside = false;
-        }
-        self.record.answered_by = Some(self.focus);
-    }
-
     /// The answer's head is on its way to the client.
     pub fn head_sent(&mut self, status: u16) {
         self.times.head = Some(Instant::now());
         self.record.status = status;
-    }
-
-    /// A piece of the answer came; what it says of tokens is counted.
-    pub fn saw(&mut self, piece: &Piece) {
-        let mut tally = Tally::default();
-        tally.saw(piece);
-        self.hear(&tally);
-    }
-
-    /// A piece of the answer goes to the client.
-    pub fn hand_on(&mut self, piece: &Piece) {
-        self.saw(piece);
-        if piece.begins {
-            let now = Instant::now();
-            self.times.first_token.get_or_insert(now);
-            self.times.last_token = Some(now);
-        }
-    }
-
-    /// An event of the upstream could not be read and was left out.
-    pub fn skipped_event(&self) {
-        if let Some(attempt) = self.record.attempts.get(self.focus) {
-            self.telemetry.metrics.malformed_events.with_label_values(&[&attempt.model.name]).inc();
-        }
-    }
-
-    /// The answer is whole; its attempt's usage and cost are settled, so that [`Account::cost`] is final.
-    pub fn settle(&mut self) {
-        let usage = self.usage();
-        self.end_attempt("ok", usage, charge::whole(&usage), None);
-    }
-
-    /// The answer is ended here because it is longer than allowed; what its upstream wrote meanwhile may be billed.
-    pub fn cut_short(&mut self) {
-        self.end_attempt("overlong", self.usage(), self.early(), None);
-    }
-
-    /// The answer broke off after its first byte. Its own attempt brought the client something, so it is not waste.
-    pub fn broke_off(&mut self, setback: &Setback) {
-        // What was seen of it is less than what is charged for it.
-        let seen = self.usage();
-        self.before = Some(seen);
-        self.end_attempt(setback.word(), seen, self.early(), None);
-        self.note_detail(setback);
-    }
-
-    /// The attempt under way goes on with an answer that broke off: with the rest of it alone, or, if `whole`, by giving
-    /// all of it again, of which the client gets what it has not seen.
-    pub fn resume(&mut self, whole: bool) {
-        self.before = self.before.filter(|_| !whole);
-        self.resumed = true;
-        self.record.answered_by = Some(self.focus);
-    }
-
-    /// The attempt under way is given up for what it says, or for another that was faster, not for how it does; what it
-    /// said so far may be billed.
-    pub fn set_aside(&mut self, word: &'static str, cause: Waste) {
-        let tally = self.tally();
-        if tally.weight == 0 && tally.reported.is_none() {
-            // It may have worked without a word.
-            let unknown = self.unknown();
-            return self.end_attempt(word, unknown, unknown, Some(cause));
-        }
-        self.end_attempt(word, self.usage(), self.early(), Some(cause));
-    }
-
-    /// The attempt under way is whole, and is not the one that the client gets: its answer was there to be compared, or
-    /// will not do.
-    pub fn whole_aside(&mut self, word: &'static str, cause: Option<Waste>) {
-        let usage = self.usage();
-        self.end_attempt(word, usage, charge::whole(&usage), cause);
     }
 
     /// The cost of all attempts so far; `None` when one has no known price.

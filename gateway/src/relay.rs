@@ -147,7 +147,7 @@ impl Relay {
         };
         if writing.native {
             // Its end is the upstream's to tell, and does not come.
-            writing.account.cut_short();
+            writing.account.cut_short(writing.attempt);
             return Some(truncated(writing.account));
         }
         Some(Said::Events(writing.cut_short(self.manner.include_usage)))
@@ -159,7 +159,7 @@ impl Relay {
             return None;
         };
         writing.visit.failed(setback);
-        writing.account.broke_off(setback);
+        writing.account.broke_off(writing.attempt, setback);
         let Writing { account, sample, spare, .. } = *writing;
         match spare.and_then(Spare::take) {
             Some((resume, said)) => {

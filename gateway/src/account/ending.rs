@@ -1,18 +1,9 @@
 //! How an account ends: what its attempts are charged, and where the record goes.
 
-use router_policies::guard::Found;
-
 use super::*;
 use crate::pace::Paces;
 
 impl Account {
-    /// A guard judged the answer of the attempt that is spoken of.
-    pub fn judged(&mut self, found: Option<Found>) {
-        if let Some(attempt) = self.record.attempts.get_mut(self.focus) {
-            attempt.found = found;
-        }
-    }
-
     pub(super) fn words_for_spent(&self, till: &Till, amount: Money) -> String {
         let (client, currency) = (till.client(), self.currency);
         let Some(budget) = till.budget() else { return format!("The budget of client `{client}` is spent.") };
@@ -30,60 +21,10 @@ impl Account {
         )
     }
 
-    pub(super) fn note_detail(&mut self, setback: &Setback) {
-        if let Some(attempt) = self.record.attempts.get_mut(self.focus) {
-            attempt.detail = setback.detail();
-        }
-    }
-
-    /// The most that the attempt that is spoken of uses.
-    pub(super) fn bound_under_way(&self) -> Usage {
-        self.record.attempts.get(self.focus).map(|attempt| self.bound.of(&attempt.model)).unwrap_or_default()
-    }
-
     /// The most that all attempts under way cost; `None` where one has no price.
     pub(super) fn bounds_under_way(&self, now: Timestamp) -> Option<Money> {
-        let model = |under_way: &UnderWay| Some(&self.record.attempts.get(under_way.attempt)?.model);
+        let model = |under_way: &UnderWay| Some(&self.record.attempts.get(under_way.attempt.0)?.model);
         self.under_way.iter().map(|it| self.bound.most(model(it)?, now, &self.telemetry.paces)).sum()
-    }
-
-    /// What the attempt under way is charged if its end is not known.
-    pub(super) fn unknown(&self) -> Usage {
-        let reported = self.tally().reported.map(|reported| reported.usage());
-        charge::unknown(reported, &self.bound_under_way())
-    }
-
-    /// What the attempt under way is charged if it ends here.
-    pub(super) fn early(&self) -> Usage {
-        let seen = self.usage();
-        let estimate = self.tally().weight.div_ceil(1000);
-        // Reports on the way may lag behind what was said.
-        let output = seen.output.max(estimate.saturating_sub(seen.reasoning));
-        charge::early(&Usage { output, ..seen }, &self.bound_under_way())
-    }
-
-    /// `usage` is what is shown of tokens, `charged` what is paid for.
-    pub(super) fn end_attempt(
-        &mut self,
-        result: &'static str,
-        usage: Usage,
-        charged: Usage,
-        wasted: Option<Waste>,
-    ) {
-        let Some(place) = self.under_way.iter().position(|it| it.attempt == self.focus) else { return };
-        let UnderWay { began, at, turn, .. } = self.under_way.swap_remove(place);
-        let whole = (result == "ok").then_some(usage.total());
-        let (now, finish) = (Instant::now(), self.tally().finish);
-        let busy = turn.map_or_else(|| now.duration_since(began), |turn| turn.end(whole));
-        let Some(attempt) = self.record.attempts.get_mut(self.focus) else { return };
-        attempt.result = result;
-        // Paid for by estimate is known by estimate, even where part of it was reported.
-        attempt.usage = Usage { estimated: usage.estimated || charged.estimated, ..usage };
-        attempt.busy = busy;
-        attempt.ended = now.duration_since(self.times.arrived);
-        attempt.finish = finish;
-        attempt.wasted = wasted;
-        attempt.cost = charge::cost(&attempt.model, &charged, busy, at);
     }
 
     pub(super) fn close(&mut self, outcome: Outcome) {
@@ -155,13 +96,7 @@ impl Account {
     /// Closes it in the midst of its work: its client has left, or `failure` has ended it.
     fn close_unfinished(&mut self, failure: Option<&Failure>) {
         while let Some(under_way) = self.under_way.last() {
-            self.focus = under_way.attempt;
-            // What was said before the client left is what the provider bills, as far as we can know.
-            let (seen, charged) = match self.record.answered_by {
-                Some(answering) if answering == self.focus => (self.usage(), self.early()),
-                _ => (self.unknown(), self.unknown()),
-            };
-            self.end_attempt("abandoned", seen, charged, Some(Waste::Abandoned));
+            self.abandon(under_way.attempt);
         }
         let outcome = match (failure, self.record.answered_by) {
             (None, _) => Outcome::Abandoned,

@@ -59,31 +59,31 @@ impl Tally {
 
 impl Account {
     /// Takes over what was heard of the attempt while nobody kept its account.
-    pub fn hear(&mut self, heard: &Tally) {
-        if let Some(tally) = self.tallies.get_mut(self.focus) {
+    pub fn hear(&mut self, id: AttemptId, heard: &Tally) {
+        if let Some(tally) = self.tallies.get_mut(id.0) {
             tally.add(heard);
         }
     }
 
-    /// Usage of the answer so far: as reported, or estimated.
-    pub fn usage(&self) -> Usage {
-        let tally = self.tally();
+    /// Usage of the attempt's answer so far: as reported, or estimated.
+    pub fn usage(&self, id: AttemptId) -> Usage {
+        let tally = self.tally(id);
         let estimate = tally.weight.div_ceil(1000);
-        let longest = self.bound_under_way().output.max(LONGEST_ANSWER);
+        let longest = self.bound_of(id).output.max(LONGEST_ANSWER);
         let reported = tally.reported.unwrap_or_default().within(longest);
         // A text that counts for nothing was not counted.
         let counted = reported.completion.is_some_and(|count| count > 0) || estimate == 0;
         if tally.reported.is_some() && counted {
             return reported.usage();
         }
-        let attempt = self.record.attempts.get(self.focus);
+        let attempt = self.record.attempts.get(id.0);
         let input = attempt.map_or(self.bound.prompt, |attempt| self.bound.prompt_for(&attempt.model));
         Usage { input, output: estimate, estimated: true, ..Usage::default() }
     }
 
-    /// What the client is told of tokens and cost; final once the attempt is settled.
-    pub fn final_usage(&self) -> FinalUsage {
-        let now = self.usage();
+    /// What the client is told of tokens and cost, where it gets the attempt's answer; final once the attempt is settled.
+    pub fn final_usage(&self, id: AttemptId) -> FinalUsage {
+        let now = self.usage(id);
         let usage = self.before.map_or(now, |before| Usage {
             output: before.output.saturating_add(now.output),
             reasoning: before.reasoning.saturating_add(now.reasoning),
@@ -93,8 +93,8 @@ impl Account {
         FinalUsage { usage, cost: self.cost(), resumed: self.resumed }
     }
 
-    /// What was heard of the attempt that is spoken of.
-    pub(super) fn tally(&self) -> Tally {
-        self.tallies.get(self.focus).copied().unwrap_or_default()
+    /// What was heard of the attempt.
+    pub(super) fn tally(&self, id: AttemptId) -> Tally {
+        self.tallies.get(id.0).copied().unwrap_or_default()
     }
 }

@@ -2,14 +2,13 @@
 
 use http::HeaderMap;
 
-use super::Account;
+use super::{Account, AttemptId};
 
 impl Account {
-    /// The headers that the attempt that is spoken of sends along, of those that came: where the request is traced, they
-    /// name the attempt.
-    pub fn onward(&self, came: &HeaderMap) -> HeaderMap {
+    /// The headers that the attempt sends along, of those that came: where the request is traced, they name the attempt.
+    pub fn onward(&self, id: AttemptId, came: &HeaderMap) -> HeaderMap {
         match &self.traced {
-            Some(traced) => traced.onward(came.clone(), self.focus),
+            Some(traced) => traced.onward(came.clone(), id.0),
             None => came.clone(),
         }
     }

@@ -20,7 +20,7 @@ pub async fn aside(
     chat: &Arc<Chat>,
     mut account: Box<Account>,
 ) -> (Option<String>, Option<Money>) {
-    let Ok(visit) = enter(pool, &mut account).await else {
+    let Ok(open) = enter(pool, &mut account).await else {
         account.close_failed(&Failure::UpstreamDown);
         return (None, Some(Money::ZERO));
     };
@@ -33,7 +33,7 @@ pub async fn aside(
         id: account.record.id.clone(),
         trace: HeaderMap::new(),
     };
-    let heard = listen(visit, ask, Form { stream: false, choices: 1, most: None }).await;
+    let heard = listen(open, ask, Form { stream: false, choices: 1, most: None }).await;
     match conclude(pool, heard, &mut account) {
         Ok(Committed { answer: Standing::Whole(body), .. }) => {
             let cost = account.cost();

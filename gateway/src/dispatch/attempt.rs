@@ -7,7 +7,7 @@ use gateway_config::{Model, Provider, WholeAs};
 use http::HeaderMap;
 
 use super::{Begun, Committed, Job, Standing};
-use crate::account::{Account, Tally};
+use crate::account::{Account, AttemptId, Tally};
 use crate::protocol::{Chat, Chunk, Dialect, FinalUsage, Gather, What, Whole};
 use crate::setback::{Happened, Setback};
 use crate::upstreams::{Answer, AnswerBody, Ask, Chunks, Pool, Visit};
@@ -23,23 +23,38 @@ pub(super) async fn attempt(
     pool: &Arc<Pool>,
     account: &mut Account,
 ) -> Result<Committed, Setback> {
-    let visit = enter(pool, account).await?;
+    let open = enter(pool, account).await?;
     let form = Form { most: account.most(&pool.model), ..Form::of(&job.chat) };
-    let heard = listen(visit, question(job, pool, account), form).await;
+    let ask = question(job, pool, open.id, account);
+    let heard = listen(open, ask, form).await;
     conclude(pool, heard, account)
 }
 
+/// An attempt that has begun: its place at an endpoint, and the name that the account knows it by.
+pub(super) struct OpenAttempt {
+    pub(super) id: AttemptId,
+    pub(super) visit: Visit,
+}
+
+impl OpenAttempt {
+    /// It ended without an answer.
+    pub(super) fn fail(mut self, setback: &Setback, account: &mut Account) {
+        self.visit.failed(setback);
+        account.failed(self.id, setback);
+    }
+}
+
 /// Takes a place at an endpoint; an attempt has begun.
-pub(super) async fn enter(pool: &Arc<Pool>, account: &mut Account) -> Result<Visit, Setback> {
+pub(super) async fn enter(pool: &Arc<Pool>, account: &mut Account) -> Result<OpenAttempt, Setback> {
     account.cover(&pool.model).await?;
     let Some(visit) = pool.pick(|endpoint| account.has_failed_at(endpoint)) else {
         return Err(Setback::new(Happened::Ejected));
     };
-    account.begin(&pool.model, visit.endpoint_id());
-    Ok(visit)
+    let id = account.begin(&pool.model, visit.endpoint_id());
+    Ok(OpenAttempt { id, visit })
 }
 
-pub(super) fn question(job: &Job, pool: &Pool, account: &Account) -> Ask {
+pub(super) fn question(job: &Job, pool: &Pool, id: AttemptId, account: &Account) -> Ask {
     Ask {
         longest: account.longest(&pool.model),
         chat: Arc::clone(&job.chat),
@@ -52,7 +67,7 @@ pub(super) fn question(job: &Job, pool: &Pool, account: &Account) -> Ask {
         logprobs: false,
         on_behalf: Arc::clone(&job.on_behalf),
         id: job.id.clone(),
-        trace: account.onward(&job.trace),
+        trace: account.onward(id, &job.trace),
     }
 }
 
@@ -81,7 +96,7 @@ impl Form {
 
 /// What was heard of an attempt up to the point where we could stand by its answer.
 pub(super) struct Heard {
-    pub(super) visit: Visit,
+    pub(super) open: OpenAttempt,
     pub(super) tally: Tally,
     pub(super) choices: u64,
     pub(super) opened: Result<Opened, Setback>,
@@ -102,15 +117,15 @@ pub(super) enum Body {
 
 /// Asks, and waits until the answer is one that we could stand by: whole, or with its first token here. It owns what it
 /// works with, so that several can be under way.
-pub(super) async fn listen(visit: Visit, ask: Ask, form: Form) -> Heard {
+pub(super) async fn listen(open: OpenAttempt, ask: Ask, form: Form) -> Heard {
     let mut tally = Tally::default();
-    let opened = match visit.ask(ask).await {
+    let opened = match open.visit.ask(ask).await {
         Ok(Answer { headers, body }) => {
             stand_by(body, form, &mut tally).await.map(|body| Opened { headers, body })
         }
         Err(setback) => Err(setback),
     };
-    Heard { visit, tally, choices: form.choices, opened }
+    Heard { open, tally, choices: form.choices, opened }
 }
 
 async fn stand_by(body: AnswerBody, form: Form, tally: &mut Tally) -> Result<Body, Setback> {
@@ -133,33 +148,33 @@ async fn stand_by(body: AnswerBody, form: Form, tally: &mut Tally) -> Result<Bod
 
 /// Commits to what was heard, or closes the attempt's account.
 pub(super) fn conclude(pool: &Pool, heard: Heard, account: &mut Account) -> Result<Committed, Setback> {
-    let Heard { mut visit, tally, choices, opened } = heard;
-    account.hear(&tally);
+    let Heard { open, tally, choices, opened } = heard;
+    account.hear(open.id, &tally);
     match opened {
         Ok(Opened { headers, body }) => {
+            let OpenAttempt { id, mut visit } = open;
             visit.answered();
-            account.commit();
+            account.commit(id);
             let answer = match body {
                 Body::Whole(whole) => {
-                    if account.is_overlong() {
+                    if account.is_overlong(id) {
                         pool.note_overrun();
                     }
-                    Standing::Whole(settled(account, |usage| whole.with_usage(usage)))
+                    Standing::Whole(settled(id, account, |usage| whole.with_usage(usage)))
                 }
                 Body::Gathered(gather) if gather.is_cut_short() => {
-                    account.cut_short();
-                    Standing::Whole(gather.whole(&account.final_usage()))
+                    account.cut_short(id);
+                    Standing::Whole(gather.whole(&account.final_usage(id)))
                 }
-                Body::Gathered(gather) => Standing::Whole(settled(account, |usage| gather.whole(usage))),
+                Body::Gathered(gather) => Standing::Whole(settled(id, account, |usage| gather.whole(usage))),
                 Body::Begun(held, rest) => {
-                    Standing::Begun(Begun { held, rest, visit, choices, resume: None })
+                    Standing::Begun(Begun { attempt: id, held, rest, visit, choices, resume: None })
                 }
             };
             Ok(Committed { model: Arc::clone(&pool.model), headers, answer })
         }
         Err(setback) => {
-            visit.failed(&setback);
-            account.failed(&setback);
+            open.fail(&setback, account);
             Err(setback)
         }
     }
@@ -226,7 +241,11 @@ async fn gather(mut chunks: Chunks, form: Form, tally: &mut Tally) -> Result<Gat
     if finished >= choices { Ok(gather) } else { Err(Setback::new(Happened::Cut)) }
 }
 
-fn settled(account: &mut Account, write: impl FnOnce(&FinalUsage) -> bytes::Bytes) -> bytes::Bytes {
-    account.settle();
-    write(&account.final_usage())
+fn settled(
+    id: AttemptId,
+    account: &mut Account,
+    write: impl FnOnce(&FinalUsage) -> bytes::Bytes,
+) -> bytes::Bytes {
+    account.settle(id);
+    write(&account.final_usage(id))
 }

@@ -47,13 +47,13 @@ pub(super) async fn guarded(
     account: &mut Account,
 ) -> Result<Committed, Setback> {
     let pool = &job.ladder[rung.0].pool;
-    let visit = enter(pool, account).await?;
-    let main = account.attempt();
+    let open = enter(pool, account).await?;
+    let id = open.id;
     let logprobs =
         guard.signals.confidence > 0.0 && pool.model.accepts.logprobs && !job.chat.needs().logprobs;
-    let ask = Ask { logprobs, ..question(job, pool, account) };
+    let ask = Ask { logprobs, ..question(job, pool, id, account) };
     let mut samples = Samples::ask(job, rung, guard.agree, account).await;
-    let mut judged = samples.beside(judge(job, rung, visit, ask, guard)).await;
+    let mut judged = samples.beside(judge(job, rung, open, ask, guard)).await;
     if let (Ok(_), Some(text)) = (&judged.heard.opened, &judged.text)
         && let Err(doubt) = samples.agree(text).await
         && job.may_climb()
@@ -61,14 +61,13 @@ pub(super) async fn guarded(
         judged.heard.opened = Err(doubted(doubt));
     }
     samples.close(judged.heard.opened.is_ok(), account);
-    account.turn_to(main);
-    account.judged(judged.found);
+    account.judged(id, judged.found);
     let doubt =
         judged.heard.opened.as_ref().err().filter(|setback| matches!(setback.what, Happened::Doubted(_)));
     if let (Some(setback), Some(_)) = (doubt, &judged.text) {
         // It was whole: its bill is known.
-        account.hear(&std::mem::take(&mut judged.heard.tally));
-        account.whole_aside(setback.word(), Some(Waste::Escalated));
+        account.hear(id, &std::mem::take(&mut judged.heard.tally));
+        account.whole_aside(id, setback.word(), Some(Waste::Escalated));
     }
     conclude(pool, judged.heard, account)
 }

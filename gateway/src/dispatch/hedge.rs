@@ -14,7 +14,7 @@ use super::ask::{ask, go_on, next};
 use super::attempt::{Form, Heard, conclude, enter, listen, question};
 use super::rungs::Rungs;
 use super::{Committed, Job};
-use crate::account::Account;
+use crate::account::{Account, AttemptId};
 use crate::error::Failure;
 use crate::record::Waste;
 use crate::setback::Setback;
@@ -62,17 +62,18 @@ struct Rest {
 
 /// A model that is being asked.
 struct Runner {
-    attempt: usize,
+    attempt: AttemptId,
     pool: Arc<Pool>,
     heard: Pin<Box<dyn Future<Output = Heard> + Send>>,
 }
 
 async fn begin(job: &Job, rung: Rung, account: &mut Account) -> Result<Runner, Setback> {
     let pool = Arc::clone(&job.ladder[rung.0].pool);
-    let visit = enter(&pool, account).await?;
+    let open = enter(&pool, account).await?;
+    let attempt = open.id;
     let form = Form { most: account.most(&pool.model), ..Form::of(&job.chat) };
-    let heard = Box::pin(listen(visit, question(job, &pool, account), form));
-    Ok(Runner { attempt: account.attempt(), pool, heard })
+    let heard = Box::pin(listen(open, question(job, &pool, attempt, account), form));
+    Ok(Runner { attempt, pool, heard })
 }
 
 /// The first runner goes on, beside the second where there may be one.
@@ -85,29 +86,19 @@ async fn race(
 ) -> Result<Committed, Setback> {
     left.climbed = one.pool.may_hedge() && job.may_climb();
     let two = if left.climbed { begin(job, second, account).await.ok() } else { None };
-    let Some(two) = two else { return finish(&one.pool, one.attempt, one.heard.await, account) };
-    account.beside();
+    let Some(two) = two else { return conclude(&one.pool, one.heard.await, account) };
+    account.beside(two.attempt);
     // Whatever becomes of it, it has been asked.
     left.rungs.keep(|rung| rung != second);
-    let (
-        Runner { attempt: a, pool: pool_a, heard: heard_a },
-        Runner { attempt: b, pool: pool_b, heard: heard_b },
-    ) = (one, two);
-    let (heard, (attempt, pool), rest, (other, other_pool)) = match select(heard_a, heard_b).await {
-        Either::Left((heard, rest)) => (heard, (a, pool_a), rest, (b, pool_b)),
-        Either::Right((heard, rest)) => (heard, (b, pool_b), rest, (a, pool_a)),
+    let (heard, pool, late) = match select(one.heard, two.heard).await {
+        Either::Left((heard, rest)) => (heard, one.pool, Runner { heard: rest, ..two }),
+        Either::Right((heard, rest)) => (heard, two.pool, Runner { heard: rest, ..one }),
     };
     if heard.opened.is_ok() {
-        drop(rest);
-        account.turn_to(other);
-        account.set_aside("hedged", Waste::Hedged);
-        return finish(&pool, attempt, heard, account);
+        drop(late.heard);
+        account.set_aside(late.attempt, "hedged", Waste::Hedged);
+        return conclude(&pool, heard, account);
     }
-    left.setbacks.extend(finish(&pool, attempt, heard, account).err());
-    finish(&other_pool, other, rest.await, account)
-}
-
-fn finish(pool: &Pool, attempt: usize, heard: Heard, account: &mut Account) -> Result<Committed, Setback> {
-    account.turn_to(attempt);
-    conclude(pool, heard, account)
+    left.setbacks.extend(conclude(&pool, heard, account).err());
+    conclude(&late.pool, late.heard.await, account)
 }

@@ -20,7 +20,7 @@ use router_policies::Plan;
 use router_policies::guard::Outset;
 use tokio::time::Instant;
 
-use crate::account::Account;
+use crate::account::{Account, AttemptId};
 use crate::allowance::Allowance;
 use crate::error::Failure;
 use crate::protocol::{Chat, Chunk};
@@ -90,6 +90,8 @@ pub enum Standing {
 
 /// A stream whose first token is here.
 pub struct Begun {
+    /// The attempt that gives it.
+    pub attempt: AttemptId,
     /// What came so far, the first token last.
     pub held: Vec<Chunk>,
     /// What follows.

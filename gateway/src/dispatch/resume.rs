@@ -5,14 +5,14 @@ use std::sync::Arc;
 
 use futures_util::StreamExt;
 
-use super::attempt::{first_token, question};
+use super::attempt::{OpenAttempt, enter, first_token, question};
 use super::rungs::Rungs;
 use super::{Begun, Job};
-use crate::account::Account;
+use crate::account::{Account, AttemptId};
 use crate::protocol::{self, Chat, Chunk, Finish, Piece, Prefix, What};
 use crate::record::Waste;
 use crate::setback::{Happened, Setback};
-use crate::upstreams::{Answer, AnswerBody, Ask, Chunks, Pool, Visit};
+use crate::upstreams::{Answer, AnswerBody, Ask, Chunks, Pool};
 
 /// Who may go on with an answer.
 pub struct Resume {
@@ -58,44 +58,44 @@ impl Resume {
 /// The rung gets the answer as it stands, and writes what follows.
 async fn continued(job: &Job, pool: &Arc<Pool>, said: &str, account: &mut Account) -> Option<Resumed> {
     let chat = job.chat.going_on_after(said, Prefix::of(&pool.model))?;
-    let (mut visit, chunks) = open(job, pool, Arc::new(chat), account).await?;
+    let (mut open, chunks) = open(job, pool, Arc::new(chat), account).await?;
     let (held, rest) = match first_token(chunks).await {
         Ok(begun) => begun,
-        Err(setback) => return fail(visit, &setback, account),
+        Err(setback) => return fail(open, &setback, account),
     };
-    visit.answered();
+    open.visit.answered();
     let pieces = held.iter().filter_map(piece);
-    pieces.clone().for_each(|piece| account.saw(piece));
+    pieces.clone().for_each(|piece| account.saw(open.id, piece));
     let finish = pieces.filter_map(|piece| piece.finish).last();
-    let Some(text) = held.iter().map(content).collect() else { return mismatch(account) };
-    account.resume(false);
-    Some(Resumed { text, finish, begun: following(rest, visit) })
+    let Some(text) = held.iter().map(content).collect() else { return mismatch(open.id, account) };
+    account.resume(open.id, false);
+    Some(Resumed { text, finish, begun: following(rest, open) })
 }
 
 /// The rung gets the question, and its answer must begin with what was sent.
 async fn repeated(job: &Job, pool: &Arc<Pool>, said: &str, account: &mut Account) -> Option<Resumed> {
-    let (mut visit, mut rest) = open(job, pool, Arc::clone(&job.chat), account).await?;
+    let (mut open, mut rest) = open(job, pool, Arc::clone(&job.chat), account).await?;
     let (mut again, mut finish) = (String::new(), None);
     while again.len() < said.len() {
         let chunk = match next(&mut rest).await {
             Ok(chunk) => chunk,
-            Err(setback) => return fail(visit, &setback, account),
+            Err(setback) => return fail(open, &setback, account),
         };
         let Some(piece) = piece(&chunk) else { continue };
-        account.saw(piece);
+        account.saw(open.id, piece);
         finish = piece.finish;
         let same = content(&chunk).is_some_and(|text| {
             again.push_str(&text);
             said.starts_with(&again) || again.starts_with(said)
         });
         if !same || (finish.is_some() && again.len() < said.len()) {
-            visit.answered();
-            return mismatch(account);
+            open.visit.answered();
+            return mismatch(open.id, account);
         }
     }
-    visit.answered();
-    account.resume(true);
-    Some(Resumed { text: again.split_off(said.len()), finish, begun: following(rest, visit) })
+    open.visit.answered();
+    account.resume(open.id, true);
+    Some(Resumed { text: again.split_off(said.len()), finish, begun: following(rest, open) })
 }
 
 /// The next chunk that is neither an end nor an error.
@@ -108,12 +108,13 @@ async fn next(chunks: &mut Chunks) -> Result<Chunk, Setback> {
     }
 }
 
-fn following(rest: Chunks, visit: Visit) -> Begun {
-    Begun { held: Vec::new(), rest, visit, choices: 1, resume: None }
+fn following(rest: Chunks, open: OpenAttempt) -> Begun {
+    let OpenAttempt { id, visit } = open;
+    Begun { attempt: id, held: Vec::new(), rest, visit, choices: 1, resume: None }
 }
 
-fn mismatch(account: &mut Account) -> Option<Resumed> {
-    account.set_aside("mismatch", Waste::Retried);
+fn mismatch(id: AttemptId, account: &mut Account) -> Option<Resumed> {
+    account.set_aside(id, "mismatch", Waste::Retried);
     None
 }
 
@@ -122,21 +123,18 @@ async fn open(
     pool: &Arc<Pool>,
     chat: Arc<Chat>,
     account: &mut Account,
-) -> Option<(Visit, Chunks)> {
-    account.cover(&pool.model).await.ok()?;
-    let visit = pool.pick(|endpoint| account.has_failed_at(endpoint))?;
-    account.begin(&pool.model, visit.endpoint_id());
-    let ask = Ask { chat, ..question(job, pool, account) };
-    match visit.ask(ask).await {
-        Ok(Answer { body: AnswerBody::Stream(chunks), .. }) => Some((visit, chunks)),
-        Ok(_) => fail(visit, &Setback::new(Happened::Faulty(200)), account),
-        Err(setback) => fail(visit, &setback, account),
+) -> Option<(OpenAttempt, Chunks)> {
+    let open = enter(pool, account).await.ok()?;
+    let ask = Ask { chat, ..question(job, pool, open.id, account) };
+    match open.visit.ask(ask).await {
+        Ok(Answer { body: AnswerBody::Stream(chunks), .. }) => Some((open, chunks)),
+        Ok(_) => fail(open, &Setback::new(Happened::Faulty(200)), account),
+        Err(setback) => fail(open, &setback, account),
     }
 }
 
-fn fail<T>(mut visit: Visit, setback: &Setback, account: &mut Account) -> Option<T> {
-    visit.failed(setback);
-    account.failed(setback);
+fn fail<T>(open: OpenAttempt, setback: &Setback, account: &mut Account) -> Option<T> {
+    open.fail(setback, account);
     None
 }
 

@@ -11,11 +11,10 @@ use router_policies::answers::Upshot;
 use router_policies::guard::{Agree, Doubt};
 
 use super::Job;
-use super::attempt::{Body, Form, Heard, Opened, enter, listen, question};
-use crate::account::Account;
+use super::attempt::{Body, Form, Heard, OpenAttempt, Opened, enter, listen, question};
+use crate::account::{Account, AttemptId};
 use crate::protocol::{AnswerMessage, FinalUsage};
 use crate::record::Waste;
-use crate::setback::Setback;
 use crate::upstreams::Ask;
 
 /// The word for an attempt that was made to be compared.
@@ -25,7 +24,7 @@ type Listening = Pin<Box<dyn Future<Output = Heard> + Send>>;
 
 /// Answers under way.
 pub(super) struct Samples {
-    attempts: Vec<usize>,
+    attempts: Vec<AttemptId>,
     running: Pin<Box<JoinAll<Listening>>>,
     heard: Option<Vec<Heard>>,
 }
@@ -38,12 +37,12 @@ impl Samples {
         if let (Some(agree), Some(chat)) = (agree, chat) {
             let pool = &job.ladder[agree.rung.unwrap_or(judged).0].pool;
             for _ in 0..agree.samples {
-                let Ok(visit) = enter(pool, account).await else { break };
-                account.beside();
-                attempts.push(account.attempt());
-                let ask = Ask { chat: Arc::clone(&chat), ..question(job, pool, account) };
+                let Ok(open) = enter(pool, account).await else { break };
+                account.beside(open.id);
+                attempts.push(open.id);
+                let ask = Ask { chat: Arc::clone(&chat), ..question(job, pool, open.id, account) };
                 let form = Form { stream: false, choices: 1, most: account.most(&pool.model) };
-                futures.push(Box::pin(listen(visit, ask, form)) as Listening);
+                futures.push(Box::pin(listen(open, ask, form)) as Listening);
             }
         }
         Self { attempts, running: Box::pin(join_all(futures)), heard: None }
@@ -80,32 +79,25 @@ impl Samples {
         let Self { attempts, running, heard } = self;
         drop(running);
         let waste = (!kept).then_some(Waste::Escalated);
-        let mut heard = heard.into_iter().flatten();
-        for attempt in attempts {
-            account.turn_to(attempt);
-            match heard.next() {
-                Some(heard) => ended(heard, waste, account),
-                None => account.set_aside(WORD, Waste::Escalated),
-            }
-        }
+        // All have been heard to their end, or none.
+        let Some(heard) = heard else {
+            return attempts.into_iter().for_each(|id| account.set_aside(id, WORD, Waste::Escalated));
+        };
+        heard.into_iter().for_each(|heard| ended(heard, waste, account));
     }
 }
 
 fn ended(heard: Heard, waste: Option<Waste>, account: &mut Account) {
-    let Heard { mut visit, tally, opened, .. } = heard;
-    account.hear(&tally);
+    let Heard { open, tally, opened, .. } = heard;
+    account.hear(open.id, &tally);
     match opened {
         Ok(_) => {
+            let OpenAttempt { id, mut visit } = open;
             visit.answered();
-            account.whole_aside(WORD, waste);
+            account.whole_aside(id, WORD, waste);
         }
-        Err(setback) => failed(&setback, visit, account),
+        Err(setback) => open.fail(&setback, account),
     }
-}
-
-fn failed(setback: &Setback, mut visit: crate::upstreams::Visit, account: &mut Account) {
-    visit.failed(setback);
-    account.failed(setback);
 }
 
 fn said(opened: &Opened) -> Option<String> {

@@ -8,13 +8,13 @@ use router_policies::guard::{Doubt, End, Expected, Found, Glimpse, Guard, Hold, 
 use tokio::time::{Instant, timeout_at};
 
 use super::Job;
-use super::attempt::{Body, Form, Heard, Opened};
+use super::attempt::{Body, Form, Heard, OpenAttempt, Opened};
 use crate::account::Tally;
 use crate::protocol::{
     AnswerMessage, Chat, Chunk, FinalUsage, Finish, Gather, Odds, Piece, Shape, What, Whole, odds, unescaped,
 };
 use crate::setback::{Happened, Setback};
-use crate::upstreams::{Answer, AnswerBody, Ask, Chunks, Visit};
+use crate::upstreams::{Answer, AnswerBody, Ask, Chunks};
 
 /// Bytes of an answer that are held back; what is longer is kept without having been judged to its end.
 const HELD: usize = 256 << 10;
@@ -30,16 +30,16 @@ pub(super) struct Judged {
 }
 
 /// Asks, and waits until the guard lets the answer pass, or not.
-pub(super) async fn judge(job: &Job, rung: Rung, visit: Visit, ask: Ask, guard: Guard) -> Judged {
+pub(super) async fn judge(job: &Job, rung: Rung, open: OpenAttempt, ask: Ask, guard: Guard) -> Judged {
     let form = Form::of(&ask.chat);
     let mut hearing = Hearing::new(job, rung, &ask, guard);
-    let opened = match visit.ask(ask).await {
+    let opened = match open.visit.ask(ask).await {
         Ok(Answer { headers, body }) => hearing.hear(body).await.map(|body| Opened { headers, body }),
         Err(setback) => Err(setback),
     };
     let text = hearing.whole.then(|| hearing.watch.text().to_owned());
     let found = hearing.watch.found().filter(|_| guard.signals.confidence > 0.0);
-    let heard = Heard { visit, tally: hearing.tally, choices: form.choices, opened };
+    let heard = Heard { open, tally: hearing.tally, choices: form.choices, opened };
     Judged { heard, text, found }
 }
 

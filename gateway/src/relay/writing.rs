@@ -10,7 +10,7 @@ use tokio::time::timeout;
 
 use super::sample::{self, Sample};
 use super::spare::Spare;
-use crate::account::Account;
+use crate::account::{Account, AttemptId};
 use crate::dispatch::Begun;
 use crate::protocol::{self, Chunk, DONE, Delta, Finish, What};
 use crate::setback::{Happened, Setback};
@@ -24,6 +24,7 @@ const DRAIN: Duration = Duration::from_secs(1);
 /// An answer on its way.
 pub(super) struct Writing {
     pub(super) account: Box<Account>,
+    pub(super) attempt: AttemptId,
     pub(super) held: VecDeque<Chunk>,
     pub(super) rest: Chunks,
     pub(super) visit: Visit,
@@ -71,6 +72,7 @@ impl Writing {
         let resume = begun.resume.filter(|_| !native);
         Self {
             account,
+            attempt: begun.attempt,
             held: begun.held.into(),
             rest: begun.rest,
             visit: begun.visit,
@@ -119,7 +121,7 @@ impl Writing {
 
     fn poll_step(&mut self, cx: &mut Context<'_>) -> Poll<Step> {
         loop {
-            if self.finished < self.choices && self.account.is_overlong() {
+            if self.finished < self.choices && self.account.is_overlong(self.attempt) {
                 return Poll::Ready(Step::Overlong);
             }
             let chunk = match self.held.pop_front() {
@@ -152,7 +154,7 @@ impl Writing {
         }
         match &chunk.what {
             What::Piece(piece) => {
-                self.account.hand_on(piece);
+                self.account.hand_on(self.attempt, piece);
                 if let Some(content) = &mut self.account.record.content {
                     content.hear(&chunk);
                 }
@@ -177,7 +179,7 @@ impl Writing {
             What::KeepAlive => Some(Step::Say(chunk.raw)),
             What::Aside => None,
             What::Malformed => {
-                self.account.skipped_event();
+                self.account.skipped_event(self.attempt);
                 None
             }
         }
@@ -188,7 +190,7 @@ impl Writing {
         let came = chunk.native.take().unwrap_or_default();
         match &chunk.what {
             What::Piece(piece) => {
-                self.account.hand_on(piece);
+                self.account.hand_on(self.attempt, piece);
                 if let Some(content) = &mut self.account.record.content {
                     content.hear(&chunk);
                 }
@@ -199,7 +201,7 @@ impl Writing {
                 self.kept.push(came);
                 return Some(Step::Complete);
             }
-            What::Malformed => self.account.skipped_event(),
+            What::Malformed => self.account.skipped_event(self.attempt),
             What::KeepAlive | What::Aside => {}
         }
         if self.finished > 0 {
@@ -210,7 +212,7 @@ impl Writing {
     }
 
     pub(super) fn complete(mut self, include_usage: bool) -> Bytes {
-        self.account.settle();
+        self.account.settle(self.attempt);
         let end = self.last_words(include_usage);
         self.account.close_complete();
         drain(self.rest);
@@ -220,7 +222,7 @@ impl Writing {
     /// Stops the upstream, and says of every answer that has not ended that it was as long as allowed.
     pub(super) fn cut_short(mut self, include_usage: bool) -> Bytes {
         self.rest = Box::pin(futures_util::stream::empty());
-        self.account.cut_short();
+        self.account.cut_short(self.attempt);
         let known = Sample::of(self.sample.as_deref());
         let mut end = BytesMut::new();
         let choices = u32::try_from(self.choices).unwrap_or(u32::MAX);
@@ -236,11 +238,11 @@ impl Writing {
     /// The usage, if the client wants it, and the marker.
     fn last_words(&self, include_usage: bool) -> Bytes {
         if self.native {
-            return protocol::native_end(&self.kept, &self.account.final_usage());
+            return protocol::native_end(&self.kept, &self.account.final_usage(self.attempt));
         }
         let mut end = BytesMut::new();
         if include_usage {
-            let usage = self.account.final_usage();
+            let usage = self.account.final_usage(self.attempt);
             let known = Sample::of(self.sample.as_deref());
             end.extend_from_slice(&protocol::usage_chunk(self.usage.as_deref(), &known.stamp(), &usage));
         }

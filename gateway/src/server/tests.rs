@@ -60,14 +60,14 @@ fn manner(gateway: &Gateway) -> Manner {
 fn begun(gateway: &Gateway, mut account: Box<Account>) -> Relay {
     let model = gateway.snapshot().config.models[0].clone();
     let visit = gateway.snapshot().pool(&model).unwrap().pick(|_| false).unwrap();
-    account.begin(&model, visit.endpoint_id());
-    account.commit();
+    let attempt = account.begin(&model, visit.endpoint_id());
+    account.commit(attempt);
     account.head_sent(200);
     let mut events = Splitter::default();
     events.feed(Bytes::from_static(EVENT.as_bytes()));
     let held = vec![read_chunk(events.next().unwrap().unwrap())];
     let rest = Box::pin(stream::poll_fn(|_| panic!("a fault of the test")));
-    Relay::begun(Begun { held, rest, visit, choices: 1, resume: None }, account, manner(gateway))
+    Relay::begun(Begun { attempt, held, rest, visit, choices: 1, resume: None }, account, manner(gateway))
 }
 
 async fn handle(
@@ -218,7 +218,7 @@ async fn a_panic_settles_what_was_set_aside() {
                 account.reserve(&till, std::slice::from_ref(&model), jiff::Timestamp::now()).await.unwrap();
                 if asked {
                     account.cover(&model).await.unwrap();
-                    account.begin(&model, &"m-0".into());
+                    let _ = account.begin(&model, &"m-0".into());
                 }
                 assert_eq!(remaining(&till), 999_000_000);
                 panic!("a fault of the test");

@@ -13,7 +13,7 @@ use tower::ServiceExt;
 
 use super::pool::Endpoint;
 use super::{Answer, AnswerBody, Ask};
-use crate::account::{Account, Tally};
+use crate::account::{Account, AttemptId, Tally};
 use crate::charge::Bound;
 use crate::error::Failure;
 use crate::protocol::{Chat, What};
@@ -29,7 +29,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// Whether the endpoint answers a request, be it with an error.
 pub(super) async fn says_a_word(endpoint: &Endpoint) -> bool {
     let Ok(chat) = Chat::parse(Bytes::from_static(QUESTION)) else { return false };
-    let mut account = open(endpoint, &chat);
+    let (mut account, attempt) = open(endpoint, &chat);
     let ask = Ask {
         chat: Arc::new(chat),
         stream: true,
@@ -41,31 +41,31 @@ pub(super) async fn says_a_word(endpoint: &Endpoint) -> bool {
     };
     let mut tally = Tally::default();
     let heard = timeout(PATIENCE, listen(endpoint, ask, &mut tally)).await;
-    account.hear(&tally);
+    account.hear(attempt, &tally);
     match heard.unwrap_or_else(|_| Err(Setback::new(Happened::Silent))) {
         Ok(()) => {
-            account.commit();
-            account.settle();
+            account.commit(attempt);
+            account.settle(attempt);
             account.close_complete();
             true
         }
         Err(setback) => {
-            account.failed(&setback);
+            account.failed(attempt, &setback);
             account.close_failed(&Failure::UpstreamDown);
             setback.is_answered()
         }
     }
 }
 
-fn open(endpoint: &Endpoint, chat: &Chat) -> Box<Account> {
+fn open(endpoint: &Endpoint, chat: &Chat) -> (Box<Account>, AttemptId) {
     let (telemetry, now) = (&endpoint.telemetry, Instant::now());
     let mut account =
         Account::open(telemetry, endpoint.format, endpoint.currency, RequestId::new(), Call::Check, now);
     account.record.asked = Asked::Model(Arc::clone(&endpoint.model));
     account.record.stream = true;
     account.bound(Bound { prompt: chat.read_tokens(), answer: Some(1), choices: 1, ..Bound::default() });
-    account.begin(&endpoint.model, &endpoint.id);
-    account
+    let attempt = account.begin(&endpoint.model, &endpoint.id);
+    (account, attempt)
 }
 
 /// Reads to the end of the answer.

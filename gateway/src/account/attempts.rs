@@ -1,0 +1,244 @@
+//! The attempts of a request: how each is begun, heard and ended, and what it is charged.
+
+use router_policies::guard::Found;
+
+use super::*;
+
+/// One attempt of one account. [`Account::begin`] gives it; whatever is booked names its attempt by it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AttemptId(pub(super) usize);
+
+/// An attempt that has no end yet.
+pub(super) struct UnderWay {
+    pub(super) attempt: AttemptId,
+    began: Instant,
+    at: Timestamp,
+    /// On a machine of our own.
+    turn: Option<Turn>,
+}
+
+impl Account {
+    /// An attempt begins. Until it ends it stands as abandoned.
+    #[must_use]
+    pub fn begin(&mut self, model: &Arc<Model>, endpoint: &Arc<str>) -> AttemptId {
+        let began = Instant::now();
+        self.times.first_asked.get_or_insert(began);
+        let by_hour = model.price.as_ref().is_some_and(Tariff::is_by_hour);
+        let turn = by_hour.then(|| self.telemetry.paces.begin(&model.name));
+        let id = AttemptId(self.record.attempts.len());
+        self.under_way.push(UnderWay { attempt: id, began, at: Timestamp::now(), turn });
+        self.tallies.push(Tally::default());
+        self.record.attempts.push(Attempt {
+            model: Arc::clone(model),
+            endpoint: Arc::clone(endpoint),
+            result: "abandoned",
+            usage: Usage::default(),
+            cost: Some(Money::ZERO),
+            busy: Default::default(),
+            began: began.duration_since(self.times.arrived),
+            ended: Default::default(),
+            finish: None,
+            wasted: Some(Waste::Abandoned),
+            found: None,
+            beside: false,
+            detail: None,
+        });
+        id
+    }
+
+    /// The attempt is made beside another.
+    pub fn beside(&mut self, id: AttemptId) {
+        if let Some(attempt) = self.attempt_mut(id) {
+            attempt.beside = true;
+        }
+    }
+
+    /// Whether an attempt at this endpoint has failed.
+    pub fn has_failed_at(&self, endpoint: &str) -> bool {
+        let failed =
+            |attempt: &Attempt| attempt.wasted == Some(Waste::Retried) && *attempt.endpoint == *endpoint;
+        self.record.attempts.iter().any(failed)
+    }
+
+    /// The attempt ended without an answer. What may have been billed is charged at the bound; what the provider refused
+    /// costs nothing.
+    pub fn failed(&mut self, id: AttemptId, setback: &Setback) {
+        if let Happened::Doubted(_) = setback.what {
+            return self.set_aside(id, setback.word(), Waste::Escalated);
+        }
+        let usage = if setback.may_be_billed() { self.unknown(id) } else { Usage::default() };
+        self.end_attempt(id, setback.word(), Bill::of(usage), Some(Waste::Retried));
+        self.note_detail(id, setback);
+    }
+
+    /// The attempt is the one whose answer the client gets.
+    pub fn commit(&mut self, id: AttemptId) {
+        self.times.committed = Some(Instant::now());
+        if let Some(attempt) = self.attempt_mut(id) {
+            attempt.beside = false;
+        }
+        self.record.answered_by = Some(id.0);
+    }
+
+    /// A piece of the attempt's answer came; what it says of tokens is counted.
+    pub fn saw(&mut self, id: AttemptId, piece: &Piece) {
+        let mut tally = Tally::default();
+        tally.saw(piece);
+        self.hear(id, &tally);
+    }
+
+    /// A piece of the attempt's answer goes to the client.
+    pub fn hand_on(&mut self, id: AttemptId, piece: &Piece) {
+        self.saw(id, piece);
+        if piece.begins {
+            let now = Instant::now();
+            self.times.first_token.get_or_insert(now);
+            self.times.last_token = Some(now);
+        }
+    }
+
+    /// An event of the attempt's upstream could not be read and was left out.
+    pub fn skipped_event(&self, id: AttemptId) {
+        if let Some(attempt) = self.record.attempts.get(id.0) {
+            self.telemetry.metrics.malformed_events.with_label_values(&[&attempt.model.name]).inc();
+        }
+    }
+
+    /// The attempt's answer is whole; its usage and cost are settled, so that [`Account::cost`] is final.
+    pub fn settle(&mut self, id: AttemptId) {
+        self.end_attempt(id, "ok", Bill::whole(self.usage(id)), None);
+    }
+
+    /// The attempt's answer is ended here because it is longer than allowed; what its upstream wrote meanwhile may be
+    /// billed.
+    pub fn cut_short(&mut self, id: AttemptId) {
+        self.end_attempt(id, "overlong", self.so_far(id), None);
+    }
+
+    /// The attempt's answer broke off after its first byte. It brought the client something, so it is not waste.
+    pub fn broke_off(&mut self, id: AttemptId, setback: &Setback) {
+        // What was seen of it is less than what is charged for it.
+        let bill = self.so_far(id);
+        self.before = Some(bill.shown);
+        self.end_attempt(id, setback.word(), bill, None);
+        self.note_detail(id, setback);
+    }
+
+    /// The attempt goes on with an answer that broke off: with the rest of it alone, or, if `whole`, by giving all of it
+    /// again, of which the client gets what it has not seen.
+    pub fn resume(&mut self, id: AttemptId, whole: bool) {
+        self.before = self.before.filter(|_| !whole);
+        self.resumed = true;
+        self.record.answered_by = Some(id.0);
+    }
+
+    /// The attempt is given up for what it says, or for another that was faster, not for how it does; what it said so far
+    /// may be billed.
+    pub fn set_aside(&mut self, id: AttemptId, word: &'static str, cause: Waste) {
+        let tally = self.tally(id);
+        // It may have worked without a word.
+        let silent = tally.weight == 0 && tally.reported.is_none();
+        let bill = if silent { Bill::of(self.unknown(id)) } else { self.so_far(id) };
+        self.end_attempt(id, word, bill, Some(cause));
+    }
+
+    /// The attempt's answer is whole, and is not the one that the client gets: it was there to be compared, or will not
+    /// do.
+    pub fn whole_aside(&mut self, id: AttemptId, word: &'static str, cause: Option<Waste>) {
+        self.end_attempt(id, word, Bill::whole(self.usage(id)), cause);
+    }
+
+    /// Whether the attempt's answer is longer than what was set aside for it, which its upstream was told, beyond doubt.
+    /// Never so without a budget.
+    pub fn is_overlong(&self, id: AttemptId) -> bool {
+        if self.purse.is_none() {
+            return false;
+        }
+        self.tally(id).is_beyond(self.bound_of(id).output)
+    }
+
+    /// A guard judged the attempt's answer.
+    pub fn judged(&mut self, id: AttemptId, found: Option<Found>) {
+        if let Some(attempt) = self.attempt_mut(id) {
+            attempt.found = found;
+        }
+    }
+
+    /// The client has left, or a fault of ours has ended the request, in the midst of the attempt.
+    pub(super) fn abandon(&mut self, id: AttemptId) {
+        // What was said before the client left is what the provider bills, as far as we can know.
+        let bill = match self.record.answered_by == Some(id.0) {
+            true => self.so_far(id),
+            false => Bill::of(self.unknown(id)),
+        };
+        self.end_attempt(id, "abandoned", bill, Some(Waste::Abandoned));
+    }
+
+    /// The most that the attempt uses.
+    pub(super) fn bound_of(&self, id: AttemptId) -> Usage {
+        self.record.attempts.get(id.0).map(|attempt| self.bound.of(&attempt.model)).unwrap_or_default()
+    }
+
+    fn attempt_mut(&mut self, id: AttemptId) -> Option<&mut Attempt> {
+        self.record.attempts.get_mut(id.0)
+    }
+
+    fn note_detail(&mut self, id: AttemptId, setback: &Setback) {
+        if let Some(attempt) = self.attempt_mut(id) {
+            attempt.detail = setback.detail();
+        }
+    }
+
+    /// What the attempt is charged if its end is not known.
+    fn unknown(&self, id: AttemptId) -> Usage {
+        let reported = self.tally(id).reported.map(|reported| reported.usage());
+        charge::unknown(reported, &self.bound_of(id))
+    }
+
+    /// What the attempt is shown and charged with if it ends here.
+    fn so_far(&self, id: AttemptId) -> Bill {
+        let seen = self.usage(id);
+        let estimate = self.tally(id).weight.div_ceil(1000);
+        // Reports on the way may lag behind what was said.
+        let output = seen.output.max(estimate.saturating_sub(seen.reasoning));
+        Bill { shown: seen, charged: charge::early(&Usage { output, ..seen }, &self.bound_of(id)) }
+    }
+
+    fn end_attempt(&mut self, id: AttemptId, result: &'static str, bill: Bill, wasted: Option<Waste>) {
+        let Some(place) = self.under_way.iter().position(|it| it.attempt == id) else { return };
+        let UnderWay { began, at, turn, .. } = self.under_way.swap_remove(place);
+        let Bill { shown, charged } = bill;
+        let whole = (result == "ok").then_some(shown.total());
+        let (now, finish) = (Instant::now(), self.tally(id).finish);
+        let busy = turn.map_or_else(|| now.duration_since(began), |turn| turn.end(whole));
+        let Some(attempt) = self.record.attempts.get_mut(id.0) else { return };
+        attempt.result = result;
+        // Paid for by estimate is known by estimate, even where part of it was reported.
+        attempt.usage = Usage { estimated: shown.estimated || charged.estimated, ..shown };
+        attempt.busy = busy;
+        attempt.ended = now.duration_since(self.times.arrived);
+        attempt.finish = finish;
+        attempt.wasted = wasted;
+        attempt.cost = charge::cost(&attempt.model, &charged, busy, at);
+    }
+}
+
+/// What an attempt comes to.
+struct Bill {
+    /// What is shown of tokens.
+    shown: Usage,
+    /// What is paid for.
+    charged: Usage,
+}
+
+impl Bill {
+    /// What is shown is what is paid for.
+    fn of(usage: Usage) -> Self {
+        Self { shown: usage, charged: usage }
+    }
+
+    /// Of a whole answer.
+    fn whole(shown: Usage) -> Self {
+        Self { shown, charged: charge::whole(&shown) }
+    }
+}
