@@ -15,9 +15,9 @@ use serde::Deserialize;
 pub(crate) use self::state::{StateFile, StateKind};
 pub(crate) use self::telemetry::{OtlpFile, TelemetryFile};
 use crate::accepts::AcceptsWord;
+use crate::calendar::ZoneName;
 pub(crate) use crate::dialect::{LimitWord, ProviderWord, SpeaksWord};
 pub(crate) use crate::price::PriceFile;
-use crate::price::ZoneName;
 use crate::thinking::ThinkingFile;
 use crate::written::{Address, CurrencyCode, Hidden, Size, Span};
 

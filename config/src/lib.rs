@@ -16,6 +16,7 @@
 mod accepts;
 mod authority;
 mod builtin;
+mod calendar;
 mod class;
 mod dialect;
 mod file;

@@ -1,13 +1,9 @@
 //! What a person may write of prices: by the token or the hour, by the prompt's length, by day and hour.
 
-use std::str::FromStr;
-
-use jiff::civil::{Date, Time, Weekday};
-use router_policies::cost::Hours;
-use router_policies::cost::written::{self, Form};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::calendar::{Day, DayOff, DayRange, HourRange, ZoneName};
 use crate::written::CurrencyCode;
 
 /// What a model costs: `hour`, or `input` and `output` per million tokens.
@@ -98,106 +94,4 @@ pub(crate) struct WindowFile {
     /// A million tokens of the answer.
     #[schemars(range(min = 0))]
     pub(crate) output: Option<f64>,
-}
-
-/// A day, such as `2026-12-01`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Day(pub(crate) Date);
-
-impl FromStr for Day {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = |_| "write a day as year, month and day, such as `2026-12-01`".to_owned();
-        text.trim().parse().map(Self).map_err(wrong)
-    }
-}
-
-/// A day of the week or several in a row: `sun`, `mon-fri`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct DayRange(pub(crate) Vec<Weekday>);
-
-impl FromStr for DayRange {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        written::weekdays(text).map(Self)
-    }
-}
-
-/// A span of a day: `09:00-12:00`; `24:00` is its end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct HourRange {
-    pub(crate) from: Time,
-    /// `None`: midnight.
-    pub(crate) to: Option<Time>,
-}
-
-impl FromStr for HourRange {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        Hours::read(text).map(|hours| Self { from: hours.from, to: hours.to })
-    }
-}
-
-/// A date, or `prc`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum DayOff {
-    /// The public holidays of China.
-    Prc,
-    /// This day.
-    Day(Date),
-}
-
-impl FromStr for DayOff {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text.trim() {
-            "prc" => Ok(Self::Prc),
-            text => {
-                text.parse::<Day>().map(|day| Self::Day(day.0)).map_err(|fault| format!("{fault}, or `prc`"))
-            }
-        }
-    }
-}
-
-/// A time zone of the IANA database.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct ZoneName(pub(crate) jiff::tz::TimeZone);
-
-impl FromStr for ZoneName {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        jiff::tz::TimeZone::read(text).map(Self)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn reads_days_hours_and_zones() {
-        let days = |text: &str, count: Option<usize>| {
-            assert_eq!(text.parse::<DayRange>().ok().map(|days| days.0.len()), count, "{text}");
-        };
-        days("mon-fri", Some(5));
-        days("sat", Some(1));
-        days("fri-mon", Some(4));
-        days("mon-mon", Some(1));
-        days("monday", None);
-        let hours = |text: &str, right: bool| assert_eq!(text.parse::<HourRange>().is_ok(), right, "{text}");
-        hours("09:00-12:00", true);
-        hours("22:00-24:00", true);
-        hours("22:00-06:00", false);
-        hours("9-12", false);
-        hours("09:00", false);
-        assert_eq!("prc".parse(), Ok(DayOff::Prc));
-        assert!("2026-02-30".parse::<DayOff>().is_err());
-        assert!("Asia/Shanghai".parse::<ZoneName>().is_ok());
-        assert!("Beijing".parse::<ZoneName>().is_err());
-    }
 }

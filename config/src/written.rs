@@ -10,7 +10,7 @@ use router_policies::Currency;
 pub(crate) use router_policies::span::Span;
 
 use crate::Secret;
-use crate::price::{Day, DayOff, DayRange, HourRange, ZoneName};
+use crate::calendar::{Day, DayOff, DayRange, HourRange, ZoneName};
 
 /// A number of bytes: `512B`, `64KiB`, `32MiB`, `1GiB`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

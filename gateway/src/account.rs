@@ -25,7 +25,6 @@ use crate::pace::Turn;
 use crate::protocol::{FinalUsage, Piece, Reported};
 use crate::record::{Asked, Attempt, Call, Outcome, Record, Waste};
 use crate::request_id::RequestId;
-use crate::routed::Learner;
 use crate::setback::{Happened, Setback};
 use crate::telemetry::Telemetry;
 use crate::traces::Traced;
@@ -35,12 +34,18 @@ use ending::InFlight;
 pub use tally::Tally;
 use times::Times;
 
+/// Learns from how a request ends.
+pub trait OnClose: Send {
+    /// The request is over; called once.
+    fn closed(self: Box<Self>, record: &Record);
+}
+
 /// The account of one request under way. It is large and goes through many hands, so it has a place of its own.
 pub struct Account {
     /// What will be recorded; stages fill in what they learn.
     pub record: Record,
-    /// The route that learns from how it ends.
-    pub learner: Option<Learner>,
+    /// Who learns from how it ends.
+    pub on_close: Option<Box<dyn OnClose>>,
     /// Its place in a trace, where it is traced.
     pub traced: Option<Box<Traced>>,
     telemetry: Telemetry,
@@ -98,7 +103,7 @@ impl Account {
         };
         Box::new(Self {
             record,
-            learner: None,
+            on_close: None,
             traced: None,
             _in_flight: InFlight::enter(&telemetry.metrics.in_flight),
             telemetry: telemetry.clone(),

@@ -11,12 +11,14 @@ use hyper::body::Incoming;
 use router_policies::Chance;
 use serde_json::{Value, json};
 
-use crate::admit::{self, Hints};
-use crate::assess::{Assessment, Question, assess};
+use crate::admit;
+use crate::assess::assess;
+use crate::assessment::{Assessment, Question};
 use crate::body::Body;
 use crate::error::Failure;
 use crate::error_response::error_response;
 use crate::gateway::Gateway;
+use crate::hints::Hints;
 use crate::protocol::Chat;
 use crate::protocol::client::Vendor;
 use crate::reload::Reloader;
@@ -142,7 +144,7 @@ fn explained(assessment: &Assessment, chat: &Chat) -> Value {
     let name = |at: usize| assessment.ladder.get(at).map(|rung| rung.model.name.clone());
     let scores = assessment.decided.scores;
     json!({
-        "route": assessment.aside.as_ref().map(|aside| &aside.route.name),
+        "route": assessment.aside.as_ref().map(|aside| &aside.name),
         "model": name(first),
         "plan": decision.plan.word(),
         "reason": decision.reason.word(),

@@ -13,6 +13,7 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::error::Failure;
 use crate::head;
+use crate::hints::Hints;
 use crate::snapshot::Snapshot;
 
 /// Who was let in.
@@ -22,25 +23,6 @@ pub struct Caller {
     pub client: Option<Arc<Client>>,
     /// What it asks for in headers, where it may.
     pub hints: Hints,
-}
-
-/// Request headers that steer the choice.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Hints {
-    /// `x-xietong-route`: in place of `model`.
-    pub route: Option<String>,
-    /// `x-xietong-min-tier`: no smaller model than this.
-    pub min_tier: Option<String>,
-    /// `x-xietong-max-tier`: no larger model than this.
-    pub max_tier: Option<String>,
-    /// No model of unknown cost: the client has a budget.
-    pub priced_only: bool,
-    /// `x-session-id`: the client's own name for its conversation.
-    pub session: Option<String>,
-    /// Who asks, for rules.
-    pub client: Option<String>,
-    /// `x-xietong-locality: local`: no model that leaves this machine or cluster.
-    pub local_only: bool,
 }
 
 impl Caller {

@@ -5,104 +5,26 @@ mod unfit;
 
 use std::ops::RangeInclusive;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use gateway_config::{Fallback, Model, Provider, Remote, Route};
-use jiff::Timestamp;
 use router_policies::foresight::Foresight;
 use router_policies::guard::{FITTED, Outset};
 use router_policies::policies::Terms;
 use router_policies::scorers::shipped;
-use router_policies::{
-    Chance, Class, Decision, Facts, Features, Plan, Query, Reason, Rung, Standing, Toll, Weights,
-};
+use router_policies::{Chance, Class, Decision, Facts, Features, Plan, Query, Reason, Rung, Standing, Toll};
 
 use self::embeddings::assess_embeddings;
 use self::unfit::{Unfit, nothing_fits, unfit};
-use crate::admit::Hints;
-use crate::conversations::Place;
+use crate::assessment::{Assessment, Candidate, Question};
 use crate::error::{Failure, shown};
 use crate::facts::{facts, is_stated};
+use crate::hints::Hints;
 use crate::protocol::client::Native;
 use crate::protocol::{BadRequest, Chat, Dialect};
 use crate::record::{Decided, Scores};
-use crate::request_id::RequestId;
 use crate::routed::Routed;
 use crate::snapshot::Target;
-
-/// What is to be done with a request, and why.
-pub struct Assessment {
-    /// The decision and its scores.
-    pub decided: Decided,
-    /// The models of the ladder, from small to large.
-    pub ladder: Vec<Candidate>,
-    /// Where to go when a rung fails.
-    pub fallback: Fallback,
-    /// How long scoring took.
-    pub scoring: Option<Duration>,
-    /// The features, for those who ask why.
-    pub features: Option<Features>,
-    /// Where it stands in its conversation.
-    pub place: Option<Place>,
-    /// What quality, money and time weighed.
-    pub weights: Option<Weights>,
-    /// What was foreseen for each rung, before it was corrected.
-    pub foreseen: Vec<Chance>,
-    /// The route that took over, where a rule says so: the rungs are those of its ladder.
-    pub aside: Option<Routed>,
-}
-
-impl Assessment {
-    /// The models that may be asked before the request is over.
-    pub fn may_be_asked(&self) -> Vec<Arc<Model>> {
-        let first = self.decided.decision.plan.first().0;
-        let reached = |at: usize| match self.fallback {
-            Fallback::Up => at >= first,
-            Fallback::Down => at <= first,
-            Fallback::None => at == first,
-            Fallback::UpThenDown => true,
-        };
-        let planned = |at: usize| at == first || self.decided.decision.plan.others().any(|rung| rung.0 == at);
-        let rungs = self.ladder.iter().enumerate();
-        let asked = rungs.filter(|(at, rung)| planned(*at) || (rung.able && reached(*at)));
-        asked.map(|(_, rung)| Arc::clone(&rung.model)).collect()
-    }
-}
-
-/// A model of the ladder as it stands for a request.
-pub struct Candidate {
-    /// The model.
-    pub model: Arc<Model>,
-    /// Whether it can serve the request.
-    pub able: bool,
-    /// The chance that its answer will do; `None` when nothing was scored.
-    pub suffices: Option<Chance>,
-    /// What asking it takes.
-    pub toll: Toll,
-    /// What is foreseen of its answer, where that is to be judged.
-    pub outset: Outset,
-}
-
-impl Candidate {
-    /// As a policy sees it.
-    pub fn standing(&self) -> Standing<'_> {
-        let suffices = self.suffices.unwrap_or_default();
-        Standing { model: &self.model.name, suffices, able: self.able, toll: self.toll }
-    }
-}
-
-/// A request that is to be assessed.
-#[derive(Clone, Copy)]
-pub struct Question<'a> {
-    /// What is asked.
-    pub chat: &'a Chat,
-    /// Who asks, and how.
-    pub hints: &'a Hints,
-    /// Whose chance it is.
-    pub id: &'a RequestId,
-    /// The time by which prices and rules are looked up.
-    pub now: Timestamp,
-}
 
 /// Assesses a request for what it named.
 ///
@@ -183,7 +105,7 @@ fn assess_route(routed: &Routed, ask: &Question<'_>) -> Result<Assessment, Failu
         }
     };
     assessment.features = Some(features);
-    assessment.aside = aside;
+    assessment.aside = aside.map(|aside| aside.route);
     Ok(assessment)
 }
 

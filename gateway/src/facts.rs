@@ -6,7 +6,7 @@ use router_policies::policies::Terms;
 use router_policies::topics::topic_of;
 use router_policies::{Facts, Features};
 
-use crate::assess::Question;
+use crate::assessment::Question;
 use crate::protocol::Chat;
 
 /// What is known of a request for a route: of what takes time to find out, only what its rules ask for.

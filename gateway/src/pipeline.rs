@@ -14,8 +14,9 @@ use router_policies::Money;
 use tokio::time::{Instant, timeout};
 
 use crate::account::Account;
-use crate::admit::{self, Caller, Hints};
-use crate::assess::{Assessment, Candidate, Question, assess, said_as_it_came};
+use crate::admit::{self, Caller};
+use crate::assess::{assess, said_as_it_came};
+use crate::assessment::{Assessment, Candidate, Question};
 use crate::body::Body;
 use crate::charge::Bound;
 use crate::dispatch::{Committed, Job, Rungside, Standing, dispatch};
@@ -23,12 +24,14 @@ use crate::error::Failure;
 use crate::error_response::error_response;
 use crate::gateway::Gateway;
 use crate::head::{self, insert, insert_short};
+use crate::hints::Hints;
 use crate::protocol::Chat;
 use crate::protocol::client::{self, Dialect, Telling, Vendor};
 use crate::record::content::Content;
 use crate::record::{Asked, Call, Decided, Hundredths, Record};
 use crate::relay::{Manner, Relay};
 use crate::request_id::RequestId;
+use crate::routed::Learner;
 use crate::snapshot::{Snapshot, Target};
 
 /// Answers a request for an answer of a model, in the dialect that it was asked in.
@@ -114,8 +117,8 @@ async fn prepare(
     let mut assessment = afford(snapshot, &target, &chat, &caller, account).await?;
     let target = match assessment.aside.take() {
         Some(aside) => {
-            account.record.asked = Asked::Route(Arc::clone(&aside.route));
-            Target::Route(aside)
+            account.record.asked = Asked::Route(Arc::clone(&aside));
+            handed_over(target, &aside.name)
         }
         None => target,
     };
@@ -124,11 +127,10 @@ async fn prepare(
         account.record.content.get_or_insert_with(|| Box::new(Content::of(&chat)));
     }
     // Vectors say nothing of how long a model's answers are, or what they are worth.
-    if let Target::Route(routed) = &target
-        && !chat.is_for_embeddings()
-    {
-        account.learner = Some(routed.note(&assessment));
-    }
+    let learner = match &target {
+        Target::Route(routed) if !chat.is_for_embeddings() => Some(routed.note(&assessment)),
+        _ => None,
+    };
     account.record.features = assessment.features.take().map(Box::new);
     account.record.decided = Some(assessment.decided);
     account.record.scoring = assessment.scoring;
@@ -137,17 +139,28 @@ async fn prepare(
         Target::Model(_) => (false, None),
     };
     let job = job(snapshot, assessment, chat, &caller, &head.headers, account).ok_or(Failure::Internal)?;
-    explore(&job, account);
+    if let Some(learner) = learner {
+        learn(learner, &job, account);
+    }
     Ok(Ready { job: Job { resume, climbs, ..job }, telling, left_out })
 }
 
-/// Keeps what is asked and answered where another model is to answer too.
-fn explore(job: &Job, account: &mut Account) {
-    let Some(learner) = account.learner.as_mut().filter(|learner| learner.explores(&job.chat)) else {
-        return;
+/// The route that a rule of this one hands the request over to.
+fn handed_over(target: Target, name: &str) -> Target {
+    let over = match &target {
+        Target::Route(routed) => routed.aside(name),
+        Target::Model(_) => None,
     };
-    learner.keep(&job.chat);
-    account.record.content.get_or_insert_with(|| Box::new(Content::of(&job.chat)));
+    over.map_or(target, Target::Route)
+}
+
+/// Tells the route when the request is over. Where another model is to answer too, what is asked and answered is kept.
+fn learn(mut learner: Learner, job: &Job, account: &mut Account) {
+    if learner.explores(&job.chat) {
+        learner.keep(&job.chat);
+        account.record.content.get_or_insert_with(|| Box::new(Content::of(&job.chat)));
+    }
+    account.on_close = Some(Box::new(learner));
 }
 
 fn target(snapshot: &Snapshot, caller: &Caller, chat: &Chat) -> Result<Target, Failure> {

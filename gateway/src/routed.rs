@@ -13,8 +13,9 @@ use router_policies::steer::Kept;
 use router_policies::{Chance, Recent, Rung, Standing, Toll, Weights, weights};
 use tokio::time::Instant;
 
+use crate::account::OnClose;
 use crate::allowance::{Allowance, Terms};
-use crate::assess::{Assessment, Candidate};
+use crate::assessment::{Assessment, Candidate};
 use crate::conversations::{Conversations, Place};
 use crate::explore::{Explorer, Shadow};
 use crate::protocol::Chat;
@@ -228,8 +229,7 @@ impl Learner {
         self.chat = Some(Arc::clone(chat));
     }
 
-    /// The request is over.
-    pub fn learn(&mut self, record: &Record) {
+    fn learn(&mut self, record: &Record) {
         let Routed { route, steering, conversations, .. } = &self.routed;
         steering.learn(route, record, self.foreseen, &self.offered);
         let Some(answer) = record.answer() else { return };
@@ -263,6 +263,12 @@ impl Learner {
         let (attempt, found) = record.attempts.iter().rev().find_map(|it| Some((it, it.found?)))?;
         let rung = self.routed.route.ladder.iter().position(|model| model.name == attempt.model.name)?;
         Some((Rung(rung), found.plain))
+    }
+}
+
+impl OnClose for Learner {
+    fn closed(mut self: Box<Self>, record: &Record) {
+        self.learn(record);
     }
 }
 

@@ -5,11 +5,13 @@ use std::sync::Arc;
 
 use gateway_config::{Client, Config, Model};
 
+use crate::dispatch::CompletionProbe;
 use crate::ledger::till::Till;
+use crate::pool_observer::PoolObserver;
 use crate::routed::Routed;
 use crate::telemetry::Telemetry;
 use crate::traces::Tracer;
-use crate::upstreams::Pool;
+use crate::upstreams::{Pool, PoolHooks};
 
 /// Everything that changes with a reload.
 pub struct Snapshot {
@@ -31,12 +33,12 @@ impl Snapshot {
     /// In words for the operator, one sentence a fault.
     pub fn build(config: Config, telemetry: &Telemetry, before: Option<&Self>) -> Result<Self, Vec<String>> {
         let (mut pools, mut faults) = (HashMap::new(), Vec::new());
+        let hooks = hooks(&config, telemetry);
         for model in &config.models {
             let kept = before.and_then(|before| before.kept(model, &config));
             let pool = match kept {
                 Some(pool) => Ok(pool),
-                None => Pool::build(model, config.proxy.as_ref(), telemetry, config.log, config.currency)
-                    .map(Arc::new),
+                None => Pool::build(model, config.proxy.as_ref(), &hooks).map(Arc::new),
             };
             match pool {
                 Ok(pool) => drop(pools.insert(model.name.clone(), pool)),
@@ -113,6 +115,16 @@ impl Snapshot {
         let pool = self.pools.get(&model.name)?;
         let same = pool.model == *model && self.config.proxy == config.proxy;
         same.then(|| Arc::clone(pool))
+    }
+}
+
+/// Who hears of the pools' endpoints, and who asks those that are mute.
+fn hooks(config: &Config, telemetry: &Telemetry) -> PoolHooks {
+    let (format, currency) = (config.log, config.currency);
+    let Telemetry { metrics, log, .. } = telemetry.clone();
+    PoolHooks {
+        observer: Arc::new(PoolObserver { metrics, log, format }),
+        probe: Arc::new(CompletionProbe { telemetry: telemetry.clone(), format, currency }),
     }
 }
 

@@ -33,6 +33,7 @@ mod queue;
 mod request;
 mod sampler;
 mod slot;
+mod special_tokens;
 mod tail;
 mod template;
 mod worker;

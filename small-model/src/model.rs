@@ -16,7 +16,7 @@ use llama_cpp_2::token::LlamaToken;
 use llama_cpp_2::{LogOptions, send_logs_to_tracing};
 
 use crate::complaints;
-use crate::prompt::Marks;
+use crate::special_tokens::Marks;
 use crate::template::Template;
 use crate::{Facts, LoadError, Options};
 

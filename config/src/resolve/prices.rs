@@ -5,7 +5,8 @@ use router_policies::cost::{Days, Holidays, Hours, Rates as TokenRates, Term, Ti
 use router_policies::{Currency, Money, Price, Tariff};
 
 use super::{Rates, Report};
-use crate::price::{DayOff, PriceFile, TierFile, WindowFile};
+use crate::calendar::DayOff;
+use crate::price::{PriceFile, TierFile, WindowFile};
 use crate::problems::{item_path, key_path};
 
 /// A price with its changes; what is wrong with it is reported at `path` or below.

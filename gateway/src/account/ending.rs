@@ -43,8 +43,8 @@ impl Account {
         record.baseline = baseline(record, now, &self.telemetry.paces);
         let paid = self.pay();
         let record = &self.record;
-        if let Some(learner) = &mut self.learner {
-            learner.learn(record);
+        if let Some(learner) = self.on_close.take() {
+            learner.closed(record);
         }
         let context = self.traced.as_ref().map(|traced| traced.context());
         self.telemetry.metrics.observe(record, self.currency, context);

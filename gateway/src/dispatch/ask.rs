@@ -7,7 +7,7 @@ use router_policies::{DrawPurpose, Rung};
 use tokio::time::sleep;
 
 use super::attempt::attempt;
-use super::cascade::guarded;
+use super::guarded::guarded;
 use super::rungs::Rungs;
 use super::{Committed, Job};
 use crate::account::Account;

@@ -5,7 +5,9 @@ mod aside;
 mod ask;
 mod attempt;
 mod cascade;
+mod guarded;
 mod hedge;
+mod probe;
 mod resume;
 mod rungs;
 mod samples;
@@ -28,6 +30,7 @@ use crate::request_id::RequestId;
 use crate::upstreams::{Chunks, Pool, Visit};
 
 pub use aside::aside;
+pub use probe::CompletionProbe;
 pub use resume::{Resume, Resumed};
 
 /// A request that is ready to be carried out.

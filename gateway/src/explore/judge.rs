@@ -9,7 +9,7 @@ use router_policies::outcomes::Preferred;
 use serde_json::json;
 
 use super::Explorer;
-use super::shadow::ask;
+use super::question::ask;
 use crate::protocol::Chat;
 use crate::record::Call;
 use crate::upstreams::Pool;

@@ -5,6 +5,7 @@
 //! ```
 
 mod judge;
+mod question;
 mod shadow;
 mod spend;
 

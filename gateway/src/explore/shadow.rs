@@ -2,19 +2,13 @@
 
 use std::sync::Arc;
 
-use jiff::Timestamp;
 use router_policies::outcomes::{Outcome, Preferred};
-use router_policies::{Chance, Money, Rung};
-use tokio::time::Instant;
+use router_policies::{Chance, Rung};
 
+use super::question::ask;
 use super::{Explorer, judge};
-use crate::account::Account;
-use crate::charge::Bound;
-use crate::dispatch::aside;
 use crate::protocol::Chat;
-use crate::record::{Asked, Call};
-use crate::request_id::RequestId;
-use crate::upstreams::Pool;
+use crate::record::Call;
 
 /// What is kept of a request whose answer another model is asked for too.
 #[derive(Debug, Clone)]
@@ -67,37 +61,4 @@ impl Shadow {
             both_judged,
         }
     }
-}
-
-/// Asks a model within what exploring may cost, and gives back the text of its answer.
-pub(super) async fn ask(
-    explorer: &Explorer,
-    pool: &Arc<Pool>,
-    chat: &Arc<Chat>,
-    call: Call,
-) -> Option<String> {
-    let bound = Bound {
-        prompt: chat.read_tokens(),
-        pictures: *chat.pictures(),
-        answer: chat.max_tokens(),
-        choices: 1,
-    };
-    // What has no price cannot be kept within a spend.
-    let most = bound.most(&pool.model, Timestamp::now(), &explorer.telemetry.paces)?;
-    if !explorer.purse.take(most) {
-        return None;
-    }
-    let mut account = Account::open(
-        &explorer.telemetry,
-        explorer.format,
-        explorer.currency,
-        RequestId::new(),
-        call,
-        Instant::now(),
-    );
-    account.record.asked = Asked::Route(Arc::clone(&explorer.route));
-    account.bound(bound);
-    let (text, cost) = aside(pool, chat, account).await;
-    explorer.purse.give_back(most.saturating_sub(cost.unwrap_or(most)).max(Money::ZERO));
-    text
 }

@@ -6,6 +6,7 @@ mod clock;
 #[cfg(feature = "engine")]
 mod embedded;
 mod events;
+mod hooks;
 mod http1;
 mod line;
 mod load;
@@ -16,7 +17,6 @@ mod remote;
 mod sight;
 mod way;
 mod wire;
-mod word;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -30,7 +30,8 @@ use crate::protocol::{Chat, Chunk, Whole};
 use crate::request_id::RequestId;
 use crate::setback::Setback;
 
-pub use pool::{Pool, Visit};
+pub use hooks::{Observer, PoolHooks, Probe};
+pub use pool::{Endpoint, Pool, Visit};
 
 /// What an upstream is asked.
 #[derive(Clone)]

@@ -5,18 +5,16 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use gateway_config::{LogFormat, Model, Provider, Secret};
-use prometheus::IntGauge;
-use router_policies::Currency;
+use gateway_config::{Model, Provider, Secret};
 use tokio::time::{Instant, sleep};
 use tower::ServiceExt;
 
 use super::breaker::{Breaker, CHECK_EVERY, Change, Manner};
+use super::hooks::PoolHooks;
 use super::load::Load;
-use super::{Answer, Ask, Check, Upstream, remote, word};
+use super::{Answer, Ask, Check, Upstream, remote};
 use crate::allowance::{Allowance, Terms};
 use crate::setback::{Happened, Setback};
-use crate::telemetry::Telemetry;
 
 /// Retries are 20 % of traffic; time earns them too, so that a model with little traffic has some.
 const RETRIES: Terms = Terms { thousandths: 200, most: 100, each: Duration::from_secs(1), floor: 10 };
@@ -40,18 +38,26 @@ pub struct Pool {
 pub struct Endpoint {
     /// Stable and safe to show.
     pub id: Arc<str>,
-    pub(super) model: Arc<Model>,
-    pub(super) upstream: Upstream,
+    /// The model that answers here.
+    pub model: Arc<Model>,
+    upstream: Upstream,
     /// `None` for an engine in this process.
     check: Option<Check>,
     breaker: Breaker,
     /// Whether it is asked in the background how it does.
     watched: AtomicBool,
     load: Load,
-    health: IntGauge,
-    pub(super) telemetry: Telemetry,
-    pub(super) format: LogFormat,
-    pub(super) currency: Currency,
+    hooks: PoolHooks,
+}
+
+impl Endpoint {
+    /// Asks it, whatever its breaker says.
+    ///
+    /// # Errors
+    /// The setback, not yet reported.
+    pub async fn ask(&self, ask: Ask) -> Result<Answer, Setback> {
+        self.upstream.clone().oneshot(ask).await
+    }
 }
 
 impl Pool {
@@ -59,13 +65,7 @@ impl Pool {
     ///
     /// # Errors
     /// In words for the operator: weights that cannot be loaded, an address or key that cannot be sent.
-    pub fn build(
-        model: &Arc<Model>,
-        proxy: Option<&Secret>,
-        telemetry: &Telemetry,
-        format: LogFormat,
-        currency: Currency,
-    ) -> Result<Self, String> {
+    pub fn build(model: &Arc<Model>, proxy: Option<&Secret>, hooks: &PoolHooks) -> Result<Self, String> {
         let upstreams = match &model.provider {
             Provider::Embedded(embedded) => {
                 vec![(format!("{}-0", model.name), embed(model, embedded)?, None)]
@@ -75,22 +75,18 @@ impl Pool {
         let endpoints = upstreams
             .into_iter()
             .map(|(id, upstream, check)| {
-                let health = telemetry.metrics.upstream_health.with_label_values(&[&model.name, &id]);
-                health.set(1);
-                let (breaker, load) = (Breaker::default(), Load::default());
-                Arc::new(Endpoint {
+                let endpoint = Endpoint {
                     id: id.into(),
                     model: Arc::clone(model),
                     upstream,
                     check,
-                    breaker,
+                    breaker: Breaker::default(),
                     watched: AtomicBool::new(false),
-                    load,
-                    health,
-                    telemetry: telemetry.clone(),
-                    format,
-                    currency,
-                })
+                    load: Load::default(),
+                    hooks: hooks.clone(),
+                };
+                hooks.observer.added(&endpoint);
+                Arc::new(endpoint)
             })
             .collect();
         Ok(Self {
@@ -206,7 +202,7 @@ impl Visit {
     /// # Errors
     /// The setback, not yet reported.
     pub async fn ask(&self, ask: Ask) -> Result<Answer, Setback> {
-        self.endpoint.upstream.clone().oneshot(ask).await
+        self.endpoint.ask(ask).await
     }
 
     /// The first token, or the whole answer, is here.
@@ -215,8 +211,7 @@ impl Visit {
         let now = Instant::now();
         self.endpoint.load.saw(now, now.duration_since(self.began));
         if self.endpoint.breaker.succeeded() == Change::Recovered {
-            self.endpoint.health.set(1);
-            self.note("is in use again");
+            self.endpoint.hooks.observer.recovered(&self.endpoint);
         }
     }
 
@@ -234,20 +229,11 @@ impl Visit {
         let jitter = RandomState::new().hash_one(now.elapsed()) as f64 / u64::MAX as f64;
         let manner = if setback.is_answered() { Manner::Answered } else { Manner::Mute };
         if self.endpoint.breaker.failed(now, manner, jitter) == Change::Ejected {
-            self.endpoint.health.set(0);
-            let detail = setback.detail().map(|detail| format!(" ({detail})")).unwrap_or_default();
-            self.note(&format!("is left alone, it fails again and again: {}{detail}", setback.word()));
+            self.endpoint.hooks.observer.ejected(&self.endpoint, setback);
             if !self.endpoint.watched.swap(true, Ordering::AcqRel) {
                 tokio::spawn(watch(Arc::downgrade(&self.endpoint)));
             }
         }
-    }
-
-    fn note(&self, what: &str) {
-        self.endpoint
-            .telemetry
-            .log
-            .note(self.endpoint.format, &format!("endpoint {} {what}", self.endpoint.id));
     }
 }
 
@@ -263,7 +249,9 @@ async fn watch(endpoint: Weak<Endpoint>) {
             (Some(true), Some(check)) => {
                 if check().await {
                     endpoint.breaker.answered(Instant::now());
-                    if endpoint.breaker.wants_a_word(Instant::now()) && word::says_a_word(&endpoint).await {
+                    if endpoint.breaker.wants_a_word(Instant::now())
+                        && endpoint.hooks.probe.answers(Arc::clone(&endpoint)).await
+                    {
                         endpoint.breaker.spoke(Instant::now());
                     }
                 }

@@ -4,6 +4,8 @@ use std::io::IsTerminal;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
+use crate::terminal::say;
+
 /// Where progress is shown: on standard error.
 pub(crate) struct Progress {
     terminal: bool,
@@ -19,8 +21,8 @@ impl Progress {
     /// A line, above the bar if there is one.
     pub(crate) fn say(&self, line: &str) {
         match &self.bar {
-            Some(bar) => bar.suspend(|| crate::commands::say(line)),
-            None => crate::commands::say(line),
+            Some(bar) => bar.suspend(|| say(line)),
+            None => say(line),
         }
     }
 

@@ -2,17 +2,18 @@
 //! is well again can only be told by one, and no client is made to wait for that. It has an account like any other, so that
 //! what it costs is in the log, the metrics and the ledger, on nobody's budget.
 
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::StreamExt;
+use gateway_config::LogFormat;
 use http::HeaderMap;
+use router_policies::Currency;
 use tokio::time::{Instant, timeout};
-use tower::ServiceExt;
 
-use super::pool::Endpoint;
-use super::{Answer, AnswerBody, Ask};
 use crate::account::{Account, AttemptId, Tally};
 use crate::charge::Bound;
 use crate::error::Failure;
@@ -20,16 +21,48 @@ use crate::protocol::{Chat, What};
 use crate::record::{Asked, Call};
 use crate::request_id::RequestId;
 use crate::setback::{Happened, Setback};
+use crate::telemetry::Telemetry;
+use crate::upstreams::{Answer, AnswerBody, Ask, Endpoint, Probe};
 
 /// What is asked. The answer may have one token.
 const QUESTION: &[u8] = br#"{"model":"-","messages":[{"role":"user","content":"1"}],"stream":true}"#;
 /// How long the first word may take.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Whether the endpoint answers a request, be it with an error.
-pub(super) async fn says_a_word(endpoint: &Endpoint) -> bool {
-    let Ok(chat) = Chat::parse(Bytes::from_static(QUESTION)) else { return false };
-    let (mut account, attempt) = open(endpoint, &chat);
+/// Asks for one token, on an account of the gateway's own.
+pub struct CompletionProbe {
+    /// Where the account goes.
+    pub telemetry: Telemetry,
+    /// How its log line is written.
+    pub format: LogFormat,
+    /// What its cost is counted in.
+    pub currency: Currency,
+}
+
+impl Probe for CompletionProbe {
+    fn answers(&self, endpoint: Arc<Endpoint>) -> Pin<Box<dyn Future<Output = bool> + Send + '_>> {
+        Box::pin(async move {
+            let Ok(chat) = Chat::parse(Bytes::from_static(QUESTION)) else { return false };
+            let (account, attempt) = self.open(&endpoint, &chat);
+            ask(&endpoint, chat, account, attempt).await
+        })
+    }
+}
+
+impl CompletionProbe {
+    fn open(&self, endpoint: &Endpoint, chat: &Chat) -> (Box<Account>, AttemptId) {
+        let (id, now) = (RequestId::new(), Instant::now());
+        let mut account = Account::open(&self.telemetry, self.format, self.currency, id, Call::Check, now);
+        account.record.asked = Asked::Model(Arc::clone(&endpoint.model));
+        account.record.stream = true;
+        account.bound(Bound { prompt: chat.read_tokens(), answer: Some(1), choices: 1, ..Bound::default() });
+        let attempt = account.begin(&endpoint.model, &endpoint.id);
+        (account, attempt)
+    }
+}
+
+/// Whether the endpoint answers, be it with an error.
+async fn ask(endpoint: &Endpoint, chat: Chat, mut account: Box<Account>, attempt: AttemptId) -> bool {
     let ask = Ask {
         chat: Arc::new(chat),
         stream: true,
@@ -57,20 +90,9 @@ pub(super) async fn says_a_word(endpoint: &Endpoint) -> bool {
     }
 }
 
-fn open(endpoint: &Endpoint, chat: &Chat) -> (Box<Account>, AttemptId) {
-    let (telemetry, now) = (&endpoint.telemetry, Instant::now());
-    let mut account =
-        Account::open(telemetry, endpoint.format, endpoint.currency, RequestId::new(), Call::Check, now);
-    account.record.asked = Asked::Model(Arc::clone(&endpoint.model));
-    account.record.stream = true;
-    account.bound(Bound { prompt: chat.read_tokens(), answer: Some(1), choices: 1, ..Bound::default() });
-    let attempt = account.begin(&endpoint.model, &endpoint.id);
-    (account, attempt)
-}
-
 /// Reads to the end of the answer.
 async fn listen(endpoint: &Endpoint, ask: Ask, tally: &mut Tally) -> Result<(), Setback> {
-    let Answer { body, .. } = endpoint.upstream.clone().oneshot(ask).await?;
+    let Answer { body, .. } = endpoint.ask(ask).await?;
     let mut chunks = match body {
         AnswerBody::Whole(whole) => {
             tally.saw_whole(&whole);

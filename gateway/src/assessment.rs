@@ -1,0 +1,89 @@
+//! What a request is assessed by, and what comes of it: data alone.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use gateway_config::{Fallback, Model, Route};
+use jiff::Timestamp;
+use router_policies::guard::Outset;
+use router_policies::{Chance, Features, Standing, Toll, Weights};
+
+use crate::conversations::Place;
+use crate::hints::Hints;
+use crate::protocol::Chat;
+use crate::record::Decided;
+use crate::request_id::RequestId;
+
+/// What is to be done with a request, and why.
+pub struct Assessment {
+    /// The decision and its scores.
+    pub decided: Decided,
+    /// The models of the ladder, from small to large.
+    pub ladder: Vec<Candidate>,
+    /// Where to go when a rung fails.
+    pub fallback: Fallback,
+    /// How long scoring took.
+    pub scoring: Option<Duration>,
+    /// The features, for those who ask why.
+    pub features: Option<Features>,
+    /// Where it stands in its conversation.
+    pub place: Option<Place>,
+    /// What quality, money and time weighed.
+    pub weights: Option<Weights>,
+    /// What was foreseen for each rung, before it was corrected.
+    pub foreseen: Vec<Chance>,
+    /// The route that took over, where a rule says so: the rungs are those of its ladder.
+    pub aside: Option<Arc<Route>>,
+}
+
+impl Assessment {
+    /// The models that may be asked before the request is over.
+    pub fn may_be_asked(&self) -> Vec<Arc<Model>> {
+        let first = self.decided.decision.plan.first().0;
+        let reached = |at: usize| match self.fallback {
+            Fallback::Up => at >= first,
+            Fallback::Down => at <= first,
+            Fallback::None => at == first,
+            Fallback::UpThenDown => true,
+        };
+        let planned = |at: usize| at == first || self.decided.decision.plan.others().any(|rung| rung.0 == at);
+        let rungs = self.ladder.iter().enumerate();
+        let asked = rungs.filter(|(at, rung)| planned(*at) || (rung.able && reached(*at)));
+        asked.map(|(_, rung)| Arc::clone(&rung.model)).collect()
+    }
+}
+
+/// A model of the ladder as it stands for a request.
+pub struct Candidate {
+    /// The model.
+    pub model: Arc<Model>,
+    /// Whether it can serve the request.
+    pub able: bool,
+    /// The chance that its answer will do; `None` when nothing was scored.
+    pub suffices: Option<Chance>,
+    /// What asking it takes.
+    pub toll: Toll,
+    /// What is foreseen of its answer, where that is to be judged.
+    pub outset: Outset,
+}
+
+impl Candidate {
+    /// As a policy sees it.
+    pub fn standing(&self) -> Standing<'_> {
+        let suffices = self.suffices.unwrap_or_default();
+        Standing { model: &self.model.name, suffices, able: self.able, toll: self.toll }
+    }
+}
+
+/// A request that is to be assessed.
+#[derive(Clone, Copy)]
+pub struct Question<'a> {
+    /// What is asked.
+    pub chat: &'a Chat,
+    /// Who asks, and how.
+    pub hints: &'a Hints,
+    /// Whose chance it is.
+    pub id: &'a RequestId,
+    /// The time by which prices and rules are looked up.
+    pub now: Timestamp,
+}
