@@ -1,5 +1,5 @@
-//! What becomes of a request when an upstream or a client misbehaves: every case as a whole answer and as a stream, in one
-//! table, which is also in `tests/RELIABILITY.md`.
+//! The result of a request when an upstream or a client misbehaves: every case, non-streaming and streaming, in one table,
+//! which is also in `tests/RELIABILITY.md`.
 //!
 //! `cargo test -p end-to-end --test all reliability:: -- --nocapture` prints it; with `UPDATE=1` in the environment it is
 //! written to the page.
@@ -40,7 +40,7 @@ fn pair(id: &'static str, stimulus: &'static str, scripts: [Script; 2], expected
 const NEXT: &str = "the next rung answers";
 const COMPLETE: &str = "complete";
 const CUT: &str = "error event upstream_truncated";
-const RETRIED: &str = "complete at the 2nd try";
+const RETRIED: &str = "complete at the 2nd attempt";
 
 fn small() -> Reply {
     Reply::text(SMALL)
@@ -83,7 +83,7 @@ fn unreachable_and_silent() -> Vec<Case> {
         pair("U-05", "silent after two tokens", [half_a_body().stall(), first(3).stall()], [NEXT, CUT]),
         pair(
             "U-05",
-            "a byte each 20 s",
+            "a byte every 20 s",
             [
                 half_a_body()
                     .step(Step::Drip(b"xxxxxxxxxxxxxxxxxxxx".to_vec(), Duration::from_secs(20)))
@@ -113,7 +113,7 @@ fn cut() -> Vec<Case> {
         pair("U-04", "closed after two tokens", [half_a_body().close(), first(3).close()], [NEXT, CUT]),
         pair(
             "U-06",
-            "ends in order without a finish reason",
+            "ends normally without a finish reason",
             [half_a_body().close(), first(3).end()],
             [NEXT, CUT],
         ),
@@ -167,7 +167,7 @@ fn errors_in_band() -> Vec<Case> {
             [NEXT, NEXT],
         ),
         case("U-15", "200 with an error for a body", Script::json(200, &error), [NEXT, NEXT]),
-        case("U-15", "200 with a page", page(), [NEXT, NEXT]),
+        case("U-15", "200 with an HTML page", page(), [NEXT, NEXT]),
         case(
             "U-15",
             "200 with half a JSON text",
@@ -183,7 +183,12 @@ fn errors_in_band() -> Vec<Case> {
             [interim().then(small().whole()), interim().then(stream())],
             [COMPLETE, COMPLETE],
         ),
-        pair("U-16", "the other kind of answer", [stream(), small().whole()], [COMPLETE, COMPLETE]),
+        pair(
+            "U-16",
+            "the other form of answer than requested",
+            [stream(), small().whole()],
+            [COMPLETE, COMPLETE],
+        ),
         pair(
             "U-27",
             "no text at all",
@@ -225,12 +230,12 @@ fn statuses() -> Vec<Case> {
         case("", "400, the prompt is too long", openai::error(400, "context_length_exceeded"), [NEXT, NEXT]),
         case("", "413", openai::error(413, "x"), [NEXT, NEXT]),
         case("", "422", openai::error(422, "unprocessable"), ["422 unprocessable"; 2]),
-        case("", "500 again and again", openai::error(500, "x"), [NEXT, NEXT]),
-        case("", "502 again and again", openai::error(502, "x"), [NEXT, NEXT]),
-        case("", "503 again and again", openai::error(503, "x"), [NEXT, NEXT]),
-        case("", "504 again and again", openai::error(504, "x"), [NEXT, NEXT]),
-        case("", "529 again and again", openai::error(529, "x"), [NEXT, NEXT]),
-        case("U-19", "429 again and again, without a time", limited(None), [NEXT, NEXT]),
+        case("", "500 repeatedly", openai::error(500, "x"), [NEXT, NEXT]),
+        case("", "502 repeatedly", openai::error(502, "x"), [NEXT, NEXT]),
+        case("", "503 repeatedly", openai::error(503, "x"), [NEXT, NEXT]),
+        case("", "504 repeatedly", openai::error(504, "x"), [NEXT, NEXT]),
+        case("", "529 repeatedly", openai::error(529, "x"), [NEXT, NEXT]),
+        case("U-19", "429 repeatedly, without `Retry-After`", limited(None), [NEXT, NEXT]),
         case("U-19", "429, `Retry-After: 1000000000`", limited(Some("1000000000")), [NEXT, NEXT]),
         case("U-20", "307 to another host", redirect("http://127.0.0.1:9/v1/chat/completions"), [NEXT, NEXT]),
         case("U-20", "307 to a metadata service", redirect("http://169.254.169.254/latest"), [NEXT, NEXT]),
@@ -275,16 +280,16 @@ fn odd_bytes() -> Vec<Case> {
             [whole(), Script::events().chunk(odd).in_pieces(1).end()],
             [COMPLETE; 2],
         ),
-        pair("U-13", "a line without an end", [whole(), endless], [COMPLETE, CUT]),
+        pair("U-13", "an endless line", [whole(), endless], [COMPLETE, CUT]),
         pair(
             "U-13",
-            "an event that is no JSON",
+            "an event that is not JSON",
             [whole(), stream().insert_chunk(2, "data: {not json\n\n")],
             [COMPLETE; 2],
         ),
         pair(
             "U-14",
-            "said to be gzip, and is not",
+            "labelled gzip, and is not",
             [
                 Script::whole(200, &json_packed, "garbage"),
                 Script::chunked(200, &packed).chunk("garbage").end(),
@@ -324,7 +329,7 @@ fn passing() -> Vec<Case> {
     vec![
         case("", "500 once", openai::error(500, "x"), [RETRIED; 2]),
         case("", "503 once", openai::error(503, "x"), [RETRIED; 2]),
-        case("U-19", "429 once, without a time", limited(None), [RETRIED; 2]),
+        case("U-19", "429 once, without `Retry-After`", limited(None), [RETRIED; 2]),
         case("U-19", "429 once, `Retry-After: 2`", limited(Some("2")), [RETRIED; 2]),
         case("U-19", "429 once, `Retry-After: -1`", limited(Some("-1")), [RETRIED; 2]),
         case("U-19", "429 once, `Retry-After: soon`", limited(Some("soon")), [RETRIED; 2]),
@@ -400,8 +405,8 @@ async fn upstream_rows() -> Vec<Row> {
     let lasting = [unreachable_and_silent(), cut(), errors_in_band(), statuses(), odd_bytes()];
     let (down, plain) = (Refusing::start(), Scripted::start(small()).await);
     let mut rows = vec![
-        unreachable("nobody listens", &down.base_url()).await,
-        unreachable("no such name", "http://nobody.invalid/v1").await,
+        unreachable("no listener", &down.base_url()).await,
+        unreachable("unknown host name", "http://nobody.invalid/v1").await,
         unreachable("TLS fails", &plain.base_url().replace("http:", "https:")).await,
         stale().await,
     ];
@@ -433,13 +438,13 @@ type Acts = fn(Vec<Act>, Vec<Act>) -> Vec<Act>;
 fn h2_cases() -> Vec<(&'static str, Acts, [&'static str; 2])> {
     const GONE: u32 = code::ENHANCE_YOUR_CALM;
     vec![
-        ("HTTP/2: a whole answer", |whole, _| whole, [COMPLETE; 2]),
+        ("HTTP/2: a complete answer", |whole, _| whole, [COMPLETE; 2]),
         ("HTTP/2: the stream is refused", |_, _| vec![Act::Reset(code::REFUSED_STREAM)], [RETRIED; 2]),
-        ("HTTP/2: GOAWAY, the stream was not looked at", |_, _| vec![Act::GoAway(0, 0)], [RETRIED; 2]),
+        ("HTTP/2: GOAWAY, the stream was not processed", |_, _| vec![Act::GoAway(0, 0)], [RETRIED; 2]),
         ("HTTP/2: the same with ENHANCE_YOUR_CALM", |_, _| vec![Act::GoAway(0, GONE)], [RETRIED; 2]),
         ("HTTP/2: the stream ends with ENHANCE_YOUR_CALM", |_, _| vec![Act::Reset(GONE)], [NEXT; 2]),
         (
-            "HTTP/2: GOAWAY, the stream was looked at, then the connection is lost",
+            "HTTP/2: GOAWAY, the stream was processed, then the connection is lost",
             |_, _| vec![Act::GoAway(1, 0), Act::Pause(Duration::from_millis(50)), Act::Hang],
             [NEXT; 2],
         ),
@@ -462,7 +467,7 @@ fn h2_cases() -> Vec<(&'static str, Acts, [&'static str; 2])> {
             [NEXT, CUT],
         ),
         (
-            "HTTP/2: the stream ends in order within the answer",
+            "HTTP/2: the stream ends normally within the answer",
             |_, begun| [begun, vec![Act::Pause(Duration::from_millis(50)), Act::End]].concat(),
             [NEXT, CUT],
         ),
@@ -530,7 +535,7 @@ async fn stale() -> Row {
         assert!(large.seen().is_empty());
         cells[at] = COMPLETE.to_owned();
     }
-    Row { id: "U-25", stimulus: "closes a connection that was kept for the next request".to_owned(), cells }
+    Row { id: "U-25", stimulus: "closes a connection that was kept for reuse".to_owned(), cells }
 }
 
 /// How a client misbehaves: what it sends after its request, and how it goes.
@@ -586,7 +591,7 @@ async fn leave(script: Script, streamed: bool, events: usize, how: Leaves) -> St
     assert_eq!(metrics.sum("xietong_requests_total", &[("outcome", "abandoned")]), 1.0, "{}", metrics.text);
     let took = when.duration_since(left);
     assert!(took <= Duration::from_secs(1), "{took:?}");
-    "upstream let go within 1 s".to_owned()
+    "upstream request closed within 1 s".to_owned()
 }
 
 async fn client_rows() -> Vec<Row> {
@@ -605,10 +610,16 @@ async fn client_rows() -> Vec<Row> {
             3,
             Leaves::WithByte,
         ),
-        ("P-25", "sends no more (a half close), upstream silent", [silent(), silent()], 0, Leaves::Half),
         (
             "P-25",
-            "sends no more (a half close), within the answer",
+            "closes its sending side (half close), upstream silent",
+            [silent(), silent()],
+            0,
+            Leaves::Half,
+        ),
+        (
+            "P-25",
+            "closes its sending side (half close), within the answer",
             [half_a_body().stall(), first(3).stall()],
             3,
             Leaves::Half,
@@ -640,7 +651,8 @@ async fn stalled() -> Row {
     assert!((290..=330).contains(&took), "{took} s");
     drop(connection);
     gateway.settled().await;
-    let cells = ["as its connection takes it".to_owned(), "upstream let go after 5 min".to_owned()];
+    let cells =
+        ["as fast as its connection accepts it".to_owned(), "upstream request closed after 5 min".to_owned()];
     Row { id: "C-08", stimulus: "does not read, and keeps the connection".to_owned(), cells }
 }
 
@@ -659,14 +671,14 @@ async fn slow_body() -> Row {
         }
         let answer = Live::on(connection).await.expect("a head").rest().await;
         assert_eq!(answer.content(), SMALL, "{}", answer.text());
-        cells[at] = "asked once the body is whole".to_owned();
+        cells[at] = "asked when the body is complete".to_owned();
     }
     Row { id: "C-12", stimulus: "sends its request slowly".to_owned(), cells }
 }
 
 fn table(rows: &[Row]) -> String {
     let mut text =
-        String::from("| case | what happens | whole answer | stream |\n| --- | --- | --- | --- |\n");
+        String::from("| case | what happens | non-streaming | streaming |\n| --- | --- | --- | --- |\n");
     for Row { id, stimulus, cells: [whole, streamed] } in rows {
         text += &format!("| {id} | {stimulus} | {whole} | {streamed} |\n");
     }
