@@ -60,7 +60,7 @@ cascade: ## Ask the embedded models, and measure what a cascade is worth and how
 
 guard: ## Fit the chance that a cascade's guard goes by on the answers in testdata
 	@cargo run --quiet --locked --package training -- \
-	  --guard router-policies/testdata/guard.jsonl --out router-policies/src/guard/fitted.rs
+	  --guard router-policies/testdata/guard.jsonl --out router-policies/src/judging/guard/fitted.rs
 	@cargo fmt --package router-policies
 
 targets: ## Measure what the targets of `kind: utility` come to, under traffic that rises and falls (DATA: labelled prompts)

@@ -3,8 +3,8 @@
 use std::str::FromStr;
 
 use jiff::civil::{Date, Time, Weekday};
-use router_policies::cost::Hours;
-use router_policies::cost::written::{self, Form};
+use router_policies::money::Hours;
+use router_policies::money::written::{self, Form};
 
 /// A day, such as `2026-12-01`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! Prices in effect, in the form of the file.
 
-use router_policies::cost::{Days, Hours, Rates, Tariff, Term, Window};
+use router_policies::money::{Days, Hours, Rates, Tariff, Term, Window};
 use router_policies::{Money, Price};
 use serde_json::{Map, Value, json};
 

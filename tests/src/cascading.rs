@@ -7,7 +7,7 @@ use router_policies::guard::chance::{Form, Reading};
 use router_policies::guard::evidence::Evidence;
 use router_policies::guard::fit::{Again, Row, fit};
 use router_policies::guard::{Outset, Weigh};
-use router_policies::scorers::lens::Draws;
+use router_policies::scoring::random::Draws;
 
 /// How much dearer a token of an answer is than one of a prompt.
 const ANSWER: f64 = 4.0;

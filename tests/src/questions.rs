@@ -6,7 +6,7 @@ use std::io::Read;
 use std::path::Path;
 
 use router_policies::answers::Upshot;
-use router_policies::scorers::lens::Draws;
+use router_policies::scoring::random::Draws;
 use serde_json::Value;
 
 /// A question.

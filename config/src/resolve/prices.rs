@@ -1,7 +1,7 @@
 //! Prices: from what was written to what holds when.
 
 use jiff::tz::TimeZone;
-use router_policies::cost::{Days, Holidays, Hours, Rates as TokenRates, Term, Tier, Tiers, Window};
+use router_policies::money::{Days, Holidays, Hours, Rates as TokenRates, Term, Tier, Tiers, Window};
 use router_policies::{Currency, Money, Price, Tariff};
 
 use super::{Rates, Report};

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use gateway_config::{Budget, Client, Config, Model, NamedTopic, Period, Provider, Route};
 use jiff::Timestamp;
-use router_policies::cost::{Rates, Tariff};
+use router_policies::money::{Rates, Tariff};
 use router_policies::{Currency, Price};
 
 use super::Failure;

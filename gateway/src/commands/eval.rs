@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use indicatif::ProgressBar;
 use router_policies::Class;
 use router_policies::evaluate::{Curve, Figures, Scored, oracle, shuffle};
-use router_policies::scorers::lens::Draws;
+use router_policies::scoring::random::Draws;
 use serde::Deserialize;
 
 use super::labelled::{Bad, Entry, lines, open, read};

@@ -3,10 +3,10 @@
 use router_policies::numbers::ln;
 use router_policies::ridge::{Linear, Row, fit};
 use router_policies::scorers::Shipped;
-use router_policies::scorers::lens::{Gauge, Lens, Sight};
 use router_policies::scorers::memory::Memory;
 use router_policies::scorers::packed::Packed;
 use router_policies::scorers::shipped::{Expert, Scale, Seen};
+use router_policies::scoring::lens::{Gauge, Lens, Sight};
 use router_policies::squares::{least_squares, logistic_curve};
 
 use crate::corpus::Example;

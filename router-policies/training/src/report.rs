@@ -6,7 +6,7 @@ use router_policies::Class;
 use router_policies::calibrate::{Calibration, Labelled};
 use router_policies::evaluate::{Figures, Scored, calibration_error};
 use router_policies::scorers::Shipped;
-use router_policies::scorers::lens::Draws;
+use router_policies::scoring::random::Draws;
 
 use crate::corpus::Example;
 use crate::sources::{Kind, Source};

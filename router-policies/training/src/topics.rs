@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use router_policies::Features;
-use router_policies::scorers::lens::Draws;
+use router_policies::scoring::random::Draws;
 use router_policies::stem::stem;
 use router_policies::topics::{ALIKE, Topic};
 

@@ -3,7 +3,7 @@
 use std::sync::Mutex;
 use std::time::Duration;
 
-use router_policies::scorers::lens::Draws;
+use router_policies::scoring::random::Draws;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 

@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use router_policies::foresight::Foresight;
-use router_policies::scorers::{lens::Draws, shipped};
+use router_policies::scorers::shipped;
+use router_policies::scoring::random::Draws;
 use router_policies::{Class, Features, Prompt};
 use serde_json::Value;
 

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use router_policies::scorers::lens::Draws;
+use router_policies::scoring::random::Draws;
 use serde_json::json;
 use tokio::task::JoinSet;
 use tokio::time::Instant;

@@ -1,0 +1,24 @@
+//! Which model of a ladder a request goes to.
+//!
+//! ```text
+//! standing, draw, recent, weights ─→ Query ─policies→ Decision { Plan, Reason }
+//! ```
+//!
+//! - [`query`]: everything a policy may know; of each rung, its [`standing`]. [`draw`]: the request's random number.
+//! - [`decision`]: everything a policy may say.
+//! - [`policies`]: one file a policy. A policy is its configuration.
+//! - [`contents`]: what a text contains that must not leave the house, for rules.
+//! - [`weights`]: what quality, money and time weigh against each other. [`steer`]: weights that keep a route to its targets.
+//! - [`recent`]: which score parts a share of recent traffic from the rest.
+//! - [`simulate`]: recorded requests and another policy to what it would have cost.
+
+pub mod contents;
+pub mod decision;
+pub mod draw;
+pub mod policies;
+pub mod query;
+pub mod recent;
+pub mod simulate;
+pub mod standing;
+pub mod steer;
+pub mod weights;

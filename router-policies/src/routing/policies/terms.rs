@@ -1,0 +1,121 @@
+//! What rules say of a request before models are compared: where it may go, and who takes over.
+
+use super::{Policy, Rule};
+use crate::routing::contents::Contents;
+use crate::routing::query::Facts;
+use crate::scoring::features::Features;
+
+/// What holds for a request, whoever chooses.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Terms<'a> {
+    /// It goes to local models only.
+    pub must_stay: bool,
+    /// What must be stated of a model, all of it.
+    pub require: Vec<&'a Require>,
+    /// The route that takes over.
+    pub route: Option<&'a str>,
+}
+
+impl<'a> Terms<'a> {
+    /// Both these and those; a route that is named stays.
+    pub fn join(&mut self, others: Self) {
+        self.must_stay |= others.must_stay;
+        self.require.extend(others.require);
+        self.route = self.route.or(others.route);
+    }
+}
+
+/// What must be stated in a model's provenance: one of the words of each key. What is not stated does not do.
+#[derive(Debug, Clone, Default, PartialEq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Require {
+    /// Who trained it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub developer: Option<Words>,
+    /// `self-developed`, `open architecture`, `open code` or `open weights`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path: Option<Words>,
+    /// The licence of the weights or the service.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub licence: Option<Words>,
+    /// ISO 3166 country code, such as `CN`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub origin: Option<Words>,
+}
+
+/// A word or several.
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+#[serde(untagged)]
+pub enum Words {
+    /// This.
+    One(String),
+    /// One of these.
+    Any(Vec<String>),
+}
+
+impl Words {
+    /// Whether this is one of them, whatever its case.
+    fn have(&self, word: &str) -> bool {
+        let same = |one: &String| one.to_lowercase() == word.to_lowercase();
+        match self {
+            Self::One(one) => same(one),
+            Self::Any(words) => words.iter().any(same),
+        }
+    }
+}
+
+impl Require {
+    /// Whether what is stated will do: developer, path, licence, origin.
+    pub fn met_by(&self, stated: [Option<&str>; 4]) -> bool {
+        let wanted = [&self.developer, &self.path, &self.licence, &self.origin];
+        let met = |(wanted, stated): (&Option<Words>, Option<&str>)| {
+            wanted.as_ref().is_none_or(|words| stated.is_some_and(|word| words.have(word)))
+        };
+        wanted.into_iter().zip(stated).all(met)
+    }
+}
+
+/// What must be found out of a request before a policy can be asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Asks {
+    /// Which private contents stand in it.
+    pub contents: Contents,
+    /// Its topic.
+    pub topic: bool,
+}
+
+/// The rules of a policy that stands at this key of another.
+fn deeper<'a>(field: &str, policy: &'a Policy) -> Vec<(String, &'a Rule)> {
+    policy.rules().into_iter().map(|(at, rule)| (format!("{field}.{at}"), rule)).collect()
+}
+
+impl Policy {
+    /// What rules within this policy say of a request. Ask before models are compared.
+    pub fn terms(&self, features: &Features, facts: &Facts<'_>) -> Terms<'_> {
+        match self {
+            Self::Rules(rules) => rules.terms(features, facts),
+            _ => self.inner().map_or_else(Terms::default, |policy| policy.terms(features, facts)),
+        }
+    }
+
+    /// What rules within this policy have to know.
+    pub fn asks(&self) -> Asks {
+        let mut asks = Asks::default();
+        for (_, rule) in self.rules() {
+            asks.topic |= rule.when.topic.is_some();
+            asks.contents =
+                asks.contents.and(Contents::of(rule.when.contains.as_deref().unwrap_or_default()));
+        }
+        asks
+    }
+
+    /// All rules within this policy, and where they stand.
+    pub fn rules(&self) -> Vec<(String, &Rule)> {
+        let Self::Rules(rules) = self else {
+            return self.inner().map_or_else(Vec::new, |policy| deeper("policy", policy));
+        };
+        let own = rules.rules.iter().enumerate().map(|(at, rule)| (format!("rules[{at}]"), rule));
+        let inner = rules.policies_by_key().flat_map(|(field, policy)| deeper(&field, policy));
+        own.chain(inner).collect()
+    }
+}

@@ -1,0 +1,62 @@
+//! What quality, money and time weigh against each other.
+
+use crate::routing::standing::Standing;
+use crate::rung::Rung;
+
+/// How much each counts.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Weights {
+    /// Of the chance that an answer will do.
+    pub quality: f64,
+    /// λ: of one unit of the account currency.
+    pub cost: f64,
+    /// μ: of one second.
+    pub latency: f64,
+}
+
+/// A request's own weight of quality lies this far at most from that of all. So equal requests do not all change sides
+/// at once when a weight moves a little, and any share of them can be realised.
+const SPREAD: f64 = 0.05;
+
+impl Weights {
+    /// What an answer is worth: `cost` in the account currency, `wait` in seconds.
+    pub fn worth(&self, suffices: f64, cost: f64, wait: f64, draw: f64) -> f64 {
+        let quality = self.quality * (1.0 + SPREAD * (2.0 * draw - 1.0));
+        quality * suffices - self.cost * cost - self.latency * wait
+    }
+
+    /// The rung that is worth the most, of those that can serve the request; of equals the smallest. `draw` is the
+    /// request's own, in 0..1. A cost that is not known is taken to be the highest that is.
+    pub fn best(&self, ladder: &[Standing<'_>], draw: f64) -> Option<Rung> {
+        let highest = highest_cost(ladder).unwrap_or_default();
+        let able = ladder.iter().enumerate().filter(|(_, rung)| rung.able);
+        let worth = |rung: &Standing<'_>| {
+            let cost = rung.toll.cost.unwrap_or(highest);
+            self.worth(rung.suffices.value(), cost, rung.toll.wait, draw)
+        };
+        first_most(able.map(|(at, rung)| (at, worth(rung)))).map(Rung)
+    }
+}
+
+/// What a model without a price is taken to cost: as much as the dearest of its ladder. `None` where no cost is known.
+pub fn highest_cost(ladder: &[Standing<'_>]) -> Option<f64> {
+    ladder.iter().filter_map(|rung| rung.toll.cost).reduce(f64::max)
+}
+
+/// Adds to what each model takes the chance that its answer will not do, and the next larger one is asked in its place:
+/// for a policy whose choice is guarded.
+pub fn guarded(ladder: &mut [Standing<'_>]) {
+    for at in 0..ladder.len() {
+        let Some(next) = (at + 1..ladder.len()).find(|&next| ladder[next].able) else { continue };
+        let (next, fails) = (ladder[next].toll, 1.0 - ladder[at].suffices.value());
+        let toll = &mut ladder[at].toll;
+        toll.cost = toll.cost.zip(next.cost).map(|(own, next)| own + fails * next);
+        toll.wait += fails * next.wait;
+    }
+}
+
+/// The first of those with the highest number.
+pub(crate) fn first_most(numbers: impl Iterator<Item = (usize, f64)>) -> Option<usize> {
+    let better = |best: (usize, f64), next: (usize, f64)| if next.1 > best.1 { next } else { best };
+    numbers.reduce(better).map(|(at, _)| at)
+}

@@ -1,0 +1,30 @@
+//! How hard a request is: a prompt as numbers, and what is foreseen of each class of model.
+//!
+//! ```text
+//! Prompt ─features→ Features ─lens→ Sight ─scorers→ Prospects ─calibrate, foresight→ the chances of a ladder
+//! ```
+//!
+//! - [`features`]: a prompt as numbers. [`stem`]: when two questions are the same.
+//! - [`scorers`]: features to prospects, one file a scorer. [`prospects`]: how likely each class of model is to suffice,
+//!   and how familiar the prompt is. [`foresight`]: what is foreseen for a ladder, shipped or calibrated.
+//! - [`topics`]: which field a prompt belongs to.
+//! - [`calibrate`]: the shipped scorer adapted to labelled rows. [`certify`]: a threshold whose loss is bounded with known
+//!   confidence. [`evaluate`]: how good a ranking is for routing.
+//! - What they are made with: [`lens`] (features as the scorers see them), [`ridge`] and [`squares`] (fits), [`bytes`]
+//!   (weights as they ship), [`numbers`] (elementary functions with the same bits everywhere), [`random`].
+
+pub mod bytes;
+pub mod calibrate;
+pub mod certify;
+pub mod evaluate;
+pub mod features;
+pub mod foresight;
+pub mod lens;
+pub mod numbers;
+pub mod prospects;
+pub mod random;
+pub mod ridge;
+pub mod scorers;
+pub mod squares;
+pub mod stem;
+pub mod topics;
