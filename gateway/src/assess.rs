@@ -5,7 +5,6 @@ mod unfit;
 
 use std::ops::RangeInclusive;
 use std::sync::Arc;
-use std::time::Instant;
 
 use gateway_config::{Fallback, Model, Provider, Remote, Route};
 use router_policies::foresight::Foresight;
@@ -13,6 +12,7 @@ use router_policies::guard::{FITTED, Outset};
 use router_policies::policies::Terms;
 use router_policies::scorers::shipped;
 use router_policies::{Chance, Class, Decision, Facts, Features, Plan, Query, Reason, Rung, Standing, Toll};
+use tokio::time::Instant;
 
 use self::embeddings::assess_embeddings;
 use self::unfit::{Unfit, nothing_fits, unfit};

@@ -54,6 +54,7 @@ impl Gateway {
     /// As for [`Gateway::new`]; then nothing has changed.
     pub fn replace(&self, config: Config) -> Result<(), Vec<String>> {
         let next = Snapshot::build(config, &self.telemetry, Some(&self.snapshot()))?;
+        self.telemetry.log.set_note_format(next.config.log);
         self.snapshot.store(Arc::new(next));
         self.telemetry.metrics.config_generation.inc();
         Ok(())
@@ -129,10 +130,5 @@ impl Gateway {
     /// Whether it is stopping.
     pub fn is_stopping(&self) -> bool {
         self.stopping.load(Ordering::Acquire)
-    }
-
-    /// Says something to the operator.
-    pub fn note(&self, text: &str) {
-        self.telemetry.log.note(self.snapshot.load().config.log, text);
     }
 }

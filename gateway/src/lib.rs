@@ -71,7 +71,7 @@ use tokio::sync::watch;
 
 pub use crate::build_info::{COMMIT, VERSION};
 pub use crate::ledger::BookError;
-pub use crate::log::Log;
+pub use crate::log::{FilterError, Log, LogFilter, LogOutput};
 pub use crate::reload::Source;
 pub use crate::server::{bind, bind_shared};
 
@@ -123,7 +123,7 @@ pub async fn run_with(
     config: Config,
     source: Option<Source>,
     listeners: Listeners,
-    out: impl std::io::Write + Send + 'static,
+    out: impl Into<LogOutput> + Send + 'static,
     ready: impl FnOnce(&Config),
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), RunError> {
@@ -131,7 +131,8 @@ pub async fn run_with(
     let _ = rustls::crypto::ring::default_provider().install_default();
     let metrics = Arc::new(metrics::Metrics::new()?);
     let log = Log::to(out, metrics.log_dropped.with_label_values::<&str>(&[]));
-    let ledger = ledger::Ledger::open(&config, &log)?;
+    log.set_note_format(config.log);
+    let ledger = ledger::Ledger::open(&config, log.notes())?;
     let telemetry = telemetry::Telemetry {
         metrics,
         log: log.clone(),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use gateway_config::LogFormat;
+use tracing::{info, warn};
 
 use crate::log::Log;
 use crate::metrics::Metrics;
@@ -15,18 +15,12 @@ pub struct PoolObserver {
     pub metrics: Arc<Metrics>,
     /// Where notes go.
     pub log: Log,
-    /// How they are written.
-    pub format: LogFormat,
 }
 
 impl PoolObserver {
     fn show(&self, endpoint: &Endpoint, in_use: bool) {
         let labels = [endpoint.model.name.as_str(), &*endpoint.id];
         self.metrics.upstream_health.with_label_values(&labels).set(in_use.into());
-    }
-
-    fn note(&self, endpoint: &Endpoint, what: &str) {
-        self.log.note(self.format, &format!("endpoint {} {what}", endpoint.id));
     }
 }
 
@@ -38,11 +32,23 @@ impl Observer for PoolObserver {
     fn ejected(&self, endpoint: &Endpoint, setback: &Setback) {
         self.show(endpoint, false);
         let detail = setback.detail().map(|detail| format!(" ({detail})")).unwrap_or_default();
-        self.note(endpoint, &format!("is left alone, it fails again and again: {}{detail}", setback.word()));
+        let (id, model, result) = (&*endpoint.id, &endpoint.model.name, setback.word());
+        self.log.in_scope(|| {
+            warn!(
+                target: "xietong::upstreams",
+                endpoint = id,
+                model,
+                result,
+                "endpoint {id} is left alone, it fails again and again: {result}{detail}"
+            );
+        });
     }
 
     fn recovered(&self, endpoint: &Endpoint) {
         self.show(endpoint, true);
-        self.note(endpoint, "is in use again");
+        let (id, model) = (&*endpoint.id, &endpoint.model.name);
+        self.log.in_scope(|| {
+            info!(target: "xietong::upstreams", endpoint = id, model, "endpoint {id} is in use again");
+        });
     }
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 use gateway_config::{Config, Provider};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{MissedTickBehavior, interval};
+use tracing::{error, info, warn};
 
 use crate::gateway::Gateway;
 
@@ -92,12 +93,14 @@ impl Reloader {
         self.gateway.telemetry.metrics.config_reloads.with_label_values(&[counted]).inc();
         match result {
             Ok(()) => {
-                self.gateway.note("configuration loaded again");
+                self.note(|| info!(target: "xietong::config", "configuration loaded again"));
                 Ok(counted == "ok")
             }
             Err(problems) => {
-                self.gateway
-                    .note(&format!("configuration refused, the one in use stays: {}", problems.join("; ")));
+                let all = problems.join("; ");
+                self.note(|| {
+                    error!(target: "xietong::config", "configuration refused, the one in use stays: {all}");
+                });
                 Err(problems)
             }
         }
@@ -118,9 +121,13 @@ impl Reloader {
         let news: Vec<_> = news.cloned().collect();
         self.gateway.replace(next)?;
         for warning in news {
-            self.gateway.note(&format!("warning: {warning}"));
+            self.note(|| warn!(target: "xietong::config", "warning: {warning}"));
         }
         Ok(())
+    }
+
+    fn note(&self, event: impl FnOnce()) {
+        self.gateway.telemetry.log.in_scope(event);
     }
 
     /// Loads again when the files change, and on SIGHUP; never ends.

@@ -48,9 +48,7 @@ impl Snapshot {
         let kept = before.filter(|before| before.config.otlp == config.otlp);
         let tracer = match (kept, &config.otlp) {
             (Some(before), _) => before.tracer.clone(),
-            (None, Some(otlp)) => {
-                Tracer::start(otlp, telemetry, config.log).map_err(|fault| faults.push(fault)).ok()
-            }
+            (None, Some(otlp)) => Tracer::start(otlp, telemetry).map_err(|fault| faults.push(fault)).ok(),
             (None, None) => None,
         };
         if !faults.is_empty() {
@@ -123,7 +121,7 @@ fn hooks(config: &Config, telemetry: &Telemetry) -> PoolHooks {
     let (format, currency) = (config.log, config.currency);
     let Telemetry { metrics, log, .. } = telemetry.clone();
     PoolHooks {
-        observer: Arc::new(PoolObserver { metrics, log, format }),
+        observer: Arc::new(PoolObserver { metrics, log }),
         probe: Arc::new(CompletionProbe { telemetry: telemetry.clone(), format, currency }),
     }
 }

@@ -33,6 +33,11 @@ impl Gateway {
         Self::launch(listener().await, config(yaml), None, std::io::sink()).await
     }
 
+    /// Starts it with a configuration in YAML and this log.
+    pub async fn start_with_log(yaml: &str, log: ::gateway::LogOutput) -> Self {
+        Self::launch(listener().await, config(yaml), None, log).await
+    }
+
     /// Starts it with a configuration in YAML and this listener for clients.
     pub async fn start_on(data: TcpListener, yaml: &str) -> Self {
         Self::run_on(data, config(yaml)).await
@@ -61,7 +66,7 @@ impl Gateway {
         data: TcpListener,
         config: gateway_config::Config,
         source: Option<::gateway::Source>,
-        log: impl std::io::Write + Send + 'static,
+        log: impl Into<::gateway::LogOutput> + Send + 'static,
     ) -> Self {
         let listeners = ::gateway::Listeners { data, admin: listener().await };
         let address = |listener: &TcpListener| listener.local_addr().expect("a listener has an address");

@@ -10,6 +10,7 @@ mod calibration;
 mod cancellation;
 mod cascade;
 mod completions;
+mod diagnostics;
 mod dialects;
 #[cfg(feature = "engine")]
 mod embedded;

@@ -13,13 +13,20 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::{Failure, say};
 use crate::build_info::VERSION;
-use crate::{Listeners, RunError, bind, bind_shared, run_with};
+use crate::{Listeners, LogFilter, LogOutput, RunError, bind, bind_shared, run_with};
+
+/// The variable that says which notes the log has, as in most programs in Rust.
+const LOG_VARIABLE: &str = "RUST_LOG";
 
 /// Run the gateway.
 ///
 /// Without --config it reads xietong.yaml from the working directory; without that file it runs the built-in default:
 /// the embedded small model, and behind it the first provider whose key is in the environment, or else the larger
 /// embedded model.
+///
+/// Requests and notes go to standard output. RUST_LOG says which notes: RUST_LOG=xietong=debug adds details of the
+/// gateway, RUST_LOG=hyper=debug,h2=debug,rustls=debug,reqwest=debug those of its connections, RUST_LOG=error leaves
+/// errors.
 #[derive(clap::Args)]
 #[command(after_help = "Example:\n  xietong serve --config xietong.yaml")]
 pub struct Args {
@@ -71,7 +78,7 @@ async fn serve(config: Config, args: Args) -> Result<(), Failure> {
     let (data_at, admin_at) = (address(&data)?, address(&admin)?);
     let listeners = Listeners { data, admin };
     let ready = move |config: &Config| say(&invitation(config, data_at, admin_at));
-    let out = io::stdout();
+    let out = LogOutput::new(io::stdout(), log_filter()).process_wide();
     run_with(config, Some(source), listeners, out, ready, stop_signal()?).await.map_err(|error| match error {
         RunError::Models(faults) => Failure::unavailable(faults.join("\n")),
         error @ RunError::State(_) => Failure::unavailable(error),
@@ -84,6 +91,21 @@ fn runtime() -> io::Result<Runtime> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let mut builder = if cores == 1 { Builder::new_current_thread() } else { Builder::new_multi_thread() };
     builder.enable_all().build()
+}
+
+/// Which notes the log has. That the variable cannot be read is no reason not to answer requests.
+fn log_filter() -> LogFilter {
+    let read = match std::env::var_os(LOG_VARIABLE) {
+        None => return LogFilter::default(),
+        Some(text) => text.to_str().map(str::parse::<LogFilter>),
+    };
+    let fault = match read {
+        Some(Ok(filter)) => return filter,
+        Some(Err(fault)) => fault.to_string(),
+        None => "it is not UTF-8".to_owned(),
+    };
+    say(&format!("  warning: {LOG_VARIABLE}: {fault}; the log has what it has without it"));
+    LogFilter::default()
 }
 
 async fn listen(address: SocketAddr, shared: bool) -> Result<TcpListener, Failure> {

@@ -18,6 +18,7 @@ use router_policies::certify::Promise;
 use router_policies::outcomes::{Correction, Outcome, Outcomes};
 use router_policies::{Chance, Currency};
 use tokio::sync::Semaphore;
+use tracing::warn;
 
 use crate::telemetry::Telemetry;
 use crate::upstreams::Pool;
@@ -140,11 +141,14 @@ impl Explorer {
         metrics.certificate_holds.with_label_values(&[route]).set(i64::from(holds));
         let broken_before = self.learned.broken.swap(!holds, Ordering::Relaxed);
         if !holds && !broken_before {
-            let words = format!(
-                "route {route}: answers of late break the certificate of its calibration; calibrate anew, or lower \
-                 the threshold"
-            );
-            self.telemetry.log.note(self.format, &words);
+            self.telemetry.log.in_scope(|| {
+                warn!(
+                    target: "xietong::explore",
+                    route,
+                    "route {route}: answers of late break the certificate of its calibration; calibrate anew, or lower \
+                     the threshold"
+                );
+            });
         }
     }
 

@@ -7,15 +7,14 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use gateway_config::LogFormat;
 use jiff::Timestamp;
 use tokio::sync::oneshot;
+use tracing::{error, info, warn};
 
 use super::fund::{Fund, Refusal, Reservation};
 use super::sheaf::Sheaf;
 use super::slip::Slip;
 use super::store::{Given, Lent, Store, Wish};
-use crate::log::Log;
 
 /// Orders that are carried out in one sync.
 const BATCH: usize = 4096;
@@ -82,10 +81,6 @@ pub struct Bulletin {
     pub up: Arc<AtomicBool>,
     /// Whether the clerk works.
     pub alive: Arc<AtomicBool>,
-    /// Where notes to the operator go.
-    pub log: Log,
-    /// Their form.
-    pub format: LogFormat,
 }
 
 /// The clerk and its store.
@@ -219,17 +214,16 @@ impl Clerk {
     fn works(&mut self, result: Result<(), String>) {
         let was_up = self.bulletin.up.swap(result.is_ok(), Ordering::AcqRel);
         match result {
-            Ok(()) if !was_up => self.say(&format!("the ledger {} can be written again", self.store.name())),
-            Err(why) if was_up => self.say(&format!(
+            Ok(()) if !was_up => {
+                info!(target: "xietong::ledger", "the ledger {} can be written again", self.store.name());
+            }
+            Err(why) if was_up => error!(
+                target: "xietong::ledger",
                 "the ledger {} cannot be written ({why}): what is not at hand is not spent until it can",
                 self.store.name()
-            )),
+            ),
             _ => {}
         }
-    }
-
-    fn say(&self, text: &str) {
-        self.bulletin.log.note(self.bulletin.format, text);
     }
 
     fn forget_surplus(&mut self) {
@@ -237,7 +231,7 @@ impl Clerk {
         if surplus > 0 {
             self.unsaved.forget_first(surplus);
             self.lost += surplus as u64;
-            self.say(&format!("the ledger has lost {} records of requests", self.lost));
+            error!(target: "xietong::ledger", "the ledger has lost {} records of requests", self.lost);
         }
     }
 
@@ -279,7 +273,7 @@ impl Clerk {
 
     fn tidy(&mut self) {
         if let Err(why) = self.store.tidy(Timestamp::now()) {
-            self.say(&format!("the ledger {} could not be made smaller: {why}", self.store.name()));
+            warn!(target: "xietong::ledger", "the ledger {} could not be made smaller: {why}", self.store.name());
         }
     }
 
@@ -299,7 +293,8 @@ impl Drop for Clerk {
         self.bulletin.alive.store(false, Ordering::Release);
         self.bulletin.up.store(false, Ordering::Release);
         if std::thread::panicking() {
-            self.say(
+            error!(
+                target: "xietong::ledger",
                 "the ledger's writer has ended by a fault of this build: nothing is spent and no request is written down until \
                  a restart",
             );

@@ -33,15 +33,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use dashmap::DashMap;
-use gateway_config::{Client, Config, EmbeddedState, LogFormat, State};
+use gateway_config::{Client, Config, EmbeddedState, State};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use tracing::{Dispatch, dispatcher, warn};
 
 pub use book::BookError;
 pub use line::Entry;
 pub use shared::read as read_shared;
 
-use crate::log::Log;
 use balance::Balances;
 use book::{Book, Opened};
 use clerk::{Bulletin, Clerk, Order, Tray};
@@ -71,51 +71,44 @@ pub struct Ledger {
 }
 
 impl Ledger {
-    /// Opens what the configuration says.
+    /// Opens what the configuration says. What the operator should know goes to `notes`, then and later.
     ///
     /// # Errors
     /// A file that cannot be used.
-    pub fn open(config: &Config, log: &Log) -> Result<Arc<Self>, BookError> {
+    pub fn open(config: &Config, notes: &Dispatch) -> Result<Arc<Self>, BookError> {
         match &config.state {
             State::None => Ok(Arc::new(Self::without_memory())),
             State::Embedded(state) => {
                 let opened = Book::open(&state.path, Timestamp::now())?;
-                Self::in_file(opened, state, log, config.log).map_err(BookError::from)
+                Self::in_file(opened, state, notes).map_err(BookError::from)
             }
             State::Redis(state) => {
                 let store = Shared::new(state).map_err(BookError::Shared)?;
-                let ledger = Self::with_clerk(Box::new(store), Balances::default(), log, config.log)?;
+                let ledger = Self::with_clerk(Box::new(store), Balances::default(), notes)?;
                 Ok(Arc::new(Self { spends_what_is_at_hand: true, ..ledger }))
             }
         }
     }
 
-    fn in_file(
-        opened: Opened,
-        state: &EmbeddedState,
-        log: &Log,
-        format: LogFormat,
-    ) -> std::io::Result<Arc<Self>> {
-        for note in &opened.notes {
-            log.note(format, note);
-        }
+    fn in_file(opened: Opened, state: &EmbeddedState, notes: &Dispatch) -> std::io::Result<Arc<Self>> {
+        dispatcher::with_default(notes, || {
+            opened.notes.iter().for_each(|note| warn!(target: "xietong::ledger", "{note}"));
+        });
         let before = opened.balances.clone();
-        Self::with_clerk(Box::new(Embedded::new(opened, state)), before, log, format).map(Arc::new)
+        Self::with_clerk(Box::new(Embedded::new(opened, state)), before, notes).map(Arc::new)
     }
 
-    fn with_clerk(
-        store: Box<dyn Store>,
-        before: Balances,
-        log: &Log,
-        format: LogFormat,
-    ) -> std::io::Result<Self> {
+    fn with_clerk(store: Box<dyn Store>, before: Balances, notes: &Dispatch) -> std::io::Result<Self> {
         let up = Arc::new(AtomicBool::new(true));
         let (clerk, orders) = channel();
         let alive = Arc::new(AtomicBool::new(true));
-        let bulletin = Bulletin { up: Arc::clone(&up), alive: Arc::clone(&alive), log: log.clone(), format };
+        let bulletin = Bulletin { up: Arc::clone(&up), alive: Arc::clone(&alive) };
         let tray = Arc::new(Tray::default());
+        let notes = notes.clone();
         let worker = Clerk::new(store, orders, Arc::clone(&tray), bulletin);
-        std::thread::Builder::new().name("ledger".into()).spawn(move || worker.work())?;
+        std::thread::Builder::new()
+            .name("ledger".into())
+            .spawn(move || dispatcher::with_default(&notes, || worker.work()))?;
         Ok(Self { clerk: Some(clerk), tray, up, alive, before, ..Self::without_memory() })
     }
 

@@ -5,7 +5,7 @@ use std::io::{Read, Write};
 use std::path::PathBuf;
 use std::sync::atomic::AtomicU64;
 
-use gateway_config::{Budget, ClientLimits, EmbeddedState, KeyHash, LogFormat, Period};
+use gateway_config::{Budget, ClientLimits, EmbeddedState, KeyHash, Period};
 use proptest::prelude::*;
 use router_policies::Money;
 
@@ -39,11 +39,6 @@ impl Drop for Folder {
     fn drop(&mut self) {
         let _ = std::fs::remove_dir_all(&self.0);
     }
-}
-
-fn log() -> Log {
-    let dropped = prometheus::IntCounter::new("dropped", "dropped").unwrap();
-    Log::to(std::io::sink(), dropped)
 }
 
 fn client(name: &str, amount: i64, per: Period) -> Client {
@@ -98,7 +93,7 @@ impl Ledger {
         let opened = Book::open(path, Timestamp::now())?;
         let state =
             EmbeddedState { path: path.to_owned(), keep: Duration::from_secs(86_400), at_most: 1 << 30 };
-        Ok(Self::in_file(opened, &state, &log(), LogFormat::Text)?)
+        Ok(Self::in_file(opened, &state, &Dispatch::none())?)
     }
 }
 
@@ -296,7 +291,7 @@ async fn a_disk_that_fails_stops_spending_until_it_works_again() {
     let mut opened = Book::open(&folder.book(), Timestamp::now()).unwrap();
     opened.book.break_disk(Some(folder.book()));
     let state = EmbeddedState { path: folder.book(), keep: Duration::from_secs(86_400), at_most: 1 << 30 };
-    let ledger = Ledger::in_file(opened, &state, &log(), LogFormat::Text).unwrap();
+    let ledger = Ledger::in_file(opened, &state, &Dispatch::none()).unwrap();
     let till = ledger.till(&client("a", 1000, Period::Month), &TimeZone::UTC);
     assert_eq!(reserve(&ledger, &till, 100).await.unwrap_err(), Refusal::Unavailable);
     assert!(!ledger.is_up());
@@ -341,7 +336,7 @@ impl Store for Faulty {
 
 /// One whose clerk dies of its first order; in a Redis or in a file.
 pub(crate) fn mortal(shared: bool) -> Arc<Ledger> {
-    let ledger = Ledger::with_clerk(Box::new(Faulty), Balances::default(), &log(), LogFormat::Text).unwrap();
+    let ledger = Ledger::with_clerk(Box::new(Faulty), Balances::default(), &Dispatch::none()).unwrap();
     Arc::new(Ledger { spends_what_is_at_hand: shared, ..ledger })
 }
 

@@ -36,7 +36,7 @@ fn gateway_with(yaml: &str) -> Arc<Gateway> {
     let config = gateway_config::from_str(yaml, None, &|_| None).unwrap();
     let metrics = Arc::new(Metrics::new().unwrap());
     let log = Log::to_stdout(metrics.log_dropped.with_label_values::<&str>(&[]));
-    let ledger = crate::ledger::Ledger::open(&config, &log).unwrap();
+    let ledger = crate::ledger::Ledger::open(&config, log.notes()).unwrap();
     let telemetry = Telemetry { metrics, log, paces: Arc::default(), ledger, curfew: Curfew::default() };
     Arc::new(Gateway::new(config, telemetry).unwrap())
 }

@@ -3,18 +3,18 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use gateway_config::{LogFormat, Otlp};
+use gateway_config::Otlp;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use prometheus::IntCounter;
 use prost::Message as _;
 use reqwest::{Certificate, Client, Response, Url, redirect};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep, timeout_at};
+use tracing::{info, warn};
 
 use super::Ended;
 use super::batch::{Batch, Sender};
 use super::otlp::Taken;
-use crate::log::Log;
 use crate::metrics::Metrics;
 use crate::protocol::retry_after;
 use crate::telemetry::Telemetry;
@@ -53,8 +53,6 @@ pub(super) struct Exporter {
     failed: IntCounter,
     /// Spans that the collector would not have.
     rejected: IntCounter,
-    log: Log,
-    format: LogFormat,
     /// Whether the last batch was taken.
     well: bool,
 }
@@ -69,7 +67,7 @@ struct Untaken {
 impl Exporter {
     /// # Errors
     /// In words for the operator.
-    pub(super) fn new(otlp: &Otlp, telemetry: &Telemetry, format: LogFormat) -> Result<Self, String> {
+    pub(super) fn new(otlp: &Otlp, telemetry: &Telemetry) -> Result<Self, String> {
         let fault = |what: String| format!("telemetry.otlp: {what}");
         let url = Url::parse(&otlp.endpoint).map_err(|why| fault(format!("`{}`: {why}", otlp.endpoint)))?;
         let Metrics { spans_sent, spans_dropped, .. } = &*telemetry.metrics;
@@ -81,8 +79,6 @@ impl Exporter {
             sent: spans_sent.with_label_values::<&str>(&[]),
             failed: spans_dropped.with_label_values(&["failed"]),
             rejected: spans_dropped.with_label_values(&["rejected"]),
-            log: telemetry.log.clone(),
-            format,
             well: true,
         })
     }
@@ -164,11 +160,10 @@ impl Exporter {
         let collector = self.url.host_str().unwrap_or_default();
         match &why {
             Some(why) if self.well => {
-                let text = format!("traces are being dropped: the collector at {collector} {why}");
-                self.log.note(self.format, &text);
+                warn!(target: "xietong::telemetry", "traces are being dropped: the collector at {collector} {why}");
             }
             None if !self.well => {
-                self.log.note(self.format, &format!("the collector at {collector} takes traces again"));
+                info!(target: "xietong::telemetry", "the collector at {collector} takes traces again");
             }
             _ => {}
         }

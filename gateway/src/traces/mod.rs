@@ -14,12 +14,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
-use gateway_config::{LogFormat, Otlp};
+use gateway_config::Otlp;
 use http::HeaderMap;
 use prometheus::IntCounter;
 use router_policies::Currency;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
+use tracing::instrument::WithSubscriber;
 
 use crate::head;
 use crate::record::Record;
@@ -49,10 +50,10 @@ impl Tracer {
     ///
     /// # Errors
     /// In words for the operator, without a header's value.
-    pub fn start(otlp: &Otlp, telemetry: &Telemetry, format: LogFormat) -> Result<Arc<Self>, String> {
-        let exporter = Exporter::new(otlp, telemetry, format)?;
+    pub fn start(otlp: &Otlp, telemetry: &Telemetry) -> Result<Arc<Self>, String> {
+        let exporter = Exporter::new(otlp, telemetry)?;
         let (queue, waiting) = mpsc::channel(WAITING);
-        tokio::spawn(exporter.run(waiting));
+        tokio::spawn(exporter.run(waiting).with_subscriber(telemetry.log.notes().clone()));
         let dropped = telemetry.metrics.spans_dropped.with_label_values(&["full"]);
         Ok(Arc::new(Self { queue, dropped, least: least(otlp.share), ids: Ids::default() }))
     }

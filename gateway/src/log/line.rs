@@ -1,0 +1,209 @@
+//! A request's line, as JSON or for people.
+
+use std::cell::RefCell;
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use router_policies::{Currency, Money};
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::record::{Hundredths, NONE, Record};
+
+/// The fields of a request's line; the names are part of the interface.
+#[derive(Serialize)]
+struct Line<'a> {
+    time: String,
+    request_id: &'a str,
+    client: &'a str,
+    route: &'a str,
+    asked: &'a str,
+    endpoint: &'static str,
+    model: &'a str,
+    plan: Option<&'static str>,
+    reason: Option<&'static str>,
+    difficulty: Option<f64>,
+    gain: Option<f64>,
+    familiarity: Option<f64>,
+    stream: bool,
+    degraded: bool,
+    attempts: Vec<Try<'a>>,
+    tokens: Tokens,
+    cost: Option<f64>,
+    baseline: Option<f64>,
+    currency: &'a str,
+    first_token_seconds: Option<f64>,
+    total_seconds: f64,
+    overhead_seconds: f64,
+    status: u16,
+    error: Option<&'static str>,
+    outcome: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    prompt: Option<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    answer: Option<Value>,
+}
+
+#[derive(Serialize)]
+struct Try<'a> {
+    model: &'a str,
+    endpoint: &'a str,
+    result: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<&'a str>,
+    cost: Option<f64>,
+}
+
+#[derive(Serialize)]
+struct Tokens {
+    input: u64,
+    cached_input: u64,
+    output: u64,
+    reasoning: u64,
+    estimated: bool,
+}
+
+/// The line as JSON.
+pub(super) fn json_line(record: &Record, now: Timestamp, currency: Currency) -> String {
+    let mut time = String::new();
+    append_time(&mut time, now);
+    let scores = record.decided.and_then(|decided| decided.scores);
+    let usage = record.answer().map(|attempt| attempt.usage).unwrap_or_default();
+    let (prompt, answer) = record.recorded().map(|content| content.shown(record)).unzip();
+    let line = Line {
+        time,
+        request_id: record.id.as_str(),
+        client: record.client_name(),
+        route: record.route_name(),
+        asked: record.asked_name(),
+        endpoint: record.call.word(),
+        model: record.model().map_or(NONE, |model| &model.name),
+        plan: record.decided.map(|decided| decided.decision.plan.word()),
+        reason: record.decided.map(|decided| decided.decision.reason.word()),
+        difficulty: scores.map(|scores| scores.difficulty),
+        gain: scores.map(|scores| scores.gain),
+        familiarity: scores.map(|scores| scores.familiarity),
+        stream: record.stream,
+        degraded: record.is_degraded(),
+        attempts: record
+            .attempts
+            .iter()
+            .map(|attempt| Try {
+                model: &attempt.model.name,
+                endpoint: &attempt.endpoint,
+                result: attempt.result,
+                detail: attempt.detail.as_deref(),
+                cost: attempt.cost.map(Money::units),
+            })
+            .collect(),
+        tokens: Tokens {
+            input: usage.prompt().saturating_sub(usage.cached_input),
+            cached_input: usage.cached_input,
+            output: usage.output,
+            reasoning: usage.reasoning,
+            estimated: usage.estimated,
+        },
+        cost: record.cost().map(Money::units),
+        baseline: record.baseline.map(Money::units),
+        currency: currency.code(),
+        first_token_seconds: record.first_token.map(|time| time.as_secs_f64()),
+        total_seconds: record.total.as_secs_f64(),
+        overhead_seconds: record.overhead.as_secs_f64(),
+        status: record.status,
+        error: record.error,
+        outcome: record.outcome.word(),
+        prompt,
+        answer,
+    };
+    serde_json::to_string(&line).unwrap_or_default()
+}
+
+/// The line for people, appended to `line`.
+pub(super) fn text_line(line: &mut String, record: &Record, now: Timestamp, currency: Currency) {
+    append_time(line, now);
+    let model = record.model().map_or(NONE, |model| &model.name);
+    append(line, &[" ", record.outcome.word(), " "]);
+    append_number(line, record.status.into());
+    append(line, &[" ", record.asked_name(), "→", model]);
+    if let Some(decided) = record.decided {
+        append(line, &[" (", decided.decision.plan.word(), " ", decided.decision.reason.word()]);
+        if let Some(scores) = decided.scores {
+            // Writing to a String cannot fail.
+            let _ = write!(line, " {}", Hundredths(scores.difficulty));
+        }
+        line.push(')');
+    }
+    if record.is_degraded() {
+        line.push_str(" degraded");
+    }
+    if let Some(attempt) = record.answer() {
+        let usage = &attempt.usage;
+        line.push_str(if usage.estimated { " ~" } else { " " });
+        append_number(line, usage.prompt());
+        line.push('+');
+        append_number(line, usage.completion());
+        line.push_str(" tokens");
+    }
+    match record.cost() {
+        Some(cost) if !record.attempts.is_empty() => drop(write!(line, " {cost} {currency}")),
+        None => line.push_str(" cost unknown"),
+        Some(_) => {}
+    }
+    if let Some(first) = record.first_token {
+        line.push_str(" first ");
+        append_millis(line, first);
+    }
+    line.push_str(" total ");
+    append_millis(line, record.total);
+    for failed in record.attempts.iter().filter(|attempt| attempt.result != "ok") {
+        let detail = failed.detail.as_deref().unwrap_or_default();
+        let colon = if detail.is_empty() { "" } else { ": " };
+        append(line, &[" [", &failed.endpoint, " ", failed.result, colon, detail, "]"]);
+    }
+    if let Some(error) = record.error {
+        append(line, &[" error ", error]);
+    }
+    append(line, &[" client ", record.client_name(), " ", record.id.as_str()]);
+    if let Some(content) = record.recorded() {
+        let (prompt, answer) = content.shown(record);
+        let text = format!(" prompt {prompt} answer {answer}");
+        // What JSON leaves as it is, a terminal may take for an order.
+        line.extend(text.chars().map(|sign| if sign.is_control() { '\u{fffd}' } else { sign }));
+    }
+}
+
+/// Appends these parts.
+pub(super) fn append(line: &mut String, parts: &[&str]) {
+    parts.iter().for_each(|part| line.push_str(part));
+}
+
+fn append_number(line: &mut String, number: u64) {
+    line.push_str(itoa::Buffer::new().format(number));
+}
+
+/// Rounded to whole milliseconds.
+fn append_millis(line: &mut String, time: Duration) {
+    append_number(line, (time.as_micros() as u64 + 500) / 1000);
+    line.push_str("ms");
+}
+
+/// RFC 3339 in UTC with milliseconds.
+pub(super) fn append_time(line: &mut String, time: Timestamp) {
+    thread_local! {
+        /// The last second that was written, and how: most lines are of the same.
+        static SECOND: RefCell<(i64, String)> = const { RefCell::new((i64::MIN, String::new())) };
+    }
+    SECOND.with_borrow_mut(|(second, written)| {
+        if *second != time.as_second() {
+            *second = time.as_second();
+            *written = format!("{time:.0}");
+            written.pop();
+        }
+        line.push_str(written);
+    });
+    let millis = time.subsec_millisecond().unsigned_abs();
+    line.push('.');
+    [100, 10, 1].into_iter().for_each(|place| line.push(char::from(b'0' + (millis / place % 10) as u8)));
+    line.push('Z');
+}
