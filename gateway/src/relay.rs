@@ -188,7 +188,6 @@ impl Relay {
         if let Some(content) = &mut writing.account.record.content {
             content.join(&joint);
         }
-        writing.finished = u64::from(finish.is_some());
         writing.sample = sample;
         self.stage = Stage::Writing(Box::new(writing));
         self.spoke = Instant::now();

@@ -2,15 +2,14 @@
 
 use std::sync::Arc;
 
-use futures_util::StreamExt;
 use gateway_config::{Model, Provider, WholeAs};
 use http::HeaderMap;
 
-use super::{Begun, Committed, Job, Standing};
+use super::{AnswerPart, AnswerReader, Begun, Committed, Job, Standing};
 use crate::account::{Account, AttemptId, Tally};
 use crate::protocol::{Chat, Chunk, Dialect, FinalUsage, Gather, What, Whole};
 use crate::setback::{Happened, Setback};
-use crate::upstreams::{Answer, AnswerBody, Ask, Chunks, Pool, Visit};
+use crate::upstreams::{Answer, AnswerBody, Ask, Pool, Visit};
 
 /// Bytes that are held back before the first token; a stream that says more without a token is not an answer.
 const HELD: usize = 256 << 10;
@@ -98,7 +97,6 @@ impl Form {
 pub(super) struct Heard {
     pub(super) open: OpenAttempt,
     pub(super) tally: Tally,
-    pub(super) choices: u64,
     pub(super) opened: Result<Opened, Setback>,
 }
 
@@ -111,8 +109,8 @@ pub(super) struct Opened {
 pub(super) enum Body {
     Whole(Box<Whole>),
     Gathered(Box<Gather>),
-    /// What came up to the first token, and what follows.
-    Begun(Vec<Chunk>, Chunks),
+    /// Read up to its first token, and to be read again from its beginning.
+    Begun(AnswerReader),
 }
 
 /// Asks, and waits until the answer is one that we could stand by: whole, or with its first token here. It owns what it
@@ -125,17 +123,20 @@ pub(super) async fn listen(open: OpenAttempt, ask: Ask, form: Form) -> Heard {
         }
         Err(setback) => Err(setback),
     };
-    Heard { open, tally, choices: form.choices, opened }
+    Heard { open, tally, opened }
 }
 
 async fn stand_by(body: AnswerBody, form: Form, tally: &mut Tally) -> Result<Body, Setback> {
     match (body, form.stream) {
         (AnswerBody::Stream(chunks), true) => {
-            let (held, rest) = first_token(chunks).await?;
-            Ok(Body::Begun(held, rest))
+            let mut reader = AnswerReader::new(chunks, form.choices);
+            let held = first_token(&mut reader).await?;
+            reader.begin_again(held);
+            Ok(Body::Begun(reader))
         }
         (AnswerBody::Stream(chunks), false) => {
-            Ok(Body::Gathered(Box::new(gather(chunks, form, tally).await?)))
+            let reader = AnswerReader::new(chunks, form.choices);
+            Ok(Body::Gathered(Box::new(gather(reader, form.most, tally).await?)))
         }
         (AnswerBody::Whole(whole), false) => {
             tally.saw_whole(&whole);
@@ -148,7 +149,7 @@ async fn stand_by(body: AnswerBody, form: Form, tally: &mut Tally) -> Result<Bod
 
 /// Commits to what was heard, or closes the attempt's account.
 pub(super) fn conclude(pool: &Pool, heard: Heard, account: &mut Account) -> Result<Committed, Setback> {
-    let Heard { open, tally, choices, opened } = heard;
+    let Heard { open, tally, opened } = heard;
     account.hear(open.id, &tally);
     match opened {
         Ok(Opened { headers, body }) => {
@@ -167,9 +168,7 @@ pub(super) fn conclude(pool: &Pool, heard: Heard, account: &mut Account) -> Resu
                     Standing::Whole(gather.whole(&account.final_usage(id)))
                 }
                 Body::Gathered(gather) => Standing::Whole(settled(id, account, |usage| gather.whole(usage))),
-                Body::Begun(held, rest) => {
-                    Standing::Begun(Begun { attempt: id, held, rest, visit, choices, resume: None })
-                }
+                Body::Begun(reader) => Standing::Begun(Begun { attempt: id, reader, visit, resume: None }),
             };
             Ok(Committed { model: Arc::clone(&pool.model), headers, answer })
         }
@@ -180,65 +179,56 @@ pub(super) fn conclude(pool: &Pool, heard: Heard, account: &mut Account) -> Resu
     }
 }
 
-/// Reads until the first token, or an end without one.
-pub(super) async fn first_token(mut chunks: Chunks) -> Result<(Vec<Chunk>, Chunks), Setback> {
+/// Reads until the first token, and gives what it has read.
+///
+/// # Errors
+/// An end without a token.
+pub(super) async fn first_token(reader: &mut AnswerReader) -> Result<Vec<Chunk>, Setback> {
     let (mut held, mut bytes, mut asides) = (Vec::new(), 0, 0);
-    while let Some(chunk) = chunks.next().await {
-        let chunk = chunk?;
-        match &chunk.what {
+    loop {
+        let chunk = match reader.next().await {
+            AnswerPart::Chunk(chunk) => chunk,
+            AnswerPart::Complete(_) => return Err(Setback::new(Happened::Faulty(200))),
+            AnswerPart::Broken(setback) => return Err(setback),
+        };
+        let here = match &chunk.what {
             What::Piece(piece) => {
-                let here = piece.begins || piece.finish.is_some();
                 bytes += chunk.raw.len();
-                held.push(chunk);
-                if here {
-                    return Ok((held, chunks));
-                }
-                if bytes > HELD {
-                    return Err(Setback::new(Happened::Faulty(200)));
-                }
+                piece.begins || piece.finish.is_some()
             }
-            What::Error(complaint) => return Err(Setback::in_band(complaint)),
-            What::Done => return Err(Setback::new(Happened::Faulty(200))),
             What::Aside => {
                 asides += chunk.native.as_ref().map_or(0, bytes::Bytes::len);
-                held.push(chunk);
-                if asides > ASIDES {
-                    return Err(Setback::new(Happened::Faulty(200)));
-                }
+                false
             }
-            What::KeepAlive | What::Malformed => {}
+            _ => continue,
+        };
+        held.push(chunk);
+        if here {
+            return Ok(held);
+        }
+        if bytes > HELD || asides > ASIDES {
+            return Err(Setback::new(Happened::Faulty(200)));
         }
     }
-    Err(Setback::new(Happened::Cut))
 }
 
-/// Folds a stream into a whole answer.
-async fn gather(mut chunks: Chunks, form: Form, tally: &mut Tally) -> Result<Gather, Setback> {
-    let Form { choices, most, .. } = form;
+/// Folds a stream into a whole answer; one of more than `most` tokens is ended.
+async fn gather(mut reader: AnswerReader, most: Option<u64>, tally: &mut Tally) -> Result<Gather, Setback> {
     let mut gather = Gather::new();
-    let mut finished = 0;
-    while let Some(chunk) = chunks.next().await {
-        let chunk = match chunk {
-            // What is missing is a marker, or a count of tokens.
-            Err(setback) if finished >= choices && setback.is_a_mere_end() => break,
-            chunk => chunk?,
+    loop {
+        let chunk = match reader.next().await {
+            AnswerPart::Chunk(chunk) => chunk,
+            AnswerPart::Complete(_) => return Ok(gather),
+            AnswerPart::Broken(setback) => return Err(setback),
         };
-        match &chunk.what {
-            What::Piece(piece) => {
-                finished += u64::from(piece.finished);
-                tally.saw(piece);
-                gather.see(&chunk).map_err(|_| Setback::new(Happened::Faulty(200)))?;
-                if finished < choices && most.is_some_and(|most| tally.is_beyond(most)) {
-                    gather.cut_short();
-                    return Ok(gather);
-                }
-            }
-            What::Error(complaint) => return Err(Setback::in_band(complaint)),
-            What::Done => return Ok(gather),
-            What::KeepAlive | What::Aside | What::Malformed => {}
+        let What::Piece(piece) = &chunk.what else { continue };
+        tally.saw(piece);
+        gather.see(&chunk).map_err(|_| Setback::new(Happened::Faulty(200)))?;
+        if !reader.is_whole() && most.is_some_and(|most| tally.is_beyond(most)) {
+            gather.cut_short();
+            return Ok(gather);
         }
     }
-    if finished >= choices { Ok(gather) } else { Err(Setback::new(Happened::Cut)) }
 }
 
 fn settled(

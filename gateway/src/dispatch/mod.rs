@@ -8,6 +8,7 @@ mod cascade;
 mod guarded;
 mod hedge;
 mod probe;
+mod reader;
 mod resume;
 mod rungs;
 mod samples;
@@ -25,12 +26,13 @@ use tokio::time::Instant;
 use crate::account::{Account, AttemptId};
 use crate::allowance::Allowance;
 use crate::error::Failure;
-use crate::protocol::{Chat, Chunk};
+use crate::protocol::Chat;
 use crate::request_id::RequestId;
-use crate::upstreams::{Chunks, Pool, Visit};
+use crate::upstreams::{Pool, Visit};
 
 pub use aside::aside;
 pub use probe::CompletionProbe;
+pub use reader::{AnswerPart, AnswerReader};
 pub use resume::{Resume, Resumed};
 
 /// A request that is ready to be carried out.
@@ -95,14 +97,10 @@ pub enum Standing {
 pub struct Begun {
     /// The attempt that gives it.
     pub attempt: AttemptId,
-    /// What came so far, the first token last.
-    pub held: Vec<Chunk>,
-    /// What follows.
-    pub rest: Chunks,
+    /// Reads the answer, from its beginning where it goes to the client as it came.
+    pub reader: AnswerReader,
     /// The place at the endpoint.
     pub visit: Visit,
-    /// How many choices must finish before the answer is whole.
-    pub choices: u64,
     /// How to go on if it breaks off, where that is allowed and there is anyone to ask.
     pub resume: Option<Box<Resume>>,
 }

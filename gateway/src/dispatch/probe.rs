@@ -8,12 +8,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::StreamExt;
 use gateway_config::LogFormat;
 use http::HeaderMap;
 use router_policies::Currency;
 use tokio::time::{Instant, timeout};
 
+use super::{AnswerPart, AnswerReader};
 use crate::account::{Account, AttemptId, Tally};
 use crate::charge::Bound;
 use crate::error::Failure;
@@ -93,28 +93,22 @@ async fn ask(endpoint: &Endpoint, chat: Chat, mut account: Box<Account>, attempt
 /// Reads to the end of the answer.
 async fn listen(endpoint: &Endpoint, ask: Ask, tally: &mut Tally) -> Result<(), Setback> {
     let Answer { body, .. } = endpoint.ask(ask).await?;
-    let mut chunks = match body {
+    let mut reader = match body {
         AnswerBody::Whole(whole) => {
             tally.saw_whole(&whole);
             return Ok(());
         }
-        AnswerBody::Stream(chunks) => chunks,
+        AnswerBody::Stream(chunks) => AnswerReader::new(chunks, 1),
     };
-    let mut finished = false;
-    while let Some(chunk) = chunks.next().await {
-        let chunk = match chunk {
-            Err(setback) if finished && setback.is_a_mere_end() => return Ok(()),
-            chunk => chunk?,
-        };
-        match &chunk.what {
-            What::Piece(piece) => {
-                tally.saw(piece);
-                finished |= piece.finished > 0;
+    loop {
+        match reader.next().await {
+            AnswerPart::Chunk(chunk) => {
+                if let What::Piece(piece) = &chunk.what {
+                    tally.saw(piece);
+                }
             }
-            What::Error(complaint) => return Err(Setback::in_band(complaint)),
-            What::Done => return Ok(()),
-            What::KeepAlive | What::Aside | What::Malformed => {}
+            AnswerPart::Complete(_) => return Ok(()),
+            AnswerPart::Broken(setback) => return Err(setback),
         }
     }
-    if finished { Ok(()) } else { Err(Setback::new(Happened::Cut)) }
 }

@@ -3,16 +3,14 @@
 
 use std::sync::Arc;
 
-use futures_util::StreamExt;
-
 use super::attempt::{OpenAttempt, enter, first_token, question};
 use super::rungs::Rungs;
-use super::{Begun, Job};
+use super::{AnswerPart, AnswerReader, Begun, Job};
 use crate::account::{Account, AttemptId};
 use crate::protocol::{self, Chat, Chunk, Finish, Piece, Prefix, What};
 use crate::record::Waste;
 use crate::setback::{Happened, Setback};
-use crate::upstreams::{Answer, AnswerBody, Ask, Chunks, Pool};
+use crate::upstreams::{Answer, AnswerBody, Ask, Pool};
 
 /// Who may go on with an answer.
 pub struct Resume {
@@ -58,9 +56,9 @@ impl Resume {
 /// The rung gets the answer as it stands, and writes what follows.
 async fn continued(job: &Job, pool: &Arc<Pool>, said: &str, account: &mut Account) -> Option<Resumed> {
     let chat = job.chat.going_on_after(said, Prefix::of(&pool.model))?;
-    let (mut open, chunks) = open(job, pool, Arc::new(chat), account).await?;
-    let (held, rest) = match first_token(chunks).await {
-        Ok(begun) => begun,
+    let (mut open, mut reader) = open(job, pool, Arc::new(chat), account).await?;
+    let held = match first_token(&mut reader).await {
+        Ok(held) => held,
         Err(setback) => return fail(open, &setback, account),
     };
     open.visit.answered();
@@ -69,17 +67,19 @@ async fn continued(job: &Job, pool: &Arc<Pool>, said: &str, account: &mut Accoun
     let finish = pieces.filter_map(|piece| piece.finish).last();
     let Some(text) = held.iter().map(content).collect() else { return mismatch(open.id, account) };
     account.resume(open.id, false);
-    Some(Resumed { text, finish, begun: following(rest, open) })
+    Some(Resumed { text, finish, begun: following(reader, open) })
 }
 
 /// The rung gets the question, and its answer must begin with what was sent.
 async fn repeated(job: &Job, pool: &Arc<Pool>, said: &str, account: &mut Account) -> Option<Resumed> {
-    let (mut open, mut rest) = open(job, pool, Arc::clone(&job.chat), account).await?;
+    let (mut open, mut reader) = open(job, pool, Arc::clone(&job.chat), account).await?;
     let (mut again, mut finish) = (String::new(), None);
     while again.len() < said.len() {
-        let chunk = match next(&mut rest).await {
-            Ok(chunk) => chunk,
-            Err(setback) => return fail(open, &setback, account),
+        let chunk = match reader.next().await {
+            AnswerPart::Chunk(chunk) => chunk,
+            // It says less than what was sent.
+            AnswerPart::Complete(_) => return fail(open, &Setback::new(Happened::Cut), account),
+            AnswerPart::Broken(setback) => return fail(open, &setback, account),
         };
         let Some(piece) = piece(&chunk) else { continue };
         account.saw(open.id, piece);
@@ -95,22 +95,12 @@ async fn repeated(job: &Job, pool: &Arc<Pool>, said: &str, account: &mut Account
     }
     open.visit.answered();
     account.resume(open.id, true);
-    Some(Resumed { text: again.split_off(said.len()), finish, begun: following(rest, open) })
+    Some(Resumed { text: again.split_off(said.len()), finish, begun: following(reader, open) })
 }
 
-/// The next chunk that is neither an end nor an error.
-async fn next(chunks: &mut Chunks) -> Result<Chunk, Setback> {
-    match chunks.next().await {
-        None => Err(Setback::new(Happened::Cut)),
-        Some(Ok(Chunk { what: What::Done, .. })) => Err(Setback::new(Happened::Cut)),
-        Some(Ok(Chunk { what: What::Error(complaint), .. })) => Err(Setback::in_band(&complaint)),
-        Some(chunk) => chunk,
-    }
-}
-
-fn following(rest: Chunks, open: OpenAttempt) -> Begun {
+fn following(reader: AnswerReader, open: OpenAttempt) -> Begun {
     let OpenAttempt { id, visit } = open;
-    Begun { attempt: id, held: Vec::new(), rest, visit, choices: 1, resume: None }
+    Begun { attempt: id, reader, visit, resume: None }
 }
 
 fn mismatch(id: AttemptId, account: &mut Account) -> Option<Resumed> {
@@ -123,11 +113,11 @@ async fn open(
     pool: &Arc<Pool>,
     chat: Arc<Chat>,
     account: &mut Account,
-) -> Option<(OpenAttempt, Chunks)> {
+) -> Option<(OpenAttempt, AnswerReader)> {
     let open = enter(pool, account).await.ok()?;
     let ask = Ask { chat, ..question(job, pool, open.id, account) };
     match open.visit.ask(ask).await {
-        Ok(Answer { body: AnswerBody::Stream(chunks), .. }) => Some((open, chunks)),
+        Ok(Answer { body: AnswerBody::Stream(chunks), .. }) => Some((open, AnswerReader::new(chunks, 1))),
         Ok(_) => fail(open, &Setback::new(Happened::Faulty(200)), account),
         Err(setback) => fail(open, &setback, account),
     }

@@ -104,7 +104,7 @@ fn said(opened: &Opened) -> Option<String> {
     let message = match &opened.body {
         Body::Whole(whole) => AnswerMessage::of_whole(whole.bytes()),
         Body::Gathered(gather) => AnswerMessage::of_whole(&gather.whole(&FinalUsage::default())),
-        Body::Begun(..) => None,
+        Body::Begun(_) => None,
     };
     message?.content
 }

@@ -7,14 +7,14 @@ use router_policies::Rung;
 use router_policies::guard::{Doubt, End, Expected, Found, Glimpse, Guard, Hold, Outset, Verdict, Watch};
 use tokio::time::{Instant, timeout_at};
 
-use super::Job;
-use super::attempt::{Body, Form, Heard, OpenAttempt, Opened};
+use super::attempt::{Body, Heard, OpenAttempt, Opened};
+use super::{AnswerPart, AnswerReader, Job};
 use crate::account::Tally;
 use crate::protocol::{
     AnswerMessage, Chat, Chunk, FinalUsage, Finish, Gather, Odds, Piece, Shape, What, Whole, odds, unescaped,
 };
 use crate::setback::{Happened, Setback};
-use crate::upstreams::{Answer, AnswerBody, Ask, Chunks};
+use crate::upstreams::{Answer, AnswerBody, Ask};
 
 /// Bytes of an answer that are held back; what is longer is kept without having been judged to its end.
 const HELD: usize = 256 << 10;
@@ -31,7 +31,6 @@ pub(super) struct Judged {
 
 /// Asks, and waits until the guard lets the answer pass, or not.
 pub(super) async fn judge(job: &Job, rung: Rung, open: OpenAttempt, ask: Ask, guard: Guard) -> Judged {
-    let form = Form::of(&ask.chat);
     let mut hearing = Hearing::new(job, rung, &ask, guard);
     let opened = match open.visit.ask(ask).await {
         Ok(Answer { headers, body }) => hearing.hear(body).await.map(|body| Opened { headers, body }),
@@ -39,7 +38,7 @@ pub(super) async fn judge(job: &Job, rung: Rung, open: OpenAttempt, ask: Ask, gu
     };
     let text = hearing.whole.then(|| hearing.watch.text().to_owned());
     let found = hearing.watch.found().filter(|_| guard.signals.confidence > 0.0);
-    let heard = Heard { open, tally: hearing.tally, choices: form.choices, opened };
+    let heard = Heard { open, tally: hearing.tally, opened };
     Judged { heard, text, found }
 }
 
@@ -56,9 +55,8 @@ struct Hearing<'a> {
     held: Vec<Chunk>,
     bytes: usize,
     gather: Gather,
-    /// How many choices the client wants, and how many have ended.
+    /// How many choices the client wants.
     choices: u64,
-    finished: u64,
     /// A tool is being called: that can only be judged whole.
     calling: bool,
     first: Option<Instant>,
@@ -91,7 +89,6 @@ impl<'a> Hearing<'a> {
             bytes: 0,
             gather: Gather::new(),
             choices: chat.n(),
-            finished: 0,
             calling: false,
             first: None,
             whole: false,
@@ -100,7 +97,7 @@ impl<'a> Hearing<'a> {
 
     async fn hear(&mut self, body: AnswerBody) -> Result<Body, Setback> {
         match body {
-            AnswerBody::Stream(chunks) => self.hear_stream(chunks).await,
+            AnswerBody::Stream(chunks) => self.hear_stream(AnswerReader::new(chunks, self.choices)).await,
             AnswerBody::Whole(whole) if !self.stream => {
                 self.hear_whole(*whole).map(|whole| Body::Whole(Box::new(whole)))
             }
@@ -108,28 +105,27 @@ impl<'a> Hearing<'a> {
         }
     }
 
-    async fn hear_stream(&mut self, mut chunks: Chunks) -> Result<Body, Setback> {
+    async fn hear_stream(&mut self, mut reader: AnswerReader) -> Result<Body, Setback> {
         loop {
-            let chunk = match self.deadline() {
-                Some(deadline) => timeout_at(deadline, chunks.next()).await.ok(),
-                None => Some(chunks.next().await),
+            let part = match self.deadline() {
+                Some(deadline) => timeout_at(deadline, reader.next()).await.ok(),
+                None => Some(reader.next().await),
             };
-            let step = match chunk {
+            let step = match part {
                 None => self.step(self.watch.at(self.elapsed()))?,
-                Some(Some(Ok(chunk))) => self.take(chunk)?,
-                Some(None) if self.finished >= self.choices => Step::End,
-                Some(Some(Err(setback))) if self.finished >= self.choices && setback.is_a_mere_end() => {
+                Some(AnswerPart::Chunk(chunk)) => self.take(chunk)?,
+                Some(AnswerPart::Complete(marker)) => {
+                    self.held.extend(marker);
                     Step::End
                 }
-                Some(Some(Err(setback))) => return Err(setback),
-                Some(None) => return Err(Setback::new(Happened::Cut)),
+                Some(AnswerPart::Broken(setback)) => return Err(setback),
             };
             match step {
                 Step::On => {}
-                Step::Keep => return Ok(self.kept(chunks)),
+                Step::Keep => return Ok(self.kept(reader)),
                 Step::End => {
                     self.end(&self.gather.whole(&FinalUsage::default()))?;
-                    return Ok(self.kept(chunks));
+                    return Ok(self.kept(reader));
                 }
             }
         }
@@ -141,10 +137,8 @@ impl<'a> Hearing<'a> {
         let chunk = if self.strip { chunk.without_logprobs() } else { chunk };
         let step = match &chunk.what {
             What::Piece(piece) => self.see(piece, &chunk, &odds)?,
-            What::Error(complaint) => return Err(Setback::in_band(complaint)),
-            What::Done => Step::End,
             What::Aside => Step::On,
-            What::KeepAlive | What::Malformed => return Ok(Step::On),
+            _ => return Ok(Step::On),
         };
         self.bytes += chunk.raw.len();
         self.held.push(chunk);
@@ -154,7 +148,6 @@ impl<'a> Hearing<'a> {
 
     fn see(&mut self, piece: &Piece, chunk: &Chunk, odds: &Odds) -> Result<Step, Setback> {
         self.tally.saw(piece);
-        self.finished += u64::from(piece.finished);
         self.gather.see(chunk).map_err(|_| Setback::new(Happened::Faulty(200)))?;
         if !piece.begins {
             return Ok(Step::On);
@@ -236,14 +229,16 @@ impl<'a> Hearing<'a> {
         }
     }
 
-    /// What was held, and what follows.
-    fn kept(&mut self, chunks: Chunks) -> Body {
+    /// The answer as far as it was heard, and what follows.
+    fn kept(&mut self, mut reader: AnswerReader) -> Body {
         if !self.stream {
             return Body::Gathered(Box::new(std::mem::take(&mut self.gather)));
         }
-        let strip = self.strip;
-        let rest = chunks.map(move |chunk| if strip { chunk.map(Chunk::without_logprobs) } else { chunk });
-        Body::Begun(std::mem::take(&mut self.held), Box::pin(rest))
+        if self.strip {
+            reader.map_rest(|chunks| Box::pin(chunks.map(|chunk| chunk.map(Chunk::without_logprobs))));
+        }
+        reader.begin_again(std::mem::take(&mut self.held));
+        Body::Begun(reader)
     }
 
     fn elapsed(&self) -> Duration {

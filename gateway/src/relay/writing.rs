@@ -1,6 +1,5 @@
 //! An answer on its way: what its pieces mean for the account, and which bytes of them the client gets.
 
-use std::collections::VecDeque;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -11,9 +10,9 @@ use tokio::time::timeout;
 use super::sample::{self, Sample};
 use super::spare::Spare;
 use crate::account::{Account, AttemptId};
-use crate::dispatch::Begun;
+use crate::dispatch::{AnswerPart, AnswerReader, Begun};
 use crate::protocol::{self, Chunk, DONE, Delta, Finish, What};
-use crate::setback::{Happened, Setback};
+use crate::setback::Setback;
 use crate::upstreams::{Chunks, Visit};
 
 /// Bytes. What comes together goes on together up to so much: each piece by itself costs more than to copy it.
@@ -25,8 +24,7 @@ const DRAIN: Duration = Duration::from_secs(1);
 pub(super) struct Writing {
     pub(super) account: Box<Account>,
     pub(super) attempt: AttemptId,
-    pub(super) held: VecDeque<Chunk>,
-    pub(super) rest: Chunks,
+    pub(super) reader: AnswerReader,
     pub(super) visit: Visit,
     /// The data of the last chunk with usage: the client's own is made of it.
     pub(super) usage: Option<Bytes>,
@@ -34,10 +32,7 @@ pub(super) struct Writing {
     pub(super) marker: Option<Bytes>,
     /// The data of the first chunk, for the id of a chunk that we add.
     pub(super) sample: Option<Bytes>,
-    /// How many choices there are, and how many have ended.
-    pub(super) choices: u64,
-    pub(super) finished: u64,
-    /// Which have, where there are several.
+    /// Which choices have ended, where there are several.
     pub(super) over: Vec<u32>,
     pub(super) spare: Option<Spare>,
     /// The client speaks the upstream's dialect, and gets its events as they came.
@@ -66,21 +61,18 @@ pub(super) enum Step {
 impl Writing {
     pub(super) fn new(begun: Begun, account: Box<Account>) -> Self {
         // A copy: a slice would keep the whole read buffer alive for as long as the stream lasts.
-        let sample = begun.held.first().map(|chunk| Bytes::copy_from_slice(&chunk.data));
-        let native = begun.held.iter().any(|chunk| chunk.native.is_some());
+        let sample = begun.reader.held().front().map(|chunk| Bytes::copy_from_slice(&chunk.data));
+        let native = begun.reader.held().iter().any(|chunk| chunk.native.is_some());
         // What another rung would go on with is of another dialect.
         let resume = begun.resume.filter(|_| !native);
         Self {
             account,
             attempt: begun.attempt,
-            held: begun.held.into(),
-            rest: begun.rest,
+            reader: begun.reader,
             visit: begun.visit,
             usage: None,
             marker: None,
             sample,
-            choices: begun.choices,
-            finished: 0,
             over: Vec::new(),
             spare: resume.map(|resume| Spare { resume, said: Vec::new() }),
             native,
@@ -121,45 +113,41 @@ impl Writing {
 
     fn poll_step(&mut self, cx: &mut Context<'_>) -> Poll<Step> {
         loop {
-            if self.finished < self.choices && self.account.is_overlong(self.attempt) {
+            if !self.reader.is_whole() && self.account.is_overlong(self.attempt) {
                 return Poll::Ready(Step::Overlong);
             }
-            let chunk = match self.held.pop_front() {
-                Some(chunk) => chunk,
-                None => match self.rest.poll_next_unpin(cx) {
-                    Poll::Pending => return Poll::Pending,
-                    Poll::Ready(Some(Ok(chunk))) => chunk,
-                    Poll::Ready(end) => return Poll::Ready(self.ended(end.and_then(Result::err))),
-                },
+            let step = match ready!(self.reader.poll_next(cx)) {
+                AnswerPart::Chunk(chunk) if self.native => self.take_native(chunk),
+                AnswerPart::Chunk(chunk) => self.take(chunk),
+                AnswerPart::Complete(marker) => Some(self.whole(marker)),
+                AnswerPart::Broken(setback) => Some(Step::Broken(setback)),
             };
-            if let Some(step) = self.take(chunk) {
+            if let Some(step) = step {
                 return Poll::Ready(step);
             }
         }
     }
 
-    /// Finish reasons say that the answer is whole; then only its marker, or a count of tokens, is missing.
-    fn ended(&self, setback: Option<Setback>) -> Step {
-        let whole = self.finished >= self.choices;
-        match setback {
-            None if whole => Step::Complete,
-            Some(setback) if whole && setback.is_a_mere_end() => Step::Complete,
-            setback => Step::Broken(setback.unwrap_or_else(|| Setback::new(Happened::Cut))),
+    /// It is whole, with the upstream's own word for success, if it has one.
+    fn whole(&mut self, marker: Option<Chunk>) -> Step {
+        if let Some(Chunk { raw, native, .. }) = marker {
+            let ended = [&b"\n\n"[..], b"\r\r", b"\r\n\r\n"].iter().any(|end| raw.ends_with(end));
+            match self.native {
+                true => self.kept.push(native.unwrap_or_default()),
+                false => self.marker = ended.then_some(raw),
+            }
         }
+        Step::Complete
     }
 
     fn take(&mut self, chunk: Chunk) -> Option<Step> {
-        if self.native {
-            return self.take_native(chunk);
-        }
         match &chunk.what {
             What::Piece(piece) => {
                 self.account.hand_on(self.attempt, piece);
                 if let Some(content) = &mut self.account.record.content {
                     content.hear(&chunk);
                 }
-                self.finished += u64::from(piece.finished);
-                if piece.finished > 0 && self.choices > 1 {
+                if piece.finished > 0 && self.reader.choices() > 1 {
                     self.over.extend(sample::ended(&chunk.data));
                 }
                 self.spare = self.spare.take().and_then(|spare| spare.keep(piece, &chunk.data));
@@ -169,19 +157,12 @@ impl Writing {
                 self.usage = Some(chunk.data.clone());
                 chunk.without_usage().map(Step::Say)
             }
-            // The upstream's own word for success; some never say why an answer ended.
-            What::Done => {
-                let ended = [&b"\n\n"[..], b"\r\r", b"\r\n\r\n"].iter().any(|end| chunk.raw.ends_with(end));
-                self.marker = ended.then_some(chunk.raw);
-                Some(Step::Complete)
-            }
-            What::Error(complaint) => Some(Step::Broken(Setback::in_band(complaint))),
             What::KeepAlive => Some(Step::Say(chunk.raw)),
-            What::Aside => None,
             What::Malformed => {
                 self.account.skipped_event(self.attempt);
                 None
             }
+            What::Aside | What::Done | What::Error(_) => None,
         }
     }
 
@@ -194,17 +175,11 @@ impl Writing {
                 if let Some(content) = &mut self.account.record.content {
                     content.hear(&chunk);
                 }
-                self.finished += u64::from(piece.finished);
-            }
-            What::Error(complaint) => return Some(Step::Broken(Setback::in_band(complaint))),
-            What::Done => {
-                self.kept.push(came);
-                return Some(Step::Complete);
             }
             What::Malformed => self.account.skipped_event(self.attempt),
-            What::KeepAlive | What::Aside => {}
+            What::KeepAlive | What::Aside | What::Done | What::Error(_) => {}
         }
-        if self.finished > 0 {
+        if self.reader.has_finished_any() {
             self.kept.push(came);
             return None;
         }
@@ -215,17 +190,17 @@ impl Writing {
         self.account.settle(self.attempt);
         let end = self.last_words(include_usage);
         self.account.close_complete();
-        drain(self.rest);
+        drain(self.reader.take_rest());
         end
     }
 
     /// Stops the upstream, and says of every answer that has not ended that it was as long as allowed.
     pub(super) fn cut_short(mut self, include_usage: bool) -> Bytes {
-        self.rest = Box::pin(futures_util::stream::empty());
+        drop(self.reader.take_rest());
         self.account.cut_short(self.attempt);
         let known = Sample::of(self.sample.as_deref());
         let mut end = BytesMut::new();
-        let choices = u32::try_from(self.choices).unwrap_or(u32::MAX);
+        let choices = u32::try_from(self.reader.choices()).unwrap_or(u32::MAX);
         for index in (0..choices).filter(|index| !self.over.contains(index)) {
             let length = Delta::End(Finish::Length);
             end.extend_from_slice(&protocol::write_chunk(&known.stamp(), index, length, None));

@@ -9,7 +9,7 @@ use tokio::task::JoinHandle;
 
 use super::*;
 use crate::account::Account;
-use crate::dispatch::Begun;
+use crate::dispatch::{AnswerReader, Begun};
 use crate::gateway::Gateway;
 use crate::log::Log;
 use crate::metrics::Metrics;
@@ -66,8 +66,9 @@ fn begun(gateway: &Gateway, mut account: Box<Account>) -> Relay {
     let mut events = Splitter::default();
     events.feed(Bytes::from_static(EVENT.as_bytes()));
     let held = vec![read_chunk(events.next().unwrap().unwrap())];
-    let rest = Box::pin(stream::poll_fn(|_| panic!("a fault of the test")));
-    Relay::begun(Begun { attempt, held, rest, visit, choices: 1, resume: None }, account, manner(gateway))
+    let mut reader = AnswerReader::new(Box::pin(stream::poll_fn(|_| panic!("a fault of the test"))), 1);
+    reader.begin_again(held);
+    Relay::begun(Begun { attempt, reader, visit, resume: None }, account, manner(gateway))
 }
 
 async fn handle(
