@@ -21,7 +21,7 @@ use crate::gateway::Gateway;
 use crate::hints::Hints;
 use crate::protocol::Chat;
 use crate::protocol::client::Vendor;
-use crate::reload::Reloader;
+use crate::reload::{ReloadError, Reloader};
 use crate::request_id::RequestId;
 
 /// What the admin port needs.
@@ -108,12 +108,12 @@ async fn reload(admin: &Admin) -> Response<Body> {
     let reloader = Arc::clone(&admin.reloader);
     // Weights may have to be loaded, which takes its time.
     let loaded = tokio::task::spawn_blocking(move || reloader.reload()).await;
-    match loaded.unwrap_or_else(|_| Err(vec!["loading the configuration panicked".to_owned()])) {
+    match loaded.unwrap_or(Err(ReloadError::Panicked)) {
         Ok(changed) => {
             let generation = admin.gateway.telemetry.metrics.config_generation.get();
             reply(200, JSON, pretty(&json!({ "changed": changed, "generation": generation })))
         }
-        Err(faults) => reply(422, JSON, pretty(&json!({ "changed": false, "problems": faults }))),
+        Err(error) => reply(422, JSON, pretty(&json!({ "changed": false, "problems": error.sentences() }))),
     }
 }
 

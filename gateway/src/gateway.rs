@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use crate::account::Account;
 use crate::record::Call;
 use crate::request_id::RequestId;
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Snapshot, SnapshotError};
 use crate::telemetry::Telemetry;
 
 /// The running gateway.
@@ -30,8 +30,8 @@ impl Gateway {
     /// Makes a configuration ready; loads weights.
     ///
     /// # Errors
-    /// One sentence for each model that cannot be made ready.
-    pub fn new(config: Config, telemetry: Telemetry) -> Result<Self, Vec<String>> {
+    /// All that cannot be made ready.
+    pub fn new(config: Config, telemetry: Telemetry) -> Result<Self, SnapshotError> {
         let snapshot = Snapshot::build(config, &telemetry, None)?;
         telemetry.metrics.config_generation.set(1);
         let started = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
@@ -52,7 +52,7 @@ impl Gateway {
     ///
     /// # Errors
     /// As for [`Gateway::new`]; then nothing has changed.
-    pub fn replace(&self, config: Config) -> Result<(), Vec<String>> {
+    pub fn replace(&self, config: Config) -> Result<(), SnapshotError> {
         let next = Snapshot::build(config, &self.telemetry, Some(&self.snapshot()))?;
         self.telemetry.log.set_note_format(next.config.log);
         self.snapshot.store(Arc::new(next));

@@ -72,8 +72,11 @@ use tokio::sync::watch;
 pub use crate::build_info::{COMMIT, VERSION};
 pub use crate::ledger::BookError;
 pub use crate::log::{FilterError, Log, LogFilter, LogOutput};
-pub use crate::reload::Source;
+pub use crate::reload::{ReloadError, Source};
 pub use crate::server::{bind, bind_shared};
+pub use crate::snapshot::{SnapshotError, SnapshotFault};
+pub use crate::traces::ExporterError;
+pub use crate::upstreams::{EndpointError, PoolError};
 
 /// How long a client that does not read holds an answer, as with Envoy's idle streams.
 const STALL: std::time::Duration = std::time::Duration::from_secs(5 * 60);
@@ -90,9 +93,12 @@ pub struct Listeners {
 /// Why the gateway could not run.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
-    /// Models that cannot be made ready, one sentence each.
-    #[error("{}", .0.join("\n"))]
-    Models(Vec<String>),
+    /// Models, or the sending of traces, that cannot be made ready.
+    #[error(transparent)]
+    Snapshot(#[from] SnapshotError),
+    /// A fault of this build, of which its own line on standard error says more.
+    #[error("loading the models panicked")]
+    Panicked,
     /// A ledger that cannot be used.
     #[error("state: {0}")]
     State(#[from] BookError),
@@ -142,8 +148,7 @@ pub async fn run_with(
     };
     // Loading weights takes seconds of a thread.
     let built = tokio::task::spawn_blocking(move || gateway::Gateway::new(config, telemetry)).await;
-    let gateway = built.unwrap_or_else(|_| Err(vec!["loading the models panicked".to_owned()]));
-    let gateway = Arc::new(gateway.map_err(RunError::Models)?);
+    let gateway = Arc::new(built.map_err(|_| RunError::Panicked)??);
     let reloader = Arc::new(reload::Reloader::new(Arc::clone(&gateway), source));
     ready(&gateway.snapshot().config);
     serve(&gateway, &reloader, listeners, shutdown).await;

@@ -6,19 +6,56 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use gateway_config::{Config, Provider};
+use gateway_config::{Config, Problems, Provider};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{MissedTickBehavior, interval};
 use tracing::{error, info, warn};
 
 use crate::gateway::Gateway;
+use crate::snapshot::SnapshotError;
 
 /// How often the files are looked at. Their content is compared, so that no kind of replacement is missed: renames,
 /// Kubernetes' `..data` links, equal times.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
 /// Reads the configuration anew.
-pub type Source = Box<dyn Fn() -> Result<Config, Vec<String>> + Send + Sync>;
+pub type Source = Box<dyn Fn() -> Result<Config, Problems> + Send + Sync>;
+
+/// Why a configuration was not put to use; the one before stays.
+#[derive(Debug, thiserror::Error)]
+pub enum ReloadError {
+    /// The gateway was started without a file.
+    #[error("there is no configuration file to load")]
+    NoSource,
+    /// The file cannot be read, or what it says makes no sense.
+    #[error(transparent)]
+    Problems(#[from] Problems),
+    /// The ports are bound once.
+    #[error("listen, admin: addresses cannot change without a restart")]
+    AddressChanged,
+    /// The ledger is opened once, and all that it has is in one currency.
+    #[error("state, time_zone, currency: these cannot change without a restart")]
+    LedgerChanged,
+    /// What it says cannot be made ready.
+    #[error(transparent)]
+    Snapshot(#[from] SnapshotError),
+    /// A fault of this build, of which its own line on standard error says more.
+    #[error("loading the configuration panicked")]
+    Panicked,
+}
+
+impl ReloadError {
+    /// For the operator, one for each thing that is wrong.
+    pub fn sentences(&self) -> Vec<String> {
+        match self {
+            Self::Problems(problems) => problems.iter().map(ToString::to_string).collect(),
+            Self::Snapshot(error) => error.sentences(),
+            Self::NoSource | Self::AddressChanged | Self::LedgerChanged | Self::Panicked => {
+                vec![self.to_string()]
+            }
+        }
+    }
+}
 
 /// The configuration's file and those that it names, with what they hold.
 type Contents = BTreeMap<PathBuf, Vec<u8>>;
@@ -68,8 +105,8 @@ impl Reloader {
     /// Loads again. `Ok(false)`: the files say what they said before.
     ///
     /// # Errors
-    /// Every problem; then the configuration in use stays.
-    pub fn reload(&self) -> Result<bool, Vec<String>> {
+    /// Then the configuration in use stays.
+    pub fn reload(&self) -> Result<bool, ReloadError> {
         let content = self.read();
         let mut seen = self.seen();
         let result = self.load();
@@ -96,26 +133,24 @@ impl Reloader {
                 self.note(|| info!(target: "xietong::config", "configuration loaded again"));
                 Ok(counted == "ok")
             }
-            Err(problems) => {
-                let all = problems.join("; ");
+            Err(error) => {
+                let all = error.sentences().join("; ");
                 self.note(|| {
                     error!(target: "xietong::config", "configuration refused, the one in use stays: {all}");
                 });
-                Err(problems)
+                Err(error)
             }
         }
     }
 
-    fn load(&self) -> Result<(), Vec<String>> {
-        let source =
-            self.source.as_ref().ok_or_else(|| vec!["there is no configuration file to load".to_owned()])?;
-        let next = source()?;
+    fn load(&self) -> Result<(), ReloadError> {
+        let next = self.source.as_ref().ok_or(ReloadError::NoSource)?()?;
         let now = &self.gateway.snapshot().config;
         if (next.listen, next.admin) != (now.listen, now.admin) {
-            return Err(vec!["listen, admin: addresses cannot change without a restart".to_owned()]);
+            return Err(ReloadError::AddressChanged);
         }
         if next.state != now.state || next.time_zone != now.time_zone || next.currency != now.currency {
-            return Err(vec!["state, time_zone, currency: these cannot change without a restart".to_owned()]);
+            return Err(ReloadError::LedgerChanged);
         }
         let news = next.warnings.iter().filter(|warning| !now.warnings.contains(warning));
         let news: Vec<_> = news.cloned().collect();

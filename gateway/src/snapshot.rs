@@ -10,8 +10,34 @@ use crate::ledger::till::Till;
 use crate::pool_observer::PoolObserver;
 use crate::routed::Routed;
 use crate::telemetry::Telemetry;
-use crate::traces::Tracer;
-use crate::upstreams::{Pool, PoolHooks};
+use crate::traces::{ExporterError, Tracer};
+use crate::upstreams::{Pool, PoolError, PoolHooks};
+
+/// All of a configuration that cannot be made ready, a sentence each.
+#[derive(Debug, thiserror::Error)]
+#[error("{}", self.sentences().join("\n"))]
+pub struct SnapshotError {
+    /// At least one.
+    pub faults: Vec<SnapshotFault>,
+}
+
+impl SnapshotError {
+    /// For the operator, one for each fault.
+    pub fn sentences(&self) -> Vec<String> {
+        self.faults.iter().map(ToString::to_string).collect()
+    }
+}
+
+/// One part of a configuration that cannot be made ready.
+#[derive(Debug, thiserror::Error)]
+pub enum SnapshotFault {
+    /// A model.
+    #[error(transparent)]
+    Pool(#[from] PoolError),
+    /// The sending of traces.
+    #[error(transparent)]
+    Exporter(#[from] ExporterError),
+}
 
 /// Everything that changes with a reload.
 pub struct Snapshot {
@@ -30,8 +56,12 @@ impl Snapshot {
     /// weights are loaded once and breakers keep what they know; so is what a route knows of its traffic. It starts tasks.
     ///
     /// # Errors
-    /// In words for the operator, one sentence a fault.
-    pub fn build(config: Config, telemetry: &Telemetry, before: Option<&Self>) -> Result<Self, Vec<String>> {
+    /// All that cannot be made ready.
+    pub fn build(
+        config: Config,
+        telemetry: &Telemetry,
+        before: Option<&Self>,
+    ) -> Result<Self, SnapshotError> {
         let (mut pools, mut faults) = (HashMap::new(), Vec::new());
         let hooks = hooks(&config, telemetry);
         for model in &config.models {
@@ -42,17 +72,19 @@ impl Snapshot {
             };
             match pool {
                 Ok(pool) => drop(pools.insert(model.name.clone(), pool)),
-                Err(fault) => faults.push(fault),
+                Err(fault) => faults.push(SnapshotFault::Pool(fault)),
             }
         }
         let kept = before.filter(|before| before.config.otlp == config.otlp);
         let tracer = match (kept, &config.otlp) {
             (Some(before), _) => before.tracer.clone(),
-            (None, Some(otlp)) => Tracer::start(otlp, telemetry).map_err(|fault| faults.push(fault)).ok(),
+            (None, Some(otlp)) => Tracer::start(otlp, telemetry)
+                .map_err(|fault| faults.push(SnapshotFault::Exporter(fault)))
+                .ok(),
             (None, None) => None,
         };
         if !faults.is_empty() {
-            return Err(faults);
+            return Err(SnapshotError { faults });
         }
         let routes = config.routes.iter().map(|route| {
             let before = before.and_then(|before| before.routes.get(&route.name));

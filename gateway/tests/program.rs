@@ -280,6 +280,46 @@ fn a_disk_that_is_full_stops_paid_models_until_there_is_room() {
     assert!(text.contains("ledger_unavailable"));
 }
 
+/// What RUST_LOG says of notes is done, also where it cannot be read; lines of requests are there in any case.
+#[test]
+fn notes_are_those_that_the_environment_asks_for() {
+    let check = |asked: Option<&str>, has_note: bool, warning: Option<&str>| {
+        let folder = Folder::new();
+        let (data, admin) = (free(), free());
+        let config = folder.config(&folder.at("xietong.db"), data, admin, upstream());
+        let mut command = Command::new(PROGRAM);
+        command.args(["serve", "--config"]).arg(config).env_remove("RUST_LOG");
+        command.envs(asked.map(|asked| ("RUST_LOG", asked)));
+        let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut running = Running(child);
+        answers(data);
+        let reload = "POST /reload HTTP/1.1\r\nhost: h\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+        assert!(exchange(admin, reload).starts_with("HTTP/1.1 200 "));
+        ask(data, "mine");
+        let said = BufReader::new(running.0.stdout.take().unwrap());
+        let lines = said.lines().map(|line| serde_json::from_str::<Value>(&line.unwrap()).unwrap());
+        let notes: Vec<Value> = lines.take_while(|line| line["request_id"].is_null()).collect();
+        let note = notes.iter().find(|note| note["note"] == "configuration loaded again");
+        assert_eq!(note.is_some(), has_note, "{asked:?}: {notes:?}");
+        if let Some(note) = note {
+            assert_eq!((&note["level"], &note["target"]), (&json!("info"), &json!("xietong::config")));
+        }
+        let _ = running.0.kill();
+        let mut complaints = String::new();
+        running.0.stderr.take().unwrap().read_to_string(&mut complaints).unwrap();
+        let complaint = complaints.lines().find(|line| line.contains("RUST_LOG"));
+        assert_eq!(complaint.is_some(), warning.is_some(), "{asked:?}: {complaints}");
+        if let (Some(complaint), Some(warning)) = (complaint, warning) {
+            assert!(complaint.contains("warning: ") && complaint.contains(warning), "{complaint}");
+        }
+    };
+    check(None, true, None);
+    check(Some("h2=debug"), true, None);
+    check(Some("xietong::config=warn"), false, None);
+    check(Some("off"), false, None);
+    check(Some("xietong=lots"), true, Some("`xietong=lots` cannot be read"));
+}
+
 /// Prompts and answers are in the lines of the route that says so, whole or as long as a line may be, and nowhere else; keys
 /// are in none.
 #[test]

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tracing_core::field::{Field, Visit};
 use tracing_core::span::{Attributes, Id, Record};
-use tracing_core::{Dispatch, Event, Level, Metadata, Subscriber, dispatcher};
+use tracing_core::{Dispatch, Event, Level, LevelFilter, Metadata, Subscriber, dispatcher};
 
 /// Runs `load` and returns its result, with the first error that llama.cpp logged meanwhile.
 pub(crate) fn listen<T>(load: impl FnOnce() -> T) -> (T, Option<String>) {
@@ -26,6 +26,11 @@ struct Listener {
 impl Subscriber for Listener {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
         *metadata.level() == Level::ERROR
+    }
+
+    // Without it, all that anyone in the process says in detail would be looked at meanwhile, and after.
+    fn max_level_hint(&self) -> Option<LevelFilter> {
+        Some(LevelFilter::ERROR)
     }
 
     fn event(&self, event: &Event<'_>) {

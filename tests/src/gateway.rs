@@ -53,8 +53,7 @@ impl Gateway {
         let file = file.to_owned();
         let load = move || gateway_config::load(Some(&file), &|name| std::env::var(name).ok());
         let config = load().unwrap_or_else(|problems| panic!("{problems}"));
-        let words = |problems: gateway_config::Problems| vec![problems.to_string()];
-        let source: ::gateway::Source = Box::new(move || load().map_err(words));
+        let source: ::gateway::Source = Box::new(load);
         Self::launch(listener().await, config, Some(source), std::io::stdout()).await
     }
 

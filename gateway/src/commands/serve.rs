@@ -69,10 +69,7 @@ async fn serve(config: Config, args: Args) -> Result<(), Failure> {
     let admin = listen(config.admin, args.take_over).await?;
     announce(&config);
     let reread = args.config.or_else(|| config.source.clone());
-    let source: crate::Source = Box::new(move || {
-        gateway_config::load(reread.as_deref(), &environment)
-            .map_err(|problems| problems.to_string().lines().map(str::to_owned).collect())
-    });
+    let source: crate::Source = Box::new(move || gateway_config::load(reread.as_deref(), &environment));
     // The ports may have been left to the system.
     let address = |listener: &TcpListener| listener.local_addr().map_err(Failure::other);
     let (data_at, admin_at) = (address(&data)?, address(&admin)?);
@@ -80,9 +77,8 @@ async fn serve(config: Config, args: Args) -> Result<(), Failure> {
     let ready = move |config: &Config| say(&invitation(config, data_at, admin_at));
     let out = LogOutput::new(io::stdout(), log_filter()).process_wide();
     run_with(config, Some(source), listeners, out, ready, stop_signal()?).await.map_err(|error| match error {
-        RunError::Models(faults) => Failure::unavailable(faults.join("\n")),
-        error @ RunError::State(_) => Failure::unavailable(error),
-        other => Failure::other(other),
+        RunError::Snapshot(_) | RunError::Panicked | RunError::State(_) => Failure::unavailable(error),
+        RunError::Metrics(_) => Failure::other(error),
     })
 }
 

@@ -57,6 +57,25 @@ pub(super) struct Exporter {
     well: bool,
 }
 
+/// Why traces cannot be sent to a collector. No sentence has a header's value in it.
+#[derive(Debug, thiserror::Error)]
+pub enum ExporterError {
+    /// An address that is none.
+    #[error("telemetry.otlp: `{url}`: {source}")]
+    Url {
+        /// As it was written.
+        url: String,
+        /// What is wrong.
+        source: <Url as std::str::FromStr>::Err,
+    },
+    /// A client cannot be built, such as with authorities that are none.
+    #[error("telemetry.otlp: no HTTP client: {0}")]
+    HttpClient(#[source] reqwest::Error),
+    /// A configured header that cannot be sent.
+    #[error("telemetry.otlp: header `{0}` cannot be sent")]
+    Header(String),
+}
+
 /// Why a batch was not taken.
 struct Untaken {
     why: String,
@@ -66,15 +85,15 @@ struct Untaken {
 
 impl Exporter {
     /// # Errors
-    /// In words for the operator.
-    pub(super) fn new(otlp: &Otlp, telemetry: &Telemetry) -> Result<Self, String> {
-        let fault = |what: String| format!("telemetry.otlp: {what}");
-        let url = Url::parse(&otlp.endpoint).map_err(|why| fault(format!("`{}`: {why}", otlp.endpoint)))?;
+    /// See [`ExporterError`].
+    pub(super) fn new(otlp: &Otlp, telemetry: &Telemetry) -> Result<Self, ExporterError> {
+        let fault = |source| ExporterError::Url { url: otlp.endpoint.clone(), source };
+        let url = Url::parse(&otlp.endpoint).map_err(fault)?;
         let Metrics { spans_sent, spans_dropped, .. } = &*telemetry.metrics;
         Ok(Self {
-            client: client(otlp).map_err(|why| fault(format!("no HTTP client: {why}")))?,
+            client: client(otlp).map_err(ExporterError::HttpClient)?,
             url,
-            headers: headers(otlp).map_err(fault)?,
+            headers: headers(otlp)?,
             sender: Sender::of(otlp),
             sent: spans_sent.with_label_values::<&str>(&[]),
             failed: spans_dropped.with_label_values(&["failed"]),
@@ -202,15 +221,16 @@ fn client(otlp: &Otlp) -> Result<Client, reqwest::Error> {
         .build()
 }
 
-fn headers(otlp: &Otlp) -> Result<HeaderMap, String> {
+fn headers(otlp: &Otlp) -> Result<HeaderMap, ExporterError> {
     let mut headers = HeaderMap::new();
     for (name, value) in &otlp.headers {
-        let (name, value) = (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_str(value.reveal()));
-        let (Ok(name), Ok(mut value)) = (name, value) else {
-            return Err("a header cannot be sent".to_owned());
+        let (parsed, value) =
+            (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_str(value.reveal()));
+        let (Ok(parsed), Ok(mut value)) = (parsed, value) else {
+            return Err(ExporterError::Header(name.clone()));
         };
         value.set_sensitive(true);
-        headers.insert(name, value);
+        headers.insert(parsed, value);
     }
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/x-protobuf"));
     Ok(headers)

@@ -26,6 +26,7 @@ use crate::head;
 use crate::record::Record;
 use crate::telemetry::Telemetry;
 use crate::trace_context::Context;
+pub use export::ExporterError;
 use export::{Exporter, Message};
 
 /// Requests that may wait to be told of, as with OpenTelemetry's own batches of spans.
@@ -49,8 +50,8 @@ impl Tracer {
     /// Starts to collect.
     ///
     /// # Errors
-    /// In words for the operator, without a header's value.
-    pub fn start(otlp: &Otlp, telemetry: &Telemetry) -> Result<Arc<Self>, String> {
+    /// See [`ExporterError`].
+    pub fn start(otlp: &Otlp, telemetry: &Telemetry) -> Result<Arc<Self>, ExporterError> {
         let exporter = Exporter::new(otlp, telemetry)?;
         let (queue, waiting) = mpsc::channel(WAITING);
         tokio::spawn(exporter.run(waiting).with_subscriber(telemetry.log.notes().clone()));

@@ -4,6 +4,7 @@ use gateway_config::{DialectKind, Endpoint, Remote};
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use reqwest::Url;
 
+use super::pool_error::EndpointError;
 use super::wire::USER_AGENT;
 use crate::head;
 use crate::protocol::{Chat, Dialect, Effort};
@@ -33,9 +34,9 @@ impl Places {
     ///
     /// # Errors
     /// In words for the operator.
-    pub(super) fn of(remote: &Remote, base_url: &str) -> Result<Self, String> {
+    pub(super) fn of(remote: &Remote, base_url: &str) -> Result<Self, EndpointError> {
         let root = root(remote, base_url);
-        let parsed = |url: String| Url::parse(&url).map_err(|why| format!("`{url}`: {why}"));
+        let parsed = |url: String| Url::parse(&url).map_err(|source| EndpointError::Url { url, source });
         let models = format!("{root}/models");
         let version = remote.api_version.as_ref().map(|version| format!("?api-version={version}"));
         let version = version.unwrap_or_default();
@@ -93,7 +94,7 @@ fn root(remote: &Remote, base_url: &str) -> String {
 ///
 /// # Errors
 /// In words for the operator, without a key.
-pub(super) fn headers(dialect: DialectKind, endpoint: &Endpoint) -> Result<HeaderMap, String> {
+pub(super) fn headers(dialect: DialectKind, endpoint: &Endpoint) -> Result<HeaderMap, EndpointError> {
     let mut headers = HeaderMap::new();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
@@ -102,17 +103,16 @@ pub(super) fn headers(dialect: DialectKind, endpoint: &Endpoint) -> Result<Heade
         headers.insert(head::ANTHROPIC_VERSION, HeaderValue::from_static(ANTHROPIC_VERSION));
     }
     if let Some(key) = &endpoint.api_key {
-        let fault = "the API key has characters that no header can carry";
         let (name, prefix) = match dialect {
             DialectKind::OpenAi => ("authorization", "Bearer "),
             DialectKind::Anthropic => ("x-api-key", ""),
             DialectKind::Azure => ("api-key", ""),
             DialectKind::Gemini => ("x-goog-api-key", ""),
         };
-        headers.insert(name, secret(&format!("{prefix}{}", key.reveal())).ok_or(fault)?);
+        headers.insert(name, secret(&format!("{prefix}{}", key.reveal())).ok_or(EndpointError::ApiKey)?);
     }
     for (name, value) in &endpoint.headers {
-        let fault = || format!("header `{name}` cannot be sent");
+        let fault = || EndpointError::Header(name.clone());
         let name: HeaderName = name.parse().map_err(|_| fault())?;
         headers.insert(name, secret(value.reveal()).ok_or_else(fault)?);
     }

@@ -14,6 +14,7 @@ use tokio::time::{Instant, timeout_at};
 use tower::util::BoxCloneSyncService;
 
 use super::clock::Clock;
+use super::pool_error::PoolError;
 use super::{Answer, AnswerBody, Ask, Chunks, Upstream};
 use crate::protocol::{
     self, Alternative, Chunk, Complaint, DONE, Delta, Event, FinalUsage, Finish, Piece, Reported, Simple,
@@ -26,14 +27,15 @@ use crate::setback::{Happened, Setback};
 ///
 /// # Errors
 /// In words for the operator.
-pub(super) fn upstream(model: &Arc<Model>, embedded: &Embedded) -> Result<Upstream, String> {
+pub(super) fn upstream(model: &Arc<Model>, embedded: &Embedded) -> Result<Upstream, PoolError> {
     let mut options = Options::new(&embedded.weights);
     options.threads = embedded.threads.unwrap_or(options.threads);
     options.queue = embedded.queue;
     options.slots = embedded.slots;
     options.context =
         model.context.map_or(options.context, |context| u32::try_from(context).unwrap_or(u32::MAX));
-    let engine = Engine::load(options).map_err(|error| format!("model `{}`: {error}", model.name))?;
+    let engine =
+        Engine::load(options).map_err(|source| PoolError::Weights { model: model.name.clone(), source })?;
     let model = Arc::clone(model);
     let service = tower::service_fn(move |ask: Ask| answer(engine.clone(), Arc::clone(&model), ask));
     Ok(BoxCloneSyncService::new(service))

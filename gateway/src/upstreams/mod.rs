@@ -12,6 +12,7 @@ mod line;
 mod load;
 mod plain;
 mod pool;
+mod pool_error;
 mod prefix;
 mod remote;
 mod sight;
@@ -32,6 +33,7 @@ use crate::setback::Setback;
 
 pub use hooks::{Observer, PoolHooks, Probe};
 pub use pool::{Endpoint, Pool, Visit};
+pub use pool_error::{EndpointError, PoolError};
 
 /// What an upstream is asked.
 #[derive(Clone)]

@@ -12,6 +12,7 @@ use tower::ServiceExt;
 use super::breaker::{Breaker, CHECK_EVERY, Change, Manner};
 use super::hooks::PoolHooks;
 use super::load::Load;
+use super::pool_error::PoolError;
 use super::{Answer, Ask, Check, Upstream, remote};
 use crate::allowance::{Allowance, Terms};
 use crate::setback::{Happened, Setback};
@@ -65,7 +66,7 @@ impl Pool {
     ///
     /// # Errors
     /// In words for the operator: weights that cannot be loaded, an address or key that cannot be sent.
-    pub fn build(model: &Arc<Model>, proxy: Option<&Secret>, hooks: &PoolHooks) -> Result<Self, String> {
+    pub fn build(model: &Arc<Model>, proxy: Option<&Secret>, hooks: &PoolHooks) -> Result<Self, PoolError> {
         let upstreams = match &model.provider {
             Provider::Embedded(embedded) => {
                 vec![(format!("{}-0", model.name), embed(model, embedded)?, None)]
@@ -170,13 +171,13 @@ impl Pool {
 }
 
 #[cfg(feature = "engine")]
-fn embed(model: &Arc<Model>, embedded: &gateway_config::Embedded) -> Result<Upstream, String> {
+fn embed(model: &Arc<Model>, embedded: &gateway_config::Embedded) -> Result<Upstream, PoolError> {
     super::embedded::upstream(model, embedded)
 }
 
 #[cfg(not(feature = "engine"))]
-fn embed(model: &Arc<Model>, _: &gateway_config::Embedded) -> Result<Upstream, String> {
-    Err(format!("model `{}` is `provider: embedded`, and this build of xietong has no engine", model.name))
+fn embed(model: &Arc<Model>, _: &gateway_config::Embedded) -> Result<Upstream, PoolError> {
+    Err(PoolError::NoEngine(model.name.clone()))
 }
 
 /// One request at one endpoint: counted as in flight until it is dropped, its end reported to the breaker.

@@ -14,6 +14,7 @@ use tower::util::BoxCloneSyncService;
 use super::address::{self, Places};
 use super::events::Events;
 use super::plain::Plain;
+use super::pool_error::PoolError;
 use super::way::{Way, Ways};
 use super::wire::{self, Flow, Own, Wire};
 use super::{Answer, AnswerBody, Ask, Check, Upstream};
@@ -42,14 +43,14 @@ pub(super) fn upstreams(
     model: &Arc<Model>,
     remote: &Remote,
     proxy: Option<&Secret>,
-) -> Result<Vec<(String, Upstream, Option<Check>)>, String> {
+) -> Result<Vec<(String, Upstream, Option<Check>)>, PoolError> {
     let client = wire::client(&model.timeouts, proxy, remote.authority.as_deref())
-        .map_err(|e| format!("model `{}`: no HTTP client: {e}", model.name))?;
+        .map_err(|source| PoolError::HttpClient { model: model.name.clone(), source })?;
     remote
         .endpoints
         .iter()
         .map(|endpoint| {
-            let fault = |what: String| format!("endpoint `{}`: {what}", endpoint.id);
+            let fault = |source| PoolError::Endpoint { endpoint: endpoint.id.clone(), source };
             let (dialect, effort) = Dialect::of(remote);
             let places = Places::of(remote, &endpoint.base_url).map_err(fault)?;
             let headers = address::headers(remote.dialect, endpoint).map_err(fault)?;
