@@ -13,7 +13,6 @@
 //! ```
 
 pub mod commands;
-pub mod protocol;
 
 mod account;
 mod admin;
@@ -68,6 +67,8 @@ use std::sync::Arc;
 use gateway_config::Config;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
+
+pub use ::protocol;
 
 pub use crate::build_info::{COMMIT, VERSION};
 pub use crate::ledger::BookError;

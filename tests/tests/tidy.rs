@@ -161,7 +161,7 @@ fn nothing_names_one_machine() {
 /// Policies know nothing of configuration, configuration nothing of the gateway.
 #[test]
 fn crates_depend_in_one_direction() {
-    let order = ["router-policies", "gateway-config", "small-model", "gateway", "end-to-end"];
+    let order = ["router-policies", "gateway-config", "protocol", "small-model", "gateway", "end-to-end"];
     let metadata = Command::new(env!("CARGO"))
         .args(["metadata", "--format-version", "1", "--no-deps", "--offline"])
         .current_dir(root())

@@ -7,7 +7,6 @@ use reqwest::Url;
 use super::pool_error::EndpointError;
 use super::wire::USER_AGENT;
 use crate::head;
-use crate::protocol::{Chat, Dialect, Effort};
 
 /// The version of Anthropic's API that this is written for (platform.claude.com/docs/en/api/versioning).
 const ANTHROPIC_VERSION: &str = "2023-06-01";
@@ -123,26 +122,6 @@ fn secret(text: &str) -> Option<HeaderValue> {
     let mut value = HeaderValue::from_str(text).ok()?;
     value.set_sensitive(true);
     Some(value)
-}
-
-impl Dialect {
-    /// What a model's upstream is asked in: what its client wrote in, if it has that, else its own.
-    pub fn asked(remote: &Remote, chat: &Chat) -> Self {
-        match remote.speaks_responses && Self::Responses.original(chat).is_some() {
-            true => Self::Responses,
-            false => Self::of(remote).0,
-        }
-    }
-
-    /// What a model's upstream speaks, and how it is told how hard to think.
-    pub fn of(remote: &Remote) -> (Self, Effort) {
-        let dialect = match remote.dialect {
-            DialectKind::OpenAi | DialectKind::Azure => Self::OpenAi,
-            DialectKind::Anthropic => Self::Anthropic,
-            DialectKind::Gemini => Self::Gemini,
-        };
-        (dialect, if remote.thinks_by_tokens { Effort::Tokens } else { Effort::Word })
-    }
 }
 
 #[cfg(test)]

@@ -13,9 +13,7 @@ mod load;
 mod plain;
 mod pool;
 mod pool_error;
-mod prefix;
 mod remote;
-mod sight;
 mod way;
 mod wire;
 

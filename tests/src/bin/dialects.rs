@@ -14,7 +14,7 @@ use end_to_end::repertoire::hundred;
 use end_to_end::scripted::{Request, Scripted};
 use end_to_end::setup::Setup;
 use end_to_end::wire::{self, Live};
-use gateway::protocol::client::Dialect;
+use protocol::client::Dialect;
 use serde_json::{Value, json};
 
 /// Rounds before anything counts: connections open, caches fill, the allocator settles.

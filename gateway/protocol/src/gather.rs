@@ -61,6 +61,7 @@ impl Gather {
     }
 
     /// Whether it was ended before its upstream did.
+    #[inline]
     pub fn is_cut_short(&self) -> bool {
         self.cut
     }

@@ -33,6 +33,7 @@ impl Object {
     }
 
     /// The text.
+    #[inline]
     pub fn bytes(&self) -> &Bytes {
         &self.bytes
     }

@@ -106,6 +106,7 @@ impl Chat {
     }
 
     /// What the client wrote, where that was no chat: an upstream that speaks the same dialect can be told just that.
+    #[inline]
     pub fn native(&self) -> Option<&Native> {
         self.native.as_ref()
     }
@@ -121,26 +122,31 @@ impl Chat {
     }
 
     /// The name that the client asks for: a route or a model. Not empty, otherwise anything at all.
+    #[inline]
     pub fn model(&self) -> &str {
         &self.fields.model
     }
 
     /// Whether the answer is to come as a stream.
+    #[inline]
     pub fn stream(&self) -> bool {
         self.fields.stream
     }
 
     /// Whether the client wants the usage at the end of its stream.
+    #[inline]
     pub fn include_usage(&self) -> bool {
         self.fields.include_usage
     }
 
     /// The longest answer that the client allows, in tokens: `max_completion_tokens`, else `max_tokens`; 1 to 2³².
+    #[inline]
     pub fn max_tokens(&self) -> Option<u64> {
         self.fields.max_tokens
     }
 
     /// How many answers are asked for: 1 to 128.
+    #[inline]
     pub fn n(&self) -> u64 {
         self.fields.n
     }
@@ -162,6 +168,7 @@ impl Chat {
     }
 
     /// Whether a structured answer is asked for.
+    #[inline]
     pub fn structured(&self) -> bool {
         self.fields.format != Format::Text
     }
@@ -188,11 +195,13 @@ impl Chat {
     }
 
     /// The same without pictures.
+    #[inline]
     pub fn read_tokens(&self) -> u64 {
         *self.tokens.get_or_init(|| self.count_tokens())
     }
 
     /// What its pictures count for.
+    #[inline]
     pub fn pictures(&self) -> &Pictures {
         &self.messages.attachments.pictures
     }

@@ -1,5 +1,7 @@
 //! Asks a model to go on with an answer that was begun.
 
+use gateway_config::{Model, Provider};
+
 use super::chat::Chat;
 use super::estimate::tokens;
 use super::json::string;
@@ -14,6 +16,19 @@ pub enum Prefix {
     Marked(&'static str),
     /// By fields of the request: vLLM and SGLang.
     Continued,
+}
+
+impl Prefix {
+    /// The way of a model's provider.
+    pub fn of(model: &Model) -> Self {
+        let Provider::Remote(remote) = &model.provider else { return Self::Plain };
+        match remote.provider_name.as_str() {
+            "deepseek" | "mistral_ai" => Self::Marked("prefix"),
+            "moonshot_ai" | "alibaba_cloud" => Self::Marked("partial"),
+            "vllm" | "sglang" => Self::Continued,
+            _ => Self::Plain,
+        }
+    }
 }
 
 impl Chat {

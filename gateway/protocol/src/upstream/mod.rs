@@ -3,6 +3,7 @@
 //! Ours is OpenAI's chat: a [`Chat`] is encoded, and what comes back is decoded into [`Chunk`]s and a [`Whole`] as it
 //! comes, one event at a time. What a dialect has no words for is a [`BadRequest`]: nothing is left out in silence.
 //!
+//! - `configured`: which dialect a model is asked in.
 //! - `asked`, `turns`, `media`: a chat read in full, and its messages as two speakers.
 //! - `anthropic`, `gemini`: the two other dialects, each with its requests and its answers.
 //! - `responses`: answers that only who asks in their words gets.
@@ -11,6 +12,7 @@
 
 mod anthropic;
 mod asked;
+mod configured;
 mod gemini;
 mod media;
 mod native;

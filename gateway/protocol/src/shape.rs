@@ -79,11 +79,13 @@ impl Shape {
     }
 
     /// Whether the answer is to be a JSON text and nothing else.
+    #[inline]
     pub fn is_json(&self) -> bool {
         self.json
     }
 
     /// Whether tools are offered.
+    #[inline]
     pub fn has_tools(&self) -> bool {
         !self.tools.is_empty()
     }
@@ -144,6 +146,7 @@ impl Message {
     }
 
     /// Whether it calls tools.
+    #[inline]
     pub fn calls(&self) -> bool {
         self.tool_calls.as_ref().is_some_and(|calls| !calls.is_empty())
     }

@@ -83,11 +83,13 @@ pub struct Pictures([u64; SIGHTS.len()]);
 
 impl Pictures {
     /// What they count for by a rule.
+    #[inline]
     pub fn by(&self, sight: Sight) -> u64 {
         self.0[sight as usize]
     }
 
     /// Whether there are none.
+    #[inline]
     pub fn is_empty(&self) -> bool {
         self.by(Sight::Unknown) == 0
     }

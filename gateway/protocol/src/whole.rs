@@ -58,11 +58,13 @@ impl Whole {
     }
 
     /// The bytes that it came as, in OpenAI's dialect.
+    #[inline]
     pub fn bytes(&self) -> &Bytes {
         self.object.bytes()
     }
 
     /// The bytes that it came as, for a client that speaks the upstream's dialect, where that is not OpenAI's.
+    #[inline]
     pub fn native(&self) -> Option<&Bytes> {
         self.native.as_ref()
     }
@@ -73,26 +75,31 @@ impl Whole {
     }
 
     /// The upstream's token counts.
+    #[inline]
     pub fn reported(&self) -> Option<Reported> {
         self.piece.usage
     }
 
     /// Characters of content, reasoning, refusal and tool call arguments, over all choices.
+    #[inline]
     pub fn text(&self) -> usize {
         self.piece.text
     }
 
     /// The same text in tokens, estimated; 0 only if there is none.
+    #[inline]
     pub fn tokens(&self) -> u64 {
         in_tokens(self.piece.weight)
     }
 
     /// Tokens that the same text has at least.
+    #[inline]
     pub fn least(&self) -> u64 {
         self.piece.least
     }
 
     /// Why the answer ended; of several choices the last.
+    #[inline]
     pub fn finish(&self) -> Option<Finish> {
         self.piece.finish
     }

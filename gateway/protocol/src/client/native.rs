@@ -21,11 +21,13 @@ impl Native {
     }
 
     /// What it is written in.
+    #[inline]
     pub fn dialect(&self) -> Dialect {
         self.dialect
     }
 
     /// The body as it came.
+    #[inline]
     pub fn body(&self) -> &Object {
         &self.body
     }

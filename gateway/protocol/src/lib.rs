@@ -18,7 +18,8 @@
 //! - `sse`: event-stream framing, byte exact.
 //! - `chunk`, `whole`, `usage`, `complaint`: what the gateway must know of an answer.
 //! - `write`, `gather`, `unfold`: answers of our own, a stream folded into a whole answer, and the reverse.
-//! - `estimate`: tokens of a text without a tokenizer; `pictures`, `size`: of pictures without decoding them.
+//! - `estimate`: tokens of a text without a tokenizer; `pictures`, `size`: of pictures without decoding them; `sight`: by
+//!   which rule a model counts them.
 //! - `upstream`: the dialects that upstreams speak.
 //! - `client`: what clients speak beside chats, converted to them and back.
 //! - `retry_after`: when an upstream wants to be asked again.
@@ -41,6 +42,7 @@ mod refusal;
 mod retry_after;
 mod scan;
 mod shape;
+mod sight;
 mod simple;
 mod size;
 mod speech;

@@ -2,7 +2,8 @@
 
 use gateway_config::{DialectKind, Model, Provider};
 
-use crate::protocol::{Chat, Pictures, Sight};
+use super::chat::Chat;
+use super::pictures::{Pictures, Sight};
 
 /// OpenAI's that count in tiles, by how their names begin; of two that fit, the longer one holds.
 const OPENAI: [(&str, Sight); 18] = [

@@ -1,0 +1,26 @@
+//! Which dialect a configured model is asked in.
+
+use gateway_config::{DialectKind, Remote};
+
+use super::super::chat::Chat;
+use super::{Dialect, Effort};
+
+impl Dialect {
+    /// What a model's upstream is asked in: what its client wrote in, if it has that, else its own.
+    pub fn asked(remote: &Remote, chat: &Chat) -> Self {
+        match remote.speaks_responses && Self::Responses.original(chat).is_some() {
+            true => Self::Responses,
+            false => Self::of(remote).0,
+        }
+    }
+
+    /// What a model's upstream speaks, and how it is told how hard to think.
+    pub fn of(remote: &Remote) -> (Self, Effort) {
+        let dialect = match remote.dialect {
+            DialectKind::OpenAi | DialectKind::Azure => Self::OpenAi,
+            DialectKind::Anthropic => Self::Anthropic,
+            DialectKind::Gemini => Self::Gemini,
+        };
+        (dialect, if remote.thinks_by_tokens { Effort::Tokens } else { Effort::Word })
+    }
+}
