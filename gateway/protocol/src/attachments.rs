@@ -7,6 +7,7 @@ use super::refusal::BadRequest;
 use super::scan::{Cursor, Kind};
 use super::size::Size;
 use super::text::Text;
+use super::value::wrong_type;
 
 /// Tokens that one attachment of a kind may count for, and the bytes of it that make one token. The bounds hold
 /// what providers charge (a minute of sound some 600, a page of a file some 1,500), whatever the bytes claim to be.
@@ -97,7 +98,7 @@ impl Attachments {
                 }
                 Ok(())
             })?,
-            kind => return Err(super::messages::wrong_type(place(&format!(".{field}")), "an object", kind)),
+            kind => return Err(wrong_type(place(&format!(".{field}")), "an object", kind)),
         }
         Ok(())
     }

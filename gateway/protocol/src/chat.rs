@@ -6,18 +6,17 @@ use std::sync::OnceLock;
 use bytes::Bytes;
 use router_policies::{Prompt, Turn};
 
-use super::client::{self, Native};
+use super::conversions::ConversionCache;
+use super::endpoint::ApiEndpoint;
 use super::estimate::{in_tokens, weight, weight_of};
 use super::fault::Fault;
 use super::fields::{Fields, Format};
-use super::json::{Object, Places, string};
+use super::json::{Object, Places};
 use super::messages::{Message, Messages};
+use super::native::Native;
 use super::pictures::{Pictures, Sight};
 use super::refusal::BadRequest;
 use super::scan::{Cursor, Kind, text_of};
-use super::simple::Simple;
-use super::speech::Speech;
-use super::upstream::{Converted, Dialect, Effort};
 
 /// What the framing of a message adds, and what begins the answer, in tokens, as OpenAI counts them.
 const MESSAGE_TOKENS: u64 = 4;
@@ -58,19 +57,8 @@ pub struct Chat {
     tokens: OnceLock<u64>,
     /// What the client wrote, where that was no chat.
     native: Option<Native>,
-    /// The same request in other dialects' words, once somebody has asked for it.
-    converted: [OnceLock<Result<Converted, BadRequest>>; 3],
-}
-
-/// What an upstream is told beside the client's own words.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Extras<'a> {
-    /// Say how probable the tokens are.
-    pub logprobs: bool,
-    /// The longest answer, in tokens, under the upstream's name for it; where the client sets a limit, that one holds.
-    pub longest: Option<(&'a str, u64)>,
-    /// What the host wants otherwise than OpenAI has it.
-    pub speech: Option<Speech<'a>>,
+    /// The same request in other dialects' words.
+    conversions: ConversionCache,
 }
 
 impl Chat {
@@ -82,8 +70,8 @@ impl Chat {
         let at = places.find(&body, "messages").ok_or_else(|| BadRequest::missing("messages"))?.start;
         let messages = Messages::read(text, at)?;
         let object = Object::placed(body, places);
-        let (tokens, converted) = (OnceLock::new(), Default::default());
-        Ok(Self { object, fields, messages, tokens, native: None, converted })
+        let (tokens, conversions) = (OnceLock::new(), ConversionCache::default());
+        Ok(Self { object, fields, messages, tokens, native: None, conversions })
     }
 
     /// The same, converted from what a client wrote in another dialect.
@@ -96,13 +84,13 @@ impl Chat {
 
     /// Whether it asks for vectors, and not for words.
     pub fn is_for_embeddings(&self) -> bool {
-        self.native.as_ref().is_some_and(|native| native.dialect() == client::Dialect::Embeddings)
+        self.native.as_ref().is_some_and(|native| native.dialect() == ApiEndpoint::Embeddings)
     }
 
     /// Whether an upstream may answer it in a dialect that has no chunks of chats, so that no whole is made of its pieces.
     pub fn is_native(&self) -> bool {
         let dialect = self.native.as_ref().map(Native::dialect);
-        matches!(dialect, Some(client::Dialect::Embeddings | client::Dialect::Completions))
+        matches!(dialect, Some(ApiEndpoint::Embeddings | ApiEndpoint::Completions))
     }
 
     /// What the client wrote, where that was no chat: an upstream that speaks the same dialect can be told just that.
@@ -116,9 +104,9 @@ impl Chat {
         self.native.as_ref().is_none_or(|native| native.cannot_be_a_chat().is_none())
     }
 
-    /// The request in another dialect's words.
-    pub(super) fn converted(&self, dialect: Dialect, effort: Effort) -> Result<&Converted, &BadRequest> {
-        self.converted[dialect.place(effort)].get_or_init(|| dialect.convert(self, effort)).as_ref()
+    /// Where its conversions are kept.
+    pub(super) fn conversions(&self) -> &ConversionCache {
+        &self.conversions
     }
 
     /// The name that the client asks for: a route or a model. Not empty, otherwise anything at all.
@@ -216,32 +204,6 @@ impl Chat {
         in_tokens(weight).saturating_add(framing).saturating_add(self.messages.attachments.tokens)
     }
 
-    /// The body for an upstream of the OpenAI dialect: with its name for the model, streamed or not, usage always asked
-    /// for in a stream, and with these extras. Every other byte is the client's.
-    pub fn encode(&self, model: &str, stream: bool, extras: &Extras<'_>) -> Bytes {
-        let model = string(model);
-        let asked = stream.then(|| stream_options(&self.object));
-        let word: &[u8] = if stream { b"true" } else { b"false" };
-        let mut edits = vec![("model", Some(model.as_bytes()))];
-        if stream != self.fields.stream {
-            edits.push(("stream", Some(word)));
-        }
-        edits.push(("stream_options", asked.as_deref()));
-        if extras.logprobs {
-            edits.push(("logprobs", Some(b"true")));
-            // With the runner-up.
-            edits.push(("top_logprobs", Some(b"2")));
-        }
-        let longest = extras.longest.filter(|_| self.max_tokens().is_none());
-        let most = longest.map(|(_, most)| most.to_string()).unwrap_or_default();
-        if let Some((name, _)) = longest {
-            edits.push((name, Some(most.as_bytes())));
-        }
-        let spoken = extras.speech.map(|speech| self.spoken(&speech)).unwrap_or_default();
-        edits.extend(spoken.iter().map(|(name, value)| (*name, value.as_deref())));
-        self.object.edited(&edits)
-    }
-
     /// The same request for a further answer, which is to differ where the model is not sure.
     pub fn again(&self) -> Option<Self> {
         if !self.says_all() {
@@ -274,11 +236,6 @@ impl Chat {
         }
     }
 
-    /// The request for the embedded engine, or what the engine cannot do.
-    pub fn simple(&self) -> Result<Simple, BadRequest> {
-        Simple::of(self)
-    }
-
     /// A message's text, its parts one below the other.
     pub(super) fn text(&self, message: &Message) -> Cow<'_, str> {
         let body = self.object.bytes();
@@ -290,16 +247,6 @@ impl Chat {
                 Cow::Owned(texts.join("\n"))
             }
         }
-    }
-}
-
-/// A request's `stream_options` with the usage asked for.
-pub(super) fn stream_options(request: &Object) -> Bytes {
-    let asked = request.get("stream_options").unwrap_or_default();
-    let options = Object::skim(request.bytes().slice_ref(asked));
-    match options {
-        Ok(options) => options.edited(&[("include_usage", Some(b"true"))]),
-        Err(_) => Bytes::from_static(br#"{"include_usage":true}"#),
     }
 }
 
@@ -320,6 +267,7 @@ fn texts(cursor: &mut Cursor<'_>, each: &mut dyn FnMut(&str)) -> Result<(), Faul
 mod tests {
     use router_policies::Role;
 
+    use super::super::upstream::Extras;
     use super::*;
 
     const HI: &str = r#""messages":[{"role":"user","content":"hi"}]"#;
@@ -594,64 +542,6 @@ mod tests {
         assert_eq!((prompt.tools, prompt.structured, prompt.attachments), (1, true, 1));
         assert!(matches!(prompt.turns[0].text, Cow::Borrowed(_)));
         assert!(matches!(prompt.turns[2].text, Cow::Borrowed(_)));
-    }
-
-    #[test]
-    fn an_upstream_gets_the_clients_bytes() {
-        let check = |given: &str, model: &str, stream: bool, expected: &str| {
-            assert_eq!(parse(given).unwrap().encode(model, stream, &Extras::default()), expected, "{given}");
-        };
-        let hi = HI;
-        check(&format!(r#"{{"model":"auto",{hi}}}"#), "m", false, &format!(r#"{{"model":"m",{hi}}}"#));
-        check(
-            &format!(r#"{{ {hi} , "x":1e400, "model" : "auto" }}"#),
-            "a\"b",
-            true,
-            &format!(
-                r#"{{ {hi} , "x":1e400, "model" : "a\"b","stream":true,"stream_options":{{"include_usage":true}} }}"#
-            ),
-        );
-        check(
-            &format!(
-                r#"{{"model":"auto","stream":true,"stream_options":{{"include_usage":false,"y":[1]}},{hi}}}"#
-            ),
-            "m",
-            true,
-            &format!(
-                r#"{{"model":"m","stream":true,"stream_options":{{"include_usage":true,"y":[1]}},{hi}}}"#
-            ),
-        );
-        check(
-            &format!(r#"{{"model":"auto","stream":true,"stream_options":{{"include_usage":true}},{hi}}}"#),
-            "m",
-            false,
-            &format!(r#"{{"model":"m","stream":false,{hi}}}"#),
-        );
-        check(
-            &format!(r#"{{"model":"auto","stream":null,"stream_options":null,{hi}}}"#),
-            "m",
-            true,
-            &format!(r#"{{"model":"m","stream":true,"stream_options":{{"include_usage":true}},{hi}}}"#),
-        );
-    }
-
-    #[test]
-    fn a_limit_is_added_only_where_the_client_sets_none() {
-        let check = |fields: &str, expected: &str| {
-            let chat = parse(&format!(r#"{{"model":"m",{HI}{fields}}}"#)).unwrap();
-            let sent = chat.encode(
-                "m",
-                false,
-                &Extras { longest: Some(("max_completion_tokens", 50)), ..Extras::default() },
-            );
-            assert_eq!(sent, format!(r#"{{"model":"m",{HI}{expected}}}"#), "{fields}");
-        };
-        check("", r#","max_completion_tokens":50"#);
-        check(r#","max_tokens":null"#, r#","max_tokens":null,"max_completion_tokens":50"#);
-        check(r#","max_completion_tokens":null"#, r#","max_completion_tokens":50"#);
-        for given in [r#","max_tokens":7"#, r#","max_completion_tokens":70"#] {
-            check(given, given);
-        }
     }
 
     #[test]

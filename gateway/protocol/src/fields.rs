@@ -1,7 +1,9 @@
 //! The fields of a chat request beside its messages.
 
+use bytes::Bytes;
+
 use super::fault::{Fault, FaultKind};
-use super::json::Places;
+use super::json::{Object, Places};
 use super::refusal::BadRequest;
 use super::scan::{Cursor, Kind};
 use super::text::Text;
@@ -257,4 +259,14 @@ fn metadata(given: Given<'_>) -> Result<(), BadRequest> {
 
 fn longer(text: Text<'_>, most: usize) -> bool {
     text.raw.len() > most && text.cow().chars().nth(most).is_some()
+}
+
+/// A request's `stream_options` with the usage asked for.
+pub(super) fn stream_options(request: &Object) -> Bytes {
+    let asked = request.get("stream_options").unwrap_or_default();
+    let options = Object::skim(request.bytes().slice_ref(asked));
+    match options {
+        Ok(options) => options.edited(&[("include_usage", Some(b"true"))]),
+        Err(_) => Bytes::from_static(br#"{"include_usage":true}"#),
+    }
 }

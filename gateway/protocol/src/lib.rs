@@ -9,6 +9,8 @@
 //! - `scan`, `text`: a pull parser over JSON text that copies nothing; what is malformed is a `fault`.
 //! - `json`: an object as its members' places, so that one can be replaced and the rest left as it came.
 //! - `chat`, `messages`, `attachments`, `fields`, `value`, `simple`: a chat request, or a `refusal`.
+//! - `endpoint`: which request of which API it is; `native`: the client's own words, where they are no chat.
+//! - `conversions`: a chat in other providers' words, kept.
 //! - `odds`: how probable an upstream found its tokens.
 //! - `shape`: what a client asks an answer to be like.
 //! - `talk`: where a request stands in its conversation.
@@ -16,7 +18,7 @@
 //! - `speech`: what hosts of OpenAI's dialect want otherwise than OpenAI has it.
 //! - `vectors`: embeddings in the form that was asked for.
 //! - `sse`: event-stream framing, byte exact.
-//! - `chunk`, `whole`, `usage`, `complaint`: what the gateway must know of an answer.
+//! - `chunk`, `whole`, `usage`, `usage_chunk`, `native_usage`, `complaint`: what the gateway must know of an answer.
 //! - `write`, `gather`, `unfold`: answers of our own, a stream folded into a whole answer, and the reverse.
 //! - `estimate`: tokens of a text without a tokenizer; `pictures`, `size`: of pictures without decoding them; `sight`: by
 //!   which rule a model counts them.
@@ -29,12 +31,16 @@ mod chat;
 mod chunk;
 pub mod client;
 mod complaint;
+mod conversions;
+mod endpoint;
 mod estimate;
 mod fault;
 mod fields;
 mod gather;
 mod json;
 mod messages;
+mod native;
+mod native_usage;
 mod odds;
 mod pictures;
 mod prefill;
@@ -52,18 +58,22 @@ mod text;
 mod unfold;
 mod upstream;
 mod usage;
+mod usage_chunk;
 mod value;
 mod vectors;
 mod whole;
 mod write;
 
-pub use chat::{Chat, Extras, Needs};
+pub use chat::{Chat, Needs};
 pub use chunk::{Chunk, Finish, Piece, What, read_chunk};
 pub use complaint::{Complaint, read_error};
+pub use endpoint::{ApiEndpoint, Vendor};
 pub use estimate::{in_tokens, tokens, weight};
 pub use fault::{Fault, FaultKind, quoted};
 pub use gather::{Gather, Ungatherable};
 pub use json::Object;
+pub use native::Native;
+pub use native_usage::native_end;
 pub use odds::{Odds, odds};
 pub use pictures::{Pictures, Sight};
 pub use prefill::{Prefix, unescaped};
@@ -74,8 +84,9 @@ pub use simple::{Simple, SimpleTurn};
 pub use speech::Speech;
 pub use sse::{Event, LineTooLong, Splitter};
 pub use talk::Talk;
-pub use upstream::{Decoder, Dialect, Effort, Told, native_end};
-pub use usage::{FinalUsage, Reported, usage_chunk};
+pub use upstream::{Decoder, Dialect, Effort, Extras, Told};
+pub use usage::{FinalUsage, Reported};
+pub use usage_chunk::usage_chunk;
 pub use vectors::Form;
 pub use whole::{NotAnAnswer, Whole};
 pub use write::{

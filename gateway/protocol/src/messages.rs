@@ -11,6 +11,7 @@ use super::fields::refuse_second;
 use super::refusal::BadRequest;
 use super::scan::{Cursor, Kind};
 use super::text::Text;
+use super::value::wrong_type;
 
 const MOST_MESSAGES: usize = 10_000;
 const MOST_PARTS: usize = 1_000;
@@ -234,10 +235,4 @@ fn string<'a>(cursor: &mut Cursor<'a>, place: impl Fn() -> String) -> Result<Tex
         Kind::String => Ok(cursor.string()?),
         kind => Err(wrong_type(place(), "a string", kind)),
     }
-}
-
-/// A value of the wrong type, somewhere in the messages.
-pub(super) fn wrong_type(place: String, expected: &str, kind: Kind) -> BadRequest {
-    let message = format!("Invalid type for '{place}': expected {expected}, but got {}.", kind.name());
-    BadRequest::new(place, "invalid_type", message)
 }

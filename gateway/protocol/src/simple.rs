@@ -51,9 +51,16 @@ pub struct Simple {
     pub prefill: bool,
 }
 
+impl Chat {
+    /// The request for the embedded engine, or what the engine cannot do.
+    pub fn simple(&self) -> Result<Simple, BadRequest> {
+        Simple::of(self)
+    }
+}
+
 impl Simple {
     /// From a request that the engine can serve.
-    pub(super) fn of(chat: &Chat) -> Result<Self, BadRequest> {
+    fn of(chat: &Chat) -> Result<Self, BadRequest> {
         refuse_the_impossible(chat)?;
         let turn =
             |message: &Message| SimpleTurn { role: message.role, text: chat.text(message).into_owned() };

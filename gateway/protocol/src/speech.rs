@@ -9,7 +9,7 @@ use memchr::memmem;
 use router_policies::Role;
 
 use super::chat::Chat;
-use super::client::Dialect;
+use super::endpoint::ApiEndpoint;
 use super::json::{Object, string};
 use super::prefill::Prefix;
 
@@ -54,7 +54,7 @@ impl Chat {
 
     /// Whether its last message begins the answer: in OpenAI's own words that may be a mere turn, in Anthropic's it is so.
     fn is_begun_for_sure(&self) -> bool {
-        self.needs().prefill && self.native().is_some_and(|native| native.dialect() == Dialect::Messages)
+        self.needs().prefill && self.native().is_some_and(|native| native.dialect() == ApiEndpoint::Messages)
     }
 
     fn limit(&self, limit: Limit, edits: &mut Vec<Edit>) {
@@ -406,7 +406,7 @@ mod tests {
     fn an_answer_that_a_client_of_anthropics_began_is_marked() {
         let body = json!({"model": "m", "max_tokens": 9, "messages": [
             {"role": "user", "content": "x"}, {"role": "assistant", "content": "{"}]});
-        let messages = Dialect::Messages.read(body.to_string().into(), "r").unwrap().chat;
+        let messages = ApiEndpoint::Messages.read(body.to_string().into(), "r").unwrap().chat;
         let same = chat(&body);
         let none = Thinking::default();
         let marked = spoken(&messages, Limit::AsWritten, &none, Some(Prefix::Marked("partial")));

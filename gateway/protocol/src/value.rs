@@ -107,3 +107,9 @@ impl<'a> Given<'a> {
         BadRequest::new(self.name, code, format!("Invalid {what} for '{}': {why}.", self.name))
     }
 }
+
+/// A value of the wrong type, somewhere in the messages.
+pub(super) fn wrong_type(place: String, expected: &str, kind: Kind) -> BadRequest {
+    let message = format!("Invalid type for '{place}': expected {expected}, but got {}.", kind.name());
+    BadRequest::new(place, "invalid_type", message)
+}

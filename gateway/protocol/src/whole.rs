@@ -7,7 +7,7 @@ use super::complaint::Complaint;
 use super::estimate::in_tokens;
 use super::fault::Fault;
 use super::json::Object;
-use super::upstream::native_whole;
+use super::native_usage::native_whole;
 use super::usage::{FinalUsage, Reported};
 use super::vectors::Form;
 

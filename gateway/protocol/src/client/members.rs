@@ -3,9 +3,9 @@
 use std::borrow::Cow;
 
 use super::super::json::{Object, Places};
-use super::super::messages::wrong_type;
 use super::super::refusal::BadRequest;
 use super::super::scan::{Cursor, Kind};
+use super::super::value::wrong_type;
 use super::LeftOut;
 
 /// Elements of an array.

@@ -12,7 +12,6 @@
 //!
 //! - `members`, `build`: an object to read from, each member once; an object to write.
 //! - `heard`, `calls`: what an answer says, and its tool calls one after the other.
-//! - `native`: the client's own words, for an upstream that speaks its dialect.
 //! - `messages`, `responses`, `completions`, `embeddings`: one dialect each.
 
 mod build;
@@ -22,7 +21,6 @@ mod embeddings;
 mod heard;
 mod members;
 mod messages;
-mod native;
 mod responses;
 #[cfg(test)]
 mod tests;
@@ -31,35 +29,12 @@ use bytes::Bytes;
 
 use self::heard::Heard;
 use super::chat::Chat;
+pub use super::endpoint::{ApiEndpoint, Vendor};
 use super::json::Object;
+pub use super::native::Native;
 use super::refusal::BadRequest;
 use super::sse::Splitter;
 use super::write::error_body;
-pub use native::Native;
-
-/// What a request is written in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Dialect {
-    /// OpenAI's chat completions.
-    Chat,
-    /// OpenAI's completions, from before there were chats.
-    Completions,
-    /// OpenAI's responses.
-    Responses,
-    /// Anthropic's messages.
-    Messages,
-    /// OpenAI's embeddings, which are no chat at all.
-    Embeddings,
-}
-
-/// Whose API a client uses: the shape of errors and lists.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Vendor {
-    /// OpenAI's.
-    OpenAi,
-    /// Anthropic's.
-    Anthropic,
-}
 
 /// A request that was read.
 pub struct Request {
@@ -71,7 +46,10 @@ pub struct Request {
     pub left_out: Vec<&'static str>,
 }
 
-impl Dialect {
+/// What a request is written in.
+pub use ApiEndpoint as Dialect;
+
+impl ApiEndpoint {
     /// Reads a request body. `id` is the request's name; ids of our own in the answer are made of it.
     ///
     /// # Errors
@@ -94,6 +72,10 @@ impl Dialect {
         let Converted { chat, teller, left_out, tokens, cannot } = converted(&own, id)?;
         let chat = Chat::parse(chat.into()).map_err(|why| self.in_own_words(why))?;
         let chat = chat.spoken_in(Native::new(self, own, cannot), tokens);
+        let teller = teller.map(|mut teller| {
+            teller.asked(&chat);
+            teller
+        });
         Ok(Request { chat, telling: Telling::by(teller), left_out: left_out.0 })
     }
 
@@ -109,20 +91,12 @@ impl Dialect {
         }
         BadRequest { message: why.message.replace(of_a_chat, own), param: Some(own.into()), ..why }
     }
-
-    /// Whose API it belongs to.
-    pub fn vendor(self) -> Vendor {
-        match self {
-            Self::Chat | Self::Completions | Self::Responses | Self::Embeddings => Vendor::OpenAi,
-            Self::Messages => Vendor::Anthropic,
-        }
-    }
 }
 
 /// The tokens of a prompt in a body for `/v1/messages/count_tokens`, as a chat: it has no limit of its own.
 ///
 /// # Errors
-/// As for [`Dialect::read`].
+/// As for [`ApiEndpoint::read`].
 pub fn read_for_counting(body: Bytes) -> Result<Chat, BadRequest> {
     messages::read_for_counting(&Object::skim(body)?)
 }
@@ -165,6 +139,8 @@ impl LeftOut {
 
 /// Tells an answer in a dialect.
 trait Tell: Send + Sync {
+    /// Takes what it tells of the request, before it tells anything.
+    fn asked(&mut self, _chat: &Chat) {}
     /// A whole answer.
     fn whole(&mut self, answer: Heard) -> String;
     /// Adds the events for a piece of an answer.

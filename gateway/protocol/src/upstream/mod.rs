@@ -5,9 +5,9 @@
 //!
 //! - `configured`: which dialect a model is asked in.
 //! - `asked`, `turns`, `media`: a chat read in full, and its messages as two speakers.
+//! - `openai`: what an upstream of our own dialect is sent.
 //! - `anthropic`, `gemini`: the two other dialects, each with its requests and its answers.
 //! - `responses`: answers that only who asks in their words gets.
-//! - `native`: what a client gets as it came.
 //! - `voice`, `written`: our own chunks and JSON, as they are written.
 
 mod anthropic;
@@ -15,14 +15,13 @@ mod asked;
 mod configured;
 mod gemini;
 mod media;
-mod native;
+mod openai;
 mod responses;
 mod turns;
 mod voice;
 mod written;
 
-pub use native::native_end;
-pub(super) use native::native_whole;
+pub use openai::Extras;
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
@@ -30,10 +29,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::chat::{Chat, Extras};
+use super::chat::Chat;
 use super::chunk::{Chunk, Reader};
-use super::client;
 use super::complaint::{Complaint, read_error};
+use super::conversions::Converted;
+use super::endpoint::ApiEndpoint;
 use super::fault::quoted;
 use super::json::Object;
 use super::refusal::BadRequest;
@@ -84,16 +84,6 @@ pub struct Told<'a> {
     pub speech: Speech<'a>,
 }
 
-/// A request in another dialect, but for what is told of the model at the end.
-#[derive(Debug, Clone)]
-pub(super) struct Converted {
-    object: Object,
-    /// `reasoning_effort`.
-    effort: Option<String>,
-    /// Its last turn calls tools, and says nothing of what the model thought before that.
-    thoughtless: bool,
-}
-
 impl Dialect {
     /// Whether a chat can be put into this dialect's words.
     ///
@@ -103,9 +93,7 @@ impl Dialect {
         match self {
             Self::OpenAi => Ok(()),
             _ if self.original(chat).is_some() => Ok(()),
-            Self::Anthropic | Self::Gemini | Self::Responses => {
-                chat.converted(self, effort).map(drop).map_err(Clone::clone)
-            }
+            Self::Anthropic | Self::Gemini | Self::Responses => self.converted(chat, effort).map(drop),
         }
     }
 
@@ -114,7 +102,7 @@ impl Dialect {
     /// # Errors
     /// As [`Dialect::takes`].
     pub fn encode(self, chat: &Chat, told: &Told<'_>) -> Result<Bytes, BadRequest> {
-        let converted = || chat.converted(self, told.effort).map_err(Clone::clone);
+        let converted = || self.converted(chat, told.effort);
         match self {
             Self::OpenAi => {
                 let longest = told.longest.map(|most| (told.limit, most));
@@ -141,29 +129,25 @@ impl Dialect {
     pub fn original(self, chat: &Chat) -> Option<&Object> {
         let native = chat.native()?;
         let same = match self {
-            Self::Anthropic => native.dialect() == client::Dialect::Messages,
-            Self::Responses => native.dialect() == client::Dialect::Responses,
+            Self::Anthropic => native.dialect() == ApiEndpoint::Messages,
+            Self::Responses => native.dialect() == ApiEndpoint::Responses,
             Self::OpenAi | Self::Gemini => false,
         };
         same.then(|| native.body())
     }
 
-    /// Where a chat keeps what it is in these words.
-    pub(super) fn place(self, effort: Effort) -> usize {
-        match (self, effort) {
-            (Self::OpenAi | Self::Anthropic | Self::Responses, _) => 0,
-            (Self::Gemini, Effort::Word) => 1,
-            (Self::Gemini, Effort::Tokens) => 2,
-        }
-    }
-
-    /// Puts a chat into other words; what [`Chat::converted`] keeps.
-    pub(super) fn convert(self, chat: &Chat, effort: Effort) -> Result<Converted, BadRequest> {
-        match self {
-            Self::OpenAi | Self::Responses => Err(unsaid("model")),
-            Self::Anthropic => anthropic::convert(chat),
-            Self::Gemini => gemini::convert(chat, effort),
-        }
+    /// A chat in these words, which it keeps.
+    fn converted(self, chat: &Chat, effort: Effort) -> Result<&Converted, BadRequest> {
+        let kept = chat.conversions();
+        let converted = match (self, effort) {
+            (Self::OpenAi | Self::Responses, _) => return Err(unsaid("model")),
+            (Self::Anthropic, _) => kept.anthropic.get_or_init(|| anthropic::convert(chat)),
+            (Self::Gemini, Effort::Word) => kept.gemini_by_word.get_or_init(|| gemini::convert(chat, effort)),
+            (Self::Gemini, Effort::Tokens) => {
+                kept.gemini_by_tokens.get_or_init(|| gemini::convert(chat, effort))
+            }
+        };
+        converted.as_ref().map_err(Clone::clone)
     }
 
     /// Reads a stream. `native`: the client speaks this dialect, and every chunk is to carry the bytes that it came as.

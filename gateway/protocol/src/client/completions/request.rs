@@ -2,9 +2,9 @@
 
 use super::super::super::fault::quoted;
 use super::super::super::json::{Object, string};
-use super::super::super::messages::wrong_type;
 use super::super::super::refusal::BadRequest;
 use super::super::super::scan::Kind;
+use super::super::super::value::wrong_type;
 use super::super::build::{Build, array};
 use super::super::members::{Members, elements, inside, kind, said};
 use super::super::{Converted, LeftOut};

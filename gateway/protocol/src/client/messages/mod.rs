@@ -2,7 +2,7 @@
 //!
 //! - `request`, `blocks`, `tools`: a request → a chat.
 //! - `gist`: what a request comes to that no chat says.
-//! - `whole`, `stream`: a chat's answer → theirs.
+//! - `whole`, `stream`: a chat's answer → theirs; `words`: what both say alike.
 //!
 //! What carries no meaning for other providers is left out: where to cache, signatures and encrypted thinking (bound to the
 //! provider that made them), the tier of service.
@@ -15,62 +15,7 @@ mod stream;
 mod tests;
 mod tools;
 mod whole;
+mod words;
 
 pub(super) use request::{read, read_for_counting};
-
-use super::super::chunk::Finish;
-use super::ErrorWords;
-use super::build::Build;
-use super::heard::Used;
-
-/// An error as Anthropic's bodies and events have it.
-pub(super) fn error(error: &ErrorWords, id: &str) -> String {
-    let said = Build::of_type(kind(error.status)).text("message", &error.message).end();
-    Build::of_type("error").raw("error", &said).text("request_id", id).end()
-}
-
-/// Anthropic's class of errors for a status, as its documentation pairs them.
-fn kind(status: u16) -> &'static str {
-    match status {
-        401 => "authentication_error",
-        402 => "billing_error",
-        403 => "permission_error",
-        404 => "not_found_error",
-        413 => "request_too_large",
-        429 => "rate_limit_error",
-        503 | 529 => "overloaded_error",
-        504 => "timeout_error",
-        500.. => "api_error",
-        _ => "invalid_request_error",
-    }
-}
-
-/// Why an answer ended, in Anthropic's words; `called`: it called tools, `stop`: the stop text that it met.
-fn stop_reason(finish: Option<Finish>, called: bool, stop: Option<&str>) -> &'static str {
-    match finish {
-        Some(Finish::Length) => "max_tokens",
-        Some(Finish::ContentFilter) => "refusal",
-        _ if called => "tool_use",
-        _ if stop.is_some() => "stop_sequence",
-        _ => "end_turn",
-    }
-}
-
-/// Token counts as Anthropic tells them: what was read from a cache or written to one is not among the input.
-fn usage(used: &Used) -> String {
-    let tokens = &used.tokens;
-    let mut usage = Build::new()
-        .number("input_tokens", tokens.input)
-        .number("cache_creation_input_tokens", tokens.cache_write.saturating_add(tokens.cache_write_hour))
-        .number("cache_read_input_tokens", tokens.cached_input)
-        .number("output_tokens", tokens.completion());
-    for (name, value) in &used.marks {
-        usage = usage.raw(name, value);
-    }
-    usage.end()
-}
-
-/// An id in Anthropic's manner, made of the request's name.
-fn id_of(request: &str) -> String {
-    format!("msg_{request}")
-}
+pub(super) use words::error;

@@ -29,8 +29,7 @@ pub(in super::super) fn read(body: &Object, id: &str) -> Result<Converted, BadRe
             None => return Err(why),
         },
     };
-    let input = Chat::parse(chat.clone().into())?.prompt_tokens();
-    let converted = Converted::new(chat, Messages::new(id, input), left_out);
+    let converted = Converted::new(chat, Messages::new(id), left_out);
     Ok(Converted { cannot, ..converted })
 }
 

@@ -1,5 +1,6 @@
 //! A chat's stream → the events of a message: one block after the other.
 
+use super::super::super::chat::Chat;
 use super::super::super::chunk::Finish;
 use super::super::super::json::string;
 use super::super::build::Build;
@@ -7,7 +8,7 @@ use super::super::calls::{Calls, Step};
 use super::super::heard::{Heard, Used};
 use super::super::{ErrorWords, Tell, event};
 use super::whole::{call_id, message};
-use super::{error, id_of, stop_reason, usage};
+use super::words::{error, id_of, stop_reason, usage};
 
 /// A message under way.
 pub(super) struct Messages {
@@ -36,12 +37,12 @@ enum Block {
 }
 
 impl Messages {
-    /// For a request of this name whose prompt has about so many tokens.
-    pub(super) fn new(request: &str, input: u64) -> Self {
+    /// For a request of this name.
+    pub(super) fn new(request: &str) -> Self {
         Self {
             request: request.to_owned(),
             id: id_of(request),
-            input,
+            input: 0,
             begun: false,
             open: None,
             next: 0,
@@ -136,6 +137,10 @@ impl Messages {
 }
 
 impl Tell for Messages {
+    fn asked(&mut self, chat: &Chat) {
+        self.input = chat.prompt_tokens();
+    }
+
     fn whole(&mut self, answer: Heard) -> String {
         message(answer, &self.id)
     }

@@ -172,3 +172,14 @@ fn a_stop_text_that_was_met_is_named() {
         (&json!("stop_sequence"), &json!("END"))
     );
 }
+
+/// What is wrong with the chat that it comes to is told by the client's own names of fields.
+#[test]
+fn a_field_at_fault_is_called_what_the_client_calls_it() {
+    let stops: Vec<_> = (0..17).map(|number| number.to_string()).collect();
+    let body = json!({"model": "m", "max_tokens": 9, "stop_sequences": stops,
+        "messages": [{"role": "user", "content": "hi"}]});
+    let why = Dialect::Messages.read(body.to_string().into(), "r").err().expect("too many");
+    assert_eq!(why.param.as_deref(), Some("stop_sequences"));
+    assert!(why.message.contains("'stop_sequences'"), "{}", why.message);
+}

@@ -3,7 +3,7 @@
 use super::super::super::json::{Object, string};
 use super::super::build::{Build, array};
 use super::super::heard::{Call, Heard};
-use super::{stop_reason, usage};
+use super::words::{stop_reason, usage};
 
 /// The message of this id.
 pub(super) fn message(mut answer: Heard, id: &str) -> String {

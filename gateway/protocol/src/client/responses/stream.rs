@@ -9,7 +9,8 @@ use super::super::heard::{Call, Heard, Used};
 use super::super::{ErrorWords, Tell, event};
 use super::echo::{Echo, State};
 use super::items::{self, Part};
-use super::{incomplete, usage, whole};
+use super::whole;
+use super::words::{incomplete, usage};
 
 /// A response under way.
 pub(super) struct Responses {

@@ -4,7 +4,7 @@ use super::super::build::array;
 use super::super::heard::Heard;
 use super::echo::{Echo, State};
 use super::items::{self, Part};
-use super::{incomplete, usage};
+use super::words::{incomplete, usage};
 
 /// The response to the request of this name.
 pub(super) fn response(mut answer: Heard, request: &str, echo: &Echo) -> String {

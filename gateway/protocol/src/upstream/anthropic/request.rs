@@ -7,13 +7,14 @@ use memchr::memmem;
 use serde_json::Value;
 
 use super::super::super::chat::Chat;
+use super::super::super::conversions::Converted;
 use super::super::super::json::{Object, string};
 use super::super::super::refusal::BadRequest;
 use super::super::asked::{Asked, Choice, Tool, refuse_others};
 use super::super::media::{Media, Source};
 use super::super::turns::{Item, Outcome, Said, Turn, Turns};
 use super::super::written::{Members, list, object, quote};
-use super::super::{Converted, Effort, Told, unsaid};
+use super::super::{Effort, Told, unsaid};
 
 /// Fields that this dialect has words for. `top_k` and `thinking` are its own, which a client may send all the same.
 const KNOWN: [&str; 16] = [

@@ -3,13 +3,14 @@
 use bytes::Bytes;
 
 use super::super::super::chat::Chat;
+use super::super::super::conversions::Converted;
 use super::super::super::json::{Object, string};
 use super::super::super::refusal::BadRequest;
 use super::super::asked::{Asked, Choice, Function, refuse_others};
 use super::super::media::{Media, Source};
 use super::super::turns::{Item, Outcome, Turn, Turns};
 use super::super::written::{Members, list, object, one, quote};
-use super::super::{Converted, Effort, Told, unsaid};
+use super::super::{Effort, Told, unsaid};
 
 /// Fields that this dialect has words for.
 const KNOWN: [&str; 19] = [

@@ -2,27 +2,27 @@
 
 use bytes::Bytes;
 
-use super::super::chat::stream_options;
-use super::super::json::{Object, string};
-use super::super::refusal::BadRequest;
-use super::Dialect;
+use super::endpoint::ApiEndpoint;
+use super::fields::stream_options;
+use super::json::{Object, string};
+use super::refusal::BadRequest;
 
 /// A client's own words, for an upstream that speaks the same dialect: what a chat cannot say reaches it unchanged.
 #[derive(Debug, Clone)]
 pub struct Native {
-    dialect: Dialect,
+    dialect: ApiEndpoint,
     body: Object,
     cannot: Option<BadRequest>,
 }
 
 impl Native {
-    pub(super) fn new(dialect: Dialect, body: Object, cannot: Option<BadRequest>) -> Self {
+    pub(super) fn new(dialect: ApiEndpoint, body: Object, cannot: Option<BadRequest>) -> Self {
         Self { dialect, body, cannot }
     }
 
     /// What it is written in.
     #[inline]
-    pub fn dialect(&self) -> Dialect {
+    pub fn dialect(&self) -> ApiEndpoint {
         self.dialect
     }
 
@@ -44,7 +44,7 @@ impl Native {
         let options = stream.then(|| stream_options(&self.body));
         let most = longest.map(|most| most.to_string());
         let mut edits = vec![("model", Some(model.as_bytes()))];
-        if self.dialect == Dialect::Completions {
+        if self.dialect == ApiEndpoint::Completions {
             edits.push(("stream_options", options.as_deref()));
             if let Some(most) = most.as_ref().filter(|_| self.body.get("max_tokens").is_none()) {
                 edits.push(("max_tokens", Some(most.as_bytes())));

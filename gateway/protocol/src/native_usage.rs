@@ -3,10 +3,10 @@
 use bytes::{Bytes, BytesMut};
 use memchr::memmem;
 
-use super::super::chunk::replaced;
-use super::super::json::Object;
-use super::super::sse::Splitter;
-use super::super::usage::FinalUsage;
+use super::chunk::replaced;
+use super::json::Object;
+use super::sse::Splitter;
+use super::usage::FinalUsage;
 
 /// The last event of a message.
 const STOP: &[u8] = b"event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n";
@@ -27,7 +27,7 @@ pub fn native_end(events: &[Bytes], usage: &FinalUsage) -> Bytes {
 }
 
 /// A whole message or response with the cost in its usage.
-pub(in super::super) fn native_whole(body: &Bytes, usage: &FinalUsage) -> Bytes {
+pub(super) fn native_whole(body: &Bytes, usage: &FinalUsage) -> Bytes {
     let own = Object::skim(body.clone()).ok();
     let told = own.and_then(|own| match own.get("object") {
         Some(b"\"response\"") => billed(&own, usage),
