@@ -13,6 +13,7 @@ use super::{Committed, Job};
 use crate::account::Account;
 use crate::error::Failure;
 use crate::setback::{Happened, LONGEST_WAIT, Next, Setback};
+use crate::upstreams::Pool;
 
 /// The longest pause before the first retry; each further one doubles it, up to [`LONGEST_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -90,16 +91,21 @@ pub(super) async fn ask_rung(
             Ok(committed) => return Ok(committed),
             Err(setback) => setback,
         };
-        let asked_to_wait = setback.retry_after.unwrap_or_default();
-        let again =
-            setback.next() == Next::SameModel && tries < pool.model.retries && asked_to_wait <= LONGEST_WAIT;
-        if !again || !pool.may_retry() {
-            return Err(setback);
-        }
-        // The jitter comes on top: all who were told the same time would come back at the same time.
-        sleep(asked_to_wait + pause(tries, job.id.draw().uniform(DrawPurpose::RetryPause))).await;
+        let Some(pause) = pause_before_retry(job, pool, &setback, tries) else { return Err(setback) };
+        sleep(pause).await;
         tries += 1;
     }
+}
+
+/// How long to wait before the same model is asked again; `None` where that cannot help, or the retry budget does not
+/// allow it.
+pub(super) fn pause_before_retry(job: &Job, pool: &Pool, setback: &Setback, tries: u32) -> Option<Duration> {
+    let asked_to_wait = setback.retry_after.unwrap_or_default();
+    let again =
+        setback.next() == Next::SameModel && tries < pool.model.retries && asked_to_wait <= LONGEST_WAIT;
+    // The jitter comes on top: all who were told the same time would come back at the same time.
+    let jitter = || pause(tries, job.id.draw().uniform(DrawPurpose::RetryPause));
+    (again && pool.may_retry()).then(|| asked_to_wait + jitter())
 }
 
 /// Full jitter: anything up to the longest pause of this try (AWS Architecture Blog, "Exponential Backoff And

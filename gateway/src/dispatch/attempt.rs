@@ -150,7 +150,10 @@ async fn stand_by(body: AnswerBody, form: Form, tally: &mut Tally) -> Result<Bod
 /// Commits to what was heard, or closes the attempt's account.
 pub(super) fn conclude(pool: &Pool, heard: Heard, account: &mut Account) -> Result<Committed, Setback> {
     let Heard { open, tally, opened } = heard;
-    account.hear(open.id, &tally);
+    // What goes to the client is counted on its way, from the beginning.
+    if !matches!(&opened, Ok(Opened { body: Body::Begun(_), .. })) {
+        account.hear(open.id, &tally);
+    }
     match opened {
         Ok(Opened { headers, body }) => {
             let OpenAttempt { id, mut visit } = open;

@@ -8,9 +8,9 @@ use std::time::Duration;
 use futures_util::future::{Either, select};
 use gateway_config::WholeAs;
 use router_policies::Rung;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
-use super::ask::{ask, go_on, next};
+use super::ask::{ask, go_on, next, pause_before_retry};
 use super::attempt::{Form, Heard, conclude, enter, listen, question};
 use super::rungs::Rungs;
 use super::{Committed, Job};
@@ -32,23 +32,36 @@ pub(super) async fn hedge(
         // Who writes a whole answer cannot be told from one who is silent.
         return ask(job, first, account).await;
     }
-    let mut rest = Rest { rungs: Rungs::of(job, first), setbacks: Vec::new(), climbed: false };
+    let mut rest = Rest { rungs: Rungs::of(job, first), setbacks: Vec::new(), climbed: false, raced: false };
     rest.rungs.next();
     pool.arrived();
-    let result = match begin(job, first, account).await {
-        Ok(mut one) => match timeout(silence, &mut one.heard).await {
-            Ok(heard) => conclude(pool, heard, account),
-            Err(_) => race(job, one, second, &mut rest, account).await,
-        },
-        Err(setback) => Err(setback),
+    let mut tries = 0;
+    let setback = loop {
+        let setback = match attempt(job, (first, second), silence, &mut rest, account).await {
+            Ok(committed) => return Ok((committed, rest.rungs)),
+            Err(setback) => setback,
+        };
+        let again = (!rest.raced).then(|| pause_before_retry(job, pool, &setback, tries)).flatten();
+        let Some(pause) = again else { break setback };
+        sleep(pause).await;
+        tries += 1;
     };
-    match result {
-        Ok(committed) => Ok((committed, rest.rungs)),
-        Err(setback) => {
-            next(job, first, &setback, &mut rest.rungs)?;
-            rest.setbacks.push(setback);
-            go_on(job, rest.rungs, rest.setbacks, rest.climbed, account).await
-        }
+    next(job, first, &setback, &mut rest.rungs)?;
+    rest.setbacks.push(setback);
+    go_on(job, rest.rungs, rest.setbacks, rest.climbed, account).await
+}
+
+async fn attempt(
+    job: &Job,
+    (first, second): (Rung, Rung),
+    silence: Duration,
+    rest: &mut Rest,
+    account: &mut Account,
+) -> Result<Committed, Setback> {
+    let mut one = begin(job, first, account).await?;
+    match timeout(silence, &mut one.heard).await {
+        Ok(heard) => conclude(&one.pool, heard, account),
+        Err(_) => race(job, one, second, rest, account).await,
     }
 }
 
@@ -58,6 +71,8 @@ struct Rest {
     setbacks: Vec<Setback>,
     /// The request has been counted among those that go on to a larger model; it is one, however far it goes.
     climbed: bool,
+    /// Both were asked.
+    raced: bool,
 }
 
 /// A model that is being asked.
@@ -84,12 +99,13 @@ async fn race(
     left: &mut Rest,
     account: &mut Account,
 ) -> Result<Committed, Setback> {
-    left.climbed = one.pool.may_hedge() && job.may_climb();
+    left.climbed = left.climbed || (one.pool.may_hedge() && job.may_climb());
     let two = if left.climbed { begin(job, second, account).await.ok() } else { None };
     let Some(two) = two else { return conclude(&one.pool, one.heard.await, account) };
     account.beside(two.attempt);
     // Whatever becomes of it, it has been asked.
     left.rungs.keep(|rung| rung != second);
+    left.raced = true;
     let (heard, pool, late) = match select(one.heard, two.heard).await {
         Either::Left((heard, rest)) => (heard, one.pool, Runner { heard: rest, ..two }),
         Either::Right((heard, rest)) => (heard, two.pool, Runner { heard: rest, ..one }),

@@ -19,7 +19,6 @@ pub struct AnswerReader {
     chunks: Chunks,
     choices: u64,
     finished: u64,
-    over: bool,
 }
 
 /// What follows in an answer.
@@ -36,7 +35,7 @@ pub enum AnswerPart {
 impl AnswerReader {
     /// Reads an answer that is whole when so many choices have ended.
     pub fn new(chunks: Chunks, choices: u64) -> Self {
-        Self { held: VecDeque::new(), chunks, choices, finished: 0, over: false }
+        Self { held: VecDeque::new(), chunks, choices, finished: 0 }
     }
 
     /// What follows. Dropping the future loses nothing.
@@ -49,7 +48,6 @@ impl AnswerReader {
     pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<AnswerPart> {
         let chunk = match self.held.pop_front() {
             Some(chunk) => chunk,
-            None if self.over => return Poll::Ready(self.ended(None)),
             None => match ready!(self.chunks.poll_next_unpin(cx)) {
                 Some(Ok(chunk)) => chunk,
                 end => return Poll::Ready(self.ended(end.and_then(Result::err))),
@@ -67,7 +65,8 @@ impl AnswerReader {
     }
 
     fn ended(&mut self, setback: Option<Setback>) -> AnswerPart {
-        self.over = true;
+        // What has ended must not be read again, and is let go at once.
+        drop(self.take_rest());
         match setback {
             None if self.is_whole() => AnswerPart::Complete(None),
             Some(setback) if self.is_whole() && setback.is_a_mere_end() => AnswerPart::Complete(None),

@@ -169,6 +169,7 @@ impl<'a> Hearing<'a> {
 
     fn hear_whole(&mut self, whole: Whole) -> Result<Whole, Setback> {
         self.tally.saw_whole(&whole);
+        self.whole = true;
         if self.choices == 1 {
             let message = AnswerMessage::of_whole(whole.bytes()).unwrap_or_default();
             let odds = odds(whole.bytes());
