@@ -6,7 +6,6 @@ use bytes::{Bytes, BytesMut};
 use gateway_config::{Client, Limits};
 use http::{HeaderMap, HeaderName, header};
 use http_body_util::BodyExt;
-use hyper::body::Incoming;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use tokio::time::{Instant, timeout_at};
@@ -93,7 +92,10 @@ fn text(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
 ///
 /// # Errors
 /// A body that is too large, too slow, broken off, compressed, or not called JSON.
-pub async fn body(headers: &HeaderMap, mut incoming: Incoming, limits: &Limits) -> Result<Bytes, Failure> {
+pub async fn body<B>(headers: &HeaderMap, mut incoming: B, limits: &Limits) -> Result<Bytes, Failure>
+where
+    B: http_body::Body<Data = Bytes> + Unpin,
+{
     if !is_json(headers) {
         return Err(Failure::NotJson);
     }
@@ -103,7 +105,7 @@ pub async fn body(headers: &HeaderMap, mut incoming: Incoming, limits: &Limits) 
     {
         return Err(Failure::Encoded);
     }
-    let promised = http_body::Body::size_hint(&incoming).lower();
+    let promised = incoming.size_hint().lower();
     if promised > limits.body as u64 {
         return Err(Failure::TooLarge(limits.body));
     }

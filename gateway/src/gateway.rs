@@ -43,6 +43,23 @@ impl Gateway {
         })
     }
 
+    /// With upstreams of a test's own, by the model's name, in place of those of the configuration.
+    #[cfg(test)]
+    pub fn with_upstreams(
+        config: Config,
+        telemetry: Telemetry,
+        upstreams: &std::collections::HashMap<String, crate::upstreams::Upstream>,
+    ) -> Self {
+        let pools = Snapshot::of_upstreams(config.clone(), &telemetry, upstreams);
+        let snapshot = Snapshot::build(config, &telemetry, Some(&pools)).expect("a configuration that works");
+        Self {
+            snapshot: ArcSwap::from_pointee(snapshot),
+            telemetry,
+            started: 0,
+            stopping: AtomicBool::new(false),
+        }
+    }
+
     /// The configuration in use now. A request keeps the one that it began with.
     pub fn snapshot(&self) -> Arc<Snapshot> {
         self.snapshot.load_full()

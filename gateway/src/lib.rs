@@ -49,6 +49,8 @@ mod reload;
 mod report;
 mod request_id;
 mod routed;
+#[cfg(test)]
+mod scripted;
 mod server;
 mod setback;
 mod snapshot;

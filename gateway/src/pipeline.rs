@@ -6,9 +6,9 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use gateway_config::Resume;
 use http::{HeaderMap, HeaderValue, Request, Response, header};
-use hyper::body::Incoming;
 use jiff::Timestamp;
 use router_policies::Money;
 use tokio::time::{Instant, timeout};
@@ -35,13 +35,16 @@ use crate::routed::Learner;
 use crate::snapshot::{Snapshot, Target};
 
 /// Answers a request for an answer of a model, in the dialect that it was asked in.
-pub async fn answer(
+pub async fn answer<B>(
     gateway: Arc<Gateway>,
-    request: Request<Incoming>,
+    request: Request<B>,
     id: RequestId,
     arrived: Instant,
     dialect: Dialect,
-) -> Response<Body> {
+) -> Response<Body>
+where
+    B: http_body::Body<Data = Bytes> + Unpin,
+{
     let snapshot = gateway.snapshot();
     let mut account = gateway.account(&snapshot, id, Call::of(dialect), arrived, request.headers());
     let prepared = prepare(&snapshot, request, &mut account, dialect).await;
@@ -86,12 +89,15 @@ struct Ready {
 }
 
 /// Everything before a model is asked.
-async fn prepare(
+async fn prepare<B>(
     snapshot: &Snapshot,
-    request: Request<Incoming>,
+    request: Request<B>,
     account: &mut Account,
     dialect: Dialect,
-) -> Result<Ready, Failure> {
+) -> Result<Ready, Failure>
+where
+    B: http_body::Body<Data = Bytes> + Unpin,
+{
     let (head, incoming) = request.into_parts();
     let caller = Caller::of(snapshot, &head.headers)?;
     account.record.client.clone_from(&caller.client);
@@ -379,3 +385,6 @@ impl Preface {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

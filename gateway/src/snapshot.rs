@@ -102,6 +102,31 @@ impl Snapshot {
         Ok(Self { config, tracer, pools, routes, clients, tills })
     }
 
+    /// One with nothing but pools, whose endpoints are asked by upstreams of a test's own, by the model's name.
+    #[cfg(test)]
+    pub fn of_upstreams(
+        config: Config,
+        telemetry: &Telemetry,
+        upstreams: &HashMap<String, crate::upstreams::Upstream>,
+    ) -> Self {
+        let built = Self::build(config.clone(), telemetry, None).expect("a configuration that works");
+        let (tracer, routes) = (None, HashMap::new());
+        drop(built.routes);
+        let pools = built.pools.into_iter().map(|(name, pool)| {
+            let mut pool = Arc::into_inner(pool).expect("nobody else has it");
+            pool.replace_upstreams(upstreams.get(&name).expect("a script for each model"));
+            (name, Arc::new(pool))
+        });
+        Self {
+            config,
+            tracer,
+            pools: pools.collect(),
+            routes,
+            clients: HashMap::new(),
+            tills: HashMap::new(),
+        }
+    }
+
     /// The pool of a model of this configuration.
     pub fn pool(&self, model: &Model) -> Option<&Arc<Pool>> {
         self.pools.get(&model.name)

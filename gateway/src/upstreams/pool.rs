@@ -128,6 +128,15 @@ impl Pool {
             .map(|endpoint| Visit::enter(endpoint, now))
     }
 
+    /// Has every endpoint asked by an upstream of a test's own.
+    #[cfg(test)]
+    pub fn replace_upstreams(&mut self, upstream: &Upstream) {
+        for endpoint in &mut self.endpoints {
+            let endpoint = Arc::get_mut(endpoint).expect("nobody else has it");
+            (endpoint.upstream, endpoint.check) = (upstream.clone(), None);
+        }
+    }
+
     /// Requests under way.
     pub fn in_flight(&self) -> u32 {
         self.endpoints.iter().map(|endpoint| endpoint.load.in_flight()).sum()
