@@ -113,6 +113,7 @@ pub(crate) struct ModelFile {
     /// When an attempt has taken too long.
     pub(crate) timeouts: TimeoutsFile,
     /// How a whole (not streamed) answer is asked for. Default `pass`.
+    #[schemars(extend("x-better-name" = "non_streaming_as"))]
     pub(crate) whole_as: Option<WholeAsWord>,
     /// Further tries on this model after a failure that allows them. Default 1.
     #[schemars(range(max = 10))]
@@ -120,6 +121,7 @@ pub(crate) struct ModelFile {
     /// Certificates, in PEM, of authorities that its endpoints may have theirs from, beside those that the system trusts.
     pub(crate) ca_file: Option<String>,
     /// APIs that its upstream has beside chats, completions and embeddings, and is asked by as they are.
+    #[schemars(extend("x-better-name" = "apis"))]
     pub(crate) speaks: Option<Vec<SpeaksWord>>,
     /// What its upstream calls the longest answer. Default: as the client wrote it.
     pub(crate) limit: Option<LimitWord>,
@@ -148,6 +150,7 @@ pub(crate) struct ProvenanceFile {
     /// Who trained it.
     pub(crate) developer: Option<String>,
     /// `self-developed`, `open architecture`, `open code` or `open weights`.
+    #[schemars(extend("x-better-name" = "development"))]
     pub(crate) path: Option<String>,
     /// The licence of the weights or the service.
     pub(crate) licence: Option<String>,
@@ -284,6 +287,7 @@ pub(crate) struct ClientFile {
     /// `local`: this client's requests never leave local models.
     pub(crate) locality: Option<LocalityWord>,
     /// Whether its `x-xietong-*` request headers are honoured. Default false.
+    #[schemars(extend("x-better-name" = "routing_overrides"))]
     pub(crate) hints: Option<bool>,
 }
 
@@ -351,8 +355,10 @@ pub(crate) struct LimitsFile {
     /// A request body. Default `32MiB`, at most `1GiB`.
     pub(crate) body: Option<Size>,
     /// Until the head of a request is there. Default `10s`.
+    #[schemars(extend("x-better-name" = "head_timeout"))]
     pub(crate) head: Option<Span>,
     /// Until the body of a request is there. Default `30s`.
+    #[schemars(extend("x-better-name" = "body_timeout"))]
     pub(crate) body_time: Option<Span>,
     /// Between two comment lines that keep a waiting stream alive. Default `5s`.
     pub(crate) heartbeat: Option<Span>,

@@ -23,6 +23,7 @@ mod file;
 mod interpolate;
 mod load;
 mod nearest;
+mod places;
 mod presets;
 mod price;
 mod problems;

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use crate::builtin::WEIGHTS;
 use crate::interpolate::{Taken, conceal, interpolate};
+use crate::places::OlderName;
 use crate::resolve::{Report, resolve};
 use crate::{Config, Problems, file, schema, shape, yaml};
 
@@ -48,7 +49,7 @@ fn parse(text: &str, source: Option<&Path>, env: &Env<'_>, taken: &mut Taken) ->
         return Err(Problems::one("the file is empty"));
     };
     interpolate(&mut tree, "", env, taken, &mut problems);
-    let (value, places) = shape::shape(&tree, &schema(), &mut problems);
+    let (value, places) = shape::shape(&tree, &schema::of::<file::File>(), &mut problems);
     let file: file::File = match serde_json::from_value(value) {
         Ok(file) => file,
         // Not reached as long as the check and the types agree; then its problems say what is wrong.
@@ -56,11 +57,19 @@ fn parse(text: &str, source: Option<&Path>, env: &Env<'_>, taken: &mut Taken) ->
         Err(why) => return Err(Problems::one(format!("does not fit: {why}"))),
     };
     let mut report = Report::new(problems, places);
+    warn_of_older_names(&mut report);
     warn_of_readable_secrets(source, &mut report);
     let config = resolve(file, env, source, &mut report);
     match report.problems.is_empty() {
         true => Ok(config),
         false => Err(report.problems),
+    }
+}
+
+/// Names the better one wherever a key or kind stands by an older name. Older names go on working.
+fn warn_of_older_names(report: &mut Report) {
+    for OlderName { path, better } in std::mem::take(&mut report.places.older_names) {
+        report.warn(&path, &format!("is an older name, which goes on working; the better one is `{better}`"));
     }
 }
 

@@ -11,6 +11,7 @@ use serde::Deserialize;
 
 use crate::accepts::AcceptsWord;
 use crate::file::{LimitWord, PriceFile, ProvenanceFile, ProviderWord, SpeaksWord, WholeAsWord};
+use crate::places::OlderName;
 use crate::problems::Problems;
 use crate::thinking::ThinkingFile;
 use crate::{schema, shape, yaml};
@@ -35,10 +36,12 @@ pub(crate) struct Preset {
     /// Runs on this machine.
     pub(crate) local: bool,
     /// How a whole answer is asked for, where it does not give every one as such.
+    #[schemars(extend("x-better-name" = "non_streaming_as"))]
     pub(crate) whole_as: Option<WholeAsWord>,
     /// Its models say how probable their tokens were when they are asked to.
     pub(crate) logprobs: bool,
     /// APIs that it has beside chats, completions and embeddings.
+    #[schemars(extend("x-better-name" = "apis"))]
     pub(crate) speaks: Vec<SpeaksWord>,
     /// What it calls the longest answer, where it refuses or ignores the other name.
     pub(crate) limit: Option<LimitWord>,
@@ -137,7 +140,10 @@ pub(crate) fn preset(name: &str) -> Option<&'static Preset> {
 fn read(text: &str) -> Result<Vec<Preset>, Problems> {
     let mut problems = Problems::default();
     let node = yaml::parse(text, &mut problems)?.ok_or_else(|| Problems::one("is empty"))?;
-    let (value, _) = shape::shape(&node, &schema::of::<File>(), &mut problems);
+    let (value, places) = shape::shape(&node, &schema::of::<File>(), &mut problems);
+    if let Some(OlderName { path, better }) = places.older_names.first() {
+        return Err(Problems::one(format!("{path} is called `{better}`")));
+    }
     match serde_json::from_value::<File>(value) {
         Ok(file) if problems.is_empty() => Ok(file.presets),
         Ok(_) => Err(problems),
@@ -150,6 +156,46 @@ mod tests {
     use std::collections::HashSet;
 
     use super::*;
+
+    const MONTHS: [&str; 12] = [
+        "January",
+        "February",
+        "March",
+        "April",
+        "May",
+        "June",
+        "July",
+        "August",
+        "September",
+        "October",
+        "November",
+        "December",
+    ];
+
+    /// Whether a source ends with the day or the month in which it was read, since this project has prices.
+    fn is_dated(source: &str) -> bool {
+        let mut words = source.rsplit([' ', ',']);
+        let (last, before) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+        let year = match last.parse::<jiff::civil::Date>() {
+            Ok(day) => Some(day.year()),
+            Err(_) => last.parse().ok().filter(|_| MONTHS.contains(&before)),
+        };
+        year.is_some_and(|year| (2025..2100).contains(&year))
+    }
+
+    #[test]
+    fn a_price_without_a_plausible_date_is_found() {
+        let check = |source: &str, dated: bool| assert_eq!(is_dated(source), dated, "{source}");
+        check("api-docs.deepseek.com/pricing, October 2026", true);
+        check("openai.com by litellm 1.110.2, recorded 2026-11-24", true);
+        check("a page, January 2027", true);
+        check("a page, 2031-02-28", true);
+        check("a page, 2031-02-30", false);
+        check("a page, 2026", false);
+        check("a page about 2026 in October", false);
+        check("a page, October 1926", false);
+        check("", false);
+    }
 
     #[test]
     fn every_preset_is_sound() {
@@ -176,7 +222,10 @@ mod tests {
                 assert!(price.currency.is_some(), "{name}: a price needs its currency");
                 assert!(price.input.is_some() && price.output.is_some(), "{name}");
                 let source = model.source.as_deref().unwrap_or_default();
-                assert!(source.contains("2026"), "{name}: a price needs its source and date");
+                assert!(
+                    is_dated(source),
+                    "{name}: a price needs its source and the day it was recorded: {source}"
+                );
             }
         }
     }

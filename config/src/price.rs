@@ -12,6 +12,7 @@ use crate::written::CurrencyCode;
 pub(crate) struct PriceFile {
     /// What an hour of the machine costs; charged for the time it was busy.
     #[schemars(range(min = 0))]
+    #[schemars(extend("x-better-name" = "per_hour"))]
     pub(crate) hour: Option<f64>,
     /// A million prompt tokens.
     #[schemars(range(min = 0))]
@@ -35,6 +36,7 @@ pub(crate) struct PriceFile {
     /// Hours with other prices; the first that is open counts.
     pub(crate) windows: Vec<WindowFile>,
     /// Where days begin and hours are read, such as `Asia/Shanghai`. Default `UTC`.
+    #[schemars(extend("x-better-name" = "time_zone"))]
     pub(crate) zone: Option<ZoneName>,
     /// The first day on which the price holds, such as `2026-12-01`. Default: from ever.
     pub(crate) from: Option<Day>,

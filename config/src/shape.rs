@@ -3,42 +3,14 @@
 //! What fits comes out as JSON that the file types can be read from; what does not is reported and left out, so that
 //! the rest can still be looked at.
 
-use std::collections::HashMap;
-
 use serde_json::{Map, Value};
 
 use crate::nearest::hint;
-use crate::problems::{Problems, brief, is_within, item_path, key_path};
+use crate::places::{OlderName, Places};
+use crate::problems::{Problems, brief, item_path, key_path};
+use crate::schema::BETTER_NAME;
 use crate::written::{self, SECRET};
 use crate::yaml::{Entry, Kind, Node, Scalar};
-
-/// Where things stand in the file.
-#[derive(Debug, Default)]
-pub(crate) struct Places {
-    lines: HashMap<String, usize>,
-    /// Paths of secrets that stand in the file itself rather than in the environment.
-    pub(crate) literal_secrets: Vec<String>,
-    /// Paths of mappings that did not fit; empty ones stand in their place.
-    lost: Vec<String>,
-}
-
-impl Places {
-    /// Whether what should stand at this path was lost with a mapping that did not fit.
-    pub(crate) fn is_lost(&self, path: &str) -> bool {
-        self.lost.iter().any(|lost| is_within(path, lost))
-    }
-
-    /// The line of what stands at a path or, if it is not in the file, of what it would stand in.
-    pub(crate) fn line(&self, path: &str) -> Option<usize> {
-        let mut path = path;
-        loop {
-            if let Some(line) = self.lines.get(path) {
-                return Some(*line);
-            }
-            path = &path[..path.rfind(['.', '['])?];
-        }
-    }
-}
 
 /// The part of `node` that fits `schema`, and where everything stands.
 pub(crate) fn shape(node: &Node, schema: &Value, problems: &mut Problems) -> (Value, Places) {
@@ -85,10 +57,20 @@ impl<'a> Check<'a> {
     fn map(&mut self, node: &Node, entries: &[Entry], schema: &'a Value, path: &str) -> Value {
         let mut map = Map::new();
         for entry in entries {
-            let path = key_path(path, &entry.key);
+            let outer = path;
+            let path = key_path(outer, &entry.key);
+            if let Some((known, inner)) = by_better_name(schema, &entry.key) {
+                self.places.better_paths.push((key_path(outer, known), path.clone()));
+                let value = self.value(&entry.value, inner, &path);
+                map.extend(value.map(|value| (known.to_owned(), value)));
+                continue;
+            }
             let inner = schema["properties"].get(&entry.key).or_else(|| schema.get("additionalProperties"));
             match inner {
                 Some(inner) if inner.is_object() => {
+                    if !self.is_by_one_name(entry, entries, inner, &path) {
+                        continue;
+                    }
                     let value = self.value(&entry.value, inner, &path);
                     map.extend(value.map(|value| (entry.key.clone(), value)));
                 }
@@ -97,16 +79,31 @@ impl<'a> Check<'a> {
         }
         let required = schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str);
         for key in required.filter(|key| !map.contains_key(*key)) {
-            let path = key_path(path, key);
-            if !self.problems.touch(&path) {
-                self.problems.add(&path, Some(node.line), "is missing");
+            let better = better_name(&schema["properties"][key]).unwrap_or(key);
+            let (older, better) = (key_path(path, key), key_path(path, better));
+            if !self.problems.touch(&older) && !self.problems.touch(&better) {
+                self.problems.add(&better, Some(node.line), "is missing");
             }
         }
         Value::Object(map)
     }
 
+    /// Whether a key by its older name does not stand beside its better one; then the better one is noted.
+    fn is_by_one_name(&mut self, entry: &Entry, entries: &[Entry], schema: &Value, path: &str) -> bool {
+        let Some(better) = better_name(schema) else { return true };
+        if entries.iter().any(|other| other.key == better) {
+            let message =
+                format!("stands beside `{better}`, which is its better name: leave one of them out");
+            self.problems.add(path, Some(entry.line), message);
+            return false;
+        }
+        self.places.older_names.push(OlderName { path: path.to_owned(), better: better.to_owned() });
+        true
+    }
+
     fn unknown_key(&mut self, entry: &Entry, schema: &Value, path: &str) {
-        let known = || schema["properties"].as_object().into_iter().flat_map(Map::keys).map(String::as_str);
+        let all = schema["properties"].as_object();
+        let known = || all.into_iter().flatten().map(|(key, inner)| better_name(inner).unwrap_or(key));
         let message = match () {
             () if entry.key == "<<" => {
                 "merge keys are not supported; an alias for a whole value is".to_owned()
@@ -188,7 +185,8 @@ impl<'a> Check<'a> {
         if choices_of(first).is_some() {
             return self.value(node, first, path);
         }
-        let kind_of = |choice: &&'a Value| choice["properties"]["kind"]["const"].as_str();
+        let older_of = |choice: &&'a Value| choice["properties"]["kind"]["const"].as_str();
+        let kind_of = |choice: &&'a Value| better_name(choice).or_else(|| older_of(choice));
         let kinds: Vec<&str> = choices.iter().filter_map(kind_of).collect();
         // Only one of the forms is a mapping: there is nothing to tell apart.
         if kinds.is_empty() {
@@ -202,9 +200,19 @@ impl<'a> Check<'a> {
                 format!("is missing; it is one of {}", list_words(&kinds)),
             );
         };
+        let older = choices.iter().copied().find(|choice| {
+            let known = older_of(choice);
+            better_name(choice).is_some() && known.is_some() && known == text_of(&entry.value)
+        });
+        if let Some((choice, better)) = older.and_then(|choice| Some((choice, better_name(choice)?))) {
+            self.places.older_names.push(OlderName { path: path_of_kind, better: better.to_owned() });
+            return Some(self.map(node, entries, choice, path));
+        }
         let word = self.word(&entry.value, &kinds, &path_of_kind)?;
-        let choice = choices.iter().copied().find(|choice| choice["properties"]["kind"]["const"] == word)?;
-        Some(self.map(node, entries, choice, path))
+        let choice = choices.iter().copied().find(|choice| kind_of(choice) == word.as_str())?;
+        let entries: Vec<Entry> =
+            entries.iter().map(|entry| with_known_kind(entry, older_of(&choice))).collect();
+        Some(self.map(node, &entries, choice, path))
     }
 
     fn text(&mut self, node: &Node, scalar: &Scalar, format: &str, path: &str) -> Option<Value> {
@@ -272,6 +280,35 @@ impl<'a> Check<'a> {
             schema = &self.root["$defs"][name];
         }
         schema
+    }
+}
+
+/// The better name of a key or of a variant's `kind`.
+fn better_name(schema: &Value) -> Option<&str> {
+    schema[BETTER_NAME].as_str()
+}
+
+/// The key that serde knows by this better name, and its schema.
+fn by_better_name<'a>(schema: &'a Value, key: &str) -> Option<(&'a str, &'a Value)> {
+    let mut properties = schema["properties"].as_object()?.iter();
+    properties
+        .find(|(_, inner)| better_name(inner) == Some(key))
+        .map(|(known, inner)| (known.as_str(), inner))
+}
+
+/// The entry; if it is `kind`, with the word that serde knows.
+fn with_known_kind(entry: &Entry, known: Option<&str>) -> Entry {
+    let mut entry = entry.clone();
+    if let (Kind::Scalar(scalar), Some(known), "kind") = (&mut entry.value.kind, known, entry.key.as_str()) {
+        known.clone_into(&mut scalar.text);
+    }
+    entry
+}
+
+fn text_of(node: &Node) -> Option<&str> {
+    match &node.kind {
+        Kind::Scalar(scalar) => Some(&scalar.text),
+        _ => None,
     }
 }
 

@@ -184,8 +184,8 @@ fn embedded(name: &str, weights: Weights) -> String {
     format!(
         "  - name: {name}\n    provider: embedded             # in this process\n    weights: {WEIGHTS}/{file}\n\
          {most:<34} # tokens of an answer that a client did not limit\n    \
-         price: {{hour: 0}}               # what an hour of this machine costs, while it is busy\n    \
-         provenance: {{developer: {developer}, path: open weights, licence: Apache-2.0, origin: {origin}}}\n"
+         price: {{per_hour: 0}}           # what an hour of this machine costs, while it is busy\n    \
+         provenance: {{developer: {developer}, development: open weights, licence: Apache-2.0, origin: {origin}}}\n"
     )
 }
 
@@ -204,7 +204,7 @@ fn price_comment(known: Option<&KnownModel>, local: bool) -> String {
             price.output.unwrap_or_default(),
         ),
         None if local => {
-            "    price: {hour: 0}               # what an hour of this machine costs, while it is busy\n"
+            "    price: {per_hour: 0}           # what an hour of this machine costs, while it is busy\n"
                 .to_owned()
         }
         None => {

@@ -113,8 +113,11 @@ fn every_key_is_in_the_example_and_the_readme() {
     let (mut keys, schema) = (Vec::new(), gateway_config::schema());
     collect_keys(&schema, &mut keys);
     let readme = include_str!("../README.md");
-    for key in keys {
-        assert!(EXAMPLE.contains(&format!("{key}:")) || key == "at", "the example has no `{key}`");
+    for (key, is_older_name) in keys {
+        assert!(
+            EXAMPLE.contains(&format!("{key}:")) || key == "at" || is_older_name,
+            "the example has no `{key}`"
+        );
         assert!(
             readme.contains(&format!("`{key}`")) || readme.contains(&format!(".{key}`")),
             "the README has no `{key}`"
@@ -122,11 +125,13 @@ fn every_key_is_in_the_example_and_the_readme() {
     }
 }
 
-fn collect_keys(schema: &Value, keys: &mut Vec<String>) {
+/// The keys, and whether each is an older name.
+fn collect_keys(schema: &Value, keys: &mut Vec<(String, bool)>) {
     // What the example leaves out: shorthands, and what excludes something that it shows.
     const ELSEWHERE: [&str; 2] = ["path", "output"];
     if let Some(properties) = schema["properties"].as_object() {
-        keys.extend(properties.keys().filter(|key| !ELSEWHERE.contains(&key.as_str())).cloned());
+        let named = properties.iter().filter(|(key, _)| !ELSEWHERE.contains(&key.as_str()));
+        keys.extend(named.map(|(key, value)| (key.clone(), value["deprecated"] == true)));
     }
     match schema {
         Value::Object(map) => map.values().for_each(|value| collect_keys(value, keys)),

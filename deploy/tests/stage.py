@@ -35,9 +35,9 @@ models:
      endpoints: [{{base_url: "{upstream}", api_key: sk-none-of-it}}, {{base_url: "{closed}", api_key: sk-none-of-it}}]}}
 routes:
   - {{name: auto, ladder: [small, large],
-     policy: {{kind: cascade, policy: {{kind: threshold, at: 0.75}}, hold: {{tokens: 12, at_most: 400ms}}}}}}
+     policy: {{kind: cascade, policy: {{kind: threshold, at: 0.75}}, hold: {{tokens: 12, max_wait: 400ms}}}}}}
   - {{name: support, ladder: [small, medium, large], policy: {{kind: threshold, at: [0.35, 0.65]}}}}
-  - {{name: urgent, ladder: [small, medium], policy: {{kind: hedge, policy: {{kind: fixed, model: small}}, silence: 120ms}}}}
+  - {{name: urgent, ladder: [small, medium], policy: {{kind: hedge, policy: {{kind: fixed, model: small}}, delay: 120ms}}}}
   - {{name: steered, ladder: [small, medium, large],
      policy: {{kind: utility, targets: {{quality: 0.95, spend: {{amount: 30, per: day}}, first_token_p95: 300ms}}}}}}
   - {{name: explored, ladder: [small, large], calibration: scorer.json,

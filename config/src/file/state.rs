@@ -58,7 +58,9 @@ pub(crate) struct EmbeddedState {
     /// The file. Default `xietong.db`.
     pub(crate) path: Option<String>,
     /// How long records of requests are kept. Default `90d`.
+    #[schemars(extend("x-better-name" = "retention"))]
     pub(crate) keep: Option<Span>,
     /// How large the file may grow before the oldest records go. Default `1GiB`.
+    #[schemars(extend("x-better-name" = "max_size"))]
     pub(crate) at_most: Option<Size>,
 }

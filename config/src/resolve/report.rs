@@ -1,7 +1,7 @@
 //! What is found while resolving: problems and warnings, each with its place.
 
+use crate::places::Places;
 use crate::problems::Problems;
-use crate::shape::Places;
 
 /// Gathers what is wrong and what deserves attention.
 #[derive(Debug, Default)]
@@ -17,20 +17,21 @@ impl Report {
     }
 
     pub(crate) fn fault(&mut self, path: &str, message: impl Into<String>) {
-        let line = self.places.line(path);
-        self.problems.add(path, line, message);
+        let path = self.places.as_written(path);
+        self.problems.add(&path, self.places.line(&path), message);
     }
 
     pub(crate) fn warn(&mut self, path: &str, message: &str) {
         self.warnings.push(match path {
             "" => message.to_owned(),
-            path => format!("{path}: {message}"),
+            path => format!("{}: {message}", self.places.as_written(path)),
         });
     }
 
     /// Whether something at or below this path was already reported, so that what follows from it is not.
     pub(crate) fn spoilt(&self, path: &str) -> bool {
-        self.problems.touch(path) || self.places.is_lost(path)
+        let path = self.places.as_written(path);
+        self.problems.touch(&path) || self.places.is_lost(&path)
     }
 
     pub(crate) fn warnings(&mut self) -> Vec<String> {

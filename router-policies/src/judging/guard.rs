@@ -81,6 +81,7 @@ pub struct Signals {
     /// how probable its tokens are is judged by the other signals alone.
     pub confidence: f64,
     /// What that chance goes by, beside what was foreseen.
+    #[schemars(extend("x-better-name" = "signals"))]
     pub weigh: Weigh,
     /// Refusals and "I don't know", in Chinese and English.
     pub refusal: bool,

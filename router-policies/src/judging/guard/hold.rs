@@ -45,6 +45,7 @@ pub struct Until {
     /// Tokens, from 1.
     pub tokens: u32,
     /// From the first token on; whichever comes first.
+    #[schemars(extend("x-better-name" = "max_wait"))]
     pub at_most: Span,
 }
 

@@ -10,6 +10,7 @@ pub struct Hedge {
     /// Who is asked first.
     pub policy: Box<Policy>,
     /// After how long a silence the other is asked.
+    #[schemars(extend("x-better-name" = "delay"))]
     pub silence: Span,
 }
 

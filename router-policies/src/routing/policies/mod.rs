@@ -42,6 +42,7 @@ pub enum Policy {
     /// A smaller model starts, and a guard may hand over to a larger one before the client sees a byte.
     Cascade(Cascade),
     /// Bounds how many requests may go on to a larger model than they began with.
+    #[schemars(extend("x-better-name" = "escalation_limit"))]
     Budget(Budget),
     /// Conditions before the rest; the first that matches decides.
     Rules(Rules),

@@ -34,6 +34,7 @@ pub struct Require {
     pub developer: Option<Words>,
     /// `self-developed`, `open architecture`, `open code` or `open weights`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-better-name" = "development"))]
     pub path: Option<Words>,
     /// The licence of the weights or the service.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -29,6 +29,7 @@ pub struct When {
     pub structured: Option<bool>,
     /// The request must stay on local models, or need not.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-better-name" = "local_only"))]
     pub must_stay: Option<bool>,
     /// The language of the prompt.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -47,6 +48,7 @@ pub struct When {
     pub days: Option<Vec<Written<Days>>>,
     /// Where days begin and hours are read, such as `Asia/Shanghai`. Default `UTC`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-better-name" = "time_zone"))]
     pub zone: Option<Written<TimeZone>>,
 }
 
