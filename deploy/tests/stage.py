@@ -246,9 +246,13 @@ def staged(chance):
 
 
 def free_port():
-    """A port that nobody listens on at this moment."""
+    """A port that the system gives to nobody who asks for any: for a minute after a connection was closed from its side,
+    only who names it gets it."""
     import socket
 
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        address = listener.getsockname()
+        with socket.create_connection(address) as near:
+            listener.accept()[0].close()
+            assert near.recv(1) == b""
+    return address[1]

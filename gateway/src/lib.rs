@@ -12,6 +12,15 @@
 //! account   the body's end, error or drop  → metrics, one log line, spans
 //! ```
 
+#![cfg_attr(
+    test,
+    allow(
+        clippy::disallowed_types,
+        clippy::disallowed_methods,
+        reason = "a test may wait, and sees what it starts fail"
+    )
+)]
+
 pub mod commands;
 
 mod account;
@@ -153,8 +162,11 @@ pub async fn run_with(
     let built = tokio::task::spawn_blocking(move || gateway::Gateway::new(config, telemetry)).await;
     let gateway = Arc::new(built.map_err(|_| RunError::Panicked)??);
     let reloader = Arc::new(reload::Reloader::new(Arc::clone(&gateway), source));
+    #[expect(clippy::disallowed_methods, reason = "its handle is kept, and it is ended below")]
+    let watch = tokio::spawn(Arc::clone(&reloader).watch());
     ready(&gateway.snapshot().config);
     serve(&gateway, &reloader, listeners, shutdown).await;
+    watch.abort();
     gateway.flush_traces().await;
     let _ = tokio::task::spawn_blocking(move || ledger.stop()).await;
     log.flush();
@@ -204,7 +216,5 @@ async fn serve(
         data.await;
         let _ = end.send(true);
     };
-    let watch = tokio::spawn(Arc::clone(reloader).watch());
     tokio::join!(data, admin, stopping);
-    watch.abort();
 }

@@ -165,25 +165,31 @@ impl Reloader {
         self.gateway.telemetry.log.in_scope(event);
     }
 
-    /// Loads again when the files change, and on SIGHUP; never ends.
-    pub async fn watch(self: Arc<Self>) {
+    /// Loads again when the files change, and on SIGHUP; never ends. From this call on SIGHUP does not end the process,
+    /// as it does by default; must be called within a runtime.
+    pub fn watch(self: Arc<Self>) -> impl Future<Output = ()> + Send + 'static {
         let mut hangups = signal(SignalKind::hangup()).ok();
-        let mut looks = interval(LOOK_EVERY);
-        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        loop {
-            let asked = tokio::select! {
-                () = next(&mut hangups) => true,
-                _ = looks.tick(), if self.file.is_some() => false,
-            };
-            let this = Arc::clone(&self);
-            // Weights may have to be loaded, which takes its time.
-            let look = move || {
-                let changed = || this.read().is_some_and(|content| Some(content) != *this.seen());
-                if asked || changed() {
-                    let _ = this.reload();
-                }
-            };
-            let _ = tokio::task::spawn_blocking(look).await;
+        async move {
+            let mut looks = interval(LOOK_EVERY);
+            looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            loop {
+                let asked = tokio::select! {
+                    () = next(&mut hangups) => true,
+                    _ = looks.tick(), if self.file.is_some() => false,
+                };
+                let _ = tokio::task::spawn_blocking(Arc::clone(&self).look(asked)).await;
+            }
+        }
+    }
+
+    /// Loads again where that was asked for, or where the files have changed. Weights may have to be loaded, which takes
+    /// its time.
+    fn look(self: Arc<Self>, asked: bool) -> impl FnOnce() + Send + 'static {
+        move || {
+            let changed = || self.read().is_some_and(|content| Some(content) != *self.seen());
+            if asked || changed() {
+                let _ = self.reload();
+            }
         }
     }
 }

@@ -2,6 +2,13 @@
 //! and no word about the admin port (G-08).
 
 #![allow(clippy::unwrap_used, reason = "all of it is a test")]
+#![allow(
+    clippy::disallowed_types,
+    clippy::disallowed_methods,
+    reason = "processes are waited for in real time"
+)]
+
+mod ports;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -11,10 +18,12 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
+use ports::reserved;
+
 const PROGRAM: &str = env!("CARGO_BIN_EXE_xietong");
 const TEAM: &str = "team-key-canary-0123456789";
 const OTHER: &str = "other-key-canary-9876543210";
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A configuration of its own for each test, gone with the test.
 struct File(PathBuf);
@@ -94,10 +103,6 @@ impl Drop for Running {
     }
 }
 
-fn free() -> SocketAddr {
-    TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap()
-}
-
 fn exchange(address: SocketAddr, method: &str, path: &str, key: &str, body: &str) -> String {
     let mut socket = TcpStream::connect(address).unwrap();
     let head = format!(
@@ -145,7 +150,7 @@ fn configuration(ports: &str, upstream: SocketAddr, clients: &str) -> String {
 #[test]
 fn keys_lose_what_surrounds_them_and_readable_files_are_spoken_of() {
     let (upstream, keys) = upstream();
-    let (data, admin) = (free(), free());
+    let (data, admin) = (reserved(), reserved());
     let ports = format!("listen: {data}\nadmin: {admin}");
     let team = format!("  - {{name: team, key: \"\\uFEFF {TEAM} \\r\\n\"}}\n");
     let windows =
@@ -175,10 +180,10 @@ fn keys_lose_what_surrounds_them_and_readable_files_are_spoken_of() {
 #[test]
 fn a_key_that_protects_nothing_is_no_start() {
     let check = |name: &str, key: &str, why: &str| {
-        let ports = format!("listen: {}\nadmin: {}", free(), free());
+        let ports = format!("listen: {}\nadmin: {}", reserved(), reserved());
         let file = File::new(name);
         let client = format!("  - {{name: team, {key}}}\n");
-        let (code, said) = Running::start(file.write(&configuration(&ports, free(), &client))).end();
+        let (code, said) = Running::start(file.write(&configuration(&ports, reserved(), &client))).end();
         assert_eq!(code, Some(78), "{key}: {said}");
         assert!(said.contains("clients[0]") && said.contains(why), "{key}: {said}");
         assert!(!said.contains("answering on") && !said.contains("canary"), "{key}: {said}");
@@ -197,15 +202,15 @@ fn a_key_that_protects_nothing_is_no_start() {
 fn the_admin_port_is_on_the_loopback_interface_unless_said_otherwise() {
     let client = format!("  - {{name: team, key: {TEAM}}}\n");
     let file = File::new("g08");
-    let silent = configuration(&format!("listen: {}", free()), free(), &client);
+    let silent = configuration(&format!("listen: {}", reserved()), reserved(), &client);
     let said = Running::start(file.write(&silent)).hear(":9464");
     assert!(said.contains("127.0.0.1:9464") && !said.contains("0.0.0.0"), "{said}");
 
-    for (everywhere, port) in [("0.0.0.0", free().port()), ("\"[::]\"", free().port())] {
+    for (everywhere, port) in [("0.0.0.0", reserved().port()), ("\"[::]\"", reserved().port())] {
         let address = everywhere.trim_matches('"');
-        let ports = format!("listen: {}\nadmin: '{address}:{port}'", free());
-        let said =
-            Running::start(file.write(&configuration(&ports, free(), &client))).hear("admin: is reachable");
+        let ports = format!("listen: {}\nadmin: '{address}:{port}'", reserved());
+        let said = Running::start(file.write(&configuration(&ports, reserved(), &client)))
+            .hear("admin: is reachable");
         assert!(said.contains("from other machines"), "{address}: {said}");
     }
 }

@@ -3,6 +3,11 @@
 
 // A benchmark is for people to read.
 #![allow(clippy::print_stdout)]
+#![allow(
+    clippy::disallowed_types,
+    clippy::disallowed_methods,
+    reason = "it reads files and measures what policies take"
+)]
 
 use std::time::Instant;
 

@@ -1,5 +1,7 @@
 //! The search for private contents takes time in proportion to the text, whatever it is made of.
 
+#![allow(clippy::disallowed_types, clippy::disallowed_methods, reason = "it measures")]
+
 use router_policies::contents::{Content, Contents};
 
 const ALL: [Content; 5] =

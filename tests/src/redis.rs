@@ -56,7 +56,8 @@ impl Redis {
             let mut command = Command::new("redis-server");
             command.args(common).args(arguments(&address.port().to_string())).stdout(Stdio::piped());
             let Ok(mut child) = command.spawn() else {
-                let required = std::env::var("XIETONG_REQUIRE").is_ok_and(|tools| tools.contains("redis"));
+                let required = std::env::var("XIETONG_REQUIRE")
+                    .is_ok_and(|tools| tools.split(' ').any(|it| it == "redis"));
                 assert!(!required, "redis-server is required and not there");
                 return None;
             };

@@ -301,7 +301,7 @@ async fn a_request_is_charged_at_the_price_of_its_start() {
     let cost = |output: f64| (11.0 * 10.0 + 4.0 * output) / 1e6;
     let (mut spent, mut now) = (0.0, 30.0);
     write("30");
-    let gateway = Gateway::start_file(&file).await;
+    let gateway = Gateway::start_reloadable(&file).await;
     for (next, streamed) in [("3000", true), ("300", false), ("", true), ("30", false)] {
         let mut body = dear(1000);
         if streamed {

@@ -73,14 +73,13 @@ async fn a_calibration_decides_and_a_new_one_takes_over() {
     // The path is looked for beside the configuration.
     calibrate(&folder, "invoice", &scorer);
     std::fs::write(&file, setup(&upstream).route("calibration: scorer.json").yaml()).expect("a file");
-    let gateway = Gateway::start_file(&file).await;
+    let gateway = Gateway::start_reloadable(&file).await;
     assert_eq!(models(&gateway).await, ["large", "small"]);
     let shown = gateway.get_admin("/config").await.json();
     assert_eq!(shown["routes"][0]["calibration"].as_str(), scorer.to_str());
 
     calibrate(&folder, "parcel", &scorer);
     let reloaded = gateway.post_admin("/reload", &json!({})).await;
-    // Whoever comes first, the watch or we: the new one is in use.
     assert_eq!(reloaded.status(), 200, "{}", reloaded.text());
     assert_eq!(models(&gateway).await, ["small", "large"]);
 
@@ -99,7 +98,7 @@ async fn a_changed_calibration_is_noticed() {
     let (file, scorer) = (folder.path("xietong.yaml"), folder.path("scorer.json"));
     calibrate(&folder, "invoice", &scorer);
     std::fs::write(&file, setup(&upstream).route("calibration: scorer.json").yaml()).expect("a file");
-    let gateway = Gateway::start_file(&file).await;
+    let gateway = Gateway::start_watched(&file).await;
     assert_eq!(models(&gateway).await, ["large", "small"]);
     calibrate(&folder, "parcel", &scorer);
     let loaded = async || gateway.metrics().await.sum("xietong_config_generation", &[]);

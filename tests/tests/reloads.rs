@@ -113,7 +113,7 @@ async fn a_thousand_reloads_lose_no_request() {
     let folder = Folder::new("storm");
     let file = folder.path("xietong.yaml");
     write(&file, asking("small", &upstream));
-    let gateway = Gateway::start_file(&file).await;
+    let gateway = Gateway::start_watched(&file).await;
     let (over, whole) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
     let clients: Vec<_> = (0..8)
         .map(|number| tokio::spawn(client(gateway.data, number, Arc::clone(&over), Arc::clone(&whole))))
@@ -149,7 +149,7 @@ async fn what_cannot_be_used_changes_nothing() {
     let file = folder.path("xietong.yaml");
     let good = asking("small", &upstream);
     write(&file, &good);
-    let gateway = Gateway::start_file(&file).await;
+    let gateway = Gateway::start_reloadable(&file).await;
     let laughs: String = (1..10)
         .map(|level| {
             let names = vec![format!("*a{}", level - 1); 9].join(", ");
@@ -187,7 +187,8 @@ async fn what_cannot_be_used_changes_nothing() {
         let problems = answer.json()["problems"].clone();
         assert_eq!(answer.status(), 422, "{case}: {}", answer.text());
         assert!(problems.as_array().is_some_and(|problems| !problems.is_empty()), "{case}: {problems}");
-        assert!(begun.elapsed() < Duration::from_secs(10), "{case}: {:?}", begun.elapsed());
+        // An alias bomb that was followed would take minutes and all memory; the rest is for a machine that is busy.
+        assert!(begun.elapsed() < Duration::from_secs(30), "{case}: {:?}", begun.elapsed());
         assert!(!answer.text().contains("canary"), "{case}: {}", answer.text());
         assert_eq!(generation(&gateway).await, 1.0, "{case}");
         assert!(reloads(&gateway, "refused").await > count as f64, "{case}");
@@ -214,7 +215,7 @@ async fn every_way_to_change_the_file_is_noticed() {
     symlink("..one", folder.path("..data")).expect("a link");
     symlink("..data/xietong.yaml", folder.path("xietong.yaml")).expect("a link");
     let file = folder.path("xietong.yaml");
-    let gateway = Gateway::start_file(&file).await;
+    let gateway = Gateway::start_watched(&file).await;
     assert_eq!(asked(&gateway).await, "small");
     let within = Duration::from_secs(10);
 
@@ -249,7 +250,7 @@ async fn streams_outlive_the_model_and_the_key_that_they_began_with() {
     let folder = Folder::new("streams");
     let file = folder.path("xietong.yaml");
     write(&file, asking("small", &old));
-    let gateway = Gateway::start_file(&file).await;
+    let gateway = Gateway::start_reloadable(&file).await;
     let mut live = gateway.open(&openai::ask_stream("auto", "Count")).await;
     assert!(live.event().await.is_some());
     let next = asking("small", &new).replace("name: small", "name: other").replace("small", "other");

@@ -150,7 +150,8 @@ async fn what_was_not_spent_comes_back_at_the_end() {
 /// overrun, and paid models are asked again by themselves once it is well.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_slow_redis_holds_up_nothing_for_long() {
-    const BOUND: Duration = Duration::from_millis(3500);
+    // Three seconds are promised; the rest is for a machine that is busy, and less than any of these would take alone.
+    const BOUND: Duration = Duration::from_millis(4500);
     let sick = [
         Carries::Nothing,
         Carries::Late(Duration::from_secs(5)),

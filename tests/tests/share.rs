@@ -46,7 +46,7 @@ async fn a_share_is_realised_after_500_requests() {
 }
 
 /// Requests that are under way at the same time count, too.
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_share_is_realised_among_requests_at_once() {
     let upstream = Scripted::start(Reply::text("yes")).await;
     let gateway = gateway(&upstream).await;

@@ -473,10 +473,12 @@ async fn a_collector_that_is_slow_costs_no_request() {
         connection = live.rest_and_connection().await.1;
         slowest = slowest.max(began.elapsed());
     }
-    assert!(slowest < Duration::from_secs(2), "{slowest:?}");
-    // One batch is on its way and another may be; as many as may wait do.
+    // The gateway itself waits for a collector for ten seconds.
+    assert!(slowest < Duration::from_secs(5), "{slowest:?}");
+    // As many as may wait do; what is missing beside them was sent, in batches, or is the batch that is put together.
     let dropped = dropped(&gateway, "full").await as usize;
-    assert!((REQUESTS - 2048 - 2 * 512..=REQUESTS - 2048).contains(&dropped), "{dropped}");
+    let batches = collector.http.seen().len() + 1;
+    assert!((REQUESTS - 2048 - batches * 512..=REQUESTS - 2048).contains(&dropped), "{dropped}, {batches}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -486,7 +488,7 @@ async fn a_reload_sends_what_follows_elsewhere() {
     let yaml = |line: &str| Setup::ladder(&upstream.base_url(), &upstream.base_url()).top(line).yaml();
     let file = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("traces-reload.yaml");
     std::fs::write(&file, yaml(&first.line(""))).expect("it can be written");
-    let gateway = Gateway::start_file(&file).await;
+    let gateway = Gateway::start_reloadable(&file).await;
     gateway.ask(&openai::ask("auto", "Hi")).await;
     // What was collected before goes where it was to go, and at once.
     std::fs::write(&file, yaml(&second.line(""))).expect("it can be written");

@@ -2,11 +2,11 @@
 
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 
 use indicatif::{ProgressBar, ProgressDrawTarget};
 use router_policies::Class;
 use serde_json::json;
+use tokio::time::Instant;
 
 use super::Failure;
 use super::labelled::{Bad, features, lines, open};

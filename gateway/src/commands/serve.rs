@@ -124,6 +124,7 @@ fn stop_signal() -> Result<impl Future<Output = ()> + Send + 'static, Failure> {
     Ok(async move {
         tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
         say("stopping: requests under way are finished; a second signal ends them");
+        #[expect(clippy::disallowed_methods, reason = "ends the process, or with it")]
         tokio::spawn(async move {
             tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
             std::process::exit(1);

@@ -112,6 +112,10 @@ impl Explorer {
         let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else { return };
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
         let explorer = Arc::clone(self);
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "ends with its attempts, which have limits; a few run at a time"
+        )]
         runtime.spawn(async move {
             if let Some(outcome) = shadow.run(&explorer, &answer).await {
                 explorer.learn(&outcome);

@@ -1,6 +1,12 @@
 //! Keeps the store in a thread of its own: lends parts of budgets to funds and writes down requests that are over, many
 //! in one sync. Requests wait for it only where what was lent is used up.
 
+#![expect(
+    clippy::disallowed_types,
+    clippy::disallowed_methods,
+    reason = "a thread of its own, which no test's clock holds"
+)]
+
 use std::cell::RefCell;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};

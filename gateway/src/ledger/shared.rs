@@ -8,6 +8,12 @@
 //! every call what it was lent in all, and what is missing is lent once more, to it, before anything else is. Until each
 //! gateway has called, what is missing of the others' loans could be lent twice; whoever notices borrows nothing by that call.
 
+#![expect(
+    clippy::disallowed_types,
+    clippy::disallowed_methods,
+    reason = "a thread of its own, which no test's clock holds"
+)]
+
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 

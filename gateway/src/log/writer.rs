@@ -136,6 +136,7 @@ fn write_lines(mut out: impl Write, tray: &Tray, orders: &Receiver<Order>) {
     while let Ok(order) = orders.recv() {
         match order {
             Order::Look => {
+                #[expect(clippy::disallowed_methods, reason = "the log's own thread")]
                 std::thread::sleep(GATHER);
                 write();
             }

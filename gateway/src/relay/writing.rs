@@ -231,6 +231,7 @@ fn drain(mut rest: Chunks) {
     if let Some(None) = rest.next().now_or_never() {
         return;
     }
+    #[expect(clippy::disallowed_methods, reason = "ends after a bounded time, and nothing depends on it")]
     tokio::spawn(async move {
         let _ = timeout(DRAIN, async { while rest.next().await.is_some() {} }).await;
     });

@@ -54,6 +54,10 @@ impl Tracer {
     pub fn start(otlp: &Otlp, telemetry: &Telemetry) -> Result<Arc<Self>, ExporterError> {
         let exporter = Exporter::new(otlp, telemetry)?;
         let (queue, waiting) = mpsc::channel(WAITING);
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "ends with the queue, and what it cannot send is counted"
+        )]
         tokio::spawn(exporter.run(waiting).with_subscriber(telemetry.log.notes().clone()));
         let dropped = telemetry.metrics.spans_dropped.with_label_values(&["full"]);
         Ok(Arc::new(Self { queue, dropped, least: least(otlp.share), ids: Ids::default() }))

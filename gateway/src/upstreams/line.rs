@@ -184,6 +184,7 @@ impl Lines {
     fn keep(self: &Arc<Self>, line: Line) {
         let mut idle = self.idle();
         if !self.swept.swap(true, Ordering::Relaxed) {
+            #[expect(clippy::disallowed_methods, reason = "ends with what it sweeps")]
             tokio::spawn(sweep(Arc::downgrade(self)));
         }
         if idle.len() < MOST_IDLE {

@@ -241,6 +241,10 @@ impl Visit {
         if self.endpoint.breaker.failed(now, manner, jitter) == Change::Ejected {
             self.endpoint.hooks.observer.ejected(&self.endpoint, setback);
             if !self.endpoint.watched.swap(true, Ordering::AcqRel) {
+                #[expect(
+                    clippy::disallowed_methods,
+                    reason = "ends with the endpoint, or once that is well"
+                )]
                 tokio::spawn(watch(Arc::downgrade(&self.endpoint)));
             }
         }

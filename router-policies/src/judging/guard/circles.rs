@@ -58,10 +58,36 @@ mod tests {
         check("for i in 0..4 { println!(\"{i}\"); }\nfor j in 0..4 { println!(\"{j}\"); }\n", false);
     }
 
+    /// What is looked for, said with the words of the rule and without a thought for speed.
+    fn by_the_rule(text: &str) -> bool {
+        let tail: Vec<char> = text.chars().rev().collect();
+        (1..=LONGEST).filter(|period| *period <= tail.len()).any(|period| {
+            let needed = (TIMES * period).max(least(&tail[..period]));
+            needed <= tail.len() && (period..needed).all(|at| tail[at] == tail[at - period])
+        })
+    }
+
     proptest::proptest! {
         #[test]
         fn any_text_can_be_looked_at(text: String) {
-            let _ = circles(&text);
+            proptest::prop_assert_eq!(circles(&text), by_the_rule(&text));
+        }
+
+        /// Something, a piece that is said over and over, and a part of the piece.
+        #[test]
+        fn a_piece_is_found_where_it_stands_often_enough(
+            before in "[a-z 好-]{0,20}",
+            piece in "[ab]{1,2}|[a-c .]{1,40}|[好坏，]{1,12}|[-=|]{1,9}|[a-z ]{100,130}",
+            times in 0usize..60,
+            cut: proptest::sample::Index,
+        ) {
+            let part: String = piece.chars().take(cut.index(piece.chars().count())).collect();
+            let text = format!("{before}{}{part}", piece.repeat(times));
+            proptest::prop_assert_eq!(circles(&text), by_the_rule(&text), "{}", text);
+            let letters = piece.chars().any(char::is_alphabetic) && !piece.chars().any(is_ideograph);
+            if letters && piece.chars().count() <= LONGEST && times > TIMES + LEAST {
+                proptest::prop_assert!(circles(&text), "{}", text);
+            }
         }
     }
 }
