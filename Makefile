@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test fmt lint small unit docs deny python node deploy release speed instructions overhead dialects accounts accounting cascade guard targets crashes startup scrape load engine images dashboards
+.PHONY: help run test fmt lint small unit docs deny python node deploy release speed instructions reference overhead dialects accounts accounting cascade guard targets crashes startup scrape load engine images dashboards
 
 XIETONG := cargo run --quiet --locked --release --package gateway --bin xietong --
 
@@ -38,6 +38,10 @@ instructions: ## Count the instructions of a request, and hold them against the 
 	@.ci/install valgrind
 	@cargo build --quiet --locked --release --no-default-features --package gateway --bin xietong --package end-to-end --bin instructions
 	@target/release/instructions target/release/xietong tests/instructions.json optimised
+
+reference: ## Write docs/reference and tests/golden from the code, where names or their meanings have changed
+	@XIETONG_REFERENCE=write cargo test --quiet --locked --package end-to-end --no-default-features --test all reference::
+	@git diff --stat -- docs/reference tests/golden
 
 overhead: ## Measure what the gateway adds to a request and to a chunk
 	@cargo run --quiet --locked --release --package end-to-end --no-default-features --bin overhead >/dev/null

@@ -47,7 +47,7 @@ pub use builtin::builtin;
 pub use load::{DEFAULT_FILE, Env, from_str, load};
 pub use presets::{KnownProvider, known_providers};
 pub use problems::{Problem, Problems};
-pub use schema::schema;
+pub use schema::{schema, schema_with_defaults};
 pub use secret::Secret;
 pub use show::redacted;
 pub use starter::{Large, Starter};

@@ -15,11 +15,24 @@ pub fn schema() -> Value {
     schema
 }
 
+/// The same with the values that keys have by default, where the types say so: for the reference page.
+pub fn schema_with_defaults() -> Value {
+    let mut schema = with_defaults::<File>().to_value();
+    offer_better_names(&mut schema);
+    schema
+}
+
 /// The schema of a type by the names that serde knows, without the `null` that optional fields get: nothing written is the same as left out.
 pub(crate) fn of<T: schemars::JsonSchema>() -> Value {
+    let mut schema = with_defaults::<T>();
+    RecursiveTransform(|schema: &mut schemars::Schema| drop(schema.remove("default"))).transform(&mut schema);
+    schema.to_value()
+}
+
+fn with_defaults<T: schemars::JsonSchema>() -> schemars::Schema {
     let mut schema = schemars::SchemaGenerator::default().into_root_schema_for::<T>();
     RecursiveTransform(drop_null).transform(&mut schema);
-    schema.to_value()
+    schema
 }
 
 /// Lists each better name beside the older one, which is marked as deprecated.
@@ -75,7 +88,6 @@ fn offer_better_keys(schema: &mut Map<String, Value>) {
 }
 
 fn drop_null(schema: &mut schemars::Schema) {
-    schema.remove("default");
     if let Some(Value::Array(types)) = schema.get_mut("type") {
         types.retain(|word| word != "null");
         if let [one] = types.as_slice() {

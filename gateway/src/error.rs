@@ -1,5 +1,7 @@
 //! Every way to fail a client → status, code, words, and whose fault it is. `error_response` makes HTTP of it.
 
+pub mod catalogue;
+
 use std::time::Duration;
 
 use crate::protocol::client::ErrorWords;
@@ -92,6 +94,11 @@ impl Failure {
             _ if self.status() < 500 && !matches!(self, Self::UpstreamBusy(_)) => Outcome::Refused,
             _ => Outcome::Failed,
         }
+    }
+
+    /// Whether our own tries are spent: another one by the SDK would multiply with them.
+    pub fn is_final(&self) -> bool {
+        self.outcome() == Outcome::Failed && !matches!(self, Self::Stopping)
     }
 
     /// How long the client is to wait before it asks again.

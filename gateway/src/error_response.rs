@@ -6,7 +6,6 @@ use crate::body::Body;
 use crate::error::Failure;
 use crate::head;
 use crate::protocol::client::Vendor;
-use crate::record::Outcome;
 use crate::request_id::RequestId;
 
 /// The answer to this vendor's clients that says why they get no other, before any byte of another was sent.
@@ -22,8 +21,7 @@ pub fn error_response(failure: &Failure, vendor: Vendor, id: &RequestId) -> Resp
     if let Failure::WrongMethod(allowed) = failure {
         headers.insert(header::ALLOW, HeaderValue::from_static(allowed));
     }
-    // Our own tries are spent: another one by the SDK would multiply with them.
-    if failure.outcome() == Outcome::Failed && !matches!(failure, Failure::Stopping) {
+    if failure.is_final() {
         headers.insert(head::SHOULD_RETRY, HeaderValue::from_static("false"));
     }
     response

@@ -11,6 +11,7 @@ use router_policies::steer::Kept;
 use tokio::time::Instant;
 
 use crate::account::Account;
+use crate::metrics::words::{TargetValue, Weighed};
 use crate::record::Call;
 use crate::request_id::RequestId;
 use crate::snapshot::{Snapshot, SnapshotError};
@@ -123,16 +124,25 @@ impl Gateway {
         }
         for routed in self.snapshot.load().routes() {
             let Some(weights) = routed.weights() else { continue };
-            let each = [("quality", weights.quality), ("cost", weights.cost), ("latency", weights.latency)];
+            let each = [
+                (Weighed::Quality, weights.quality),
+                (Weighed::Cost, weights.cost),
+                (Weighed::Latency, weights.latency),
+            ];
             for (target, weight) in each {
-                metrics.policy_weight.with_label_values(&[&*routed.route.name, target]).set(weight);
+                metrics.policy_weight.with_label_values(&[&*routed.route.name, target.word()]).set(weight);
             }
             for Kept { target, set, realised } in routed.kept() {
-                let gauge =
-                    |what| metrics.policy_target.with_label_values(&[&*routed.route.name, target, what]);
-                gauge("set").set(set);
+                let gauge = |what: TargetValue| {
+                    metrics.policy_target.with_label_values(&[
+                        &*routed.route.name,
+                        target.word(),
+                        what.word(),
+                    ])
+                };
+                gauge(TargetValue::Set).set(set);
                 if let Some(realised) = realised {
-                    gauge("realised").set(realised);
+                    gauge(TargetValue::Realised).set(realised);
                 }
             }
         }

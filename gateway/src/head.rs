@@ -10,6 +10,10 @@ macro_rules! names {
             #[doc = concat!("`", $name, "`")]
             pub const $constant: HeaderName = HeaderName::from_static($name);
         )*
+
+        /// All of them.
+        #[cfg(test)]
+        pub const NAMES: [HeaderName; <[&str]>::len(&[$($name),*])] = [$($constant),*];
     };
 }
 

@@ -22,6 +22,7 @@
 )]
 
 pub mod commands;
+pub mod reference;
 
 mod account;
 mod admin;

@@ -1,7 +1,9 @@
 //! Every metric. A field's doc comment is its HELP; label values come from the configuration and fixed words only.
 
 mod exemplars;
+pub mod labels;
 mod openmetrics;
+pub mod words;
 
 use prometheus::core::Collector;
 use prometheus::{
@@ -14,6 +16,7 @@ use crate::build_info::{COMMIT, VERSION};
 use crate::record::{Asked, Attempt, NONE, Record};
 use crate::trace_context::Context;
 use exemplars::Exemplars;
+use words::{ReloadResult, TokenKind};
 
 /// Seconds: from a fraction of a millisecond (a cache hit on the same machine) to the longest answers.
 const REQUEST_SECONDS: &[f64] =
@@ -40,10 +43,39 @@ const GEN_AI: &[&str] = &[
     "error_type",
 ];
 
+/// What a metric is.
+#[derive(Debug, Clone, Copy)]
+pub struct Definition {
+    /// As Prometheus knows it.
+    pub name: &'static str,
+    /// `counter`, `gauge` or `histogram`.
+    pub kind: &'static str,
+    /// What it counts or measures.
+    pub unit: &'static str,
+    /// What Prometheus is told of it.
+    pub help: &'static str,
+    /// The names of its labels.
+    pub labels: &'static [&'static str],
+    /// The upper bounds of a histogram's buckets; none for other kinds.
+    pub buckets: &'static [f64],
+}
+
 macro_rules! metrics {
     (@buckets) => { &[] };
     (@buckets $buckets:expr) => { $buckets };
-    ($( #[doc = $help:literal] $field:ident: $kind:ident = $name:literal, $labels:expr $(, $buckets:expr)?; )*) => {
+    ($( #[doc = $help:literal] $field:ident: $kind:ident = $name:literal in $unit:literal, $labels:expr $(, $buckets:expr)?; )*) => {
+        /// Every metric, in the order of their definition.
+        pub const DEFINITIONS: [Definition; <[&str]>::len(&[$($name),*])] = [$(
+            Definition {
+                name: $name,
+                kind: <$kind as Named>::KIND,
+                unit: $unit,
+                help: $help.trim_ascii(),
+                labels: $labels,
+                buckets: metrics!(@buckets $($buckets)?),
+            }
+        ),*];
+
         /// The registry and what is in it.
         pub struct Metrics {
             registry: Registry,
@@ -63,67 +95,67 @@ macro_rules! metrics {
 
 metrics! {
     /// Requests, by how they ended for the client.
-    requests: IntCounterVec = "xietong_requests_total", &["route", "model", "client", "endpoint", "outcome"];
+    requests: IntCounterVec = "xietong_requests_total" in "requests", &["route", "model", "client", "endpoint", "outcome"];
     /// Decisions of routes, by the model asked first, the plan and the reason.
-    decisions: IntCounterVec = "xietong_decisions_total", &["route", "model", "plan", "reason"];
+    decisions: IntCounterVec = "xietong_decisions_total" in "decisions", &["route", "model", "plan", "reason"];
     /// Requests that went on from one rung of a ladder to another, by the reason.
-    escalations: IntCounterVec = "xietong_escalations_total", &["route", "from", "to", "reason"];
+    escalations: IntCounterVec = "xietong_escalations_total" in "moves", &["route", "from", "to", "reason"];
     /// Requests that a smaller model answered than was to, because that one could not.
-    degraded: IntCounterVec = "xietong_degraded_total", &["route", "model"];
+    degraded: IntCounterVec = "xietong_degraded_total" in "requests", &["route", "model"];
     /// Attempts at upstreams, by how they ended.
-    attempts: IntCounterVec = "xietong_attempts_total", &["model", "endpoint_id", "result"];
+    attempts: IntCounterVec = "xietong_attempts_total" in "attempts", &["model", "endpoint_id", "result"];
     /// Tokens of all attempts; the kinds are disjoint and add up.
-    tokens: IntCounterVec = "xietong_tokens_total", &["model", "client", "kind"];
+    tokens: IntCounterVec = "xietong_tokens_total" in "tokens", &["model", "client", "kind"];
     /// What all attempts cost, in the account currency; attempts at models without a price are not in it.
-    cost: CounterVec = "xietong_cost_total", &["route", "model", "client", "currency"];
+    cost: CounterVec = "xietong_cost_total" in "account currency", &["route", "model", "client", "currency"];
     /// What the same answers would have cost from the top of the ladder, in the account currency.
-    baseline_cost: CounterVec = "xietong_baseline_cost_total", &["route", "client", "currency"];
+    baseline_cost: CounterVec = "xietong_baseline_cost_total" in "account currency", &["route", "client", "currency"];
     /// Cost of attempts that brought the client nothing, in the account currency.
-    wasted_cost: CounterVec = "xietong_wasted_cost_total", &["route", "model", "currency", "cause"];
+    wasted_cost: CounterVec = "xietong_wasted_cost_total" in "account currency", &["route", "model", "currency", "cause"];
     /// What a client may still spend in the hour, day or month of its budget, in the account currency.
-    budget_remaining: GaugeVec = "xietong_budget_remaining", &["client", "currency"];
+    budget_remaining: GaugeVec = "xietong_budget_remaining" in "account currency", &["client", "currency"];
     /// Whether what requests cost can be written down (1) or not (0); then only local models are asked.
-    ledger_up: IntGauge = "xietong_ledger_up", &[];
+    ledger_up: IntGauge = "xietong_ledger_up" in "0 or 1", &[];
     /// Difficulty of routed requests: one minus the chance that the smallest rung suffices.
-    difficulty: HistogramVec = "xietong_difficulty", &["route"], TENTHS;
+    difficulty: HistogramVec = "xietong_difficulty" in "0 to 1", &["route"], TENTHS;
     /// Time in Xietong until an answer's head, waiting for upstreams excluded.
-    overhead: HistogramVec = "xietong_overhead_seconds", &["route"], INNER_SECONDS;
+    overhead: HistogramVec = "xietong_overhead_seconds" in "seconds", &["route"], INNER_SECONDS;
     /// Time to score a prompt.
-    scoring: HistogramVec = "xietong_scoring_seconds", &[], INNER_SECONDS;
+    scoring: HistogramVec = "xietong_scoring_seconds" in "seconds", &[], INNER_SECONDS;
     /// Time from a request's arrival to the end of its answer.
-    request_duration: HistogramVec = "gen_ai_server_request_duration_seconds", GEN_AI, REQUEST_SECONDS;
+    request_duration: HistogramVec = "gen_ai_server_request_duration_seconds" in "seconds", GEN_AI, REQUEST_SECONDS;
     /// Time from a request's arrival to the first token handed on.
-    first_token: HistogramVec = "gen_ai_server_time_to_first_token_seconds", GEN_AI, FIRST_TOKEN_SECONDS;
+    first_token: HistogramVec = "gen_ai_server_time_to_first_token_seconds" in "seconds", GEN_AI, FIRST_TOKEN_SECONDS;
     /// Time per token of the answer after the first.
-    per_token: HistogramVec = "gen_ai_server_time_per_output_token_seconds", GEN_AI, TOKEN_SECONDS;
+    per_token: HistogramVec = "gen_ai_server_time_per_output_token_seconds" in "seconds", GEN_AI, TOKEN_SECONDS;
     /// What a route weighs: the chance of a sufficient answer (quality), a unit of currency (cost), a second (latency).
-    policy_weight: GaugeVec = "xietong_policy_weight", &["route", "target"];
+    policy_weight: GaugeVec = "xietong_policy_weight" in "see `target`", &["route", "target"];
     /// Targets of a route, as set and as realised: a share of quality, an amount of the period under way, or seconds.
-    policy_target: GaugeVec = "xietong_policy_target", &["route", "target", "what"];
+    policy_target: GaugeVec = "xietong_policy_target" in "see `target`", &["route", "target", "what"];
     /// Requests that another model answered too, by whose answer was preferred.
-    shadow_outcomes: IntCounterVec = "xietong_shadow_outcomes_total", &["route", "preferred"];
+    shadow_outcomes: IntCounterVec = "xietong_shadow_outcomes_total" in "pairs", &["route", "preferred"];
     /// How far a model's foreseen chances lie above what came of them lately, by shadows: -1 to 1.
-    foresight_drift: GaugeVec = "xietong_foresight_drift", &["route", "model"];
+    foresight_drift: GaugeVec = "xietong_foresight_drift" in "-1 to 1", &["route", "model"];
     /// Whether shadows of late bear out the certificate of a route's calibration (1) or break it (0).
-    certificate_holds: IntGaugeVec = "xietong_certificate_holds", &["route"];
+    certificate_holds: IntGaugeVec = "xietong_certificate_holds" in "0 or 1", &["route"];
     /// Whether an endpoint is open for traffic (1) or ejected (0).
-    upstream_health: IntGaugeVec = "xietong_upstream_health", &["model", "endpoint_id"];
+    upstream_health: IntGaugeVec = "xietong_upstream_health" in "0 or 1", &["model", "endpoint_id"];
     /// Events of upstream streams that could not be read and were skipped.
-    malformed_events: IntCounterVec = "xietong_malformed_events_total", &["model"];
+    malformed_events: IntCounterVec = "xietong_malformed_events_total" in "events", &["model"];
     /// Requests under way.
-    in_flight: IntGauge = "xietong_in_flight", &[];
+    in_flight: IntGauge = "xietong_in_flight" in "requests", &[];
     /// Number of the configuration in use; it grows with each reload that changed something.
-    config_generation: IntGauge = "xietong_config_generation", &[];
+    config_generation: IntGauge = "xietong_config_generation" in "configurations", &[];
     /// Attempts to load a changed configuration.
-    config_reloads: IntCounterVec = "xietong_config_reloads_total", &["result"];
+    config_reloads: IntCounterVec = "xietong_config_reloads_total" in "reloads", &["result"];
     /// Log lines that were dropped because the log's reader was too slow.
-    log_dropped: IntCounterVec = "xietong_log_dropped_total", &[];
+    log_dropped: IntCounterVec = "xietong_log_dropped_total" in "lines", &[];
     /// Spans that a collector has taken.
-    spans_sent: IntCounterVec = "xietong_spans_sent_total", &[];
+    spans_sent: IntCounterVec = "xietong_spans_sent_total" in "spans", &[];
     /// Spans that no collector got: too many waited, delivery failed, or the collector would not have them.
-    spans_dropped: IntCounterVec = "xietong_spans_dropped_total", &["cause"];
+    spans_dropped: IntCounterVec = "xietong_spans_dropped_total" in "spans", &["cause"];
     /// The running build; always 1.
-    build_info: IntGaugeVec = "xietong_build_info", &["version", "commit"];
+    build_info: IntGaugeVec = "xietong_build_info" in "1", &["version", "commit"];
 }
 
 impl Metrics {
@@ -134,8 +166,8 @@ impl Metrics {
     pub fn new() -> Result<Self, prometheus::Error> {
         let metrics = Self::register(Registry::new())?;
         metrics.build_info.with_label_values(&[VERSION, COMMIT]).set(1);
-        for result in ["ok", "refused", "unchanged"] {
-            metrics.config_reloads.with_label_values(&[result]);
+        for result in ReloadResult::ALL {
+            metrics.config_reloads.with_label_values(&[result.word()]);
         }
         metrics.log_dropped.with_label_values::<&str>(&[]);
         metrics.scoring.with_label_values::<&str>(&[]);
@@ -203,13 +235,13 @@ impl Metrics {
         let usage = &attempt.usage;
         let kinds = [
             // What was written to a cache is input as well; only its price differs.
-            ("input", usage.prompt().saturating_sub(usage.cached_input)),
-            ("cached_input", usage.cached_input),
-            ("output", usage.output),
-            ("reasoning", usage.reasoning),
+            (TokenKind::Input, usage.prompt().saturating_sub(usage.cached_input)),
+            (TokenKind::CachedInput, usage.cached_input),
+            (TokenKind::Output, usage.output),
+            (TokenKind::Reasoning, usage.reasoning),
         ];
         for (kind, tokens) in kinds {
-            self.tokens.with_label_values(&[model, client, kind]).inc_by(tokens);
+            self.tokens.with_label_values(&[model, client, kind.word()]).inc_by(tokens);
         }
         let Some(cost) = attempt.cost else { return };
         self.cost.with_label_values(&[route, model, client, currency.code()]).inc_by(cost.units().max(0.0));
@@ -260,12 +292,17 @@ impl Metrics {
 
 /// A metric that can be made from its name.
 trait Named: Collector + Sized {
+    /// Its kind, in Prometheus' word.
+    const KIND: &'static str;
+
     fn named(name: &str, help: &str, labels: &[&str], buckets: &[f64]) -> Result<Self, prometheus::Error>;
 }
 
 macro_rules! named {
-    ($($kind:ident),*) => { $(
+    ($($kind:ident is $word:literal),*) => { $(
         impl Named for $kind {
+            const KIND: &'static str = $word;
+
             fn named(name: &str, help: &str, labels: &[&str], _: &[f64]) -> Result<Self, prometheus::Error> {
                 Self::new(Opts::new(name, help), labels)
             }
@@ -273,15 +310,19 @@ macro_rules! named {
     )* };
 }
 
-named!(IntCounterVec, CounterVec, IntGaugeVec, GaugeVec);
+named!(IntCounterVec is "counter", CounterVec is "counter", IntGaugeVec is "gauge", GaugeVec is "gauge");
 
 impl Named for IntGauge {
+    const KIND: &'static str = "gauge";
+
     fn named(name: &str, help: &str, _: &[&str], _: &[f64]) -> Result<Self, prometheus::Error> {
         Self::new(name, help)
     }
 }
 
 impl Named for HistogramVec {
+    const KIND: &'static str = "histogram";
+
     fn named(name: &str, help: &str, labels: &[&str], buckets: &[f64]) -> Result<Self, prometheus::Error> {
         Self::new(HistogramOpts::new(name, help).buckets(buckets.to_vec()), labels)
     }

@@ -84,31 +84,33 @@ pub enum Asked {
     Model(Arc<Model>),
 }
 
-/// A call of the API.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Call {
-    /// `POST /v1/chat/completions`.
-    Chat,
-    /// `POST /v1/completions`.
-    Completions,
-    /// `POST /v1/responses`.
-    Responses,
-    /// `POST /v1/messages`.
-    Messages,
-    /// `POST /v1/messages/count_tokens`.
-    CountTokens,
-    /// `POST /v1/embeddings`.
-    Embeddings,
-    /// `GET /v1/models` and `/v1/models/{id}`.
-    Models,
-    /// None of a client's: a word that an endpoint is asked for to see whether it is well again.
-    Check,
-    /// None of a client's: a request that another model answers too, to learn from.
-    Shadow,
-    /// None of a client's: which of two answers is better.
-    Judge,
-    /// None that exists.
-    Unknown,
+router_policies::vocabulary! {
+    /// A call of the API.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub enum Call {
+        /// A client called `POST /v1/chat/completions`.
+        Chat = "chat",
+        /// A client called `POST /v1/completions`.
+        Completions = "completions",
+        /// A client called `POST /v1/responses`.
+        Responses = "responses",
+        /// A client called `POST /v1/messages`.
+        Messages = "messages",
+        /// A client called `POST /v1/messages/count_tokens`. No model is asked.
+        CountTokens = "count_tokens",
+        /// A client called `POST /v1/embeddings`.
+        Embeddings = "embeddings",
+        /// A client called `GET /v1/models` or `GET /v1/models/{id}`. No model is asked.
+        Models = "models",
+        /// The gateway itself asked an ejected endpoint for one word, to see whether it is well again.
+        Check = "check",
+        /// The gateway itself asked another model what a client had asked, to learn from the pair (`kind: explore`).
+        Shadow = "shadow",
+        /// The gateway itself asked a model which of two answers is better (`kind: explore` with a `judge`).
+        Judge = "judge",
+        /// A client called a path that does not exist.
+        Unknown = NONE,
+    }
 }
 
 impl Call {
@@ -165,23 +167,6 @@ impl Call {
             Self::Completions => "text_completion",
             Self::Check => Self::Chat.word(),
             call => call.word(),
-        }
-    }
-
-    /// The label of `xietong_requests_total{endpoint}`.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Chat => "chat",
-            Self::Completions => "completions",
-            Self::Responses => "responses",
-            Self::Messages => "messages",
-            Self::CountTokens => "count_tokens",
-            Self::Embeddings => "embeddings",
-            Self::Models => "models",
-            Self::Check => "check",
-            Self::Shadow => "shadow",
-            Self::Judge => "judge",
-            Self::Unknown => NONE,
         }
     }
 }
@@ -247,61 +232,63 @@ impl Attempt {
         match self.wasted {
             Some(Waste::Retried) => true,
             Some(Waste::Abandoned | Waste::Escalated | Waste::Hedged) => false,
-            None => !matches!(self.result, "ok" | "overlong" | "sampled"),
+            None => {
+                let fine = [AttemptResult::Ok, AttemptResult::Overlong, AttemptResult::Sampled];
+                !fine.iter().any(|it| it.word() == self.result)
+            }
         }
     }
 }
 
-/// Why an attempt's cost brought the client nothing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Waste {
-    /// Another attempt was needed.
-    Retried,
-    /// The client left.
-    Abandoned,
-    /// The answer would not do, and a larger model gave another.
-    Escalated,
-    /// Another model spoke first.
-    Hedged,
-}
-
-impl Waste {
-    /// The label of `xietong_wasted_cost_total{cause}`.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Retried => "retried",
-            Self::Abandoned => "abandoned",
-            Self::Escalated => "escalated",
-            Self::Hedged => "hedged",
-        }
+router_policies::vocabulary! {
+    /// How an attempt ended that no failure ended; those that one did have the words of [`crate::setback::Happened`].
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub enum AttemptResult {
+        /// The model answered.
+        Ok = "ok",
+        /// The client left, or the gateway stopped, before the attempt had an end.
+        Abandoned = "abandoned",
+        /// The answer went beyond what was set aside of the client's budget. The gateway ended it there.
+        Overlong = "overlong",
+        /// The answer was asked for to be compared with another one (`agree`). The client did not get it.
+        Sampled = "sampled",
+        /// Another model that was asked as well (`kind: hedge`) was the first to speak. The gateway closed this attempt.
+        Hedged = "hedged",
+        /// The model was to go on with an answer that had broken off. What it said did not fit what the client had, so that
+        /// the gateway did not use it.
+        Mismatch = "mismatch",
     }
 }
 
-/// How a request ended for the client.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
-    /// The answer was whole.
-    Complete,
-    /// The answer broke off after its first byte; the client was told.
-    Cut,
-    /// The client left first.
-    Abandoned,
-    /// The request itself was at fault, or not allowed.
-    Refused,
-    /// No model answered.
-    Failed,
+router_policies::vocabulary! {
+    /// Why an attempt's cost brought the client nothing.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub enum Waste {
+        /// The attempt failed, and the gateway went on to another one or gave up.
+        Retried = "retried",
+        /// The client left, or the gateway stopped, before the attempt had an end.
+        Abandoned = "abandoned",
+        /// A guard rejected the answer, and a larger model answered in its place.
+        Escalated = "escalated",
+        /// Another model that was asked as well was the first to speak.
+        Hedged = "hedged",
+    }
 }
 
-impl Outcome {
-    /// The label of `xietong_requests_total{outcome}`.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Complete => "complete",
-            Self::Cut => "cut",
-            Self::Abandoned => "abandoned",
-            Self::Refused => "refused",
-            Self::Failed => "failed",
-        }
+router_policies::vocabulary! {
+    /// How a request ended for the client.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub enum Outcome {
+        /// The client got the whole answer.
+        Complete = "complete",
+        /// The answer broke off after its first byte. The client was told so by an error event.
+        Cut = "cut",
+        /// The client left before the answer was complete.
+        Abandoned = "abandoned",
+        /// The gateway or the provider refused the request: it is at fault, or not allowed.
+        Refused = "refused",
+        /// No model answered.
+        Failed = "failed",
     }
 }
 

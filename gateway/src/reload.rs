@@ -12,6 +12,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use tracing::{error, info, warn};
 
 use crate::gateway::Gateway;
+use crate::metrics::words::ReloadResult;
 use crate::snapshot::SnapshotError;
 
 /// How often the files are looked at. Their content is compared, so that no kind of replacement is missed: renames,
@@ -111,9 +112,9 @@ impl Reloader {
         let mut seen = self.seen();
         let result = self.load();
         let counted = match &result {
-            Ok(()) if content.is_some() && content == *seen => "unchanged",
-            Ok(()) => "ok",
-            Err(_) => "refused",
+            Ok(()) if content.is_some() && content == *seen => ReloadResult::Unchanged,
+            Ok(()) => ReloadResult::Ok,
+            Err(_) => ReloadResult::Refused,
         };
         // What was read before it was loaded stays: a change in between is noticed at the next look. Only files that
         // were not named before are read now.
@@ -127,11 +128,11 @@ impl Reloader {
             );
             now
         });
-        self.gateway.telemetry.metrics.config_reloads.with_label_values(&[counted]).inc();
+        self.gateway.telemetry.metrics.config_reloads.with_label_values(&[counted.word()]).inc();
         match result {
             Ok(()) => {
                 self.note(|| info!(target: "xietong::config", "configuration loaded again"));
-                Ok(counted == "ok")
+                Ok(counted == ReloadResult::Ok)
             }
             Err(error) => {
                 let all = error.sentences().join("; ");

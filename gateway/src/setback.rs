@@ -20,42 +20,46 @@ pub struct Setback {
     pub retry_after: Option<Duration>,
 }
 
-/// What happened to an attempt.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Happened {
-    /// Nothing was sent: no connection, name, or TLS.
-    Unreachable,
-    /// Over HTTP/2: the peer has not looked at it, and says so.
-    TurnedAway,
-    /// Every endpoint is ejected, or the engine is gone; nothing was sent.
-    Ejected,
-    /// The client's budget does not cover it; nothing was sent.
-    Unaffordable,
-    /// The answer would not do.
-    Doubted(Doubt),
-    /// The client has escalated as much as it may; nothing was sent.
-    Bounded,
-    /// The embedded engine's queue is full; nothing was sent.
-    #[cfg_attr(not(any(feature = "engine", test)), expect(dead_code, reason = "only the engine has a queue"))]
-    Full,
-    /// 429.
-    RateLimited,
-    /// 500, 502, 503, 504, 529.
-    ServerError(u16),
-    /// No first token in time.
-    Silent,
-    /// A stream fell silent after its first token.
-    Stalled,
-    /// The whole attempt took too long.
-    Overran,
-    /// The connection broke after the request was sent, or the provider said 408.
-    Cut,
-    /// The prompt is longer than the model's context, or 413.
-    TooLong,
-    /// 400 or 422: the provider refuses this request.
-    Refused(u16),
-    /// The endpoint's fault: 401, 403, 404, a redirect, an error in a 200, an answer that is none.
-    Faulty(u16),
+router_policies::vocabulary! {
+    /// What happened to an attempt.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub enum Happened {
+        /// The gateway could not connect to the endpoint: no address, no connection, or no TLS. Nothing was sent.
+        Unreachable = "unreachable",
+        /// The endpoint turned the request away over HTTP/2 before it looked at it (`REFUSED_STREAM` or `GOAWAY`). Nothing
+        /// was processed.
+        TurnedAway = "turned_away",
+        /// Every endpoint of the model is ejected after failures in a row, or the embedded engine has ended. Nothing was
+        /// sent.
+        Ejected = "ejected",
+        /// What is left of the client's budget does not cover the attempt. Nothing was sent.
+        Unaffordable = "unaffordable",
+        /// A guard rejected the answer. Never a word of its own: that is the doubt's.
+        Doubted(Doubt = Doubt::Empty) = "doubted",
+        /// As many requests of the client as `escalations` allows have gone on to a larger model. Nothing was sent.
+        Bounded = "bounded",
+        /// The queue of the embedded engine is full. Nothing was sent.
+        Full = "full",
+        /// The endpoint answered 429.
+        RateLimited = "rate_limited",
+        /// The endpoint answered 500, 502, 503, 504 or 529.
+        ServerError(u16 = 500) = "server_error",
+        /// The first token did not arrive within `timeouts.first_token`.
+        Silent = "silent",
+        /// The stream fell silent after its first token for longer than `timeouts.idle`.
+        Stalled = "stalled",
+        /// The attempt took longer than `timeouts.total`.
+        Overran = "overran",
+        /// The connection broke after the request was sent, the answer ended early, or the endpoint answered 408.
+        Cut = "cut",
+        /// The prompt is longer than the model's context, or the endpoint answered 413.
+        TooLong = "too_long",
+        /// The provider refused the request with 400 or 422. No other model is asked.
+        Refused(u16 = 400) = "refused",
+        /// The endpoint is at fault: it answered 401, 403, 404 or a redirect, an error within a 200, or something that is
+        /// no answer.
+        Faulty(u16 = 200) = "faulty",
+    }
 }
 
 /// What an attempt's end means for the request.
@@ -171,22 +175,8 @@ impl Setback {
     /// The word for metrics and logs.
     pub fn word(&self) -> &'static str {
         match self.what {
-            Happened::Unreachable => "unreachable",
-            Happened::TurnedAway => "turned_away",
-            Happened::Ejected => "ejected",
-            Happened::Unaffordable => "unaffordable",
             Happened::Doubted(doubt) => doubt.word(),
-            Happened::Bounded => "bounded",
-            Happened::Full => "full",
-            Happened::RateLimited => "rate_limited",
-            Happened::ServerError(_) => "server_error",
-            Happened::Silent => "silent",
-            Happened::Stalled => "stalled",
-            Happened::Overran => "overran",
-            Happened::Cut => "cut",
-            Happened::TooLong => "too_long",
-            Happened::Refused(_) => "refused",
-            Happened::Faulty(_) => "faulty",
+            what => what.word(),
         }
     }
 }

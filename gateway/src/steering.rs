@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use crate::ledger::period::Window;
 use crate::pace::Paces;
 use crate::protocol::Chat;
-use crate::record::{Attempt, Record};
+use crate::record::{Attempt, AttemptResult, Record};
 use crate::upstreams::Pool;
 
 /// How much of an average the next observation is.
@@ -177,7 +177,9 @@ impl Steering {
         let Some((answer, at)) = record.answer().and_then(|answer| Some((answer, rung(answer)?))) else {
             return;
         };
-        let Some(measured) = self.rungs.get(at).filter(|_| answer.result == "ok") else { return };
+        let Some(measured) = self.rungs.get(at).filter(|_| answer.result == AttemptResult::Ok.word()) else {
+            return;
+        };
         measured.saw(record, answer);
         let first = record.first_token.filter(|_| record.stream);
         if let (Some(steered), Some(here)) = (&self.steered, offered.get(at)) {

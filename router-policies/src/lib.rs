@@ -14,6 +14,7 @@
 //! - [`routing`]: which model of a ladder a request goes to. Knows the others; they do not know it.
 //! - [`money`]: prices, token counts and money in whole nano-units.
 //! - [`rung`]: a place in a ladder. [`span`]: a length of time as people write it.
+//! - [`vocabulary`]: closed sets of words for metrics, logs and headers.
 
 pub mod judging;
 pub mod money;
@@ -21,10 +22,11 @@ pub mod routing;
 pub mod rung;
 pub mod scoring;
 pub mod span;
+pub mod vocabulary;
 
 pub use judging::{answers, guard, outcomes};
 pub use money::{Currency, Money, Price, Tariff, Usage};
-pub use routing::decision::{Decision, Plan, Reason};
+pub use routing::decision::{Decision, Plan, PlanKind, Reason};
 pub use routing::draw::{DrawPurpose, RequestDraw};
 pub use routing::policies::Policy;
 pub use routing::query::{Facts, Query};

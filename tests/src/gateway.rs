@@ -8,6 +8,8 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
+use ::gateway::reference;
+
 use crate::metrics::Metrics;
 use crate::wire::{self, Answer, Live};
 
@@ -92,12 +94,12 @@ impl Gateway {
 
     /// The same with headers.
     pub async fn ask_with(&self, headers: &[(&str, &str)], body: &Value) -> Answer {
-        wire::exchange(self.data, &chat(headers, body)).await
+        self.say(&chat(headers, body)).await
     }
 
     /// Posts JSON to a path of the data port and reads the answer to its end.
     pub async fn post(&self, path: &str, headers: &[(&str, &str)], body: &Value) -> Answer {
-        wire::exchange(self.data, &wire::request("POST", path, headers, body.to_string().as_bytes())).await
+        self.say(&wire::request("POST", path, headers, body.to_string().as_bytes())).await
     }
 
     /// Asks for a chat completion and reads the head of the answer.
@@ -107,12 +109,14 @@ impl Gateway {
 
     /// Sends any bytes to the data port and reads one answer.
     pub async fn say(&self, bytes: &[u8]) -> Answer {
-        wire::exchange(self.data, bytes).await
+        let answer = wire::exchange(self.data, bytes).await;
+        hold_to_reference(&answer);
+        answer
     }
 
     /// Gets a path of the data port.
     pub async fn get(&self, path: &str) -> Answer {
-        wire::exchange(self.data, &wire::request("GET", path, &[], b"")).await
+        self.say(&wire::request("GET", path, &[], b"")).await
     }
 
     /// Gets a path of the admin port.
@@ -129,7 +133,9 @@ impl Gateway {
     pub async fn metrics(&self) -> Metrics {
         let answer = self.get_admin("/metrics").await;
         assert_eq!(answer.status(), 200);
-        Metrics::parse(&answer.text())
+        let metrics = Metrics::parse(&answer.text());
+        metrics.hold_to_reference();
+        metrics
     }
 
     /// What `/metrics` says once no request is under way: then every account is closed.
@@ -167,6 +173,20 @@ fn from_file(file: &Path) -> (gateway_config::Config, ::gateway::Source) {
     let load = move || gateway_config::load(Some(&file), &|name| std::env::var(name).ok());
     let config = load().unwrap_or_else(|problems| panic!("{problems}"));
     (config, Box::new(load))
+}
+
+/// Fails where an answer has a header that the gateway's reference does not describe.
+fn hold_to_reference(answer: &Answer) {
+    // What every HTTP server says.
+    const FRAMING: [&str; 3] = ["content-length", "transfer-encoding", "date"];
+    let described = reference::to_clients();
+    let known =
+        |name: &str| FRAMING.contains(&name) || described.iter().any(|(known, _)| known.as_str() == name);
+    let odd: Vec<_> = answer.head.headers.iter().map(|(name, _)| name).filter(|name| !known(name)).collect();
+    assert!(
+        odd.is_empty(),
+        "headers in no table of gateway::reference: {odd:?}: add them to its `to_clients`"
+    );
 }
 
 fn config(yaml: &str) -> gateway_config::Config {

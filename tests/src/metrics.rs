@@ -2,6 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use gateway::reference::METRICS;
+
+use crate::reference::tables;
+
 /// One scrape.
 #[derive(Debug, Clone, Default)]
 pub struct Metrics {
@@ -44,6 +48,16 @@ impl Metrics {
         metrics
     }
 
+    /// Fails where something is exposed that the gateway's reference does not describe.
+    pub fn hold_to_reference(&self) {
+        let found = undescribed(self);
+        assert!(
+            found.is_empty(),
+            "exposed, and in no table of gateway::reference: {found:?}. Words of labels come from a `vocabulary!`; add the word \
+             to the one that `metrics/labels.rs` names for the label, and run `make reference`"
+        );
+    }
+
     /// The sum over all series of that name that have these labels; 0 when there is none.
     pub fn sum(&self, name: &str, labels: &[(&str, &str)]) -> f64 {
         let matching = self.series.iter().filter(|series| series.name == name && series.has(labels));
@@ -54,6 +68,29 @@ impl Metrics {
     pub fn has(&self, name: &str, labels: &[(&str, &str)]) -> bool {
         self.series.iter().any(|series| series.name == name && series.has(labels))
     }
+}
+
+/// What is exposed and stands in no table of the gateway's reference: names, labels, and words that a label cannot say.
+fn undescribed(metrics: &Metrics) -> Vec<String> {
+    let mut found = Vec::new();
+    for series in &metrics.series {
+        let of = |name: &str| METRICS.iter().find(|metric| metric.name == name);
+        let base = ["_bucket", "_sum", "_count"].iter().find_map(|end| of(series.name.strip_suffix(end)?));
+        let Some(metric) = of(&series.name).or(base.filter(|metric| metric.kind == "histogram")) else {
+            found.push(series.name.clone());
+            continue;
+        };
+        let labels = series.labels.iter().filter(|(label, _)| *label != "le" || metric.kind != "histogram");
+        let described = |label: &str, value: &str| {
+            metric.labels.contains(&label) && {
+                let values = tables::values(metric.name, label);
+                values.contains(value) || values.contains("*")
+            }
+        };
+        let odd = labels.filter(|(label, value)| !described(label, value));
+        found.extend(odd.map(|(label, value)| format!("{}{{{label}={value:?}}}", series.name)));
+    }
+    found
 }
 
 impl Series {

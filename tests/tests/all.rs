@@ -27,6 +27,7 @@ mod odd_answers;
 mod overlong;
 mod private;
 mod recovery;
+mod reference;
 mod reliability;
 mod reloads;
 mod replicas;

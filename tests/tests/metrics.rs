@@ -2,32 +2,51 @@
 
 use std::collections::BTreeSet;
 use std::io::Write;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
+use end_to_end::collector::Collector;
 use end_to_end::gateway::Gateway;
+use end_to_end::ledger::Place;
 use end_to_end::metrics::Metrics;
 use end_to_end::openai::{self, Reply};
 use end_to_end::scripted::{Billed, Script, Scripted, in_turn};
 use end_to_end::setup::Setup;
+use serde_json::json;
 
-/// The contract's metrics with their labels, as far as one gateway with these upstreams can fill them.
-const CONTRACT: [(&str, &str, &[&str]); 17] = [
+/// The contract's metrics with their labels.
+const CONTRACT: [(&str, &str, &[&str]); 31] = [
     ("xietong_requests_total", "counter", &["route", "model", "client", "endpoint", "outcome"]),
     ("xietong_decisions_total", "counter", &["route", "model", "plan", "reason"]),
     ("xietong_escalations_total", "counter", &["route", "from", "to", "reason"]),
+    ("xietong_degraded_total", "counter", &["route", "model"]),
     ("xietong_attempts_total", "counter", &["model", "endpoint_id", "result"]),
     ("xietong_tokens_total", "counter", &["model", "client", "kind"]),
     ("xietong_cost_total", "counter", &["route", "model", "client", "currency"]),
     ("xietong_baseline_cost_total", "counter", &["route", "client", "currency"]),
     ("xietong_wasted_cost_total", "counter", &["route", "model", "currency", "cause"]),
+    ("xietong_budget_remaining", "gauge", &["client", "currency"]),
+    ("xietong_ledger_up", "gauge", &[]),
     ("xietong_difficulty", "histogram", &["route"]),
     ("xietong_overhead_seconds", "histogram", &["route"]),
     ("xietong_scoring_seconds", "histogram", &[]),
     ("gen_ai_server_request_duration_seconds", "histogram", GEN_AI),
     ("gen_ai_server_time_to_first_token_seconds", "histogram", GEN_AI),
+    ("gen_ai_server_time_per_output_token_seconds", "histogram", GEN_AI),
+    ("xietong_policy_weight", "gauge", &["route", "target"]),
+    ("xietong_policy_target", "gauge", &["route", "target", "what"]),
+    ("xietong_shadow_outcomes_total", "counter", &["route", "preferred"]),
+    ("xietong_foresight_drift", "gauge", &["route", "model"]),
+    ("xietong_certificate_holds", "gauge", &["route"]),
     ("xietong_upstream_health", "gauge", &["model", "endpoint_id"]),
+    ("xietong_malformed_events_total", "counter", &["model"]),
     ("xietong_in_flight", "gauge", &[]),
     ("xietong_config_generation", "gauge", &[]),
+    ("xietong_config_reloads_total", "counter", &["result"]),
+    ("xietong_log_dropped_total", "counter", &[]),
+    ("xietong_spans_sent_total", "counter", &[]),
+    ("xietong_spans_dropped_total", "counter", &["cause"]),
     ("xietong_build_info", "gauge", &["version", "commit"]),
 ];
 const GEN_AI: &[&str] = &[
@@ -65,10 +84,71 @@ async fn after_traffic() -> (Gateway, Scripted, Scripted) {
     (gateway, small, large)
 }
 
+/// What the metrics say that take more than traffic: a budget, targets, shadows held against a certificate, and traces.
+async fn busy() -> Metrics {
+    let place = Place::new();
+    let calibration = place.beside("calibration.json");
+    certified(&place, &calibration);
+    let (small, large) =
+        (Scripted::start(Reply::text("#### 17")).await, Scripted::start(Reply::text("#### 18")).await);
+    let collector = Collector::start().await;
+    let policy = "{kind: explore, share: 1, spend: {amount: 100, per: day}, policy: {kind: utility, targets: {quality: 0.5, \
+                  spend: {amount: 100, per: day}, first_token_p95: 5s}}}";
+    let gateway = Setup::ladder(&small.base_url(), &large.base_url())
+        .policy(policy)
+        .route(&format!("calibration: \"{}\"", calibration.display()))
+        .top("clients: [{name: team-a, key: team-a-key-0123456789, budget: {amount: 9, per: day}}]")
+        .top(&collector.line(""))
+        .start()
+        .await;
+    for _ in 0..30 {
+        let request = openai::ask_stream("auto", "How many eggs are left?");
+        gateway.ask_with(&[("authorization", "Bearer team-a-key-0123456789")], &request).await;
+    }
+    loop {
+        let metrics = gateway.settled().await;
+        let sum = |name| metrics.sum(name, &[]);
+        if sum("xietong_shadow_outcomes_total") >= 30.0 && sum("xietong_spans_sent_total") > 0.0 {
+            return metrics;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// What the metrics say where the large model is down, and an event of the small one's stream cannot be read.
+async fn troubled() -> Metrics {
+    let stream = Reply::text("one two").stream(true).insert_chunk(2, "data: {not json\n\n");
+    let (small, large) = (Scripted::start(stream).await, Scripted::start(openai::error(503, "busy")).await);
+    let setup = Setup::ladder(&small.base_url(), &large.base_url()).policy("{kind: fixed, model: large}");
+    let gateway = setup.start().await;
+    gateway.ask(&openai::ask_stream("auto", "Count")).await;
+    gateway.settled().await
+}
+
+/// Writes a calibration with a certificate.
+fn certified(place: &Place, calibration: &Path) {
+    let rows = (0..300).map(|at| {
+        let prompt =
+            format!("Please look after the parcel number {at} for customer {} of {}", at % 13, at % 31);
+        json!({"prompt": prompt, "small": f64::from(at % 2), "large": 1.0}).to_string()
+    });
+    let data = place.beside("labels.jsonl");
+    std::fs::write(&data, rows.collect::<Vec<_>>().join("\n")).expect("labels are written");
+    let paths = ["--data".into(), data, "--out".into(), calibration.to_owned()];
+    let bounds = ["--max-loss", "0.9", "--confidence", "0.9"].map(PathBuf::from);
+    let words = ["xietong", "calibrate"].map(PathBuf::from).into_iter().chain(paths).chain(bounds);
+    gateway::commands::run(words).expect("a certificate can be given");
+}
+
 #[tokio::test(start_paused = true)]
 async fn names_kinds_and_labels_are_the_contracts() {
     let (gateway, _small, _large) = after_traffic().await;
-    let metrics = gateway.settled().await;
+    let mut metrics = gateway.settled().await;
+    for more in [busy().await, troubled().await] {
+        metrics.kind.extend(more.kind);
+        metrics.series.extend(more.series);
+    }
+    assert_eq!(metrics.kind.len(), CONTRACT.len(), "{:?}", metrics.kind.keys());
     for (name, kind, labels) in CONTRACT {
         assert_eq!(metrics.kind.get(name).map(String::as_str), Some(kind), "{name}");
         let series = if kind == "histogram" { format!("{name}_count") } else { name.to_owned() };

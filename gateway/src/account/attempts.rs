@@ -3,6 +3,7 @@
 use router_policies::guard::Found;
 
 use super::*;
+use crate::record::AttemptResult;
 
 /// One attempt of one account. [`Account::begin`] gives it; whatever is booked names its attempt by it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,7 +32,7 @@ impl Account {
         self.record.attempts.push(Attempt {
             model: Arc::clone(model),
             endpoint: Arc::clone(endpoint),
-            result: "abandoned",
+            result: AttemptResult::Abandoned.word(),
             usage: Usage::default(),
             cost: Some(Money::ZERO),
             busy: Default::default(),
@@ -106,13 +107,13 @@ impl Account {
 
     /// The attempt's answer is whole; its usage and cost are settled, so that [`Account::cost`] is final.
     pub fn settle(&mut self, id: AttemptId) {
-        self.end_attempt(id, "ok", Bill::whole(self.usage(id)), None);
+        self.end_attempt(id, AttemptResult::Ok.word(), Bill::whole(self.usage(id)), None);
     }
 
     /// The attempt's answer is ended here because it is longer than allowed; what its upstream wrote meanwhile may be
     /// billed.
     pub fn cut_short(&mut self, id: AttemptId) {
-        self.end_attempt(id, "overlong", self.so_far(id), None);
+        self.end_attempt(id, AttemptResult::Overlong.word(), self.so_far(id), None);
     }
 
     /// The attempt's answer broke off after its first byte. It brought the client something, so it is not waste.
@@ -171,7 +172,7 @@ impl Account {
             true => self.so_far(id),
             false => Bill::of(self.unknown(id)),
         };
-        self.end_attempt(id, "abandoned", bill, Some(Waste::Abandoned));
+        self.end_attempt(id, AttemptResult::Abandoned.word(), bill, Some(Waste::Abandoned));
     }
 
     /// The most that the attempt uses.
@@ -208,7 +209,7 @@ impl Account {
         let Some(place) = self.under_way.iter().position(|it| it.attempt == id) else { return };
         let UnderWay { began, at, turn, .. } = self.under_way.swap_remove(place);
         let Bill { shown, charged } = bill;
-        let whole = (result == "ok").then_some(shown.total());
+        let whole = (result == AttemptResult::Ok.word()).then_some(shown.total());
         let (now, finish) = (Instant::now(), self.tally(id).finish);
         let busy = turn.map_or_else(|| now.duration_since(began), |turn| turn.end(whole));
         let Some(attempt) = self.record.attempts.get_mut(id.0) else { return };

@@ -1,9 +1,12 @@
 //! `xietong fetch`: gets the weights of the embedded models.
 
+#[cfg(feature = "engine")]
 use std::io::Write;
 use std::path::PathBuf;
 
+#[cfg(feature = "engine")]
 use super::Failure;
+#[cfg(feature = "engine")]
 use crate::weights::{self, FetchError, Progress};
 
 /// Fetch the weights of embedded models, and verify them.
@@ -28,6 +31,7 @@ pub struct Args {
 ///
 /// # Errors
 /// 2 for an unknown name, 69 when no place has the file, 1 when the folder cannot be written.
+#[cfg(feature = "engine")]
 pub fn run(args: &Args) -> Result<(), Failure> {
     if args.list {
         // That nobody reads on is no reason to fail.

@@ -4,7 +4,6 @@ pub mod calibrate;
 pub mod check;
 pub mod completions;
 pub mod eval;
-#[cfg(feature = "engine")]
 pub mod fetch;
 pub mod init;
 mod labelled;
@@ -20,7 +19,9 @@ use std::ffi::OsString;
 use std::fmt;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+#[cfg(not(feature = "engine"))]
+use clap::Args as _;
+use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::terminal::say;
 
@@ -31,12 +32,19 @@ pub struct Failure {
     words: String,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Other,
-    Usage,
-    Unavailable,
-    Configuration,
+router_policies::vocabulary! {
+    /// Kinds of failures.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    enum Kind {
+        /// The command failed for a reason that is none of the others.
+        Other = "other",
+        /// The arguments make no sense, or name a file that is not there.
+        Usage = "usage",
+        /// A service that is needed cannot be reached or used: a port, weights, a ledger, a Redis.
+        Unavailable = "unavailable",
+        /// The configuration cannot be used.
+        Configuration = "configuration",
+    }
 }
 
 impl Failure {
@@ -62,13 +70,33 @@ impl Failure {
 
     /// The exit code.
     pub fn code(&self) -> u8 {
-        match self.kind {
-            Kind::Other => 1,
-            Kind::Usage => 2,
-            Kind::Unavailable => 69,
-            Kind::Configuration => 78,
+        self.kind.code()
+    }
+}
+
+impl Kind {
+    fn code(self) -> u8 {
+        match self {
+            Self::Other => 1,
+            Self::Usage => 2,
+            Self::Unavailable => 69,
+            Self::Configuration => 78,
         }
     }
+}
+
+/// Every exit code, and what it means.
+pub fn exit_codes() -> Vec<(u8, &'static str, &'static str)> {
+    let failures = Kind::ALL.into_iter().map(|kind| (kind.code(), kind.word(), kind.meaning()));
+    [(0, "success", "The command did what it was asked.")].into_iter().chain(failures).collect()
+}
+
+/// Every command with its options, also those that this build leaves out.
+pub fn tree() -> clap::Command {
+    let tree = Arguments::command();
+    #[cfg(not(feature = "engine"))]
+    let tree = tree.subcommand(fetch::Args::augment_args(clap::Command::new("fetch")));
+    tree
 }
 
 impl fmt::Display for Failure {

@@ -16,7 +16,7 @@ use super::rungs::Rungs;
 use super::{Committed, Job};
 use crate::account::{Account, AttemptId};
 use crate::error::Failure;
-use crate::record::Waste;
+use crate::record::{AttemptResult, Waste};
 use crate::setback::Setback;
 use crate::upstreams::Pool;
 
@@ -112,7 +112,7 @@ async fn race(
     };
     if heard.opened.is_ok() {
         drop(late.heard);
-        account.set_aside(late.attempt, "hedged", Waste::Hedged);
+        account.set_aside(late.attempt, AttemptResult::Hedged.word(), Waste::Hedged);
         return conclude(&pool, heard, account);
     }
     left.setbacks.extend(conclude(&pool, heard, account).err());

@@ -8,7 +8,7 @@ use super::rungs::Rungs;
 use super::{AnswerPart, AnswerReader, Begun, Job};
 use crate::account::{Account, AttemptId};
 use crate::protocol::{self, Chat, Chunk, Finish, Piece, Prefix, What};
-use crate::record::Waste;
+use crate::record::{AttemptResult, Waste};
 use crate::setback::{Happened, Setback};
 use crate::upstreams::{Answer, AnswerBody, Ask, Pool};
 
@@ -104,7 +104,7 @@ fn following(reader: AnswerReader, open: OpenAttempt) -> Begun {
 }
 
 fn mismatch(id: AttemptId, account: &mut Account) -> Option<Resumed> {
-    account.set_aside(id, "mismatch", Waste::Retried);
+    account.set_aside(id, AttemptResult::Mismatch.word(), Waste::Retried);
     None
 }
 

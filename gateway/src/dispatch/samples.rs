@@ -14,11 +14,11 @@ use super::Job;
 use super::attempt::{Body, Form, Heard, OpenAttempt, Opened, enter, listen, question};
 use crate::account::{Account, AttemptId};
 use crate::protocol::{AnswerMessage, FinalUsage};
-use crate::record::Waste;
+use crate::record::{AttemptResult, Waste};
 use crate::upstreams::Ask;
 
 /// The word for an attempt that was made to be compared.
-const WORD: &str = "sampled";
+const WORD: &str = AttemptResult::Sampled.word();
 
 type Listening = Pin<Box<dyn Future<Output = Heard> + Send>>;
 

@@ -330,7 +330,7 @@ impl Keep {
 }
 
 /// How the JSON of a request begins.
-const REQUEST: &[u8] = b"{\"request\":";
+pub const REQUEST: &[u8] = b"{\"request\":";
 
 fn is_request(json: &[u8]) -> bool {
     json.starts_with(REQUEST)

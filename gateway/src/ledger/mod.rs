@@ -15,7 +15,7 @@ pub mod till;
 
 mod clerk;
 mod embedded;
-mod line;
+pub mod line;
 pub mod period;
 mod purse;
 mod shared;
@@ -40,7 +40,7 @@ use tracing::{Dispatch, dispatcher, warn};
 
 pub use book::BookError;
 pub use line::Entry;
-pub use shared::read as read_shared;
+pub use shared::{read as read_shared, scripts};
 
 use balance::Balances;
 use book::{Book, Opened};

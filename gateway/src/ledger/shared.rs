@@ -79,6 +79,16 @@ if redis.call('SET', KEYS[2], '1', 'NX', 'EX', '3600') then
 end
 return 1";
 
+/// Every script that runs in Redis, by what it does. Gateways of several versions share a Redis while one takes over from the
+/// other, so that these cannot change at will.
+pub fn scripts() -> [(&'static str, String); 3] {
+    [
+        ("lend", format!("{CATCH_UP}{LEND}")),
+        ("take_back", format!("{CATCH_UP}{TAKE_BACK}")),
+        ("write", WRITE.to_owned()),
+    ]
+}
+
 /// Redis, as one gateway sees it.
 pub struct Shared {
     client: Client,

@@ -16,6 +16,7 @@ use super::Ended;
 use super::batch::{Batch, Sender};
 use super::otlp::Taken;
 use crate::metrics::Metrics;
+use crate::metrics::words::SpanLoss;
 use crate::protocol::retry_after;
 use crate::telemetry::Telemetry;
 
@@ -96,8 +97,8 @@ impl Exporter {
             headers: headers(otlp)?,
             sender: Sender::of(otlp),
             sent: spans_sent.with_label_values::<&str>(&[]),
-            failed: spans_dropped.with_label_values(&["failed"]),
-            rejected: spans_dropped.with_label_values(&["rejected"]),
+            failed: spans_dropped.with_label_values(&[SpanLoss::Failed.word()]),
+            rejected: spans_dropped.with_label_values(&[SpanLoss::Rejected.word()]),
             well: true,
         })
     }

@@ -23,6 +23,7 @@ use tokio::time::timeout;
 use tracing::instrument::WithSubscriber;
 
 use crate::head;
+use crate::metrics::words::SpanLoss;
 use crate::record::Record;
 use crate::telemetry::Telemetry;
 use crate::trace_context::Context;
@@ -59,7 +60,7 @@ impl Tracer {
             reason = "ends with the queue, and what it cannot send is counted"
         )]
         tokio::spawn(exporter.run(waiting).with_subscriber(telemetry.log.notes().clone()));
-        let dropped = telemetry.metrics.spans_dropped.with_label_values(&["full"]);
+        let dropped = telemetry.metrics.spans_dropped.with_label_values(&[SpanLoss::Full.word()]);
         Ok(Arc::new(Self { queue, dropped, least: least(otlp.share), ids: Ids::default() }))
     }
 

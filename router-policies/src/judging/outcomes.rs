@@ -21,28 +21,16 @@ const ROUNDS: usize = 12;
 /// No correction turns the order of requests around, or makes all the same.
 const LEAST_SCALE: f64 = 0.1;
 
-/// How the answers of two rungs to one request were judged.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Preferred {
-    /// They are as good.
-    Neither,
-    /// The smaller model's.
-    Smaller,
-    /// The larger model's.
-    Larger,
-}
-
-impl Preferred {
-    /// All of them, for closed label sets.
-    pub const ALL: [Self; 3] = [Self::Neither, Self::Smaller, Self::Larger];
-
-    /// The word for metrics and logs.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Neither => "neither",
-            Self::Smaller => "smaller",
-            Self::Larger => "larger",
-        }
+crate::vocabulary! {
+    /// How the answers of two rungs to one request were judged.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+    pub enum Preferred {
+        /// Both answers are as good.
+        Neither = "neither",
+        /// The smaller model's answer is better.
+        Smaller = "smaller",
+        /// The larger model's answer is better.
+        Larger = "larger",
     }
 }
 

@@ -48,13 +48,32 @@ impl Plan {
         others.into_iter().flatten()
     }
 
+    /// Which kind it is.
+    pub fn kind(self) -> PlanKind {
+        match self {
+            Self::Ask(_) => PlanKind::Ask,
+            Self::Cascade { .. } => PlanKind::Cascade,
+            Self::Hedge { .. } => PlanKind::Hedge,
+        }
+    }
+
     /// The word for this plan in headers and metrics.
     pub fn word(self) -> &'static str {
-        match self {
-            Self::Ask(_) => "ask",
-            Self::Cascade { .. } => "cascade",
-            Self::Hedge { .. } => "hedge",
-        }
+        self.kind().word()
+    }
+}
+
+crate::vocabulary! {
+    /// The kinds of plans.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+    pub enum PlanKind {
+        /// The gateway asks one model. If that model fails, the route's fallback names the next.
+        Ask = "ask",
+        /// A smaller model starts. A guard looks at its answer and may hand over to a larger model before the client has
+        /// seen a byte.
+        Cascade = "cascade",
+        /// The gateway asks a second model as well if the first keeps silent. The first to speak answers.
+        Hedge = "hedge",
     }
 }
 
@@ -62,39 +81,47 @@ impl Plan {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Reason(&'static str);
 
-impl Reason {
+macro_rules! reasons {
+    ($( $(#[doc = $meaning:literal])+ $name:ident = $word:literal; )+) => {
+        impl Reason {
+            $( $(#[doc = $meaning])+ pub const $name: Self = Self($word); )+
+
+            /// All words, for closed label sets.
+            pub const ALL: [Self; <[&str]>::len(&[$($word),+])] = [$(Self::$name),+];
+
+            /// What the word means, in a sentence for operators.
+            pub fn meaning(self) -> &'static str {
+                match self.0 {
+                    $( $word => concat!($($meaning),+).trim_ascii_start(), )+
+                    _ => "",
+                }
+            }
+        }
+    };
+}
+
+reasons! {
     /// The client asked for a model by name.
-    pub const NAMED: Self = Self("named");
+    NAMED = "named";
     /// The policy always picks this model.
-    pub const FIXED: Self = Self("fixed");
-    /// The score lies at or below the threshold.
-    pub const EASY: Self = Self("easy");
-    /// The score lies above the threshold.
-    pub const HARD: Self = Self("hard");
-    /// The rung that the policy wanted cannot serve this request; the nearest that can was taken.
-    pub const CAPABILITY: Self = Self("capability");
-    /// Its answer is worth the most, and would be at no cost and without a wait.
-    pub const QUALITY: Self = Self("quality");
-    /// Its answer is worth the most for its cost.
-    pub const COST: Self = Self("cost");
-    /// Its answer is worth the most for the wait.
-    pub const LATENCY: Self = Self("latency");
-    /// It began what the conversation is in the midst of.
-    pub const CONVERSATION: Self = Self("conversation");
+    FIXED = "fixed";
+    /// The score of the request is at or below the threshold.
+    EASY = "easy";
+    /// The score of the request is above the threshold.
+    HARD = "hard";
+    /// The model that the policy wanted cannot serve this request, so the gateway took the nearest one that can.
+    CAPABILITY = "capability";
+    /// The model's answer is worth the most, whatever it costs and however long it takes.
+    QUALITY = "quality";
+    /// The model's answer is worth the most for its cost.
+    COST = "cost";
+    /// The model's answer is worth the most for the time that the client waits.
+    LATENCY = "latency";
+    /// The model began what the conversation is in the midst of, such as the call of a tool.
+    CONVERSATION = "conversation";
+}
 
-    /// All words, for closed label sets.
-    pub const ALL: [Self; 9] = [
-        Self::NAMED,
-        Self::FIXED,
-        Self::EASY,
-        Self::HARD,
-        Self::CAPABILITY,
-        Self::QUALITY,
-        Self::COST,
-        Self::LATENCY,
-        Self::CONVERSATION,
-    ];
-
+impl Reason {
     /// The word itself.
     pub fn word(self) -> &'static str {
         self.0

@@ -19,8 +19,8 @@ use crate::routing::standing::Standing;
 use crate::routing::weights::Weights;
 use crate::scoring::prospects::Chance;
 use fading::Arrivals;
-pub use kept::Kept;
 use kept::Realised;
+pub use kept::{Kept, TargetName};
 use solve::{Offer, Window, least};
 use waits::Waits;
 
@@ -139,10 +139,10 @@ impl Steer {
         let Targets { quality, spend, first_token_p95 } = &self.targets;
         let spent = self.spent.map(|(_, spent)| spent);
         let kept = |target, set, realised| Kept { target, set, realised };
-        let quality = quality.map(|share| kept("quality", share, self.realised.quality()));
-        let spend = spend.map(|spend| kept("spend", spend.amount, spent));
+        let quality = quality.map(|share| kept(TargetName::Quality, share, self.realised.quality()));
+        let spend = spend.map(|spend| kept(TargetName::Spend, spend.amount, spent));
         let first = first_token_p95
-            .map(|time| kept("first_token_p95", time.0.as_secs_f64(), self.realised.first_token_p95()));
+            .map(|time| kept(TargetName::FirstToken, time.0.as_secs_f64(), self.realised.first_token_p95()));
         [quality, spend, first].into_iter().flatten()
     }
 

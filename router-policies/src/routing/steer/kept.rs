@@ -5,11 +5,24 @@ use crate::scoring::prospects::Chance;
 /// Requests that are looked back on, as many as weights are found by.
 const REQUESTS: usize = 256;
 
+crate::vocabulary! {
+    /// The targets of a utility policy, as the configuration names them.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub enum TargetName {
+        /// The expected quality, as a share of what the largest model would reach: 0 to 1.
+        Quality = "quality",
+        /// What the route may spend in the period under way, in the account currency.
+        Spend = "spend",
+        /// The time by which 95 of 100 streams have their first token, in seconds.
+        FirstToken = "first_token_p95",
+    }
+}
+
 /// A target, and what came of it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Kept {
     /// Its name in the configuration.
-    pub target: &'static str,
+    pub target: TargetName,
     /// What was asked for: a share of quality, an amount, or seconds.
     pub set: f64,
     /// What came of it lately, or was spent in the period under way; `None` before anything did.

@@ -1,0 +1,166 @@
+//! Every error that clients can get from the gateway, as a list: for the reference page and for label values.
+
+use std::time::Duration;
+
+use super::Failure;
+use crate::protocol::{BadRequest, Complaint};
+
+/// An error that clients can get.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ErrorEntry {
+    /// `error.code` of the answer.
+    pub code: &'static str,
+    /// The HTTP status.
+    pub status: u16,
+    /// `error.type` of the answer.
+    pub kind: &'static str,
+    /// How such a request ends, in the word of `xietong_requests_total{outcome}`.
+    pub outcome: &'static str,
+    /// When a client gets it.
+    pub when: &'static str,
+    /// What the client can do.
+    pub remedy: &'static str,
+    /// Whether the answer has `Retry-After`.
+    pub retry_after: bool,
+    /// Whether the answer has `x-should-retry: false`.
+    pub final_try: bool,
+}
+
+/// A row for each way to fail a client, with examples of it: the match is exhaustive, so that none is without a row.
+macro_rules! failures {
+    ($( $pattern:pat => [$( $example:expr, $when:literal, $remedy:literal; )*] )+) => {
+        /// An example of each, when a client gets it, and what the client can do.
+        fn examples() -> Vec<(Failure, &'static str, &'static str)> {
+            vec![$( $( ($example, $when, $remedy), )* )+]
+        }
+
+        /// Nothing: that it compiles says that there is a row for each.
+        const fn has_row(failure: &Failure) {
+            match failure { $( $pattern => {} )+ }
+        }
+    };
+}
+
+use Failure as F;
+
+failures! {
+    // Each of its codes stands in [`BadRequest::CODES`].
+    F::BadRequest(_) => []
+    F::TwoKeys => [F::TwoKeys,
+        "The request carries two different keys.",
+        "Send one key, as `Authorization: Bearer KEY`.";]
+    F::NoKey => [F::NoKey,
+        "The data port asks for a key and the request has none.",
+        "Send a key that the operator gave you.";]
+    F::WrongKey => [F::WrongKey,
+        "The key belongs to no client of this gateway.",
+        "Check the key, or ask the operator for one.";]
+    F::NoSuchModel(_) => [F::NoSuchModel(String::new()),
+        "`model` names no route and no model, or one that is not open to this client.",
+        "Send a name that `GET /v1/models` lists.";]
+    F::NoSuchPath => [F::NoSuchPath,
+        "The gateway has nothing at this path.",
+        "Check the base URL: `http://HOST:PORT/v1` for OpenAI's API, `http://HOST:PORT` for Anthropic's.";]
+    F::WrongMethod(_) => [F::WrongMethod("GET"),
+        "The path exists and does not answer this method.",
+        "Use the method that the header `Allow` names.";]
+    F::TooLarge(_) => [F::TooLarge(0),
+        "The body is larger than `limits.body`.",
+        "Send a smaller body, or ask the operator to raise the limit.";]
+    F::NotJson => [F::NotJson,
+        "The body is not JSON by its `Content-Type`.",
+        "Send JSON with `Content-Type: application/json`.";]
+    F::Encoded => [F::Encoded,
+        "The body is compressed.",
+        "Send the body as it is.";]
+    F::BodyLate(_) => [F::BodyLate(Duration::ZERO),
+        "The body did not arrive within `limits.body_time`.",
+        "Send the request again, over a better connection.";]
+    F::BodyCut => [F::BodyCut,
+        "The connection broke the protocol before the body was complete.",
+        "Send the request again.";]
+    F::NothingFits(_) => [F::NothingFits(String::new()),
+        "No model that may answer can serve the request; the message says why.",
+        "Leave out what the message names, or ask for another model.";]
+    F::NothingLocal(_) => [F::NothingLocal(String::new()),
+        "The request must stay on local models and no local model can serve it.",
+        "Leave out what the local models cannot serve, or allow others by the locality.";]
+    F::RateLimited(..) => [F::RateLimited(String::new(), Duration::ZERO),
+        "The client has reached a limit of its own: requests, tokens, or requests at once.",
+        "Wait for as long as `Retry-After` says.";]
+    F::BudgetSpent(_) => [F::BudgetSpent(String::new()),
+        "What is left of the client's budget does not cover the most that the request may cost.",
+        "Ask for a shorter answer (`max_tokens`) or a smaller model, wait for the next period, or ask the operator.";]
+    F::LedgerDown => [F::LedgerDown,
+        "The gateway cannot write down what requests cost, so that it asks no paid models.",
+        "Try again later, or ask for a local model.";]
+    F::Refused(..) => [
+        F::Refused(400, Complaint { code: Some("content_policy_violation".to_owned()), ..Complaint::default() }),
+        "The provider's filter refused the prompt. The status is the provider's, 400 or 422.",
+        "Change the prompt.";
+        F::Refused(400, Complaint::default()),
+        "The provider refused the request. The status and the message are the provider's, and so is the code where it gave one.",
+        "Change what the message names.";]
+    F::TooLong(_) => [F::TooLong(None),
+        "The prompt is longer than the context of every model that may answer.",
+        "Send a shorter prompt, or ask for a model with more context.";]
+    F::UpstreamBusy(_) => [F::UpstreamBusy(None),
+        "Every model that may answer is at its provider's rate limit.",
+        "Wait for as long as `Retry-After` says.";]
+    F::EscalationsSpent => [F::EscalationsSpent,
+        "The first model does not answer, and as many requests of the client as `escalations` allows have gone on to a larger one.",
+        "Wait for as long as `Retry-After` says.";]
+    F::UpstreamSlow => [F::UpstreamSlow,
+        "No model that may answer did so in time.",
+        "Try again later.";]
+    F::UpstreamDown => [F::UpstreamDown,
+        "No model that may answer can be reached, or all failed.",
+        "Try again later.";]
+    F::UpstreamFaulty => [F::UpstreamFaulty,
+        "The models that may answer gave no usable answer, or did not accept the gateway's own credentials.",
+        "Tell the operator: the gateway's log names the cause.";]
+    F::Truncated => [F::Truncated,
+        "The answer broke off after its first byte and could not be finished. A stream has this as an error event.",
+        "Discard the answer, or use it as incomplete, and ask again.";]
+    F::Stopping => [F::Stopping,
+        "The gateway is stopping.",
+        "Send the request again; another gateway, or the next one, answers.";]
+    F::Internal => [F::Internal,
+        "The gateway failed on this request: a fault of its own.",
+        "Tell the operator the request's `x-request-id`.";]
+}
+
+/// Every error, in the order of their definition; a code may stand several times.
+pub fn entries() -> Vec<ErrorEntry> {
+    let bad = BadRequest::CODES.into_iter().map(|(code, when, remedy)| {
+        let bad = BadRequest { message: String::new(), param: None, code: Some(code) };
+        (Failure::BadRequest(bad), when, remedy)
+    });
+    bad.chain(examples()).map(|(failure, when, remedy)| entry(&failure, when, remedy)).collect()
+}
+
+/// Every code with what the client was told by it first.
+pub fn codes() -> Vec<(&'static str, &'static str)> {
+    let mut codes: Vec<(&str, &str)> = Vec::new();
+    for ErrorEntry { code, when, .. } in entries() {
+        if codes.iter().all(|(known, _)| *known != code) {
+            codes.push((code, when));
+        }
+    }
+    codes
+}
+
+fn entry(failure: &Failure, when: &'static str, remedy: &'static str) -> ErrorEntry {
+    has_row(failure);
+    let face = failure.face();
+    ErrorEntry {
+        code: face.code,
+        status: face.status,
+        kind: face.kind,
+        outcome: failure.outcome().word(),
+        when,
+        remedy,
+        retry_after: failure.retry_after().is_some(),
+        final_try: failure.is_final(),
+    }
+}

@@ -1,0 +1,117 @@
+//! Headers of HTTP that the gateway reads and writes.
+
+use http::{HeaderName, header};
+
+use crate::head;
+
+/// A header, and what it says.
+pub type HeaderEntry = (HeaderName, &'static str);
+
+/// Headers of a client's request that the gateway reads.
+pub fn from_clients() -> Vec<HeaderEntry> {
+    vec![
+        (header::AUTHORIZATION, "The client's key, as `Bearer KEY`."),
+        (head::API_KEY, "The client's key, as Anthropic's clients send it."),
+        (head::AZURE_API_KEY, "The client's key, as Azure's clients send it."),
+        (header::CONTENT_TYPE, "The body's type. Only JSON is taken."),
+        (header::CONTENT_ENCODING, "The body's compression. Only `identity` is taken."),
+        (
+            head::REQUEST_ID,
+            "The request's name in answer, log and trace, if it is 1 to 128 letters, digits or `-_.:`. Otherwise the gateway makes one.",
+        ),
+        (
+            head::ANTHROPIC_VERSION,
+            "Lists of models and errors come in Anthropic's shape, on paths that both APIs have.",
+        ),
+        (head::ANTHROPIC_BETA, "Passed on to endpoints that speak Anthropic's API."),
+        (head::TRACEPARENT, "The caller's trace, which the gateway's spans join. Passed on to upstreams."),
+        (head::TRACESTATE, "Passed on to upstreams with the trace."),
+        (head::LOCALITY, "`local`: only local models may answer. Honoured for every client."),
+        (head::ROUTE, "The route or model to ask, in place of the body's `model`. Only with `hints: true`."),
+        (head::MIN_TIER, "The smallest model of the route that may answer. Only with `hints: true`."),
+        (head::MAX_TIER, "The largest model of the route that may answer. Only with `hints: true`."),
+        (head::SESSION, "The conversation that the request belongs to. Only with `hints: true`."),
+        (header::ACCEPT, "On the admin port's `/metrics`: whether the scraper wants OpenMetrics."),
+    ]
+}
+
+/// Headers of the gateway's answers, those of the HTTP connection itself left out.
+pub fn to_clients() -> Vec<HeaderEntry> {
+    vec![
+        (header::CONTENT_TYPE, "The body's type."),
+        (header::CACHE_CONTROL, "`no-cache`, on streams."),
+        (head::REQUEST_ID, "The request's name, on every answer of the data port."),
+        (head::ANTHROPIC_REQUEST_ID, "The same, where Anthropic's clients look for it."),
+        (head::MODEL, "The model that answered, by its name in the configuration."),
+        (head::PLAN, "How models were asked: a word of `xietong_decisions_total{plan}`."),
+        (head::REASON, "Why the first model was chosen: a word of `xietong_decisions_total{reason}`."),
+        (
+            head::DIFFICULTY,
+            "One minus the chance that the smallest model suffices, 0 to 1, to two places. Only where the prompt was scored.",
+        ),
+        (head::ATTEMPTS, "How many attempts at upstreams were made until the answer's head."),
+        (
+            head::DEGRADED,
+            "`true` where a smaller model answered than was to, because the larger ones could not.",
+        ),
+        (
+            head::COST,
+            "What all attempts cost, in the currency of accounts. Only on answers that are no streams.",
+        ),
+        (
+            head::LEFT_OUT,
+            "What of a request in another dialect had no place in a chat and no bearing on the answer, by name.",
+        ),
+        (head::LIMIT_REQUESTS, "The client's limit of requests a minute."),
+        (head::REMAINING_REQUESTS, "How many of them are left."),
+        (head::RESET_REQUESTS, "Until all of them are there again, such as `1.5s`."),
+        (head::LIMIT_TOKENS, "The client's limit of tokens a minute."),
+        (head::REMAINING_TOKENS, "How many of them are left."),
+        (head::RESET_TOKENS, "Until all of them are there again, such as `1.5s`."),
+        (
+            header::RETRY_AFTER,
+            "In whole seconds: when the client may try again. The gateway's own, or the provider's.",
+        ),
+        (
+            head::SHOULD_RETRY,
+            "`false` where the gateway's own tries are spent. The SDKs of OpenAI and Anthropic then do not try again.",
+        ),
+        (header::ALLOW, "The method that the path answers, with 405."),
+        (header::CONNECTION, "`close` where the gateway closes the connection after this answer."),
+        (head::UPSTREAM_REQUEST_ID, "The provider's name for the request, where it gave one."),
+        (head::OPENAI_PROCESSING, "Passed on from the provider."),
+        (head::OPENAI_VERSION, "Passed on from the provider."),
+    ]
+}
+
+/// Headers of the gateway's requests to upstreams, beside those that the configuration adds (`headers`).
+pub fn to_upstreams() -> Vec<HeaderEntry> {
+    vec![
+        (header::AUTHORIZATION, "The endpoint's `api_key`, as `Bearer KEY`, for OpenAI's API."),
+        (head::API_KEY, "The endpoint's `api_key`, for Anthropic's API."),
+        (head::AZURE_API_KEY, "The endpoint's `api_key`, for Azure's API."),
+        (HeaderName::from_static("x-goog-api-key"), "The endpoint's `api_key`, for Gemini's API."),
+        (head::ANTHROPIC_VERSION, "The version of Anthropic's API that the gateway speaks."),
+        (head::ANTHROPIC_BETA, "The client's, and those of the configuration."),
+        (header::CONTENT_TYPE, "`application/json`."),
+        (header::ACCEPT, "JSON, or events for a stream."),
+        (header::ACCEPT_ENCODING, "`identity`: upstreams are asked not to compress."),
+        (header::USER_AGENT, "The gateway and its version."),
+        (head::REQUEST_ID, "The request's name."),
+        (head::TRACEPARENT, "The trace that the attempt belongs to."),
+        (head::TRACESTATE, "The caller's."),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_of_ours_is_explained() {
+        let all = [from_clients(), to_clients(), to_upstreams()].concat();
+        for name in head::NAMES {
+            assert!(all.iter().any(|(known, _)| *known == name), "{name} is in no table of headers");
+        }
+    }
+}

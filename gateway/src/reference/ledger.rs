@@ -1,0 +1,168 @@
+//! The forms in which requests and budgets are written down.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use jiff::tz::TimeZone;
+
+use crate::ledger::balance::{Balance, Key};
+use crate::ledger::book::{self, Book, BookError};
+use crate::ledger::slip::{Paid, Scores, Slip, Try};
+use crate::ledger::{Entry, line};
+use crate::report::tally::Tally;
+
+/// A budget of a ledger: the client, the period, and what is leased and spent, in nano-units.
+pub type LedgerBalance = (String, String, i64, i64);
+
+/// What a ledger's file says of each budget, in order, once what an earlier process did not give back counts as spent. The
+/// file is opened as by a gateway, which writes to it.
+///
+/// # Errors
+/// A file that cannot be used.
+pub fn ledger_balances(path: &Path) -> Result<Vec<LedgerBalance>, BookError> {
+    let opened = Book::open(path, jiff::Timestamp::now())?;
+    let each = opened.balances.iter().map(|(key, balance)| {
+        (key.client.to_string(), key.period.to_string(), balance.leased, balance.spent)
+    });
+    let mut balances: Vec<_> = each.collect();
+    balances.sort();
+    Ok(balances)
+}
+
+/// What `xietong report --format json` makes of a ledger's file.
+///
+/// # Errors
+/// A file that cannot be read.
+pub fn ledger_report(path: &Path) -> std::io::Result<serde_json::Value> {
+    let mut tally = Tally::default();
+    book::read(path, |entry| {
+        if let Entry::Request(request) = entry {
+            tally.add(&request, &TimeZone::UTC);
+        }
+    })?;
+    Ok(tally.json())
+}
+
+/// One line of each kind, with every member, as a gateway writes it to a ledger's file.
+pub fn ledger_lines() -> String {
+    let key = || Key { client: "team-a".into(), period: "2026-12-01".into() };
+    let entries = [
+        Entry::Open { epoch: 3, time: time() },
+        Entry::Lease { key: key(), amount: 781_250_000 },
+        Entry::Back { key: key(), amount: 250_000_000 },
+        Entry::Balance { key: key(), balance: Balance { leased: 531_250_000, spent: 420_000 } },
+        Entry::Request(Box::new(full(key()))),
+        Entry::Request(Box::new(bare())),
+    ];
+    let mut lines = Vec::new();
+    for (number, entry) in (0..).zip(&entries) {
+        line::write_with(&mut lines, number, |out| match entry {
+            Entry::Request(request) => {
+                out.extend_from_slice(book::REQUEST);
+                request.write(out);
+                out.push(b'}');
+            }
+            // Plain data, which serialises.
+            entry => drop(serde_json::to_writer(out, entry)),
+        });
+    }
+    String::from_utf8(lines).unwrap_or_default()
+}
+
+fn time() -> jiff::Timestamp {
+    jiff::Timestamp::from_millisecond(1_796_083_200_123).unwrap_or_default()
+}
+
+/// A request with every member.
+fn full(key: Key) -> Slip<'static> {
+    let attempt = Try {
+        model: "small".into(),
+        result: "confidence".into(),
+        input: 20,
+        cached: 7,
+        written: 5,
+        written_hour: 3,
+        output: 11,
+        reasoning: 2,
+        estimated: true,
+        cost: Some(120_000),
+        wasted: Some("escalated".into()),
+        chance: Some(0.25),
+        beside: true,
+    };
+    let scores = Scores {
+        difficulty: 0.5,
+        gain: -0.25,
+        familiarity: 0.75,
+        suffices: [0.25, 0.5, 0.75, 1.0],
+        chars: 14,
+        features: vec![0.0, 1.5].into(),
+    };
+    Slip {
+        time: time(),
+        id: "req-1".into(),
+        client: Arc::clone(&key.client).to_string().into(),
+        route: "auto".into(),
+        model: "large \"quoted\"".into(),
+        top: Some("large".into()),
+        call: "chat".into(),
+        plan: Some("cascade".into()),
+        reason: Some("easy".into()),
+        scores: Some(scores),
+        draw: Some(0x6000_0000_0000_0000),
+        stream: true,
+        attempts: vec![attempt],
+        answered_by: Some(0),
+        baseline: Some(300_000),
+        currency: "CNY".into(),
+        first_token: Some(0.125),
+        total: 1.5,
+        status: 200,
+        error: Some("upstream_truncated".into()),
+        outcome: "cut".into(),
+        paid: Some(Paid { key, amount: 420_000 }),
+    }
+}
+
+/// A request with no member that it need not have.
+fn bare() -> Slip<'static> {
+    let attempt = Try {
+        model: "small".into(),
+        result: "ok".into(),
+        input: 20,
+        cached: 0,
+        written: 0,
+        written_hour: 0,
+        output: 5,
+        reasoning: 0,
+        estimated: false,
+        cost: None,
+        wasted: None,
+        chance: None,
+        beside: false,
+    };
+    Slip {
+        time: time(),
+        id: "req-2".into(),
+        client: "-".into(),
+        route: "-".into(),
+        model: "small".into(),
+        top: None,
+        call: "embeddings".into(),
+        plan: None,
+        reason: None,
+        scores: None,
+        draw: None,
+        stream: false,
+        attempts: vec![attempt],
+        answered_by: None,
+        baseline: None,
+        currency: "CNY".into(),
+        first_token: None,
+        total: 0.5,
+        status: 200,
+        error: None,
+        outcome: "complete".into(),
+        paid: None,
+    }
+}

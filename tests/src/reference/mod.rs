@@ -1,0 +1,7 @@
+//! What others see of the gateway: as golden files, which fail a test where a name leaves or comes, and as the pages of
+//! `docs/reference`. `make reference` writes both anew.
+
+mod configuration;
+pub mod golden;
+pub mod pages;
+pub mod tables;
