@@ -39,8 +39,8 @@ pub struct Guard {
 }
 
 impl Guard {
-    /// For so many choices at once: each is judged by what it says alone, as how probable their tokens are, and how many
-    /// there are, is only known of all together.
+    /// The guard for this many choices (`n`) at once. Each choice is judged by its text alone, because token
+    /// probabilities and token counts are only known for all choices together.
     pub fn of_choices(self, choices: u64) -> Self {
         if choices <= 1 {
             return self;
@@ -53,8 +53,8 @@ impl Guard {
         Self { hold, signals: Signals { confidence: 0.0, ..self.signals }, agree: None }
     }
 
-    /// Whether it would keep an answer of which such a guard found this: what raised no doubt, or one that this guard has
-    /// no eye for, stands by its chance, where that is known.
+    /// Whether this guard would accept an answer for which another guard recorded `doubt` and `chance`. A doubt whose
+    /// signal is off here is ignored: then the chance decides, if it is known.
     pub fn would_keep(&self, doubt: Option<Doubt>, chance: Option<Chance>) -> bool {
         let signals = &self.signals;
         let sees = match doubt {
