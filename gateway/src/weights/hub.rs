@@ -10,6 +10,7 @@ use small_model::catalogue::Entry;
 
 use super::part::Part;
 use super::progress::Progress;
+use super::source_error::SourceError;
 
 /// A machine without a network must soon go on to the next source.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -17,7 +18,12 @@ const CONNECT: Duration = Duration::from_secs(10);
 const SILENCE: Duration = Duration::from_secs(60);
 
 /// Fetches the rest of the part. Its hash is checked by the caller.
-pub(super) async fn fetch(url: &str, entry: &Entry, part: &Part, progress: &Progress) -> Result<(), String> {
+pub(super) async fn fetch(
+    url: &str,
+    entry: &Entry,
+    part: &Part,
+    progress: &Progress,
+) -> Result<(), SourceError> {
     if part.length() == entry.bytes {
         return Ok(());
     }
@@ -26,19 +32,19 @@ pub(super) async fn fetch(url: &str, entry: &Entry, part: &Part, progress: &Prog
     }
     let response = ask(url, part.length()).await?;
     let begins = match response.status() {
-        StatusCode::PARTIAL_CONTENT => begin_of_range(&response).ok_or("it answered with no range")?,
+        StatusCode::PARTIAL_CONTENT => begin_of_range(&response).ok_or(SourceError::NoRange)?,
         StatusCode::OK => 0,
-        status => return Err(format!("it answered {status}")),
+        status => return Err(SourceError::Status(status)),
     };
     match begins {
         begins if begins == part.length() => {}
         0 => part.clear(),
-        _ => return Err("it answered with another range than was asked for".into()),
+        _ => return Err(SourceError::OtherRange),
     }
     write(response, entry, part, progress).await
 }
 
-async fn ask(url: &str, from: u64) -> Result<Response, String> {
+async fn ask(url: &str, from: u64) -> Result<Response, reqwest::Error> {
     // Whoever called may have installed one already; any will do.
     let _ = rustls::crypto::ring::default_provider().install_default();
     // Unlike for upstreams, redirects are followed (files lie on other hosts) and the environment's
@@ -48,47 +54,42 @@ async fn ask(url: &str, from: u64) -> Result<Response, String> {
         .read_timeout(SILENCE)
         .https_only(url.starts_with("https:"))
         .user_agent(concat!("xietong/", env!("CARGO_PKG_VERSION")))
-        .build()
-        .map_err(reason)?;
+        .build()?;
     let request = match from {
         0 => client.get(url),
         from => client.get(url).header(header::RANGE, format!("bytes={from}-")),
     };
-    request.send().await.map_err(reason)
+    request.send().await
 }
 
-async fn write(response: Response, entry: &Entry, part: &Part, progress: &Progress) -> Result<(), String> {
-    let mut file = part.append().map_err(|error| error.to_string())?;
+async fn write(
+    response: Response,
+    entry: &Entry,
+    part: &Part,
+    progress: &Progress,
+) -> Result<(), SourceError> {
+    let mut file = part.append()?;
     let mut at = part.length();
     let mut body = response.bytes_stream();
     while let Some(bytes) = body.next().await {
-        let bytes = bytes.map_err(reason)?;
+        let bytes = bytes?;
         at += bytes.len() as u64;
         if at > entry.bytes {
             drop(file);
             part.clear();
-            return Err("the file is longer than the catalogue says".into());
+            return Err(SourceError::TooLong);
         }
         // Blocking: nothing else runs while weights are fetched.
-        file.write_all(&bytes).map_err(|error| error.to_string())?;
+        file.write_all(&bytes)?;
         progress.at(at);
     }
-    if at == entry.bytes { Ok(()) } else { Err(format!("it ended after {at} of {} bytes", entry.bytes)) }
+    if at == entry.bytes { Ok(()) } else { Err(SourceError::Short { at, bytes: entry.bytes }) }
 }
 
 /// Where the bytes of a partial answer begin: `bytes 100-199/200` → 100.
 fn begin_of_range(response: &Response) -> Option<u64> {
     let range = response.headers().get(header::CONTENT_RANGE)?.to_str().ok()?;
     range.strip_prefix("bytes ")?.split('-').next()?.parse().ok()
-}
-
-/// The innermost reason: reqwest's own says only which request it was.
-fn reason(error: reqwest::Error) -> String {
-    let mut innermost: &dyn std::error::Error = &error;
-    while let Some(source) = innermost.source() {
-        innermost = source;
-    }
-    innermost.to_string()
 }
 
 #[cfg(test)]
@@ -136,7 +137,7 @@ mod tests {
         let asked = asked.lines().find_map(|line| line.strip_prefix("range: "));
         assert_eq!(asked, range);
         assert_eq!(std::fs::read_to_string(part.path()).unwrap_or_default(), has);
-        assert_eq!(result.err().as_deref(), complaint);
+        assert_eq!(result.err().map(|error| error.to_string()).as_deref(), complaint);
         std::fs::remove_dir_all(&folder).unwrap();
     }
 

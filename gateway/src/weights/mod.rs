@@ -8,6 +8,7 @@ mod hub;
 mod part;
 mod progress;
 mod proof;
+mod source_error;
 mod wheels;
 
 use std::io;
@@ -17,6 +18,7 @@ use small_model::catalogue::{self, Entry, Source};
 
 use part::Part;
 pub(crate) use progress::Progress;
+use source_error::{SourceError, TriedSource};
 
 /// Why weights could not be got.
 #[derive(Debug, thiserror::Error)]
@@ -25,12 +27,12 @@ pub(crate) enum FetchError {
     #[error("there are no weights named `{0}`; known are {names}", names = names())]
     Unknown(String),
     /// The folder or a file in it cannot be used.
-    #[error("{}: {error}", path.display())]
+    #[error("{}: {source}", path.display())]
     Folder {
         /// Which.
         path: PathBuf,
         /// The system's reason.
-        error: io::Error,
+        source: io::Error,
     },
     /// Someone else is fetching the same file.
     #[error("{}: another `xietong fetch` is at work on it", .0.display())]
@@ -41,7 +43,7 @@ pub(crate) enum FetchError {
         /// The file's name.
         file: &'static str,
         /// What was wrong with each source, in their order.
-        tried: Vec<String>,
+        tried: Vec<TriedSource>,
     },
 }
 
@@ -90,10 +92,13 @@ pub(crate) async fn fetch(
         progress.say(&format!("{}: here and verified", path.display()));
         return Ok(());
     }
-    std::fs::create_dir_all(folder).map_err(|error| FetchError::Folder { path: folder.to_owned(), error })?;
+    std::fs::create_dir_all(folder)
+        .map_err(|source| FetchError::Folder { path: folder.to_owned(), source })?;
     if path.exists() {
         progress.say(&format!("{}: is here; verifying", path.display()));
-        if proof::establish(&path, entry).map_err(|error| FetchError::Folder { path: path.clone(), error })? {
+        if proof::establish(&path, entry)
+            .map_err(|source| FetchError::Folder { path: path.clone(), source })?
+        {
             return Ok(());
         }
         progress.say(&format!("{}: is damaged or another file; fetching it anew", path.display()));
@@ -103,14 +108,14 @@ pub(crate) async fn fetch(
     for source in entry.sources {
         match from(source, entry, &part, progress).await {
             Ok(()) => {
-                part.finish(entry).map_err(|error| FetchError::Folder { path: path.clone(), error })?;
+                part.finish(entry).map_err(|source| FetchError::Folder { path: path.clone(), source })?;
                 progress.say(&format!("{}: fetched and verified", path.display()));
                 return Ok(());
             }
-            Err(reason) => {
-                let reason = format!("{}: {reason}", place(source));
-                progress.say(&reason);
-                tried.push(reason);
+            Err(error) => {
+                let source = TriedSource { place: place(source), error };
+                progress.say(&source.to_string());
+                tried.push(source);
             }
         }
     }
@@ -122,7 +127,7 @@ async fn from(
     entry: &'static Entry,
     part: &Part,
     progress: &mut Progress,
-) -> Result<(), String> {
+) -> Result<(), SourceError> {
     let size = entry.bytes / 1_000_000;
     progress.begin(&format!("{}: fetching {size} MB from {}", entry.file, place(source)), entry.bytes);
     let fetched = match source {
@@ -131,11 +136,11 @@ async fn from(
     };
     progress.end();
     fetched?;
-    if proof::hash(part.path()).map_err(|error| error.to_string())? == entry.sha256 {
+    if proof::hash(part.path())? == entry.sha256 {
         return Ok(());
     }
     part.clear();
-    Err("the file has another SHA-256 than the catalogue says, and was thrown away".into())
+    Err(SourceError::OtherHash)
 }
 
 fn place(source: &Source) -> &'static str {

@@ -19,7 +19,7 @@ pub(super) struct Part {
 impl Part {
     /// The part of this file; what an earlier fetch left of it is kept.
     pub(super) fn open(goal: &Path) -> Result<Self, FetchError> {
-        let unusable = |path: &Path, error| FetchError::Folder { path: path.to_owned(), error };
+        let unusable = |path: &Path, source| FetchError::Folder { path: path.to_owned(), source };
         let lock_path = beside(goal, "lock");
         let lock = OpenOptions::new().create(true).truncate(false).write(true).open(&lock_path);
         let lock = lock.map_err(|error| unusable(&lock_path, error))?;
