@@ -88,11 +88,18 @@ impl Log {
         self.writer.set_note_format(format);
     }
 
-    /// One request that ended `now`.
-    pub fn request(&self, record: &Record, now: Timestamp, format: LogFormat, currency: Currency) {
+    /// One request that ended `now`, with its trace's id where it is traced.
+    pub fn request(
+        &self,
+        record: &Record,
+        trace: Option<u128>,
+        now: Timestamp,
+        format: LogFormat,
+        currency: Currency,
+    ) {
         self.writer.line(|line| match format {
-            LogFormat::Json => line.push_str(&json_line(record, now, currency)),
-            LogFormat::Text => text_line(line, record, now, currency),
+            LogFormat::Json => line.push_str(&json_line(record, trace, now, currency)),
+            LogFormat::Text => text_line(line, record, trace, now, currency),
         });
     }
 

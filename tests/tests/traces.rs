@@ -1,6 +1,7 @@
 //! Traces: what a collector is told of requests, whose trace they belong to, and that nobody waits for it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::mpsc::{Sender, channel};
 use std::time::{Duration, Instant};
 
 use end_to_end::collector::{self, Collector, Span};
@@ -55,6 +56,48 @@ fn family(spans: Vec<Span>) -> (Span, Vec<Span>) {
 
 fn parent(seen: &Seen) -> String {
     seen.request.header("traceparent").expect("a trace context").to_owned()
+}
+
+/// The line of a request that is traced names the trace, and that of another does not.
+#[tokio::test]
+async fn the_log_names_the_trace() {
+    let upstream = Scripted::start(Reply::text("one").whole()).await;
+    let collector = Collector::start().await;
+    let lines = async |format: &str| {
+        let setup =
+            Setup::ladder(&upstream.base_url(), &upstream.base_url()).top(&collector.line(", share: 0"));
+        let (say, said) = channel();
+        let yaml = setup.top(&format!("log: {format}")).yaml();
+        let gateway = Gateway::start_with_log(&yaml, LineSink(say).into()).await;
+        for caller in [CALLER, UNSAMPLED] {
+            gateway.ask_with(&[("traceparent", caller)], &openai::ask("auto", "Hi")).await;
+            gateway.settled().await;
+        }
+        gateway.stop().await;
+        let text: String = said.try_iter().collect();
+        text.lines().map(str::to_owned).collect::<Vec<_>>()
+    };
+    let json = lines("json").await;
+    let json: Vec<Value> = json.iter().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    assert_eq!(json[0]["trace_id"], "0af7651916cd43dd8448eb211c80319c");
+    assert_eq!((json.len(), json[1].get("trace_id")), (2, None), "{json:?}");
+    let text = lines("text").await;
+    assert!(text[0].ends_with(" trace 0af7651916cd43dd8448eb211c80319c"), "{text:?}");
+    assert!(text.len() == 2 && !text[1].contains(" trace "), "{text:?}");
+}
+
+/// Takes what a log writes.
+struct LineSink(Sender<String>);
+
+impl std::io::Write for LineSink {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let _ = self.0.send(String::from_utf8_lossy(bytes).into_owned());
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
 }
 
 #[tokio::test(start_paused = true)]

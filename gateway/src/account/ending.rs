@@ -48,7 +48,8 @@ impl Account {
         }
         let context = self.traced.as_ref().map(|traced| traced.context());
         self.telemetry.metrics.observe(record, self.currency, context);
-        self.telemetry.log.request(record, now, self.format, self.currency);
+        let trace = context.map(|context| context.trace);
+        self.telemetry.log.request(record, trace, now, self.format, self.currency);
         if self.telemetry.ledger.keeps_records() && record.call.is_asked_of_models() {
             self.telemetry.ledger.record(Slip::of(record, now, &self.currency, paid));
         }

@@ -1,6 +1,7 @@
 //! `xietong serve`: runs the gateway.
 
 use std::any::Any;
+use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::panic::Location;
@@ -9,7 +10,8 @@ use std::path::PathBuf;
 use gateway_config::{Config, Provider};
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::oneshot;
 
 use super::{Failure, say};
 use crate::build_info::VERSION;
@@ -76,7 +78,14 @@ async fn serve(config: Config, args: Args) -> Result<(), Failure> {
     let listeners = Listeners { data, admin };
     let ready = move |config: &Config| say(&invitation(config, data_at, admin_at));
     let out = LogOutput::new(io::stdout(), log_filter()).process_wide();
-    run_with(config, Some(source), listeners, out, ready, stop_signal()?).await.map_err(|error| match error {
+    let (stop, stopped) = oneshot::channel();
+    let signals = StopSignals::listen()?;
+    let shutdown = async { drop(stopped.await) };
+    let end = tokio::select! {
+        end = run_with(config, Some(source), listeners, out, ready, shutdown) => end,
+        never = signals.heed(stop) => match never {},
+    };
+    end.map_err(|error| match error {
         RunError::Snapshot(_) | RunError::Panicked | RunError::State(_) => Failure::unavailable(error),
         RunError::Metrics(_) => Failure::other(error),
     })
@@ -117,19 +126,32 @@ fn panicked(place: Option<&Location>, said: &dyn Any) -> String {
     format!("a fault of this build, please report it: panic at {place}{said}")
 }
 
-/// Ends with the first SIGTERM or SIGINT; a second one ends the process at once.
-fn stop_signal() -> Result<impl Future<Output = ()> + Send + 'static, Failure> {
-    let mut terminate = signal(SignalKind::terminate()).map_err(Failure::other)?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(Failure::other)?;
-    Ok(async move {
-        tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
+/// SIGTERM and SIGINT.
+struct StopSignals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl StopSignals {
+    /// From now on they do not end the process by themselves.
+    fn listen() -> Result<Self, Failure> {
+        let terminate = signal(SignalKind::terminate()).map_err(Failure::other)?;
+        let interrupt = signal(SignalKind::interrupt()).map_err(Failure::other)?;
+        Ok(Self { terminate, interrupt })
+    }
+
+    /// Says `stop` with the first one; a second one ends the process at once.
+    async fn heed(mut self, stop: oneshot::Sender<()>) -> Infallible {
+        self.next().await;
         say("stopping: requests under way are finished; a second signal ends them");
-        #[expect(clippy::disallowed_methods, reason = "ends the process, or with it")]
-        tokio::spawn(async move {
-            tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
-            std::process::exit(1);
-        });
-    })
+        let _ = stop.send(());
+        self.next().await;
+        std::process::exit(1)
+    }
+
+    async fn next(&mut self) {
+        tokio::select! { _ = self.terminate.recv() => {}, _ = self.interrupt.recv() => {} }
+    }
 }
 
 /// What was found, before weights are loaded.

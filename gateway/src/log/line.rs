@@ -16,6 +16,8 @@ use crate::record::{Hundredths, NONE, Record};
 struct Line<'a> {
     time: String,
     request_id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trace_id: Option<String>,
     client: &'a str,
     route: &'a str,
     asked: &'a str,
@@ -65,7 +67,7 @@ struct Tokens {
 }
 
 /// The line as JSON.
-pub(super) fn json_line(record: &Record, now: Timestamp, currency: Currency) -> String {
+pub(super) fn json_line(record: &Record, trace: Option<u128>, now: Timestamp, currency: Currency) -> String {
     let mut time = String::new();
     append_time(&mut time, now);
     let scores = record.decided.and_then(|decided| decided.scores);
@@ -74,6 +76,7 @@ pub(super) fn json_line(record: &Record, now: Timestamp, currency: Currency) -> 
     let line = Line {
         time,
         request_id: record.id.as_str(),
+        trace_id: trace.map(|trace| format!("{trace:032x}")),
         client: record.client_name(),
         route: record.route_name(),
         asked: record.asked_name(),
@@ -120,7 +123,13 @@ pub(super) fn json_line(record: &Record, now: Timestamp, currency: Currency) -> 
 }
 
 /// The line for people, appended to `line`.
-pub(super) fn text_line(line: &mut String, record: &Record, now: Timestamp, currency: Currency) {
+pub(super) fn text_line(
+    line: &mut String,
+    record: &Record,
+    trace: Option<u128>,
+    now: Timestamp,
+    currency: Currency,
+) {
     append_time(line, now);
     let model = record.model().map_or(NONE, |model| &model.name);
     append(line, &[" ", record.outcome.word(), " "]);
@@ -165,6 +174,9 @@ pub(super) fn text_line(line: &mut String, record: &Record, now: Timestamp, curr
         append(line, &[" error ", error]);
     }
     append(line, &[" client ", record.client_name(), " ", record.id.as_str()]);
+    if let Some(trace) = trace {
+        let _ = write!(line, " trace {trace:032x}");
+    }
     if let Some(content) = record.recorded() {
         let (prompt, answer) = content.shown(record);
         let text = format!(" prompt {prompt} answer {answer}");

@@ -253,12 +253,14 @@ impl Visit {
 
 /// Asks an ejected endpoint in the background whether it answers, until it is in use again.
 async fn watch(endpoint: Weak<Endpoint>) {
+    // However it ends, the next ejection has a watch of its own.
+    let _watched = Watched(Weak::clone(&endpoint));
     loop {
         sleep(CHECK_EVERY).await;
         // A pool that a reload has dropped needs no watch.
         let Some(endpoint) = endpoint.upgrade() else { return };
         match (endpoint.breaker.wants_check(), &endpoint.check) {
-            (None, _) | (_, None) => return endpoint.watched.store(false, Ordering::Release),
+            (None, _) | (_, None) => return,
             (Some(false), _) => {}
             (Some(true), Some(check)) => {
                 if check().await {
@@ -270,6 +272,17 @@ async fn watch(endpoint: Weak<Endpoint>) {
                     }
                 }
             }
+        }
+    }
+}
+
+/// While it lives, an endpoint is watched.
+struct Watched(Weak<Endpoint>);
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        if let Some(endpoint) = self.0.upgrade() {
+            endpoint.watched.store(false, Ordering::Release);
         }
     }
 }
