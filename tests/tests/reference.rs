@@ -6,6 +6,7 @@
 use std::io::Write;
 use std::sync::{Arc, Mutex};
 
+use end_to_end::collector::Collector;
 use end_to_end::gateway::Gateway;
 use end_to_end::ledger::Place;
 use end_to_end::openai::{self, Reply};
@@ -121,9 +122,11 @@ async fn log_lines_have_the_members_that_are_described() {
     let scripts = [openai::error(503, "busy"), Reply::text("one two").whole()];
     let small = Scripted::start(in_turn(scripts)).await;
     let (large, log) = (Scripted::start(Reply::text("three")).await, Kept::default());
+    let collector = Collector::start().await;
     let yaml = Setup::ladder(&small.base_url(), &large.base_url())
         .route("record: content")
         .top("log: json")
+        .top(&collector.line(""))
         .model("small", "retries: 0")
         .yaml();
     let gateway = Gateway::start_with_log(&yaml, log.clone().into()).await;
@@ -133,7 +136,7 @@ async fn log_lines_have_the_members_that_are_described() {
     gateway.post_admin("/reload", &json!({})).await;
     gateway.stop().await;
     let text = String::from_utf8(log.0.lock().expect("no panic").clone()).expect("text");
-    // Notes of the gateway's own have none; those of libraries do.
+    // The note of a reload has none; others do.
     let mut found = vec!["fields".to_owned()];
     for line in text.lines() {
         members(&serde_json::from_str(line).expect("a line of JSON"), "", &mut found);

@@ -2,9 +2,14 @@
 //! a dot.
 
 /// Every member: its name, its type, and what it says.
-pub const FIELDS: [(&str, &str, &str); 41] = [
+pub const FIELDS: [(&str, &str, &str); 42] = [
     ("time", "text", "When the request ended, in UTC, to the millisecond."),
     ("request_id", "text", "The client's `x-request-id` where it sent a valid one, else the gateway's."),
+    (
+        "trace_id",
+        "text",
+        "The id of the request's trace, 32 hexadecimal digits. Left out where it is not traced.",
+    ),
     ("client", "text", "The client's name in the configuration, or `-`."),
     ("route", "text", "The route that the client asked, or `-`."),
     ("asked", "text", "The name that the client asked for, a route or a model, or `-` where it is unknown."),
@@ -65,7 +70,7 @@ pub const FIELDS: [(&str, &str, &str); 41] = [
         "text",
         "Only on lines of notes to the operator, which have `time` and the next three beside it: what happened.",
     ),
-    ("level", "text", "Only on notes: `ERROR`, `WARN`, `INFO`, `DEBUG` or `TRACE`."),
+    ("level", "text", "Only on notes: `error`, `warn`, `info`, `debug` or `trace`."),
     ("target", "text", "Only on notes: the part of the gateway that speaks, such as `xietong::config`."),
     (
         "fields",
