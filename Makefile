@@ -53,7 +53,7 @@ accounts: ## Hold the ledger against what ten thousand mixed requests would be b
 	@cargo run --quiet --locked --release --package end-to-end --no-default-features --bin accounts >/dev/null
 
 accounting: ## Measure what accounting adds to a request
-	@cargo test --quiet --locked --release --package gateway --no-default-features --lib what_accounting_costs -- --ignored --nocapture
+	@cargo test --quiet --locked --release --package ledger --lib what_accounting_costs -- --ignored --nocapture
 
 cascade: ## Ask the embedded models, and measure what a cascade is worth and how long its clients wait (an hour)
 	@mkdir -p target

@@ -18,9 +18,9 @@ use tokio::time::Instant;
 use crate::charge::{self, Bound};
 use crate::error::Failure;
 use crate::ledger::fund::{Refusal, Reservation};
-use crate::ledger::slip::{Paid, Slip};
+use crate::ledger::limits::{Place, Quota};
+use crate::ledger::slip::Paid;
 use crate::ledger::till::{Till, reserve_of};
-use crate::limits::{Gate, Place, Quota};
 use crate::pace::Turn;
 use crate::protocol::{FinalUsage, Piece, Reported};
 use crate::record::{Asked, Attempt, Call, Outcome, Record, Waste};
@@ -133,7 +133,7 @@ impl Account {
     /// A limit of the client's that is reached.
     pub fn admit(&mut self, till: &Arc<Till>, models: &[Arc<Model>]) -> Result<(), Failure> {
         let tokens = models.iter().map(|model| self.bound.tokens(model)).max().unwrap_or_default();
-        match Gate::admit(till, tokens, Instant::now()) {
+        match till.admit(tokens, Instant::now()) {
             Ok(place) => {
                 self.quota = place.quota;
                 self.place = Some(place);

@@ -182,7 +182,7 @@ fn reply(status: u16, kind: &'static str, body: impl Into<Bytes>) -> Response<Bo
 mod tests {
     use super::*;
     use crate::curfew::Curfew;
-    use crate::ledger::tests::mortal;
+    use crate::ledger::testing::mortal;
     use crate::log::Log;
     use crate::metrics::Metrics;
     use crate::telemetry::Telemetry;

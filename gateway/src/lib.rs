@@ -45,14 +45,13 @@ mod facts;
 mod gateway;
 mod head;
 mod hints;
-mod ledger;
-mod limits;
 mod log;
 mod metrics;
 mod models;
 mod pace;
 mod pipeline;
 mod pool_observer;
+mod rate_limit_headers;
 mod record;
 mod relay;
 mod reload;
@@ -80,6 +79,7 @@ use gateway_config::Config;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
+pub(crate) use ::ledger;
 pub use ::protocol;
 
 pub use crate::build_info::{COMMIT, VERSION};

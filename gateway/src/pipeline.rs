@@ -27,6 +27,7 @@ use crate::head::{self, insert, insert_short};
 use crate::hints::Hints;
 use crate::protocol::Chat;
 use crate::protocol::client::{self, Dialect, Telling, Vendor};
+use crate::rate_limit_headers;
 use crate::record::content::Content;
 use crate::record::{Asked, Call, Decided, Hundredths, Record};
 use crate::relay::{Manner, Relay};
@@ -257,7 +258,7 @@ async fn whole(job: Job, mut telling: Telling, account: Box<Account>) -> Respons
             let mut response = Response::new(Body::full(body));
             let preface = Preface::of(&account.record);
             preface.write(response.headers_mut(), headers, "application/json");
-            account.quota().write(response.headers_mut());
+            rate_limit_headers::write(account.quota(), response.headers_mut());
             preface.decision(
                 response.headers_mut(),
                 account.record.model().map(|it| &*it.name),
@@ -294,7 +295,7 @@ async fn stream(
         let relay = Relay::waiting(dispatched, manner);
         let mut response = Response::new(Body::Stream(Box::pin(relay)));
         preface.write(response.headers_mut(), HeaderMap::new(), "text/event-stream");
-        quota.write(response.headers_mut());
+        rate_limit_headers::write(&quota, response.headers_mut());
         preface.decision(response.headers_mut(), first.as_deref(), 1);
         return response;
     };
@@ -306,7 +307,7 @@ async fn stream(
             let relay = Relay::begun(begun, account, manner);
             let mut response = Response::new(Body::Stream(Box::pin(relay)));
             preface.write(response.headers_mut(), headers, "text/event-stream");
-            quota.write(response.headers_mut());
+            rate_limit_headers::write(&quota, response.headers_mut());
             preface.decision(response.headers_mut(), Some(&model.name), attempts);
             if degraded {
                 preface.mark_degraded(response.headers_mut());
@@ -321,7 +322,7 @@ async fn stream(
 fn refuse(account: Box<Account>, failure: &Failure) -> Response<Body> {
     let mut response = error_response(failure, account.record.call.vendor(), &account.record.id);
     let model = account.record.model().map(|model| &*model.name);
-    account.quota().write(response.headers_mut());
+    rate_limit_headers::write(account.quota(), response.headers_mut());
     Preface::of(&account.record).decision(response.headers_mut(), model, account.record.attempts.len());
     account.close_failed(failure);
     response

@@ -1,6 +1,7 @@
 //! What is known of a request when it is over: the source of its metrics and its log line.
 
 pub mod content;
+mod usage_record;
 
 use std::fmt;
 use std::sync::Arc;
@@ -14,6 +15,7 @@ use crate::protocol::Finish;
 use crate::protocol::client::{Dialect, Vendor};
 use crate::request_id::RequestId;
 use content::Content;
+pub use usage_record::ClosedRecord;
 
 /// The label for what a request did not have: a route, a model, a client.
 pub const NONE: &str = "-";

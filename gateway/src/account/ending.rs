@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::pace::Paces;
+use crate::record::ClosedRecord;
 
 impl Account {
     pub(super) fn words_for_spent(&self, till: &Till, amount: Money) -> String {
@@ -51,7 +52,8 @@ impl Account {
         let trace = context.map(|context| context.trace);
         self.telemetry.log.request(record, trace, now, self.format, self.currency);
         if self.telemetry.ledger.keeps_records() && record.call.is_asked_of_models() {
-            self.telemetry.ledger.record(Slip::of(record, now, &self.currency, paid));
+            let closed = ClosedRecord { record, time: now, currency: &self.currency, paid };
+            self.telemetry.ledger.record(closed.into());
         }
         self.trace();
     }

@@ -36,7 +36,7 @@ fn gateway_with(yaml: &str) -> Arc<Gateway> {
     let config = gateway_config::from_str(yaml, None, &|_| None).unwrap();
     let metrics = Arc::new(Metrics::new().unwrap());
     let log = Log::to_stdout(metrics.log_dropped.with_label_values::<&str>(&[]));
-    let ledger = crate::ledger::Ledger::open(&config, log.notes()).unwrap();
+    let ledger = ledger::Ledger::open(&config, log.notes()).unwrap();
     let telemetry = Telemetry { metrics, log, paces: Arc::default(), ledger, curfew: Curfew::default() };
     Arc::new(Gateway::new(config, telemetry).unwrap())
 }
@@ -211,8 +211,7 @@ async fn a_panic_settles_what_was_set_aside() {
         account.bound(crate::charge::Bound { choices: 1, ..Default::default() });
         let till = Arc::clone(snapshot.till(&client).unwrap());
         let (model, gateway) = (Arc::clone(&model), Arc::clone(&gateway));
-        let remaining =
-            move |till: &crate::ledger::till::Till| till.remaining(&gateway.telemetry.ledger).unwrap().0;
+        let remaining = move |till: &ledger::till::Till| till.remaining(&gateway.telemetry.ledger).unwrap().0;
         let working = tokio::spawn({
             let (till, remaining) = (Arc::clone(&till), remaining.clone());
             async move {

@@ -9,13 +9,13 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use router_policies::Money;
 use tokio::sync::oneshot;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::Ledger;
 use super::clerk::{Ask, Order};
 use super::fund::{Fund, Refusal, Reservation};
+use super::limits::{Exceeded, Gate, Place, Quota};
 use super::period::Window;
-use crate::limits::Gate;
 
 /// How long a request waits for the store to lend, whatever holds that up.
 const LONGEST_WAIT: Duration = Duration::from_secs(3);
@@ -26,7 +26,7 @@ pub struct Till {
     client: Arc<str>,
     terms: ArcSwap<Terms>,
     fund: ArcSwapOption<Fund>,
-    gate: Gate,
+    gate: Arc<Gate>,
 }
 
 /// What the configuration says of the client.
@@ -45,7 +45,7 @@ impl Till {
             client: client.into(),
             terms: ArcSwap::from_pointee(terms),
             fund: ArcSwapOption::empty(),
-            gate: Gate::default(),
+            gate: Arc::default(),
         }
     }
 
@@ -58,11 +58,6 @@ impl Till {
     /// The client's name.
     pub fn client(&self) -> &Arc<str> {
         &self.client
-    }
-
-    /// Its rate limits.
-    pub fn limits(&self) -> ClientLimits {
-        self.terms.load().limits
     }
 
     /// Its budget.
@@ -84,9 +79,13 @@ impl Till {
         })
     }
 
-    /// Its requests and tokens of the last minute.
-    pub fn gate(&self) -> &Gate {
-        &self.gate
+    /// Lets a request in that may take so many tokens, or says which of its limits is against it, how long to wait, and what
+    /// is left.
+    ///
+    /// # Errors
+    /// The limit that is reached.
+    pub fn admit(&self, tokens: u64, now: Instant) -> Result<Place, (Exceeded, Duration, Quota)> {
+        self.gate.admit(&self.terms.load().limits, tokens, now)
     }
 
     /// Sets this much of what may be spent now aside; `None` for a client without a budget.
@@ -162,11 +161,10 @@ impl Till {
 }
 
 /// Sets aside an amount of this fund.
-pub(crate) async fn reserve_of(
-    fund: &Arc<Fund>,
-    ledger: &Ledger,
-    amount: Money,
-) -> Result<Reservation, Refusal> {
+///
+/// # Errors
+/// As for [`Till::reserve`].
+pub async fn reserve_of(fund: &Arc<Fund>, ledger: &Ledger, amount: Money) -> Result<Reservation, Refusal> {
     if fund.purse().take(amount.0) {
         ledger.ask_in_advance(fund);
         return Ok(Reservation::new(Arc::clone(fund), amount.0));

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use super::*;
-use crate::ledger::slip::Paid;
+use crate::slip::Paid;
 
 /// Reads every sound line of a ledger, in order; gives how many others there were. A torn end is no damage.
 ///

@@ -6,11 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use gateway_config::ClientLimits;
-use http::HeaderMap;
 use tokio::time::Instant;
-
-use crate::head::{self, insert_short};
-use crate::ledger::till::Till;
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -46,7 +42,7 @@ pub enum Exceeded {
 /// A request's place. It is given back when it is dropped.
 #[derive(Debug)]
 pub struct Place {
-    till: Arc<Till>,
+    gate: Arc<Gate>,
     /// The number of its entry of tokens.
     entry: Option<u64>,
     /// What a client is told of its limits.
@@ -78,12 +74,16 @@ impl Gate {
     ///
     /// # Errors
     /// The limit that is reached.
-    pub fn admit(till: &Arc<Till>, tokens: u64, now: Instant) -> Result<Place, (Exceeded, Duration, Quota)> {
-        let limits = till.limits();
-        let mut seen = till.gate().seen();
+    pub fn admit(
+        self: &Arc<Self>,
+        limits: &ClientLimits,
+        tokens: u64,
+        now: Instant,
+    ) -> Result<Place, (Exceeded, Duration, Quota)> {
+        let mut seen = self.seen();
         seen.forget(now);
-        if let Some((exceeded, wait)) = seen.against(&limits, tokens, now) {
-            return Err((exceeded, wait, seen.quota(&limits, now)));
+        if let Some((exceeded, wait)) = seen.against(limits, tokens, now) {
+            return Err((exceeded, wait, seen.quota(limits, now)));
         }
         seen.under_way += 1;
         if limits.requests_per_minute.is_some() {
@@ -94,9 +94,9 @@ impl Gate {
             seen.sum = seen.sum.saturating_add(tokens);
             seen.gone + seen.tokens.len() as u64 - 1
         });
-        let quota = seen.quota(&limits, now);
+        let quota = seen.quota(limits, now);
         drop(seen);
-        Ok(Place { till: Arc::clone(till), entry: number, quota })
+        Ok(Place { gate: Arc::clone(self), entry: number, quota })
     }
 
     fn seen(&self) -> MutexGuard<'_, Seen> {
@@ -177,7 +177,7 @@ impl Place {
     /// The request is over and took so many tokens: the rest of its bound is free for others.
     pub fn used(&mut self, tokens: u64) {
         let Some(number) = self.entry.take() else { return };
-        let mut seen = self.till.gate().seen();
+        let mut seen = self.gate.seen();
         let at = number.checked_sub(seen.gone).and_then(|at| usize::try_from(at).ok());
         if let Some(entry) = at.and_then(|at| seen.tokens.get_mut(at)) {
             let bound = std::mem::replace(&mut entry.1, tokens);
@@ -188,7 +188,7 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let mut seen = self.till.gate().seen();
+        let mut seen = self.gate.seen();
         seen.under_way = seen.under_way.saturating_sub(1);
     }
 }
@@ -215,18 +215,10 @@ impl Exceeded {
     }
 }
 
-impl Quota {
-    /// Adds the headers that OpenAI sends.
-    pub fn write(&self, headers: &mut HeaderMap) {
-        let requests = [head::LIMIT_REQUESTS, head::REMAINING_REQUESTS, head::RESET_REQUESTS];
-        let tokens = [head::LIMIT_TOKENS, head::REMAINING_TOKENS, head::RESET_TOKENS];
-        for (names, left) in [(requests, self.requests), (tokens, self.tokens)] {
-            let Some(left) = left else { continue };
-            let [limit, remaining, reset] = names;
-            headers.insert(limit, left.limit.into());
-            headers.insert(remaining, left.remaining.into());
-            insert_short(headers, reset, Written(left.reset));
-        }
+impl Left {
+    /// When all of it is there again, as OpenAI writes it in headers: `120ms`, `1.5s`, `6m0s`.
+    pub fn reset_text(&self) -> impl fmt::Display + use<> {
+        Written(self.reset)
     }
 }
 

@@ -6,7 +6,7 @@ mod atomic {
     pub(super) use shuttle::sync::atomic::{AtomicI64, Ordering};
 }
 
-#[path = "../src/ledger/purse.rs"]
+#[path = "../src/purse.rs"]
 mod purse;
 
 use shuttle::sync::Arc;

@@ -5,11 +5,14 @@ mod writing;
 use std::borrow::Cow;
 
 use jiff::Timestamp;
-use router_policies::{Currency, Money, RequestDraw, Usage};
+use router_policies::{Money, Usage};
 use serde::{Deserialize, Serialize};
 
 use super::balance::Key;
-use crate::record::{Attempt, Call, NONE, Record};
+
+/// Calls that no client makes: a word to see whether an endpoint is well again, a request that another model answers too,
+/// which of two answers is better.
+pub const OURS: [&str; 3] = ["check", "shadow", "judge"];
 
 /// A name or word: borrowed where it is written, owned where it was read.
 pub type Word<'a> = Cow<'a, str>;
@@ -150,52 +153,7 @@ fn is_zero(count: &u64) -> bool {
     *count == 0
 }
 
-/// To six places: more is noise, and room in the file.
-fn rounded(value: f64) -> f64 {
-    (value * 1e6).round() / 1e6
-}
-
 impl<'a> Slip<'a> {
-    /// What is kept of a record that is closed now.
-    pub fn of(record: &'a Record, time: Timestamp, currency: &'a Currency, paid: Option<Paid>) -> Self {
-        let decided = record.decided.as_ref();
-        let scores = decided.and_then(|decided| decided.scores);
-        Self {
-            time,
-            id: record.id.as_str().into(),
-            client: record.client_name().into(),
-            route: record.route_name().into(),
-            model: record.model().map_or(NONE, |model| &model.name).into(),
-            top: record.top().map(|model| model.name.as_str().into()),
-            call: record.call.word().into(),
-            plan: decided.map(|decided| decided.decision.plan.word().into()),
-            reason: decided.map(|decided| decided.decision.reason.word().into()),
-            scores: scores.map(|it| Scores {
-                difficulty: rounded(it.difficulty),
-                gain: rounded(it.gain),
-                familiarity: rounded(it.familiarity),
-                suffices: it.suffices.map(|chance| rounded(chance.value())),
-                chars: record.features.as_ref().map_or(0, |features| features.chars),
-                features: record
-                    .features
-                    .as_ref()
-                    .map_or(Cow::Borrowed(&[]), |features| features.readable[..].into()),
-            }),
-            draw: decided.and_then(|decided| decided.draw).map(RequestDraw::recorded),
-            stream: record.stream,
-            attempts: record.attempts.iter().map(Try::of).collect(),
-            answered_by: record.answered_by,
-            baseline: record.baseline.map(|money| money.0),
-            currency: currency.code().into(),
-            first_token: record.first_token.map(|time| time.as_secs_f64()),
-            total: record.total.as_secs_f64(),
-            status: record.status,
-            error: record.error.map(Word::Borrowed),
-            outcome: record.outcome.word().into(),
-            paid,
-        }
-    }
-
     /// The cost of all attempts; `None` where one is unknown.
     pub fn cost(&self) -> Option<Money> {
         self.attempts.iter().map(|attempt| attempt.cost.map(Money)).sum()
@@ -203,7 +161,7 @@ impl<'a> Slip<'a> {
 
     /// Whether the gateway asked for its own sake.
     pub fn is_ours(&self) -> bool {
-        [Call::Check, Call::Shadow, Call::Judge].iter().any(|call| call.word() == self.call)
+        OURS.contains(&&*self.call)
     }
 
     /// The attempt whose answer the client got.
@@ -219,26 +177,7 @@ impl<'a> Slip<'a> {
     }
 }
 
-impl<'a> Try<'a> {
-    fn of(attempt: &'a Attempt) -> Self {
-        let usage = &attempt.usage;
-        Self {
-            model: attempt.model.name.as_str().into(),
-            result: attempt.result.into(),
-            input: usage.input,
-            cached: usage.cached_input,
-            written: usage.cache_write,
-            written_hour: usage.cache_write_hour,
-            output: usage.output,
-            reasoning: usage.reasoning,
-            estimated: usage.estimated,
-            cost: attempt.cost.map(|money| money.0),
-            wasted: attempt.wasted.map(|waste| waste.word().into()),
-            chance: attempt.found.map(|found| rounded(found.chance.value())),
-            beside: attempt.beside,
-        }
-    }
-
+impl Try<'_> {
     /// Its tokens.
     pub fn usage(&self) -> Usage {
         Usage {

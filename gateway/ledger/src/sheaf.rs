@@ -101,7 +101,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::ledger::balance::Key;
+    use crate::balance::Key;
 
     fn request() -> impl Strategy<Value = (Vec<u8>, i64, Option<Paid>)> {
         let paid = proptest::option::of(any::<i64>());

@@ -13,10 +13,9 @@ use super::balance::{Balance, Key};
 use super::book::{self, Keep};
 use super::fund::{Refusal, Reservation};
 use super::line::Entry;
-use super::sheaf::Sheaf;
 use super::slip::Paid;
+use super::testing::mortal;
 use super::*;
-use crate::limits::Gate;
 
 /// A folder of its own for each test, gone with the test.
 struct Folder(PathBuf);
@@ -309,37 +308,6 @@ async fn a_disk_that_fails_stops_spending_until_it_works_again() {
     assert_eq!(requests, 1);
 }
 
-/// A store with a fault that no one thought of.
-struct Faulty;
-
-impl Store for Faulty {
-    fn commit(&mut self, _: &Sheaf, _: &[store::Wish]) -> Result<Vec<store::Lent>, String> {
-        panic!("a fault of the test")
-    }
-
-    fn take_back(&mut self, _: &[(Key, i64, i64)]) -> store::Given {
-        panic!("a fault of the test")
-    }
-
-    fn probe(&mut self, _: Timestamp) -> Result<(), String> {
-        panic!("a fault of the test")
-    }
-
-    fn tidy(&mut self, _: Timestamp) -> Result<(), String> {
-        Ok(())
-    }
-
-    fn name(&self) -> String {
-        "faulty".to_owned()
-    }
-}
-
-/// One whose clerk dies of its first order; in a Redis or in a file.
-pub(crate) fn mortal(shared: bool) -> Arc<Ledger> {
-    let ledger = Ledger::with_clerk(Box::new(Faulty), Balances::default(), &Dispatch::none()).unwrap();
-    Arc::new(Ledger { spends_what_is_at_hand: shared, ..ledger })
-}
-
 /// Nobody waits for a clerk that a panic has ended, and nothing is spent that would not be written down.
 #[tokio::test]
 async fn a_clerk_that_dies_is_noticed_and_ends_all_spending() {
@@ -592,7 +560,7 @@ fn what_accounting_costs_a_request() {
                         tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
                     let slip = slip(None);
                     for _ in 0..ROUNDS / threads {
-                        let mut place = Gate::admit(&till, 1000, tokio::time::Instant::now()).unwrap();
+                        let mut place = till.admit(1000, tokio::time::Instant::now()).unwrap();
                         let purse = runtime
                             .block_on(till.reserve(ledger, Money(1000), Timestamp::now()))
                             .unwrap()

@@ -6,7 +6,6 @@ use serde::{Deserialize, Serialize};
 
 use super::balance::{Balance, Key};
 use super::slip::Slip;
-use crate::request_id::write_hex;
 
 /// What a line says.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -69,8 +68,13 @@ pub fn write_with(out: &mut Vec<u8>, number: u64, json: impl FnOnce(&mut Vec<u8>
     out.push(b' ');
     json(out);
     let sum = crc32fast::hash(&out[body..]);
-    write_hex(&mut out[start..body - 1], sum.into());
+    out[start..body - 1].copy_from_slice(&hex(sum));
     out.push(b'\n');
+}
+
+/// A checksum in eight digits.
+fn hex(sum: u32) -> [u8; 8] {
+    std::array::from_fn(|at| b"0123456789abcdef"[(sum >> (28 - 4 * at) & 0xf) as usize])
 }
 
 /// Reads a line, its end included: its number and its JSON.

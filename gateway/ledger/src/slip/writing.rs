@@ -139,7 +139,7 @@ mod tests {
 
     use super::super::Word;
     use super::*;
-    use crate::ledger::balance::Key;
+    use crate::balance::Key;
 
     fn words() -> impl Strategy<Value = Word<'static>> {
         "[a-z0-9é你\"\\\\\n\u{1}\u{7f} -]{0,9}".prop_map(Word::Owned)

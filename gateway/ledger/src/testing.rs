@@ -1,0 +1,43 @@
+//! Ledgers that fail on purpose, for the tests of what stands on them.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use tracing::Dispatch;
+
+use super::Ledger;
+use super::balance::{Balances, Key};
+use super::sheaf::Sheaf;
+use super::store::{Given, Lent, Store, Wish};
+
+/// One whose clerk dies of its first order; in a Redis or in a file.
+pub fn mortal(shared: bool) -> Arc<Ledger> {
+    let ledger =
+        Ledger::with_clerk(Box::new(Faulty), Balances::default(), &Dispatch::none()).expect("a thread");
+    Arc::new(Ledger { spends_what_is_at_hand: shared, ..ledger })
+}
+
+/// A store with a fault that no one thought of.
+struct Faulty;
+
+impl Store for Faulty {
+    fn commit(&mut self, _: &Sheaf, _: &[Wish]) -> Result<Vec<Lent>, String> {
+        panic!("a fault of the test")
+    }
+
+    fn take_back(&mut self, _: &[(Key, i64, i64)]) -> Given {
+        panic!("a fault of the test")
+    }
+
+    fn probe(&mut self, _: Timestamp) -> Result<(), String> {
+        panic!("a fault of the test")
+    }
+
+    fn tidy(&mut self, _: Timestamp) -> Result<(), String> {
+        Ok(())
+    }
+
+    fn name(&self) -> String {
+        "faulty".to_owned()
+    }
+}
