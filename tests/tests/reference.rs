@@ -12,11 +12,13 @@ use end_to_end::ledger::Place;
 use end_to_end::openai::{self, Reply};
 use end_to_end::redis::Redis;
 use end_to_end::reference::golden::{file, hold, hold_page};
+use end_to_end::reference::queries::{self, Matcher};
 use end_to_end::reference::{pages, tables};
 use end_to_end::scripted::{Script, Scripted, in_turn};
 use end_to_end::setup::Setup;
 use gateway::reference;
 use router_policies::Policy;
+use router_policies::guard::Doubt;
 use serde_json::{Value, json};
 
 const KEY: (&str, &str) = ("authorization", "Bearer team-a-key-0123456789");
@@ -54,6 +56,44 @@ fn members_of_log_lines_stay() {
 #[test]
 fn lines_of_the_ledger_stay() {
     hold("ledger-lines.txt", &reference::ledger_lines());
+    let mut found = Vec::new();
+    for line in reference::ledger_lines().lines() {
+        let json = line.splitn(3, ' ').nth(2).expect("a checksum, a number and JSON");
+        members(&serde_json::from_str(json).expect("the third part is JSON"), "", &mut found);
+    }
+    found.retain(|name| name.contains('.'));
+    found.sort();
+    found.dedup();
+    let mut described: Vec<_> =
+        reference::LEDGER_MEMBERS.iter().map(|(name, _)| (*name).to_owned()).collect();
+    described.sort();
+    assert_eq!(found, described, "LEDGER_MEMBERS describes the members of lines");
+}
+
+/// A rule or a panel that asks for a word which no gateway says is silent for ever; one that lists the reasons of guards and
+/// forgets one counts too few.
+#[test]
+fn rules_and_panels_name_words_that_there_are() {
+    let mut guards = 0;
+    for matcher in queries::matchers() {
+        let Matcher { place, metric, label, words } = matcher;
+        let known = tables::values(&metric, &label);
+        for word in &words {
+            assert!(
+                known.contains(word.as_str()) || known.contains("*"),
+                "{place}: {metric}{{{label}=~{word:?}}}"
+            );
+        }
+        if label == "reason" && words.len() > 1 && words.iter().any(|word| word == Doubt::Confidence.word()) {
+            let mut words = words;
+            let mut all = Doubt::ALL.map(|doubt| doubt.word().to_owned()).to_vec();
+            words.sort();
+            all.sort();
+            assert_eq!(words, all, "{place} lists every reason of a guard");
+            guards += 1;
+        }
+    }
+    assert!(guards >= 4, "the share of escalations is in two rules, a panel and what is made of them");
 }
 
 #[test]
@@ -87,6 +127,7 @@ fn pages_are_up_to_date() {
     hold_page("commands.md", &pages::commands());
     hold_page("configuration.md", &pages::configuration());
     hold_page("log.md", &pages::log());
+    hold_page("ledger.md", &pages::ledger());
 }
 
 /// Log lines that a test looks at afterwards.

@@ -11,4 +11,4 @@ pub use crate::log::fields::FIELDS as LOG_FIELDS;
 pub use crate::metrics::labels::{LabelValues, Word, values as label_values};
 pub use crate::metrics::{DEFINITIONS as METRICS, Definition as MetricDefinition};
 pub use headers::{HeaderEntry, from_clients, to_clients, to_upstreams};
-pub use ledger::{ledger_balances, ledger_lines, ledger_report};
+pub use ledger::{LEDGER_MEMBERS, ledger_balances, ledger_lines, ledger_report};

@@ -117,7 +117,8 @@ reasons! {
     COST = "cost";
     /// The model's answer is worth the most for the time that the client waits.
     LATENCY = "latency";
-    /// The model began what the conversation is in the midst of, such as the call of a tool.
+    /// The conversation stays with the model that answered before: a tool's result is due, or a change to a smaller model
+    /// would cost more than it saves.
     CONVERSATION = "conversation";
 }
 

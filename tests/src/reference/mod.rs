@@ -4,4 +4,5 @@
 mod configuration;
 pub mod golden;
 pub mod pages;
+pub mod queries;
 pub mod tables;

@@ -132,6 +132,22 @@ pub fn commands() -> String {
     page
 }
 
+/// Lines of the ledger.
+pub fn ledger() -> String {
+    let mut page = format!(
+        "{MADE}# The ledger's lines\n\nUnder `state: {{kind: embedded}}` the gateway appends lines to a file: `CHECKSUM NUMBER \
+         JSON`, a CRC-32 of the rest in eight hexadecimal digits, a number that grows by one, and an object with one member, \
+         the kind of line. Under `state: {{kind: redis}}` the stream `xietong:requests` has the objects of `request`. Amounts \
+         and costs are in nano-units of the currency of accounts. A reader passes over kinds and members that it does not \
+         know. `xietong report` reads both; [how the ledger holds in a crash](../../gateway/src/ledger/README.md).\n\n\
+         | member | says |\n| --- | --- |\n"
+    );
+    for (name, says) in reference::LEDGER_MEMBERS {
+        put(&mut page, format_args!("| `{name}` | {} |", cell(says)));
+    }
+    page
+}
+
 /// Members of log lines.
 pub fn log() -> String {
     let mut page = format!(
