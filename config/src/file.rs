@@ -53,6 +53,8 @@ pub(crate) struct File {
     pub(crate) limits: LimitsFile,
     /// An HTTP or SOCKS proxy for upstreams, as a URL. Default: none, whatever the environment says.
     pub(crate) proxy: Option<Hidden>,
+    /// Who speaks HTTP with `http:` endpoints that are reached without a proxy. Default `builtin`.
+    pub(crate) upstream_client: Option<UpstreamClientWord>,
     /// What outlives a restart. Default `none`.
     pub(crate) state: Option<StateFile>,
     /// What is told to whom of requests, beside metrics and the log. Default: nothing.
@@ -346,6 +348,16 @@ pub(crate) enum LogWord {
     Text,
     /// One JSON line a request.
     Json,
+}
+
+/// Who speaks HTTP with `http:` endpoints that are reached without a proxy.
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum UpstreamClientWord {
+    /// The gateway's own HTTP/1.1 client, which costs the least.
+    Builtin,
+    /// reqwest, as with all other endpoints.
+    Reqwest,
 }
 
 /// Bounds on what any client may send.

@@ -8,15 +8,13 @@ use crate::builtin::WEIGHTS;
 use crate::interpolate::{Taken, conceal, interpolate};
 use crate::places::OlderName;
 use crate::resolve::{Report, resolve};
+use crate::variables::Env;
 use crate::{Config, Problems, file, schema, shape, yaml};
 
 /// The file that is read from the working directory when none is named.
 pub const DEFAULT_FILE: &str = "xietong.yaml";
 /// Bytes that a configuration may have.
 const LARGEST: u64 = 1 << 20;
-
-/// Where `${NAME}` is looked up; `|name| std::env::var(name).ok()` in the program.
-pub type Env<'a> = dyn Fn(&str) -> Option<String> + 'a;
 
 /// Reads this file; without one, `xietong.yaml` in the working directory; without that, the built-in default.
 ///

@@ -11,7 +11,7 @@ use crate::show_price;
 use crate::written::{Span, write_size};
 use crate::{
     Accepts, Budget, Client, Config, Embedded, Endpoint, Fallback, Limit, LogFormat, Model, NamedTopic, Otlp,
-    Period, Provenance, Provider, Remote, Resume, Route, Secret, State, Thinking, WholeAs,
+    Period, Provenance, Provider, Remote, Resume, Route, Secret, State, Thinking, UpstreamClient, WholeAs,
 };
 
 /// What stands in place of a secret.
@@ -46,6 +46,13 @@ pub fn redacted(config: &Config) -> Value {
             }),
         ),
         ("proxy", json!(config.proxy.as_ref().and_then(|proxy| without_password(proxy.reveal())))),
+        (
+            "upstream_client",
+            json!(match config.upstream_client {
+                UpstreamClient::Builtin => "builtin",
+                UpstreamClient::Reqwest => "reqwest",
+            }),
+        ),
         ("state", state(&config.state)),
         ("telemetry", json!(config.otlp.as_ref().map(|otlp| json!({ "otlp": self::otlp(otlp) })))),
         ("grace", json!(Span(config.grace))),

@@ -40,6 +40,8 @@ pub struct Config {
     pub limits: Limits,
     /// `HTTP(S)` proxy for upstreams, as a URL; none unless configured. It may hold a password.
     pub proxy: Option<Secret>,
+    /// Who speaks HTTP with endpoints that have no TLS and no proxy.
+    pub upstream_client: UpstreamClient,
     /// What outlives a restart.
     pub state: State,
     /// Where traces of requests go; `None`: nowhere.
@@ -62,6 +64,16 @@ impl Config {
     pub fn route(&self, name: &str) -> Option<&Arc<Route>> {
         self.routes.iter().find(|route| route.name == name)
     }
+}
+
+/// Who speaks HTTP with endpoints that have no TLS and no proxy; reqwest does with all others.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum UpstreamClient {
+    /// The gateway's own HTTP/1.1 client.
+    #[default]
+    Builtin,
+    /// reqwest.
+    Reqwest,
 }
 
 /// A model that can be asked.

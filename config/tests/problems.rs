@@ -418,6 +418,9 @@ fn ports() {
     check(&with("admin: 0.0.0.0:8080"), &[("admin", "collides")]);
     check(&with("listen: 127.0.0.1:0\nadmin: 127.0.0.1:0"), &[]);
     check(&with("proxy: nonsense"), &[("proxy", "write a URL")]);
+    check(&with("upstream_client: reqwest"), &[]);
+    check(&with("upstream_client: builtin"), &[]);
+    check(&with("upstream_client: hyper"), &[("upstream_client", "`builtin`")]);
 }
 
 #[test]

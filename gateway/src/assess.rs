@@ -17,13 +17,14 @@ use tokio::time::Instant;
 use self::embeddings::assess_embeddings;
 use self::unfit::{Unfit, nothing_fits, unfit};
 use crate::assessment::{Assessment, Candidate, Question};
-use crate::error::{Failure, shown};
+use crate::error::Failure;
 use crate::facts::{facts, is_stated};
 use crate::hints::Hints;
 use crate::protocol::client::Native;
 use crate::protocol::{BadRequest, Chat, Dialect};
 use crate::record::{Decided, Scores};
 use crate::routed::Routed;
+use crate::setback::shown;
 use crate::snapshot::Target;
 
 /// Assesses a request for what it named.
@@ -228,7 +229,8 @@ fn tiers(route: &Route, hints: &Hints) -> Result<RangeInclusive<usize>, Failure>
     let position = |name: &Option<String>, header: &'static str, default: usize| match name {
         None => Ok(default),
         Some(name) => route.ladder.iter().position(|model| &model.name == name).ok_or_else(|| {
-            let message = format!("`{header}: {}` names no model of route `{}`.", shown(name), route.name);
+            let message =
+                format!("`{header}: {}` names no model of route `{}`.", shown(name, 64), route.name);
             Failure::BadRequest(BadRequest {
                 message,
                 param: Some(header.into()),

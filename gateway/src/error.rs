@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::protocol::client::ErrorWords;
 use crate::protocol::{BadRequest, Complaint};
 use crate::record::Outcome;
+use crate::setback::shown;
 
 /// An answer that is an error.
 #[derive(Debug, Clone)]
@@ -146,7 +147,7 @@ impl Failure {
                 code: "model_not_found",
                 message: format!(
                     "The model `{}` does not exist here or is not open to you. `GET /v1/models` lists what is.",
-                    shown(name)
+                    shown(name, 64)
                 ),
             },
             Self::NoSuchPath => face(
@@ -287,20 +288,4 @@ impl From<BadRequest> for Failure {
     fn from(bad: BadRequest) -> Self {
         Self::BadRequest(bad)
     }
-}
-
-/// At most 64 characters of a client's text, control and bidirectional characters escaped.
-pub fn shown(text: &str) -> String {
-    let mut shown: String = text.chars().take(64).flat_map(escaped).collect();
-    if text.chars().nth(64).is_some() {
-        shown.push('…');
-    }
-    shown
-}
-
-fn escaped(c: char) -> impl Iterator<Item = char> {
-    let invisible = c.is_control()
-        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    let (plain, escape) = if invisible { (None, Some(c.escape_unicode())) } else { (Some(c), None) };
-    plain.into_iter().chain(escape.into_iter().flatten())
 }

@@ -32,6 +32,8 @@ impl Observer for PoolObserver {
     fn ejected(&self, endpoint: &Endpoint, setback: &Setback) {
         self.show(endpoint, false);
         let detail = setback.detail().map(|detail| format!(" ({detail})")).unwrap_or_default();
+        let cause = setback.cause.as_ref();
+        let cause = cause.map(|cause| format!(" ({}: {})", cause.phase.word(), cause.words)).unwrap_or_default();
         let (id, model, result) = (&*endpoint.id, &endpoint.model.name, setback.word());
         self.log.in_scope(|| {
             warn!(
@@ -39,7 +41,7 @@ impl Observer for PoolObserver {
                 endpoint = id,
                 model,
                 result,
-                "endpoint {id} is left alone, it fails again and again: {result}{detail}"
+                "endpoint {id} is left alone, it fails again and again: {result}{detail}{cause}"
             );
         });
     }

@@ -14,6 +14,7 @@ use router_policies::{Chance, Decision, Features, Money, RequestDraw, Usage};
 use crate::protocol::Finish;
 use crate::protocol::client::{Dialect, Vendor};
 use crate::request_id::RequestId;
+use crate::setback::Cause;
 use content::Content;
 pub use usage_record::ClosedRecord;
 
@@ -226,6 +227,8 @@ pub struct Attempt {
     pub beside: bool,
     /// The status and code that the provider gave, for the operator. Not its words: those may quote the prompt.
     pub detail: Option<String>,
+    /// Why the connection failed, for the operator.
+    pub cause: Option<Box<Cause>>,
 }
 
 impl Attempt {

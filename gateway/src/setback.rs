@@ -1,10 +1,15 @@
 //! How an attempt at a model can end badly, and what follows from it.
 
+mod cause;
+mod shown;
+
 use std::time::Duration;
 
 use router_policies::guard::Doubt;
 
 use crate::protocol::Complaint;
+pub use cause::{Cause, Phase};
+pub use shown::shown;
 
 /// The longest `Retry-After` that is waited for on the same model; beyond it the next rung is asked.
 pub const LONGEST_WAIT: Duration = Duration::from_secs(10);
@@ -18,6 +23,8 @@ pub struct Setback {
     pub complaint: Option<Box<Complaint>>,
     /// How long the provider asks us to stay away.
     pub retry_after: Option<Duration>,
+    /// Why the connection failed, if it did and that is known; for the operator.
+    pub cause: Option<Box<Cause>>,
 }
 
 router_policies::vocabulary! {
@@ -78,7 +85,12 @@ pub enum Next {
 impl Setback {
     /// Without a word from the provider.
     pub fn new(what: Happened) -> Self {
-        Self { what, complaint: None, retry_after: None }
+        Self { what, complaint: None, retry_after: None, cause: None }
+    }
+
+    /// A connection that failed.
+    pub fn caused(what: Happened, cause: Cause) -> Self {
+        Self { cause: Some(Box::new(cause)), ..Self::new(what) }
     }
 
     /// From an answer's status, the provider's words and its `Retry-After`.
@@ -92,7 +104,7 @@ impl Setback {
             400 | 422 => Happened::Refused(status),
             _ => Happened::Faulty(status),
         };
-        Self { what, complaint: Some(Box::new(complaint)), retry_after }
+        Self { what, complaint: Some(Box::new(complaint)), retry_after, cause: None }
     }
 
     /// From an error in a 200: the endpoint's fault, unless it says that the prompt is too long, or has a status of its own,
@@ -168,7 +180,7 @@ impl Setback {
     pub fn detail(&self) -> Option<String> {
         let said = self.complaint.as_ref()?;
         let parts =
-            [said.status.map(|status| status.to_string()), said.code.as_deref().map(crate::error::shown)];
+            [said.status.map(|status| status.to_string()), said.code.as_deref().map(|code| shown(code, 64))];
         Some(parts.into_iter().flatten().collect::<Vec<_>>().join(" "))
     }
 

@@ -68,7 +68,9 @@ impl Snapshot {
             let kept = before.and_then(|before| before.kept(model, &config));
             let pool = match kept {
                 Some(pool) => Ok(pool),
-                None => Pool::build(model, config.proxy.as_ref(), &hooks).map(Arc::new),
+                None => {
+                    Pool::build(model, config.proxy.as_ref(), config.upstream_client, &hooks).map(Arc::new)
+                }
             };
             match pool {
                 Ok(pool) => drop(pools.insert(model.name.clone(), pool)),
@@ -168,7 +170,9 @@ impl Snapshot {
 
     fn kept(&self, model: &Arc<Model>, config: &Config) -> Option<Arc<Pool>> {
         let pool = self.pools.get(&model.name)?;
-        let same = pool.model == *model && self.config.proxy == config.proxy;
+        let same = pool.model == *model
+            && self.config.proxy == config.proxy
+            && self.config.upstream_client == config.upstream_client;
         same.then(|| Arc::clone(pool))
     }
 }

@@ -22,9 +22,9 @@ use std::time::Duration;
 pub(crate) use money::{Rates, yuan};
 pub(crate) use report::Report;
 
-use crate::file::{File, LimitsFile, LogWord, StateFile, StateKind};
+use crate::file::{File, LimitsFile, LogWord, StateFile, StateKind, UpstreamClientWord};
 use crate::written::Span;
-use crate::{Config, EmbeddedState, Env, Limits, LogFormat, Secret, SharedState, State};
+use crate::{Config, EmbeddedState, Env, Limits, LogFormat, Secret, SharedState, State, UpstreamClient};
 
 /// The configuration that a file describes; what is wrong with it is in `report`, and then the result is of no use.
 pub(crate) fn resolve(file: File, env: &Env<'_>, source: Option<&Path>, report: &mut Report) -> Config {
@@ -50,6 +50,10 @@ pub(crate) fn resolve(file: File, env: &Env<'_>, source: Option<&Path>, report: 
         },
         limits: limits(&file.limits, report),
         proxy: file.proxy.and_then(|proxy| self::proxy(proxy.0, report)),
+        upstream_client: match file.upstream_client {
+            Some(UpstreamClientWord::Reqwest) => UpstreamClient::Reqwest,
+            Some(UpstreamClientWord::Builtin) | None => UpstreamClient::Builtin,
+        },
         state: state(file.state, source, report),
         otlp: file.telemetry.otlp.map(|otlp| telemetry::otlp(otlp, source, report)),
         grace: file.grace.map_or(Duration::from_secs(25), |grace| grace.0),

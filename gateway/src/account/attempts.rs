@@ -43,6 +43,7 @@ impl Account {
             found: None,
             beside: false,
             detail: None,
+            cause: None,
         });
         id
     }
@@ -187,6 +188,7 @@ impl Account {
     fn note_detail(&mut self, id: AttemptId, setback: &Setback) {
         if let Some(attempt) = self.attempt_mut(id) {
             attempt.detail = setback.detail();
+            attempt.cause.clone_from(&setback.cause);
         }
     }
 

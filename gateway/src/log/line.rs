@@ -54,6 +54,11 @@ struct Try<'a> {
     result: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     detail: Option<&'a str>,
+    /// What was being done as the connection failed, and why it did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    phase: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cause: Option<&'a str>,
     cost: Option<f64>,
 }
 
@@ -97,6 +102,8 @@ pub(super) fn json_line(record: &Record, trace: Option<u128>, now: Timestamp, cu
                 endpoint: &attempt.endpoint,
                 result: attempt.result,
                 detail: attempt.detail.as_deref(),
+                phase: attempt.cause.as_ref().map(|cause| cause.phase.word()),
+                cause: attempt.cause.as_ref().map(|cause| &*cause.words),
                 cost: attempt.cost.map(Money::units),
             })
             .collect(),
@@ -168,7 +175,11 @@ pub(super) fn text_line(
     for failed in record.attempts.iter().filter(|attempt| attempt.result != "ok") {
         let detail = failed.detail.as_deref().unwrap_or_default();
         let colon = if detail.is_empty() { "" } else { ": " };
-        append(line, &[" [", &failed.endpoint, " ", failed.result, colon, detail, "]"]);
+        append(line, &[" [", &failed.endpoint, " ", failed.result, colon, detail]);
+        if let Some(cause) = &failed.cause {
+            append(line, &[": ", cause.phase.word(), ": ", &cause.words]);
+        }
+        line.push(']');
     }
     if let Some(error) = record.error {
         append(line, &[" error ", error]);

@@ -174,6 +174,10 @@ fn own(attempt: &Attempt, number: usize, currency: Currency, attributes: &mut At
     if let Some(detail) = attempt.detail.as_deref().filter(|detail| !detail.is_empty()) {
         attributes.text("xietong.detail", detail);
     }
+    if let Some(cause) = &attempt.cause {
+        attributes.text("xietong.phase", cause.phase.word());
+        attributes.text("xietong.cause", &*cause.words);
+    }
     if let Some(cost) = attempt.cost {
         attributes.number("xietong.cost", cost.units());
         attributes.text("xietong.currency", currency.code());

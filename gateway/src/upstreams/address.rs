@@ -5,7 +5,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, header};
 use reqwest::Url;
 
 use super::pool_error::EndpointError;
-use super::wire::USER_AGENT;
+use super::transport::USER_AGENT;
 use crate::head;
 
 /// The version of Anthropic's API that this is written for (platform.claude.com/docs/en/api/versioning).

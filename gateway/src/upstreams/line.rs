@@ -24,9 +24,10 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, timeout};
 use tower::ServiceExt;
 
-use super::http1::{Framing, Head, Part, write_header};
-use super::wire::{BrokeOff, Own};
-use crate::setback::Happened;
+use super::http1::{Framing, Head, Malformed, Part, write_header};
+use super::reqwest_transport::ReqwestTransport;
+use super::transport::{Own, ResponseBody, Sending, Transport};
+use crate::setback::{Cause, Happened, Phase, Setback};
 
 /// Connections that are kept for the next request, and for how long.
 const MOST_IDLE: usize = 256;
@@ -108,7 +109,7 @@ impl Lines {
         url: &Url,
         own: &Own<'_>,
         body: Bytes,
-    ) -> Result<Response<Flow>, Happened> {
+    ) -> Result<Response<Flow>, Setback> {
         let mut letter = self.letter(url, own, body);
         loop {
             let (mut line, used) = match self.at_hand() {
@@ -119,8 +120,8 @@ impl Lines {
                 Ok(head) => return Ok(self.answer(head, line, letter)),
                 // The peer closed the connection while nobody used it: not a byte of the request has left.
                 Err(_) if letter.sent == 0 && used => {}
-                Err(_) if letter.sent == 0 => return Err(Happened::Unreachable),
-                Err(_) => return Err(Happened::Cut),
+                Err(cause) if letter.sent == 0 => return Err(Setback::caused(Happened::Unreachable, cause)),
+                Err(cause) => return Err(Setback::caused(Happened::Cut, cause)),
             }
         }
     }
@@ -171,13 +172,18 @@ impl Lines {
         }
     }
 
-    async fn connect(self: &Arc<Self>) -> Result<Line, Happened> {
+    async fn connect(self: &Arc<Self>) -> Result<Line, Setback> {
         let connecting = self.connector.clone().oneshot(self.uri.clone());
         match timeout(self.patience, connecting).await {
             Ok(Ok(io)) => {
                 Ok(Line { stream: io.into_inner(), came: BytesMut::new(), room: FIRST_ROOM, kept: None })
             }
-            Ok(Err(_)) | Err(_) => Err(Happened::Unreachable),
+            Ok(Err(error)) => {
+                // The connector tells in words alone what kind of connecting failed.
+                let phase = if error.to_string() == "dns error" { Phase::Dns } else { Phase::Connect };
+                Err(Setback::caused(Happened::Unreachable, Cause::of(phase, &error)))
+            }
+            Err(late) => Err(Setback::caused(Happened::Unreachable, Cause::of(Phase::Connect, &late))),
         }
     }
 
@@ -257,23 +263,30 @@ struct Line {
 
 impl Line {
     /// Sends a request, and reads up to the body of its answer.
-    async fn ask(&mut self, letter: &mut Letter) -> Result<Head, BrokeOff> {
-        let mut refused = false;
+    async fn ask(&mut self, letter: &mut Letter) -> Result<Head, Cause> {
+        let mut refused = None;
         std::future::poll_fn(|cx| {
             // Some answer before they have read all, and close their ear: the answer counts.
-            if !refused {
-                refused = matches!(letter.poll_send(&mut self.stream, cx), Poll::Ready(Err(_)));
-                if refused && letter.sent == 0 {
-                    return Poll::Ready(Err(BrokeOff));
+            if refused.is_none()
+                && let Poll::Ready(Err(error)) = letter.poll_send(&mut self.stream, cx)
+            {
+                let cause = Cause::of(Phase::Write, &error);
+                if letter.sent == 0 {
+                    return Poll::Ready(Err(cause));
                 }
+                refused = Some(cause);
             }
             loop {
-                if let Some(head) = Head::take(&mut self.came).map_err(|_| BrokeOff)? {
+                if let Some(head) = Head::take(&mut self.came).map_err(|_| no_answer())? {
                     return Poll::Ready(Ok(head));
                 }
                 match ready!(self.poll_read(cx)) {
                     Ok(1..) => {}
-                    Ok(0) | Err(_) => return Poll::Ready(Err(BrokeOff)),
+                    Ok(0) => return Poll::Ready(Err(refused.take().unwrap_or_else(early_end))),
+                    Err(error) => {
+                        let cause = || Cause::of(Phase::Read, &error);
+                        return Poll::Ready(Err(refused.take().unwrap_or_else(cause)));
+                    }
                 }
             }
         })
@@ -328,14 +341,14 @@ pub(super) struct Flow {
 }
 
 impl Flow {
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, BrokeOff>>> {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Cause>>> {
         let Some(line) = &mut self.line else { return Poll::Ready(None) };
         if let Some(letter) = &mut self.unsent
             && letter.poll_send(&mut line.stream, cx).is_ready()
         {
             self.unsent = None;
         }
-        loop {
+        let cause = loop {
             match self.framing.take(&mut line.came) {
                 Ok(Part::Piece(piece)) => return Poll::Ready(Some(Ok(piece))),
                 Ok(Part::End) => {
@@ -343,7 +356,7 @@ impl Flow {
                     return Poll::Ready(None);
                 }
                 Ok(Part::Wanting) => {}
-                Err(_) => break,
+                Err(Malformed) => break no_answer(),
             }
             match line.poll_read(cx) {
                 Poll::Pending => {
@@ -355,11 +368,12 @@ impl Flow {
                     self.line = None;
                     return Poll::Ready(None);
                 }
-                Poll::Ready(Ok(0) | Err(_)) => break,
+                Poll::Ready(Ok(0)) => break early_end(),
+                Poll::Ready(Err(error)) => break Cause::of(Phase::Read, &error),
             }
-        }
+        };
         self.line = None;
-        Poll::Ready(Some(Err(BrokeOff)))
+        Poll::Ready(Some(Err(cause)))
     }
 
     fn give_back(&mut self) {
@@ -375,10 +389,39 @@ impl Flow {
 }
 
 impl Stream for Flow {
-    type Item = Result<Bytes, BrokeOff>;
+    type Item = Result<Bytes, Cause>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         self.poll(cx)
+    }
+}
+
+fn early_end() -> Cause {
+    Cause::new(Phase::Read, "the connection ended before the answer did")
+}
+
+fn no_answer() -> Cause {
+    Cause::new(Phase::Read, "what came is no HTTP/1.1")
+}
+
+/// Sends over connections of our own; what is no request of a client's goes another way.
+pub(super) struct Http1Transport {
+    /// The connections.
+    pub(super) lines: Arc<Lines>,
+    /// The other way.
+    pub(super) checks: ReqwestTransport,
+}
+
+impl Transport for Http1Transport {
+    fn post<'a>(&'a self, url: &'a Url, own: &'a Own<'a>, body: Bytes) -> Sending<'a> {
+        Box::pin(async move {
+            let response = self.lines.post(url, own, body).await?;
+            Ok(response.map(|flow| Box::pin(flow) as ResponseBody))
+        })
+    }
+
+    fn check<'a>(&'a self, url: &'a Url) -> Pin<Box<dyn Future<Output = bool> + Send + 'a>> {
+        self.checks.check(url)
     }
 }
 
@@ -430,7 +473,7 @@ mod tests {
 
     async fn post(lines: &Arc<Lines>, url: &Url, body: Bytes) -> Result<Response<Flow>, Happened> {
         let own = Own { accept: "application/json", id: &RequestId::new(), trace: HeaderMap::new() };
-        lines.post(url, &own, body).await
+        lines.post(url, &own, body).await.map_err(|setback| setback.what)
     }
 
     /// Reads a request, head and body, and answers it.

@@ -5,8 +5,8 @@ mod breaker;
 mod clock;
 #[cfg(feature = "engine")]
 mod embedded;
+mod endpoint;
 mod events;
-mod hooks;
 mod http1;
 mod line;
 mod load;
@@ -14,8 +14,11 @@ mod plain;
 mod pool;
 mod pool_error;
 mod remote;
+mod reqwest_transport;
+#[cfg(test)]
+pub mod scripted;
+mod transport;
 mod way;
-mod wire;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -29,8 +32,8 @@ use crate::protocol::{Chat, Chunk, Whole};
 use crate::request_id::RequestId;
 use crate::setback::Setback;
 
-pub use hooks::{Observer, PoolHooks, Probe};
-pub use pool::{Endpoint, Pool, Visit};
+pub use endpoint::{Endpoint, Observer, PoolHooks, Probe, Visit};
+pub use pool::Pool;
 pub use pool_error::{EndpointError, PoolError};
 
 /// What an upstream is asked.

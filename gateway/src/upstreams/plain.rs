@@ -9,7 +9,7 @@ use flate2::write::MultiGzDecoder;
 use futures_util::Stream;
 use http::{HeaderMap, header};
 
-use crate::setback::{Happened, Setback};
+use crate::setback::{Cause, Happened, Setback};
 
 /// So many compressed bytes are unpacked at a time. Deflate makes at most 1,032 bytes of one, so that a bomb takes a
 /// megabyte of memory, and then its reader's limits end it.
@@ -24,9 +24,9 @@ pub(super) struct Plain<S> {
     over: bool,
 }
 
-impl<S, E> Plain<S>
+impl<S> Plain<S>
 where
-    S: Stream<Item = Result<Bytes, E>> + Unpin,
+    S: Stream<Item = Result<Bytes, Cause>> + Unpin,
 {
     /// # Errors
     /// A coding that nobody asked for and that we do not know.
@@ -50,9 +50,9 @@ where
     }
 }
 
-impl<S, E> Stream for Plain<S>
+impl<S> Stream for Plain<S>
 where
-    S: Stream<Item = Result<Bytes, E>> + Unpin,
+    S: Stream<Item = Result<Bytes, Cause>> + Unpin,
 {
     type Item = Result<Bytes, Setback>;
 
@@ -74,7 +74,7 @@ where
             match ready!(Pin::new(&mut this.bytes).poll_next(cx)) {
                 Some(Ok(bytes)) if this.decoder.is_some() => this.packed = bytes,
                 Some(Ok(bytes)) => return Poll::Ready(Some(Ok(bytes))),
-                Some(Err(_)) => return this.end(Setback::new(Happened::Cut)),
+                Some(Err(cause)) => return this.end(Setback::caused(Happened::Cut, cause)),
                 None => {
                     this.over = true;
                     let Some(decoder) = &mut this.decoder else { break };
@@ -108,7 +108,7 @@ mod tests {
 
     fn plain(coding: Option<&str>, pieces: Vec<Bytes>) -> impl Stream<Item = Result<Bytes, Setback>> {
         let headers = coding.map(|coding| (header::CONTENT_ENCODING, coding.parse().unwrap()));
-        let pieces = stream::iter(pieces.into_iter().map(Ok::<_, ()>));
+        let pieces = stream::iter(pieces.into_iter().map(Ok::<_, Cause>));
         Plain::new(pieces, &headers.into_iter().collect()).unwrap_or_else(|_| panic!("{coding:?}"))
     }
 
@@ -140,7 +140,7 @@ mod tests {
         encoder.write_all(b"data: one\n\n").unwrap();
         encoder.flush().unwrap();
         let first = std::mem::take(encoder.get_mut());
-        let pieces = stream::iter([Ok::<_, ()>(Bytes::from(first))]).chain(stream::pending());
+        let pieces = stream::iter([Ok::<_, Cause>(Bytes::from(first))]).chain(stream::pending());
         let headers = [(header::CONTENT_ENCODING, "gzip".parse().unwrap())].into_iter().collect();
         let mut stream = Plain::new(pieces, &headers).unwrap_or_else(|_| panic!());
         assert_eq!(stream.next().await.unwrap().unwrap(), "data: one\n\n");
@@ -153,7 +153,7 @@ mod tests {
         assert_eq!(read(Some("gzip"), &body[..body.len() / 2], 100).await, Err(Happened::Cut));
         for coding in ["br", "zstd", "deflate", "gzip, gzip", ""] {
             let headers = [(header::CONTENT_ENCODING, coding.parse().unwrap())].into_iter().collect();
-            assert!(Plain::new(stream::iter([Ok::<_, ()>(Bytes::new())]), &headers).is_err(), "{coding}");
+            assert!(Plain::new(stream::iter([Ok::<_, Cause>(Bytes::new())]), &headers).is_err(), "{coding}");
         }
     }
 

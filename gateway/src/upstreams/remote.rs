@@ -5,18 +5,20 @@ use std::time::{Duration, SystemTime};
 
 use bytes::{Bytes, BytesMut};
 use futures_util::{Stream, StreamExt, stream};
-use gateway_config::{Limit, Model, Remote, Secret, Thinking, Timeouts};
+use gateway_config::{Limit, Model, Remote, Secret, Thinking, Timeouts, UpstreamClient};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, header};
-use reqwest::Client;
+use reqwest::Url;
 use tokio::time::{Instant, timeout_at};
 use tower::util::BoxCloneSyncService;
 
 use super::address::{self, Places};
 use super::events::Events;
+use super::line::{Http1Transport, Lines};
 use super::plain::Plain;
 use super::pool_error::PoolError;
+use super::reqwest_transport::{self, ReqwestTransport};
+use super::transport::{Own, ResponseBody, Transport};
 use super::way::{Way, Ways};
-use super::wire::{self, Flow, Own, Wire};
 use super::{Answer, AnswerBody, Ask, Check, Upstream};
 use crate::head;
 use crate::protocol::{self, Chat, Dialect, Effort, Form, NotAnAnswer, Prefix, Speech, Told, Whole};
@@ -32,10 +34,14 @@ const SHOWN: [HeaderName; 3] = [head::OPENAI_PROCESSING, head::OPENAI_VERSION, h
 
 /// A provider's name for a request, in bytes; a longer one is not passed on.
 const LONGEST_ID: usize = 128;
-/// How long an endpoint may take to show that it answers.
-const CHECK_TIME: Duration = Duration::from_secs(5);
 
-/// One service for each endpoint of a model, by its id, and how to ask whether it answers.
+/// An endpoint's id, who asks it, and how it is asked whether it answers.
+pub(super) type Named = (String, Upstream, Option<Check>);
+
+/// What the transport to an endpoint is made for: the address of whole answers, and the headers of each request.
+pub type TransportTo<'a> = dyn Fn(&Url, &HeaderMap) -> Arc<dyn Transport> + 'a;
+
+/// One service for each endpoint of a model.
 ///
 /// # Errors
 /// In words for the operator, without a key.
@@ -43,9 +49,32 @@ pub(super) fn upstreams(
     model: &Arc<Model>,
     remote: &Remote,
     proxy: Option<&Secret>,
-) -> Result<Vec<(String, Upstream, Option<Check>)>, PoolError> {
-    let client = wire::client(&model.timeouts, proxy, remote.authority.as_deref())
+    kind: UpstreamClient,
+) -> Result<Vec<Named>, PoolError> {
+    let client = reqwest_transport::client(&model.timeouts, proxy, remote.authority.as_deref())
         .map_err(|source| PoolError::HttpClient { model: model.name.clone(), source })?;
+    upstreams_over(model, remote, &|url, headers| {
+        let by_reqwest = ReqwestTransport::new(&client, headers);
+        // reqwest makes a header of credentials in an address.
+        let plain = url.scheme() == "http" && url.username().is_empty() && proxy.is_none();
+        let own = (plain && kind == UpstreamClient::Builtin)
+            .then(|| Lines::to(url, headers, model.timeouts.connect));
+        match own.flatten() {
+            Some(lines) => Arc::new(Http1Transport { lines, checks: by_reqwest }),
+            None => Arc::new(by_reqwest),
+        }
+    })
+}
+
+/// The same over whatever transport is given for each endpoint.
+///
+/// # Errors
+/// As for [`upstreams`].
+pub(super) fn upstreams_over(
+    model: &Arc<Model>,
+    remote: &Remote,
+    transport: &TransportTo<'_>,
+) -> Result<Vec<Named>, PoolError> {
     remote
         .endpoints
         .iter()
@@ -55,8 +84,7 @@ pub(super) fn upstreams(
             let places = Places::of(remote, &endpoint.base_url).map_err(fault)?;
             let headers = address::headers(remote.dialect, endpoint).map_err(fault)?;
             let address = Address {
-                wire: Wire::to(&places.whole, &headers, &client, proxy, &model.timeouts),
-                client: client.clone(),
+                transport: transport(&places.whole, &headers),
                 ways: Ways::to(places),
                 headers,
                 secret: endpoint.api_key.as_ref().map(|key| key.reveal().into()),
@@ -84,10 +112,9 @@ pub(super) fn upstreams(
 
 /// Where to ask, and how.
 struct Address {
-    wire: Wire,
-    /// For what is no request of a client's.
-    client: Client,
+    transport: Arc<dyn Transport>,
     ways: Ways,
+    /// Of each request.
     headers: HeaderMap,
     secret: Option<Arc<str>>,
     dialect: Dialect,
@@ -115,10 +142,10 @@ impl Address {
         let body = self.body(&ask, way)?;
         let accept = if ask.stream { "text/event-stream" } else { "application/json" };
         let own = Own { accept, id: &ask.id, trace: self.trace(&ask) };
-        let sent = self.wire.post(self.ways.url(way, ask.stream), &own, body);
+        let sent = self.transport.post(self.ways.url(way, ask.stream), &own, body);
         let response = match timeout_at(head, sent).await {
             Err(_) => return Err(Setback::new(late)),
-            Ok(Err(happened)) => return Err(Setback::new(happened)),
+            Ok(Err(setback)) => return Err(setback),
             Ok(Ok(response)) => response,
         };
         if way.has_no_dialect() && matches!(response.status().as_u16(), 404 | 405) {
@@ -148,9 +175,7 @@ impl Address {
 
     /// Whether it answers HTTP at all.
     async fn answers(self: Arc<Self>) -> bool {
-        let asked =
-            self.client.get(self.ways.harmless().clone()).headers(self.headers.clone()).timeout(CHECK_TIME);
-        asked.send().await.is_ok()
+        self.transport.check(self.ways.harmless()).await
     }
 
     /// What it is asked in.
@@ -231,7 +256,7 @@ impl Address {
         self.secret.as_deref().unwrap_or_default()
     }
 
-    async fn refusal(&self, response: Response<Flow>) -> Setback {
+    async fn refusal(&self, response: Response<ResponseBody>) -> Setback {
         let status = response.status().as_u16();
         let retry_after = protocol::retry_after(response.headers(), SystemTime::now());
         let body = match plain(response) {
@@ -267,7 +292,7 @@ fn now() -> u64 {
     SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
-fn is(response: &Response<Flow>, kind: &str) -> bool {
+fn is(response: &Response<ResponseBody>, kind: &str) -> bool {
     let value = response.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     value.is_some_and(|value| {
         value.trim_start().get(..kind.len()).is_some_and(|it| it.eq_ignore_ascii_case(kind))
@@ -275,7 +300,7 @@ fn is(response: &Response<Flow>, kind: &str) -> bool {
 }
 
 fn plain(
-    response: Response<Flow>,
+    response: Response<ResponseBody>,
 ) -> Result<impl Stream<Item = Result<Bytes, Setback>> + Send + Unpin + 'static, Setback> {
     let (head, flow) = response.into_parts();
     Plain::new(flow, &head.headers)

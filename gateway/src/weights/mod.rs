@@ -154,6 +154,14 @@ fn names() -> String {
     catalogue::ENTRIES.iter().map(|entry| entry.name).collect::<Vec<_>>().join(", ")
 }
 
+/// The path with `.extension` put after all of its name.
+fn beside(path: &Path, extension: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".");
+    name.push(extension);
+    PathBuf::from(name)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

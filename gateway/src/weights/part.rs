@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use small_model::catalogue::Entry;
 
-use super::{FetchError, proof};
+use super::{FetchError, beside, proof};
 
 /// A file on its way, locked against a second fetch for as long as this lives.
 pub(super) struct Part {
@@ -71,12 +71,4 @@ impl Drop for Part {
         let _ = self.lock.unlock();
         let _ = std::fs::remove_file(beside(&self.goal, "lock"));
     }
-}
-
-/// The path with `.extension` put after all of its name.
-pub(super) fn beside(path: &Path, extension: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".");
-    name.push(extension);
-    PathBuf::from(name)
 }

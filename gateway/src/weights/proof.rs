@@ -13,7 +13,7 @@ use std::time::UNIX_EPOCH;
 use sha2::{Digest, Sha256};
 use small_model::catalogue::Entry;
 
-use super::part::beside;
+use super::beside;
 
 /// Whether the file is there and its note holds. Reads nothing but the note.
 pub(super) fn holds(path: &Path, entry: &Entry) -> bool {

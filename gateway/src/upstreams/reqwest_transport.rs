@@ -1,0 +1,135 @@
+//! Requests by reqwest: what has TLS, HTTP/2 or a proxy, and everything where the gateway's own HTTP/1.1 client is off.
+
+use std::error::Error;
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::StreamExt;
+use gateway_config::{Authority, Secret, Timeouts};
+use http::{HeaderMap, Response};
+use http_body_util::BodyDataStream;
+use reqwest::{Certificate, Client, Url, redirect};
+
+use super::transport::{Own, ResponseBody, Sending, Transport, USER_AGENT};
+use crate::head;
+use crate::setback::{Cause, Happened, Phase, Setback};
+
+/// Idle connections kept for the next request to a model.
+const IDLE_CONNECTIONS: usize = 256;
+/// How long an endpoint may take to show that it answers.
+const CHECK_TIME: Duration = Duration::from_secs(5);
+
+/// Sends by a client that knows every kind of endpoint.
+pub(super) struct ReqwestTransport {
+    client: Client,
+    /// Of each request.
+    headers: HeaderMap,
+}
+
+impl ReqwestTransport {
+    /// With these headers in each request.
+    pub(super) fn new(client: &Client, headers: &HeaderMap) -> Self {
+        Self { client: client.clone(), headers: headers.clone() }
+    }
+}
+
+impl Transport for ReqwestTransport {
+    fn post<'a>(&'a self, url: &'a Url, own: &'a Own<'a>, body: Bytes) -> Sending<'a> {
+        Box::pin(async move {
+            let mut headers = self.headers.clone();
+            own.each(|name, value| {
+                head::insert(&mut headers, name.clone(), value);
+            });
+            let sent = self.client.post(url.clone()).headers(headers).body(body).send().await;
+            let response: Response<reqwest::Body> = sent.map_err(|error| broken(&error))?.into();
+            Ok(response.map(|body| {
+                let pieces = BodyDataStream::new(body);
+                Box::pin(pieces.map(|piece| piece.map_err(|error| Cause::of(Phase::Read, &error))))
+                    as ResponseBody
+            }))
+        })
+    }
+
+    fn check<'a>(&'a self, url: &'a Url) -> Pin<Box<dyn Future<Output = bool> + Send + 'a>> {
+        let asked = self.client.get(url.clone()).headers(self.headers.clone()).timeout(CHECK_TIME);
+        Box::pin(async move { asked.send().await.is_ok() })
+    }
+}
+
+/// A client for the endpoints of a model.
+///
+/// # Errors
+/// A proxy or certificate that cannot be used.
+pub(super) fn client(
+    timeouts: &Timeouts,
+    proxy: Option<&Secret>,
+    authority: Option<&Authority>,
+) -> Result<Client, reqwest::Error> {
+    let authorities = authority.map(|authority| Certificate::from_pem_bundle(&authority.pem)).transpose()?;
+    let builder = Client::builder()
+        .connect_timeout(timeouts.connect)
+        // A redirect could carry a key or a prompt to another host.
+        .redirect(redirect::Policy::none())
+        // Who asks again, and how often, is decided where the retry budget and the accounts are.
+        .retry(reqwest::retry::never())
+        .pool_max_idle_per_host(IDLE_CONNECTIONS)
+        .pool_idle_timeout(Duration::from_secs(60))
+        .tcp_nodelay(true)
+        .tls_certs_merge(authorities.into_iter().flatten())
+        .user_agent(USER_AGENT);
+    match proxy {
+        Some(proxy) => builder.proxy(reqwest::Proxy::all(proxy.reveal())?).build(),
+        // Not from the environment: a proxy sees prompts, so it is named in the configuration or not used.
+        None => builder.no_proxy().build(),
+    }
+}
+
+/// What became of a failed request, and with it whether it can have reached the provider.
+fn broken(error: &reqwest::Error) -> Setback {
+    let what = match error {
+        error if error.is_connect() || error.is_builder() => Happened::Unreachable,
+        error if turned_away(error) => Happened::TurnedAway,
+        _ => Happened::Cut,
+    };
+    Setback::caused(what, Cause::of(phase(error), error))
+}
+
+/// What was being done. The client tells in words alone what kind of connecting failed.
+fn phase(error: &reqwest::Error) -> Phase {
+    let mut causes = causes(error);
+    if !error.is_connect() {
+        let cannot_write = |error: &&(dyn Error + 'static)| {
+            error
+                .downcast_ref::<std::io::Error>()
+                .is_some_and(|it| it.kind() == std::io::ErrorKind::BrokenPipe)
+        };
+        return if causes.any(|error| cannot_write(&error)) { Phase::Write } else { Phase::Read };
+    }
+    causes.find_map(connecting).unwrap_or(Phase::Connect)
+}
+
+fn connecting(error: &(dyn Error + 'static)) -> Option<Phase> {
+    let inner = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+    if inner.is_some_and(|inner| inner.is::<rustls::Error>()) || error.is::<rustls::Error>() {
+        return Some(Phase::Tls);
+    }
+    match error.to_string() {
+        words if words == "dns error" => Some(Phase::Dns),
+        words if words.starts_with("tls ") => Some(Phase::Tls),
+        _ => None,
+    }
+}
+
+fn causes(error: &reqwest::Error) -> impl Iterator<Item = &(dyn Error + 'static)> {
+    std::iter::successors(error.source(), |&error| error.source())
+}
+
+/// HTTP/2 has two words for a request that was not looked at: a stream that is refused, and the end of a connection that
+/// names an earlier stream as the last (RFC 9113, sections 8.7 and 6.8). `h2` gives the second to those streams alone.
+fn turned_away(error: &reqwest::Error) -> bool {
+    causes(error).filter_map(|error| error.downcast_ref::<h2::Error>()).any(|error| {
+        error.is_remote() && (error.is_go_away() || error.reason() == Some(h2::Reason::REFUSED_STREAM))
+    })
+}
