@@ -9,7 +9,18 @@ use tokio::sync::mpsc::UnboundedSender;
 use crate::queue::FairQueue;
 use crate::sampler::Sampler;
 use crate::tail::Tail;
-use crate::{Failure, Load, Piece, Refusal};
+use crate::{Failure, Piece, Refusal};
+
+/// How busy an engine is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Load {
+    /// Requests that wait for a slot.
+    pub queued: usize,
+    /// Answers under way.
+    pub running: usize,
+    /// Answers that can be under way at a time.
+    pub slots: usize,
+}
 
 /// A request whose prompt is read, on its way to a slot.
 pub(crate) struct Job {

@@ -28,6 +28,7 @@ mod engine;
 mod generation;
 mod model;
 mod odds;
+mod options;
 mod prompt;
 mod queue;
 mod request;
@@ -40,6 +41,8 @@ mod worker;
 
 pub mod catalogue;
 
-pub use engine::{Engine, Facts, Load, LoadError, Options};
+pub use desk::Load;
+pub use engine::Engine;
 pub use generation::{Alternative, Failure, Finish, Generation, Piece, Refusal, Token, Usage};
+pub use options::{Facts, LoadError, Options};
 pub use request::{Message, Request, Sampling};

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use serde_json::Value;
+
 use crate::openai::{Reply, error};
-use crate::repertoire::texts;
 use crate::scripted::{Choose, Request, Script};
 
 /// What a prompt told one upstream by words such as `small:say=20`.
@@ -93,6 +94,13 @@ pub fn script(name: &str, request: &Request) -> Script {
         None => reply.choose(request),
     };
     Script::default().pause(orders.wait).then(answer)
+}
+
+/// The text of a message, be it one or in parts.
+pub(crate) fn texts(message: &Value) -> String {
+    let parts = message["content"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let parts: Vec<&str> = parts.iter().filter_map(|part| part["text"].as_str()).collect();
+    message["content"].as_str().map_or_else(|| parts.join(" "), str::to_owned)
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::obedient;
+use crate::obedient::{self, texts};
 use crate::openai::{Reply, error};
 use crate::scripted::{Request, Script};
 
@@ -73,13 +73,6 @@ fn loops(chat: &Value) -> Reply {
         Some((tool, arguments)) => Reply::text("").calling(tool, arguments),
         None => Reply::text("Nothing to call."),
     }
-}
-
-/// The text of a message, be it one or in parts.
-pub(crate) fn texts(message: &Value) -> String {
-    let parts = message["content"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let parts: Vec<&str> = parts.iter().filter_map(|part| part["text"].as_str()).collect();
-    message["content"].as_str().map_or_else(|| parts.join(" "), str::to_owned)
 }
 
 /// A value that fits a plain schema: of objects, lists, texts, numbers and truths.

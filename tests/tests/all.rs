@@ -23,6 +23,7 @@ mod harness;
 mod headers;
 mod messages;
 mod metrics;
+mod modules;
 mod odd_answers;
 mod overlong;
 mod private;

@@ -10,8 +10,8 @@ use std::path::Path;
 use router_policies::stem::stem;
 
 use crate::corpus::lines;
-use crate::say;
 use crate::sources::Source;
+use crate::terminal::say;
 
 /// Who answers once more.
 const SECONDS: [&str; 5] = [

@@ -8,7 +8,7 @@ use router_policies::evaluate::calibration_error;
 use router_policies::guard::Weigh;
 use router_policies::guard::fit::{self, Row};
 
-use crate::say;
+use crate::terminal::say;
 
 /// Fits, and writes or prints the source that the coefficients are kept in.
 pub fn fit(rows: &Path, out: Option<&Path>) -> Result<(), String> {

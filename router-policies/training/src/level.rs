@@ -9,8 +9,8 @@ use router_policies::scorers::shipped::{Outlook, SHARE_OF_PRIOR};
 
 use crate::corpus::Example;
 use crate::report::{FOLDS, SETS, Set, cold_scorer, fold, part_scorer};
-use crate::say;
 use crate::targets::pair;
+use crate::terminal::say;
 
 /// Shares that are tried.
 const SHARES: [f64; 8] = [0.0, 0.1, 0.2, 0.3, 0.35, 0.4, 0.5, 0.7];

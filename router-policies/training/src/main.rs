@@ -10,12 +10,15 @@ mod level;
 mod report;
 mod sources;
 mod targets;
+mod terminal;
 mod topics;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
+
+use crate::terminal::say;
 
 /// Fit the shipped scorer on labelled prompts.
 #[derive(Parser)]
@@ -60,8 +63,10 @@ fn run(arguments: &Arguments) -> Result<(), String> {
     }
     let (examples, label) = corpus::read(data)?;
     say(&label.join("\n"));
-    if let Some(what) = arguments.report {
-        report::report(what, &examples);
+    match arguments.report {
+        Some(report::What::Level) => level::level(&examples),
+        Some(what) => report::report(what, &examples),
+        None => {}
     }
     if let Some(out) = &arguments.out {
         let all: Vec<_> = examples.iter().collect();
@@ -70,10 +75,4 @@ fn run(arguments: &Arguments) -> Result<(), String> {
         say(&format!("{}: {} bytes", out.display(), bytes.len()));
     }
     Ok(())
-}
-
-/// A line on standard error. That it may be closed is no reason to fail.
-pub(crate) fn say(line: &str) {
-    use std::io::Write;
-    let _ = writeln!(std::io::stderr(), "{line}");
 }

@@ -9,9 +9,10 @@ use router_policies::scorers::Shipped;
 use router_policies::scoring::random::Draws;
 
 use crate::corpus::Example;
+use crate::fit;
 use crate::sources::{Kind, Source};
 use crate::targets::pair;
-use crate::{fit, say};
+use crate::terminal::say;
 
 /// What to measure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -84,9 +85,8 @@ pub(crate) fn report(what: What, examples: &[Example]) {
         What::Adapted => adapted(examples, false),
         What::ColdAdapted => adapted(examples, true),
         What::Familiarity => familiarity(examples),
-        What::Level => crate::level::level(examples),
-        // Made from the files themselves.
-        What::Topics | What::Agreement | What::Guard => {}
+        // Made elsewhere.
+        What::Level | What::Topics | What::Agreement | What::Guard => {}
     }
 }
 

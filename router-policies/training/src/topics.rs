@@ -9,8 +9,8 @@ use router_policies::stem::stem;
 use router_policies::topics::{ALIKE, Topic};
 
 use crate::corpus::{Line, lines};
-use crate::say;
 use crate::sources::Source;
+use crate::terminal::say;
 
 /// A field: where its examples come from, where it is looked for, and what stands around it there.
 struct Field {

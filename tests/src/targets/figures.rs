@@ -1,7 +1,7 @@
 //! What a run comes to, phase by phase.
 
 use super::prompts::Asked;
-use super::scenarios::{Scenario, Target};
+use super::scenarios::{Scenario, Target, Watched};
 use super::traffic::{Answered, Look, Outcome, Phase, Run};
 
 /// One phase of a run. What is realised leaves out the time that is given to settle.
@@ -78,7 +78,7 @@ fn of_phase(scenario: &Scenario, phase: Phase, from: f64, run: &Run, prompts: &[
             Seen::of(all.iter().copied().filter(within(begins, begins + part)), prompts)
         })
         .collect();
-    let values: Vec<f64> = parts.iter().map(|seen| scenario.watched.value(seen, part)).collect();
+    let values: Vec<f64> = parts.iter().map(|seen| seen.value(scenario.watched, part)).collect();
     let length = calm_weights.len().div_ceil(PARTS).max(1);
     let mean_weight = mean(&calm_weights);
     Figures {
@@ -134,6 +134,15 @@ impl Seen {
             quality: sum(&|(prompt, answer)| prompt.suffices[answer.rung])
                 / sum(&|(prompt, _)| prompt.suffices[1]),
             labelled: (!labels.is_empty()).then(|| [label(0), label(1), label(2)]),
+        }
+    }
+
+    /// What they came to in `seconds`, of what is watched.
+    pub fn value(&self, watched: Watched, seconds: f64) -> f64 {
+        match watched {
+            Watched::Money => self.spent / seconds,
+            Watched::Time => self.p95,
+            Watched::Quality => self.quality,
         }
     }
 }

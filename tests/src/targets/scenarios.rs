@@ -1,6 +1,5 @@
 //! The worlds that targets are tried in. Models, traffic and lengths of answers are simulated; see [`super::models`].
 
-use super::figures::Seen;
 use super::models::Model;
 use super::traffic::{Look, Phase, World};
 
@@ -68,15 +67,6 @@ impl Watched {
             Self::Money => look.cost,
             Self::Time => look.latency,
             Self::Quality => look.quality,
-        }
-    }
-
-    /// What some requests came to, in `seconds`.
-    pub fn value(self, seen: &Seen, seconds: f64) -> f64 {
-        match self {
-            Self::Money => seen.spent / seconds,
-            Self::Time => seen.p95,
-            Self::Quality => seen.quality,
         }
     }
 }
