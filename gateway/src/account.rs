@@ -28,7 +28,6 @@ use crate::request_id::RequestId;
 use crate::setback::{Happened, Setback};
 use crate::telemetry::Telemetry;
 use crate::traces::Traced;
-pub use attempts::AttemptId;
 use attempts::UnderWay;
 use ending::InFlight;
 pub use tally::Tally;
@@ -39,6 +38,10 @@ pub trait OnClose: Send {
     /// The request is over; called once.
     fn closed(self: Box<Self>, record: &Record);
 }
+
+/// One attempt of one account. [`Account::begin`] gives it; whatever is booked names its attempt by it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AttemptId(usize);
 
 /// The account of one request under way. It is large and goes through many hands, so it has a place of its own.
 pub struct Account {

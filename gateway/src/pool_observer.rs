@@ -33,7 +33,8 @@ impl Observer for PoolObserver {
         self.show(endpoint, false);
         let detail = setback.detail().map(|detail| format!(" ({detail})")).unwrap_or_default();
         let cause = setback.cause.as_ref();
-        let cause = cause.map(|cause| format!(" ({}: {})", cause.phase.word(), cause.words)).unwrap_or_default();
+        let cause =
+            cause.map(|cause| format!(" ({}: {})", cause.phase.word(), cause.words)).unwrap_or_default();
         let (id, model, result) = (&*endpoint.id, &endpoint.model.name, setback.word());
         self.log.in_scope(|| {
             warn!(

@@ -5,10 +5,6 @@ use router_policies::guard::Found;
 use super::*;
 use crate::record::AttemptResult;
 
-/// One attempt of one account. [`Account::begin`] gives it; whatever is booked names its attempt by it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct AttemptId(pub(super) usize);
-
 /// An attempt that has no end yet.
 pub(super) struct UnderWay {
     pub(super) attempt: AttemptId,

@@ -1,5 +1,6 @@
-use super::terms::{Require, Terms};
+use super::terms::{Asks, Require, Terms};
 use super::{Policy, PolicyKind, When};
+use crate::routing::contents::Contents;
 use crate::routing::decision::Decision;
 use crate::routing::query::Facts;
 use crate::routing::query::Query;
@@ -164,6 +165,42 @@ impl PolicyKind for Rules {
             }
         }
         faults
+    }
+}
+
+/// The rules of a policy that stands at this key of another.
+fn deeper<'a>(field: &str, policy: &'a Policy) -> Vec<(String, &'a Rule)> {
+    policy.rules().into_iter().map(|(at, rule)| (format!("{field}.{at}"), rule)).collect()
+}
+
+impl Policy {
+    /// What rules within this policy say of a request. Ask before models are compared.
+    pub fn terms(&self, features: &Features, facts: &Facts<'_>) -> Terms<'_> {
+        match self {
+            Self::Rules(rules) => rules.terms(features, facts),
+            _ => self.inner().map_or_else(Terms::default, |policy| policy.terms(features, facts)),
+        }
+    }
+
+    /// What rules within this policy have to know.
+    pub fn asks(&self) -> Asks {
+        let mut asks = Asks::default();
+        for (_, rule) in self.rules() {
+            asks.topic |= rule.when.topic.is_some();
+            asks.contents =
+                asks.contents.and(Contents::of(rule.when.contains.as_deref().unwrap_or_default()));
+        }
+        asks
+    }
+
+    /// All rules within this policy, and where they stand.
+    pub fn rules(&self) -> Vec<(String, &Rule)> {
+        let Self::Rules(rules) = self else {
+            return self.inner().map_or_else(Vec::new, |policy| deeper("policy", policy));
+        };
+        let own = rules.rules.iter().enumerate().map(|(at, rule)| (format!("rules[{at}]"), rule));
+        let inner = rules.policies_by_key().flat_map(|(field, policy)| deeper(&field, policy));
+        own.chain(inner).collect()
     }
 }
 
