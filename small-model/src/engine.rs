@@ -172,7 +172,7 @@ mod tests {
     use std::sync::atomic::Ordering;
 
     use super::*;
-    use crate::{Failure, Piece, catalogue};
+    use crate::{Failure, Piece, Sampling, catalogue};
 
     /// The last piece of one short answer.
     async fn last_piece(engine: &Engine) -> Result<Piece, Failure> {
