@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::pages::{cell, made, put};
+use super::markdown::{MADE, cell, put};
 
 /// Every key: its type, default and range.
 pub fn configuration() -> String {
@@ -12,7 +12,7 @@ pub fn configuration() -> String {
          together, with examples: [config/README.md](../../config/README.md).\n\nDurations are written `250ms`, `10s`, `5m`, \
          `7d`; sizes `64KiB`, `32MiB`, `1GiB`. In a path, `[]` stands for each element of a list and `*` for each key of a \
          mapping.\n",
-        made()
+        MADE
     );
     let mut walk =
         Walk { schema: &schema, told: Vec::new(), waiting: vec![("The file".to_owned(), &schema)] };

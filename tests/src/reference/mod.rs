@@ -3,6 +3,7 @@
 
 mod configuration;
 pub mod golden;
+mod markdown;
 pub mod pages;
 pub mod queries;
 pub mod tables;

@@ -1,15 +1,13 @@
 //! The pages of `docs/reference`.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 
 use gateway::reference::{self, ErrorEntry, HeaderEntry, LabelValues, METRICS, MetricDefinition, Word};
 
+use super::markdown::{MADE, cell, put};
 use super::tables;
 
 pub use super::configuration::configuration;
-
-const MADE: &str = "<!-- Made from the code by `make reference`. A test fails while it is stale. -->\n";
 
 /// Every metric with its labels, and what each word of a label means.
 pub fn metrics() -> String {
@@ -160,20 +158,6 @@ pub fn log() -> String {
         put(&mut page, format_args!("| `{name}` | {kind} | {} |", cell(says)));
     }
     page
-}
-
-pub(super) fn put(page: &mut String, line: std::fmt::Arguments<'_>) {
-    // Writing to a String cannot fail.
-    let _ = writeln!(page, "{line}");
-}
-
-/// Text of a table's cell: on one line, and without what would end it.
-pub(super) fn cell(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ").replace('|', "\\|")
-}
-
-pub(super) fn made() -> &'static str {
-    MADE
 }
 
 fn capital(word: &str) -> String {
