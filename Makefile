@@ -24,57 +24,57 @@ test: ## Everything that CI runs
 fmt lint small unit docs deny python node deploy: ## One step of `make test`
 	@.ci/check $@
 
-release: ## Build the program as it is shipped, laid out by what it does all day, into target/shipped (two builds)
+release: ## Build the profile-guided binary that the images ship, into target/shipped (two builds)
 	@.ci/install build profdata
 	@deploy/build-release target/shipped/xietong
 
-speed: ## Measure the gateway as it is shipped beside nginx, proxies and clients on a core each
+speed: ## Measure the release binary beside nginx, with a core for proxies and one for clients and upstream
 	@.ci/install profdata
 	@deploy/build-release target/shipped/xietong-small --no-default-features
 	@cargo build --quiet --locked --release --package end-to-end --bin speed --no-default-features
 	@target/release/speed target/shipped/xietong-small "$$(.ci/nginx)" 5 1 target/speed
 
-instructions: ## Count the instructions of a request, and hold them against the budget
+instructions: ## Count the instructions of a request, and compare them with the budget
 	@.ci/install valgrind
 	@cargo build --quiet --locked --release --no-default-features --package gateway --bin xietong --package end-to-end --bin instructions
 	@target/release/instructions target/release/xietong tests/instructions.json optimised
 
-reference: ## Write docs/reference and tests/golden from the code, where names or their meanings have changed
+reference: ## Write docs/reference and tests/golden from the code, after a change of names or meanings
 	@XIETONG_REFERENCE=write cargo test --quiet --locked --package end-to-end --no-default-features --test all reference::
 	@git diff --stat -- docs/reference tests/golden
 
 overhead: ## Measure what the gateway adds to a request and to a chunk
 	@cargo run --quiet --locked --release --package end-to-end --no-default-features --bin overhead >/dev/null
 
-dialects: ## Measure what it costs to speak another dialect than the upstream's
+dialects: ## Measure the cost of converting between APIs
 	@cargo run --quiet --locked --release --package end-to-end --no-default-features --bin dialects >/dev/null
 
-accounts: ## Hold the ledger against what ten thousand mixed requests would be billed
+accounts: ## Compare the ledger with the bill of ten thousand mixed requests
 	@cargo run --quiet --locked --release --package end-to-end --no-default-features --bin accounts >/dev/null
 
 accounting: ## Measure what accounting adds to a request
 	@cargo test --quiet --locked --release --package ledger --lib what_accounting_costs -- --ignored --nocapture
 
-cascade: ## Ask the embedded models, and measure what a cascade is worth and how long its clients wait (an hour)
+cascade: ## Ask the embedded models, and measure quality, cost and waiting time of a cascade (an hour)
 	@mkdir -p target
 	@cargo run --quiet --locked --release --package end-to-end --bin signals -- \
 	  models/qwen2.5-coder-0.5b-instruct-q4_k_m.gguf $(if $(DATA),--data $(DATA)) --agree --out target/answers.jsonl
 	@cargo run --quiet --locked --release --package end-to-end --bin cascade -- --rows target/answers.jsonl \
 	  --first-token models/SmolLM2-135M-Instruct.Q4_1.gguf models/qwen2.5-coder-0.5b-instruct-q4_k_m.gguf
 
-guard: ## Fit the chance that a cascade's guard goes by on the answers in testdata
+guard: ## Fit the chance that a cascade's guard uses to the answers in testdata
 	@cargo run --quiet --locked --package training -- \
 	  --guard router-policies/testdata/guard.jsonl --out router-policies/src/judging/guard/fitted.rs
 	@cargo fmt --package router-policies
 
-targets: ## Measure what the targets of `kind: utility` come to, under traffic that rises and falls (DATA: labelled prompts)
+targets: ## Measure how `kind: utility` keeps its targets, under traffic that rises and falls (DATA: labelled prompts)
 	@cargo run --quiet --locked --release --package end-to-end --no-default-features --bin targets -- $(if $(DATA),--data $(DATA))
 
-crashes: ## Kill a gateway 200 times at random instants and look at its ledger
+crashes: ## Kill a gateway 200 times at random instants and check its ledger
 	@cargo build --quiet --locked --release --package gateway --no-default-features --bin xietong
 	@cargo run --quiet --locked --release --package end-to-end --no-default-features --bin crashes target/release/xietong
 
-engine: ## Measure the embedded engine beside llama.cpp itself, and what the relay notices of it
+engine: ## Measure the embedded engine beside llama.cpp itself, and its effect on relayed requests
 	@cargo run --quiet --locked --release --package small-model --example against_llama_cpp -- models/SmolLM2-135M-Instruct.Q4_1.gguf
 	@cargo build --quiet --locked --release --package gateway --bin xietong --package end-to-end --bin decoding
 	@target/release/decoding target/release/xietong models/SmolLM2-135M-Instruct.Q4_1.gguf
@@ -95,10 +95,10 @@ load: ## Measure the processor time of a request and of a stream
 	@echo With every request traced:
 	@python3 deploy/measure.py traced target/release/xietong target/release/scripted-upstream
 
-images: ## Run the stages of the Dockerfile without Docker, look at what comes out, and measure it (needs root)
+images: ## Run the stages of the Dockerfile without Docker, check the results, and measure them (needs root)
 	@deploy/docker/prove --engine
 
-dashboards: ## Write the dashboards from their boards, and draw them from real data into target/dashboards
+dashboards: ## Write the dashboards from the boards, and draw them from real data into target/dashboards
 	@.ci/check deploy
 	@$${XDG_CACHE_HOME:-$$HOME/.cache}/xietong/venv-deploy/bin/pip install --quiet matplotlib==3.11.2
 	@$${XDG_CACHE_HOME:-$$HOME/.cache}/xietong/venv-deploy/bin/python deploy/grafana/build.py
