@@ -137,7 +137,7 @@ pub fn ledger() -> String {
          JSON`, a CRC-32 of the rest in eight hexadecimal digits, a number that grows by one, and an object with one member, \
          the kind of line. Under `state: {{kind: redis}}` the stream `xietong:requests` has the objects of `request`. Amounts \
          and costs are in nano-units of the currency of accounts. A reader passes over kinds and members that it does not \
-         know. `xietong report` reads both; [how the ledger holds in a crash](../../gateway/src/ledger/README.md).\n\n\
+         know. `xietong report` reads both; [how the ledger holds in a crash](../../gateway/ledger/README.md).\n\n\
          | member | says |\n| --- | --- |\n"
     );
     for (name, says) in reference::LEDGER_MEMBERS {
