@@ -64,10 +64,7 @@ pub fn builtin(env: &Env<'_>, weights: &Path) -> Result<Config, Problems> {
     };
     let mut report = Report::default();
     let config = resolve(file, env, None, &mut report);
-    match report.problems.is_empty() {
-        true => Ok(config),
-        false => Err(report.problems),
-    }
+    if report.problems.is_empty() { Ok(config) } else { Err(report.problems) }
 }
 
 fn remote(preset: &Preset) -> ModelFile {

@@ -6,16 +6,17 @@ use jiff::civil::{Date, Time, Weekday};
 use router_policies::money::Hours;
 use router_policies::money::written::{self, Form};
 
+use crate::scalar_error::ScalarError;
+
 /// A day, such as `2026-12-01`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Day(pub(crate) Date);
 
 impl FromStr for Day {
-    type Err = String;
+    type Err = ScalarError;
 
-    fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = |_| "write a day as year, month and day, such as `2026-12-01`".to_owned();
-        text.trim().parse().map(Self).map_err(wrong)
+    fn from_str(text: &str) -> Result<Self, ScalarError> {
+        text.trim().parse().map(Self).map_err(|_| ScalarError::Day)
     }
 }
 
@@ -24,10 +25,10 @@ impl FromStr for Day {
 pub(crate) struct DayRange(pub(crate) Vec<Weekday>);
 
 impl FromStr for DayRange {
-    type Err = String;
+    type Err = ScalarError;
 
-    fn from_str(text: &str) -> Result<Self, String> {
-        written::weekdays(text).map(Self)
+    fn from_str(text: &str) -> Result<Self, ScalarError> {
+        Ok(Self(written::weekdays(text)?))
     }
 }
 
@@ -40,10 +41,11 @@ pub(crate) struct HourRange {
 }
 
 impl FromStr for HourRange {
-    type Err = String;
+    type Err = ScalarError;
 
-    fn from_str(text: &str) -> Result<Self, String> {
-        Hours::read(text).map(|hours| Self { from: hours.from, to: hours.to })
+    fn from_str(text: &str) -> Result<Self, ScalarError> {
+        let Hours { from, to } = Hours::read(text)?;
+        Ok(Self { from, to })
     }
 }
 
@@ -57,14 +59,12 @@ pub(crate) enum DayOff {
 }
 
 impl FromStr for DayOff {
-    type Err = String;
+    type Err = ScalarError;
 
-    fn from_str(text: &str) -> Result<Self, String> {
+    fn from_str(text: &str) -> Result<Self, ScalarError> {
         match text.trim() {
             "prc" => Ok(Self::Prc),
-            text => {
-                text.parse::<Day>().map(|day| Self::Day(day.0)).map_err(|fault| format!("{fault}, or `prc`"))
-            }
+            text => text.parse::<Day>().map(|day| Self::Day(day.0)).map_err(|_| ScalarError::DayOff),
         }
     }
 }
@@ -74,10 +74,10 @@ impl FromStr for DayOff {
 pub(crate) struct ZoneName(pub(crate) jiff::tz::TimeZone);
 
 impl FromStr for ZoneName {
-    type Err = String;
+    type Err = ScalarError;
 
-    fn from_str(text: &str) -> Result<Self, String> {
-        jiff::tz::TimeZone::read(text).map(Self)
+    fn from_str(text: &str) -> Result<Self, ScalarError> {
+        Ok(Self(jiff::tz::TimeZone::read(text)?))
     }
 }
 

@@ -10,6 +10,25 @@ use crate::yaml::{Kind, Node, Scalar};
 /// What the environment gave: (value, name) each, so that messages can say the name instead.
 pub(crate) type Taken = Vec<(String, String)>;
 
+/// Why a variable cannot be put in. Holds names of variables, never what is in them.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+enum VariableError {
+    /// `${` without its end.
+    #[error("`${{` without `}}`; write `$${{` where the characters themselves are meant")]
+    Unclosed,
+    /// Something else between the braces.
+    #[error(
+        "between `${{` and `}}` stands the name of an environment variable, such as `${{API_KEY}}` or `${{PORT:-8080}}`"
+    )]
+    NotAName,
+    /// Set to nothing, without a default.
+    #[error("the environment variable {0} is empty; write `${{{0}:-}}` where it may be")]
+    Empty(String),
+    /// Not set, without a default.
+    #[error("the environment variable {0} is not set")]
+    Unset(String),
+}
+
 /// Replaces every `${NAME}` and `${NAME:-default}` below `node`; what cannot be replaced is a problem at its path.
 pub(crate) fn interpolate(
     node: &mut Node,
@@ -30,15 +49,15 @@ pub(crate) fn interpolate(
             }
         }
         Kind::Scalar(scalar) if scalar.text.contains("${") => {
-            if let Err(message) = fill(scalar, env, taken) {
-                problems.add(path, Some(node.line), message);
+            if let Err(why) = fill(scalar, env, taken) {
+                problems.add(path, Some(node.line), why.to_string());
             }
         }
         Kind::Scalar(_) => {}
     }
 }
 
-fn fill(scalar: &mut Scalar, env: &Env<'_>, taken: &mut Taken) -> Result<(), String> {
+fn fill(scalar: &mut Scalar, env: &Env<'_>, taken: &mut Taken) -> Result<(), VariableError> {
     let source = scalar.text.clone();
     scalar.source = Some(source.clone());
     let filled = fill_text(&source, env, taken);
@@ -47,7 +66,7 @@ fn fill(scalar: &mut Scalar, env: &Env<'_>, taken: &mut Taken) -> Result<(), Str
     filled.map(drop)
 }
 
-fn fill_text(source: &str, env: &Env<'_>, taken: &mut Taken) -> Result<String, String> {
+fn fill_text(source: &str, env: &Env<'_>, taken: &mut Taken) -> Result<String, VariableError> {
     let mut text = String::with_capacity(source.len());
     let mut rest = source;
     while let Some(start) = rest.find("${") {
@@ -59,9 +78,7 @@ fn fill_text(source: &str, env: &Env<'_>, taken: &mut Taken) -> Result<String, S
         }
         text.push_str(&rest[..start]);
         let inner = &rest[start + 2..];
-        let end = inner
-            .find('}')
-            .ok_or("`${` without `}`; write `$${` where the characters themselves are meant")?;
+        let end = inner.find('}').ok_or(VariableError::Unclosed)?;
         text.push_str(&variable(&inner[..end], env, taken)?);
         rest = &inner[end + 1..];
     }
@@ -70,18 +87,14 @@ fn fill_text(source: &str, env: &Env<'_>, taken: &mut Taken) -> Result<String, S
 }
 
 /// The value for what stands between the braces.
-fn variable(inner: &str, env: &Env<'_>, taken: &mut Taken) -> Result<String, String> {
+fn variable(inner: &str, env: &Env<'_>, taken: &mut Taken) -> Result<String, VariableError> {
     let (name, default) = match inner.split_once(":-") {
         Some((name, default)) => (name, Some(default)),
         None => (inner, None),
     };
     let starts_well = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
     if !starts_well || !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
-        return Err(
-            "between `${` and `}` stands the name of an environment variable, such as `${API_KEY}` or \
-                    `${PORT:-8080}`"
-                .to_owned(),
-        );
+        return Err(VariableError::NotAName);
     }
     match (env(name), default) {
         (Some(value), _) if !value.is_empty() => {
@@ -89,10 +102,8 @@ fn variable(inner: &str, env: &Env<'_>, taken: &mut Taken) -> Result<String, Str
             Ok(value)
         }
         (_, Some(default)) => Ok(default.to_owned()),
-        (Some(_), None) => {
-            Err(format!("the environment variable {name} is empty; write `${{{name}:-}}` where it may be"))
-        }
-        (None, None) => Err(format!("the environment variable {name} is not set")),
+        (Some(_), None) => Err(VariableError::Empty(name.to_owned())),
+        (None, None) => Err(VariableError::Unset(name.to_owned())),
     }
 }
 
@@ -121,7 +132,7 @@ mod tests {
         };
         match (fill_text(source, &env, &mut Vec::new()), expected) {
             (Ok(got), Ok(expected)) => assert_eq!(got, expected, "{source}"),
-            (Err(got), Err(expected)) => assert!(got.contains(expected), "{source}: {got}"),
+            (Err(got), Err(expected)) => assert!(got.to_string().contains(expected), "{source}: {got}"),
             (got, expected) => panic!("{source}: {got:?}, expected {expected:?}"),
         }
     }

@@ -28,6 +28,7 @@ mod presets;
 mod price;
 mod problems;
 mod resolve;
+mod scalar_error;
 mod schema;
 mod secret;
 mod shape;

@@ -58,10 +58,7 @@ fn parse(text: &str, source: Option<&Path>, env: &Env<'_>, taken: &mut Taken) ->
     warn_of_older_names(&mut report);
     warn_of_readable_secrets(source, &mut report);
     let config = resolve(file, env, source, &mut report);
-    match report.problems.is_empty() {
-        true => Ok(config),
-        false => Err(report.problems),
-    }
+    if report.problems.is_empty() { Ok(config) } else { Err(report.problems) }
 }
 
 /// Names the better one wherever a key or kind stands by an older name. Older names go on working.

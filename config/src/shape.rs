@@ -239,11 +239,10 @@ impl<'a> Check<'a> {
     fn number(&mut self, node: &Node, scalar: &Scalar, schema: &Value, path: &str) -> Option<Value> {
         let whole = schema["type"] == "integer";
         let text = scalar.text.trim();
-        let number = match whole {
-            true => {
-                text.parse::<u64>().map(Value::from).or_else(|_| text.parse::<i64>().map(Value::from)).ok()
-            }
-            false => text.parse::<f64>().ok().filter(|number| number.is_finite()).map(Value::from),
+        let number = if whole {
+            text.parse::<u64>().map(Value::from).or_else(|_| text.parse::<i64>().map(Value::from)).ok()
+        } else {
+            text.parse::<f64>().ok().filter(|number| number.is_finite()).map(Value::from)
         };
         let wanted = if whole { "a whole number" } else { "a finite number" };
         let Some(number) = number else {

@@ -126,11 +126,9 @@ impl Starter {
     fn model_name(&self) -> Option<String> {
         let Large::Preset { model, .. } = &self.large else { return None };
         let preset = self.preset()?;
-        let choice = || match self.embedded {
-            true => preset.models.first(),
-            false => preset.by_price().last().copied().or(preset.models.first()),
-        };
-        model.clone().or_else(|| choice().map(|model| model.name.clone()))
+        let chosen = if self.embedded { None } else { preset.by_price().last().copied() };
+        let chosen = chosen.or(preset.models.first());
+        model.clone().or_else(|| chosen.map(|model| model.name.clone()))
     }
 
     fn at_preset(&self, name: &str, model: Option<&str>) -> String {
@@ -219,9 +217,9 @@ fn quoted(text: &str) -> String {
     let plain = text.starts_with(|c: char| c.is_ascii_alphabetic())
         && text.chars().all(|c| c.is_ascii_alphanumeric() || "-_./".contains(c))
         && !matches!(text, "true" | "false" | "null" | "inf" | "infinity" | "nan");
-    match plain {
-        true => text.to_owned(),
-        // JSON's strings are YAML's double-quoted ones. A `${` in them would be taken for a variable.
-        false => serde_json::Value::from(text.replace("${", "$${")).to_string(),
+    if plain {
+        return text.to_owned();
     }
+    // JSON's strings are YAML's double-quoted ones. A `${` in them would be taken for a variable.
+    serde_json::Value::from(text.replace("${", "$${")).to_string()
 }

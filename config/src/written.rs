@@ -1,6 +1,6 @@
 //! Values that are written as a text with a form of their own: durations, sizes, addresses, currencies, secrets.
 //!
-//! Each type reads itself from the text (`FromStr`, whose error is a sentence that never repeats the text) and names
+//! Each type reads itself from the text (`FromStr`, whose error never repeats the text) and names
 //! its form in the JSON Schema, by which the shape check finds it again.
 
 use std::net::SocketAddr;
@@ -11,18 +11,17 @@ pub(crate) use router_policies::span::Span;
 
 use crate::Secret;
 use crate::calendar::{Day, DayOff, DayRange, HourRange, ZoneName};
+use crate::scalar_error::ScalarError;
 
 /// A number of bytes: `512B`, `64KiB`, `32MiB`, `1GiB`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Size(pub(crate) u64);
 
 impl FromStr for Size {
-    type Err = String;
+    type Err = ScalarError;
 
-    fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || {
-            "write a size as a whole number with its unit (B, KiB, MiB or GiB), such as `64KiB`".to_owned()
-        };
+    fn from_str(text: &str) -> Result<Self, ScalarError> {
+        let wrong = || ScalarError::Size;
         let (number, unit) = split(text.trim(), |c| c.is_ascii_digit());
         let scale: u64 = match unit.trim() {
             "B" => 1,
@@ -52,16 +51,14 @@ pub(crate) fn write_size(bytes: u64) -> String {
 pub(crate) struct Address(pub(crate) SocketAddr);
 
 impl FromStr for Address {
-    type Err = String;
+    type Err = ScalarError;
 
-    fn from_str(text: &str) -> Result<Self, String> {
+    fn from_str(text: &str) -> Result<Self, ScalarError> {
         let text = text.trim();
         let numeric = text
             .strip_prefix("localhost:")
             .map_or_else(|| text.to_owned(), |port| format!("127.0.0.1:{port}"));
-        numeric.parse().map(Self).map_err(|_| {
-            "write an IP address and a port, such as `127.0.0.1:8080`, or `0.0.0.0:8080` for all interfaces".to_owned()
-        })
+        numeric.parse().map(Self).map_err(|_| ScalarError::Address)
     }
 }
 
@@ -70,11 +67,11 @@ impl FromStr for Address {
 pub(crate) struct CurrencyCode(pub(crate) Currency);
 
 impl FromStr for CurrencyCode {
-    type Err = String;
+    type Err = ScalarError;
 
-    fn from_str(text: &str) -> Result<Self, String> {
+    fn from_str(text: &str) -> Result<Self, ScalarError> {
         let code = Currency::new(text.trim()).map(Self);
-        code.ok_or_else(|| "write a currency as its three capital letters, such as `CNY` or `USD`".to_owned())
+        code.ok_or(ScalarError::Currency)
     }
 }
 
@@ -83,15 +80,15 @@ impl FromStr for CurrencyCode {
 pub(crate) struct Hidden(pub(crate) Secret);
 
 impl FromStr for Hidden {
-    type Err = String;
+    type Err = ScalarError;
 
-    fn from_str(text: &str) -> Result<Self, String> {
+    fn from_str(text: &str) -> Result<Self, ScalarError> {
         let trimmed = text.trim_matches(|c: char| c.is_whitespace() || c.is_control() || c == '\u{feff}');
         if trimmed.is_empty() {
-            return Err("holds nothing but spaces".to_owned());
+            return Err(ScalarError::EmptySecret);
         }
         if !trimmed.chars().all(|c| c.is_ascii_graphic() || c == ' ') {
-            return Err("holds a character that no HTTP header can carry".to_owned());
+            return Err(ScalarError::UnprintableSecret);
         }
         Ok(Self(Secret::new(trimmed)))
     }
@@ -141,8 +138,8 @@ macro_rules! written {
         /// What is wrong with a text of this form; `None` when nothing is, or the form is not one of ours.
         pub(crate) fn fault(format: &str, text: &str) -> Option<String> {
             match format {
-                "duration" => text.parse::<Span>().err(),
-                $($format => text.parse::<$type>().err(),)+
+                "duration" => text.parse::<Span>().err().map(|why| why.to_string()),
+                $($format => text.parse::<$type>().err().map(|why| why.to_string()),)+
                 _ => None,
             }
         }

@@ -5,22 +5,20 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
+use crate::form_error::FormError;
+
 /// A length of time: whole or decimal numbers with units, such as `250ms`, `10s`, `1m30s`; at most 366 days.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Span(pub Duration);
 
 impl FromStr for Span {
-    type Err = String;
+    type Err = FormError;
 
-    fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || {
-            "write a duration as a number with its unit (ms, s, m, h or d), such as `250ms` or `10s`"
-                .to_owned()
-        };
+    fn from_str(text: &str) -> Result<Self, FormError> {
         let mut rest = text.trim();
         let mut seconds = 0.0;
         if rest.is_empty() {
-            return Err(wrong());
+            return Err(FormError::Duration);
         }
         while !rest.is_empty() {
             let (number, unit);
@@ -32,16 +30,16 @@ impl FromStr for Span {
                 "m" => 60.0,
                 "h" => 3600.0,
                 "d" => 86_400.0,
-                _ => return Err(wrong()),
+                _ => return Err(FormError::Duration),
             };
-            seconds += number.parse::<f64>().map_err(|_| wrong())? * scale;
+            seconds += number.parse::<f64>().map_err(|_| FormError::Duration)? * scale;
         }
         match Duration::try_from_secs_f64(seconds) {
             // Milliseconds are the finest unit; rounding keeps `0.1s` from becoming 100.000001 ms.
             Ok(time) if time <= Duration::from_secs(366 * 86_400) => {
                 Ok(Self(Duration::from_millis((time.as_secs_f64() * 1000.0).round() as u64)))
             }
-            _ => Err("a duration is at most 366 days".to_owned()),
+            _ => Err(FormError::TooLong),
         }
     }
 }

@@ -45,4 +45,4 @@ pub use desk::Load;
 pub use engine::Engine;
 pub use generation::{Alternative, Failure, Finish, Generation, Piece, Refusal, Token, Usage};
 pub use options::{Facts, LoadError, Options};
-pub use request::{Message, Request, Sampling};
+pub use request::{Message, Request, Sampling, SamplingError};

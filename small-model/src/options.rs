@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::thread;
 
-use crate::{Sampling, catalogue};
+use crate::{Sampling, SamplingError, catalogue};
 
 /// How an engine is set up. [`Options::new`] fills in everything but the file.
 #[derive(Debug, Clone, PartialEq)]
@@ -74,6 +74,9 @@ pub enum LoadError {
     /// An option is out of range.
     #[error("{0}")]
     Option(String),
+    /// A default for how tokens are chosen is out of range.
+    #[error(transparent)]
+    Sampling(#[from] SamplingError),
 }
 
 impl Options {
@@ -103,7 +106,7 @@ impl Options {
         if self.context < 64 {
             return Err(LoadError::Option("context: must be 64 tokens or more".into()));
         }
-        self.sampling.check().map_err(LoadError::Option)
+        Ok(self.sampling.check()?)
     }
 }
 

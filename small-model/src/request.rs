@@ -65,6 +65,25 @@ pub struct Sampling {
     pub logit_bias: Vec<(u32, f32)>,
 }
 
+/// A field of [`Sampling`] that is out of its range.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum SamplingError {
+    /// A number.
+    #[error("{field}: must be {range}")]
+    OutOfRange {
+        /// The name of the field.
+        field: &'static str,
+        /// In words, such as `from 0 up to 2`.
+        range: &'static str,
+    },
+    /// What is added to the logit of a token.
+    #[error("logit_bias: the bias of token {token} must be from -100 up to 100")]
+    LogitBias {
+        /// The token's id.
+        token: u32,
+    },
+}
+
 impl Request {
     /// A request with these messages and nothing else asked for.
     pub fn of(messages: Vec<Message>) -> Self {
@@ -92,7 +111,7 @@ impl Request {
         if self.top_logprobs > MOST_ALTERNATIVES {
             return invalid(format!("top_logprobs: at most {MOST_ALTERNATIVES}, got {}", self.top_logprobs));
         }
-        self.sampling.check().map_err(Refusal::Invalid)
+        self.sampling.check().map_err(|why| Refusal::Invalid(why.to_string()))
     }
 }
 
@@ -107,28 +126,24 @@ impl Sampling {
     /// Whether every field is in its range, which is OpenAI's where OpenAI has the field.
     ///
     /// # Errors
-    /// A sentence that names the first field that is not.
-    pub fn check(&self) -> Result<(), String> {
+    /// The first field that is not.
+    pub fn check(&self) -> Result<(), SamplingError> {
         let ranges = [
-            ("temperature", self.temperature, 0.0, 2.0),
-            ("top_p", self.top_p, f32::MIN_POSITIVE, 1.0),
-            ("min_p", self.min_p, 0.0, 1.0),
-            ("presence_penalty", self.presence_penalty, -2.0, 2.0),
-            ("frequency_penalty", self.frequency_penalty, -2.0, 2.0),
-            ("repetition_penalty", self.repetition_penalty, f32::MIN_POSITIVE, 2.0),
+            ("temperature", self.temperature, 0.0, 2.0, "from 0 up to 2"),
+            ("top_p", self.top_p, f32::MIN_POSITIVE, 1.0, "above 0 up to 1"),
+            ("min_p", self.min_p, 0.0, 1.0, "from 0 up to 1"),
+            ("presence_penalty", self.presence_penalty, -2.0, 2.0, "from -2 up to 2"),
+            ("frequency_penalty", self.frequency_penalty, -2.0, 2.0, "from -2 up to 2"),
+            ("repetition_penalty", self.repetition_penalty, f32::MIN_POSITIVE, 2.0, "above 0 up to 2"),
         ];
-        for (name, value, least, most) in ranges {
+        for (field, value, least, most, range) in ranges {
             // Written so that NaN is out of range too.
             if value.is_some_and(|value| !(least..=most).contains(&value)) {
-                let from =
-                    if least == f32::MIN_POSITIVE { "above 0".into() } else { format!("from {least}") };
-                return Err(format!("{name}: must be {from} up to {most}"));
+                return Err(SamplingError::OutOfRange { field, range });
             }
         }
         match self.logit_bias.iter().find(|(_, bias)| !(-100.0..=100.0).contains(bias)) {
-            Some((token, _)) => {
-                Err(format!("logit_bias: the bias of token {token} must be from -100 up to 100"))
-            }
+            Some(&(token, _)) => Err(SamplingError::LogitBias { token }),
             None => Ok(()),
         }
     }

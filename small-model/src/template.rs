@@ -28,18 +28,18 @@ impl Template {
     /// Reads a template.
     ///
     /// # Errors
-    /// What is wrong with it, in a sentence.
-    pub(crate) fn new(source: String, bos: String, eos: String) -> Result<Self, String> {
+    /// What is wrong with it.
+    pub(crate) fn new(source: String, bos: String, eos: String) -> Result<Self, Error> {
         let mut environment = Environment::new();
         // As Hugging Face's transformers sets them, which templates are written for.
         let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build();
-        environment.set_syntax(syntax.map_err(|error| error.to_string())?);
+        environment.set_syntax(syntax?);
         environment.set_fuel(Some(FUEL));
         environment.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
         environment.add_function("raise_exception", |message: String| -> Result<String, Error> {
             Err(Error::new(ErrorKind::InvalidOperation, message))
         });
-        environment.template_from_str(&source).map_err(|error| error.to_string())?;
+        environment.template_from_str(&source)?;
         Ok(Self { source, environment, bos, eos })
     }
 
@@ -47,7 +47,7 @@ impl Template {
     ///
     /// # Errors
     /// None in practice: the text is a constant.
-    pub(crate) fn chatml(bos: String, eos: String) -> Result<Self, String> {
+    pub(crate) fn chatml(bos: String, eos: String) -> Result<Self, Error> {
         Self::new(CHATML.into(), bos, eos)
     }
 

@@ -19,13 +19,8 @@ pub(super) fn calibration(
     report: &mut Report,
 ) -> Option<Arc<Calibrated>> {
     let file = super::found(Path::new(file), source);
-    let read = super::read(&file, LARGEST)
-        .and_then(|bytes| Calibration::load(&bytes).map_err(|why| why.to_string()));
-    match read {
-        Ok(scorer) => Some(Arc::new(Calibrated { file, scorer })),
-        Err(why) => {
-            report.fault(path, format!("{}: {why}", file.display()));
-            None
-        }
-    }
+    let mut fault = |why: &dyn std::fmt::Display| report.fault(path, format!("{}: {why}", file.display()));
+    let bytes = super::read(&file, LARGEST).map_err(|why| fault(&why)).ok()?;
+    let scorer = Calibration::load(&bytes).map_err(|why| fault(&why)).ok()?;
+    Some(Arc::new(Calibrated { file, scorer }))
 }

@@ -72,15 +72,27 @@ fn found(file: &Path, source: Option<&Path>) -> PathBuf {
 }
 
 /// What is in a file of at most `largest` bytes.
-fn read(file: &Path, largest: u64) -> Result<Vec<u8>, String> {
-    let unread = |why: std::io::Error| format!("cannot be read ({why})");
+fn read(file: &Path, largest: u64) -> Result<Vec<u8>, ReadFileError> {
     let mut bytes = Vec::new();
-    let file = std::fs::File::open(file).map_err(unread)?;
-    file.take(largest + 1).read_to_end(&mut bytes).map_err(unread)?;
-    match bytes.len() as u64 > largest {
-        true => Err(format!("is larger than {} MiB", largest >> 20)),
-        false => Ok(bytes),
+    std::fs::File::open(file)?.take(largest + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > largest {
+        return Err(ReadFileError::TooLarge { largest });
     }
+    Ok(bytes)
+}
+
+/// Why a file that the configuration names cannot be used.
+#[derive(Debug, thiserror::Error)]
+enum ReadFileError {
+    /// The system does not give it.
+    #[error("cannot be read ({0})")]
+    Unreadable(#[from] std::io::Error),
+    /// It is larger than such a file may be.
+    #[error("is larger than {} MiB", largest >> 20)]
+    TooLarge {
+        /// What it may have, in bytes.
+        largest: u64,
+    },
 }
 
 fn limits(file: &LimitsFile, report: &mut Report) -> Limits {

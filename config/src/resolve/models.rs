@@ -87,9 +87,10 @@ impl Models<'_> {
                 Some(WholeAsWord::Pass) | None => WholeAs::Pass,
             },
             retries: file.retries.unwrap_or(1),
-            provider: match embedded {
-                true => Provider::Embedded(self.embedded(&file, path, report)),
-                false => Provider::Remote(self.remote(&file, &name, upstream, preset, path, report)),
+            provider: if embedded {
+                Provider::Embedded(self.embedded(&file, path, report))
+            } else {
+                Provider::Remote(self.remote(&file, &name, upstream, preset, path, report))
             },
             name,
         }
@@ -212,10 +213,7 @@ impl Models<'_> {
         }
         let speech = Speech::of(file, dialect, (preset, upstream), path, report);
         let preset_name = preset.map(|preset| preset.provider_name.as_str());
-        let endpoints = match named {
-            true => self.endpoints(file, name, preset, path, report),
-            false => Vec::new(),
-        };
+        let endpoints = if named { self.endpoints(file, name, preset, path, report) } else { Vec::new() };
         Remote {
             dialect,
             model: upstream.unwrap_or_default().to_owned(),

@@ -26,7 +26,7 @@ impl Rates {
         for (code, &rate) in exchange {
             let path = key_path("exchange", code);
             match code.parse::<CurrencyCode>() {
-                Err(fault) => report.fault(&path, fault),
+                Err(fault) => report.fault(&path, fault.to_string()),
                 Ok(_) if !(rate > 0.0 && rate <= 1e9) => {
                     report.fault(&path, format!("must be above 0: what one {code} is worth in {currency}"));
                 }
@@ -41,19 +41,38 @@ impl Rates {
         Self { currency, rates }
     }
 
-    /// The amount in the currency of accounts, or a sentence why that cannot be had.
-    pub(crate) fn convert(&self, amount: f64, from: Currency) -> Result<Money, String> {
+    /// The amount in the currency of accounts.
+    ///
+    /// # Errors
+    /// When the other currency has no rate, or the amount no room.
+    pub(crate) fn convert(&self, amount: f64, from: Currency) -> Result<Money, ConversionError> {
         let Some(rate) = self.rates.get(&from) else {
-            let known = self.rates.keys().map(Currency::code);
-            let hint = hint(from.code(), known);
-            return Err(format!(
-                "the price is in {from} and accounts are in {}: say under `exchange` what one {from} is worth, such as \
-                 `exchange: {{{from}: 7.1}}`, or set `currency: {from}`{hint}",
-                self.currency
-            ));
+            let hint = hint(from.code(), self.rates.keys().map(Currency::code));
+            return Err(ConversionError::NoRate { from, currency: self.currency, hint });
         };
-        Money::from_units(amount * rate).ok_or_else(|| "is too large".to_owned())
+        Money::from_units(amount * rate).ok_or(ConversionError::TooLarge)
     }
+}
+
+/// Why an amount cannot be had in the currency of accounts.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum ConversionError {
+    /// `exchange` does not name its currency.
+    #[error(
+        "the price is in {from} and accounts are in {currency}: say under `exchange` what one {from} is worth, such as \
+         `exchange: {{{from}: 7.1}}`, or set `currency: {from}`{hint}"
+    )]
+    NoRate {
+        /// The currency of the price.
+        from: Currency,
+        /// That of accounts.
+        currency: Currency,
+        /// A currency that may have been meant, or nothing.
+        hint: String,
+    },
+    /// More than accounts can hold.
+    #[error("is too large")]
+    TooLarge,
 }
 
 /// The currency of accounts unless another is named.

@@ -47,7 +47,7 @@ fn term(rates: &Rates, file: &PriceFile, path: &str, report: &mut Report) -> Opt
         .iter()
         .any(Option::is_some);
     if file.hour.is_some() && (some_token || !file.tiers.is_empty()) {
-        report.fault(path, "is either by the `hour` or by `input` and `output` tokens, not both");
+        report.fault(path, "is either `per_hour` or by `input` and `output` tokens, not both");
         return None;
     }
     let mut converted =
@@ -62,7 +62,7 @@ fn term(rates: &Rates, file: &PriceFile, path: &str, report: &mut Report) -> Opt
         (None, Some(input), Some(output)) => converted.by_token(file, input, output, path)?,
         (None, input, output) => {
             let missing = match (input, output) {
-                (None, None) => "names no price: it has `hour`, or `input` and `output`",
+                (None, None) => "names no price: it has `per_hour`, or `input` and `output`",
                 (None, _) => "lacks `input`",
                 _ => "lacks `output`",
             };
@@ -122,7 +122,7 @@ impl Converted<'_> {
         match self.rates.convert(amount, self.from) {
             Ok(money) => Some(money),
             Err(fault) => {
-                self.report.fault(path, fault);
+                self.report.fault(path, fault.to_string());
                 None
             }
         }
@@ -184,9 +184,10 @@ impl Converted<'_> {
         }
         let hours = file.hours.iter().map(|hours| Hours { from: hours.from, to: hours.to });
         Some(Window {
-            days: match file.days.is_empty() {
-                true => Days::ALL,
-                false => Days::new(file.days.iter().flat_map(|range| range.0.iter().copied())),
+            days: if file.days.is_empty() {
+                Days::ALL
+            } else {
+                Days::new(file.days.iter().flat_map(|range| range.0.iter().copied()))
             },
             except,
             hours: hours.collect(),

@@ -7,7 +7,7 @@ use router_policies::topics::{ALIKE, Topic};
 use router_policies::{Features, Prompt, Role, Turn};
 use serde::Deserialize;
 
-use super::{Report, models};
+use super::{ReadFileError, Report, models};
 use crate::NamedTopic;
 use crate::file::{ExamplesFile, TopicFile};
 use crate::problems::{item_path, key_path};
@@ -92,12 +92,11 @@ fn entry(file: TopicFile, path: String, source: Option<&Path>, report: &mut Repo
     entry
 }
 
-fn read(file: &Path) -> Result<String, String> {
-    let size = std::fs::metadata(file).map_err(|why| format!("cannot be read ({why})"))?.len();
-    match size > LARGEST {
-        true => Err("is larger than 64 MiB".to_owned()),
-        false => std::fs::read_to_string(file).map_err(|why| format!("cannot be read ({why})")),
+fn read(file: &Path) -> Result<String, ReadFileError> {
+    if std::fs::metadata(file)?.len() > LARGEST {
+        return Err(ReadFileError::TooLarge { largest: LARGEST });
     }
+    Ok(std::fs::read_to_string(file)?)
 }
 
 /// A labelled row or a chat request.

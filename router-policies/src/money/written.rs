@@ -6,6 +6,7 @@ use jiff::civil::{Time, Weekday};
 use jiff::tz::{TimeZone, TimeZoneDatabase};
 
 use super::{Days, Hours};
+use crate::form_error::FormError;
 
 /// A value with the text that it was read from, by which it is shown again.
 #[derive(Debug, Clone, PartialEq)]
@@ -24,13 +25,13 @@ pub trait Form: Sized {
     ///
     /// # Errors
     /// A sentence on how to write it.
-    fn read(text: &str) -> Result<Self, String>;
+    fn read(text: &str) -> Result<Self, FormError>;
 }
 
 impl Form for Days {
     const NAME: &'static str = "weekdays";
 
-    fn read(text: &str) -> Result<Self, String> {
+    fn read(text: &str) -> Result<Self, FormError> {
         weekdays(text).map(Self::new)
     }
 }
@@ -38,12 +39,8 @@ impl Form for Days {
 impl Form for Hours {
     const NAME: &'static str = "hours";
 
-    fn read(text: &str) -> Result<Self, String> {
-        let wrong = || {
-            "write hours as `09:00-12:00`, the end later than the beginning; a span over midnight is two: \
-             `22:00-24:00` and `00:00-06:00`"
-                .to_owned()
-        };
+    fn read(text: &str) -> Result<Self, FormError> {
+        let wrong = || FormError::Hours;
         let (from, to) = text.trim().split_once('-').ok_or_else(wrong)?;
         let (from, to): (Time, _) = (from.trim().parse().map_err(|_| wrong())?, to.trim());
         let to: Option<Time> = match to {
@@ -60,10 +57,9 @@ impl Form for Hours {
 impl Form for TimeZone {
     const NAME: &'static str = "time-zone";
 
-    fn read(text: &str) -> Result<Self, String> {
-        let wrong = |_| "write a time zone by its IANA name, such as `Asia/Shanghai` or `UTC`".to_owned();
+    fn read(text: &str) -> Result<Self, FormError> {
         // The bundled database, so that a configuration means the same on every machine.
-        TimeZoneDatabase::bundled().get(text.trim()).map_err(wrong)
+        TimeZoneDatabase::bundled().get(text.trim()).map_err(|_| FormError::TimeZone)
     }
 }
 
@@ -71,7 +67,7 @@ impl Form for TimeZone {
 ///
 /// # Errors
 /// A sentence on how to write it.
-pub fn weekdays(text: &str) -> Result<Vec<Weekday>, String> {
+pub fn weekdays(text: &str) -> Result<Vec<Weekday>, FormError> {
     const NAMES: [(&str, Weekday); 7] = [
         ("mon", Weekday::Monday),
         ("tue", Weekday::Tuesday),
@@ -84,7 +80,7 @@ pub fn weekdays(text: &str) -> Result<Vec<Weekday>, String> {
     let one = |name: &str| NAMES.iter().find(|(known, _)| *known == name.trim()).map(|(_, day)| *day);
     let (first, last) = text.split_once('-').unwrap_or((text, text));
     let (Some(first), Some(last)) = (one(first), one(last)) else {
-        return Err("write a day of the week as `mon`, `tue`, … `sun`, or several as `mon-fri`".to_owned());
+        return Err(FormError::Weekdays);
     };
     let mut days = vec![first];
     days.extend(first.cycle_forward().skip(1).take(first.until(last) as usize));

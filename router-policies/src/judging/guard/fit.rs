@@ -255,9 +255,10 @@ mod tests {
             let noise = (-0.5 + 0.4 * draws.normal()).min(-0.001);
             let mut numbers = [0.0; length::TELLING.len() + 1];
             (numbers[0], numbers[1]) = (1.0, if long { 5.0 } else { 3.0 });
-            let seen = match long {
-                true => vec![(8, noise, -2.0, 2.0), (24, noise, -2.0, 2.0), (160, whole, -2.0, 2.0)],
-                false => vec![(1, whole, -2.0, 2.0), (4, whole, -2.0, 2.0)],
+            let seen = if long {
+                vec![(8, noise, -2.0, 2.0), (24, noise, -2.0, 2.0), (160, whole, -2.0, 2.0)]
+            } else {
+                vec![(1, whole, -2.0, 2.0), (4, whole, -2.0, 2.0)]
             };
             Row {
                 model: String::new(),
