@@ -3,6 +3,7 @@
 
 mod attempts;
 mod ending;
+mod stages;
 mod tally;
 mod times;
 mod traced;
@@ -45,12 +46,12 @@ pub struct AttemptId(usize);
 
 /// The account of one request under way. It is large and goes through many hands, so it has a place of its own.
 pub struct Account {
-    /// What will be recorded; stages fill in what they learn.
-    pub record: Record,
+    /// What will be recorded.
+    record: Record,
     /// Who learns from how it ends.
-    pub on_close: Option<Box<dyn OnClose>>,
+    on_close: Option<Box<dyn OnClose>>,
     /// Its place in a trace, where it is traced.
-    pub traced: Option<Box<Traced>>,
+    traced: Option<Box<Traced>>,
     telemetry: Telemetry,
     format: LogFormat,
     currency: Currency,
@@ -123,6 +124,16 @@ impl Account {
             under_way: Vec::new(),
             closed: false,
         })
+    }
+
+    /// What is known of the request so far.
+    pub fn record(&self) -> &Record {
+        &self.record
+    }
+
+    /// The request's name.
+    pub fn id(&self) -> &RequestId {
+        &self.record.id
     }
 
     /// Says what the request can use at most.

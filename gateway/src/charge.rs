@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use router_policies::{Money, Price, Usage};
 
 use crate::pace::Paces;
-use crate::protocol::Pictures;
+use crate::protocol::{Chat, Pictures};
 
 /// What a request can use at most, in tokens.
 #[derive(Debug, Clone, Copy, Default)]
@@ -37,6 +37,13 @@ const DOUBT: u64 = 2;
 const SLOWER: u32 = 4;
 
 impl Bound {
+    /// Of an answer to this.
+    pub fn for_chat(chat: &Chat) -> Self {
+        // Vectors are no tokens.
+        let answer = if chat.is_for_embeddings() { Some(0) } else { chat.max_tokens() };
+        Self { prompt: chat.read_tokens(), pictures: *chat.pictures(), answer, choices: chat.n() }
+    }
+
     /// The most that an attempt at this model uses.
     pub fn of(&self, model: &Model) -> Usage {
         let answer = self.answer.unwrap_or(model.max_output).saturating_mul(self.choices.max(1));

@@ -89,7 +89,7 @@ impl Gateway {
     ) -> Box<Account> {
         let (format, currency) = (snapshot.config.log, snapshot.config.currency);
         let mut account = Account::open(&self.telemetry, format, currency, id, call, arrived);
-        account.traced = snapshot.tracer.as_ref().and_then(|tracer| tracer.follow(headers));
+        account.traced(snapshot.tracer.as_ref().and_then(|tracer| tracer.follow(headers)));
         account
     }
 

@@ -11,14 +11,13 @@ use gateway_config::Resume;
 use http::{HeaderMap, HeaderValue, Request, Response, header};
 use jiff::Timestamp;
 use router_policies::Money;
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 
 use crate::account::Account;
 use crate::admit::{self, Caller};
 use crate::assess::{assess, said_as_it_came};
 use crate::assessment::{Assessment, Candidate, Question};
 use crate::body::Body;
-use crate::charge::Bound;
 use crate::dispatch::{Committed, Job, Rungside, Standing, dispatch};
 use crate::error::Failure;
 use crate::error_response::error_response;
@@ -28,8 +27,7 @@ use crate::hints::Hints;
 use crate::protocol::Chat;
 use crate::protocol::client::{self, Dialect, Telling, Vendor};
 use crate::rate_limit_headers;
-use crate::record::content::Content;
-use crate::record::{Asked, Call, Decided, Hundredths, Record};
+use crate::record::{Asked, Decided, Hundredths, Record};
 use crate::relay::{Manner, Relay};
 use crate::request_id::RequestId;
 use crate::routed::Learner;
@@ -38,16 +36,14 @@ use crate::snapshot::{Snapshot, Target};
 /// Answers a request for an answer of a model, in the dialect that it was asked in.
 pub async fn answer<B>(
     gateway: Arc<Gateway>,
+    snapshot: Arc<Snapshot>,
     request: Request<B>,
-    id: RequestId,
-    arrived: Instant,
+    mut account: Box<Account>,
     dialect: Dialect,
 ) -> Response<Body>
 where
     B: http_body::Body<Data = Bytes> + Unpin,
 {
-    let snapshot = gateway.snapshot();
-    let mut account = gateway.account(&snapshot, id, Call::of(dialect), arrived, request.headers());
     let prepared = prepare(&snapshot, request, &mut account, dialect).await;
     let vendor = dialect.vendor();
     let (mut response, left_out) = match prepared {
@@ -56,7 +52,7 @@ where
             (stream(&gateway, &snapshot, job, telling, account).await, left_out)
         }
         Ok(Ready { job, telling, left_out }) => {
-            let (curfew, id) = (&gateway.telemetry.curfew, account.record.id.clone());
+            let (curfew, id) = (&gateway.telemetry.curfew, account.id().clone());
             let left_out = of_some(&job, left_out);
             let response = tokio::select! {
                 biased;
@@ -101,46 +97,32 @@ where
 {
     let (head, incoming) = request.into_parts();
     let caller = Caller::of(snapshot, &head.headers)?;
-    account.record.client.clone_from(&caller.client);
+    account.identified(caller.client.as_ref());
     let body = admit::body(&head.headers, incoming, &snapshot.config.limits).await?;
-    let client::Request { chat, telling, left_out } = dialect.read(body, account.record.id.as_str())?;
-    account.record.stream = chat.stream();
+    let client::Request { chat, telling, left_out } = dialect.read(body, account.id().as_str())?;
+    account.read(&chat);
     let target = target(snapshot, &caller, &chat)?;
-    account.record.asked = match &target {
+    account.asked(match &target {
         Target::Route(routed) => Asked::Route(Arc::clone(&routed.route)),
         Target::Model(model) => Asked::Model(Arc::clone(model)),
-    };
-    if account.record.is_recorded() {
-        account.record.content = Some(Box::new(Content::of(&chat)));
-    }
-    // Vectors are no tokens.
-    let answer = if chat.is_for_embeddings() { Some(0) } else { chat.max_tokens() };
-    account.bound(Bound {
-        prompt: chat.read_tokens(),
-        pictures: *chat.pictures(),
-        answer,
-        choices: chat.n(),
     });
+    account.record_content(&chat);
     let mut assessment = afford(snapshot, &target, &chat, &caller, account).await?;
     let target = match assessment.aside.take() {
         Some(aside) => {
-            account.record.asked = Asked::Route(Arc::clone(&aside));
+            account.asked(Asked::Route(Arc::clone(&aside)));
             handed_over(target, &aside.name)
         }
         None => target,
     };
     // The route that took over may record what the one that was asked does not.
-    if account.record.is_recorded() {
-        account.record.content.get_or_insert_with(|| Box::new(Content::of(&chat)));
-    }
+    account.record_content(&chat);
     // Vectors say nothing of how long a model's answers are, or what they are worth.
     let learner = match &target {
         Target::Route(routed) if !chat.is_for_embeddings() => Some(routed.note(&assessment)),
         _ => None,
     };
-    account.record.features = assessment.features.take().map(Box::new);
-    account.record.decided = Some(assessment.decided);
-    account.record.scoring = assessment.scoring;
+    account.decided(assessment.decided, assessment.scoring, assessment.features.take());
     let (resume, climbs) = match &target {
         Target::Route(routed) => (routed.route.resume == Resume::Auto, routed.climbs(caller.name())),
         Target::Model(_) => (false, None),
@@ -165,9 +147,9 @@ fn handed_over(target: Target, name: &str) -> Target {
 fn learn(mut learner: Learner, job: &Job, account: &mut Account) {
     if learner.explores(&job.chat) {
         learner.keep(&job.chat);
-        account.record.content.get_or_insert_with(|| Box::new(Content::of(&job.chat)));
+        account.keep_content(&job.chat);
     }
-    account.on_close = Some(Box::new(learner));
+    account.on_close(Box::new(learner));
 }
 
 fn target(snapshot: &Snapshot, caller: &Caller, chat: &Chat) -> Result<Target, Failure> {
@@ -184,7 +166,7 @@ async fn afford(
     caller: &Caller,
     account: &mut Account,
 ) -> Result<Assessment, Failure> {
-    let id = account.record.id.clone();
+    let id = account.id().clone();
     let now = Timestamp::now();
     let ask = Question { chat, hints: &caller.hints, id: &id, now };
     let local = |hints: &Hints| {
@@ -229,7 +211,7 @@ fn job(
         plan: assessment.decided.decision.plan,
         fallback: assessment.fallback,
         on_behalf: caller.name().into(),
-        id: account.record.id.clone(),
+        id: account.id().clone(),
         resume: false,
         climbs: None,
         trace: trace_context(headers),
@@ -251,21 +233,19 @@ async fn whole(job: Job, mut telling: Telling, account: Box<Account>) -> Respons
     let (result, mut account) = dispatch(job, account).await;
     match result {
         Ok(Committed { headers, answer: Standing::Whole(body), .. }) => {
-            if let Some(content) = &mut account.record.content {
-                content.answered(&body);
-            }
+            account.answered(&body);
             let Some(body) = telling.whole(body) else { return refuse(account, &Failure::UpstreamFaulty) };
             let mut response = Response::new(Body::full(body));
-            let preface = Preface::of(&account.record);
+            let preface = Preface::of(account.record());
             preface.write(response.headers_mut(), headers, "application/json");
             rate_limit_headers::write(account.quota(), response.headers_mut());
             preface.decision(
                 response.headers_mut(),
-                account.record.model().map(|it| &*it.name),
-                account.record.attempts.len(),
+                account.record().model().map(|it| &*it.name),
+                account.record().attempts.len(),
             );
             preface.cost(response.headers_mut(), account.cost());
-            if account.record.is_degraded() {
+            if account.record().is_degraded() {
                 preface.mark_degraded(response.headers_mut());
             }
             account.head_sent(200);
@@ -288,7 +268,7 @@ async fn stream(
     let include_usage = job.chat.include_usage() || telling.always_tells_usage();
     let manner = Manner { include_usage, telling, heartbeat, curfew: gateway.telemetry.curfew.waiter() };
     let first = job.ladder.get(job.plan.first().0).map(|rung| rung.pool.model.name.clone());
-    let (preface, quota) = (Preface::of(&account.record), *account.quota());
+    let (preface, quota) = (Preface::of(account.record()), *account.quota());
     let mut dispatched = Box::pin(dispatch(job, account));
     // Most answers begin before the first heartbeat; until then an error still has a status of its own.
     let Ok((result, mut account)) = timeout(heartbeat, &mut dispatched).await else {
@@ -301,9 +281,9 @@ async fn stream(
     };
     match result {
         Ok(Committed { headers, model, answer: Standing::Begun(begun) }) => {
-            let attempts = account.record.attempts.len();
+            let attempts = account.record().attempts.len();
             account.head_sent(200);
-            let degraded = account.record.is_degraded();
+            let degraded = account.record().is_degraded();
             let relay = Relay::begun(begun, account, manner);
             let mut response = Response::new(Body::Stream(Box::pin(relay)));
             preface.write(response.headers_mut(), headers, "text/event-stream");
@@ -320,10 +300,10 @@ async fn stream(
 }
 
 fn refuse(account: Box<Account>, failure: &Failure) -> Response<Body> {
-    let mut response = error_response(failure, account.record.call.vendor(), &account.record.id);
-    let model = account.record.model().map(|model| &*model.name);
+    let mut response = error_response(failure, account.record().call.vendor(), account.id());
+    let model = account.record().model().map(|model| &*model.name);
     rate_limit_headers::write(account.quota(), response.headers_mut());
-    Preface::of(&account.record).decision(response.headers_mut(), model, account.record.attempts.len());
+    Preface::of(account.record()).decision(response.headers_mut(), model, account.record().attempts.len());
     account.close_failed(failure);
     response
 }

@@ -117,14 +117,17 @@ router_policies::vocabulary! {
 }
 
 impl Call {
-    /// The one that is made in this dialect.
-    pub fn of(dialect: Dialect) -> Self {
-        match dialect {
-            Dialect::Chat => Self::Chat,
-            Dialect::Completions => Self::Completions,
-            Dialect::Responses => Self::Responses,
-            Dialect::Messages => Self::Messages,
-            Dialect::Embeddings => Self::Embeddings,
+    /// The dialect that it is made in, where it asks for an answer of a model.
+    pub fn dialect(self) -> Option<Dialect> {
+        match self {
+            Self::Chat => Some(Dialect::Chat),
+            Self::Completions => Some(Dialect::Completions),
+            Self::Responses => Some(Dialect::Responses),
+            Self::Messages => Some(Dialect::Messages),
+            Self::Embeddings => Some(Dialect::Embeddings),
+            Self::CountTokens | Self::Models | Self::Check | Self::Shadow | Self::Judge | Self::Unknown => {
+                None
+            }
         }
     }
 

@@ -185,9 +185,7 @@ impl Relay {
         }
         let joint = joint.freeze();
         let mut writing = Writing::new(begun, account);
-        if let Some(content) = &mut writing.account.record.content {
-            content.join(&joint);
-        }
+        writing.account.joined(&joint);
         writing.sample = sample;
         self.stage = Stage::Writing(Box::new(writing));
         self.spoke = Instant::now();

@@ -23,6 +23,7 @@ use crate::metrics::Metrics;
 use crate::pipeline;
 use crate::protocol::client::Dialect;
 use crate::protocol::{Chunk, Complaint, Splitter, What, Whole, read_chunk};
+use crate::record::Call;
 use crate::request_id::RequestId;
 use crate::setback::{Happened, Setback};
 use crate::telemetry::Telemetry;
@@ -288,8 +289,10 @@ impl ScriptedGateway {
             request = request.header(*name, *value);
         }
         let request = request.body(Full::new(Bytes::from(body.to_string()))).unwrap();
-        let (gateway, id) = (Arc::clone(&self.gateway), RequestId::new());
-        pipeline::answer(gateway, request, id, Instant::now(), Dialect::Chat).await
+        let (gateway, snapshot) = (Arc::clone(&self.gateway), self.gateway.snapshot());
+        let (id, now) = (RequestId::new(), Instant::now());
+        let account = gateway.account(&snapshot, id, Call::Chat, now, request.headers());
+        pipeline::answer(gateway, snapshot, request, account, Dialect::Chat).await
     }
 
     /// Answers a chat to its end.

@@ -3,6 +3,7 @@
 use router_policies::guard::Found;
 
 use super::*;
+use crate::protocol::Chunk;
 use crate::record::AttemptResult;
 
 /// An attempt that has no end yet.
@@ -85,9 +86,12 @@ impl Account {
         self.hear(id, &tally);
     }
 
-    /// A piece of the attempt's answer goes to the client.
-    pub fn hand_on(&mut self, id: AttemptId, piece: &Piece) {
+    /// A piece of the attempt's answer goes to the client, in this chunk.
+    pub fn hand_on(&mut self, id: AttemptId, piece: &Piece, chunk: &Chunk) {
         self.saw(id, piece);
+        if let Some(content) = &mut self.record.content {
+            content.hear(chunk);
+        }
         if piece.begins {
             let now = Instant::now();
             self.times.first_token.get_or_insert(now);

@@ -30,7 +30,7 @@ pub async fn aside(
         logprobs: false,
         longest: None,
         on_behalf: "".into(),
-        id: account.record.id.clone(),
+        id: account.id().clone(),
         trace: HeaderMap::new(),
     };
     let heard = listen(open, ask, Form { stream: false, choices: 1, most: None }).await;

@@ -53,9 +53,9 @@ impl CompletionProbe {
     fn open(&self, endpoint: &Endpoint, chat: &Chat) -> (Box<Account>, AttemptId) {
         let (id, now) = (RequestId::new(), Instant::now());
         let mut account = Account::open(&self.telemetry, self.format, self.currency, id, Call::Check, now);
-        account.record.asked = Asked::Model(Arc::clone(&endpoint.model));
-        account.record.stream = true;
-        account.bound(Bound { prompt: chat.read_tokens(), answer: Some(1), choices: 1, ..Bound::default() });
+        account.asked(Asked::Model(Arc::clone(&endpoint.model)));
+        account.read(chat);
+        account.bound(Bound { answer: Some(1), ..Bound::for_chat(chat) });
         let attempt = account.begin(&endpoint.model, &endpoint.id);
         (account, attempt)
     }
@@ -69,7 +69,7 @@ async fn ask(endpoint: &Endpoint, chat: Chat, mut account: Box<Account>, attempt
         logprobs: false,
         longest: Some(1),
         on_behalf: "".into(),
-        id: account.record.id.clone(),
+        id: account.id().clone(),
         trace: HeaderMap::new(),
     };
     let mut tally = Tally::default();

@@ -22,12 +22,7 @@ pub(super) async fn ask(
     chat: &Arc<Chat>,
     call: Call,
 ) -> Option<String> {
-    let bound = Bound {
-        prompt: chat.read_tokens(),
-        pictures: *chat.pictures(),
-        answer: chat.max_tokens(),
-        choices: 1,
-    };
+    let bound = Bound { choices: 1, ..Bound::for_chat(chat) };
     // What has no price cannot be kept within a spend.
     let most = bound.most(&pool.model, Timestamp::now(), &explorer.telemetry.paces)?;
     if !explorer.purse.take(most) {
@@ -41,7 +36,7 @@ pub(super) async fn ask(
         call,
         Instant::now(),
     );
-    account.record.asked = Asked::Route(Arc::clone(&explorer.route));
+    account.asked(Asked::Route(Arc::clone(&explorer.route)));
     account.bound(bound);
     let (text, cost) = aside(pool, chat, account).await;
     explorer.purse.give_back(most.saturating_sub(cost.unwrap_or(most)).max(Money::ZERO));

@@ -143,10 +143,7 @@ impl Writing {
     fn take(&mut self, chunk: Chunk) -> Option<Step> {
         match &chunk.what {
             What::Piece(piece) => {
-                self.account.hand_on(self.attempt, piece);
-                if let Some(content) = &mut self.account.record.content {
-                    content.hear(&chunk);
-                }
+                self.account.hand_on(self.attempt, piece, &chunk);
                 if piece.finished > 0 && self.reader.choices() > 1 {
                     self.over.extend(sample::ended(&chunk.data));
                 }
@@ -171,10 +168,7 @@ impl Writing {
         let came = chunk.native.take().unwrap_or_default();
         match &chunk.what {
             What::Piece(piece) => {
-                self.account.hand_on(self.attempt, piece);
-                if let Some(content) = &mut self.account.record.content {
-                    content.hear(&chunk);
-                }
+                self.account.hand_on(self.attempt, piece, &chunk);
             }
             What::Malformed => self.account.skipped_event(self.attempt),
             What::KeepAlive | What::Aside | What::Done | What::Error(_) => {}

@@ -14,7 +14,7 @@ use crate::gateway::Gateway;
 use crate::log::Log;
 use crate::metrics::Metrics;
 use crate::protocol::client::Telling;
-use crate::protocol::{Splitter, read_chunk};
+use crate::protocol::{Chat, Splitter, read_chunk};
 use crate::record::Call;
 use crate::relay::{Manner, Relay};
 use crate::telemetry::Telemetry;
@@ -43,7 +43,9 @@ fn gateway_with(yaml: &str) -> Arc<Gateway> {
 
 fn account(gateway: &Gateway, id: RequestId, stream: bool) -> Box<Account> {
     let mut account = gateway.account(&gateway.snapshot(), id, Call::Chat, Instant::now(), &HeaderMap::new());
-    account.record.stream = stream;
+    let body =
+        format!(r#"{{"model":"m","messages":[{{"role":"user","content":"Hello"}}],"stream":{stream}}}"#);
+    account.read(&Chat::parse(Bytes::from(body)).unwrap());
     account
 }
 
@@ -84,7 +86,7 @@ async fn handle(
             let waiting = Box::pin(async move {
                 sleep(Duration::from_millis(50)).await;
                 let account = account;
-                panic!("a fault of the test with {}", account.record.status)
+                panic!("a fault of the test with {}", account.record().status)
             });
             Relay::waiting(waiting, manner(&gateway))
         }

@@ -1,0 +1,73 @@
+//! What the stages of a request find out, as each returns it.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use gateway_config::Client;
+use router_policies::Features;
+
+use super::*;
+use crate::protocol::Chat;
+use crate::record::Decided;
+use crate::record::content::Content;
+
+impl Account {
+    /// Who asks is known.
+    pub fn identified(&mut self, client: Option<&Arc<Client>>) {
+        self.record.client = client.cloned();
+    }
+
+    /// The request was read.
+    pub fn read(&mut self, chat: &Chat) {
+        self.record.stream = chat.stream();
+        self.bound = Bound::for_chat(chat);
+    }
+
+    /// What was asked for by name is known, or another route has taken over.
+    pub fn asked(&mut self, asked: Asked) {
+        self.record.asked = asked;
+    }
+
+    /// Keeps what is asked, and what will be answered, where the route says that it is recorded.
+    pub fn record_content(&mut self, chat: &Chat) {
+        if self.record.is_recorded() {
+            self.keep_content(chat);
+        }
+    }
+
+    /// Keeps what is asked, and what will be answered.
+    pub fn keep_content(&mut self, chat: &Chat) {
+        self.record.content.get_or_insert_with(|| Box::new(Content::of(chat)));
+    }
+
+    /// It was decided what to do, after so long a scoring; with the features of the prompt, where it was scored.
+    pub fn decided(&mut self, decided: Decided, scoring: Option<Duration>, features: Option<Features>) {
+        self.record.decided = Some(decided);
+        self.record.scoring = scoring;
+        self.record.features = features.map(Box::new);
+    }
+
+    /// Has `learner` told how the request ends.
+    pub fn on_close(&mut self, learner: Box<dyn OnClose>) {
+        self.on_close = Some(learner);
+    }
+
+    /// The request belongs to a trace.
+    pub fn traced(&mut self, traced: Option<Box<Traced>>) {
+        self.traced = traced;
+    }
+
+    /// The answer is this body.
+    pub fn answered(&mut self, body: &[u8]) {
+        if let Some(content) = &mut self.record.content {
+            content.answered(body);
+        }
+    }
+
+    /// Events of our own join one model's answer to another's.
+    pub fn joined(&mut self, events: &Bytes) {
+        if let Some(content) = &mut self.record.content {
+            content.join(events);
+        }
+    }
+}
