@@ -239,3 +239,6 @@ impl Account {
         self.record.cost()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -242,3 +242,6 @@ fn tiers(route: &Route, hints: &Hints) -> Result<RangeInclusive<usize>, Failure>
     let most = position(&hints.max_tier, "x-xietong-max-tier", route.ladder.len().saturating_sub(1))?;
     Ok(least..=most)
 }
+
+#[cfg(test)]
+mod tests;

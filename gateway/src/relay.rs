@@ -244,3 +244,6 @@ fn truncated(account: Box<Account>) -> Said {
     account.close_failed(&Failure::Truncated);
     Said::Failed(Failure::Truncated)
 }
+
+#[cfg(test)]
+mod tests;

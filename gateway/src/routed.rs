@@ -283,6 +283,8 @@ mod tests {
     use crate::log::Log;
     use crate::metrics::Metrics;
     use crate::record::{Decided, Scores};
+    use crate::scripted::{Reply, ScriptedGateway};
+    use crate::snapshot::Target;
 
     fn config(policy: &str, class: &str) -> Config {
         let yaml = format!(
@@ -345,5 +347,101 @@ mod tests {
         let forgotten = Some(f64::NEG_INFINITY);
         assert_eq!(after("{kind: threshold, at: {share: 0.5}}", "frontier"), forgotten);
         assert_eq!(after(SHARE, "medium"), forgotten);
+    }
+
+    fn bounded(at_least: u32) -> String {
+        let fixed = "{kind: fixed, model: s}";
+        format!("{{kind: budget, escalations: {{share: 0, at_least: {at_least}}}, policy: {fixed}}}")
+    }
+
+    /// How many escalations a client has left.
+    fn left(routed: &Routed, client: &str) -> usize {
+        let allowance = routed.climbs(client).expect("a bound");
+        (0..).take_while(|_| allowance.withdraw(Instant::now())).count()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn escalations_are_counted_for_each_client() {
+        let routed = routed(&bounded(3), "frontier", None);
+        assert_eq!((left(&routed, "a"), left(&routed, "a"), left(&routed, "b")), (3, 0, 3));
+        tokio::time::advance(Duration::from_secs(20)).await;
+        assert_eq!((left(&routed, "a"), left(&routed, "a")), (1, 0), "three a minute");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn escalations_outlive_a_reload_as_long_as_their_bound_does() {
+        let before = routed(&bounded(3), "frontier", None);
+        assert_eq!(left(&before, "a"), 3);
+        assert_eq!(left(&routed(&bounded(3), "frontier", Some(&before)), "a"), 0);
+        assert_eq!(left(&routed(&bounded(3), "medium", Some(&before)), "a"), 0, "another model");
+        assert_eq!(left(&routed(&bounded(4), "frontier", Some(&before)), "a"), 4, "another bound");
+        assert!(routed("{kind: fixed, model: s}", "frontier", Some(&before)).climbs("a").is_none());
+    }
+
+    /// Each token of an answer costs 1 at `s`, and 10 at `l`.
+    fn scripted(policy: &str, small: Reply) -> ScriptedGateway {
+        let model = |name: &str, price: u32| {
+            format!(
+                "  - {{name: {name}, provider: openai, base_url: 'http://127.0.0.1:1', model: m, \
+                 price: {{input: 0, output: {price}000000}}}}\n"
+            )
+        };
+        let models = [model("s", 1), model("l", 10)].concat();
+        let yaml = format!("models:\n{models}routes: [{{name: auto, ladder: [s, l], policy: {policy}}}]\n");
+        ScriptedGateway::new(&yaml, [("s", vec![small]), ("l", vec![Reply::text("42", 5)])])
+    }
+
+    fn talk(messages: &[(&str, &str)]) -> serde_json::Value {
+        let message = |(role, text): &(&str, &str)| serde_json::json!({"role": role, "content": text});
+        let messages: Vec<_> = messages.iter().map(message).collect();
+        serde_json::json!({"model": "auto", "messages": messages, "max_tokens": 40})
+    }
+
+    /// Who is known to have answered last in a conversation.
+    fn known(gateway: &ScriptedGateway, messages: &[(&str, &str)]) -> Option<Rung> {
+        let Some(Target::Route(routed)) = gateway.gateway.snapshot().target("auto", None) else { panic!() };
+        let chat = Chat::parse(talk(messages).to_string().into()).unwrap();
+        routed.place(&chat, "", None)?.known.map(|known| known.rung)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_conversation_is_known_by_who_answered_it() {
+        let next = [("user", "6 times 7?"), ("assistant", "42"), ("user", "And 8?")];
+        let check = async |name: &str, policy: &str, small: Reply, expected: Option<Rung>| {
+            let gateway = scripted(policy, small);
+            gateway.ask(&talk(&next[..1])).await;
+            assert_eq!(known(&gateway, &next), expected, "{name}");
+        };
+        let (chooses, fixed) = ("{kind: threshold, at: 1}", "{kind: fixed, model: s}");
+        check("the first", chooses, Reply::text("42", 5), Some(Rung(0))).await;
+        check("who took over", chooses, Reply::status(401, "bad_key"), Some(Rung(1))).await;
+        check("nobody, as it was refused", chooses, Reply::status(400, "bad_value"), None).await;
+        check("nobody, as there is no choice", fixed, Reply::text("42", 5), None).await;
+    }
+
+    /// The other model answers once the client has its answer, on nobody's budget, and what they come to is compared.
+    #[tokio::test(start_paused = true)]
+    async fn another_model_answers_what_is_explored() {
+        let policy =
+            "{kind: explore, share: 1, spend: {amount: 500, per: day}, policy: {kind: fixed, model: s}}";
+        let check = async |name: &str, small: Reply, heard: &str, asked: &str, verdict: Option<&str>| {
+            let gateway = scripted(policy, small);
+            assert_eq!(gateway.ask(&talk(&[("user", "6 times 7?")])).await.summary(), heard, "{name}");
+            // What is done in the background is done before the paused clock goes on.
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            assert_eq!(gateway.asked(), asked, "{name}");
+            let shadows =
+                gateway.records().into_iter().filter(|record| record["endpoint"] == "shadow").count();
+            assert_eq!(shadows, usize::from(verdict.is_some()), "{name}");
+            let outcomes = &gateway.gateway.telemetry.metrics.shadow_outcomes;
+            for word in ["neither", "larger", "smaller"] {
+                let count = outcomes.with_label_values(&["auto", word]).get();
+                assert_eq!(count, u64::from(verdict == Some(word)), "{name}: {word}");
+            }
+        };
+        check("the same", Reply::text("42", 5), "200 42.", "s l", Some("neither")).await;
+        check("another result", Reply::text("41", 5), "200 41.", "s l", Some("larger")).await;
+        check("what was refused", Reply::status(400, "bad_value"), "400 bad_value", "s", None).await;
+        check("what the other model answered", Reply::status(401, "bad_key"), "200 42.", "s l", None).await;
     }
 }

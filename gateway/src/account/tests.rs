@@ -1,0 +1,434 @@
+//! How an account is closed, and what its attempts are charged, without a request or an upstream.
+
+use gateway_config::Model;
+use router_policies::guard::Doubt;
+use serde_json::Value;
+
+use super::*;
+use crate::scripted::{Reply, ScriptedGateway, chunk};
+use crate::setback::Happened::{
+    self, Cut, Doubted, Faulty, RateLimited, Refused, ServerError, Silent, Unreachable,
+};
+
+/// Each token of an answer costs 1 at `small`, and 10 at `large`.
+const YAML: &str = "
+models:
+  - {name: small, provider: openai, base_url: 'http://127.0.0.1:1/v1', model: m, price: {input: 0, output: 1000000}}
+  - {name: large, provider: openai, base_url: 'http://127.0.0.1:1/v1', model: m, price: {input: 0, output: 10000000}}
+clients:
+  - name: a
+    key: key-of-a-01234567890
+    budget: {amount: 5000, per: month}
+    limits: {requests_per_minute: 3, tokens_per_minute: 1000, concurrent: 2}
+routes: [{name: auto, ladder: [small, large], policy: {kind: fixed, model: small}}]
+";
+/// An answer may have so many tokens.
+const MOST: u64 = 200;
+
+fn gateway() -> ScriptedGateway {
+    let fine = || vec![Reply::text("fine", 5)];
+    ScriptedGateway::new(YAML, [("small", fine()), ("large", fine())])
+}
+
+fn open(scripted: &ScriptedGateway) -> Box<Account> {
+    let gateway = &scripted.gateway;
+    let (id, now) = (RequestId::new(), Instant::now());
+    let mut account = gateway.account(&gateway.snapshot(), id, Call::Chat, now, &http::HeaderMap::new());
+    account.bound(Bound { prompt: 10, answer: Some(MOST), choices: 1, ..Bound::default() });
+    account
+}
+
+fn model(scripted: &ScriptedGateway, name: &str) -> Arc<Model> {
+    Arc::clone(scripted.gateway.snapshot().config.model(name).unwrap())
+}
+
+fn till(scripted: &ScriptedGateway) -> Arc<Till> {
+    let snapshot = scripted.gateway.snapshot();
+    Arc::clone(snapshot.till(&snapshot.config.clients[0]).unwrap())
+}
+
+/// Text of so many tokens by estimate.
+fn text(tokens: u64) -> Piece {
+    let mut piece = Piece::default();
+    (piece.weight, piece.begins) = (tokens * 1000, true);
+    piece
+}
+
+/// A count by the upstream.
+fn count(prompt: u64, completion: u64) -> Piece {
+    let mut piece = Piece::default();
+    let (prompt, completion) = (Some(prompt), Some(completion));
+    piece.usage = Some(Reported { prompt, completion, ..Reported::default() });
+    piece
+}
+
+/// What an attempt came to: its result, its cost, and why it was in vain.
+fn booked(account: &Account, at: usize) -> (&'static str, i64, Option<&'static str>) {
+    let attempt = &account.record().attempts[at];
+    let cost = attempt.cost.expect("a price").units().round() as i64;
+    (attempt.result, cost, attempt.wasted.map(Waste::word))
+}
+
+/// The end of an attempt that said these pieces.
+type End = fn(&mut Account, AttemptId);
+
+fn failed(what: Happened) -> impl Fn(&mut Account, AttemptId) {
+    move |account, id| account.failed(id, &Setback::new(what))
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_attempt_is_charged_by_how_it_ends() {
+    let scripted = gateway();
+    let small = model(&scripted, "small");
+    let check = |name: &str, said: &[Piece], end: &dyn Fn(&mut Account, AttemptId), expected| {
+        let mut account = open(&scripted);
+        let id = account.begin(&small, &"small-0".into());
+        said.iter().for_each(|piece| account.saw(id, piece));
+        end(&mut account, id);
+        assert_eq!(booked(&account, 0), expected, "{name}");
+        account.close_complete();
+    };
+    let settle: End = |account, id| account.settle(id);
+    let hedged: End = |account, id| account.set_aside(id, "hedged", Waste::Hedged);
+    let sampled: End = |account, id| account.whole_aside(id, "sampled", None);
+    let cut_short: End = |account, id| account.cut_short(id);
+    let broke_off: End = |account, id| account.broke_off(id, &Setback::new(Cut));
+    let (retried, escalated) = (Some("retried"), Some("escalated"));
+    // What was counted is the bill; an estimate is raised by half.
+    check("whole, counted", &[text(9), count(10, 7)], &settle, ("ok", 7, None));
+    check("whole, counted twice", &[count(10, 3), text(9), count(10, 7)], &settle, ("ok", 7, None));
+    check("whole, not counted", &[text(10)], &settle, ("ok", 15, None));
+    check("whole, counted as nothing", &[text(10), count(10, 0)], &settle, ("ok", 15, None));
+    check("whole, and says nothing", &[], &settle, ("ok", 0, None));
+    // What it may have written is at most the bound; nothing where the provider has not worked on it.
+    check("silent", &[], &failed(Silent), ("silent", 200, retried));
+    check("lost after some text", &[text(10)], &failed(Cut), ("cut", 200, retried));
+    check("no connection", &[], &failed(Unreachable), ("unreachable", 0, retried));
+    check("429", &[], &failed(RateLimited), ("rate_limited", 0, retried));
+    check("503", &[], &failed(ServerError(503)), ("server_error", 0, retried));
+    check("401", &[], &failed(Faulty(401)), ("faulty", 0, retried));
+    check("400", &[], &failed(Refused(400)), ("refused", 0, retried));
+    // What was said and 64 tokens that were on their way.
+    check("rejected", &[text(10)], &failed(Doubted(Doubt::Refusal)), ("refusal", 15 + 64, escalated));
+    check(
+        "rejected, counted",
+        &[count(10, 20)],
+        &failed(Doubted(Doubt::Refusal)),
+        ("refusal", 20 + 64, escalated),
+    );
+    check(
+        "rejected, and long",
+        &[text(190)],
+        &failed(Doubted(Doubt::Repetition)),
+        ("repetition", 285, escalated),
+    );
+    check("rejected, and silent", &[], &failed(Doubted(Doubt::Empty)), ("empty", 200, escalated));
+    check("let go for a faster one", &[], &hedged, ("hedged", 200, Some("hedged")));
+    check("let go in the middle", &[text(10)], &hedged, ("hedged", 15 + 64, Some("hedged")));
+    check("compared", &[text(9), count(10, 7)], &sampled, ("sampled", 7, None));
+    check("ended for its length", &[text(10)], &cut_short, ("overlong", 15 + 64, None));
+    check("broken off", &[text(10)], &broke_off, ("cut", 15 + 64, None));
+    check("broken off near its bound", &[text(120)], &broke_off, ("cut", 200, None));
+}
+
+/// Each is booked by its own name, in whatever order they speak and end.
+#[tokio::test(start_paused = true)]
+async fn attempts_at_the_same_time_are_told_apart() {
+    let scripted = gateway();
+    let (small, large) = (model(&scripted, "small"), model(&scripted, "large"));
+    let mut account = open(&scripted);
+    let first = account.begin(&small, &"small-0".into());
+    let second = account.begin(&large, &"large-0".into());
+    let third = account.begin(&small, &"small-1".into());
+    account.saw(third, &count(10, 3));
+    account.saw(first, &count(10, 1));
+    account.saw(second, &count(10, 2));
+    account.whole_aside(second, "sampled", None);
+    account.failed(first, &Setback::new(ServerError(500)));
+    account.commit(third);
+    account.settle(third);
+    assert_eq!(booked(&account, 0), ("server_error", 0, Some("retried")));
+    assert_eq!(booked(&account, 1), ("sampled", 20, None));
+    assert_eq!(booked(&account, 2), ("ok", 3, None));
+    assert_eq!(
+        (account.usage(first).output, account.usage(second).output, account.usage(third).output),
+        (1, 2, 3)
+    );
+    assert_eq!(account.record().answered_by, Some(2));
+    assert!(account.has_failed_at("small-0") && !account.has_failed_at("small-1"));
+    assert!(!account.has_failed_at("large-0"));
+    account.close_complete();
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_attempt_ends_once() {
+    let scripted = gateway();
+    let small = model(&scripted, "small");
+    let mut account = open(&scripted);
+    let id = account.begin(&small, &"small-0".into());
+    account.saw(id, &count(10, 7));
+    account.settle(id);
+    account.failed(id, &Setback::new(Silent));
+    account.set_aside(id, "hedged", Waste::Hedged);
+    assert_eq!(booked(&account, 0), ("ok", 7, None));
+    account.close_complete();
+    assert_eq!(scripted.charged(), "ok 7");
+}
+
+/// What an answer that two models gave comes to for the client.
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_went_on_counts_once() {
+    let scripted = gateway();
+    let small = model(&scripted, "small");
+    let check = |name: &str, whole: bool, expected| {
+        let mut account = open(&scripted);
+        let first = account.begin(&small, &"small-0".into());
+        account.commit(first);
+        account.saw(first, &count(10, 4));
+        account.broke_off(first, &Setback::new(Cut));
+        let second = account.begin(&small, &"small-1".into());
+        account.saw(second, &count(12, 7));
+        account.resume(second, whole);
+        account.settle(second);
+        let told = account.final_usage(second);
+        assert!(told.resumed, "{name}");
+        assert_eq!((told.usage.prompt(), told.usage.output), expected, "{name}");
+        account.close_complete();
+    };
+    check("the rest alone", false, (10, 4 + 7));
+    check("all of it again", true, (12, 7));
+}
+
+/// What the log says of a request that was closed so: outcome, status, error, and its attempts.
+fn said(scripted: &ScriptedGateway) -> (String, u64, Value, String) {
+    let records = scripted.records();
+    let last = records.last().unwrap();
+    let outcome = last["outcome"].as_str().unwrap().to_owned();
+    (outcome, last["status"].as_u64().unwrap(), last["error"].clone(), scripted.charged())
+}
+
+/// An attempt that has said ten tokens.
+fn begun(scripted: &ScriptedGateway, mut account: Box<Account>) -> (Box<Account>, AttemptId) {
+    let id = account.begin(&model(scripted, "small"), &"small-0".into());
+    account.saw(id, &text(10));
+    (account, id)
+}
+
+/// The same, whose answer the client gets.
+fn committed(scripted: &ScriptedGateway, account: Box<Account>) -> (Box<Account>, AttemptId) {
+    let (mut account, id) = begun(scripted, account);
+    account.commit(id);
+    account.head_sent(200);
+    (account, id)
+}
+
+/// Outcome, status, error, and what the attempts came to, once a request was closed so.
+fn check_closed(name: &str, close: fn(&ScriptedGateway, Box<Account>), expected: (&str, u64, &str, &str)) {
+    let scripted = gateway();
+    close(&scripted, open(&scripted));
+    let (outcome, status, error, charged) = said(&scripted);
+    assert_eq!((&*outcome, status, error.as_str().unwrap_or_default(), &*charged), expected, "{name}");
+    assert_eq!(scripted.gateway.telemetry.metrics.in_flight.get(), 0, "{name}: nothing is under way");
+}
+
+#[tokio::test(start_paused = true)]
+#[rustfmt::skip]
+async fn a_request_is_closed_as_it_ends() {
+    check_closed("whole", |gateway, account| {
+        let (mut account, id) = committed(gateway, account);
+        account.settle(id);
+        account.close_complete();
+    }, ("complete", 200, "", "ok 15"));
+    check_closed("in vain", |gateway, account| {
+        let (mut account, id) = begun(gateway, account);
+        account.failed(id, &Setback::new(Silent));
+        account.close_failed(&Failure::UpstreamSlow);
+    }, ("failed", 504, "upstream_timeout", "silent 200"));
+    check_closed("broken off", |gateway, account| {
+        let (mut account, id) = committed(gateway, account);
+        account.broke_off(id, &Setback::new(Cut));
+        account.close_failed(&Failure::Truncated);
+    }, ("cut", 200, "upstream_truncated", "cut 79"));
+    check_closed("refused", |_, account| account.close_failed(&Failure::NoKey),
+        ("refused", 401, "invalid_api_key", ""));
+    check_closed("busy", |_, account| account.close_failed(&Failure::UpstreamBusy(None)),
+        ("failed", 429, "rate_limit_exceeded", ""));
+    check_closed("a fault of ours", |gateway, account| begun(gateway, account).0.close_faulty(),
+        ("failed", 500, "internal_error", "abandoned 200"));
+    check_closed("a fault of ours within the answer", |gateway, account| committed(gateway, account).0.close_faulty(),
+        ("cut", 200, "internal_error", "abandoned 79"));
+}
+
+/// Whoever drops the account says that the client has left.
+#[tokio::test(start_paused = true)]
+#[rustfmt::skip]
+async fn a_client_that_leaves_pays_for_what_was_under_way() {
+    check_closed("at once", |_, account| drop(account), ("abandoned", 0, "", ""));
+    check_closed("before an answer was chosen", |gateway, account| drop(begun(gateway, account)),
+        ("abandoned", 0, "", "abandoned 200"));
+    check_closed("within the answer", |gateway, account| drop(committed(gateway, account)),
+        ("abandoned", 200, "", "abandoned 79"));
+    check_closed("while two are under way", |gateway, account| {
+        let (mut account, _) = committed(gateway, account);
+        let _ = account.begin(&model(gateway, "small"), &"small-1".into());
+    }, ("abandoned", 200, "", "abandoned 79, abandoned 200"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_is_still_here_when_the_process_ends_did_not_leave() {
+    let scripted = gateway();
+    let account = open(&scripted);
+    scripted.gateway.telemetry.curfew.fall();
+    drop(account);
+    assert_eq!(said(&scripted), ("failed".to_owned(), 503, "shutting_down".into(), String::new()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_closes_the_account_as_a_fault() {
+    let scripted = gateway();
+    let account = open(&scripted);
+    let panicking = std::thread::spawn(move || {
+        let _account = account;
+        panic!("a fault of the test");
+    });
+    assert!(panicking.join().is_err());
+    assert_eq!(said(&scripted), ("failed".to_owned(), 500, "internal_error".into(), String::new()));
+}
+
+/// A request of a client holds its place from the moment it is let in to its end, however it ends.
+#[tokio::test(start_paused = true)]
+async fn a_place_is_given_back() {
+    let scripted = gateway();
+    let (till, models) = (till(&scripted), [model(&scripted, "small")]);
+    let (mut one, mut two, mut three) = (open(&scripted), open(&scripted), open(&scripted));
+    one.admit(&till, &models).unwrap();
+    two.admit(&till, &models).unwrap();
+    assert_eq!(three.admit(&till, &models).unwrap_err().status(), 429, "two at once are allowed");
+    drop(one);
+    three.admit(&till, &models).unwrap();
+    two.close_complete();
+    three.close_failed(&Failure::UpstreamDown);
+    assert_eq!(
+        open(&scripted).admit(&till, &models).unwrap_err().code(),
+        "rate_limit_exceeded",
+        "three in a minute"
+    );
+    tokio::time::advance(std::time::Duration::from_secs(60)).await;
+    open(&scripted).admit(&till, &models).unwrap();
+}
+
+/// What is set aside is the dearest model's worst case; what was not spent comes back, and no more is spent than that covers.
+#[tokio::test(start_paused = true)]
+async fn what_was_set_aside_and_not_spent_comes_back() {
+    let scripted = gateway();
+    let (till, small, large) = (till(&scripted), model(&scripted, "small"), model(&scripted, "large"));
+    let both = [Arc::clone(&small), Arc::clone(&large)];
+    let left = || till.remaining(&scripted.gateway.telemetry.ledger).unwrap().units().round() as i64;
+    let mut account = open(&scripted);
+    account.reserve(&till, &both, Timestamp::now()).await.unwrap();
+    assert_eq!(left(), 5000 - 2000, "200 tokens of `large`");
+    account.cover(&small).await.unwrap();
+    let first = account.begin(&small, &"small-0".into());
+    account.failed(first, &Setback::new(Silent));
+    assert_eq!(left(), 3000, "as long as it goes on, nothing is settled");
+    account.cover(&large).await.unwrap();
+    assert_eq!(left(), 5000 - 200 - 2000, "what was spent is beside it");
+    let second = account.begin(&large, &"large-0".into());
+    account.saw(second, &count(10, 30));
+    account.commit(second);
+    account.settle(second);
+    account.close_complete();
+    assert_eq!(left(), 5000 - 200 - 300);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_budget_that_does_not_cover_the_worst_case_lets_nothing_be_asked() {
+    let scripted = gateway();
+    let (till, large) = (till(&scripted), [model(&scripted, "large")]);
+    let mut held = Vec::new();
+    for at in 0..3 {
+        let mut account = open(&scripted);
+        let reserved = account.reserve(&till, &large, Timestamp::now()).await;
+        // 2000 each, of 5000.
+        assert_eq!(reserved.err().map(|failure| failure.status()), (at == 2).then_some(402), "{at}");
+        held.push(account);
+    }
+    drop(held);
+    assert!(open(&scripted).reserve(&till, &large, Timestamp::now()).await.is_ok(), "all of it came back");
+}
+
+/// Only where there is a budget to keep to, and only beyond doubt: an upstream that does as it was told never is.
+#[tokio::test(start_paused = true)]
+async fn an_answer_is_overlong_where_there_is_a_budget_and_no_doubt() {
+    let scripted = gateway();
+    let (till, small) = (till(&scripted), model(&scripted, "small"));
+    for (name, budget, said, expected) in [
+        ("as long as allowed", true, count(10, MOST), false),
+        ("counted beyond it", true, count(10, MOST + 1), true),
+        ("estimated beyond it", true, text(3 * MOST), false),
+        ("counted beyond it, without a budget", false, count(10, MOST + 1), false),
+    ] {
+        let mut account = open(&scripted);
+        if budget {
+            account.reserve(&till, std::slice::from_ref(&small), Timestamp::now()).await.unwrap();
+        }
+        let id = account.begin(&small, &"small-0".into());
+        account.saw(id, &said);
+        assert_eq!(account.is_overlong(id), expected, "{name}");
+    }
+}
+
+/// When the first and the last token went to the client, and what it took until then.
+#[tokio::test(start_paused = true)]
+async fn times_are_those_of_what_the_client_saw() {
+    use std::time::Duration;
+    let scripted = gateway();
+    let small = model(&scripted, "small");
+    let millis = Duration::from_millis;
+    let mut account = open(&scripted);
+    tokio::time::advance(millis(5)).await;
+    let id = account.begin(&small, &"small-0".into());
+    tokio::time::advance(millis(100)).await;
+    account.commit(id);
+    tokio::time::advance(millis(3)).await;
+    account.head_sent(200);
+    let data = r#"{"choices":[{"index":0,"delta":{"content":"a"}}]}"#;
+    for wait in [10, 20, 30] {
+        tokio::time::advance(millis(wait)).await;
+        account.hand_on(id, &text(1), &chunk(data));
+    }
+    // What carries no text is no token.
+    tokio::time::advance(millis(1000)).await;
+    account.hand_on(id, &count(10, 3), &chunk("{}"));
+    account.settle(id);
+    account.close_complete();
+    let record = scripted.records().pop().unwrap();
+    let seconds = |name: &str| (record[name].as_f64().unwrap() * 1000.0).round();
+    assert_eq!(seconds("first_token_seconds"), 118.0);
+    assert_eq!(seconds("total_seconds"), 1168.0);
+    assert_eq!(seconds("overhead_seconds"), 8.0, "5 until a model was asked, and 3 until the head");
+}
+
+/// A saving is measured against the same answer from the top of the ladder.
+#[tokio::test(start_paused = true)]
+async fn the_baseline_is_the_same_answer_from_the_top_of_the_ladder() {
+    let scripted = gateway();
+    let route = Arc::clone(&scripted.gateway.snapshot().config.routes[0]);
+    for (name, expected) in [("small", 70.0), ("large", 70.0)] {
+        let mut account = open(&scripted);
+        account.asked(Asked::Route(Arc::clone(&route)));
+        let id = account.begin(&model(&scripted, name), &"e".into());
+        account.saw(id, &count(10, 7));
+        account.commit(id);
+        account.settle(id);
+        account.close_complete();
+        assert_eq!(scripted.records().pop().unwrap()["baseline"].as_f64(), Some(expected), "{name}");
+    }
+    let mut account = open(&scripted);
+    account.asked(Asked::Model(model(&scripted, "small")));
+    let id = account.begin(&model(&scripted, "small"), &"e".into());
+    account.commit(id);
+    account.settle(id);
+    account.close_complete();
+    assert!(scripted.records().pop().unwrap()["baseline"].is_null(), "a model that is named has no ladder");
+}
