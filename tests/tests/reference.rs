@@ -11,7 +11,7 @@ use end_to_end::gateway::Gateway;
 use end_to_end::ledger::Place;
 use end_to_end::openai::{self, Reply};
 use end_to_end::redis::Redis;
-use end_to_end::reference::golden::{file, hold, hold_page};
+use end_to_end::reference::golden::{file, hold, hold_frozen, hold_page};
 use end_to_end::reference::queries::{self, Matcher};
 use end_to_end::reference::{pages, tables};
 use end_to_end::scripted::{Script, Scripted, in_turn};
@@ -203,12 +203,12 @@ fn a_ledger_of_december_2026_has_the_same_balances_and_figures() {
     let report = reference::ledger_report(&place.file()).expect("it is read");
     let mut report = serde_json::to_string_pretty(&report).expect("figures");
     report.push('\n');
-    hold("ledger-2026-12.report.json", &report);
+    hold_frozen("ledger-2026-12.report.json", &report);
     let balances = reference::ledger_balances(&place.file()).expect("it is opened");
     let lines = balances
         .iter()
         .map(|(client, period, leased, spent)| format!("{client} {period} leased {leased} spent {spent}\n"));
-    hold("ledger-2026-12.balances.txt", &lines.collect::<String>());
+    hold_frozen("ledger-2026-12.balances.txt", &lines.collect::<String>());
 }
 
 /// A gateway goes on with it.
