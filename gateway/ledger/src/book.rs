@@ -15,6 +15,7 @@ use jiff::Timestamp;
 
 use super::balance::Balances;
 use super::line::{self, Entry};
+use super::store_error::StoreError;
 
 use reading::{Replay, each_line};
 pub use reading::{read, salvage};
@@ -28,14 +29,15 @@ pub enum BookError {
         /// The file.
         path: PathBuf,
         /// What the system said.
+        #[source]
         why: io::Error,
     },
     /// The clerk's thread could not be started.
     #[error("the ledger's thread could not be started: {0}")]
     Thread(#[from] io::Error),
     /// A shared store.
-    #[error("{0}")]
-    Shared(String),
+    #[error(transparent)]
+    Shared(StoreError),
     /// Another process has it.
     #[error("{}: another process has this ledger; each needs a `path` of its own", path.display())]
     Taken {

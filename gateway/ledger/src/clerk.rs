@@ -21,6 +21,7 @@ use super::fund::{Fund, Refusal, Reservation};
 use super::sheaf::Sheaf;
 use super::slip::Slip;
 use super::store::{Given, Lent, Store, Wish};
+use super::store_error::StoreError;
 
 /// Orders that are carried out in one sync.
 const BATCH: usize = 4096;
@@ -217,7 +218,7 @@ impl Clerk {
     }
 
     /// Takes note of whether the store works, and tells the operator when that changes.
-    fn works(&mut self, result: Result<(), String>) {
+    fn works(&mut self, result: Result<(), StoreError>) {
         let was_up = self.bulletin.up.swap(result.is_ok(), Ordering::AcqRel);
         match result {
             Ok(()) if !was_up => {

@@ -10,6 +10,7 @@ use super::book::{Book, Keep, Opened};
 use super::line::Entry;
 use super::sheaf::Sheaf;
 use super::store::{Given, Lent, Store, Wish};
+use super::store_error::StoreError;
 
 /// A book, and what its lines add up to.
 pub struct Embedded {
@@ -25,16 +26,16 @@ impl Embedded {
         Self { book: opened.book, balances: opened.balances, keep: state.keep, at_most: state.at_most }
     }
 
-    fn sync(&mut self) -> Result<(), String> {
+    fn sync(&mut self) -> Result<(), StoreError> {
         self.book.sync().map_err(|why| {
             self.book.drop_pending();
-            why.to_string()
+            why.into()
         })
     }
 }
 
 impl Store for Embedded {
-    fn commit(&mut self, requests: &Sheaf, wishes: &[Wish]) -> Result<Vec<Lent>, String> {
+    fn commit(&mut self, requests: &Sheaf, wishes: &[Wish]) -> Result<Vec<Lent>, StoreError> {
         let mut undo: Vec<(Key, Balance)> = Vec::new();
         for request in requests.iter_from(0) {
             if let Some(paid) = request.paid {
@@ -71,12 +72,12 @@ impl Store for Embedded {
         Given::Back(amounts.iter().map(|(key, limit, _)| self.balances.of(key).unleased(*limit)).collect())
     }
 
-    fn probe(&mut self, now: Timestamp) -> Result<(), String> {
+    fn probe(&mut self, now: Timestamp) -> Result<(), StoreError> {
         self.book.write_open(now);
         self.sync()
     }
 
-    fn tidy(&mut self, now: Timestamp) -> Result<(), String> {
+    fn tidy(&mut self, now: Timestamp) -> Result<(), StoreError> {
         let keep = SignedDuration::try_from(self.keep).ok();
         let since = keep.and_then(|keep| now.checked_sub(keep).ok()).unwrap_or(Timestamp::UNIX_EPOCH);
         // A day's worth at least, so that not every look makes a new file.
@@ -85,7 +86,7 @@ impl Store for Embedded {
             return Ok(());
         }
         let keep = Keep { since, bytes: self.at_most / 4 * 3 };
-        self.book.compact(&self.balances, now, &keep).map_err(|why| why.to_string())
+        Ok(self.book.compact(&self.balances, now, &keep)?)
     }
 
     fn name(&self) -> String {

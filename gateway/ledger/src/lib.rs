@@ -34,6 +34,7 @@ mod purse;
 mod shared;
 mod sheaf;
 mod store;
+mod store_error;
 
 /// The atomics that [`purse`] is made of; its test under every order of steps has others.
 mod atomic {
@@ -54,6 +55,7 @@ use tracing::{Dispatch, dispatcher, warn};
 pub use book::BookError;
 pub use line::Entry;
 pub use shared::{read as read_shared, scripts};
+pub use store_error::StoreError;
 
 use balance::Balances;
 use book::{Book, Opened};

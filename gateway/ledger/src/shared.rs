@@ -25,6 +25,7 @@ use super::balance::Key;
 use super::sheaf::Sheaf;
 use super::slip::Slip;
 use super::store::{Given, Lent, Store, Wish};
+use super::store_error::StoreError;
 
 /// For each of connecting, sending and receiving.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -117,9 +118,9 @@ impl Shared {
     /// For a Redis. Nothing is connected yet.
     ///
     /// # Errors
-    /// A URL or certificates that are none, in words without them.
-    pub fn new(state: &SharedState) -> Result<Self, String> {
-        let client = client(state).map_err(|_| "state: no URL of a Redis, or no certificates".to_owned())?;
+    /// [`StoreError::Address`].
+    pub fn new(state: &SharedState) -> Result<Self, StoreError> {
+        let client = client(state).map_err(|_| StoreError::Address)?;
         let random = std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), std::process::id());
         Ok(Self {
             client,
@@ -134,21 +135,20 @@ impl Shared {
     }
 
     /// Does something with a connection; after a failure there is none for a while.
-    fn with<T>(&mut self, act: impl FnOnce(&mut Connection) -> RedisResult<T>) -> Result<T, String> {
+    fn with<T>(&mut self, act: impl FnOnce(&mut Connection) -> RedisResult<T>) -> Result<T, StoreError> {
         if self.rests_until.is_some_and(|until| Instant::now() < until) {
-            return Err("it failed a moment ago".to_owned());
+            return Err(StoreError::Resting);
         }
         let result = connected(&self.client, &mut self.connection).and_then(act);
         result.map_err(|why| {
             self.connection = None;
             self.rests_until = Some(Instant::now() + REST);
-            // The category alone: a server's words could quote what was sent.
-            why.category().to_owned()
+            StoreError::from(why)
         })
     }
 
     /// Calls a script on a budget's counter.
-    fn count(&mut self, script: &str, key: &Key, limit: i64, amount: i64) -> Result<Lent, String> {
+    fn count(&mut self, script: &str, key: &Key, limit: i64, amount: i64) -> Result<Lent, StoreError> {
         let name = format!("xietong:budget:{}:{}", key.period, key.client);
         let known = self.known.get(key).copied().unwrap_or_default();
         let this = self.name.clone();
@@ -172,12 +172,12 @@ impl Shared {
         known.mine += amount;
         match behind {
             0 => Ok(Lent { amount, unleased }),
-            _ => Err("it knows less than before: a replica that was left behind took over".to_owned()),
+            _ => Err(StoreError::Behind),
         }
     }
 
     /// Writes the first requests down: those of a batch that failed before under its name, so that they count once.
-    fn write(&mut self, requests: &Sheaf) -> Result<(), String> {
+    fn write(&mut self, requests: &Sheaf) -> Result<(), StoreError> {
         while self.written < requests.len() {
             if self.batched == 0 {
                 self.batched = (requests.len() - self.written).min(256);
@@ -205,12 +205,11 @@ impl Shared {
 /// Reads every request in a Redis, oldest first.
 ///
 /// # Errors
-/// In words without the URL.
-pub fn read(state: &SharedState, mut see: impl FnMut(Slip<'static>)) -> Result<(), String> {
+/// Where the server cannot be reached, or says no.
+pub fn read(state: &SharedState, mut see: impl FnMut(Slip<'static>)) -> Result<(), StoreError> {
     const PAGE: usize = 1000;
-    let failed = |why: redis::RedisError| why.category().to_owned();
-    let client = client(state).map_err(failed)?;
-    let mut connection = client.get_connection_with_timeout(PATIENCE).map_err(failed)?;
+    let client = client(state)?;
+    let mut connection = client.get_connection_with_timeout(PATIENCE)?;
     let mut from = "-".to_owned();
     loop {
         let page: Vec<(String, Vec<(String, String)>)> = redis::cmd("XRANGE")
@@ -219,8 +218,7 @@ pub fn read(state: &SharedState, mut see: impl FnMut(Slip<'static>)) -> Result<(
             .arg("+")
             .arg("COUNT")
             .arg(PAGE)
-            .query(&mut connection)
-            .map_err(failed)?;
+            .query(&mut connection)?;
         let Some((last, _)) = page.last() else { return Ok(()) };
         // After the last one; `(` leaves it out.
         from = format!("({last}");
@@ -257,7 +255,7 @@ fn connected<'a>(client: &Client, connection: &'a mut Option<Connection>) -> Red
 }
 
 impl Store for Shared {
-    fn commit(&mut self, requests: &Sheaf, wishes: &[Wish]) -> Result<Vec<Lent>, String> {
+    fn commit(&mut self, requests: &Sheaf, wishes: &[Wish]) -> Result<Vec<Lent>, StoreError> {
         // Money first: requests wait for it. If the rest fails, what was lent is not handed out and stays lent.
         let lent = wishes.iter().map(|wish| self.count(LEND, &wish.key, wish.limit, wish.amount));
         let lent = lent.collect::<Result<Vec<_>, _>>()?;
@@ -278,11 +276,11 @@ impl Store for Shared {
         Given::Back(left)
     }
 
-    fn probe(&mut self, _: Timestamp) -> Result<(), String> {
+    fn probe(&mut self, _: Timestamp) -> Result<(), StoreError> {
         self.with(|connection| redis::cmd("PING").query::<String>(connection).map(drop))
     }
 
-    fn tidy(&mut self, _: Timestamp) -> Result<(), String> {
+    fn tidy(&mut self, _: Timestamp) -> Result<(), StoreError> {
         Ok(())
     }
 

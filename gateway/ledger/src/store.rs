@@ -4,6 +4,7 @@ use jiff::Timestamp;
 
 use super::balance::Key;
 use super::sheaf::Sheaf;
+use super::store_error::StoreError;
 
 /// A part of a budget that is asked for.
 #[derive(Debug, Clone)]
@@ -42,8 +43,8 @@ pub trait Store: Send {
     /// handed out. What fails may be given again: the same requests are never counted twice.
     ///
     /// # Errors
-    /// In words for the operator; then nothing was lent that could be spent.
-    fn commit(&mut self, requests: &Sheaf, wishes: &[Wish]) -> Result<Vec<Lent>, String>;
+    /// Then nothing was lent that could be spent.
+    fn commit(&mut self, requests: &Sheaf, wishes: &[Wish]) -> Result<Vec<Lent>, StoreError>;
 
     /// Takes money back.
     fn take_back(&mut self, amounts: &[(Key, i64, i64)]) -> Given;
@@ -51,14 +52,14 @@ pub trait Store: Send {
     /// Tries whether it works again.
     ///
     /// # Errors
-    /// In words for the operator.
-    fn probe(&mut self, now: Timestamp) -> Result<(), String>;
+    /// Then it does not.
+    fn probe(&mut self, now: Timestamp) -> Result<(), StoreError>;
 
     /// Drops what is older or more than may be kept, from time to time.
     ///
     /// # Errors
-    /// In words for the operator; then all is kept.
-    fn tidy(&mut self, now: Timestamp) -> Result<(), String>;
+    /// Then all is kept.
+    fn tidy(&mut self, now: Timestamp) -> Result<(), StoreError>;
 
     /// What it is called in notes.
     fn name(&self) -> String;

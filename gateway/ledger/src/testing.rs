@@ -9,6 +9,7 @@ use super::Ledger;
 use super::balance::{Balances, Key};
 use super::sheaf::Sheaf;
 use super::store::{Given, Lent, Store, Wish};
+use super::store_error::StoreError;
 
 /// One whose clerk dies of its first order; in a Redis or in a file.
 pub fn mortal(shared: bool) -> Arc<Ledger> {
@@ -21,7 +22,7 @@ pub fn mortal(shared: bool) -> Arc<Ledger> {
 struct Faulty;
 
 impl Store for Faulty {
-    fn commit(&mut self, _: &Sheaf, _: &[Wish]) -> Result<Vec<Lent>, String> {
+    fn commit(&mut self, _: &Sheaf, _: &[Wish]) -> Result<Vec<Lent>, StoreError> {
         panic!("a fault of the test")
     }
 
@@ -29,11 +30,11 @@ impl Store for Faulty {
         panic!("a fault of the test")
     }
 
-    fn probe(&mut self, _: Timestamp) -> Result<(), String> {
+    fn probe(&mut self, _: Timestamp) -> Result<(), StoreError> {
         panic!("a fault of the test")
     }
 
-    fn tidy(&mut self, _: Timestamp) -> Result<(), String> {
+    fn tidy(&mut self, _: Timestamp) -> Result<(), StoreError> {
         Ok(())
     }
 

@@ -1,0 +1,36 @@
+//! Why a store did not do what it was asked.
+
+use std::io;
+
+use redis::{ErrorKind, RedisError};
+
+/// Why a store did not do what it was asked. No sentence quotes what was sent to a server, or a URL.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The ledger's file cannot be written.
+    #[error(transparent)]
+    File(#[from] io::Error),
+    /// A URL that is none, or certificates that are none.
+    #[error("state: no URL of a Redis, or no certificates")]
+    Address,
+    /// The server cannot be reached, or says no. Its own words could quote what was sent, so they are left out.
+    #[error("{category}")]
+    Redis {
+        /// What kind of failure it is.
+        kind: ErrorKind,
+        /// The kind in words.
+        category: String,
+    },
+    /// After a failure the server is left alone for a moment.
+    #[error("it failed a moment ago")]
+    Resting,
+    /// What was lent is not known there any more.
+    #[error("it knows less than before: a replica that was left behind took over")]
+    Behind,
+}
+
+impl From<RedisError> for StoreError {
+    fn from(error: RedisError) -> Self {
+        Self::Redis { kind: error.kind(), category: error.category().to_owned() }
+    }
+}
