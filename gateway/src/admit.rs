@@ -41,7 +41,7 @@ impl Caller {
             hints.session = owned(head::SESSION);
         }
         // Staying local only ever restricts, so it is honoured for everyone: a private prompt must not leave because
-        // an entry lacks `hints: true`.
+        // an entry lacks `routing_overrides: true`.
         hints.local_only |= client.as_ref().is_some_and(|client| client.local_only);
         hints.client = client.as_ref().map(|client| client.name.clone());
         hints.priced_only = client.as_ref().is_some_and(|client| client.budget.is_some());

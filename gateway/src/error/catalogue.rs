@@ -74,7 +74,7 @@ failures! {
         "The body is compressed.",
         "Send the body as it is.";]
     F::BodyLate(_) => [F::BodyLate(Duration::ZERO),
-        "The body did not arrive within `limits.body_time`.",
+        "The body did not arrive within `limits.body_timeout`.",
         "Send the request again, over a better connection.";]
     F::BodyCut => [F::BodyCut,
         "The connection broke the protocol before the body was complete.",

@@ -27,10 +27,19 @@ pub fn from_clients() -> Vec<HeaderEntry> {
         (head::TRACEPARENT, "The caller's trace, which the gateway's spans join. Passed on to upstreams."),
         (head::TRACESTATE, "Passed on to upstreams with the trace."),
         (head::LOCALITY, "`local`: only local models may answer. Honoured for every client."),
-        (head::ROUTE, "The route or model to ask, in place of the body's `model`. Only with `hints: true`."),
-        (head::MIN_TIER, "The smallest model of the route that may answer. Only with `hints: true`."),
-        (head::MAX_TIER, "The largest model of the route that may answer. Only with `hints: true`."),
-        (head::SESSION, "The conversation that the request belongs to. Only with `hints: true`."),
+        (
+            head::ROUTE,
+            "The route or model to ask, in place of the body's `model`. Only with `routing_overrides: true`.",
+        ),
+        (
+            head::MIN_TIER,
+            "The smallest model of the route that may answer. Only with `routing_overrides: true`.",
+        ),
+        (
+            head::MAX_TIER,
+            "The largest model of the route that may answer. Only with `routing_overrides: true`.",
+        ),
+        (head::SESSION, "The conversation that the request belongs to. Only with `routing_overrides: true`."),
         (header::ACCEPT, "On the admin port's `/metrics`: whether the scraper wants OpenMetrics."),
     ]
 }
