@@ -34,9 +34,9 @@ pub async fn answer(
     let (Ok((call, _)) | Err((call, _))) = &found;
     let snapshot = gateway.snapshot();
     let mut account = gateway.account(&snapshot, id, *call, arrived, request.headers());
-    if let Some(dialect) = call.dialect().filter(|_| found.is_ok()) {
+    if let Some(asked) = call.endpoint().filter(|_| found.is_ok()) {
         // Its own place: a connection keeps the largest that its requests need, for as long as it is open.
-        return Ok(Box::pin(pipeline::answer(gateway, snapshot, request, account, dialect)).await);
+        return Ok(Box::pin(pipeline::answer(gateway, snapshot, request, account, asked)).await);
     }
     let body = match found {
         Ok((Call::CountTokens, _)) => count_tokens(&snapshot, request, &mut account).await,

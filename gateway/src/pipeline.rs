@@ -1,4 +1,4 @@
-//! One request to models from top to bottom, in whichever dialect. Each stage takes what the one before returned:
+//! One request to models from top to bottom, at whichever endpoint. Each stage takes what the one before returned:
 //!
 //! ```text
 //! admit → parse → assess → dispatch → relay → account
@@ -25,7 +25,7 @@ use crate::gateway::Gateway;
 use crate::head::{self, insert, insert_short};
 use crate::hints::Hints;
 use crate::protocol::Chat;
-use crate::protocol::client::{self, Dialect, Telling, Vendor};
+use crate::protocol::client::{self, ApiEndpoint, Telling, Vendor};
 use crate::rate_limit_headers;
 use crate::record::{Asked, Decided, Hundredths, Record};
 use crate::relay::{Manner, Relay};
@@ -33,19 +33,19 @@ use crate::request_id::RequestId;
 use crate::routed::Learner;
 use crate::snapshot::{Snapshot, Target};
 
-/// Answers a request for an answer of a model, in the dialect that it was asked in.
+/// Answers a request for an answer of a model, at the endpoint that it was asked at.
 pub async fn answer<B>(
     gateway: Arc<Gateway>,
     snapshot: Arc<Snapshot>,
     request: Request<B>,
     mut account: Box<Account>,
-    dialect: Dialect,
+    endpoint: ApiEndpoint,
 ) -> Response<Body>
 where
     B: http_body::Body<Data = Bytes> + Unpin,
 {
-    let prepared = prepare(&snapshot, request, &mut account, dialect).await;
-    let vendor = dialect.vendor();
+    let prepared = prepare(&snapshot, request, &mut account, endpoint).await;
+    let vendor = endpoint.vendor();
     let (mut response, left_out) = match prepared {
         Ok(Ready { job, telling, left_out }) if job.chat.stream() => {
             let left_out = of_some(&job, left_out);
@@ -90,7 +90,7 @@ async fn prepare<B>(
     snapshot: &Snapshot,
     request: Request<B>,
     account: &mut Account,
-    dialect: Dialect,
+    endpoint: ApiEndpoint,
 ) -> Result<Ready, Failure>
 where
     B: http_body::Body<Data = Bytes> + Unpin,
@@ -99,7 +99,7 @@ where
     let caller = Caller::of(snapshot, &head.headers)?;
     account.identified(caller.client.as_ref());
     let body = admit::body(&head.headers, incoming, &snapshot.config.limits).await?;
-    let client::Request { chat, telling, left_out } = dialect.read(body, account.id().as_str())?;
+    let client::Request { chat, telling, left_out } = endpoint.read(body, account.id().as_str())?;
     account.read(&chat);
     let target = target(snapshot, &caller, &chat)?;
     account.asked(match &target {

@@ -12,7 +12,7 @@ use router_policies::guard::Found;
 use router_policies::{Chance, Decision, Features, Money, RequestDraw, Usage};
 
 use crate::protocol::Finish;
-use crate::protocol::client::{Dialect, Vendor};
+use crate::protocol::{ApiEndpoint, Vendor};
 use crate::request_id::RequestId;
 use crate::setback::Cause;
 use content::Content;
@@ -117,14 +117,14 @@ router_policies::vocabulary! {
 }
 
 impl Call {
-    /// The dialect that it is made in, where it asks for an answer of a model.
-    pub fn dialect(self) -> Option<Dialect> {
+    /// The endpoint that it asks for an answer of a model, if it does and a client makes it.
+    pub fn endpoint(self) -> Option<ApiEndpoint> {
         match self {
-            Self::Chat => Some(Dialect::Chat),
-            Self::Completions => Some(Dialect::Completions),
-            Self::Responses => Some(Dialect::Responses),
-            Self::Messages => Some(Dialect::Messages),
-            Self::Embeddings => Some(Dialect::Embeddings),
+            Self::Chat => Some(ApiEndpoint::Chat),
+            Self::Completions => Some(ApiEndpoint::Completions),
+            Self::Responses => Some(ApiEndpoint::Responses),
+            Self::Messages => Some(ApiEndpoint::Messages),
+            Self::Embeddings => Some(ApiEndpoint::Embeddings),
             Self::CountTokens | Self::Models | Self::Check | Self::Shadow | Self::Judge | Self::Unknown => {
                 None
             }
@@ -134,16 +134,8 @@ impl Call {
     /// Whose clients make it. Both have lists of models: there it depends on the request.
     pub fn vendor(self) -> Vendor {
         match self {
-            Self::Messages | Self::CountTokens => Vendor::Anthropic,
-            Self::Chat
-            | Self::Completions
-            | Self::Responses
-            | Self::Embeddings
-            | Self::Models
-            | Self::Check
-            | Self::Shadow
-            | Self::Judge
-            | Self::Unknown => Vendor::OpenAi,
+            Self::CountTokens => Vendor::Anthropic,
+            call => call.endpoint().map_or(Vendor::OpenAi, ApiEndpoint::vendor),
         }
     }
 
@@ -154,17 +146,7 @@ impl Call {
 
     /// Whether models are asked by it, so that there is something to account for.
     pub fn is_asked_of_models(self) -> bool {
-        match self {
-            Self::Chat
-            | Self::Check
-            | Self::Shadow
-            | Self::Judge
-            | Self::Completions
-            | Self::Responses
-            | Self::Messages
-            | Self::Embeddings => true,
-            Self::CountTokens | Self::Models | Self::Unknown => false,
-        }
+        self.is_ours() || self.endpoint().is_some()
     }
 
     /// The label `gen_ai_operation_name`: OpenTelemetry's word where it has one.

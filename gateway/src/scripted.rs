@@ -21,7 +21,7 @@ use crate::ledger::Ledger;
 use crate::log::Log;
 use crate::metrics::Metrics;
 use crate::pipeline;
-use crate::protocol::client::Dialect;
+use crate::protocol::client::ApiEndpoint;
 use crate::protocol::{Chunk, Complaint, Splitter, What, Whole, read_chunk};
 use crate::record::Call;
 use crate::request_id::RequestId;
@@ -292,7 +292,7 @@ impl ScriptedGateway {
         let (gateway, snapshot) = (Arc::clone(&self.gateway), self.gateway.snapshot());
         let (id, now) = (RequestId::new(), Instant::now());
         let account = gateway.account(&snapshot, id, Call::Chat, now, request.headers());
-        pipeline::answer(gateway, snapshot, request, account, Dialect::Chat).await
+        pipeline::answer(gateway, snapshot, request, account, ApiEndpoint::Chat).await
     }
 
     /// Answers a chat to its end.

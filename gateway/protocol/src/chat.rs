@@ -84,13 +84,13 @@ impl Chat {
 
     /// Whether it asks for vectors, and not for words.
     pub fn is_for_embeddings(&self) -> bool {
-        self.native.as_ref().is_some_and(|native| native.dialect() == ApiEndpoint::Embeddings)
+        self.native.as_ref().is_some_and(|native| native.endpoint() == ApiEndpoint::Embeddings)
     }
 
     /// Whether an upstream may answer it in a dialect that has no chunks of chats, so that no whole is made of its pieces.
     pub fn is_native(&self) -> bool {
-        let dialect = self.native.as_ref().map(Native::dialect);
-        matches!(dialect, Some(ApiEndpoint::Embeddings | ApiEndpoint::Completions))
+        let endpoint = self.native.as_ref().map(Native::endpoint);
+        matches!(endpoint, Some(ApiEndpoint::Embeddings | ApiEndpoint::Completions))
     }
 
     /// What the client wrote, where that was no chat: an upstream that speaks the same dialect can be told just that.

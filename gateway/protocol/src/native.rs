@@ -7,23 +7,23 @@ use super::fields::stream_options;
 use super::json::{Object, string};
 use super::refusal::BadRequest;
 
-/// A client's own words, for an upstream that speaks the same dialect: what a chat cannot say reaches it unchanged.
+/// A client's own words, for an upstream that has the same endpoint: what a chat cannot say reaches it unchanged.
 #[derive(Debug, Clone)]
 pub struct Native {
-    dialect: ApiEndpoint,
+    endpoint: ApiEndpoint,
     body: Object,
     cannot: Option<BadRequest>,
 }
 
 impl Native {
-    pub(super) fn new(dialect: ApiEndpoint, body: Object, cannot: Option<BadRequest>) -> Self {
-        Self { dialect, body, cannot }
+    pub(super) fn new(endpoint: ApiEndpoint, body: Object, cannot: Option<BadRequest>) -> Self {
+        Self { endpoint, body, cannot }
     }
 
     /// What it is written in.
     #[inline]
-    pub fn dialect(&self) -> ApiEndpoint {
-        self.dialect
+    pub fn endpoint(&self) -> ApiEndpoint {
+        self.endpoint
     }
 
     /// The body as it came.
@@ -44,7 +44,7 @@ impl Native {
         let options = stream.then(|| stream_options(&self.body));
         let most = longest.map(|most| most.to_string());
         let mut edits = vec![("model", Some(model.as_bytes()))];
-        if self.dialect == ApiEndpoint::Completions {
+        if self.endpoint == ApiEndpoint::Completions {
             edits.push(("stream_options", options.as_deref()));
             if let Some(most) = most.as_ref().filter(|_| self.body.get("max_tokens").is_none()) {
                 edits.push(("max_tokens", Some(most.as_bytes())));

@@ -54,7 +54,7 @@ impl Chat {
 
     /// Whether its last message begins the answer: in OpenAI's own words that may be a mere turn, in Anthropic's it is so.
     fn is_begun_for_sure(&self) -> bool {
-        self.needs().prefill && self.native().is_some_and(|native| native.dialect() == ApiEndpoint::Messages)
+        self.needs().prefill && self.native().is_some_and(|native| native.endpoint() == ApiEndpoint::Messages)
     }
 
     fn limit(&self, limit: Limit, edits: &mut Vec<Edit>) {

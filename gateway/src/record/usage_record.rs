@@ -95,19 +95,7 @@ mod tests {
     /// Reports leave out what the gateway asks for its own sake, by the words that the ledger has for it.
     #[test]
     fn the_ledger_knows_which_calls_are_the_gateways_own() {
-        for call in [
-            Call::Chat,
-            Call::Completions,
-            Call::Responses,
-            Call::Messages,
-            Call::CountTokens,
-            Call::Embeddings,
-            Call::Models,
-            Call::Check,
-            Call::Shadow,
-            Call::Judge,
-            Call::Unknown,
-        ] {
+        for call in Call::ALL {
             assert_eq!(OURS.contains(&call.word()), call.is_ours(), "{call:?}");
         }
     }

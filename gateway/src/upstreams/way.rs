@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use reqwest::Url;
 
 use super::address::Places;
-use crate::protocol::client::{Dialect, Native};
+use crate::protocol::client::{ApiEndpoint, Native};
 use crate::protocol::{Chat, Complaint};
 use crate::setback::{Happened, Setback};
 
@@ -42,12 +42,12 @@ impl Ways {
     pub(super) fn of(&self, chat: &Chat) -> Result<Way, Setback> {
         let Some(native) = chat.native() else { return Ok(Way::Chat) };
         let has_completions = self.places.completions.is_some() && !self.only_chats.load(Ordering::Relaxed);
-        match (native.dialect(), native.cannot_be_a_chat()) {
-            (Dialect::Embeddings, _) if self.places.embeddings.is_some() => Ok(Way::Embeddings),
-            (Dialect::Embeddings, _) => Err(no_embeddings()),
-            (Dialect::Completions, _) if has_completions => Ok(Way::Completions),
-            (Dialect::Completions, Some(why)) => Err(refused(&why.message)),
-            (Dialect::Responses, _) if self.places.responses.is_some() => Ok(Way::Responses),
+        match (native.endpoint(), native.cannot_be_a_chat()) {
+            (ApiEndpoint::Embeddings, _) if self.places.embeddings.is_some() => Ok(Way::Embeddings),
+            (ApiEndpoint::Embeddings, _) => Err(no_embeddings()),
+            (ApiEndpoint::Completions, _) if has_completions => Ok(Way::Completions),
+            (ApiEndpoint::Completions, Some(why)) => Err(refused(&why.message)),
+            (ApiEndpoint::Responses, _) if self.places.responses.is_some() => Ok(Way::Responses),
             // Who cannot be told what the client wrote is not asked.
             _ => Ok(Way::Chat),
         }

@@ -14,7 +14,7 @@ use end_to_end::repertoire::hundred;
 use end_to_end::scripted::{Request, Scripted};
 use end_to_end::setup::Setup;
 use end_to_end::wire::{self, Live};
-use protocol::client::Dialect;
+use protocol::client::ApiEndpoint;
 use serde_json::{Value, json};
 
 /// Rounds before anything counts: connections open, caches fill, the allocator settles.
@@ -57,17 +57,17 @@ fn only_chats(request: &Request) -> end_to_end::scripted::Script {
 }
 
 /// The same question in every dialect.
-fn asked() -> Vec<(Dialect, &'static str, Value)> {
+fn asked() -> Vec<(ApiEndpoint, &'static str, Value)> {
     let messages = json!([{"role": "user", "content": PROMPT}]);
     vec![
-        (Dialect::Chat, "/v1/chat/completions", json!({"model": "small", "messages": messages})),
+        (ApiEndpoint::Chat, "/v1/chat/completions", json!({"model": "small", "messages": messages})),
         (
-            Dialect::Messages,
+            ApiEndpoint::Messages,
             "/v1/messages",
             json!({"model": "small", "max_tokens": 200, "messages": messages}),
         ),
-        (Dialect::Responses, "/v1/responses", json!({"model": "small", "input": PROMPT})),
-        (Dialect::Completions, "/v1/completions", json!({"model": "small", "prompt": PROMPT})),
+        (ApiEndpoint::Responses, "/v1/responses", json!({"model": "small", "input": PROMPT})),
+        (ApiEndpoint::Completions, "/v1/completions", json!({"model": "small", "prompt": PROMPT})),
     ]
 }
 
@@ -88,12 +88,12 @@ struct Client {
 }
 
 impl Client {
-    async fn new(path: &'static str, address: SocketAddr, body: &Value, dialect: Dialect) -> Self {
+    async fn new(path: &'static str, address: SocketAddr, body: &Value, dialect: ApiEndpoint) -> Self {
         let connection = Some(Connection::open(address).await.expect("somebody listens"));
         let request = wire::request("POST", path, &[], body.to_string().as_bytes());
         Self {
             path,
-            is_chat: dialect == Dialect::Chat,
+            is_chat: dialect == ApiEndpoint::Chat,
             request,
             connection,
             first: Vec::new(),
@@ -135,7 +135,7 @@ fn report(clients: &mut [Client]) {
 }
 
 /// Requests that are read in a second.
-fn requests(dialect: Dialect, body: &Value) -> f64 {
+fn requests(dialect: ApiEndpoint, body: &Value) -> f64 {
     let body = body.to_string();
     let (started, mut count) = (Instant::now(), 0u32);
     while started.elapsed() < COUNTED {
@@ -148,7 +148,7 @@ fn requests(dialect: Dialect, body: &Value) -> f64 {
 }
 
 /// Events that are told in a second.
-fn events(dialect: Dialect, body: &Value) -> f64 {
+fn events(dialect: ApiEndpoint, body: &Value) -> f64 {
     let event = "data: {\"id\":\"chatcmpl-1\",\"object\":\"chat.completion.chunk\",\"created\":1750000000,\"model\":\"m-1\",\
                  \"choices\":[{\"index\":0,\"delta\":{\"content\":\" word\"},\"logprobs\":null,\"finish_reason\":null}]}\n\n";
     let event = bytes::Bytes::from_static(event.as_bytes());

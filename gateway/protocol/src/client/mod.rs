@@ -46,9 +46,6 @@ pub struct Request {
     pub left_out: Vec<&'static str>,
 }
 
-/// What a request is written in.
-pub use ApiEndpoint as Dialect;
-
 impl ApiEndpoint {
     /// Reads a request body. `id` is the request's name; ids of our own in the answer are made of it.
     ///

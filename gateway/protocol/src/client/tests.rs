@@ -76,7 +76,7 @@ const MESSAGES: &str = r#"{"model":"m","max_tokens":9,"messages":[{"role":"user"
 const RESPONSES: &str = r#"{"model":"m","input":"hi"}"#;
 
 /// The data of the events that a stream is told in, its bytes cut anywhere.
-fn told(dialect: Dialect, request: &str, events: &Bytes, cut: usize) -> Vec<Value> {
+fn told(dialect: ApiEndpoint, request: &str, events: &Bytes, cut: usize) -> Vec<Value> {
     let mut telling = dialect.read(Bytes::copy_from_slice(request.as_bytes()), "r").unwrap().telling;
     let cut = cut.min(events.len());
     let mut out = telling.events(events.slice(..cut)).to_vec();
@@ -88,7 +88,7 @@ fn told(dialect: Dialect, request: &str, events: &Bytes, cut: usize) -> Vec<Valu
         .collect()
 }
 
-fn whole(dialect: Dialect, request: &str, answer: &Bytes) -> Value {
+fn whole(dialect: ApiEndpoint, request: &str, answer: &Bytes) -> Value {
     let mut telling = dialect.read(Bytes::copy_from_slice(request.as_bytes()), "r").unwrap().telling;
     serde_json::from_slice(&telling.whole(answer.clone()).unwrap()).unwrap()
 }
@@ -149,7 +149,7 @@ fn texts(request: &Request) -> Vec<String> {
     request.chat.prompt().turns.into_iter().map(|turn| turn.text.into_owned()).collect()
 }
 
-fn read(dialect: Dialect, body: &Value) -> Result<Request, BadRequest> {
+fn read(dialect: ApiEndpoint, body: &Value) -> Result<Request, BadRequest> {
     dialect.read(body.to_string().into(), "r")
 }
 
@@ -173,14 +173,14 @@ proptest! {
     fn a_stream_says_what_the_whole_says(stretches in vec(stretch(), 0..6), cut in any::<prop::sample::Index>()) {
         let (events, whole_answer) = answer(&stretches);
         let cut = cut.index(events.len());
-        let streamed = told(Dialect::Messages, MESSAGES, &events, cut);
-        let message = whole(Dialect::Messages, MESSAGES, &whole_answer);
+        let streamed = told(ApiEndpoint::Messages, MESSAGES, &events, cut);
+        let message = whole(ApiEndpoint::Messages, MESSAGES, &whole_answer);
         prop_assert_eq!(sorted(&blocks(&streamed)), sorted(message["content"].as_array().unwrap()));
         prop_assert_eq!(&streamed[streamed.len() - 2]["delta"]["stop_reason"], &message["stop_reason"]);
         prop_assert_eq!(&streamed[streamed.len() - 1]["type"], "message_stop");
 
-        let streamed = told(Dialect::Responses, RESPONSES, &events, cut);
-        let response = whole(Dialect::Responses, RESPONSES, &whole_answer);
+        let streamed = told(ApiEndpoint::Responses, RESPONSES, &events, cut);
+        let response = whole(ApiEndpoint::Responses, RESPONSES, &whole_answer);
         let last = &streamed[streamed.len() - 1];
         prop_assert_eq!(&last["type"], "response.completed");
         let output = |response: &Value| sorted(response["output"].as_array().unwrap());
@@ -192,18 +192,18 @@ proptest! {
 
     #[test]
     fn every_text_arrives_as_it_was(one in "\\PC{1,30}", two in "\\PC{1,30}", three in "[\\PC\n\"\\\\]{1,30}") {
-        let message = read(Dialect::Messages, &json!({"model": "m", "max_tokens": 9, "system": one, "messages": [
+        let message = read(ApiEndpoint::Messages, &json!({"model": "m", "max_tokens": 9, "system": one, "messages": [
             {"role": "user", "content": [{"type": "text", "text": two}]},
             {"role": "assistant", "content": [{"type": "text", "text": three}, {"type": "tool_use", "id": "t", "name": "f", "input": {}}]},
             {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t", "content": one}]}]})).unwrap();
         prop_assert_eq!(texts(&message), vec![one.clone(), two.clone(), three.clone(), one.clone()]);
-        let response = read(Dialect::Responses, &json!({"model": "m", "instructions": one, "input": [
+        let response = read(ApiEndpoint::Responses, &json!({"model": "m", "instructions": one, "input": [
             {"role": "user", "content": [{"type": "input_text", "text": two}]},
             {"role": "assistant", "content": three},
             {"type": "function_call", "call_id": "t", "name": "f", "arguments": "{}"},
             {"type": "function_call_output", "call_id": "t", "output": one}]})).unwrap();
         prop_assert_eq!(texts(&response), vec![one.clone(), two.clone(), three.clone(), one.clone()]);
-        let completion = read(Dialect::Completions, &json!({"model": "m", "prompt": three})).unwrap();
+        let completion = read(ApiEndpoint::Completions, &json!({"model": "m", "prompt": three})).unwrap();
         prop_assert_eq!(texts(&completion), vec![three]);
     }
 
@@ -216,18 +216,18 @@ proptest! {
         let response = json!({"model": "m", "text": {}, "reasoning": {}, "tools": [{"type": "function", "name": "f"}], "input": [
             {"role": "user", "content": [{"type": "input_text", "text": "x"}]},
             {"type": "function_call", "call_id": "t", "name": "f", "arguments": "{}"}]});
-        let places: [(Dialect, &Value, &[&str]); 11] = [
-            (Dialect::Messages, &message, &[]),
-            (Dialect::Messages, &message, &["tools", "0"]),
-            (Dialect::Messages, &message, &["messages", "0"]),
-            (Dialect::Messages, &message, &["messages", "0", "content", "0"]),
-            (Dialect::Messages, &message, &["messages", "1", "content", "0"]),
-            (Dialect::Messages, &message, &["messages", "2", "content", "0"]),
-            (Dialect::Responses, &response, &[]),
-            (Dialect::Responses, &response, &["text"]),
-            (Dialect::Responses, &response, &["tools", "0"]),
-            (Dialect::Responses, &response, &["input", "0", "content", "0"]),
-            (Dialect::Responses, &response, &["input", "1"]),
+        let places: [(ApiEndpoint, &Value, &[&str]); 11] = [
+            (ApiEndpoint::Messages, &message, &[]),
+            (ApiEndpoint::Messages, &message, &["tools", "0"]),
+            (ApiEndpoint::Messages, &message, &["messages", "0"]),
+            (ApiEndpoint::Messages, &message, &["messages", "0", "content", "0"]),
+            (ApiEndpoint::Messages, &message, &["messages", "1", "content", "0"]),
+            (ApiEndpoint::Messages, &message, &["messages", "2", "content", "0"]),
+            (ApiEndpoint::Responses, &response, &[]),
+            (ApiEndpoint::Responses, &response, &["text"]),
+            (ApiEndpoint::Responses, &response, &["tools", "0"]),
+            (ApiEndpoint::Responses, &response, &["input", "0", "content", "0"]),
+            (ApiEndpoint::Responses, &response, &["input", "1"]),
         ];
         for (dialect, body, place) in places {
             prop_assert!(read(dialect, body).is_ok(), "{} {:?}", body, read(dialect, body).err());
@@ -242,7 +242,7 @@ proptest! {
             prop_assert!(why.param.unwrap().contains(&*super::super::fault::quoted(&name)));
         }
         let completion = with(json!({"model": "m", "prompt": "x"}), &[], &name);
-        let request = read(Dialect::Completions, &completion).unwrap();
+        let request = read(ApiEndpoint::Completions, &completion).unwrap();
         for sent in [
             request.chat.encode("u", false, &Default::default()),
             request.chat.native().unwrap().encode("u", false, None),
@@ -254,7 +254,7 @@ proptest! {
 
     #[test]
     fn nothing_makes_a_reader_panic(dialect in 0usize..4, text in "[\\PC]{0,80}", value in "(\\[|\\{\"a\":){0,3}(null|7|\"x\")(\\]|\\}){0,3}") {
-        let dialect = [Dialect::Messages, Dialect::Responses, Dialect::Completions, Dialect::Embeddings][dialect];
+        let dialect = [ApiEndpoint::Messages, ApiEndpoint::Responses, ApiEndpoint::Completions, ApiEndpoint::Embeddings][dialect];
         for member in ["messages", "input", "prompt", "system", "tools", "tool_choice", "text", "metadata"] {
             let body = format!(r#"{{"model":"m","max_tokens":9,"input":"x","prompt":"x","messages":[],"{member}":{value}}}"#);
             let _ = dialect.read(body.into(), "r");

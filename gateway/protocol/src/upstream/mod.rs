@@ -129,8 +129,8 @@ impl Dialect {
     pub fn original(self, chat: &Chat) -> Option<&Object> {
         let native = chat.native()?;
         let same = match self {
-            Self::Anthropic => native.dialect() == ApiEndpoint::Messages,
-            Self::Responses => native.dialect() == ApiEndpoint::Responses,
+            Self::Anthropic => native.endpoint() == ApiEndpoint::Messages,
+            Self::Responses => native.endpoint() == ApiEndpoint::Responses,
             Self::OpenAi | Self::Gemini => false,
         };
         same.then(|| native.body())

@@ -1,7 +1,7 @@
 use bytes::Bytes;
 use serde_json::{Value, json};
 
-use super::super::{Dialect, Request};
+use super::super::{ApiEndpoint, Request};
 
 /// A request with these fields beside the least that one has.
 fn read(fields: &str) -> Request {
@@ -9,14 +9,14 @@ fn read(fields: &str) -> Request {
     let text = format!(
         r#"{{"model":"auto","max_tokens":9,"messages":[{{"role":"user","content":"hi"}}]{comma}{fields}}}"#
     );
-    Dialect::Messages.read(Bytes::from(text.clone()), "r").unwrap_or_else(|why| panic!("{text}: {why:?}"))
+    ApiEndpoint::Messages.read(Bytes::from(text.clone()), "r").unwrap_or_else(|why| panic!("{text}: {why:?}"))
 }
 
 /// The chat for messages with these.
 fn chat(messages: &str) -> Value {
     let text = format!(r#"{{"model":"auto","max_tokens":9,"messages":{messages}}}"#);
     let request =
-        Dialect::Messages.read(text.clone().into(), "r").unwrap_or_else(|why| panic!("{text}: {why:?}"));
+        ApiEndpoint::Messages.read(text.clone().into(), "r").unwrap_or_else(|why| panic!("{text}: {why:?}"));
     let body = request.chat.encode("m", false, &Default::default());
     serde_json::from_slice::<Value>(&body).unwrap()["messages"].clone()
 }
@@ -139,7 +139,7 @@ fn blocks() {
 fn the_clients_own_words_are_kept() {
     let request = read(r#""cache_control":{"type":"ephemeral"}"#);
     let native = request.chat.native().unwrap();
-    assert_eq!(native.dialect(), Dialect::Messages);
+    assert_eq!(native.endpoint(), ApiEndpoint::Messages);
     assert_eq!(native.body().get("cache_control").unwrap(), br#"{"type":"ephemeral"}"#);
 }
 
@@ -179,7 +179,7 @@ fn a_field_at_fault_is_called_what_the_client_calls_it() {
     let stops: Vec<_> = (0..17).map(|number| number.to_string()).collect();
     let body = json!({"model": "m", "max_tokens": 9, "stop_sequences": stops,
         "messages": [{"role": "user", "content": "hi"}]});
-    let why = Dialect::Messages.read(body.to_string().into(), "r").err().expect("too many");
+    let why = ApiEndpoint::Messages.read(body.to_string().into(), "r").err().expect("too many");
     assert_eq!(why.param.as_deref(), Some("stop_sequences"));
     assert!(why.message.contains("'stop_sequences'"), "{}", why.message);
 }

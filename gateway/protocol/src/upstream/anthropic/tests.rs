@@ -213,7 +213,7 @@ fn older_models_think_by_tokens() {
 fn what_came_in_these_words_goes_on_as_it_came() {
     let came = r#"{ "model":"auto","unheard_of":[1, 2],"max_tokens":5,"messages":[{"role":"user","content":[{"type":"text","text":"hi","cache_control":{"type":"ephemeral"}}]}],"stream":true}"#;
     let body = Bytes::from_static(came.as_bytes());
-    let chat = client::Dialect::Messages.read(body, "id").unwrap().chat;
+    let chat = client::ApiEndpoint::Messages.read(body, "id").unwrap().chat;
     OURS.takes(&chat, Effort::Word).unwrap();
     let sent = OURS.encode(&chat, &told(true)).unwrap();
     assert_eq!(std::str::from_utf8(&sent).unwrap(), came.replace("\"auto\"", "\"m\""));

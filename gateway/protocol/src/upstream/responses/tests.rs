@@ -122,7 +122,7 @@ fn thoughts_that_the_upstream_never_said_are_not_sent_to_it() {
     let none = json!({"encrypted_content": null});
     let sent = |input: Value| {
         let body = json!({"model": "m", "input": input}).to_string();
-        let chat = client::Dialect::Responses.read(body.into(), "r").unwrap().chat;
+        let chat = client::ApiEndpoint::Responses.read(body.into(), "r").unwrap().chat;
         super::super::tests::encoded(Dialect::Responses, &chat, &super::super::tests::told(false))["input"]
             .clone()
     };
