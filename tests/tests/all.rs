@@ -21,6 +21,7 @@ mod h2_clients;
 mod h2_upstreams;
 mod harness;
 mod headers;
+mod links;
 mod messages;
 mod metrics;
 mod modules;

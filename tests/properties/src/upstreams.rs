@@ -1,0 +1,98 @@
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+use protocol::{Chunk, Decoder, Dialect, FinalUsage, Gather, Splitter, What, read_chunk};
+use serde_json::Value;
+
+use crate::cut::cut;
+
+/// See [`answer`].
+pub fn openai_answer(input: &[u8]) {
+    answer(Dialect::OpenAi, input);
+}
+
+/// See [`answer`].
+pub fn anthropic_answer(input: &[u8]) {
+    answer(Dialect::Anthropic, input);
+}
+
+/// See [`answer`].
+pub fn gemini_answer(input: &[u8]) {
+    answer(Dialect::Gemini, input);
+}
+
+/// See [`answer`].
+pub fn responses_answer(input: &[u8]) {
+    answer(Dialect::Responses, input);
+}
+
+/// However an upstream's stream is cut, its chunks are the same; each is an event of our own dialect that is read as what it
+/// is said to be; and the whole that they come to can be read. The same bytes as a whole answer and as an error are read
+/// without a fault, too.
+fn answer(dialect: Dialect, input: &[u8]) {
+    let (whole, pieces) = cut(input);
+    for native in [false, true] {
+        let chunks = chunks(dialect.decoder(native, 7), std::slice::from_ref(&whole));
+        assert_eq!(chunks, self::chunks(dialect.decoder(native, 7), &pieces));
+        gathered(&chunks);
+        if !native && dialect != Dialect::OpenAi {
+            chunks.iter().for_each(is_what_it_says);
+        }
+        if let Ok(whole) = dialect.whole(whole.clone(), native, 7) {
+            let told = whole.with_usage(&FinalUsage::default());
+            serde_json::from_slice::<Value>(&told).expect("a whole answer is JSON");
+        }
+    }
+    for status in [400, 429, 503] {
+        let _ = (dialect.error(status, &whole), dialect.wait(&whole));
+    }
+}
+
+fn chunks(mut decoder: Decoder, pieces: &[Bytes]) -> Vec<Chunk> {
+    let (mut splitter, mut chunks) = (decoder.splitter(), VecDeque::new());
+    for piece in pieces {
+        splitter.feed(piece.clone());
+        while let Some(event) = splitter.next() {
+            match event {
+                Ok(event) => decoder.take(event, &mut chunks),
+                Err(_) => return chunks.into(),
+            }
+        }
+    }
+    if let Some(event) = splitter.finish() {
+        decoder.take(event, &mut chunks);
+    }
+    decoder.end(&mut chunks);
+    chunks.into()
+}
+
+/// What we wrote is read as it was meant, but for tokens: those are told at the end alone, and counted wherever they come.
+fn is_what_it_says(chunk: &Chunk) {
+    let but_for_tokens = |what: &What| match what {
+        What::Piece(piece) => {
+            let mut piece = piece.clone();
+            piece.usage = None;
+            Some(What::Piece(piece))
+        }
+        What::Done => Some(What::Done),
+        _ => None,
+    };
+    let Some(what) = but_for_tokens(&chunk.what) else { return };
+    let mut splitter = Splitter::new();
+    splitter.feed(chunk.raw.clone());
+    let event = splitter.next().expect("a chunk is an event").expect("of a bounded length");
+    assert!(splitter.next().is_none() && splitter.finish().is_none(), "and no more than one");
+    let read = read_chunk(event);
+    assert_eq!((but_for_tokens(&read.what), &read.data), (Some(what), &chunk.data));
+}
+
+fn gathered(chunks: &[Chunk]) {
+    let mut gather = Gather::new();
+    for chunk in chunks.iter().filter(|chunk| matches!(chunk.what, What::Piece(_))) {
+        if gather.see(chunk).is_err() {
+            return;
+        }
+    }
+    let whole = gather.whole(&FinalUsage::default());
+    serde_json::from_slice::<Value>(&whole).expect("what is put together is JSON");
+}
