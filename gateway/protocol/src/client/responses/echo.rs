@@ -45,7 +45,8 @@ impl Echo {
     pub(super) fn of(body: &Object) -> Self {
         let given = |name: &str| {
             let raw = body.get(name).and_then(|raw| std::str::from_utf8(raw).ok());
-            raw.filter(|raw| *raw != "null").map(str::to_owned)
+            // A line end between values is a space as good as any, and would end the line of an event.
+            raw.filter(|raw| *raw != "null").map(|raw| raw.replace(['\n', '\r'], " "))
         };
         Self(
             REPEATED
@@ -75,5 +76,36 @@ impl Echo {
             response = response.raw(name, value);
         }
         response.or_null("usage", state.usage).end()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    /// A request that is written over several lines is repeated on one, as an event's data must be.
+    #[test]
+    fn what_is_repeated_stands_on_one_line() {
+        let body =
+            "{\"metadata\":{\r\n \"a\":\"b\\n\"\n},\"tools\":\n[\n\n],\"reasoning\":{\"effort\":\r\"low\"}}";
+        let body = Object::skim(Bytes::from_static(body.as_bytes())).unwrap();
+        let state = State {
+            id: "r",
+            created: 7,
+            model: "m",
+            status: "in_progress",
+            error: None,
+            incomplete: None,
+            output: "[]",
+            usage: None,
+        };
+        let response = Echo::of(&body).response(&state);
+        assert_eq!(response.lines().count(), 1, "{response}");
+        let response: Value = serde_json::from_str(&response).unwrap();
+        assert_eq!(response["metadata"], json!({"a": "b\n"}));
+        assert_eq!((&response["tools"], &response["reasoning"]["effort"]), (&json!([]), &json!("low")));
     }
 }
