@@ -27,7 +27,6 @@ pub mod reference;
 mod account;
 mod admin;
 mod admit;
-mod allowance;
 mod api;
 mod assess;
 mod assessment;
@@ -43,7 +42,6 @@ mod error_response;
 mod explore;
 mod facts;
 mod gateway;
-mod head;
 mod hints;
 mod log;
 mod metrics;
@@ -56,19 +54,16 @@ mod record;
 mod relay;
 mod reload;
 mod report;
-mod request_id;
 mod routed;
 #[cfg(test)]
 mod scripted;
 mod server;
-mod setback;
 mod snapshot;
 mod steering;
 mod telemetry;
 mod terminal;
 mod trace_context;
 mod traces;
-mod upstreams;
 #[cfg(feature = "engine")]
 mod weights;
 
@@ -81,6 +76,8 @@ use tokio::sync::watch;
 
 pub(crate) use ::ledger;
 pub use ::protocol;
+pub(crate) use ::upstreams;
+pub(crate) use ::upstreams::{allowance, head, request_id, setback};
 
 pub use crate::build_info::{COMMIT, VERSION};
 pub use crate::ledger::BookError;

@@ -109,7 +109,7 @@ impl Snapshot {
     pub fn of_upstreams(
         config: Config,
         telemetry: &Telemetry,
-        upstreams: &HashMap<String, crate::upstreams::Upstream>,
+        upstreams: &HashMap<String, upstreams::Upstream>,
     ) -> Self {
         let built = Self::build(config.clone(), telemetry, None).expect("a configuration that works");
         let (tracer, routes) = (None, HashMap::new());

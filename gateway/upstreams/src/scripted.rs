@@ -277,8 +277,8 @@ mod tests {
 
     use super::super::{AnswerBody, Ask};
     use super::*;
-    use crate::protocol::{Chat, What};
     use crate::request_id::RequestId;
+    use protocol::{Chat, What};
 
     const CHUNK: &str = "data: {\"id\":\"1\",\"object\":\"chat.completion.chunk\",\"created\":1,\"model\":\"m\",\
         \"choices\":[{\"index\":0,\"delta\":{\"content\":\"hi\"},\"finish_reason\":null}]}\n\n";

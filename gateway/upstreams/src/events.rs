@@ -12,8 +12,8 @@ use gateway_config::Timeouts;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::clock::Clock;
-use crate::protocol::{Chunk, Decoder, Splitter, What};
 use crate::setback::{Happened, Setback};
+use protocol::{Chunk, Decoder, Splitter, What};
 
 /// A stream of chunks that ends by itself when the upstream is silent for too long.
 pub(super) struct Events<S> {

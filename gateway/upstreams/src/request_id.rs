@@ -9,7 +9,7 @@ use router_policies::RequestDraw;
 use sha2::{Digest, Sha256};
 
 use crate::head;
-use crate::protocol::client::Vendor;
+use protocol::client::Vendor;
 
 /// The longest id that a client may give.
 const LONGEST: usize = 128;

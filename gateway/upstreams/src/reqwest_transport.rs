@@ -111,8 +111,7 @@ fn phase(error: &reqwest::Error) -> Phase {
 }
 
 fn connecting(error: &(dyn Error + 'static)) -> Option<Phase> {
-    let inner = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-    if inner.is_some_and(|inner| inner.is::<rustls::Error>()) || error.is::<rustls::Error>() {
+    if is_of_tls(error) {
         return Some(Phase::Tls);
     }
     match error.to_string() {
@@ -120,6 +119,12 @@ fn connecting(error: &(dyn Error + 'static)) -> Option<Phase> {
         words if words.starts_with("tls ") => Some(Phase::Tls),
         _ => None,
     }
+}
+
+/// Whether it is rustls' own. Errors of the system may hold one within another, of which their sources say nothing.
+fn is_of_tls(error: &(dyn Error + 'static)) -> bool {
+    let within = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+    error.is::<rustls::Error>() || within.is_some_and(|within| is_of_tls(within))
 }
 
 fn causes(error: &reqwest::Error) -> impl Iterator<Item = &(dyn Error + 'static)> {

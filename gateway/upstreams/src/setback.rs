@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use router_policies::guard::Doubt;
 
-use crate::protocol::Complaint;
 pub use cause::{Cause, Phase};
+use protocol::Complaint;
 pub use shown::shown;
 
 /// The longest `Retry-After` that is waited for on the same model; beyond it the next rung is asked.

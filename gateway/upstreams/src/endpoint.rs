@@ -64,7 +64,7 @@ impl Endpoint {
     }
 
     /// Has it asked by an upstream of a test's own.
-    #[cfg(test)]
+    #[cfg(any(test, feature = "scripted"))]
     pub(super) fn replace_upstream(&mut self, upstream: &Upstream) {
         (self.upstream, self.check) = (upstream.clone(), None);
     }

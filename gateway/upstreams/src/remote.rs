@@ -21,8 +21,8 @@ use super::transport::{Own, ResponseBody, Transport};
 use super::way::{Way, Ways};
 use super::{Answer, AnswerBody, Ask, Check, Upstream};
 use crate::head;
-use crate::protocol::{self, Chat, Dialect, Effort, Form, NotAnAnswer, Prefix, Speech, Told, Whole};
 use crate::setback::{Happened, Setback};
+use protocol::{Chat, Dialect, Effort, Form, NotAnAnswer, Prefix, Speech, Told, Whole};
 
 /// The largest whole answer that is read, in bytes.
 const LARGEST_ANSWER: usize = 64 << 20;

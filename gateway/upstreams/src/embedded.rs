@@ -16,12 +16,12 @@ use tower::util::BoxCloneSyncService;
 use super::clock::Clock;
 use super::pool_error::PoolError;
 use super::{Answer, AnswerBody, Ask, Chunks, Upstream};
-use crate::protocol::{
+use crate::request_id::RequestId;
+use crate::setback::{Happened, Setback};
+use protocol::{
     self, Alternative, Chunk, Complaint, DONE, Delta, Event, FinalUsage, Finish, Piece, Reported, Simple,
     Stamp, TokenLogprob, What,
 };
-use crate::request_id::RequestId;
-use crate::setback::{Happened, Setback};
 
 /// Loads the weights and gives the engine as an upstream.
 ///

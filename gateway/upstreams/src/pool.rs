@@ -57,7 +57,7 @@ impl Pool {
     ///
     /// # Errors
     /// As for [`Pool::build`].
-    #[cfg(test)]
+    #[cfg(any(test, feature = "scripted"))]
     pub fn over(
         model: &Arc<Model>,
         transport: &remote::TransportTo<'_>,
@@ -109,7 +109,7 @@ impl Pool {
     }
 
     /// Has every endpoint asked by an upstream of a test's own.
-    #[cfg(test)]
+    #[cfg(any(test, feature = "scripted"))]
     pub fn replace_upstreams(&mut self, upstream: &Upstream) {
         for endpoint in &mut self.endpoints {
             let endpoint = Arc::get_mut(endpoint).expect("nobody else has it");

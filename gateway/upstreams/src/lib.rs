@@ -1,4 +1,22 @@
 //! Who answers: upstreams, the pool of endpoints of a model, and the breaker that leaves a failing one alone.
+//!
+//! It knows of no request's account, no metrics and no log: a pool tells its [`Observer`] how endpoints do, and has its
+//! [`Probe`] ask those that are mute. How bytes reach an endpoint is a [`Transport`]'s: connections of our own, reqwest, or,
+//! for tests with the feature `scripted`, a script.
+
+#![cfg_attr(
+    test,
+    allow(
+        clippy::disallowed_types,
+        clippy::disallowed_methods,
+        reason = "a test may wait, and sees what it starts fail"
+    )
+)]
+
+pub mod allowance;
+pub mod head;
+pub mod request_id;
+pub mod setback;
 
 mod address;
 mod breaker;
@@ -15,7 +33,7 @@ mod pool;
 mod pool_error;
 mod remote;
 mod reqwest_transport;
-#[cfg(test)]
+#[cfg(any(test, feature = "scripted"))]
 pub mod scripted;
 mod transport;
 mod way;
@@ -28,13 +46,15 @@ use futures_util::Stream;
 use http::HeaderMap;
 use tower::util::BoxCloneSyncService;
 
-use crate::protocol::{Chat, Chunk, Whole};
 use crate::request_id::RequestId;
 use crate::setback::Setback;
+use protocol::{Chat, Chunk, Whole};
 
 pub use endpoint::{Endpoint, Observer, PoolHooks, Probe, Visit};
 pub use pool::Pool;
 pub use pool_error::{EndpointError, PoolError};
+pub use remote::TransportTo;
+pub use transport::{Own, ResponseBody, Sending, Transport};
 
 /// What an upstream is asked.
 #[derive(Clone)]
@@ -48,7 +68,6 @@ pub struct Ask {
     /// Tokens: the longest answer that may be given, where the client itself sets no limit.
     pub longest: Option<u64>,
     /// Whose request this is: the embedded engine's queue is fair between these.
-    #[cfg_attr(not(feature = "engine"), expect(dead_code, reason = "only the engine has a queue"))]
     pub on_behalf: Arc<str>,
     /// The request's name, sent along.
     pub id: RequestId,

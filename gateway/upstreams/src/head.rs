@@ -12,7 +12,6 @@ macro_rules! names {
         )*
 
         /// All of them.
-        #[cfg(test)]
         pub const NAMES: [HeaderName; <[&str]>::len(&[$($name),*])] = [$($constant),*];
     };
 }

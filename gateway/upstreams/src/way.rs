@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use reqwest::Url;
 
 use super::address::Places;
-use crate::protocol::client::{ApiEndpoint, Native};
-use crate::protocol::{Chat, Complaint};
 use crate::setback::{Happened, Setback};
+use protocol::client::{ApiEndpoint, Native};
+use protocol::{Chat, Complaint};
 
 /// A path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
