@@ -9,6 +9,7 @@ mod budgets;
 mod calibration;
 mod cancellation;
 mod cascade;
+mod causes;
 mod completions;
 mod diagnostics;
 mod dialects;
