@@ -36,67 +36,12 @@ mod reqwest_transport;
 #[cfg(any(test, feature = "scripted"))]
 pub mod scripted;
 mod transport;
+mod upstream;
 mod way;
-
-use std::future::Future;
-use std::pin::Pin;
-use std::sync::Arc;
-
-use futures_util::Stream;
-use http::HeaderMap;
-use tower::util::BoxCloneSyncService;
-
-use crate::request_id::RequestId;
-use crate::setback::Setback;
-use protocol::{Chat, Chunk, Whole};
 
 pub use endpoint::{Endpoint, Observer, PoolHooks, Probe, Visit};
 pub use pool::Pool;
 pub use pool_error::{EndpointError, PoolError};
 pub use remote::TransportTo;
 pub use transport::{Own, ResponseBody, Sending, Transport};
-
-/// What an upstream is asked.
-#[derive(Clone)]
-pub struct Ask {
-    /// The client's request.
-    pub chat: Arc<Chat>,
-    /// Whether the upstream is asked for a stream, whatever the client asked for.
-    pub stream: bool,
-    /// Whether it is asked how probable its tokens are, though the client does not want to know.
-    pub logprobs: bool,
-    /// Tokens: the longest answer that may be given, where the client itself sets no limit.
-    pub longest: Option<u64>,
-    /// Whose request this is: the embedded engine's queue is fair between these.
-    pub on_behalf: Arc<str>,
-    /// The request's name, sent along.
-    pub id: RequestId,
-    /// Trace context to send along (`traceparent`, `tracestate`, `baggage`), and `anthropic-beta` for upstreams that get what
-    /// their client wrote.
-    pub trace: HeaderMap,
-}
-
-/// What comes back.
-pub struct Answer {
-    /// The answer, whole or in pieces.
-    pub body: AnswerBody,
-    /// Headers of the upstream that clients may see.
-    pub headers: HeaderMap,
-}
-
-/// An answer, whole or in pieces. Dropping it stops the upstream's work.
-pub enum AnswerBody {
-    /// All of it.
-    Whole(Box<Whole>),
-    /// Pieces as they are written.
-    Stream(Chunks),
-}
-
-/// Pieces of an answer; ends after `Done`, at the upstream's end of stream, or with the first setback.
-pub type Chunks = Pin<Box<dyn Stream<Item = Result<Chunk, Setback>> + Send>>;
-
-/// One endpoint that can be asked.
-pub type Upstream = BoxCloneSyncService<Ask, Answer, Setback>;
-
-/// Asks an endpoint whether it answers at all, at no cost.
-pub type Check = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = bool> + Send>> + Send + Sync>;
+pub use upstream::{Answer, AnswerBody, Ask, Check, Chunks, Upstream};
