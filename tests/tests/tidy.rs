@@ -228,3 +228,26 @@ fn every_file_of_tests_is_run() {
     });
     none("tests/tests/all.rs names every file beside it", forgotten.collect());
 }
+
+/// A page that leads to a file which has moved sends a newcomer astray. Words in capitals stand for any name.
+#[test]
+fn pages_name_files_that_exist() {
+    let top =
+        ["gateway/", "router-policies/", "config/", "small-model/", "tests/", "deploy/", "docs/", ".ci/"];
+    let is_placeholder = |path: &str| {
+        let stem = path.rsplit('/').next().and_then(|name| name.split('.').next()).unwrap_or_default();
+        stem.len() > 1 && !path.ends_with(".md") && stem.chars().all(|sign| sign.is_ascii_uppercase())
+    };
+    let mut findings = Vec::new();
+    for (name, text) in files(&[".md"]) {
+        let folder = root().join(&name).parent().expect("a page is in a folder").to_owned();
+        for path in text.split('`').skip(1).step_by(2) {
+            let plain = path.chars().all(|sign| sign.is_ascii_alphanumeric() || "._-/".contains(sign));
+            let leads = plain && top.iter().any(|top| path.starts_with(top)) && !is_placeholder(path);
+            if leads && !root().join(path).exists() && !folder.join(path).exists() {
+                findings.push(format!("{name}: {path}"));
+            }
+        }
+    }
+    none("pages name files and folders that exist", findings);
+}
