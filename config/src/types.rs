@@ -13,7 +13,7 @@ use router_policies::{Class, Currency, Money, Policy, Tariff};
 
 use crate::accepts::Accepts;
 pub use crate::dialect::DialectKind;
-use crate::{Authority, NamedTopic, Otlp, Provenance, Secret, Thinking};
+use crate::{Authority, NamedTopic, Otlp, Provenance, Secret, State, Thinking};
 
 /// The whole configuration.
 #[derive(Debug, Clone)]
@@ -345,37 +345,6 @@ pub struct Limits {
     pub heartbeat: Duration,
     /// Connections at once. Default 10,000.
     pub connections: usize,
-}
-
-/// What outlives a restart.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum State {
-    /// Nothing.
-    None,
-    /// A file of this process.
-    Embedded(EmbeddedState),
-    /// A Redis that several gateways share.
-    Redis(SharedState),
-}
-
-/// A Redis that several gateways share.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SharedState {
-    /// Its URL, which may hold a password.
-    pub url: Secret,
-    /// With TLS: whom its certificate is from; `None`: an authority that the system trusts.
-    pub authority: Option<Arc<Authority>>,
-}
-
-/// A file that keeps budgets and records.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct EmbeddedState {
-    /// The file.
-    pub path: PathBuf,
-    /// How long records of requests are kept. Default 90 days.
-    pub keep: Duration,
-    /// Bytes that the file may grow to before the oldest records go. Default 1 GiB.
-    pub at_most: u64,
 }
 
 /// How requests are logged.
