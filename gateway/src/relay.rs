@@ -18,7 +18,7 @@ use crate::account::Account;
 use crate::dispatch::{Begun, Resumed, Settlement, Standing};
 use crate::error::Failure;
 use crate::protocol::{self, Delta};
-use crate::setback::Setback;
+use crate::setback::{Next, Setback};
 pub use manner::Manner;
 use manner::Said;
 use sample::Sample;
@@ -161,6 +161,8 @@ impl Relay {
         writing.visit.failed(setback);
         writing.account.broke_off(writing.attempt, setback);
         let Writing { account, sample, spare, .. } = *writing;
+        // What a provider refuses no other model sees.
+        let spare = spare.filter(|_| setback.next() != Next::Client);
         match spare.and_then(Spare::take) {
             Some((resume, said)) => {
                 self.stage = Stage::Resuming(Box::pin(resume.go_on(said, account)), sample);

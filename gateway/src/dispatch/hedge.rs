@@ -32,23 +32,26 @@ pub(super) async fn hedge(
         // Who writes a whole answer cannot be told from one who is silent.
         return ask(job, first, account).await;
     }
-    let mut rest = Rest { rungs: Rungs::of(job, first), setbacks: Vec::new(), climbed: false, raced: false };
+    let mut rest = Rest { rungs: Rungs::of(job, first), failed: Vec::new(), climbed: false, raced: false };
     rest.rungs.next();
     pool.arrived();
     let mut tries = 0;
-    let setback = loop {
-        let setback = match attempt(job, (first, second), silence, &mut rest, account).await {
+    let (rung, setback) = loop {
+        let (rung, setback) = match attempt(job, (first, second), silence, &mut rest, account).await {
             Ok(committed) => return Ok((committed, rest.rungs)),
-            Err(setback) => setback,
+            Err(failed) => failed,
         };
         let again = (!rest.raced).then(|| pause_before_retry(job, pool, &setback, tries)).flatten();
-        let Some(pause) = again else { break setback };
+        let Some(pause) = again else { break (rung, setback) };
         sleep(pause).await;
         tries += 1;
     };
-    next(job, first, &setback, &mut rest.rungs)?;
-    rest.setbacks.push(setback);
-    go_on(job, rest.rungs, rest.setbacks, rest.climbed, account).await
+    let Rest { mut rungs, mut failed, climbed, .. } = rest;
+    failed.push((rung, setback));
+    // What one of them says of the request holds, whichever was the last to say something.
+    failed.iter().try_for_each(|(rung, setback)| next(job, *rung, setback, &mut rungs))?;
+    let setbacks = failed.into_iter().map(|(_, setback)| setback).collect();
+    go_on(job, rungs, setbacks, climbed, account).await
 }
 
 async fn attempt(
@@ -57,10 +60,10 @@ async fn attempt(
     silence: Duration,
     rest: &mut Rest,
     account: &mut Account,
-) -> Result<Committed, Setback> {
-    let mut one = begin(job, first, account).await?;
+) -> Result<Committed, (Rung, Setback)> {
+    let mut one = begin(job, first, account).await.map_err(|setback| (first, setback))?;
     match timeout(silence, &mut one.heard).await {
-        Ok(heard) => conclude(&one.pool, heard, account),
+        Ok(heard) => finish(&one, heard, account),
         Err(_) => race(job, one, second, rest, account).await,
     }
 }
@@ -68,7 +71,8 @@ async fn attempt(
 /// What is left to do where neither answers.
 struct Rest {
     rungs: Rungs,
-    setbacks: Vec<Setback>,
+    /// Who has failed, and how.
+    failed: Vec<(Rung, Setback)>,
     /// The request has been counted among those that go on to a larger model; it is one, however far it goes.
     climbed: bool,
     /// Both were asked.
@@ -77,6 +81,7 @@ struct Rest {
 
 /// A model that is being asked.
 struct Runner {
+    rung: Rung,
     attempt: AttemptId,
     pool: Arc<Pool>,
     heard: Pin<Box<dyn Future<Output = Heard> + Send>>,
@@ -88,33 +93,42 @@ async fn begin(job: &Job, rung: Rung, account: &mut Account) -> Result<Runner, S
     let attempt = open.id;
     let form = Form { most: account.most(&pool.model), ..Form::of(&job.chat) };
     let heard = Box::pin(listen(open, question(job, &pool, attempt, account), form));
-    Ok(Runner { attempt, pool, heard })
+    Ok(Runner { rung, attempt, pool, heard })
 }
 
 /// The first runner goes on, beside the second where there may be one.
 async fn race(
     job: &Job,
-    one: Runner,
+    mut one: Runner,
     second: Rung,
     left: &mut Rest,
     account: &mut Account,
-) -> Result<Committed, Setback> {
+) -> Result<Committed, (Rung, Setback)> {
     left.climbed = left.climbed || (one.pool.may_hedge() && job.may_climb());
     let two = if left.climbed { begin(job, second, account).await.ok() } else { None };
-    let Some(two) = two else { return conclude(&one.pool, one.heard.await, account) };
+    let Some(mut two) = two else {
+        let heard = one.heard.as_mut().await;
+        return finish(&one, heard, account);
+    };
     account.beside(two.attempt);
     // Whatever becomes of it, it has been asked.
     left.rungs.keep(|rung| rung != second);
     left.raced = true;
-    let (heard, pool, late) = match select(one.heard, two.heard).await {
-        Either::Left((heard, rest)) => (heard, one.pool, Runner { heard: rest, ..two }),
-        Either::Right((heard, rest)) => (heard, two.pool, Runner { heard: rest, ..one }),
+    let (heard, early, mut late) = match select(&mut one.heard, &mut two.heard).await {
+        Either::Left((heard, _)) => (heard, one, two),
+        Either::Right((heard, _)) => (heard, two, one),
     };
     if heard.opened.is_ok() {
-        drop(late.heard);
-        account.set_aside(late.attempt, AttemptResult::Hedged.word(), Waste::Hedged);
-        return conclude(&pool, heard, account);
+        let Runner { attempt, heard: let_go, .. } = late;
+        drop(let_go);
+        account.set_aside(attempt, AttemptResult::Hedged.word(), Waste::Hedged);
+        return finish(&early, heard, account);
     }
-    left.setbacks.extend(conclude(&pool, heard, account).err());
-    conclude(&late.pool, late.heard.await, account)
+    left.failed.extend(finish(&early, heard, account).err());
+    let heard = late.heard.as_mut().await;
+    finish(&late, heard, account)
+}
+
+fn finish(runner: &Runner, heard: Heard, account: &mut Account) -> Result<Committed, (Rung, Setback)> {
+    conclude(&runner.pool, heard, account).map_err(|setback| (runner.rung, setback))
 }

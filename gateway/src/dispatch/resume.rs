@@ -9,7 +9,7 @@ use super::{AnswerPart, AnswerReader, Begun, Job};
 use crate::account::{Account, AttemptId};
 use crate::protocol::{self, Chat, Chunk, Finish, Piece, Prefix, What};
 use crate::record::{AttemptResult, Waste};
-use crate::setback::{Happened, Setback};
+use crate::setback::{Happened, Next, Setback};
 use crate::upstreams::{Answer, AnswerBody, Ask, Pool};
 
 /// Who may go on with an answer.
@@ -45,41 +45,61 @@ impl Resume {
                 true => continued(&job, pool, &said, &mut account).await,
                 false => repeated(&job, pool, &said, &mut account).await,
             };
-            if resumed.is_some() {
-                return (resumed, account);
+            match resumed {
+                Ok(resumed) => return (Some(resumed), account),
+                Err(NotResumed::Refused) => break,
+                Err(NotResumed::Failed) => {}
             }
         }
         (None, account)
     }
 }
 
+/// Why a rung does not go on with an answer.
+enum NotResumed {
+    /// Another rung may.
+    Failed,
+    /// Its provider refuses the request: no other rung may see it.
+    Refused,
+}
+
 /// The rung gets the answer as it stands, and writes what follows.
-async fn continued(job: &Job, pool: &Arc<Pool>, said: &str, account: &mut Account) -> Option<Resumed> {
-    let chat = job.chat.going_on_after(said, Prefix::of(&pool.model))?;
+async fn continued(
+    job: &Job,
+    pool: &Arc<Pool>,
+    said: &str,
+    account: &mut Account,
+) -> Result<Resumed, NotResumed> {
+    let chat = job.chat.going_on_after(said, Prefix::of(&pool.model)).ok_or(NotResumed::Failed)?;
     let (mut open, mut reader) = open(job, pool, Arc::new(chat), account).await?;
     let held = match first_token(&mut reader).await {
         Ok(held) => held,
-        Err(setback) => return fail(open, &setback, account),
+        Err(setback) => return Err(fail(open, &setback, account)),
     };
     open.visit.answered();
     let pieces = held.iter().filter_map(piece);
     pieces.clone().for_each(|piece| account.saw(open.id, piece));
     let finish = pieces.filter_map(|piece| piece.finish).last();
-    let Some(text) = held.iter().map(content).collect() else { return mismatch(open.id, account) };
+    let Some(text) = held.iter().map(content).collect() else { return Err(mismatch(open.id, account)) };
     account.resume(open.id, false);
-    Some(Resumed { text, finish, begun: following(reader, open) })
+    Ok(Resumed { text, finish, begun: following(reader, open) })
 }
 
 /// The rung gets the question, and its answer must begin with what was sent.
-async fn repeated(job: &Job, pool: &Arc<Pool>, said: &str, account: &mut Account) -> Option<Resumed> {
+async fn repeated(
+    job: &Job,
+    pool: &Arc<Pool>,
+    said: &str,
+    account: &mut Account,
+) -> Result<Resumed, NotResumed> {
     let (mut open, mut reader) = open(job, pool, Arc::clone(&job.chat), account).await?;
     let (mut again, mut finish) = (String::new(), None);
     while again.len() < said.len() {
         let chunk = match reader.next().await {
             AnswerPart::Chunk(chunk) => chunk,
             // It says less than what was sent.
-            AnswerPart::Complete(_) => return fail(open, &Setback::new(Happened::Cut), account),
-            AnswerPart::Broken(setback) => return fail(open, &setback, account),
+            AnswerPart::Complete(_) => return Err(fail(open, &Setback::new(Happened::Cut), account)),
+            AnswerPart::Broken(setback) => return Err(fail(open, &setback, account)),
         };
         let Some(piece) = piece(&chunk) else { continue };
         account.saw(open.id, piece);
@@ -90,12 +110,12 @@ async fn repeated(job: &Job, pool: &Arc<Pool>, said: &str, account: &mut Account
         });
         if !same || (finish.is_some() && again.len() < said.len()) {
             open.visit.answered();
-            return mismatch(open.id, account);
+            return Err(mismatch(open.id, account));
         }
     }
     open.visit.answered();
     account.resume(open.id, true);
-    Some(Resumed { text: again.split_off(said.len()), finish, begun: following(reader, open) })
+    Ok(Resumed { text: again.split_off(said.len()), finish, begun: following(reader, open) })
 }
 
 fn following(reader: AnswerReader, open: OpenAttempt) -> Begun {
@@ -103,9 +123,9 @@ fn following(reader: AnswerReader, open: OpenAttempt) -> Begun {
     Begun { attempt: id, reader, visit, resume: None }
 }
 
-fn mismatch(id: AttemptId, account: &mut Account) -> Option<Resumed> {
+fn mismatch(id: AttemptId, account: &mut Account) -> NotResumed {
     account.set_aside(id, AttemptResult::Mismatch.word(), Waste::Retried);
-    None
+    NotResumed::Failed
 }
 
 async fn open(
@@ -113,19 +133,19 @@ async fn open(
     pool: &Arc<Pool>,
     chat: Arc<Chat>,
     account: &mut Account,
-) -> Option<(OpenAttempt, AnswerReader)> {
-    let open = enter(pool, account).await.ok()?;
+) -> Result<(OpenAttempt, AnswerReader), NotResumed> {
+    let open = enter(pool, account).await.map_err(|_| NotResumed::Failed)?;
     let ask = Ask { chat, ..question(job, pool, open.id, account) };
     match open.visit.ask(ask).await {
-        Ok(Answer { body: AnswerBody::Stream(chunks), .. }) => Some((open, AnswerReader::new(chunks, 1))),
-        Ok(_) => fail(open, &Setback::new(Happened::Faulty(200)), account),
-        Err(setback) => fail(open, &setback, account),
+        Ok(Answer { body: AnswerBody::Stream(chunks), .. }) => Ok((open, AnswerReader::new(chunks, 1))),
+        Ok(_) => Err(fail(open, &Setback::new(Happened::Faulty(200)), account)),
+        Err(setback) => Err(fail(open, &setback, account)),
     }
 }
 
-fn fail<T>(open: OpenAttempt, setback: &Setback, account: &mut Account) -> Option<T> {
+fn fail(open: OpenAttempt, setback: &Setback, account: &mut Account) -> NotResumed {
     open.fail(setback, account);
-    None
+    if setback.next() == Next::Client { NotResumed::Refused } else { NotResumed::Failed }
 }
 
 fn piece(chunk: &Chunk) -> Option<&Piece> {

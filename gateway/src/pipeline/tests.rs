@@ -16,7 +16,7 @@ use crate::scripted::Part::{Breaks, Done, Event, Finish, Text, Usage, Wait};
 use crate::scripted::Reply::{self, Says};
 use crate::scripted::{Heard, ScriptedGateway};
 use crate::setback::Happened::{
-    self, Cut, Ejected, Faulty, Full, Overran, Silent, Stalled, TurnedAway, Unreachable,
+    self, Cut, Ejected, Faulty, Full, Overran, Refused, Silent, Stalled, TurnedAway, Unreachable,
 };
 use crate::setback::Setback;
 
@@ -587,6 +587,51 @@ async fn an_answer_is_finished_by_another_model_where_the_joint_is_sound() {
     )
     .await;
     check("it has nothing to go on with", true, Says(vec![Done]), both, truncated, "cut 40, faulty 0").await;
+}
+
+/// With three rungs there is always one more that might be asked.
+fn three(route: &str, small: Reply, large: Reply) -> ScriptedGateway {
+    let model = |name: &str, price: u32| {
+        format!(
+            "  - {{name: {name}, provider: openai, base_url: 'http://127.0.0.1:1/v1', model: m, \
+             price: {{input: 0, output: {price}000000}}}}\n"
+        )
+    };
+    let models = [model("small", 1), model("large", 10), model("largest", 100)].concat();
+    let route = format!("routes:\n  - {{name: auto, ladder: [small, large, largest], {route}}}\n");
+    let scripts =
+        [("small", vec![small]), ("large", vec![large]), ("largest", vec![Reply::text("Largest", 5)])];
+    ScriptedGateway::new(&format!("models:\n{models}{route}"), scripts)
+}
+
+/// No other model sees what a provider refused, whatever happens beside or after it.
+#[tokio::test(start_paused = true)]
+#[rustfmt::skip]
+async fn what_a_provider_refuses_goes_no_further() {
+    let check = async |name: &str, route: &str, small: Reply, large: Reply, asked: &str, heard: &str, charged: &str| {
+        let gateway = three(route, small, large);
+        gateway.earn_a_hedge("small");
+        assert_eq!(gateway.ask(&request(FIXED, Streamed)).await.summary(), heard, "{name}");
+        assert_eq!((gateway.asked().as_str(), gateway.charged().as_str()), (asked, charged), "{name}");
+    };
+    let hedge = format!("resume: never, policy: {HEDGE}");
+    let (fixed, cascade) = (format!("policy: {FIXED}"), format!("resume: never, policy: {CASCADE}"));
+    let refuses = || says_no(400, "bad_value");
+    let late = |reply: Reply| reply.after(seconds(3));
+    check("by the first of two", &hedge, late(refuses()), late(fails(Silent)), "small large",
+        "400 bad_value", "refused 0, silent 400").await;
+    check("by the second of two", &hedge, late(fails(Silent)), refuses(), "small large",
+        "400 bad_value", "silent 40, refused 0").await;
+    check("by none of two", &hedge, late(fails(Silent)), status(401), "small large largest",
+        "200 Largest.", "silent 40, faulty 0, ok 500").await;
+    check("after a rejected answer", &cascade, Reply::text(" ", 9), refuses(), "small large",
+        "400 bad_value", "empty 9, refused 0").await;
+    check("after an answer broke off", &fixed, breaks("It is Par", Cut), refuses(), "small large",
+        "200 It is Par… upstream_truncated", "cut 40, refused 0").await;
+    check("by neither, after an answer broke off", &fixed, breaks("Larg", Cut), status(401), "small large largest",
+        "200 Largest.", "cut 40, faulty 0, ok 500").await;
+    check("within an answer", &fixed, breaks("Larg", Refused(400)), fine(), "small",
+        "200 Larg… upstream_truncated", "refused 40").await;
 }
 
 /// What the model said is estimated where it does not count it, under a guard as well.
