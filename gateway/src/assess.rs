@@ -125,9 +125,7 @@ fn assess_within(
 ) -> Result<Assessment, Failure> {
     let (route, ask, features) = (&routed.route, read.ask, read.features);
     let judged = judged(route, ask, terms)?;
-    let calibration = route.calibration.as_ref().map(|calibrated| &calibrated.scorer);
-    let classes: Vec<Class> = route.ladder.iter().map(|model| model.class).collect();
-    let foresight = Foresight::of(shipped(), calibration, &classes, features);
+    let foresight = foresee(route, features);
     let scoring = read.began.elapsed();
     let client = ask.hints.client.as_deref().unwrap_or_default();
     let place = routed.place(ask.chat, client, ask.hints.session.as_deref());
@@ -148,12 +146,7 @@ fn assess_within(
         facts: Facts { conversation: talk, must_stay: facts.must_stay || terms.must_stay, ..*facts },
     };
     let decision = route.policy.decide(&query);
-    let scores = Scores {
-        difficulty: query.difficulty(),
-        gain: query.gain(),
-        familiarity: foresight.familiarity,
-        suffices: foresight.suffices,
-    };
+    let scores = scores(&query, &foresight);
     drop(recent);
     let decision = decision.ok_or_else(|| nothing_fits(&judged))?;
     let tokens = matches!(decision.plan, Plan::Cascade { .. }).then(|| FITTED.tokens(features));
@@ -172,6 +165,22 @@ fn assess_within(
         foreseen: foresight.rungs,
         aside: None,
     })
+}
+
+/// What is foreseen of each rung's answer.
+fn foresee(route: &Route, features: &Features) -> Foresight {
+    let calibration = route.calibration.as_ref().map(|calibrated| &calibrated.scorer);
+    let classes: Vec<Class> = route.ladder.iter().map(|model| model.class).collect();
+    Foresight::of(shipped(), calibration, &classes, features)
+}
+
+fn scores(query: &Query<'_>, foresight: &Foresight) -> Scores {
+    Scores {
+        difficulty: query.difficulty(),
+        gain: query.gain(),
+        familiarity: foresight.familiarity,
+        suffices: foresight.suffices,
+    }
 }
 
 /// A model of the ladder, and why it cannot serve the request, if so.

@@ -102,10 +102,7 @@ where
     let client::Request { chat, telling, left_out } = endpoint.read(body, account.id().as_str())?;
     account.read(&chat);
     let target = target(snapshot, &caller, &chat)?;
-    account.asked(match &target {
-        Target::Route(routed) => Asked::Route(Arc::clone(&routed.route)),
-        Target::Model(model) => Asked::Model(Arc::clone(model)),
-    });
+    account.asked(asked(&target));
     account.record_content(&chat);
     let mut assessment = afford(snapshot, &target, &chat, &caller, account).await?;
     let target = match assessment.aside.take() {
@@ -132,6 +129,13 @@ where
         learn(learner, &job, account);
     }
     Ok(Ready { job: Job { resume, climbs, ..job }, telling, left_out })
+}
+
+fn asked(target: &Target) -> Asked {
+    match target {
+        Target::Route(routed) => Asked::Route(Arc::clone(&routed.route)),
+        Target::Model(model) => Asked::Model(Arc::clone(model)),
+    }
 }
 
 /// The route that a rule of this one hands the request over to.

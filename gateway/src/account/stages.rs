@@ -71,3 +71,29 @@ impl Account {
         }
     }
 }
+
+/// The record of a request of which nothing is known yet.
+#[inline]
+pub(super) fn nothing_known(id: RequestId, call: Call) -> Record {
+    Record {
+        id,
+        call,
+        client: None,
+        asked: Asked::Nothing,
+        stream: false,
+        decided: None,
+        features: None,
+        attempts: Vec::new(),
+        answered_by: None,
+        outcome: Outcome::Abandoned,
+        status: 0,
+        error: None,
+        first_token: None,
+        writing: None,
+        total: Default::default(),
+        overhead: Default::default(),
+        scoring: None,
+        baseline: None,
+        content: None,
+    }
+}
