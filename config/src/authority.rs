@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 /// Certificates of authorities, read from a file that the configuration names.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Authority {
+pub struct CertificateAuthority {
     /// Where they were read from.
     pub file: PathBuf,
     /// One or more certificates, in PEM.

@@ -2,22 +2,22 @@
 
 use std::path::Path;
 
-use crate::file::{File, ModelFile, PriceFile, ProvenanceFile, ProviderWord, RouteFile};
+use crate::file::{ConfigFile, ModelFile, PriceFile, ProvenanceFile, ProviderWord, RouteFile};
 use crate::presets::{Preset, presets};
-use crate::resolve::{Report, resolve};
-use crate::{Config, Env, Problems};
+use crate::resolve::{ResolveReport, resolve};
+use crate::{EnvLookup, GatewayConfig, Problems};
 
 /// The folder with the embedded models' files.
 pub(crate) const WEIGHTS: &str = "models";
 /// The small embedded model.
-pub(crate) const SMALL: Weights = Weights {
+pub(crate) const SMALL: BuiltinWeights = BuiltinWeights {
     file: "SmolLM2-135M-Instruct.Q4_1.gguf",
     developer: "Hugging Face",
     origin: "US",
     max_output: 512,
 };
 /// The larger embedded model.
-pub(crate) const LARGE: Weights = Weights {
+pub(crate) const LARGE: BuiltinWeights = BuiltinWeights {
     file: "qwen2.5-coder-0.5b-instruct-q4_k_m.gguf",
     developer: "Alibaba Cloud",
     origin: "CN",
@@ -29,7 +29,7 @@ const THRESHOLD: f64 = 0.6;
 
 /// Weights that come with Xietong; all are under Apache-2.0.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Weights {
+pub(crate) struct BuiltinWeights {
     pub(crate) file: &'static str,
     pub(crate) developer: &'static str,
     pub(crate) origin: &'static str,
@@ -41,7 +41,7 @@ pub(crate) struct Weights {
 ///
 /// The large model is the first provider whose key is in the environment, and accounts are in the currency of its
 /// price; without a key it is the larger embedded model. Errors: a key that cannot be sent.
-pub fn builtin(env: &Env<'_>, weights: &Path) -> Result<Config, Problems> {
+pub fn builtin(env: &EnvLookup<'_>, weights: &Path) -> Result<GatewayConfig, Problems> {
     let provider = presets().iter().find(|preset| {
         let key = preset.key.as_deref().filter(|_| preset.base_url.is_some()).and_then(env);
         key.is_some_and(|key| !key.trim().is_empty())
@@ -56,13 +56,13 @@ pub fn builtin(env: &Env<'_>, weights: &Path) -> Result<Config, Problems> {
         policy: Some(serde_json::json!({ "kind": "threshold", "at": THRESHOLD })),
         ..RouteFile::default()
     };
-    let file = File {
+    let file = ConfigFile {
         currency: provider.and_then(|preset| preset.models.first()?.price.as_ref()?.currency),
         models: vec![embedded("small", weights, SMALL), large],
         routes: vec![route],
-        ..File::default()
+        ..ConfigFile::default()
     };
-    let mut report = Report::default();
+    let mut report = ResolveReport::default();
     let config = resolve(file, env, None, &mut report);
     if report.problems.is_empty() { Ok(config) } else { Err(report.problems) }
 }
@@ -72,7 +72,7 @@ fn remote(preset: &Preset) -> ModelFile {
 }
 
 /// An embedded model. The machine is there anyway, so its time is counted as free.
-fn embedded(name: &str, folder: &Path, weights: Weights) -> ModelFile {
+fn embedded(name: &str, folder: &Path, weights: BuiltinWeights) -> ModelFile {
     let provenance = ProvenanceFile {
         developer: Some(weights.developer.to_owned()),
         path: Some("open weights".to_owned()),

@@ -3,16 +3,16 @@
 use std::str::FromStr;
 
 use jiff::civil::{Date, Time, Weekday};
-use router_policies::money::Hours;
-use router_policies::money::written::{self, Form};
+use router_policies::money::HoursOfDay;
+use router_policies::money::text_form::{self, TextForm};
 
 use crate::scalar_error::ScalarError;
 
 /// A day, such as `2026-12-01`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Day(pub(crate) Date);
+pub(crate) struct CalendarDay(pub(crate) Date);
 
-impl FromStr for Day {
+impl FromStr for CalendarDay {
     type Err = ScalarError;
 
     fn from_str(text: &str) -> Result<Self, ScalarError> {
@@ -28,7 +28,7 @@ impl FromStr for DayRange {
     type Err = ScalarError;
 
     fn from_str(text: &str) -> Result<Self, ScalarError> {
-        Ok(Self(written::weekdays(text)?))
+        Ok(Self(text_form::weekdays(text)?))
     }
 }
 
@@ -44,7 +44,7 @@ impl FromStr for HourRange {
     type Err = ScalarError;
 
     fn from_str(text: &str) -> Result<Self, ScalarError> {
-        let Hours { from, to } = Hours::read(text)?;
+        let HoursOfDay { from, to } = HoursOfDay::read(text)?;
         Ok(Self { from, to })
     }
 }
@@ -64,7 +64,7 @@ impl FromStr for DayOff {
     fn from_str(text: &str) -> Result<Self, ScalarError> {
         match text.trim() {
             "prc" => Ok(Self::Prc),
-            text => text.parse::<Day>().map(|day| Self::Day(day.0)).map_err(|_| ScalarError::DayOff),
+            text => text.parse::<CalendarDay>().map(|day| Self::Day(day.0)).map_err(|_| ScalarError::DayOff),
         }
     }
 }

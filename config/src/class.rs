@@ -1,25 +1,25 @@
 //! The class of a model by the size in its name.
 
-use router_policies::Class;
+use router_policies::ModelClass;
 
 /// The class for a name such as `Qwen2.5-7B-Instruct` or `SmolLM2-135M`; `None` without a size. Of several sizes the
 /// first counts, so that `30b-a3b` is 30 billion parameters.
-pub(crate) fn by_size(name: &str) -> Option<Class> {
+pub(crate) fn by_size(name: &str) -> Option<ModelClass> {
     billions(name).map(|size| match size {
-        _ if size < 4.0 => Class::Tiny,
-        _ if size < 20.0 => Class::Small,
-        _ if size < 120.0 => Class::Medium,
-        _ => Class::Frontier,
+        _ if size < 4.0 => ModelClass::Tiny,
+        _ if size < 20.0 => ModelClass::Small,
+        _ if size < 120.0 => ModelClass::Medium,
+        _ => ModelClass::Frontier,
     })
 }
 
 /// The class for a model of which nothing is known but its place in the list, which goes from small to large: were all
 /// of one class, no request would look harder for one than for another.
-pub(crate) fn by_place(place: usize, count: usize) -> Class {
+pub(crate) fn by_place(place: usize, count: usize) -> ModelClass {
     match place {
-        _ if place + 1 >= count => Class::Frontier,
-        0 => Class::Small,
-        _ => Class::Medium,
+        _ if place + 1 >= count => ModelClass::Frontier,
+        0 => ModelClass::Small,
+        _ => ModelClass::Medium,
     }
 }
 
@@ -41,14 +41,14 @@ mod tests {
     #[test]
     fn guesses_by_the_size_in_the_name() {
         for (name, class) in [
-            ("models/SmolLM2-135M-Instruct.Q4_1.gguf", Class::Tiny),
-            ("qwen2.5-coder-0.5b-instruct-q4_k_m.gguf", Class::Tiny),
-            ("Qwen/Qwen2.5-7B-Instruct", Class::Small),
-            ("llama3.1:8b", Class::Small),
-            ("qwen3-30b-a3b", Class::Medium),
-            ("Llama-3.1-70B.Q4.gguf", Class::Medium),
-            ("llama-3.1-405b", Class::Frontier),
-            ("4b", Class::Small),
+            ("models/SmolLM2-135M-Instruct.Q4_1.gguf", ModelClass::Tiny),
+            ("qwen2.5-coder-0.5b-instruct-q4_k_m.gguf", ModelClass::Tiny),
+            ("Qwen/Qwen2.5-7B-Instruct", ModelClass::Small),
+            ("llama3.1:8b", ModelClass::Small),
+            ("qwen3-30b-a3b", ModelClass::Medium),
+            ("Llama-3.1-70B.Q4.gguf", ModelClass::Medium),
+            ("llama-3.1-405b", ModelClass::Frontier),
+            ("4b", ModelClass::Small),
         ] {
             assert_eq!(by_size(name), Some(class), "{name}");
         }
@@ -60,8 +60,11 @@ mod tests {
     #[test]
     fn guesses_by_the_place_in_the_list() {
         let places = |count| (0..count).map(|place| by_place(place, count)).collect::<Vec<_>>();
-        assert_eq!(places(1), [Class::Frontier]);
-        assert_eq!(places(2), [Class::Small, Class::Frontier]);
-        assert_eq!(places(4), [Class::Small, Class::Medium, Class::Medium, Class::Frontier]);
+        assert_eq!(places(1), [ModelClass::Frontier]);
+        assert_eq!(places(2), [ModelClass::Small, ModelClass::Frontier]);
+        assert_eq!(
+            places(4),
+            [ModelClass::Small, ModelClass::Medium, ModelClass::Medium, ModelClass::Frontier]
+        );
     }
 }

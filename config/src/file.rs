@@ -8,28 +8,28 @@ mod telemetry;
 
 use std::collections::BTreeMap;
 
-use router_policies::{Class, Policy};
+use router_policies::{ModelClass, Policy};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 pub(crate) use self::state::{StateFile, StateKind};
 pub(crate) use self::telemetry::{OtlpFile, TelemetryFile};
-use crate::accepts::AcceptsWord;
 use crate::calendar::ZoneName;
+use crate::capabilities::AcceptsWord;
 pub(crate) use crate::dialect::{LimitWord, ProviderWord, SpeaksWord};
 pub(crate) use crate::price::PriceFile;
+use crate::scalars::{ByteSize, CurrencyCode, HumanDuration, SecretText, SocketAddress};
 use crate::thinking::ThinkingFile;
-use crate::written::{Address, CurrencyCode, Hidden, Size, Span};
 
 /// The configuration of Xietong.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 #[schemars(title = "Xietong", extend("required" = ["models"]))]
-pub(crate) struct File {
+pub(crate) struct ConfigFile {
     /// The data port: where clients ask. Default `127.0.0.1:8080`.
-    pub(crate) listen: Option<Address>,
+    pub(crate) listen: Option<SocketAddress>,
     /// The admin port: metrics, health, the configuration in use, reload. Default `127.0.0.1:9464`.
-    pub(crate) admin: Option<Address>,
+    pub(crate) admin: Option<SocketAddress>,
     /// Lets a data port without clients listen on more than loopback. Default false.
     pub(crate) open: Option<bool>,
     /// The currency of accounts. Default `CNY`.
@@ -52,7 +52,7 @@ pub(crate) struct File {
     /// Bounds on what any client may send.
     pub(crate) limits: LimitsFile,
     /// An HTTP or SOCKS proxy for upstreams, as a URL. Default: none, whatever the environment says.
-    pub(crate) proxy: Option<Hidden>,
+    pub(crate) proxy: Option<SecretText>,
     /// Who speaks HTTP with `http:` endpoints that are reached without a proxy. Default `builtin`.
     pub(crate) upstream_client: Option<UpstreamClientWord>,
     /// What outlives a restart. Default `none`.
@@ -60,7 +60,7 @@ pub(crate) struct File {
     /// What is told to whom of requests, beside metrics and the log. Default: nothing.
     pub(crate) telemetry: TelemetryFile,
     /// How long streams may go on after the first signal to stop. Default `25s`.
-    pub(crate) grace: Option<Span>,
+    pub(crate) grace: Option<HumanDuration>,
 }
 
 /// A model that can be asked.
@@ -90,7 +90,7 @@ pub(crate) struct ModelFile {
     /// The address, when there is one endpoint only.
     pub(crate) base_url: Option<String>,
     /// The key, when there is one endpoint only.
-    pub(crate) api_key: Option<Hidden>,
+    pub(crate) api_key: Option<SecretText>,
     /// The addresses; requests are spread over them.
     pub(crate) endpoints: Vec<EndpointFile>,
     /// The upstream's own name for the model; with `provider: azure` that of its deployment.
@@ -109,7 +109,7 @@ pub(crate) struct ModelFile {
     /// What it costs.
     pub(crate) price: Option<PriceFile>,
     /// Which models it resembles, for the scorer. Default: by the size in its name, such as `7b`, or its place in the list.
-    pub(crate) class: Option<Class>,
+    pub(crate) class: Option<ModelClass>,
     /// Where it comes from.
     pub(crate) provenance: ProvenanceFile,
     /// When an attempt has taken too long.
@@ -140,9 +140,9 @@ pub(crate) struct EndpointFile {
     /// `http` or `https` URL, to which the path of the API is added.
     pub(crate) base_url: Option<String>,
     /// Sent as the API wants it: `authorization: Bearer …`, `x-api-key`, `api-key` or `x-goog-api-key`.
-    pub(crate) api_key: Option<Hidden>,
+    pub(crate) api_key: Option<SecretText>,
     /// Further request headers.
-    pub(crate) headers: BTreeMap<String, Hidden>,
+    pub(crate) headers: BTreeMap<String, SecretText>,
 }
 
 /// Where a model comes from.
@@ -168,13 +168,13 @@ pub(crate) struct ProvenanceFile {
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct TimeoutsFile {
     /// Until a connection stands. Default `2s`.
-    pub(crate) connect: Option<Span>,
+    pub(crate) connect: Option<HumanDuration>,
     /// From sending the request to the first token of a stream. Default `10s`.
-    pub(crate) first_token: Option<Span>,
+    pub(crate) first_token: Option<HumanDuration>,
     /// Between two pieces of a stream. Default `10s`.
-    pub(crate) idle: Option<Span>,
+    pub(crate) idle: Option<HumanDuration>,
     /// For the whole attempt. Default `10m`.
-    pub(crate) total: Option<Span>,
+    pub(crate) total: Option<HumanDuration>,
 }
 
 /// How a whole answer is asked for.
@@ -277,9 +277,9 @@ pub(crate) struct ClientFile {
     /// The name, as metrics and logs show it.
     pub(crate) name: Option<String>,
     /// The key that the client sends.
-    pub(crate) key: Option<Hidden>,
+    pub(crate) key: Option<SecretText>,
     /// Instead of the key, its SHA-256 in 64 hexadecimal digits.
-    pub(crate) key_sha256: Option<Hidden>,
+    pub(crate) key_sha256: Option<SecretText>,
     /// What it may spend.
     pub(crate) budget: Option<BudgetFile>,
     /// How much it may ask.
@@ -365,15 +365,15 @@ pub(crate) enum UpstreamClientWord {
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct LimitsFile {
     /// A request body. Default `32MiB`, at most `1GiB`.
-    pub(crate) body: Option<Size>,
+    pub(crate) body: Option<ByteSize>,
     /// Until the head of a request is there. Default `10s`.
     #[schemars(extend("x-better-name" = "head_timeout"))]
-    pub(crate) head: Option<Span>,
+    pub(crate) head: Option<HumanDuration>,
     /// Until the body of a request is there. Default `30s`.
     #[schemars(extend("x-better-name" = "body_timeout"))]
-    pub(crate) body_time: Option<Span>,
+    pub(crate) body_time: Option<HumanDuration>,
     /// Between two comment lines that keep a waiting stream alive. Default `5s`.
-    pub(crate) heartbeat: Option<Span>,
+    pub(crate) heartbeat: Option<HumanDuration>,
     /// Connections at once. Default 10000.
     #[schemars(range(min = 1))]
     pub(crate) connections: Option<usize>,

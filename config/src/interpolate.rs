@@ -3,12 +3,12 @@
 //! It works on scalars of the parsed tree: whatever a variable holds stays one text and cannot become a key, a list
 //! or a comment. A value is never looked at again for further `${…}`.
 
-use crate::Env;
+use crate::EnvLookup;
 use crate::problems::{Problems, item_path, key_path};
-use crate::yaml::{Kind, Node, Scalar};
+use crate::yaml::{NodeKind, YamlNode, YamlScalar};
 
 /// What the environment gave: (value, name) each, so that messages can say the name instead.
-pub(crate) type Taken = Vec<(String, String)>;
+pub(crate) type UsedVariables = Vec<(String, String)>;
 
 /// Why a variable cannot be put in. Holds names of variables, never what is in them.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -31,33 +31,37 @@ enum VariableError {
 
 /// Replaces every `${NAME}` and `${NAME:-default}` below `node`; what cannot be replaced is a problem at its path.
 pub(crate) fn interpolate(
-    node: &mut Node,
+    node: &mut YamlNode,
     path: &str,
-    env: &Env<'_>,
-    taken: &mut Taken,
+    env: &EnvLookup<'_>,
+    taken: &mut UsedVariables,
     problems: &mut Problems,
 ) {
     match &mut node.kind {
-        Kind::Map(entries) => {
+        NodeKind::Map(entries) => {
             for entry in entries {
                 interpolate(&mut entry.value, &key_path(path, &entry.key), env, taken, problems);
             }
         }
-        Kind::List(items) => {
+        NodeKind::List(items) => {
             for (number, item) in items.iter_mut().enumerate() {
                 interpolate(item, &item_path(path, number), env, taken, problems);
             }
         }
-        Kind::Scalar(scalar) if scalar.text.contains("${") => {
+        NodeKind::Scalar(scalar) if scalar.text.contains("${") => {
             if let Err(why) = fill(scalar, env, taken) {
                 problems.add(path, Some(node.line), why.to_string());
             }
         }
-        Kind::Scalar(_) => {}
+        NodeKind::Scalar(_) => {}
     }
 }
 
-fn fill(scalar: &mut Scalar, env: &Env<'_>, taken: &mut Taken) -> Result<(), VariableError> {
+fn fill(
+    scalar: &mut YamlScalar,
+    env: &EnvLookup<'_>,
+    taken: &mut UsedVariables,
+) -> Result<(), VariableError> {
     let source = scalar.text.clone();
     scalar.source = Some(source.clone());
     let filled = fill_text(&source, env, taken);
@@ -66,7 +70,7 @@ fn fill(scalar: &mut Scalar, env: &Env<'_>, taken: &mut Taken) -> Result<(), Var
     filled.map(drop)
 }
 
-fn fill_text(source: &str, env: &Env<'_>, taken: &mut Taken) -> Result<String, VariableError> {
+fn fill_text(source: &str, env: &EnvLookup<'_>, taken: &mut UsedVariables) -> Result<String, VariableError> {
     let mut text = String::with_capacity(source.len());
     let mut rest = source;
     while let Some(start) = rest.find("${") {
@@ -87,7 +91,7 @@ fn fill_text(source: &str, env: &Env<'_>, taken: &mut Taken) -> Result<String, V
 }
 
 /// The value for what stands between the braces.
-fn variable(inner: &str, env: &Env<'_>, taken: &mut Taken) -> Result<String, VariableError> {
+fn variable(inner: &str, env: &EnvLookup<'_>, taken: &mut UsedVariables) -> Result<String, VariableError> {
     let (name, default) = match inner.split_once(":-") {
         Some((name, default)) => (name, Some(default)),
         None => (inner, None),
@@ -108,7 +112,7 @@ fn variable(inner: &str, env: &Env<'_>, taken: &mut Taken) -> Result<String, Var
 }
 
 /// The message with the names of variables in place of their values.
-pub(crate) fn conceal(message: &str, taken: &Taken) -> String {
+pub(crate) fn conceal(message: &str, taken: &UsedVariables) -> String {
     let mut message = message.to_owned();
     // Very short values (`1`, `on`) are no secrets, and replacing them would garble the message.
     for (value, name) in taken.iter().filter(|(value, _)| value.trim().len() >= 4) {

@@ -5,11 +5,11 @@ use std::io::Read;
 use std::path::Path;
 
 use crate::builtin::WEIGHTS;
-use crate::interpolate::{Taken, conceal, interpolate};
-use crate::places::OlderName;
-use crate::resolve::{Report, resolve};
-use crate::variables::Env;
-use crate::{Config, Problems, file, schema, shape, yaml};
+use crate::interpolate::{UsedVariables, conceal, interpolate};
+use crate::resolve::{ResolveReport, resolve};
+use crate::source_map::OlderName;
+use crate::variables::EnvLookup;
+use crate::{GatewayConfig, Problems, file, schema, schema_check, yaml};
 
 /// The file that is read from the working directory when none is named.
 pub const DEFAULT_FILE: &str = "xietong.yaml";
@@ -19,7 +19,7 @@ const LARGEST: u64 = 1 << 20;
 /// Reads this file; without one, `xietong.yaml` in the working directory; without that, the built-in default.
 ///
 /// Errors: every problem of the file at once, or that it cannot be read.
-pub fn load(path: Option<&Path>, env: &Env<'_>) -> Result<Config, Problems> {
+pub fn load(path: Option<&Path>, env: &EnvLookup<'_>) -> Result<GatewayConfig, Problems> {
     let default = Path::new(DEFAULT_FILE);
     let Some(path) = path.or_else(|| default.exists().then_some(default)) else {
         return crate::builtin(env, Path::new(WEIGHTS));
@@ -28,8 +28,8 @@ pub fn load(path: Option<&Path>, env: &Env<'_>) -> Result<Config, Problems> {
 }
 
 /// The same from a text. `source` is the file that it comes from: paths in it are also looked for beside it.
-pub fn from_str(text: &str, source: Option<&Path>, env: &Env<'_>) -> Result<Config, Problems> {
-    let mut taken = Taken::new();
+pub fn from_str(text: &str, source: Option<&Path>, env: &EnvLookup<'_>) -> Result<GatewayConfig, Problems> {
+    let mut taken = UsedVariables::new();
     let result = parse(text, source, env, &mut taken);
     let conceal = |message: &str| conceal(message, &taken);
     match result {
@@ -41,20 +41,25 @@ pub fn from_str(text: &str, source: Option<&Path>, env: &Env<'_>) -> Result<Conf
     }
 }
 
-fn parse(text: &str, source: Option<&Path>, env: &Env<'_>, taken: &mut Taken) -> Result<Config, Problems> {
+fn parse(
+    text: &str,
+    source: Option<&Path>,
+    env: &EnvLookup<'_>,
+    taken: &mut UsedVariables,
+) -> Result<GatewayConfig, Problems> {
     let mut problems = Problems::default();
     let Some(mut tree) = yaml::parse(text, &mut problems)? else {
         return Err(Problems::one("the file is empty"));
     };
     interpolate(&mut tree, "", env, taken, &mut problems);
-    let (value, places) = shape::shape(&tree, &schema::of::<file::File>(), &mut problems);
-    let file: file::File = match serde_json::from_value(value) {
+    let (value, places) = schema_check::shape(&tree, &schema::of::<file::ConfigFile>(), &mut problems);
+    let file: file::ConfigFile = match serde_json::from_value(value) {
         Ok(file) => file,
         // Not reached as long as the check and the types agree; then its problems say what is wrong.
         Err(_) if !problems.is_empty() => return Err(problems),
         Err(why) => return Err(Problems::one(format!("does not fit: {why}"))),
     };
-    let mut report = Report::new(problems, places);
+    let mut report = ResolveReport::new(problems, places);
     warn_of_older_names(&mut report);
     warn_of_readable_secrets(source, &mut report);
     let config = resolve(file, env, source, &mut report);
@@ -62,7 +67,7 @@ fn parse(text: &str, source: Option<&Path>, env: &Env<'_>, taken: &mut Taken) ->
 }
 
 /// Names the better one wherever a key or kind stands by an older name. Older names go on working.
-fn warn_of_older_names(report: &mut Report) {
+fn warn_of_older_names(report: &mut ResolveReport) {
     for OlderName { path, better } in std::mem::take(&mut report.places.older_names) {
         report.warn(&path, &format!("is an older name, which goes on working; the better one is `{better}`"));
     }
@@ -87,7 +92,7 @@ fn read(path: &Path) -> Result<String, Problems> {
 
 /// Warns of keys that stand in a file which everybody on the machine can read.
 #[cfg(unix)]
-fn warn_of_readable_secrets(source: Option<&Path>, report: &mut Report) {
+fn warn_of_readable_secrets(source: Option<&Path>, report: &mut ResolveReport) {
     use std::os::unix::fs::PermissionsExt;
 
     let mode = source.and_then(|path| path.metadata().ok()).map_or(0, |meta| meta.permissions().mode());
@@ -103,4 +108,4 @@ fn warn_of_readable_secrets(source: Option<&Path>, report: &mut Report) {
 }
 
 #[cfg(not(unix))]
-fn warn_of_readable_secrets(_: Option<&Path>, _: &mut Report) {}
+fn warn_of_readable_secrets(_: Option<&Path>, _: &mut ResolveReport) {}

@@ -5,16 +5,16 @@
 
 use std::sync::LazyLock;
 
-use router_policies::Class;
+use router_policies::ModelClass;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::accepts::AcceptsWord;
+use crate::capabilities::AcceptsWord;
 use crate::file::{LimitWord, PriceFile, ProvenanceFile, ProviderWord, SpeaksWord, WholeAsWord};
-use crate::places::OlderName;
 use crate::problems::Problems;
+use crate::source_map::OlderName;
 use crate::thinking::ThinkingFile;
-use crate::{schema, shape, yaml};
+use crate::{schema, schema_check, yaml};
 
 /// A provider.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -63,7 +63,7 @@ pub(crate) struct KnownModel {
     /// What it can serve; `None`: not recorded.
     pub(crate) accepts: Option<Vec<AcceptsWord>>,
     /// Which models it resembles.
-    pub(crate) class: Option<Class>,
+    pub(crate) class: Option<ModelClass>,
     /// What it costs; always with its currency.
     pub(crate) price: Option<PriceFile>,
     /// Where the price was read and when it was recorded.
@@ -118,7 +118,7 @@ pub fn known_providers() -> impl Iterator<Item = KnownProvider> {
 /// The file as a whole.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct File {
+struct PresetsFile {
     presets: Vec<Preset>,
 }
 
@@ -140,11 +140,11 @@ pub(crate) fn preset(name: &str) -> Option<&'static Preset> {
 fn read(text: &str) -> Result<Vec<Preset>, Problems> {
     let mut problems = Problems::default();
     let node = yaml::parse(text, &mut problems)?.ok_or_else(|| Problems::one("is empty"))?;
-    let (value, places) = shape::shape(&node, &schema::of::<File>(), &mut problems);
+    let (value, places) = schema_check::shape(&node, &schema::of::<PresetsFile>(), &mut problems);
     if let Some(OlderName { path, better }) = places.older_names.first() {
         return Err(Problems::one(format!("{path} is called `{better}`")));
     }
-    match serde_json::from_value::<File>(value) {
+    match serde_json::from_value::<PresetsFile>(value) {
         Ok(file) if problems.is_empty() => Ok(file.presets),
         Ok(_) => Err(problems),
         Err(why) => Err(Problems::one(why.to_string())),

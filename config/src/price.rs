@@ -3,8 +3,8 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::calendar::{Day, DayOff, DayRange, HourRange, ZoneName};
-use crate::written::CurrencyCode;
+use crate::calendar::{CalendarDay, DayOff, DayRange, HourRange, ZoneName};
+use crate::scalars::CurrencyCode;
 
 /// What a model costs: `hour`, or `input` and `output` per million tokens.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
@@ -39,9 +39,9 @@ pub(crate) struct PriceFile {
     #[schemars(extend("x-better-name" = "time_zone"))]
     pub(crate) zone: Option<ZoneName>,
     /// The first day on which the price holds, such as `2026-12-01`. Default: from ever.
-    pub(crate) from: Option<Day>,
+    pub(crate) from: Option<CalendarDay>,
     /// The last day on which it holds, for promotions. Default: for ever.
-    pub(crate) until: Option<Day>,
+    pub(crate) until: Option<CalendarDay>,
     /// Prices of other days, each with `from` or `until`, such as a rise to come or a promotion; the last that holds counts.
     pub(crate) changes: Vec<PriceFile>,
 }

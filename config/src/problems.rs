@@ -4,7 +4,7 @@ use std::fmt;
 
 /// One fault.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Problem {
+pub struct ConfigProblem {
     /// Where in the file, such as `models[1].price.input`; empty for the file as a whole.
     pub path: String,
     /// The line in the file, from 1, when known.
@@ -13,7 +13,7 @@ pub struct Problem {
     pub message: String,
 }
 
-impl fmt::Display for Problem {
+impl fmt::Display for ConfigProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if !self.path.is_empty() {
             write!(f, "{}: ", self.path)?;
@@ -28,7 +28,7 @@ impl fmt::Display for Problem {
 
 /// All faults of a configuration, in the order of the file; never empty as an error.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Problems(Vec<Problem>);
+pub struct Problems(Vec<ConfigProblem>);
 
 impl Problems {
     /// One fault of the file as a whole.
@@ -37,7 +37,7 @@ impl Problems {
     }
 
     /// The faults.
-    pub fn iter(&self) -> std::slice::Iter<'_, Problem> {
+    pub fn iter(&self) -> std::slice::Iter<'_, ConfigProblem> {
         self.0.iter()
     }
 
@@ -53,11 +53,11 @@ impl Problems {
 
     /// One fault of the file as a whole, found on this line.
     pub(crate) fn at(line: Option<usize>, message: impl Into<String>) -> Self {
-        Self(vec![Problem { path: String::new(), line, message: message.into() }])
+        Self(vec![ConfigProblem { path: String::new(), line, message: message.into() }])
     }
 
     pub(crate) fn add(&mut self, path: &str, line: Option<usize>, message: impl Into<String>) {
-        self.0.push(Problem { path: path.to_owned(), line, message: message.into() });
+        self.0.push(ConfigProblem { path: path.to_owned(), line, message: message.into() });
     }
 
     /// Whether something is wrong at this path or below it.

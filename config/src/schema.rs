@@ -3,21 +3,21 @@
 use schemars::transform::{RecursiveTransform, Transform};
 use serde_json::{Map, Value, json};
 
-use crate::file::File;
+use crate::file::ConfigFile;
 
 /// In [`of`], the better name of a key or of a variant's `kind`. It stands beside the name that serde knows.
 pub(crate) const BETTER_NAME: &str = "x-better-name";
 
 /// The JSON Schema (draft 2020-12) of the configuration file, for editors. Older names of keys are marked as deprecated.
 pub fn schema() -> Value {
-    let mut schema = of::<File>();
+    let mut schema = of::<ConfigFile>();
     offer_better_names(&mut schema);
     schema
 }
 
 /// The same with the values that keys have by default, where the types say so: for the reference page.
 pub fn schema_with_defaults() -> Value {
-    let mut schema = with_defaults::<File>().to_value();
+    let mut schema = with_defaults::<ConfigFile>().to_value();
     offer_better_names(&mut schema);
     schema
 }

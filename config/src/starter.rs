@@ -3,23 +3,23 @@
 use std::fmt::Write;
 use std::net::SocketAddr;
 
-use crate::builtin::{LARGE, SMALL, WEIGHTS, Weights};
+use crate::builtin::{BuiltinWeights, LARGE, SMALL, WEIGHTS};
 use crate::presets::{KnownModel, Preset, preset};
 
 /// What a starter configuration depends on.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Starter {
+pub struct StarterFile {
     /// The data port. One that other machines reach gets a client with the key `${XIETONG_KEY}`.
     pub listen: SocketAddr,
     /// Whether the small model runs in this process.
     pub embedded: bool,
     /// The large model.
-    pub large: Large,
+    pub large: LargeChoice,
 }
 
 /// Where the large model is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Large {
+pub enum LargeChoice {
     /// In this process.
     Embedded,
     /// At a provider that a preset knows.
@@ -42,7 +42,7 @@ pub enum Large {
     },
 }
 
-impl Starter {
+impl StarterFile {
     /// The environment variable of the key that clients need; `None`: they need none.
     pub fn client_key(&self) -> Option<&'static str> {
         (!self.listen.ip().is_loopback()).then_some("XIETONG_KEY")
@@ -51,9 +51,9 @@ impl Starter {
     /// The environment variable with the provider's key.
     pub fn provider_key(&self) -> Option<String> {
         match &self.large {
-            Large::Embedded => None,
-            Large::Address { key, .. } => key.clone(),
-            Large::Preset { name, key, .. } => key.clone().or_else(|| preset(name)?.key.clone()),
+            LargeChoice::Embedded => None,
+            LargeChoice::Address { key, .. } => key.clone(),
+            LargeChoice::Preset { name, key, .. } => key.clone().or_else(|| preset(name)?.key.clone()),
         }
     }
 
@@ -81,21 +81,22 @@ impl Starter {
             "admin: 127.0.0.1:9464              # metrics, health, reload: keep it away from clients\n",
         );
         let currency = self.preset().and_then(|preset| preset.models.first()?.price.as_ref()?.currency);
-        let currency = format!("currency: {}", currency.map_or_else(crate::resolve::yuan, |code| code.0));
+        let currency =
+            format!("currency: {}", currency.map_or_else(crate::resolve::default_currency, |code| code.0));
         let _ = writeln!(text, "{currency:<34} # of prices, accounts and budgets\n");
         text
     }
 
     fn preset(&self) -> Option<&'static Preset> {
         match &self.large {
-            Large::Preset { name, .. } => preset(name),
+            LargeChoice::Preset { name, .. } => preset(name),
             _ => None,
         }
     }
 
     /// The small model: embedded, or the provider's cheapest unless that is the large one already.
     fn small(&self) -> Option<String> {
-        if self.embedded || self.large == Large::Embedded {
+        if self.embedded || self.large == LargeChoice::Embedded {
             return Some(embedded("small", SMALL));
         }
         let large = self.model_name();
@@ -108,9 +109,9 @@ impl Starter {
 
     fn large(&self) -> String {
         match &self.large {
-            Large::Embedded => embedded("large", LARGE),
-            Large::Preset { .. } => self.at_preset("large", self.model_name().as_deref()),
-            Large::Address { base_url, model, key } => {
+            LargeChoice::Embedded => embedded("large", LARGE),
+            LargeChoice::Preset { .. } => self.at_preset("large", self.model_name().as_deref()),
+            LargeChoice::Address { base_url, model, key } => {
                 let mut text =
                     String::from("  - name: large\n    provider: openai               # the API dialect\n");
                 let _ = writeln!(text, "    base_url: {}\n    model: {}", quoted(base_url), quoted(model));
@@ -124,7 +125,7 @@ impl Starter {
     /// The large model's name at a preset's provider: the one asked for, else the preset's choice, or its dearest
     /// where the small model is from there, too.
     fn model_name(&self) -> Option<String> {
-        let Large::Preset { model, .. } = &self.large else { return None };
+        let LargeChoice::Preset { model, .. } = &self.large else { return None };
         let preset = self.preset()?;
         let chosen = if self.embedded { None } else { preset.by_price().last().copied() };
         let chosen = chosen.or(preset.models.first());
@@ -176,8 +177,8 @@ impl Starter {
     }
 }
 
-fn embedded(name: &str, weights: Weights) -> String {
-    let Weights { file, developer, origin, max_output } = weights;
+fn embedded(name: &str, weights: BuiltinWeights) -> String {
+    let BuiltinWeights { file, developer, origin, max_output } = weights;
     let most = format!("    max_output: {max_output}");
     format!(
         "  - name: {name}\n    provider: embedded             # in this process\n    weights: {WEIGHTS}/{file}\n\

@@ -5,15 +5,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::Secret;
-use crate::authority::Authority;
+use crate::authority::CertificateAuthority;
 
 /// What outlives a restart.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum State {
+pub enum StateConfig {
     /// Nothing.
     None,
     /// A file of this process.
-    Embedded(EmbeddedState),
+    Embedded(EmbeddedStateConfig),
     /// A Redis that several gateways share.
     Redis(SharedState),
 }
@@ -24,12 +24,12 @@ pub struct SharedState {
     /// Its URL, which may hold a password.
     pub url: Secret,
     /// With TLS: whom its certificate is from; `None`: an authority that the system trusts.
-    pub authority: Option<Arc<Authority>>,
+    pub authority: Option<Arc<CertificateAuthority>>,
 }
 
 /// A file that keeps budgets and records.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct EmbeddedState {
+pub struct EmbeddedStateConfig {
     /// The file.
     pub path: PathBuf,
     /// How long records of requests are kept. Default 90 days.

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::{Authority, Secret};
+use crate::{CertificateAuthority, Secret};
 
 /// Where traces of requests go, in the protocol of OpenTelemetry over HTTP.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Otlp {
+pub struct OtlpConfig {
     /// The whole URL that spans are posted to.
     pub endpoint: String,
     /// Request headers, by their names in small letters.
@@ -19,5 +19,5 @@ pub struct Otlp {
     /// What else is said of this gateway, by the names of OpenTelemetry.
     pub attributes: BTreeMap<String, String>,
     /// Authorities that the collector's certificate may be from, beside those that the system trusts.
-    pub authority: Option<Arc<Authority>>,
+    pub authority: Option<Arc<CertificateAuthority>>,
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 /// How hard to think, from least to most; the words of `reasoning_effort`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum Effort {
+pub enum EffortLevel {
     /// Not at all.
     None,
     /// Hardly.
@@ -26,7 +26,7 @@ pub enum Effort {
 /// What switches thinking on and off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum Switch {
+pub enum ThinkingSwitch {
     /// `thinking: {type: enabled}` or `disabled`.
     Thinking,
     /// `thinking: {type: adaptive}` or `disabled`.
@@ -40,7 +40,7 @@ pub enum Switch {
 /// What becomes of the thoughts of earlier turns, `reasoning_content` in the messages of an assistant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum History {
+pub enum ThinkingHistory {
     /// They are passed on as they come.
     #[default]
     Kept,
@@ -55,41 +55,41 @@ pub enum History {
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct ThinkingFile {
     /// What switches thinking on and off. Default: nothing.
-    pub(crate) switch: Option<Switch>,
+    pub(crate) switch: Option<ThinkingSwitch>,
     /// It cannot be switched off. Default false.
     pub(crate) always: bool,
     /// The words that `reasoning_effort` may have; the nearest is sent, and with an empty list none. Default: as the client
     /// wrote it.
-    pub(crate) efforts: Option<Vec<Effort>>,
+    pub(crate) efforts: Option<Vec<EffortLevel>>,
     /// Whether `thinking_budget` bounds it, in tokens. Default false.
     pub(crate) budget: bool,
     /// What becomes of the thoughts of earlier turns. Default `kept`.
-    pub(crate) history: History,
+    pub(crate) history: ThinkingHistory,
 }
 
 /// How a model of OpenAI's dialect is told how hard to think.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct Thinking {
+pub struct ThinkingConfig {
     /// What switches it on and off.
-    pub switch: Option<Switch>,
+    pub switch: Option<ThinkingSwitch>,
     /// It cannot be switched off.
     pub always: bool,
     /// The words that `reasoning_effort` may have; `None`: whatever the client wrote.
-    pub efforts: Option<Vec<Effort>>,
+    pub efforts: Option<Vec<EffortLevel>>,
     /// Whether `thinking_budget` bounds it.
     pub budget: bool,
     /// What becomes of the thoughts of earlier turns.
-    pub history: History,
+    pub history: ThinkingHistory,
 }
 
-impl From<&ThinkingFile> for Thinking {
+impl From<&ThinkingFile> for ThinkingConfig {
     fn from(file: &ThinkingFile) -> Self {
         let ThinkingFile { switch, always, efforts, budget, history } = file.clone();
         Self { switch, always, efforts, budget, history }
     }
 }
 
-impl Effort {
+impl EffortLevel {
     /// The effort of a word of `reasoning_effort`; `None` for one that is none.
     pub fn of(word: &str) -> Option<Self> {
         ALL.into_iter().find(|effort| effort.word() == word)
@@ -109,15 +109,23 @@ impl Effort {
     }
 }
 
-const ALL: [Effort; 7] =
-    [Effort::None, Effort::Minimal, Effort::Low, Effort::Medium, Effort::High, Effort::Xhigh, Effort::Max];
+const ALL: [EffortLevel; 7] = [
+    EffortLevel::None,
+    EffortLevel::Minimal,
+    EffortLevel::Low,
+    EffortLevel::Medium,
+    EffortLevel::High,
+    EffortLevel::Xhigh,
+    EffortLevel::Max,
+];
 
-impl Thinking {
+impl ThinkingConfig {
     /// The nearest effort that the model knows: the least that is as much, else the most. `None`: it knows none.
-    pub fn nearest(&self, asked: Effort) -> Option<Effort> {
+    pub fn nearest(&self, asked: EffortLevel) -> Option<EffortLevel> {
         let Some(known) = &self.efforts else { return Some(asked) };
-        let known =
-            || known.iter().copied().filter(|effort| asked == Effort::None || *effort != Effort::None);
+        let known = || {
+            known.iter().copied().filter(|effort| asked == EffortLevel::None || *effort != EffortLevel::None)
+        };
         known().filter(|effort| *effort >= asked).min().or_else(|| known().max())
     }
 }
@@ -128,12 +136,12 @@ mod tests {
 
     #[test]
     fn the_nearest_effort_is_found() {
-        use Effort::{High, Low, Max, Medium, Minimal, None as Off, Xhigh};
-        let check = |known: Option<&[Effort]>, asked: Effort, expected: Option<Effort>| {
-            let thinking = Thinking { efforts: known.map(<[_]>::to_vec), ..Thinking::default() };
+        use EffortLevel::{High, Low, Max, Medium, Minimal, None as Off, Xhigh};
+        let check = |known: Option<&[EffortLevel]>, asked: EffortLevel, expected: Option<EffortLevel>| {
+            let thinking = ThinkingConfig { efforts: known.map(<[_]>::to_vec), ..ThinkingConfig::default() };
             assert_eq!(thinking.nearest(asked), expected, "{known:?} {asked:?}");
         };
-        let three: &[Effort] = &[Low, High, Max];
+        let three: &[EffortLevel] = &[Low, High, Max];
         for (asked, expected) in
             [(Off, Low), (Minimal, Low), (Low, Low), (Medium, High), (High, High), (Xhigh, Max)]
         {
@@ -145,8 +153,8 @@ mod tests {
         check(Some(&[]), Low, None);
         check(None, Medium, Some(Medium));
         for effort in ALL {
-            assert_eq!(Effort::of(effort.word()), Some(effort));
+            assert_eq!(EffortLevel::of(effort.word()), Some(effort));
         }
-        assert_eq!(Effort::of("much"), None);
+        assert_eq!(EffortLevel::of("much"), None);
     }
 }

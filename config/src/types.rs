@@ -8,16 +8,16 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 use router_policies::calibrate::Calibration;
-use router_policies::topics::Topic;
-use router_policies::{Class, Currency, Money, Policy, Tariff};
+use router_policies::topics::PromptTopic;
+use router_policies::{Currency, ModelClass, Money, Policy, Tariff};
 
-use crate::accepts::Accepts;
+use crate::capabilities::ModelCapabilities;
 pub use crate::dialect::DialectKind;
-use crate::{Authority, NamedTopic, Otlp, Provenance, Secret, State, Thinking};
+use crate::{CertificateAuthority, NamedTopic, OtlpConfig, Provenance, Secret, StateConfig, ThinkingConfig};
 
 /// The whole configuration.
 #[derive(Debug, Clone)]
-pub struct Config {
+pub struct GatewayConfig {
     /// The data port.
     pub listen: SocketAddr,
     /// The admin port.
@@ -27,25 +27,25 @@ pub struct Config {
     /// Where the hours, days and months of budgets begin.
     pub time_zone: TimeZone,
     /// Unique names; at least one.
-    pub models: Vec<Arc<Model>>,
+    pub models: Vec<Arc<ModelConfig>>,
     /// Unique names, disjoint from the models' names.
     pub routes: Vec<Arc<Route>>,
     /// Unique names.
     pub topics: Vec<NamedTopic>,
     /// Empty: the data port is open to whoever reaches it.
-    pub clients: Vec<Arc<Client>>,
+    pub clients: Vec<Arc<ClientConfig>>,
     /// How requests are logged.
     pub log: LogFormat,
     /// Bounds on what a client may send.
-    pub limits: Limits,
+    pub limits: RequestLimits,
     /// `HTTP(S)` proxy for upstreams, as a URL; none unless configured. It may hold a password.
     pub proxy: Option<Secret>,
     /// Who speaks HTTP with endpoints that have no TLS and no proxy.
     pub upstream_client: UpstreamClient,
     /// What outlives a restart.
-    pub state: State,
+    pub state: StateConfig,
     /// Where traces of requests go; `None`: nowhere.
-    pub otlp: Option<Otlp>,
+    pub otlp: Option<OtlpConfig>,
     /// How long streams may go on after the first signal to stop.
     pub grace: Duration,
     /// The file it was read from; `None` for the built-in default.
@@ -54,9 +54,9 @@ pub struct Config {
     pub warnings: Vec<String>,
 }
 
-impl Config {
+impl GatewayConfig {
     /// A model by its configured name.
-    pub fn model(&self, name: &str) -> Option<&Arc<Model>> {
+    pub fn model(&self, name: &str) -> Option<&Arc<ModelConfig>> {
         self.models.iter().find(|model| model.name == name)
     }
 
@@ -78,11 +78,11 @@ pub enum UpstreamClient {
 
 /// A model that can be asked.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Model {
+pub struct ModelConfig {
     /// The name in this configuration.
     pub name: String,
     /// How it is reached.
-    pub provider: Provider,
+    pub provider: ModelProvider,
     /// Never leaves this machine or cluster.
     pub local: bool,
     /// Tokens that prompt and answer may have together; `None` when unknown.
@@ -90,41 +90,41 @@ pub struct Model {
     /// The longest answer, in tokens: what is reserved when a request gives no limit.
     pub max_output: u64,
     /// What it can serve.
-    pub accepts: Accepts,
+    pub accepts: ModelCapabilities,
     /// In the account currency; `None`: the cost is unknown, which is not 0.
     pub price: Option<Tariff>,
     /// Which models it resembles, for the scorer.
-    pub class: Class,
+    pub class: ModelClass,
     /// Where it comes from.
     pub provenance: Provenance,
     /// When an attempt has taken too long.
-    pub timeouts: Timeouts,
+    pub timeouts: AttemptTimeouts,
     /// How a whole answer is asked for.
     pub whole_as: WholeAs,
     /// Further tries on this model after a failure that allows them.
     pub retries: u32,
 }
 
-impl Model {
+impl ModelConfig {
     /// What the upstream calls it.
     pub fn sent(&self) -> &str {
         match &self.provider {
-            Provider::Embedded(_) => &self.name,
-            Provider::Remote(remote) => &remote.model,
+            ModelProvider::Embedded(_) => &self.name,
+            ModelProvider::Remote(remote) => &remote.model,
         }
     }
 }
 
 /// How a model is reached.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Provider {
+pub enum ModelProvider {
     /// In this process.
-    Embedded(Embedded),
+    Embedded(EmbeddedModel),
     /// Over the network.
-    Remote(Remote),
+    Remote(RemoteModel),
 }
 
-impl Provider {
+impl ModelProvider {
     /// `gen_ai.provider.name` of the OpenTelemetry conventions.
     pub fn name(&self) -> &str {
         match self {
@@ -136,7 +136,7 @@ impl Provider {
 
 /// Weights for the engine in this process.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Embedded {
+pub struct EmbeddedModel {
     /// A GGUF file.
     pub weights: PathBuf,
     /// Threads for the engine; `None`: all cores but one, at least one.
@@ -149,7 +149,7 @@ pub struct Embedded {
 
 /// An address that speaks a known dialect.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Remote {
+pub struct RemoteModel {
     /// The API dialect.
     pub dialect: DialectKind,
     /// The upstream's own name for the model.
@@ -159,22 +159,22 @@ pub struct Remote {
     /// It answers OpenAI's responses as they are.
     pub speaks_responses: bool,
     /// What the longest answer is called.
-    pub limit: Limit,
+    pub limit: OutputLimitField,
     /// How a model of OpenAI's dialect is told how hard to think.
-    pub thinking: Thinking,
+    pub thinking: ThinkingConfig,
     /// Azure: the `api-version` to ask for.
     pub api_version: Option<String>,
     /// It is told how hard to think by a number of tokens, as older models of Anthropic and Google are, not by a word.
     pub thinks_by_tokens: bool,
     /// One or more.
-    pub endpoints: Vec<Endpoint>,
+    pub endpoints: Vec<EndpointConfig>,
     /// Authorities that endpoints' certificates may be from, beside those that the system trusts.
-    pub authority: Option<Arc<Authority>>,
+    pub authority: Option<Arc<CertificateAuthority>>,
 }
 
 /// What a model of OpenAI's dialect calls the longest answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Limit {
+pub enum OutputLimitField {
     /// As the client wrote it; a limit of the gateway's own is `max_tokens`.
     AsWritten,
     /// `max_tokens`, whatever the client wrote.
@@ -185,7 +185,7 @@ pub enum Limit {
 
 /// One address of a model.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Endpoint {
+pub struct EndpointConfig {
     /// Stable and safe to show: `MODEL-N`, N from 0, or the configured `id`.
     pub id: String,
     /// Without a trailing slash; the path of the API is appended.
@@ -198,7 +198,7 @@ pub struct Endpoint {
 
 /// Limits of one attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Timeouts {
+pub struct AttemptTimeouts {
     /// Until a connection stands. Default 2 s.
     pub connect: Duration,
     /// From sending the request to the first token of a stream. Default 10 s.
@@ -224,26 +224,26 @@ pub struct Route {
     /// The name.
     pub name: String,
     /// From small to large; two or more.
-    pub ladder: Vec<Arc<Model>>,
+    pub ladder: Vec<Arc<ModelConfig>>,
     /// Who chooses.
     pub policy: Policy,
     /// The scorer adapted to this route; `None`: the shipped one.
-    pub calibration: Option<Arc<Calibrated>>,
+    pub calibration: Option<Arc<RouteCalibration>>,
     /// Where to go when a rung fails.
     pub fallback: Fallback,
     /// Whether an answer cut after its first byte may be finished by another rung.
-    pub resume: Resume,
+    pub resume: ResumeMode,
     /// Whether clients see the `x-xietong-*` headers.
     pub expose_decisions: bool,
     /// Prompts and answers may be logged.
     pub record_content: bool,
     /// The topics that its rules tell prompts by; none where they ask for none.
-    pub topics: Arc<[Arc<Topic>]>,
+    pub topics: Arc<[Arc<PromptTopic>]>,
 }
 
 /// An adapted scorer, read from its file.
 #[derive(Debug, PartialEq)]
-pub struct Calibrated {
+pub struct RouteCalibration {
     /// Where it was read from.
     pub file: PathBuf,
     /// The scorer.
@@ -265,7 +265,7 @@ pub enum Fallback {
 
 /// Whether an answer cut after its first byte may be finished by another rung.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Resume {
+pub enum ResumeMode {
     /// Where the joint is sound.
     Auto,
     /// Never.
@@ -274,7 +274,7 @@ pub enum Resume {
 
 /// Who may use the data port.
 #[derive(Debug, Clone)]
-pub struct Client {
+pub struct ClientConfig {
     /// The name, as metrics and logs show it.
     pub name: String,
     /// SHA-256 of the key.
@@ -286,7 +286,7 @@ pub struct Client {
     /// Whether its `x-xietong-*` request headers are honoured.
     pub hints: bool,
     /// What it may spend; `None`: no bound.
-    pub budget: Option<Budget>,
+    pub budget: Option<ClientBudget>,
     /// How much it may ask.
     pub limits: ClientLimits,
 }
@@ -303,16 +303,16 @@ impl std::fmt::Debug for KeyHash {
 
 /// An amount for a period.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Budget {
+pub struct ClientBudget {
     /// In the account currency.
     pub amount: Money,
     /// How often it starts anew.
-    pub per: Period,
+    pub per: BudgetPeriodLength,
 }
 
 /// How often a budget starts anew.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Period {
+pub enum BudgetPeriodLength {
     /// Each clock hour.
     Hour,
     /// Each calendar day.
@@ -334,7 +334,7 @@ pub struct ClientLimits {
 
 /// Bounds on what a client may send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
+pub struct RequestLimits {
     /// Bytes of a request body. Default 32 MiB.
     pub body: usize,
     /// Until the head of a request is there, from the connection's first moment. Default 10 s.
@@ -356,7 +356,7 @@ pub enum LogFormat {
     Json,
 }
 
-impl Default for Limits {
+impl Default for RequestLimits {
     fn default() -> Self {
         Self {
             body: 32 << 20,
@@ -368,7 +368,7 @@ impl Default for Limits {
     }
 }
 
-impl Default for Timeouts {
+impl Default for AttemptTimeouts {
     fn default() -> Self {
         Self {
             connect: Duration::from_secs(2),

@@ -16,28 +16,28 @@ const DEEPEST: usize = 64;
 
 /// A value with the line that it starts on, from 1.
 #[derive(Debug, Clone)]
-pub(crate) struct Node {
+pub(crate) struct YamlNode {
     pub(crate) line: usize,
-    pub(crate) kind: Kind,
+    pub(crate) kind: NodeKind,
 }
 
 #[derive(Debug, Clone)]
-pub(crate) enum Kind {
-    Map(Vec<Entry>),
-    List(Vec<Node>),
-    Scalar(Scalar),
+pub(crate) enum NodeKind {
+    Map(Vec<MapEntry>),
+    List(Vec<YamlNode>),
+    Scalar(YamlScalar),
 }
 
 /// A key with its value.
 #[derive(Debug, Clone)]
-pub(crate) struct Entry {
+pub(crate) struct MapEntry {
     pub(crate) key: String,
     pub(crate) line: usize,
-    pub(crate) value: Node,
+    pub(crate) value: YamlNode,
 }
 
 #[derive(Debug, Clone)]
-pub(crate) struct Scalar {
+pub(crate) struct YamlScalar {
     pub(crate) text: String,
     /// Written without quotes, so that it may be a number, a truth value or nothing.
     pub(crate) plain: bool,
@@ -46,27 +46,27 @@ pub(crate) struct Scalar {
 }
 
 /// The tree of the one document in `text`; `None` when it is empty. Keys that stand twice are added to `problems`.
-pub(crate) fn parse(text: &str, problems: &mut Problems) -> Result<Option<Node>, Problems> {
+pub(crate) fn parse(text: &str, problems: &mut Problems) -> Result<Option<YamlNode>, Problems> {
     let options = granit_parser::options! {
         emit_comments: false,
         flow_nesting_limit: DEEPEST,
         block_nesting_limit: DEEPEST,
     };
     let events = Parser::new_from_str_with_options(text, options);
-    let mut builder = Builder { events, anchors: HashMap::new(), values: 0, problems };
+    let mut builder = TreeBuilder { events, anchors: HashMap::new(), values: 0, problems };
     builder.document()
 }
 
-struct Builder<'a> {
+struct TreeBuilder<'a> {
     events: Parser<'a, StrInput<'a>>,
     /// The anchored nodes and how many values each holds.
-    anchors: HashMap<usize, (Node, usize)>,
+    anchors: HashMap<usize, (YamlNode, usize)>,
     values: usize,
     problems: &'a mut Problems,
 }
 
-impl<'a> Builder<'a> {
-    fn document(&mut self) -> Result<Option<Node>, Problems> {
+impl<'a> TreeBuilder<'a> {
+    fn document(&mut self) -> Result<Option<YamlNode>, Problems> {
         let mut root = None;
         loop {
             let (event, span) = self.next()?;
@@ -90,7 +90,7 @@ impl<'a> Builder<'a> {
         }
     }
 
-    fn node(&mut self, event: Event<'a>, span: &Span, path: &str) -> Result<Node, Problems> {
+    fn node(&mut self, event: Event<'a>, span: &Span, path: &str) -> Result<YamlNode, Problems> {
         self.count(1, span)?;
         let before = self.values;
         let line = span.start.line();
@@ -98,24 +98,24 @@ impl<'a> Builder<'a> {
             Event::Alias(anchor) => return self.alias(anchor, span),
             Event::Scalar(text, style, anchor, tag) => {
                 let plain = matches!(style, ScalarStyle::Plain);
-                let scalar = Scalar { text: text.into_owned(), plain, source: None };
-                (Kind::Scalar(scalar), anchor, tag.is_some())
+                let scalar = YamlScalar { text: text.into_owned(), plain, source: None };
+                (NodeKind::Scalar(scalar), anchor, tag.is_some())
             }
-            Event::SequenceStart(_, anchor, tag) => (Kind::List(self.list(path)?), anchor, tag.is_some()),
-            Event::MappingStart(_, anchor, tag) => (Kind::Map(self.map(path)?), anchor, tag.is_some()),
+            Event::SequenceStart(_, anchor, tag) => (NodeKind::List(self.list(path)?), anchor, tag.is_some()),
+            Event::MappingStart(_, anchor, tag) => (NodeKind::Map(self.map(path)?), anchor, tag.is_some()),
             _ => return Err(refuse(span, "a value is missing here")),
         };
         if tagged {
             self.problems.add(path, Some(line), "YAML tags (`!…`) have no meaning here");
         }
-        let node = Node { line, kind };
+        let node = YamlNode { line, kind };
         if anchor != 0 {
             self.anchors.insert(anchor, (node.clone(), self.values - before + 1));
         }
         Ok(node)
     }
 
-    fn list(&mut self, path: &str) -> Result<Vec<Node>, Problems> {
+    fn list(&mut self, path: &str) -> Result<Vec<YamlNode>, Problems> {
         let mut items = Vec::new();
         loop {
             let (event, span) = self.next()?;
@@ -126,8 +126,8 @@ impl<'a> Builder<'a> {
         }
     }
 
-    fn map(&mut self, path: &str) -> Result<Vec<Entry>, Problems> {
-        let mut entries: Vec<Entry> = Vec::new();
+    fn map(&mut self, path: &str) -> Result<Vec<MapEntry>, Problems> {
+        let mut entries: Vec<MapEntry> = Vec::new();
         let mut seen = HashMap::new();
         loop {
             let (event, span) = self.next()?;
@@ -145,16 +145,16 @@ impl<'a> Builder<'a> {
                 self.problems.add(&path, Some(line), format!("stands twice, first in line {first}"));
                 continue;
             }
-            entries.push(Entry { key, line, value });
+            entries.push(MapEntry { key, line, value });
         }
     }
 
-    fn alias(&mut self, anchor: usize, span: &Span) -> Result<Node, Problems> {
+    fn alias(&mut self, anchor: usize, span: &Span) -> Result<YamlNode, Problems> {
         let Some((node, values)) = self.anchors.get(&anchor).cloned() else {
             return Err(refuse(span, "an alias must not stand inside what it stands for"));
         };
         self.count(values, span)?;
-        Ok(Node { line: span.start.line(), ..node })
+        Ok(YamlNode { line: span.start.line(), ..node })
     }
 
     fn count(&mut self, values: usize, span: &Span) -> Result<(), Problems> {
@@ -192,12 +192,12 @@ mod tests {
         assert!(got.contains(expected), "{text:?}\n got      {got}\n expected {expected}");
     }
 
-    fn brief(node: &Node) -> String {
+    fn brief(node: &YamlNode) -> String {
         match &node.kind {
-            Kind::Scalar(scalar) if scalar.plain => scalar.text.clone(),
-            Kind::Scalar(scalar) => format!("{:?}", scalar.text),
-            Kind::List(items) => format!("[{}]", items.iter().map(brief).collect::<Vec<_>>().join(", ")),
-            Kind::Map(entries) => {
+            NodeKind::Scalar(scalar) if scalar.plain => scalar.text.clone(),
+            NodeKind::Scalar(scalar) => format!("{:?}", scalar.text),
+            NodeKind::List(items) => format!("[{}]", items.iter().map(brief).collect::<Vec<_>>().join(", ")),
+            NodeKind::Map(entries) => {
                 let entries: Vec<_> =
                     entries.iter().map(|entry| format!("{}: {}", entry.key, brief(&entry.value))).collect();
                 format!("{{{}}}", entries.join(", "))

@@ -3,7 +3,7 @@
 #![allow(missing_docs)]
 #![allow(clippy::unwrap_used)]
 
-use gateway_config::{Config, Problems, from_str, redacted};
+use gateway_config::{GatewayConfig, Problems, from_str, redacted};
 
 /// Where a key stands, its older name, its better one, and a file where `<VALUE>` stands for the key with its value.
 const KEYS: [(&str, &str, &str, &str); 16] = [
@@ -60,7 +60,7 @@ const KEYS: [(&str, &str, &str, &str); 16] = [
     ),
 ];
 
-fn read(file: &str) -> Result<Config, Problems> {
+fn read(file: &str) -> Result<GatewayConfig, Problems> {
     let file = match file.strip_prefix("RULES ") {
         Some(rule) => format!("ROUTE {{kind: rules, rules: [{rule}], otherwise: FIXED}}\nLADDER"),
         None => file.to_owned(),
@@ -89,7 +89,7 @@ fn with(file: &str, names: &[&str]) -> String {
 }
 
 /// Warnings that name a better name.
-fn hints(config: &Config) -> Vec<&str> {
+fn hints(config: &GatewayConfig) -> Vec<&str> {
     let hints = config.warnings.iter().map(String::as_str);
     hints.filter(|warning| warning.contains("the better one is")).collect()
 }

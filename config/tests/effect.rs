@@ -7,24 +7,24 @@ use std::path::Path;
 use std::time::Duration;
 
 use gateway_config::{
-    Config, EmbeddedState, Large, Provider, Remote, Starter, State, WholeAs, builtin, from_str,
-    known_providers, load, redacted,
+    EmbeddedStateConfig, GatewayConfig, LargeChoice, ModelProvider, RemoteModel, StarterFile, StateConfig,
+    WholeAs, builtin, from_str, known_providers, load, redacted,
 };
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 use proptest::test_runner::TestRunner;
-use router_policies::{Class, Money, Price, Tariff};
+use router_policies::{ModelClass, Money, Price, Tariff};
 use serde_json::Value;
 
-fn read(text: &str, env: &[(&str, &str)]) -> Config {
+fn read(text: &str, env: &[(&str, &str)]) -> GatewayConfig {
     let env = |name: &str| env.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
     from_str(text, None, &env).unwrap_or_else(|problems| panic!("{problems}\nin\n{text}"))
 }
 
-fn remote(config: &Config, name: &str) -> Remote {
+fn remote(config: &GatewayConfig, name: &str) -> RemoteModel {
     match &config.model(name).unwrap().provider {
-        Provider::Remote(remote) => remote.clone(),
-        Provider::Embedded(_) => panic!("{name} is embedded"),
+        ModelProvider::Remote(remote) => remote.clone(),
+        ModelProvider::Embedded(_) => panic!("{name} is embedded"),
     }
 }
 
@@ -42,7 +42,10 @@ fn the_example_means_what_it_says() {
     let [small, middle, large] = &config.models[..] else { panic!("three models") };
     assert_eq!(small.price, Some(Tariff::constant(Price::Hour(yuan(2.4)))));
     assert!(small.local && middle.local && !large.local);
-    assert_eq!((small.class, middle.class, large.class), (Class::Tiny, Class::Small, Class::Frontier));
+    assert_eq!(
+        (small.class, middle.class, large.class),
+        (ModelClass::Tiny, ModelClass::Small, ModelClass::Frontier)
+    );
     // A Sunday, a Tuesday's peak hours, and the promotion.
     for (when, output) in
         [("2026-11-22T02:00:00Z", 4.0), ("2026-11-24T02:00:00Z", 8.0), ("2026-12-01T02:00:00Z", 2.0)]
@@ -67,7 +70,7 @@ fn the_example_means_what_it_says() {
     assert_eq!(config.otlp.as_ref().map(|otlp| otlp.share), Some(0.01));
     assert_eq!(
         config.state,
-        State::Embedded(EmbeddedState {
+        StateConfig::Embedded(EmbeddedStateConfig {
             path: "xietong.db".into(),
             keep: Duration::from_secs(90 * 86_400),
             at_most: 1 << 30
@@ -177,9 +180,9 @@ fn the_default_takes_the_first_provider_with_a_key() {
         let env = |name: &str| keys.contains(&name).then(|| "sk-1".to_owned());
         builtin(&env, Path::new("weights")).unwrap_or_else(|problems| panic!("{problems}"))
     };
-    let upstream = |config: &Config| match &config.model("large").unwrap().provider {
-        Provider::Remote(remote) => (remote.provider_name.clone(), config.currency.code().to_owned()),
-        Provider::Embedded(embedded) => {
+    let upstream = |config: &GatewayConfig| match &config.model("large").unwrap().provider {
+        ModelProvider::Remote(remote) => (remote.provider_name.clone(), config.currency.code().to_owned()),
+        ModelProvider::Embedded(embedded) => {
             (embedded.weights.display().to_string(), config.currency.code().to_owned())
         }
     };
@@ -203,9 +206,9 @@ fn the_default_takes_the_first_provider_with_a_key() {
 fn what_a_starter_writes_is_right() {
     let env = |_: &str| Some("0123456789abcdef0123".to_owned());
     let mut larges = vec![
-        Large::Embedded,
-        Large::Address { base_url: "http://h:1/v1".to_owned(), model: "true".to_owned(), key: None },
-        Large::Address {
+        LargeChoice::Embedded,
+        LargeChoice::Address { base_url: "http://h:1/v1".to_owned(), model: "true".to_owned(), key: None },
+        LargeChoice::Address {
             base_url: "https://h/v1".to_owned(),
             model: "a: ${b} \"#".to_owned(),
             key: Some("K".to_owned()),
@@ -214,19 +217,19 @@ fn what_a_starter_writes_is_right() {
     for provider in known_providers() {
         for model in [None, Some("4".to_owned())] {
             let model = model.or_else(|| provider.model.is_none().then(|| "qwen2.5:7b".to_owned()));
-            larges.push(Large::Preset { name: provider.name.to_owned(), model, key: None });
+            larges.push(LargeChoice::Preset { name: provider.name.to_owned(), model, key: None });
         }
     }
     for large in larges {
         for (embedded, listen) in [(true, "127.0.0.1:8081"), (false, "0.0.0.0:80")] {
-            let starter = Starter { listen: listen.parse().unwrap(), embedded, large: large.clone() };
+            let starter = StarterFile { listen: listen.parse().unwrap(), embedded, large: large.clone() };
             let yaml = starter.yaml();
             let config =
                 from_str(&yaml, None, &env).unwrap_or_else(|problems| panic!("{problems}\nin\n{yaml}"));
             assert_eq!(config.routes.len(), usize::from(config.models.len() > 1), "{yaml}");
             assert_eq!(config.clients.is_empty(), embedded, "{yaml}");
             let named = match &large {
-                Large::Preset { model: Some(model), .. } | Large::Address { model, .. } => {
+                LargeChoice::Preset { model: Some(model), .. } | LargeChoice::Address { model, .. } => {
                     Some(model.clone())
                 }
                 _ => None,
@@ -261,7 +264,7 @@ fn files_are_read_within_bounds() {
     std::fs::write(&path, "models:\n- {name: s, provider: embedded, weights: w.gguf}\n- {name: l, preset: ollama, model: m, api_key: literal-key}\n").unwrap();
     std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o644)).unwrap();
     let config = load(Some(&path), &|_| None).unwrap();
-    let Provider::Embedded(embedded) = &config.models[0].provider else { panic!("embedded") };
+    let ModelProvider::Embedded(embedded) = &config.models[0].provider else { panic!("embedded") };
     assert_eq!(embedded.weights, folder.join("w.gguf"));
     let warned =
         config.warnings.iter().any(|warning| warning.starts_with("models[1].api_key: stands in a file"));

@@ -3,7 +3,7 @@
 #![allow(missing_docs)]
 #![allow(clippy::unwrap_used)]
 
-use gateway_config::{Config, Problems, from_str};
+use gateway_config::{GatewayConfig, Problems, from_str};
 
 /// Secrets of the environment; no message may ever hold one.
 const SECRETS: [(&str, &str); 4] = [
@@ -19,7 +19,7 @@ fn env(name: &str) -> Option<String> {
     found.map(|(_, value)| (*value).to_owned())
 }
 
-fn read(text: &str) -> Result<Config, Problems> {
+fn read(text: &str) -> Result<GatewayConfig, Problems> {
     from_str(text, None, &env)
 }
 

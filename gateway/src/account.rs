@@ -10,7 +10,7 @@ mod traced;
 
 use std::sync::Arc;
 
-use gateway_config::{LogFormat, Model, Period};
+use gateway_config::{BudgetPeriodLength, LogFormat, ModelConfig};
 use jiff::Timestamp;
 use prometheus::IntGauge;
 use router_policies::{Currency, Money, Price, Tariff, Usage};
@@ -124,7 +124,7 @@ impl Account {
     ///
     /// # Errors
     /// A limit of the client's that is reached.
-    pub fn admit(&mut self, till: &Arc<Till>, models: &[Arc<Model>]) -> Result<(), Failure> {
+    pub fn admit(&mut self, till: &Arc<Till>, models: &[Arc<ModelConfig>]) -> Result<(), Failure> {
         let tokens = models.iter().map(|model| self.bound.tokens(model)).max().unwrap_or_default();
         match till.admit(tokens, Instant::now()) {
             Ok(place) => {
@@ -156,7 +156,7 @@ impl Account {
     pub async fn reserve(
         &mut self,
         till: &Till,
-        models: &[Arc<Model>],
+        models: &[Arc<ModelConfig>],
         now: Timestamp,
     ) -> Result<(), Failure> {
         let each = models.iter().filter_map(|model| self.bound.most(model, now, &self.telemetry.paces));
@@ -173,7 +173,7 @@ impl Account {
     ///
     /// # Errors
     /// When the budget does not cover it; then the model must not be asked.
-    pub async fn cover(&mut self, model: &Model) -> Result<(), Setback> {
+    pub async fn cover(&mut self, model: &ModelConfig) -> Result<(), Setback> {
         if self.purse.is_none() {
             return Ok(());
         }
@@ -198,12 +198,12 @@ impl Account {
     }
 
     /// The longest answer, in tokens, that was set aside for where the client sets no limit; `None` without a budget.
-    pub fn longest(&self, model: &Model) -> Option<u64> {
+    pub fn longest(&self, model: &ModelConfig) -> Option<u64> {
         (self.purse.is_some() && self.bound.answer.is_none()).then_some(model.max_output)
     }
 
     /// The longest answer, in tokens of all choices, that is set aside for; `None` without a budget.
-    pub fn most(&self, model: &Model) -> Option<u64> {
+    pub fn most(&self, model: &ModelConfig) -> Option<u64> {
         self.purse.is_some().then(|| self.bound.of(model).output)
     }
 

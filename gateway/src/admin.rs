@@ -8,7 +8,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use hyper::body::Incoming;
-use router_policies::Chance;
+use router_policies::Probability;
 use serde_json::{Value, json};
 
 use crate::admit;
@@ -159,7 +159,7 @@ fn explained(assessment: &Assessment, chat: &Chat) -> Value {
         "ladder": assessment.ladder.iter().map(|rung| json!({
             "model": rung.model.name,
             "able": rung.able,
-            "suffices": rung.suffices.map(Chance::value),
+            "suffices": rung.suffices.map(Probability::value),
             "cost": rung.toll.cost,
             "wait_seconds": (rung.toll.wait > 0.0).then_some(rung.toll.wait),
         })).collect::<Vec<_>>(),

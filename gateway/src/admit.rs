@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
-use gateway_config::{Client, Limits};
+use gateway_config::{ClientConfig, RequestLimits};
 use http::{HeaderMap, HeaderName, header};
 use http_body_util::BodyExt;
 use sha2::{Digest, Sha256};
@@ -19,7 +19,7 @@ use crate::snapshot::Snapshot;
 #[derive(Debug, Clone)]
 pub struct Caller {
     /// `None` on an open port.
-    pub client: Option<Arc<Client>>,
+    pub client: Option<Arc<ClientConfig>>,
     /// What it asks for in headers, where it may.
     pub hints: Hints,
 }
@@ -54,7 +54,7 @@ impl Caller {
     }
 }
 
-fn client(snapshot: &Snapshot, headers: &HeaderMap) -> Result<Arc<Client>, Failure> {
+fn client(snapshot: &Snapshot, headers: &HeaderMap) -> Result<Arc<ClientConfig>, Failure> {
     let key = key(headers)?.ok_or(Failure::NoKey)?;
     let hash: [u8; 32] = Sha256::digest(key).into();
     // The table is found by the hash, which tells nothing about the key; the comparison takes the same time for any.
@@ -92,7 +92,7 @@ fn text(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
 ///
 /// # Errors
 /// A body that is too large, too slow, broken off, compressed, or not called JSON.
-pub async fn body<B>(headers: &HeaderMap, mut incoming: B, limits: &Limits) -> Result<Bytes, Failure>
+pub async fn body<B>(headers: &HeaderMap, mut incoming: B, limits: &RequestLimits) -> Result<Bytes, Failure>
 where
     B: http_body::Body<Data = Bytes> + Unpin,
 {

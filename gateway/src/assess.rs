@@ -6,12 +6,15 @@ mod unfit;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
-use gateway_config::{Fallback, Model, Provider, Remote, Route};
-use router_policies::foresight::Foresight;
-use router_policies::guard::{FITTED, Outset};
-use router_policies::policies::Terms;
-use router_policies::scorers::shipped;
-use router_policies::{Chance, Class, Decision, Facts, Features, Plan, Query, Reason, Rung, Standing, Toll};
+use gateway_config::{Fallback, ModelConfig, ModelProvider, RemoteModel, Route};
+use router_policies::guard::{AnswerPrior, FITTED};
+use router_policies::ladder_prediction::LadderPrediction;
+use router_policies::policies::RuleConstraints;
+use router_policies::scorers::default_scorer;
+use router_policies::{
+    CostEstimate, Decision, Features, ModelClass, Plan, Probability, Query, Reason, RequestFacts, Rung,
+    RungState,
+};
 use tokio::time::Instant;
 
 use self::embeddings::assess_embeddings;
@@ -45,7 +48,7 @@ pub fn assess(target: &Target, ask: &Question<'_>) -> Result<Assessment, Failure
 }
 
 /// The models that it names.
-fn models(target: &Target) -> &[Arc<Model>] {
+fn models(target: &Target) -> &[Arc<ModelConfig>] {
     match target {
         Target::Route(routed) => &routed.route.ladder,
         Target::Model(model) => std::slice::from_ref(model),
@@ -54,14 +57,14 @@ fn models(target: &Target) -> &[Arc<Model>] {
 
 /// Whether a model's upstream speaks what the client wrote in, and gets it as it came; of completions and embeddings every
 /// upstream of OpenAI's dialect is taken to, of responses those that are said to.
-pub fn said_as_it_came(model: &Model, chat: &Chat) -> bool {
-    let Provider::Remote(remote) = &model.provider else { return false };
+pub fn said_as_it_came(model: &ModelConfig, chat: &Chat) -> bool {
+    let ModelProvider::Remote(remote) = &model.provider else { return false };
     let dialect = Dialect::asked(remote, chat);
     dialect.original(chat).is_some() || (dialect == Dialect::OpenAi && chat.is_native())
 }
 
-fn assess_model(model: &Arc<Model>, ask: &Question<'_>) -> Result<Assessment, Failure> {
-    if let Some(why) = unfit(model, ask, &Terms::default()) {
+fn assess_model(model: &Arc<ModelConfig>, ask: &Question<'_>) -> Result<Assessment, Failure> {
+    if let Some(why) = unfit(model, ask, &RuleConstraints::default()) {
         return Err(nothing_fits(&[(model, Some(why))]));
     }
     let decision = Decision::of(Plan::Ask(Rung(0)), Reason::NAMED);
@@ -71,8 +74,8 @@ fn assess_model(model: &Arc<Model>, ask: &Question<'_>) -> Result<Assessment, Fa
             model: Arc::clone(model),
             able: true,
             suffices: None,
-            toll: Toll::default(),
-            outset: Outset::NOTHING,
+            toll: CostEstimate::default(),
+            outset: AnswerPrior::NOTHING,
         }],
         fallback: Fallback::None,
         scoring: None,
@@ -99,7 +102,7 @@ fn assess_route(routed: &Routed, ask: &Question<'_>) -> Result<Assessment, Failu
         Some(aside) => {
             // What narrowed the request goes with it, and what narrows it there is added.
             let mut facts = crate::facts::facts(&aside.route, ask, &features);
-            facts.must_stay |= terms.must_stay;
+            facts.local_only |= terms.local_only;
             let mut terms = terms;
             terms.join(aside.route.policy.terms(&features, &facts));
             assess_within(aside, &read, &facts, &terms)?
@@ -120,8 +123,8 @@ struct Read<'a> {
 fn assess_within(
     routed: &Routed,
     read: &Read<'_>,
-    facts: &Facts<'_>,
-    terms: &Terms<'_>,
+    facts: &RequestFacts<'_>,
+    terms: &RuleConstraints<'_>,
 ) -> Result<Assessment, Failure> {
     let (route, ask, features) = (&routed.route, read.ask, read.features);
     let judged = judged(route, ask, terms)?;
@@ -143,16 +146,20 @@ fn assess_within(
         draw,
         recent: recent.as_deref(),
         weights,
-        facts: Facts { conversation: talk, must_stay: facts.must_stay || terms.must_stay, ..*facts },
+        facts: RequestFacts {
+            conversation: talk,
+            local_only: facts.local_only || terms.local_only,
+            ..*facts
+        },
     };
     let decision = route.policy.decide(&query);
     let scores = scores(&query, &foresight);
     drop(recent);
     let decision = decision.ok_or_else(|| nothing_fits(&judged))?;
     let tokens = matches!(decision.plan, Plan::Cascade { .. }).then(|| FITTED.tokens(features));
-    let outset = |at: usize, suffices: Chance| match tokens {
-        None => Outset::NOTHING,
-        tokens => Outset { suffices: Some(suffices), tokens, correction: routed.guard_correction(at) },
+    let outset = |at: usize, suffices: Probability| match tokens {
+        None => AnswerPrior::NOTHING,
+        tokens => AnswerPrior { suffices: Some(suffices), tokens, correction: routed.guard_correction(at) },
     };
     Ok(Assessment {
         decided: Decided { decision, scores: Some(scores), draw: Some(draw) },
@@ -168,13 +175,13 @@ fn assess_within(
 }
 
 /// What is foreseen of each rung's answer.
-fn foresee(route: &Route, features: &Features) -> Foresight {
+fn foresee(route: &Route, features: &Features) -> LadderPrediction {
     let calibration = route.calibration.as_ref().map(|calibrated| &calibrated.scorer);
-    let classes: Vec<Class> = route.ladder.iter().map(|model| model.class).collect();
-    Foresight::of(shipped(), calibration, &classes, features)
+    let classes: Vec<ModelClass> = route.ladder.iter().map(|model| model.class).collect();
+    LadderPrediction::of(default_scorer(), calibration, &classes, features)
 }
 
-fn scores(query: &Query<'_>, foresight: &Foresight) -> Scores {
+fn scores(query: &Query<'_>, foresight: &LadderPrediction) -> Scores {
     Scores {
         difficulty: query.difficulty(),
         gain: query.gain(),
@@ -184,12 +191,16 @@ fn scores(query: &Query<'_>, foresight: &Foresight) -> Scores {
 }
 
 /// A model of the ladder, and why it cannot serve the request, if so.
-type Judged<'a> = (&'a Arc<Model>, Option<Unfit>);
+type Judged<'a> = (&'a Arc<ModelConfig>, Option<Unfit>);
 
 /// Each model of the ladder, and why it cannot serve the request, if so.
-fn judged<'a>(route: &'a Route, ask: &Question<'_>, terms: &Terms<'_>) -> Result<Vec<Judged<'a>>, Failure> {
+fn judged<'a>(
+    route: &'a Route,
+    ask: &Question<'_>,
+    terms: &RuleConstraints<'_>,
+) -> Result<Vec<Judged<'a>>, Failure> {
     let tiers = tiers(route, ask.hints)?;
-    let judge = |(at, model): (usize, &'a Arc<Model>)| {
+    let judge = |(at, model): (usize, &'a Arc<ModelConfig>)| {
         let fits = tiers.contains(&at);
         (model, if fits { unfit(model, ask, terms) } else { Some(Unfit::Tier) })
     };
@@ -199,16 +210,16 @@ fn judged<'a>(route: &'a Route, ask: &Question<'_>, terms: &Terms<'_>) -> Result
 /// The rungs as the policy sees them.
 fn standings<'a>(
     routed: &Routed,
-    judged: &[(&'a Arc<Model>, Option<Unfit>)],
-    rungs: &[Chance],
-    tolls: Option<Vec<Toll>>,
-) -> Vec<Standing<'a>> {
+    judged: &[(&'a Arc<ModelConfig>, Option<Unfit>)],
+    rungs: &[Probability],
+    tolls: Option<Vec<CostEstimate>>,
+) -> Vec<RungState<'a>> {
     let tolls = tolls.unwrap_or_default();
-    let standing = |(at, (model, unfit)): (usize, &(&'a Arc<Model>, Option<Unfit>))| Standing {
+    let standing = |(at, (model, unfit)): (usize, &(&'a Arc<ModelConfig>, Option<Unfit>))| RungState {
         model: &model.name,
-        suffices: rungs.get(at).copied().unwrap_or_default(),
-        able: unfit.is_none(),
-        toll: tolls.get(at).copied().unwrap_or_default(),
+        p_success: rungs.get(at).copied().unwrap_or_default(),
+        eligible: unfit.is_none(),
+        estimate: tolls.get(at).copied().unwrap_or_default(),
     };
     let mut standings: Vec<_> = judged.iter().enumerate().map(standing).collect();
     routed.guard(&mut standings);
@@ -216,19 +227,19 @@ fn standings<'a>(
 }
 
 fn candidates(
-    judged: &[(&Arc<Model>, Option<Unfit>)],
-    standings: &[Standing<'_>],
+    judged: &[(&Arc<ModelConfig>, Option<Unfit>)],
+    standings: &[RungState<'_>],
     decision: &Decision,
-    outset: &dyn Fn(usize, Chance) -> Outset,
+    outset: &dyn Fn(usize, Probability) -> AnswerPrior,
 ) -> Vec<Candidate> {
     let within = |at: usize| (decision.least..=decision.most).contains(&Rung(at));
     let all = judged.iter().zip(standings).enumerate();
     all.map(|(at, ((model, _), standing))| Candidate {
         model: Arc::clone(model),
-        able: standing.able && within(at),
-        suffices: Some(standing.suffices),
-        toll: standing.toll,
-        outset: outset(at, standing.suffices),
+        able: standing.eligible && within(at),
+        suffices: Some(standing.p_success),
+        toll: standing.estimate,
+        outset: outset(at, standing.p_success),
     })
     .collect()
 }

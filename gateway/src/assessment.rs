@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use gateway_config::{Fallback, Model, Route};
+use gateway_config::{Fallback, ModelConfig, Route};
 use jiff::Timestamp;
-use router_policies::guard::Outset;
-use router_policies::{Chance, Features, Standing, Toll, Weights};
+use router_policies::guard::AnswerPrior;
+use router_policies::{CostEstimate, Features, Probability, RungState, UtilityWeights};
 
 use crate::conversations::Place;
 use crate::hints::Hints;
@@ -29,16 +29,16 @@ pub struct Assessment {
     /// Where it stands in its conversation.
     pub place: Option<Place>,
     /// What quality, money and time weighed.
-    pub weights: Option<Weights>,
+    pub weights: Option<UtilityWeights>,
     /// What was foreseen for each rung, before it was corrected.
-    pub foreseen: Vec<Chance>,
+    pub foreseen: Vec<Probability>,
     /// The route that took over, where a rule says so: the rungs are those of its ladder.
     pub aside: Option<Arc<Route>>,
 }
 
 impl Assessment {
     /// The models that may be asked before the request is over.
-    pub fn may_be_asked(&self) -> Vec<Arc<Model>> {
+    pub fn may_be_asked(&self) -> Vec<Arc<ModelConfig>> {
         let first = self.decided.decision.plan.first().0;
         let reached = |at: usize| match self.fallback {
             Fallback::Up => at >= first,
@@ -56,22 +56,22 @@ impl Assessment {
 /// A model of the ladder as it stands for a request.
 pub struct Candidate {
     /// The model.
-    pub model: Arc<Model>,
+    pub model: Arc<ModelConfig>,
     /// Whether it can serve the request.
     pub able: bool,
     /// The chance that its answer will do; `None` when nothing was scored.
-    pub suffices: Option<Chance>,
+    pub suffices: Option<Probability>,
     /// What asking it takes.
-    pub toll: Toll,
+    pub toll: CostEstimate,
     /// What is foreseen of its answer, where that is to be judged.
-    pub outset: Outset,
+    pub outset: AnswerPrior,
 }
 
 impl Candidate {
     /// As a policy sees it.
-    pub fn standing(&self) -> Standing<'_> {
+    pub fn standing(&self) -> RungState<'_> {
         let suffices = self.suffices.unwrap_or_default();
-        Standing { model: &self.model.name, suffices, able: self.able, toll: self.toll }
+        RungState { model: &self.model.name, p_success: suffices, eligible: self.able, estimate: self.toll }
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use gateway_config::Model;
+use gateway_config::ModelConfig;
 use jiff::Timestamp;
 use router_policies::{Money, Price, Usage};
 
@@ -45,24 +45,24 @@ impl Bound {
     }
 
     /// The most that an attempt at this model uses.
-    pub fn of(&self, model: &Model) -> Usage {
+    pub fn of(&self, model: &ModelConfig) -> Usage {
         let answer = self.answer.unwrap_or(model.max_output).saturating_mul(self.choices.max(1));
         Usage { input: cautious(self.prompt_for(model)), output: answer, estimated: true, ..Usage::default() }
     }
 
     /// Tokens of the prompt for this model.
-    pub fn prompt_for(&self, model: &Model) -> u64 {
+    pub fn prompt_for(&self, model: &ModelConfig) -> u64 {
         self.prompt.saturating_add(self.pictures.at(model))
     }
 
     /// All tokens of that.
-    pub fn tokens(&self, model: &Model) -> u64 {
+    pub fn tokens(&self, model: &ModelConfig) -> u64 {
         let answer = self.answer.unwrap_or(model.max_output).saturating_mul(self.choices.max(1));
         self.prompt_for(model).saturating_add(answer)
     }
 
     /// What an attempt at this model costs at most, if it begins now; `None` without a price.
-    pub fn most(&self, model: &Model, now: Timestamp, paces: &Paces) -> Option<Money> {
+    pub fn most(&self, model: &ModelConfig, now: Timestamp, paces: &Paces) -> Option<Money> {
         let usage = self.of(model);
         let busy = longest(model, &usage, paces);
         let end = now.checked_add(model.timeouts.total).unwrap_or(now);
@@ -72,7 +72,7 @@ impl Bound {
 
 /// What an attempt cost, at the dearer of the prices at its beginning and its end: which of them a provider goes by is
 /// its secret. `None` without a price.
-pub fn cost(model: &Model, charged: &Usage, busy: Duration, began: Timestamp) -> Option<Money> {
+pub fn cost(model: &ModelConfig, charged: &Usage, busy: Duration, began: Timestamp) -> Option<Money> {
     dearest(model, began, Timestamp::now(), |price| price.cost(charged, busy))
 }
 
@@ -117,14 +117,14 @@ fn cautious(prompt: u64) -> u64 {
 }
 
 /// How long a machine of our own is busy with it at most: as long as it is let, or what is likely by far.
-fn longest(model: &Model, usage: &Usage, paces: &Paces) -> Duration {
+fn longest(model: &ModelConfig, usage: &Usage, paces: &Paces) -> Duration {
     let expected = paces.expected(&model.name, usage.total());
     let likely = expected.map(|expected| expected.saturating_mul(SLOWER) + Duration::from_secs(1));
     likely.map_or(model.timeouts.total, |likely| likely.min(model.timeouts.total))
 }
 
 fn dearest(
-    model: &Model,
+    model: &ModelConfig,
     began: Timestamp,
     ended: Timestamp,
     cost: impl Fn(&Price) -> Money,

@@ -9,7 +9,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use router_policies::Rung;
-use router_policies::query::Conversation;
+use router_policies::query::ConversationState;
 use tokio::time::Instant;
 
 use crate::protocol::Chat;
@@ -55,7 +55,7 @@ pub struct Place {
     /// What the next request of the conversation will be known by.
     here: u64,
     /// What is known of it; `None` for its first request.
-    pub known: Option<Conversation>,
+    pub known: Option<ConversationState>,
 }
 
 impl Conversations {
@@ -74,7 +74,7 @@ impl Conversations {
             true => turn.tokens.min(chat.prompt_tokens()),
             false => 0,
         };
-        let known = turn.map(|turn| Conversation {
+        let known = turn.map(|turn| ConversationState {
             rung: turn.rung,
             warm_tokens: warm(&turn),
             in_tool_loop: talk.in_tool_loop,

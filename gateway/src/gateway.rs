@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::SystemTime;
 
 use arc_swap::ArcSwap;
-use gateway_config::Config;
+use gateway_config::GatewayConfig;
 use http::HeaderMap;
-use router_policies::steer::Kept;
+use router_policies::weight_controller::TargetStatus;
 use tokio::time::Instant;
 
 use crate::account::Account;
@@ -32,7 +32,7 @@ impl Gateway {
     ///
     /// # Errors
     /// All that cannot be made ready.
-    pub fn new(config: Config, telemetry: Telemetry) -> Result<Self, SnapshotError> {
+    pub fn new(config: GatewayConfig, telemetry: Telemetry) -> Result<Self, SnapshotError> {
         let snapshot = Snapshot::build(config, &telemetry, None)?;
         telemetry.metrics.config_generation.set(1);
         let started = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
@@ -47,7 +47,7 @@ impl Gateway {
     /// With upstreams of a test's own, by the model's name, in place of those of the configuration.
     #[cfg(test)]
     pub fn with_upstreams(
-        config: Config,
+        config: GatewayConfig,
         telemetry: Telemetry,
         upstreams: &std::collections::HashMap<String, upstreams::Upstream>,
     ) -> Self {
@@ -70,7 +70,7 @@ impl Gateway {
     ///
     /// # Errors
     /// As for [`Gateway::new`]; then nothing has changed.
-    pub fn replace(&self, config: Config) -> Result<(), SnapshotError> {
+    pub fn replace(&self, config: GatewayConfig) -> Result<(), SnapshotError> {
         let next = Snapshot::build(config, &self.telemetry, Some(&self.snapshot()))?;
         self.telemetry.log.set_note_format(next.config.log);
         self.snapshot.store(Arc::new(next));
@@ -132,7 +132,7 @@ impl Gateway {
             for (target, weight) in each {
                 metrics.policy_weight.with_label_values(&[&*routed.route.name, target.word()]).set(weight);
             }
-            for Kept { target, set, realised } in routed.kept() {
+            for TargetStatus { target, set, realised } in routed.kept() {
                 let gauge = |what: TargetValue| {
                     metrics.policy_target.with_label_values(&[
                         &*routed.route.name,

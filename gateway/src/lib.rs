@@ -70,7 +70,7 @@ mod weights;
 use std::future::Future;
 use std::sync::Arc;
 
-use gateway_config::Config;
+use gateway_config::GatewayConfig;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
@@ -123,7 +123,7 @@ pub enum RunError {
 /// # Errors
 /// When a model cannot be made ready; nothing has been answered then.
 pub async fn run(
-    config: Config,
+    config: GatewayConfig,
     listeners: Listeners,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), RunError> {
@@ -136,11 +136,11 @@ pub async fn run(
 /// # Errors
 /// As for [`run`].
 pub async fn run_with(
-    config: Config,
+    config: GatewayConfig,
     source: Option<Source>,
     listeners: Listeners,
     out: impl Into<LogOutput> + Send + 'static,
-    ready: impl FnOnce(&Config),
+    ready: impl FnOnce(&GatewayConfig),
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), RunError> {
     // Whoever called may have installed one already; any will do.

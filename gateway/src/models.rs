@@ -1,7 +1,7 @@
 //! `GET /v1/models`: the names that a client may put in `model`.
 
 use bytes::Bytes;
-use gateway_config::Client;
+use gateway_config::ClientConfig;
 use jiff::Timestamp;
 use percent_encoding::percent_decode_str;
 use serde::Serialize;
@@ -31,7 +31,7 @@ enum List<'a> {
 /// A name that is not in the client's list.
 pub fn answer(
     snapshot: &Snapshot,
-    client: Option<&Client>,
+    client: Option<&ClientConfig>,
     name: Option<&str>,
     vendor: Vendor,
     created: u64,

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use gateway_config::Resume;
+use gateway_config::ResumeMode;
 use http::{HeaderMap, HeaderValue, Request, Response, header};
 use jiff::Timestamp;
 use router_policies::Money;
@@ -121,7 +121,7 @@ where
     };
     account.decided(assessment.decided, assessment.scoring, assessment.features.take());
     let (resume, climbs) = match &target {
-        Target::Route(routed) => (routed.route.resume == Resume::Auto, routed.climbs(caller.name())),
+        Target::Route(routed) => (routed.route.resume == ResumeMode::Auto, routed.climbs(caller.name())),
         Target::Model(_) => (false, None),
     };
     let job = job(snapshot, assessment, chat, &caller, &head.headers, account).ok_or(Failure::Internal)?;

@@ -7,9 +7,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use gateway_config::{Client, Model, Route};
-use router_policies::guard::Found;
-use router_policies::{Chance, Decision, Features, Money, RequestDraw, Usage};
+use gateway_config::{ClientConfig, ModelConfig, Route};
+use router_policies::guard::GuardScore;
+use router_policies::{Decision, Features, Money, Probability, RequestDraw, Usage};
 
 use crate::protocol::Finish;
 use crate::protocol::{ApiEndpoint, Vendor};
@@ -41,7 +41,7 @@ pub struct Record {
     /// Which call of the API.
     pub call: Call,
     /// Who asked; `None` on an open port or before a caller is known.
-    pub client: Option<Arc<Client>>,
+    pub client: Option<Arc<ClientConfig>>,
     /// What was asked for by name.
     pub asked: Asked,
     /// Whether a stream was asked for.
@@ -84,7 +84,7 @@ pub enum Asked {
     /// A route.
     Route(Arc<Route>),
     /// A model.
-    Model(Arc<Model>),
+    Model(Arc<ModelConfig>),
 }
 
 router_policies::vocabulary! {
@@ -180,14 +180,14 @@ pub struct Scores {
     /// 0..=1.
     pub familiarity: f64,
     /// The chance that an answer of each class of model will do, in the order of `Class::ALL`.
-    pub suffices: [Chance; 4],
+    pub suffices: [Probability; 4],
 }
 
 /// One attempt at one model.
 #[derive(Debug, Clone)]
 pub struct Attempt {
     /// The model.
-    pub model: Arc<Model>,
+    pub model: Arc<ModelConfig>,
     /// The endpoint's id.
     pub endpoint: Arc<str>,
     /// How it ended: `ok`, `abandoned`, or a setback's word.
@@ -207,7 +207,7 @@ pub struct Attempt {
     /// Why its cost brought the client nothing, if so.
     pub wasted: Option<Waste>,
     /// The chance that its answer would do, where a guard judged that.
-    pub found: Option<Found>,
+    pub found: Option<GuardScore>,
     /// Whether it was made beside another, to be compared with it or in case that one kept silent.
     pub beside: bool,
     /// The status and code that the provider gave, for the operator. Not its words: those may quote the prompt.
@@ -319,7 +319,7 @@ impl Record {
     }
 
     /// The largest model of the route: what savings are measured against.
-    pub fn top(&self) -> Option<&Arc<Model>> {
+    pub fn top(&self) -> Option<&Arc<ModelConfig>> {
         match &self.asked {
             Asked::Route(route) => route.ladder.last(),
             _ => None,
@@ -332,7 +332,7 @@ impl Record {
         else {
             return false;
         };
-        let rung = |model: &Model| route.ladder.iter().position(|one| one.name == model.name);
+        let rung = |model: &ModelConfig| route.ladder.iter().position(|one| one.name == model.name);
         // The client was to have the answer of the first, or of one that the request went on to.
         let asked = self.attempts.iter().filter(|attempt| !attempt.beside).filter_map(|it| rung(&it.model));
         // Where an answer would not do, a larger one was wanted, be it out of reach.
@@ -359,7 +359,7 @@ impl Record {
     }
 
     /// The model that answered, else the last that was asked.
-    pub fn model(&self) -> Option<&Arc<Model>> {
+    pub fn model(&self) -> Option<&Arc<ModelConfig>> {
         self.answer().or(self.attempts.last()).map(|attempt| &attempt.model)
     }
 

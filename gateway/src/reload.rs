@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use gateway_config::{Config, Problems, Provider};
+use gateway_config::{GatewayConfig, ModelProvider, Problems};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{MissedTickBehavior, interval};
 use tracing::{error, info, warn};
@@ -20,7 +20,7 @@ use crate::snapshot::SnapshotError;
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
 /// Reads the configuration anew.
-pub type Source = Box<dyn Fn() -> Result<Config, Problems> + Send + Sync>;
+pub type Source = Box<dyn Fn() -> Result<GatewayConfig, Problems> + Send + Sync>;
 
 /// Why a configuration was not put to use; the one before stays.
 #[derive(Debug, thiserror::Error)]
@@ -89,8 +89,8 @@ impl Reloader {
         let config = &self.gateway.snapshot().config;
         let scorers = config.routes.iter().filter_map(|route| Some(route.calibration.as_ref()?.file.clone()));
         let authorities = config.models.iter().filter_map(|model| match &model.provider {
-            Provider::Remote(remote) => Some(remote.authority.as_ref()?.file.clone()),
-            Provider::Embedded(_) => None,
+            ModelProvider::Remote(remote) => Some(remote.authority.as_ref()?.file.clone()),
+            ModelProvider::Embedded(_) => None,
         });
         let collectors = config.otlp.iter().filter_map(|otlp| Some(otlp.authority.as_ref()?.file.clone()));
         let examples = config.topics.iter().filter_map(|named| named.file.clone());

@@ -5,12 +5,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use dashmap::DashMap;
-use gateway_config::{Config, Route};
+use gateway_config::{GatewayConfig, Route};
 use router_policies::outcomes::Correction;
-use router_policies::policies::Escalations;
-use router_policies::query::Conversation;
-use router_policies::steer::Kept;
-use router_policies::{Chance, Recent, Rung, Standing, Toll, Weights, weights};
+use router_policies::policies::EscalationBound;
+use router_policies::query::ConversationState;
+use router_policies::weight_controller::TargetStatus;
+use router_policies::{CostEstimate, Probability, RecentGains, Rung, RungState, UtilityWeights, weights};
 use tokio::time::Instant;
 
 use crate::account::OnClose;
@@ -38,7 +38,7 @@ pub struct Routed {
     /// Who answered what goes on; `None` where the policy never chooses.
     conversations: Option<Arc<Conversations>>,
     /// Recent requests, where the policy asks for a share of them. A lock of the route's own, held for microseconds.
-    recent: Option<Arc<Mutex<Recent>>>,
+    recent: Option<Arc<Mutex<RecentGains>>>,
     /// What each client may still escalate, where the policy bounds that.
     climbs: Option<Climbs>,
     /// The routes that its rules hand over to.
@@ -56,7 +56,7 @@ struct Climbs {
 const MOST_CLIMBS: u32 = 100;
 
 impl Climbs {
-    fn new(bound: Escalations) -> Self {
+    fn new(bound: EscalationBound) -> Self {
         let thousandths = (bound.share * 1000.0).round() as u32;
         let each = Duration::from_secs(60).checked_div(bound.at_least).unwrap_or_default();
         let terms = Terms { thousandths, most: MOST_CLIMBS, each, floor: bound.at_least };
@@ -69,7 +69,7 @@ impl Routed {
     pub fn new(
         route: &Arc<Route>,
         pools: Arc<[Arc<Pool>]>,
-        config: &Config,
+        config: &GatewayConfig,
         telemetry: &Telemetry,
         before: Option<&Self>,
     ) -> Self {
@@ -122,7 +122,7 @@ impl Routed {
     }
 
     /// The recent requests, for one decision.
-    pub fn recent(&self) -> Option<MutexGuard<'_, Recent>> {
+    pub fn recent(&self) -> Option<MutexGuard<'_, RecentGains>> {
         self.recent.as_ref().map(|recent| recent.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
@@ -144,7 +144,7 @@ impl Routed {
     }
 
     /// Corrects what is foreseen for each rung by what shadows have shown.
-    pub fn correct(&self, rungs: &mut [Chance]) {
+    pub fn correct(&self, rungs: &mut [Probability]) {
         if let Some(explorer) = &self.explorer {
             explorer.correct(rungs);
         }
@@ -156,22 +156,22 @@ impl Routed {
     }
 
     /// What asking each model takes, where that matters.
-    pub fn tolls(&self, chat: &Chat, talk: Option<Conversation>) -> Option<Vec<Toll>> {
+    pub fn tolls(&self, chat: &Chat, talk: Option<ConversationState>) -> Option<Vec<CostEstimate>> {
         (self.steering.weighs() || talk.is_some()).then(|| self.steering.tolls(&self.pools, chat, talk))
     }
 
     /// Adds the chance of a second attempt to what asking takes, where the policy guards what it chooses.
-    pub fn guard(&self, ladder: &mut [Standing<'_>]) {
+    pub fn guard(&self, ladder: &mut [RungState<'_>]) {
         self.steering.guard(ladder);
     }
 
     /// What quality, money and time weigh at this moment; `None` where nothing is weighed.
-    pub fn weights(&self) -> Option<Weights> {
+    pub fn weights(&self) -> Option<UtilityWeights> {
         self.steering.weights()
     }
 
     /// Each target of the policy, and what came of it so far.
-    pub fn kept(&self) -> Vec<Kept> {
+    pub fn kept(&self) -> Vec<TargetStatus> {
         self.steering.kept()
     }
 
@@ -182,17 +182,17 @@ impl Routed {
         if let (Some(scores), Some(share), Some(mut recent)) =
             (&decided.scores, self.route.policy.share(), self.recent())
         {
-            recent.note(scores.gain, first.0 + 1 == self.route.ladder.len(), share);
+            recent.record(scores.gain, first.0 + 1 == self.route.ladder.len(), share);
         }
         let mut offered = Vec::new();
         let mut foreseen = assessment.ladder.get(first.0).and_then(|rung| rung.toll.cost);
         if let Some(draw) = decided.draw.filter(|_| self.steering.weighs()) {
-            let ladder: Vec<Standing<'_>> = assessment.ladder.iter().map(Candidate::standing).collect();
+            let ladder: Vec<RungState<'_>> = assessment.ladder.iter().map(Candidate::standing).collect();
             self.steering.asked(&ladder, draw);
-            let offer = |rung: &Standing<'_>| Offered {
-                able: rung.able,
-                suffices: rung.suffices,
-                load: rung.toll.load,
+            let offer = |rung: &RungState<'_>| Offered {
+                able: rung.eligible,
+                suffices: rung.p_success,
+                load: rung.estimate.load,
             };
             offered.extend(ladder.iter().map(offer));
             foreseen = foreseen.or_else(|| weights::highest_cost(&ladder));
@@ -212,7 +212,7 @@ pub struct Learner {
     /// What each rung offered, where that is weighed.
     offered: Vec<Offered>,
     /// Who answers too, and what was foreseen for each rung.
-    shadow: Option<(Rung, Vec<Chance>)>,
+    shadow: Option<(Rung, Vec<Probability>)>,
     /// Whom the request may be shown to, where somebody answers too.
     able: Vec<bool>,
     chat: Option<Arc<Chat>>,
@@ -259,7 +259,7 @@ impl Learner {
     }
 
     /// Whose answer a guard judged, and the chance that it gave it, uncorrected.
-    fn found(&self, record: &Record) -> Option<(Rung, Chance)> {
+    fn found(&self, record: &Record) -> Option<(Rung, Probability)> {
         let (attempt, found) = record.attempts.iter().rev().find_map(|it| Some((it, it.found?)))?;
         let rung = self.routed.route.ladder.iter().position(|model| model.name == attempt.model.name)?;
         Some((Rung(rung), found.plain))
@@ -286,7 +286,7 @@ mod tests {
     use crate::scripted::{Reply, ScriptedGateway};
     use crate::snapshot::Target;
 
-    fn config(policy: &str, class: &str) -> Config {
+    fn config(policy: &str, class: &str) -> GatewayConfig {
         let yaml = format!(
             "models:\n  - {{name: s, provider: openai, base_url: 'http://127.0.0.1:1', model: s, class: tiny}}\n  \
              - {{name: l, provider: openai, base_url: 'http://127.0.0.1:1', model: l, class: {class}}}\n\

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use gateway_config::{Client, Config, Model};
+use gateway_config::{ClientConfig, GatewayConfig, ModelConfig};
 
 use crate::dispatch::CompletionProbe;
 use crate::ledger::till::Till;
@@ -42,12 +42,12 @@ pub enum SnapshotFault {
 /// Everything that changes with a reload.
 pub struct Snapshot {
     /// The configuration.
-    pub config: Config,
+    pub config: GatewayConfig,
     /// Chooses what is traced; `None`: nothing is.
     pub tracer: Option<Arc<Tracer>>,
     pools: HashMap<String, Arc<Pool>>,
     routes: HashMap<String, Routed>,
-    clients: HashMap<[u8; 32], Arc<Client>>,
+    clients: HashMap<[u8; 32], Arc<ClientConfig>>,
     tills: HashMap<String, Arc<Till>>,
 }
 
@@ -58,7 +58,7 @@ impl Snapshot {
     /// # Errors
     /// All that cannot be made ready.
     pub fn build(
-        config: Config,
+        config: GatewayConfig,
         telemetry: &Telemetry,
         before: Option<&Self>,
     ) -> Result<Self, SnapshotError> {
@@ -90,7 +90,7 @@ impl Snapshot {
         }
         let routes = config.routes.iter().map(|route| {
             let before = before.and_then(|before| before.routes.get(&route.name));
-            let of_model = |model: &Arc<Model>| pools.get(&model.name).map(Arc::clone);
+            let of_model = |model: &Arc<ModelConfig>| pools.get(&model.name).map(Arc::clone);
             let pools: Arc<[Arc<Pool>]> = route.ladder.iter().filter_map(of_model).collect();
             (route.name.clone(), Routed::new(route, pools, &config, telemetry, before))
         });
@@ -98,8 +98,9 @@ impl Snapshot {
         let routes =
             routes.iter().map(|(name, routed)| (name.clone(), routed.clone().beside(&routes))).collect();
         let clients = config.clients.iter().map(|client| (client.key.0, Arc::clone(client))).collect();
-        let till =
-            |client: &Arc<Client>| (client.name.clone(), telemetry.ledger.till(client, &config.time_zone));
+        let till = |client: &Arc<ClientConfig>| {
+            (client.name.clone(), telemetry.ledger.till(client, &config.time_zone))
+        };
         let tills = config.clients.iter().map(till).collect();
         Ok(Self { config, tracer, pools, routes, clients, tills })
     }
@@ -107,7 +108,7 @@ impl Snapshot {
     /// One with nothing but pools, whose endpoints are asked by upstreams of a test's own, by the model's name.
     #[cfg(test)]
     pub fn of_upstreams(
-        config: Config,
+        config: GatewayConfig,
         telemetry: &Telemetry,
         upstreams: &HashMap<String, upstreams::Upstream>,
     ) -> Self {
@@ -130,7 +131,7 @@ impl Snapshot {
     }
 
     /// The pool of a model of this configuration.
-    pub fn pool(&self, model: &Model) -> Option<&Arc<Pool>> {
+    pub fn pool(&self, model: &ModelConfig) -> Option<&Arc<Pool>> {
         self.pools.get(&model.name)
     }
 
@@ -145,17 +146,17 @@ impl Snapshot {
     }
 
     /// The client whose key has this SHA-256.
-    pub fn client(&self, hash: &[u8; 32]) -> Option<&Arc<Client>> {
+    pub fn client(&self, hash: &[u8; 32]) -> Option<&Arc<ClientConfig>> {
         self.clients.get(hash)
     }
 
     /// What a client may still ask and spend.
-    pub fn till(&self, client: &Client) -> Option<&Arc<Till>> {
+    pub fn till(&self, client: &ClientConfig) -> Option<&Arc<Till>> {
         self.tills.get(&client.name)
     }
 
     /// The route or model of this name, if this client may use it.
-    pub fn target(&self, name: &str, client: Option<&Client>) -> Option<Target> {
+    pub fn target(&self, name: &str, client: Option<&ClientConfig>) -> Option<Target> {
         let allowed = |name: &str| {
             client
                 .and_then(|client| client.routes.as_ref())
@@ -168,7 +169,7 @@ impl Snapshot {
         route.or_else(|| self.config.model(name).map(|model| Target::Model(Arc::clone(model))))
     }
 
-    fn kept(&self, model: &Arc<Model>, config: &Config) -> Option<Arc<Pool>> {
+    fn kept(&self, model: &Arc<ModelConfig>, config: &GatewayConfig) -> Option<Arc<Pool>> {
         let pool = self.pools.get(&model.name)?;
         let same = pool.model == *model
             && self.config.proxy == config.proxy
@@ -178,7 +179,7 @@ impl Snapshot {
 }
 
 /// Who hears of the pools' endpoints, and who asks those that are mute.
-fn hooks(config: &Config, telemetry: &Telemetry) -> PoolHooks {
+fn hooks(config: &GatewayConfig, telemetry: &Telemetry) -> PoolHooks {
     let (format, currency) = (config.log, config.currency);
     let Telemetry { metrics, log, .. } = telemetry.clone();
     PoolHooks {
@@ -193,5 +194,5 @@ pub enum Target {
     /// Xietong chooses.
     Route(Routed),
     /// The client chose.
-    Model(Arc<Model>),
+    Model(Arc<ModelConfig>),
 }

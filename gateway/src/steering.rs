@@ -4,13 +4,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use gateway_config::{Period, Provider, Route};
+use gateway_config::{BudgetPeriodLength, ModelProvider, Route};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use router_policies::policies::Per;
-use router_policies::query::Conversation;
-use router_policies::steer::{self, Kept, Steer};
-use router_policies::{Chance, Money, RequestDraw, Rung, Standing, Toll, Usage, Weights, weights};
+use router_policies::policies::SpendPeriod;
+use router_policies::query::ConversationState;
+use router_policies::weight_controller::{self, TargetStatus, WeightController};
+use router_policies::{
+    CostEstimate, Money, Probability, RequestDraw, Rung, RungState, Usage, UtilityWeights, weights,
+};
 use tokio::time::Instant;
 
 use crate::ledger::period::Window;
@@ -38,8 +40,8 @@ pub struct Steering {
 #[derive(Debug)]
 struct Steered {
     /// A lock of the route's own, held for microseconds, once a second for a fraction of a millisecond.
-    steer: Mutex<(Steer, f64)>,
-    per: Option<Per>,
+    steer: Mutex<(WeightController, f64)>,
+    per: Option<SpendPeriod>,
     zone: TimeZone,
     guarded: bool,
     /// A moment by both clocks: from here on time never jumps.
@@ -52,7 +54,7 @@ pub struct Offered {
     /// Whether it could serve it.
     pub able: bool,
     /// The chance that its answer would do.
-    pub suffices: Chance,
+    pub suffices: Probability,
     /// What it had under way.
     pub load: u32,
 }
@@ -91,7 +93,7 @@ impl Steering {
     pub fn new(route: &Route, zone: &TimeZone, paces: &Arc<Paces>) -> Self {
         let rungs = route.ladder.len();
         let steered = route.policy.utility().map(|(utility, guarded)| Steered {
-            steer: Mutex::new((Steer::new(utility, rungs), 0.0)),
+            steer: Mutex::new((WeightController::new(utility, rungs), 0.0)),
             per: utility.targets.spend.map(|spend| spend.per),
             zone: zone.clone(),
             guarded,
@@ -106,7 +108,12 @@ impl Steering {
     }
 
     /// What asking each model takes, by what is known of prices, of the models so far, and of the conversation.
-    pub fn tolls(&self, pools: &[Arc<Pool>], chat: &Chat, talk: Option<Conversation>) -> Vec<Toll> {
+    pub fn tolls(
+        &self,
+        pools: &[Arc<Pool>],
+        chat: &Chat,
+        talk: Option<ConversationState>,
+    ) -> Vec<CostEstimate> {
         let now = Timestamp::now();
         let known = self.steered.as_ref().map(|steered| (steered, seconds(steered.now())));
         let warm = |at: usize| talk.filter(|talk| talk.rung == Rung(at)).map_or(0, |talk| talk.warm_tokens);
@@ -123,7 +130,7 @@ impl Steering {
             let expect = |(steered, now): &(&Steered, f64)| steered.state().0.first_token(at, load, *now);
             let first = known.as_ref().and_then(expect);
             let wait = measured.wait(pool, first, chat.stream(), answer);
-            Toll { cost: self.cost(pool, &usage, now), wait, load }
+            CostEstimate { cost: self.cost(pool, &usage, now), wait, load }
         };
         pools.iter().zip(&self.rungs).enumerate().map(toll).collect()
     }
@@ -135,14 +142,14 @@ impl Steering {
     }
 
     /// Adds the chance of a second attempt where the policy guards what it chooses.
-    pub fn guard(&self, ladder: &mut [Standing<'_>]) {
+    pub fn guard(&self, ladder: &mut [RungState<'_>]) {
         if self.steered.as_ref().is_some_and(|steered| steered.guarded) {
-            weights::guarded(ladder);
+            weights::add_escalation_cost(ladder);
         }
     }
 
     /// The weights of this moment; `None` where nothing is weighed, or nothing was asked yet.
-    pub fn weights(&self) -> Option<Weights> {
+    pub fn weights(&self) -> Option<UtilityWeights> {
         let steered = self.steered.as_ref()?;
         let now = steered.now();
         let mut state = steered.state();
@@ -155,15 +162,15 @@ impl Steering {
     }
 
     /// A request that was decided by this ladder is about to be carried out.
-    pub fn asked(&self, ladder: &[Standing<'_>], draw: RequestDraw) {
+    pub fn asked(&self, ladder: &[RungState<'_>], draw: RequestDraw) {
         if let Some(steered) = &self.steered {
-            steered.state().0.asked(ladder, draw);
+            steered.state().0.record_request(ladder, draw);
         }
     }
 
     /// Each target, and what came of it so far.
-    pub fn kept(&self) -> Vec<Kept> {
-        self.steered.as_ref().map(|steered| steered.state().0.kept().collect()).unwrap_or_default()
+    pub fn kept(&self) -> Vec<TargetStatus> {
+        self.steered.as_ref().map(|steered| steered.state().0.target_statuses().collect()).unwrap_or_default()
     }
 
     /// A request is over; `foreseen` is what it was expected to cost, `offered` what each rung offered it.
@@ -172,7 +179,7 @@ impl Steering {
         // What a model without a price costs is taken to be what was foreseen, as it was weighed.
         let paid = record.cost().map(Money::units).or(foreseen.filter(|_| !record.attempts.is_empty()));
         if let (Some(steered), Some(paid), Some(foreseen)) = (&self.steered, paid, foreseen) {
-            steered.state().0.paid(paid, foreseen);
+            steered.state().0.record_cost(paid, foreseen);
         }
         let Some((answer, at)) = record.answer().and_then(|answer| Some((answer, rung(answer)?))) else {
             return;
@@ -185,9 +192,9 @@ impl Steering {
         if let (Some(steered), Some(here)) = (&self.steered, offered.get(at)) {
             let mut state = steered.state();
             let top = offered.iter().rfind(|rung| rung.able).unwrap_or(here);
-            state.0.answered(here.suffices, top.suffices);
+            state.0.record_answer(here.suffices, top.suffices);
             if let Some(first) = first {
-                state.0.began(at, here.load, first.as_secs_f64(), seconds(steered.now()));
+                state.0.record_first_token(at, here.load, first.as_secs_f64(), seconds(steered.now()));
             }
         }
     }
@@ -210,8 +217,8 @@ impl Measured {
     /// this process answers one request after the other.
     fn wait(&self, pool: &Pool, first: Option<f64>, stream: bool, answer: u64) -> f64 {
         let queue = match pool.model.provider {
-            Provider::Embedded(_) => f64::from(pool.in_flight()) * self.busy.get(),
-            Provider::Remote(_) => 0.0,
+            ModelProvider::Embedded(_) => f64::from(pool.in_flight()) * self.busy.get(),
+            ModelProvider::Remote(_) => 0.0,
         };
         let writing = if stream { 0.0 } else { self.per_token.get() * answer as f64 };
         match first {
@@ -225,7 +232,7 @@ impl Measured {
 }
 
 impl Steered {
-    fn state(&self) -> MutexGuard<'_, (Steer, f64)> {
+    fn state(&self) -> MutexGuard<'_, (WeightController, f64)> {
         self.steer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -235,13 +242,13 @@ impl Steered {
     }
 
     /// The hour or day of the spend target.
-    fn period(&self, now: Timestamp) -> Option<steer::Period> {
+    fn period(&self, now: Timestamp) -> Option<weight_controller::SpendWindow> {
         let per = match self.per? {
-            Per::Hour => Period::Hour,
-            Per::Day => Period::Day,
+            SpendPeriod::Hour => BudgetPeriodLength::Hour,
+            SpendPeriod::Day => BudgetPeriodLength::Day,
         };
         let window = Window::around(now, per, &self.zone);
-        Some(steer::Period { begins: seconds(window.begins), ends: seconds(window.ends) })
+        Some(weight_controller::SpendWindow { begins: seconds(window.begins), ends: seconds(window.ends) })
     }
 }
 

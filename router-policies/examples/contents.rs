@@ -11,13 +11,18 @@
 
 use std::time::Instant;
 
-use router_policies::contents::{Content, Contents};
+use router_policies::sensitive_data::{SensitiveKind, SensitiveKinds};
 
-const ALL: [Content; 5] =
-    [Content::IdNumber, Content::Phone, Content::BankCard, Content::Email, Content::Key];
+const ALL: [SensitiveKind; 5] = [
+    SensitiveKind::IdNumber,
+    SensitiveKind::Phone,
+    SensitiveKind::BankCard,
+    SensitiveKind::Email,
+    SensitiveKind::Key,
+];
 
 #[derive(serde::Deserialize)]
-struct Row {
+struct PromptRow {
     #[serde(alias = "query")]
     prompt: String,
 }
@@ -35,7 +40,7 @@ fn main() {
     ] {
         let text = unit.repeat(10_000_000 / unit.len());
         let began = Instant::now();
-        let found = Contents::in_text(&text, Contents::of(&ALL));
+        let found = SensitiveKinds::in_text(&text, SensitiveKinds::of(&ALL));
         let millis = began.elapsed().as_secs_f64() * 1e3;
         println!("10 MB of {unit:?}: {millis:.0} ms{}", if found.is_empty() { "" } else { ", found" });
     }
@@ -43,12 +48,12 @@ fn main() {
         let text = std::fs::read_to_string(&path).unwrap_or_default();
         let prompts: Vec<String> = text
             .lines()
-            .filter_map(|line| serde_json::from_str::<Row>(line).ok())
+            .filter_map(|line| serde_json::from_str::<PromptRow>(line).ok())
             .map(|row| row.prompt)
             .collect();
         let began = Instant::now();
-        let found: Vec<Contents> =
-            prompts.iter().map(|prompt| Contents::in_text(prompt, Contents::of(&ALL))).collect();
+        let found: Vec<SensitiveKinds> =
+            prompts.iter().map(|prompt| SensitiveKinds::in_text(prompt, SensitiveKinds::of(&ALL))).collect();
         let micros = began.elapsed().as_secs_f64() * 1e6 / prompts.len().max(1) as f64;
         println!("{path}: {} prompts, {micros:.1} µs each", prompts.len());
         for kind in ALL {

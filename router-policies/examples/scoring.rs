@@ -12,8 +12,8 @@
 
 use std::time::Instant;
 
-use router_policies::scorers::{Scorer, shipped};
-use router_policies::{Class, Features, Prompt, Recent};
+use router_policies::scorers::{Scorer, default_scorer};
+use router_policies::{Features, ModelClass, Prompt, RecentGains};
 
 /// Prompts that are timed.
 const PROMPTS: usize = 20_000;
@@ -23,23 +23,23 @@ const SHARE: f64 = 0.4;
 
 fn main() {
     let texts = texts();
-    let scorer = shipped();
+    let scorer = default_scorer();
     let (mut times, mut cuts) = (Vec::with_capacity(PROMPTS), Vec::with_capacity(PROMPTS));
-    let mut recent = Recent::default();
+    let mut recent = RecentGains::default();
     let (mut grams, mut bits) = (0, 0u64);
     for at in 0..PROMPTS {
         let text = &texts[at % texts.len()];
         let began = Instant::now();
         let features = Features::of(&Prompt::from_text(text.as_str()));
-        let prospects = scorer.foresee(&features);
+        let prospects = scorer.predict(&features);
         let scored = began.elapsed().as_nanos();
-        let gain = prospects.of(Class::Frontier).value() - prospects.of(Class::Small).value();
+        let gain = prospects.of(ModelClass::Frontier).value() - prospects.of(ModelClass::Small).value();
         let up = gain > recent.cut(SHARE);
-        recent.note(gain, up, SHARE);
+        recent.record(gain, up, SHARE);
         times.push(began.elapsed().as_nanos());
         cuts.push(began.elapsed().as_nanos() - scored);
         grams += features.grams.len();
-        for class in Class::ALL {
+        for class in ModelClass::ALL {
             bits = bits.rotate_left(7).wrapping_mul(0x9e37_79b9) ^ prospects.of(class).value().to_bits();
         }
         std::hint::black_box(prospects);

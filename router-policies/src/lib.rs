@@ -18,12 +18,12 @@
 //! - [`vocabulary`]: closed sets of words for metrics, logs and headers.
 
 pub mod form_error;
+pub mod human_duration;
 pub mod judging;
 pub mod money;
 pub mod routing;
 pub mod rung;
 pub mod scoring;
-pub mod span;
 pub mod vocabulary;
 
 pub use judging::{answers, guard, outcomes};
@@ -31,14 +31,14 @@ pub use money::{Currency, Money, Price, Tariff, Usage};
 pub use routing::decision::{Decision, Plan, PlanKind, Reason};
 pub use routing::draw::{DrawPurpose, RequestDraw};
 pub use routing::policies::Policy;
-pub use routing::query::{Facts, Query};
-pub use routing::recent::Recent;
-pub use routing::standing::{Standing, Toll};
-pub use routing::weights::Weights;
-pub use routing::{contents, policies, query, simulate, steer, weights};
+pub use routing::query::{Query, RequestFacts};
+pub use routing::recent::RecentGains;
+pub use routing::rung_state::{CostEstimate, RungState};
+pub use routing::weights::UtilityWeights;
+pub use routing::{policies, policy_replay, query, sensitive_data, weight_controller, weights};
 pub use rung::Rung;
-pub use scoring::features::{Features, Prompt, Role, Turn};
-pub use scoring::prospects::{Chance, Class, Prospects};
+pub use scoring::class_predictions::{ClassPredictions, ModelClass, Probability};
+pub use scoring::features::{Features, Prompt, PromptRole, PromptTurn};
 pub use scoring::{
-    calibrate, certify, evaluate, features, foresight, numbers, ridge, scorers, squares, stem, topics,
+    calibrate, certify, evaluate, features, ladder_prediction, numbers, ridge, scorers, squares, stem, topics,
 };

@@ -1,8 +1,8 @@
 //! Whatever text comes, features and scores are finite, bounded and the same again.
 
 use proptest::prelude::*;
-use router_policies::scorers::{Scorer, shipped};
-use router_policies::{Class, Features, Prompt, Role, Turn};
+use router_policies::scorers::{Scorer, default_scorer};
+use router_policies::{Features, ModelClass, Prompt, PromptRole, PromptTurn};
 
 #[track_caller]
 fn check(prompt: &Prompt<'_>) {
@@ -10,23 +10,28 @@ fn check(prompt: &Prompt<'_>) {
     assert!(features.readable.iter().all(|value| value.is_finite()), "{features:?}");
     // Three grams a character read, and no more than there are slots.
     assert!(features.grams.len() <= 3 * 7000);
-    let prospects = shipped().foresee(&features);
+    let prospects = default_scorer().predict(&features);
     assert!((0.0..=1.0).contains(&prospects.familiarity), "{prospects:?}");
-    for class in Class::ALL {
+    for class in ModelClass::ALL {
         assert!((0.0..=1.0).contains(&prospects.of(class).value()), "{prospects:?}");
     }
     assert_eq!(Features::of(prompt), features);
-    assert_eq!(shipped().foresee(&features), prospects);
+    assert_eq!(default_scorer().predict(&features), prospects);
 }
 
-fn role() -> impl Strategy<Value = Role> {
-    prop_oneof![Just(Role::System), Just(Role::User), Just(Role::Assistant), Just(Role::Tool)]
+fn role() -> impl Strategy<Value = PromptRole> {
+    prop_oneof![
+        Just(PromptRole::System),
+        Just(PromptRole::User),
+        Just(PromptRole::Assistant),
+        Just(PromptRole::Tool)
+    ]
 }
 
 proptest! {
     #[test]
     fn any_conversation(turns in prop::collection::vec((role(), any::<String>()), 0..6), tools in any::<usize>()) {
-        let turns = turns.into_iter().map(|(role, text)| Turn { role, text: text.into() }).collect();
+        let turns = turns.into_iter().map(|(role, text)| PromptTurn { role, text: text.into() }).collect();
         check(&Prompt { turns, tools, structured: true, attachments: tools });
     }
 
@@ -50,9 +55,9 @@ fn huge_prompts_are_bounded() {
 #[test]
 fn the_same_bits_everywhere() {
     let bits = |text| {
-        let prospects = shipped().foresee(&Features::of(&Prompt::from_text(text)));
-        prospects.of(Class::Small).value().to_bits()
-            ^ prospects.of(Class::Frontier).value().to_bits().rotate_left(7)
+        let prospects = default_scorer().predict(&Features::of(&Prompt::from_text(text)));
+        prospects.of(ModelClass::Small).value().to_bits()
+            ^ prospects.of(ModelClass::Frontier).value().to_bits().rotate_left(7)
     };
     let found = ["Prove that √2 is irrational.", "请写一首关于春天的诗。"].map(bits);
     assert_eq!(found, [0xcb06_0474_d1c6_ba67, 0xc7ed_334a_b8ab_0fb1], "{found:x?}");

@@ -3,13 +3,13 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking, with the reason")]
 
 use proptest::prelude::*;
-use router_policies::Chance;
+use router_policies::Probability;
 use router_policies::evaluate::calibration_error;
-use router_policies::guard::evidence::Evidence;
-use router_policies::guard::fit::{Row, fit};
-use router_policies::guard::{FITTED, Outset, Weigh};
+use router_policies::guard::evidence::TokenEvidence;
+use router_policies::guard::fit::{JudgedAnswer, fit};
+use router_policies::guard::{AnswerPrior, ChanceSignals, FITTED};
 
-fn rows() -> Vec<Row> {
+fn rows() -> Vec<JudgedAnswer> {
     include_str!("../testdata/guard.jsonl").lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
@@ -25,7 +25,7 @@ fn chances_are_what_they_say_they_are() {
     let rows = rows();
     let of_part = |part: usize, held: bool| {
         let all = rows.iter().enumerate().filter(move |(at, _)| (at % PARTS == part) == held);
-        all.map(|(_, row)| row.clone()).collect::<Vec<Row>>()
+        all.map(|(_, row)| row.clone()).collect::<Vec<JudgedAnswer>>()
     };
     let mut pairs = Vec::new();
     for part in 0..PARTS {
@@ -33,7 +33,7 @@ fn chances_are_what_they_say_they_are() {
         for row in of_part(part, true) {
             let Some(right) = row.right else { continue };
             let whole = row.evidence().last().unwrap();
-            let reading = form.read(&whole, &row.outset(&form), true, Weigh::default());
+            let reading = form.read(&whole, &row.outset(&form), true, ChanceSignals::default());
             pairs.push((reading.chance.value(), f64::from(u8::from(right))));
         }
     }
@@ -55,8 +55,8 @@ proptest! {
     ) {
         let read = |mean: f64, lowest: f64, suffices: f64| {
             let outset =
-                Outset { suffices: Some(Chance::new(suffices)), tokens: Some(length), ..Outset::NOTHING };
-            FITTED.read(&Evidence::of(tokens, mean, lowest, None, None), &outset, ended, Weigh::default())
+                AnswerPrior { suffices: Some(Probability::new(suffices)), tokens: Some(length), ..AnswerPrior::NOTHING };
+            FITTED.read(&TokenEvidence::of(tokens, mean, lowest, None, None), &outset, ended, ChanceSignals::default())
         };
         let plain = read(mean, lowest, suffices);
         for more in [

@@ -1,7 +1,7 @@
 //! A share of traffic is realised on real prompts, in any order. Their origins and licences stand in the file.
 
-use router_policies::scorers::{Scorer, shipped};
-use router_policies::{Class, Features, Prompt, Recent};
+use router_policies::scorers::{Scorer, default_scorer};
+use router_policies::{Features, ModelClass, Prompt, RecentGains};
 
 /// The gains of the prompts, source after source.
 fn gains() -> Vec<f64> {
@@ -10,8 +10,8 @@ fn gains() -> Vec<f64> {
         .map(|line| {
             let row: serde_json::Value = serde_json::from_str(line).expect("JSON");
             let features = Features::of(&Prompt::from_text(row["prompt"].as_str().expect("a text")));
-            let prospects = shipped().foresee(&features);
-            prospects.of(Class::Frontier).value() - prospects.of(Class::Small).value()
+            let prospects = default_scorer().predict(&features);
+            prospects.of(ModelClass::Frontier).value() - prospects.of(ModelClass::Small).value()
         })
         .collect()
 }
@@ -19,11 +19,11 @@ fn gains() -> Vec<f64> {
 #[track_caller]
 fn check(gains: &[f64], order: &str) {
     for share in [0.1, 0.25, 0.4, 0.6, 0.9] {
-        let mut recent = Recent::default();
+        let mut recent = RecentGains::default();
         let mut ups = 0.0;
         for (at, &gain) in gains.iter().enumerate() {
             let up = gain > recent.cut(share);
-            recent.note(gain, up, share);
+            recent.record(gain, up, share);
             ups += f64::from(u8::from(up));
             let realised = ups / (at + 1) as f64;
             assert!(

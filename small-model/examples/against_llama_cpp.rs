@@ -21,7 +21,7 @@ use llama_cpp_2::llama_batch::LlamaBatch;
 use llama_cpp_2::model::LlamaModel;
 use llama_cpp_2::model::params::LlamaModelParams;
 use llama_cpp_2::token::LlamaToken;
-use small_model::{Engine, Message, Options, Piece, Request, Sampling};
+use small_model::{ChatMessage, Engine, EngineOptions, GenerationPiece, GenerationRequest, SamplingOptions};
 
 /// Tokens of each answer.
 const ANSWER: u32 = 128;
@@ -38,15 +38,15 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
     // The engine starts llama.cpp, which can be done once a process; the other one then only needs the word for it,
     // which is never dropped, as that would end llama.cpp.
-    let engine = Engine::load(Options { threads, ..Options::new(&weights) })?;
+    let engine = Engine::load(EngineOptions { threads, ..EngineOptions::new(&weights) })?;
     let backend: &'static LlamaBackend = Box::leak(Box::new(LlamaBackend {}));
     let model = LlamaModel::load_from_file(backend, &weights, &LlamaModelParams::default())?;
-    let mut plain = Plain::new(&model, backend, threads)?;
+    let mut plain = PlainRun::new(&model, backend, threads)?;
 
     println!("{}, threads {threads}", engine.facts().name);
     println!("tokens per second of llama.cpp and the engine, ratio; ratio by processor time");
     let question = "The river runs past the old mill, and nobody remembers who built it. ".repeat(29);
-    let (mut read, mut wrote, mut same) = (Ratios::default(), Ratios::default(), 0);
+    let (mut read, mut wrote, mut same) = (SpeedRatios::default(), SpeedRatios::default(), 0);
     for round in 0..=rounds {
         // Whoever goes first finds another machine than who goes second: each does in turn.
         let (own, other) = if round % 2 == 0 {
@@ -73,21 +73,21 @@ async fn main() -> Result<(), Box<dyn Error>> {
 }
 
 /// What one answer took. The first token counts as the prompt's, as it comes from the prompt's logits.
-struct Run {
+struct ComparisonRun {
     prompt_tokens: usize,
-    first: Spent,
-    rest: Spent,
+    first: SpentTime,
+    rest: SpentTime,
     bytes: Vec<u8>,
 }
 
 /// Time by the clock, and on a processor.
 #[derive(Clone, Copy)]
-struct Spent {
+struct SpentTime {
     wall: Duration,
     processor: Duration,
 }
 
-impl Spent {
+impl SpentTime {
     /// From then on until now.
     fn since(begun: (Instant, Duration)) -> Self {
         Self { wall: begun.0.elapsed(), processor: processor_time().saturating_sub(begun.1) }
@@ -110,16 +110,16 @@ fn processor_time() -> Duration {
 
 /// The engine's speed over llama.cpp's, round by round.
 #[derive(Default)]
-struct Ratios {
+struct SpeedRatios {
     wall: Vec<f64>,
     processor: Vec<f64>,
 }
 
-impl Ratios {
+impl SpeedRatios {
     /// One more round, and its words.
-    fn add(&mut self, tokens: usize, own: &Spent, other: &Spent) -> String {
+    fn add(&mut self, tokens: usize, own: &SpentTime, other: &SpentTime) -> String {
         let over = |own: Duration, other: Duration| other.as_secs_f64() / own.as_secs_f64();
-        let rate = |spent: &Spent| tokens as f64 / spent.wall.as_secs_f64();
+        let rate = |spent: &SpentTime| tokens as f64 / spent.wall.as_secs_f64();
         let (wall, processor) = (over(own.wall, other.wall), over(own.processor, other.processor));
         self.wall.push(wall);
         self.processor.push(processor);
@@ -138,7 +138,7 @@ impl Ratios {
 }
 
 /// llama.cpp without anything around it.
-struct Plain<'a> {
+struct PlainRun<'a> {
     model: &'a LlamaModel,
     context: LlamaContext<'a>,
     /// Tokens that end an answer, in a set to ask and in a list for the engine.
@@ -147,7 +147,7 @@ struct Plain<'a> {
     prompt_tokens: usize,
 }
 
-impl<'a> Plain<'a> {
+impl<'a> PlainRun<'a> {
     fn new(model: &'a LlamaModel, backend: &LlamaBackend, threads: usize) -> Result<Self, Box<dyn Error>> {
         let (batch, threads) = (u32::try_from(BATCH)?, i32::try_from(threads)?);
         let params = LlamaContextParams::default()
@@ -162,7 +162,7 @@ impl<'a> Plain<'a> {
         Ok(Self { model, context, banned, ends, prompt_tokens: 0 })
     }
 
-    fn run(&mut self, question: &str) -> Result<Run, Box<dyn Error>> {
+    fn run(&mut self, question: &str) -> Result<ComparisonRun, Box<dyn Error>> {
         let text = format!(
             "<|im_start|>system\n{SYSTEM}<|im_end|>\n<|im_start|>user\n{question}<|im_end|>\n<|im_start|>assistant\n"
         );
@@ -181,7 +181,7 @@ impl<'a> Plain<'a> {
             self.context.decode(&mut batch)?;
         }
         let mut answer = vec![self.likeliest(batch.n_tokens() - 1)];
-        let (first, begun) = (Spent::since(begun), now());
+        let (first, begun) = (SpentTime::since(begun), now());
         for position in (prompt.len()..).take(ANSWER as usize - 1) {
             batch.clear();
             let last = answer.last().ok_or("it has begun")?;
@@ -189,9 +189,9 @@ impl<'a> Plain<'a> {
             self.context.decode(&mut batch)?;
             answer.push(self.likeliest(0));
         }
-        let rest = Spent::since(begun);
+        let rest = SpentTime::since(begun);
         let bytes = answer.iter().flat_map(|token| self.model.vocab().token_to_piece(*token, false, None));
-        Ok(Run { prompt_tokens: prompt.len(), first, rest, bytes: bytes.collect() })
+        Ok(ComparisonRun { prompt_tokens: prompt.len(), first, rest, bytes: bytes.collect() })
     }
 
     /// The likeliest token that does not end the answer, so that all answers have the same length.
@@ -210,32 +210,36 @@ async fn ask(
     question: &str,
     round: usize,
     banned: &[LlamaToken],
-) -> Result<Run, Box<dyn Error>> {
+) -> Result<ComparisonRun, Box<dyn Error>> {
     let logit_bias = banned.iter().map(|token| Ok((u32::try_from(token.0)?, -100.0)));
-    let sampling = Sampling {
+    let sampling = SamplingOptions {
         temperature: Some(0.0),
         logit_bias: logit_bias.collect::<Result<_, std::num::TryFromIntError>>()?,
-        ..Sampling::default()
+        ..SamplingOptions::default()
     };
-    let messages = vec![Message::new("system", SYSTEM), Message::new("user", question)];
-    let request =
-        Request { max_tokens: Some(ANSWER), sampling, fairness: round.to_string(), ..Request::of(messages) };
+    let messages = vec![ChatMessage::new("system", SYSTEM), ChatMessage::new("user", question)];
+    let request = GenerationRequest {
+        max_tokens: Some(ANSWER),
+        sampling,
+        fairness: round.to_string(),
+        ..GenerationRequest::of(messages)
+    };
     let mut begun = now();
     let mut answer = engine.generate(request).await?;
     let (mut first, mut bytes) = (None, Vec::new());
     while let Some(piece) = answer.next().await {
         match piece? {
-            Piece::Started { .. } => {}
-            Piece::Token(token) => {
+            GenerationPiece::Started { .. } => {}
+            GenerationPiece::Token(token) => {
                 if first.is_none() {
-                    (first, begun) = (Some(Spent::since(begun)), now());
+                    (first, begun) = (Some(SpentTime::since(begun)), now());
                 }
                 bytes.extend(token.bytes);
             }
-            Piece::End { usage, .. } => {
-                let (first, rest) = (first.ok_or("an answer has a token")?, Spent::since(begun));
+            GenerationPiece::End { usage, .. } => {
+                let (first, rest) = (first.ok_or("an answer has a token")?, SpentTime::since(begun));
                 assert_eq!((usage.cached_tokens, usage.completion_tokens), (0, ANSWER));
-                return Ok(Run { prompt_tokens: usage.prompt_tokens as usize, first, rest, bytes });
+                return Ok(ComparisonRun { prompt_tokens: usage.prompt_tokens as usize, first, rest, bytes });
             }
         }
     }

@@ -7,7 +7,9 @@
 use std::error::Error;
 use std::time::{Duration, Instant};
 
-use small_model::{Engine, Message, Options, Piece, Request, Sampling, Usage};
+use small_model::{
+    ChatMessage, Engine, EngineOptions, GenerationPiece, GenerationRequest, GenerationUsage, SamplingOptions,
+};
 
 const ANSWER: u32 = 96;
 
@@ -19,7 +21,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let (threads, at_a_time) = (number(1)?, number(1)?);
 
     let begun = Instant::now();
-    let options = Options { threads, slots: at_a_time.max(2), ..Options::new(weights) };
+    let options = EngineOptions { threads, slots: at_a_time.max(2), ..EngineOptions::new(weights) };
     let engine = Engine::load(options)?;
     println!("{:?}", engine.facts());
     println!("threads {threads}, loaded in {:.2?}, memory {}", begun.elapsed(), memory());
@@ -37,30 +39,30 @@ async fn main() -> Result<(), Box<dyn Error>> {
 }
 
 /// One answer's times.
-struct Run {
+struct MeasuredRun {
     first: Duration,
     rest: Duration,
-    usage: Usage,
+    usage: GenerationUsage,
 }
 
-async fn run(engine: &Engine, question: &str) -> Result<Run, Box<dyn Error>> {
+async fn run(engine: &Engine, question: &str) -> Result<MeasuredRun, Box<dyn Error>> {
     let begun = Instant::now();
     let mut answer = engine.generate(request(question)).await?;
     let mut first = None;
     while let Some(piece) = answer.next().await {
         match piece? {
-            Piece::Started { .. } => {}
-            Piece::Token(_) => drop(first.get_or_insert_with(|| begun.elapsed())),
-            Piece::End { usage, .. } => {
+            GenerationPiece::Started { .. } => {}
+            GenerationPiece::Token(_) => drop(first.get_or_insert_with(|| begun.elapsed())),
+            GenerationPiece::End { usage, .. } => {
                 let first = first.unwrap_or_default();
-                return Ok(Run { first, rest: begun.elapsed() - first, usage });
+                return Ok(MeasuredRun { first, rest: begun.elapsed() - first, usage });
             }
         }
     }
     Err("the answer has no end".into())
 }
 
-fn report(what: &str, run: &Run) {
+fn report(what: &str, run: &MeasuredRun) {
     let read = run.usage.prompt_tokens - run.usage.cached_tokens;
     let per_second = |tokens: u32, time: Duration| f64::from(tokens) / time.as_secs_f64();
     println!(
@@ -85,15 +87,15 @@ async fn together(engine: &Engine, at_a_time: usize) -> Result<(), Box<dyn Error
     Ok(())
 }
 
-fn request(question: &str) -> Request {
-    let sampling = Sampling {
+fn request(question: &str) -> GenerationRequest {
+    let sampling = SamplingOptions {
         temperature: Some(0.0),
         // So that every answer has the full length: the end of an answer is banned by its ids.
         logit_bias: vec![(2, -100.0), (0, -100.0), (151_645, -100.0), (151_643, -100.0)],
-        ..Sampling::default()
+        ..SamplingOptions::default()
     };
-    let messages = vec![Message::new("user", question)];
-    Request { max_tokens: Some(ANSWER), sampling, ..Request::of(messages) }
+    let messages = vec![ChatMessage::new("user", question)];
+    GenerationRequest { max_tokens: Some(ANSWER), sampling, ..GenerationRequest::of(messages) }
 }
 
 /// Resident memory of this process, as Linux says it.

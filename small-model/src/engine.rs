@@ -6,12 +6,12 @@ use std::thread::{self, JoinHandle};
 
 use tokio::sync::oneshot;
 
-use crate::clerk::{Clerk, Errand};
-use crate::desk::{Desk, Load};
-use crate::model::Model;
-use crate::options::{Facts, LoadError, Options};
-use crate::worker::{Worker, batch_size};
-use crate::{Generation, Message, Refusal, Request};
+use crate::model::LoadedModel;
+use crate::options::{EngineOptions, LoadError, ModelFacts};
+use crate::prompt_encoder::{EncodeJob, PromptEncoder};
+use crate::scheduler::{EngineLoad, EngineScheduler};
+use crate::worker::{EngineWorker, batch_size};
+use crate::{ChatMessage, EngineRefusal, Generation, GenerationRequest};
 
 /// Stack of the thread that tokenises, in bytes: only what is used takes memory.
 const CLERK_STACK: usize = 64 << 20;
@@ -20,14 +20,14 @@ const CLERK_STACK: usize = 64 << 20;
 /// the memory; it waits for the step in hand, which is one token or a piece of a prompt.
 #[derive(Clone)]
 pub struct Engine {
-    shared: Arc<Shared>,
+    shared: Arc<EngineShared>,
 }
 
-struct Shared {
-    model: Arc<Model>,
-    desk: Arc<Desk>,
+struct EngineShared {
+    model: Arc<LoadedModel>,
+    desk: Arc<EngineScheduler>,
     /// `None` only while it is dropped.
-    errands: Option<SyncSender<Errand>>,
+    errands: Option<SyncSender<EncodeJob>>,
     threads: Vec<JoinHandle<()>>,
 }
 
@@ -36,19 +36,19 @@ impl Engine {
     ///
     /// # Errors
     /// See [`LoadError`]; each says what is wrong with which file.
-    pub fn load(options: Options) -> Result<Self, LoadError> {
+    pub fn load(options: EngineOptions) -> Result<Self, LoadError> {
         options.check()?;
-        let model = Arc::new(Model::load(&options)?);
-        let desk = Arc::new(Desk::new(options.queue, options.slots));
+        let model = Arc::new(LoadedModel::load(&options)?);
+        let desk = Arc::new(EngineScheduler::new(options.queue, options.slots));
         let worker = start_worker(&model, &desk, &options)?;
-        let clerk = Clerk {
+        let clerk = PromptEncoder {
             model: Arc::clone(&model),
             desk: Arc::clone(&desk),
             system: options.system.clone(),
             sampling: options.sampling.clone(),
         };
         let (errands, received) = sync_channel(options.queue + options.slots);
-        let mut shared = Shared { model, desk, errands: Some(errands), threads: vec![worker] };
+        let mut shared = EngineShared { model, desk, errands: Some(errands), threads: vec![worker] };
         shared.threads.push(start_clerk(clerk, received, &options)?);
         Ok(Self { shared: Arc::new(shared) })
     }
@@ -56,29 +56,29 @@ impl Engine {
     /// Queues a request. Returns once its prompt is counted and it has its place; the pieces follow.
     ///
     /// # Errors
-    /// See [`Refusal`].
-    pub async fn generate(&self, request: Request) -> Result<Generation, Refusal> {
+    /// See [`EngineRefusal`].
+    pub async fn generate(&self, request: GenerationRequest) -> Result<Generation, EngineRefusal> {
         request.check()?;
-        self.send(|reply| Errand::Queue(Box::new(request), reply)).await
+        self.send(|reply| EncodeJob::Queue(Box::new(request), reply)).await
     }
 
     /// How many tokens the prompt of these messages has, the model's own marks included.
     ///
     /// # Errors
-    /// [`Refusal::Invalid`] when the model's template does not take them, [`Refusal::PromptTooLong`]
-    /// when they are so long that counting is no use, [`Refusal::Busy`], [`Refusal::Dead`].
-    pub async fn count_tokens(&self, messages: &[Message]) -> Result<u32, Refusal> {
-        Request::of(messages.to_vec()).check()?;
-        self.send(|reply| Errand::Count(messages.to_vec(), reply)).await
+    /// [`EngineRefusal::Invalid`] when the model's template does not take them, [`EngineRefusal::PromptTooLong`]
+    /// when they are so long that counting is no use, [`EngineRefusal::Busy`], [`EngineRefusal::Dead`].
+    pub async fn count_tokens(&self, messages: &[ChatMessage]) -> Result<u32, EngineRefusal> {
+        GenerationRequest::of(messages.to_vec()).check()?;
+        self.send(|reply| EncodeJob::Count(messages.to_vec(), reply)).await
     }
 
     /// What is known of the model.
-    pub fn facts(&self) -> &Facts {
+    pub fn facts(&self) -> &ModelFacts {
         &self.shared.model.facts
     }
 
     /// How busy the engine is now.
-    pub fn load_now(&self) -> Load {
+    pub fn load_now(&self) -> EngineLoad {
         self.shared.desk.load()
     }
 
@@ -89,22 +89,22 @@ impl Engine {
 
     async fn send<T>(
         &self,
-        errand: impl FnOnce(oneshot::Sender<Result<T, Refusal>>) -> Errand,
-    ) -> Result<T, Refusal> {
+        errand: impl FnOnce(oneshot::Sender<Result<T, EngineRefusal>>) -> EncodeJob,
+    ) -> Result<T, EngineRefusal> {
         if !self.alive() {
-            return Err(Refusal::Dead);
+            return Err(EngineRefusal::Dead);
         }
         let (reply, answer) = oneshot::channel();
-        let errands = self.shared.errands.as_ref().ok_or(Refusal::Dead)?;
+        let errands = self.shared.errands.as_ref().ok_or(EngineRefusal::Dead)?;
         errands.try_send(errand(reply)).map_err(|error| match error {
-            TrySendError::Full(_) => Refusal::Busy,
-            TrySendError::Disconnected(_) => Refusal::Dead,
+            TrySendError::Full(_) => EngineRefusal::Busy,
+            TrySendError::Disconnected(_) => EngineRefusal::Dead,
         })?;
-        answer.await.unwrap_or(Err(Refusal::Dead))
+        answer.await.unwrap_or(Err(EngineRefusal::Dead))
     }
 }
 
-impl Drop for Shared {
+impl Drop for EngineShared {
     fn drop(&mut self) {
         self.errands = None;
         self.desk.close();
@@ -116,21 +116,21 @@ impl Drop for Shared {
 
 /// Starts the worker and waits until its context is there.
 fn start_worker(
-    model: &Arc<Model>,
-    desk: &Arc<Desk>,
-    options: &Options,
+    model: &Arc<LoadedModel>,
+    desk: &Arc<EngineScheduler>,
+    options: &EngineOptions,
 ) -> Result<JoinHandle<()>, LoadError> {
     let refused = |reason: String| LoadError::Refused { path: options.weights.clone(), reason };
     let (model, desk) = (Arc::clone(model), Arc::clone(desk));
     let (slots, threads) = (options.slots, options.threads);
     let (ready, begun) = sync_channel(1);
     let work = move || {
-        let _farewell = Farewell(&desk);
+        let _farewell = ExitGuard(&desk);
         match model.context(slots, batch_size(slots), threads) {
             Err(reason) => drop(ready.send(Err(reason))),
             Ok(context) => {
                 let _ = ready.send(Ok(()));
-                Worker::new(&model, &desk, context, slots).work();
+                EngineWorker::new(&model, &desk, context, slots).work();
             }
         }
     };
@@ -146,9 +146,9 @@ fn start_worker(
 }
 
 fn start_clerk(
-    clerk: Clerk,
-    errands: Receiver<Errand>,
-    options: &Options,
+    clerk: PromptEncoder,
+    errands: Receiver<EncodeJob>,
+    options: &EngineOptions,
 ) -> Result<JoinHandle<()>, LoadError> {
     let work = move || clerk.work(&errands);
     thread::Builder::new()
@@ -159,9 +159,9 @@ fn start_clerk(
 }
 
 /// Says that the worker is gone, however it went.
-struct Farewell<'a>(&'a Desk);
+struct ExitGuard<'a>(&'a EngineScheduler);
 
-impl Drop for Farewell<'_> {
+impl Drop for ExitGuard<'_> {
     fn drop(&mut self) {
         self.0.die();
     }
@@ -172,11 +172,14 @@ mod tests {
     use std::sync::atomic::Ordering;
 
     use super::*;
-    use crate::{Failure, Piece, Sampling, catalogue};
+    use crate::{GenerationError, GenerationPiece, SamplingOptions, catalogue};
 
     /// The last piece of one short answer.
-    async fn last_piece(engine: &Engine) -> Result<Piece, Failure> {
-        let question = Request { max_tokens: Some(4), ..Request::of(vec![Message::new("user", "Hi")]) };
+    async fn last_piece(engine: &Engine) -> Result<GenerationPiece, GenerationError> {
+        let question = GenerationRequest {
+            max_tokens: Some(4),
+            ..GenerationRequest::of(vec![ChatMessage::new("user", "Hi")])
+        };
         let mut answer = engine.generate(question).await.unwrap();
         let mut last = None;
         while let Some(piece) = answer.next().await {
@@ -192,7 +195,7 @@ mod tests {
         }
         let entry = catalogue::by_name("smollm2-135m").unwrap();
         let weights = format!("{}/../models/{}", env!("CARGO_MANIFEST_DIR"), entry.file);
-        let options = Options { threads: 1, slots: 1, context, ..Options::new(weights) };
+        let options = EngineOptions { threads: 1, slots: 1, context, ..EngineOptions::new(weights) };
         Some(Engine::load(options).unwrap_or_else(|error| panic!("{error}")))
     }
 
@@ -200,10 +203,11 @@ mod tests {
     fn who_leaves_costs_one_step_at_most() {
         let Some(engine) = engine(4096) else { return };
         // The tokens that end an answer are banned: this one goes on to the end of the context.
-        let sampling = Sampling { logit_bias: vec![(0, -100.0), (2, -100.0)], ..Sampling::default() };
+        let sampling =
+            SamplingOptions { logit_bias: vec![(0, -100.0), (2, -100.0)], ..SamplingOptions::default() };
         let asking = |words: usize| {
-            let messages = vec![Message::new("user", "word ".repeat(words))];
-            Request { sampling: sampling.clone(), ..Request::of(messages) }
+            let messages = vec![ChatMessage::new("user", "word ".repeat(words))];
+            GenerationRequest { sampling: sampling.clone(), ..GenerationRequest::of(messages) }
         };
         let computed = || engine.shared.desk.computed.load(Ordering::Acquire);
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
@@ -212,7 +216,10 @@ mod tests {
             for (words, pieces, at_most) in [(1, 9, 1), (2000, 1, batch_size(1))] {
                 let mut answer = engine.generate(asking(words)).await.unwrap();
                 for _ in 0..pieces {
-                    assert!(!matches!(answer.next().await, Some(Ok(Piece::End { .. }) | Err(_)) | None));
+                    assert!(!matches!(
+                        answer.next().await,
+                        Some(Ok(GenerationPiece::End { .. }) | Err(_)) | None
+                    ));
                 }
                 drop(answer);
                 let before = computed();
@@ -232,19 +239,19 @@ mod tests {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         runtime.block_on(async {
             fail(1);
-            assert!(matches!(last_piece(&engine).await, Err(Failure::Broken(_))));
-            assert!(matches!(last_piece(&engine).await, Ok(Piece::End { .. })));
+            assert!(matches!(last_piece(&engine).await, Err(GenerationError::Broken(_))));
+            assert!(matches!(last_piece(&engine).await, Ok(GenerationPiece::End { .. })));
             fail(3);
             for _ in 0..3 {
                 assert!(engine.alive());
-                assert!(matches!(last_piece(&engine).await, Err(Failure::Broken(_))));
+                assert!(matches!(last_piece(&engine).await, Err(GenerationError::Broken(_))));
             }
             // The last answer is told before the engine is: wait for the thread to be gone.
             while engine.alive() {
                 tokio::task::yield_now().await;
             }
-            let hi = Request::of(vec![Message::new("user", "Hi")]);
-            assert_eq!(engine.generate(hi).await.unwrap_err(), Refusal::Dead);
+            let hi = GenerationRequest::of(vec![ChatMessage::new("user", "Hi")]);
+            assert_eq!(engine.generate(hi).await.unwrap_err(), EngineRefusal::Dead);
             assert_eq!(engine.load_now().running, 0);
         });
     }

@@ -6,17 +6,17 @@ use std::task::{Context, Poll};
 use futures_util::Stream;
 use tokio::sync::mpsc::UnboundedReceiver;
 
-/// An answer under way: a stream of pieces, of which the last is [`Piece::End`] or an error. Dropping
+/// An answer under way: a stream of pieces, of which the last is [`GenerationPiece::End`] or an error. Dropping
 /// it cancels the work, at the latest after the token (or the piece of the prompt) in hand.
 #[derive(Debug)]
 pub struct Generation {
-    pieces: UnboundedReceiver<Result<Piece, Failure>>,
+    pieces: UnboundedReceiver<Result<GenerationPiece, GenerationError>>,
     ended: bool,
 }
 
 /// One piece of an answer.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Piece {
+pub enum GenerationPiece {
     /// The request left the queue and its prompt is being read. Comes first, once.
     Started {
         /// Tokens of the whole prompt.
@@ -25,22 +25,22 @@ pub enum Piece {
         cached_tokens: u32,
     },
     /// One token of the answer.
-    Token(Token),
+    Token(GeneratedToken),
     /// The answer is complete. Comes last, once.
     End {
         /// Text that was held back until now, often empty; it belongs to the answer.
         text: String,
         /// Why it ended.
-        finish: Finish,
+        finish: GenerationFinish,
         /// What it took.
-        usage: Usage,
+        usage: GenerationUsage,
     },
 }
 
 /// One token. Probabilities are the model's own, before penalties, temperature and truncation, as
 /// natural logarithms.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Token {
+pub struct GeneratedToken {
     /// The text that this token makes known. Empty while a character is incomplete or a stop sequence
     /// may have begun; then a later piece brings it.
     pub text: String,
@@ -53,12 +53,12 @@ pub struct Token {
     /// Entropy of the distribution that the token came from, in nats, 0 or more.
     pub entropy: f32,
     /// The likeliest tokens, as many as asked for, likeliest first.
-    pub top: Vec<Alternative>,
+    pub top: Vec<TokenAlternative>,
 }
 
 /// A token that could have come.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Alternative {
+pub struct TokenAlternative {
     /// Its bytes; not always UTF-8 by themselves.
     pub bytes: Vec<u8>,
     /// Its log-probability, 0 or less.
@@ -67,7 +67,7 @@ pub struct Alternative {
 
 /// Why an answer ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Finish {
+pub enum GenerationFinish {
     /// The model was done, or a stop sequence came.
     Stop,
     /// `max_tokens` or the end of the context.
@@ -76,18 +76,18 @@ pub enum Finish {
 
 /// What an answer took, in tokens.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Usage {
+pub struct GenerationUsage {
     /// The whole prompt.
     pub prompt_tokens: u32,
     /// The part of the prompt that was still in the cache.
     pub cached_tokens: u32,
-    /// The answer: as many as there were [`Piece::Token`]s.
+    /// The answer: as many as there were [`GenerationPiece::Token`]s.
     pub completion_tokens: u32,
 }
 
 /// Why a request was not taken.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
+pub enum EngineRefusal {
     /// The queue, or this asker's share of it, is full.
     #[error("the embedded model is busy: its queue is full")]
     Busy,
@@ -109,7 +109,7 @@ pub enum Refusal {
 
 /// Why an answer broke off.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Failure {
+pub enum GenerationError {
     /// The engine could not compute the next token; the engine itself goes on.
     #[error("the embedded model failed: {0}")]
     Broken(String),
@@ -119,16 +119,19 @@ pub enum Failure {
 }
 
 impl Generation {
-    pub(crate) fn new(pieces: UnboundedReceiver<Result<Piece, Failure>>) -> Self {
+    pub(crate) fn new(pieces: UnboundedReceiver<Result<GenerationPiece, GenerationError>>) -> Self {
         Self { pieces, ended: false }
     }
 
     /// The next piece; `None` after the last one. Cancel-safe: dropping the future loses nothing.
-    pub async fn next(&mut self) -> Option<Result<Piece, Failure>> {
+    pub async fn next(&mut self) -> Option<Result<GenerationPiece, GenerationError>> {
         std::future::poll_fn(|context| self.poll_piece(context)).await
     }
 
-    fn poll_piece(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Piece, Failure>>> {
+    fn poll_piece(
+        &mut self,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<GenerationPiece, GenerationError>>> {
         if self.ended {
             return Poll::Ready(None);
         }
@@ -136,15 +139,15 @@ impl Generation {
             Poll::Pending => return Poll::Pending,
             Poll::Ready(Some(piece)) => piece,
             // The engine always says how an answer ended: silence means that it is gone.
-            Poll::Ready(None) => Err(Failure::Dead),
+            Poll::Ready(None) => Err(GenerationError::Dead),
         };
-        self.ended = matches!(piece, Ok(Piece::End { .. }) | Err(_));
+        self.ended = matches!(piece, Ok(GenerationPiece::End { .. }) | Err(_));
         Poll::Ready(Some(piece))
     }
 }
 
 impl Stream for Generation {
-    type Item = Result<Piece, Failure>;
+    type Item = Result<GenerationPiece, GenerationError>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         self.poll_piece(context)

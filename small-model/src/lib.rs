@@ -21,28 +21,31 @@
 //! # }
 //! ```
 
-mod clerk;
-mod complaints;
-mod desk;
 mod engine;
 mod generation;
+mod load_log;
+mod logprobs;
 mod model;
-mod odds;
 mod options;
 mod prompt;
+mod prompt_encoder;
 mod queue;
 mod request;
 mod sampler;
+mod scheduler;
 mod slot;
 mod special_tokens;
-mod tail;
+mod stop_buffer;
 mod template;
 mod worker;
 
 pub mod catalogue;
 
-pub use desk::Load;
 pub use engine::Engine;
-pub use generation::{Alternative, Failure, Finish, Generation, Piece, Refusal, Token, Usage};
-pub use options::{Facts, LoadError, Options};
-pub use request::{Message, Request, Sampling, SamplingError};
+pub use generation::{
+    EngineRefusal, GeneratedToken, Generation, GenerationError, GenerationFinish, GenerationPiece,
+    GenerationUsage, TokenAlternative,
+};
+pub use options::{EngineOptions, LoadError, ModelFacts};
+pub use request::{ChatMessage, GenerationRequest, SamplingError, SamplingOptions};
+pub use scheduler::EngineLoad;

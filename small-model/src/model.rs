@@ -15,36 +15,36 @@ use llama_cpp_2::model::params::LlamaModelParams;
 use llama_cpp_2::token::LlamaToken;
 use llama_cpp_2::{LogOptions, send_logs_to_tracing};
 
-use crate::complaints;
-use crate::special_tokens::Marks;
-use crate::template::Template;
-use crate::{Facts, LoadError, Options};
+use crate::load_log;
+use crate::special_tokens::SpecialTokens;
+use crate::template::ChatTemplate;
+use crate::{EngineOptions, LoadError, ModelFacts};
 
 /// The model that all threads of an engine share.
-pub(crate) struct Model {
+pub(crate) struct LoadedModel {
     weights: LlamaModel,
     /// How messages become a prompt.
-    pub(crate) template: Template,
+    pub(crate) template: ChatTemplate,
     /// Texts that the tokeniser takes for control tokens.
-    pub(crate) marks: Marks,
+    pub(crate) marks: SpecialTokens,
     /// What is known of it.
-    pub(crate) facts: Facts,
+    pub(crate) facts: ModelFacts,
     /// Length of the longest token, in bytes.
     longest: usize,
     add_bos: bool,
     bos: String,
 }
 
-impl Model {
+impl LoadedModel {
     /// Reads a file.
     ///
     /// # Errors
     /// Any [`LoadError`] but `Option`.
-    pub(crate) fn load(options: &Options) -> Result<Self, LoadError> {
+    pub(crate) fn load(options: &EngineOptions) -> Result<Self, LoadError> {
         let path = options.weights.as_path();
         check_magic(path)?;
         let (loaded, complaint) =
-            complaints::listen(|| LlamaModel::load_from_file(backend(), path, &LlamaModelParams::default()));
+            load_log::listen(|| LlamaModel::load_from_file(backend(), path, &LlamaModelParams::default()));
         let refused = |reason: String| LoadError::Refused { path: path.to_owned(), reason };
         let weights = loaded.map_err(|error| refused(complaint.unwrap_or_else(|| error.to_string())))?;
         let vocabulary = weights.vocab();
@@ -65,7 +65,7 @@ impl Model {
             vocabulary.tokens().map(|token| vocabulary.token_to_piece(token, true, None).len()).max();
         Ok(Self {
             template,
-            marks: Marks::new(marks),
+            marks: SpecialTokens::new(marks),
             facts: facts(&weights, options, own_template),
             longest: longest.unwrap_or(1).max(1),
             add_bos: vocabulary.should_add_bos(),
@@ -74,7 +74,7 @@ impl Model {
         })
     }
 
-    /// A context for this many conversations at a time, each with the whole [`Facts::context`], and
+    /// A context for this many conversations at a time, each with the whole [`ModelFacts::context`], and
     /// batches of up to `batch` tokens.
     ///
     /// # Errors
@@ -99,7 +99,7 @@ impl Model {
             .with_n_threads_batch(threads)
             .with_kv_unified(false)
             .with_no_perf(true);
-        let (context, complaint) = complaints::listen(|| self.weights.new_context(backend(), params));
+        let (context, complaint) = load_log::listen(|| self.weights.new_context(backend(), params));
         context.map_err(|error| complaint.unwrap_or_else(|| error.to_string()))
     }
 
@@ -169,10 +169,10 @@ fn template_of(
     bos: &str,
     eos: &str,
     path: &Path,
-) -> Result<(Template, bool), LoadError> {
+) -> Result<(ChatTemplate, bool), LoadError> {
     let own = weights.chat_template(None).ok().and_then(|template| template.to_string().ok());
     if let Some(source) = own {
-        return match Template::new(source, bos.into(), eos.into()) {
+        return match ChatTemplate::new(source, bos.into(), eos.into()) {
             Ok(template) => Ok((template, true)),
             Err(reason) => {
                 let reason = format!("its chat template is not understood: {reason}");
@@ -183,18 +183,18 @@ fn template_of(
     let known = |mark: &str| weights.vocab().tokenize(mark.as_bytes(), false, true).len() == 1;
     if known("<|im_start|>")
         && known("<|im_end|>")
-        && let Ok(template) = Template::chatml(bos.into(), eos.into())
+        && let Ok(template) = ChatTemplate::chatml(bos.into(), eos.into())
     {
         return Ok((template, false));
     }
     Err(LoadError::NoTemplate(path.to_owned()))
 }
 
-fn facts(weights: &LlamaModel, options: &Options, own_template: bool) -> Facts {
+fn facts(weights: &LlamaModel, options: &EngineOptions, own_template: bool) -> ModelFacts {
     let file =
         options.weights.file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
     let trained = weights.n_ctx_train();
-    Facts {
+    ModelFacts {
         name: weights.meta_val_str("general.name").ok().filter(|name| !name.is_empty()).unwrap_or(file),
         parameters: weights.n_params(),
         bytes: weights.size(),

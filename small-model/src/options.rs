@@ -3,11 +3,11 @@
 use std::path::PathBuf;
 use std::thread;
 
-use crate::{Sampling, SamplingError, catalogue};
+use crate::{SamplingError, SamplingOptions, catalogue};
 
-/// How an engine is set up. [`Options::new`] fills in everything but the file.
+/// How an engine is set up. [`EngineOptions::new`] fills in everything but the file.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Options {
+pub struct EngineOptions {
     /// The GGUF file.
     pub weights: PathBuf,
     /// Threads that compute. Default: the machine's cores less one, which is left to the relay.
@@ -23,12 +23,12 @@ pub struct Options {
     /// Default: the catalogue's, by the file's name.
     pub system: Option<String>,
     /// Sampling where a request leaves it open. Default: the catalogue's, by the file's name.
-    pub sampling: Sampling,
+    pub sampling: SamplingOptions,
 }
 
 /// What is known of a loaded model.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Facts {
+pub struct ModelFacts {
     /// The name that the file gives itself, else the file's name.
     pub name: String,
     /// Weights, counted.
@@ -79,7 +79,7 @@ pub enum LoadError {
     Sampling(#[from] SamplingError),
 }
 
-impl Options {
+impl EngineOptions {
     /// The defaults for this file.
     pub fn new(weights: impl Into<PathBuf>) -> Self {
         let weights = weights.into();

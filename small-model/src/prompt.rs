@@ -2,8 +2,8 @@
 
 use llama_cpp_2::token::LlamaToken;
 
-use crate::model::Model;
-use crate::{Message, Refusal};
+use crate::model::LoadedModel;
+use crate::{ChatMessage, EngineRefusal};
 
 /// The tokens of the prompt for these messages, after which the answer begins.
 ///
@@ -11,13 +11,13 @@ use crate::{Message, Refusal};
 /// control token: a user who writes `<|im_end|>` gets these letters and no end of the turn.
 ///
 /// # Errors
-/// [`Refusal::Invalid`] and [`Refusal::PromptTooLong`].
+/// [`EngineRefusal::Invalid`] and [`EngineRefusal::PromptTooLong`].
 pub(crate) fn tokens(
-    model: &Model,
-    messages: Vec<Message>,
+    model: &LoadedModel,
+    messages: Vec<ChatMessage>,
     system: Option<&str>,
     prefill: Option<&str>,
-) -> Result<Vec<LlamaToken>, Refusal> {
+) -> Result<Vec<LlamaToken>, EngineRefusal> {
     let messages = with_system(messages, system)?;
     let bytes: usize = messages.iter().map(|message| message.content.len()).sum();
     let fewest = model.fewest_tokens(bytes + prefill.map_or(0, str::len));
@@ -36,26 +36,29 @@ pub(crate) fn tokens(
         tokens.extend(model.tokens_of_more(prefill, false));
     }
     if tokens.is_empty() {
-        return Err(Refusal::Invalid("messages: the prompt is empty".into()));
+        return Err(EngineRefusal::Invalid("messages: the prompt is empty".into()));
     }
     Ok(tokens)
 }
 
 /// Refuses a prompt that leaves no room for an answer.
-pub(crate) fn check_length(model: &Model, tokens: usize) -> Result<(), Refusal> {
+pub(crate) fn check_length(model: &LoadedModel, tokens: usize) -> Result<(), EngineRefusal> {
     let context = model.facts.context;
     match u32::try_from(tokens) {
         Ok(prompt) if prompt < context => Ok(()),
-        prompt => Err(Refusal::PromptTooLong { prompt: prompt.unwrap_or(u32::MAX), context }),
+        prompt => Err(EngineRefusal::PromptTooLong { prompt: prompt.unwrap_or(u32::MAX), context }),
     }
 }
 
-fn with_system(mut messages: Vec<Message>, system: Option<&str>) -> Result<Vec<Message>, Refusal> {
+fn with_system(
+    mut messages: Vec<ChatMessage>,
+    system: Option<&str>,
+) -> Result<Vec<ChatMessage>, EngineRefusal> {
     for message in &mut messages {
         // Roles become part of the template's own text, so nothing but a word may stand there.
         let word = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
         if message.role.is_empty() || message.role.len() > 32 || !message.role.chars().all(word) {
-            return Err(Refusal::Invalid("messages: a role is no word".into()));
+            return Err(EngineRefusal::Invalid("messages: a role is no word".into()));
         }
         if message.role == "developer" {
             message.role = "system".into();
@@ -63,7 +66,7 @@ fn with_system(mut messages: Vec<Message>, system: Option<&str>) -> Result<Vec<M
     }
     match system {
         Some(system) if messages.iter().all(|message| message.role != "system") => {
-            messages.insert(0, Message::new("system", system));
+            messages.insert(0, ChatMessage::new("system", system));
         }
         _ => {}
     }
@@ -77,7 +80,7 @@ mod tests {
     #[test]
     fn says_the_system_message_once() {
         let roles = |roles: &[&str], system| {
-            let messages = roles.iter().map(|role| Message::new(*role, "x")).collect();
+            let messages = roles.iter().map(|role| ChatMessage::new(*role, "x")).collect();
             let messages = with_system(messages, system).map_err(|refusal| refusal.to_string())?;
             Ok::<_, String>(messages.iter().map(|m| m.role.as_str()).collect::<Vec<_>>().join(" "))
         };

@@ -1,24 +1,24 @@
 //! What may be asked of the engine, and what may not.
 
-use crate::Refusal;
+use crate::EngineRefusal;
 
 /// The longest list of stop sequences; OpenAI's limit.
 const MOST_STOPS: usize = 4;
 /// The most alternatives a token can be reported with; OpenAI's limit.
 const MOST_ALTERNATIVES: u8 = 20;
 
-/// One request for an answer. [`Request::of`] fills in everything but the messages.
+/// One request for an answer. [`GenerationRequest::of`] fills in everything but the messages.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Request {
+pub struct GenerationRequest {
     /// The conversation so far, oldest first; at least one message.
-    pub messages: Vec<Message>,
+    pub messages: Vec<ChatMessage>,
     /// How the answer begins: the model goes on from here, and what comes back does not repeat it.
     pub prefill: Option<String>,
     /// The most tokens the answer may have, from 1; `None`: as many as the context has room for. An
     /// answer never outgrows the context, so a larger number is no error.
     pub max_tokens: Option<u32>,
     /// How tokens are chosen.
-    pub sampling: Sampling,
+    pub sampling: SamplingOptions,
     /// Texts that end the answer and are no part of it; at most 4, none empty.
     pub stop: Vec<String>,
     /// How many of the likeliest tokens each [`Token`](crate::Token) lists, up to 20.
@@ -30,7 +30,7 @@ pub struct Request {
 
 /// One message of a conversation.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Message {
+pub struct ChatMessage {
     /// `system` (also said `developer`), `user`, `assistant`, or what else the model's template knows.
     pub role: String,
     /// The text.
@@ -40,7 +40,7 @@ pub struct Message {
 /// How tokens are chosen. A field that is `None` has the value that [`Options`](crate::Options) sets
 /// for the model, else the one named here.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Sampling {
+pub struct SamplingOptions {
     /// 0 to 2; 0 takes the likeliest token. Default 0.8, llama.cpp's.
     pub temperature: Option<f32>,
     /// The smallest set of tokens with this much probability is kept, above 0 up to 1. Default 0.95,
@@ -65,7 +65,7 @@ pub struct Sampling {
     pub logit_bias: Vec<(u32, f32)>,
 }
 
-/// A field of [`Sampling`] that is out of its range.
+/// A field of [`SamplingOptions`] that is out of its range.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SamplingError {
     /// A number.
@@ -84,18 +84,18 @@ pub enum SamplingError {
     },
 }
 
-impl Request {
+impl GenerationRequest {
     /// A request with these messages and nothing else asked for.
-    pub fn of(messages: Vec<Message>) -> Self {
+    pub fn of(messages: Vec<ChatMessage>) -> Self {
         Self { messages, ..Self::default() }
     }
 
     /// Whether every field is in its range.
     ///
     /// # Errors
-    /// [`Refusal::Invalid`], naming the first field that is not.
-    pub fn check(&self) -> Result<(), Refusal> {
-        let invalid = |sentence: String| Err(Refusal::Invalid(sentence));
+    /// [`EngineRefusal::Invalid`], naming the first field that is not.
+    pub fn check(&self) -> Result<(), EngineRefusal> {
+        let invalid = |sentence: String| Err(EngineRefusal::Invalid(sentence));
         if self.messages.is_empty() {
             return invalid("messages: at least one is needed".into());
         }
@@ -111,18 +111,18 @@ impl Request {
         if self.top_logprobs > MOST_ALTERNATIVES {
             return invalid(format!("top_logprobs: at most {MOST_ALTERNATIVES}, got {}", self.top_logprobs));
         }
-        self.sampling.check().map_err(|why| Refusal::Invalid(why.to_string()))
+        self.sampling.check().map_err(|why| EngineRefusal::Invalid(why.to_string()))
     }
 }
 
-impl Message {
+impl ChatMessage {
     /// A message of this role with this text.
     pub fn new(role: impl Into<String>, content: impl Into<String>) -> Self {
         Self { role: role.into(), content: content.into() }
     }
 }
 
-impl Sampling {
+impl SamplingOptions {
     /// Whether every field is in its range, which is OpenAI's where OpenAI has the field.
     ///
     /// # Errors

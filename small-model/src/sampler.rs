@@ -6,12 +6,12 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 
-use crate::Sampling;
-use crate::odds::Odds;
+use crate::SamplingOptions;
+use crate::logprobs::SampledLogprobs;
 
 /// The sampling of one answer: its settings, its random numbers, and what it has said so far.
 #[derive(Debug)]
-pub(crate) struct Sampler {
+pub(crate) struct TokenSampler {
     temperature: f32,
     top_p: f32,
     top_k: usize,
@@ -21,14 +21,14 @@ pub(crate) struct Sampler {
     repetition: f32,
     bias: Vec<(u32, f32)>,
     said: HashMap<u32, u32>,
-    chance: Chance,
+    chance: SamplerRng,
     /// Kept between steps only for its memory.
     logits: Vec<f32>,
 }
 
-impl Sampler {
+impl TokenSampler {
     /// A sampler with these settings; they were checked before.
-    pub(crate) fn new(sampling: &Sampling) -> Self {
+    pub(crate) fn new(sampling: &SamplingOptions) -> Self {
         Self {
             temperature: sampling.temperature.unwrap_or(0.8),
             top_p: sampling.top_p.unwrap_or(0.95),
@@ -39,7 +39,7 @@ impl Sampler {
             repetition: sampling.repetition_penalty.unwrap_or(1.0),
             bias: sampling.logit_bias.clone(),
             said: HashMap::new(),
-            chance: Chance::new(sampling.seed),
+            chance: SamplerRng::new(sampling.seed),
             logits: Vec::new(),
         }
     }
@@ -109,7 +109,7 @@ impl Sampler {
 
 /// How many of these logits, likeliest first, have together this much probability: at least one.
 fn nucleus(logits: &[f32], top_p: f32) -> usize {
-    let Some(odds) = Odds::of(logits) else { return 1 };
+    let Some(odds) = SampledLogprobs::of(logits) else { return 1 };
     let mut sum = 0.0;
     for (index, logit) in logits.iter().enumerate() {
         sum += odds.logprob(*logit).exp();
@@ -127,9 +127,9 @@ fn likeliest(logits: &[f32]) -> u32 {
 
 /// Random numbers by SplitMix64 (Steele, Lea and Flood 2014).
 #[derive(Debug)]
-struct Chance(u64);
+struct SamplerRng(u64);
 
-impl Chance {
+impl SamplerRng {
     /// From this seed, else from the keys that the standard library draws for its hash maps.
     fn new(seed: Option<u64>) -> Self {
         Self(seed.unwrap_or_else(|| RandomState::new().hash_one(0)))
@@ -152,7 +152,7 @@ mod tests {
 
     use super::*;
 
-    const OPEN: Sampling = Sampling {
+    const OPEN: SamplingOptions = SamplingOptions {
         temperature: Some(1.0),
         top_p: Some(1.0),
         top_k: Some(0),
@@ -166,8 +166,8 @@ mod tests {
 
     /// Which tokens ever come in 2000 draws without a history.
     #[track_caller]
-    fn check(sampling: &Sampling, logits: &[f32], expected: &[u32]) {
-        let mut sampler = Sampler::new(sampling);
+    fn check(sampling: &SamplingOptions, logits: &[f32], expected: &[u32]) {
+        let mut sampler = TokenSampler::new(sampling);
         let mut seen: Vec<u32> = (0..2000)
             .map(|_| {
                 sampler.said.clear();
@@ -184,22 +184,22 @@ mod tests {
         // Probabilities 0.4, 0.3, 0.2, 0.1.
         let logits = [0.4_f32, 0.3, 0.2, 0.1].map(f32::ln);
         check(&OPEN, &logits, &[0, 1, 2, 3]);
-        check(&Sampling { temperature: Some(0.0), ..OPEN }, &logits, &[0]);
-        check(&Sampling { top_k: Some(2), ..OPEN }, &logits, &[0, 1]);
-        check(&Sampling { top_k: Some(9), ..OPEN }, &logits, &[0, 1, 2, 3]);
-        check(&Sampling { top_p: Some(0.39), ..OPEN }, &logits, &[0]);
-        check(&Sampling { top_p: Some(0.65), ..OPEN }, &logits, &[0, 1]);
-        check(&Sampling { min_p: Some(0.4), ..OPEN }, &logits, &[0, 1, 2]);
-        check(&Sampling { min_p: Some(1.0), ..OPEN }, &logits, &[0]);
-        check(&Sampling { logit_bias: vec![(0, -100.0), (9, 5.0)], ..OPEN }, &logits, &[1, 2, 3]);
-        check(&Sampling { logit_bias: vec![(3, 100.0)], ..OPEN }, &logits, &[3]);
+        check(&SamplingOptions { temperature: Some(0.0), ..OPEN }, &logits, &[0]);
+        check(&SamplingOptions { top_k: Some(2), ..OPEN }, &logits, &[0, 1]);
+        check(&SamplingOptions { top_k: Some(9), ..OPEN }, &logits, &[0, 1, 2, 3]);
+        check(&SamplingOptions { top_p: Some(0.39), ..OPEN }, &logits, &[0]);
+        check(&SamplingOptions { top_p: Some(0.65), ..OPEN }, &logits, &[0, 1]);
+        check(&SamplingOptions { min_p: Some(0.4), ..OPEN }, &logits, &[0, 1, 2]);
+        check(&SamplingOptions { min_p: Some(1.0), ..OPEN }, &logits, &[0]);
+        check(&SamplingOptions { logit_bias: vec![(0, -100.0), (9, 5.0)], ..OPEN }, &logits, &[1, 2, 3]);
+        check(&SamplingOptions { logit_bias: vec![(3, 100.0)], ..OPEN }, &logits, &[3]);
         check(&OPEN, &[1.0, f32::NEG_INFINITY, 1.0], &[0, 2]);
     }
 
     #[test]
     fn draws_as_often_as_the_odds_say() {
         let logits = [0.4_f32, 0.3, 0.2, 0.1].map(f32::ln);
-        let mut sampler = Sampler::new(&OPEN);
+        let mut sampler = TokenSampler::new(&OPEN);
         let mut counts = [0_u32; 4];
         for _ in 0..40_000 {
             counts[sampler.choose(&logits) as usize] += 1;
@@ -211,17 +211,17 @@ mod tests {
 
     #[test]
     fn penalties_turn_it_away_from_what_it_said() {
-        let greedy = Sampling { temperature: Some(0.0), ..OPEN };
-        let said = |sampling: Sampling, logits: &[f32], times: usize| {
-            let mut sampler = Sampler::new(&sampling);
+        let greedy = SamplingOptions { temperature: Some(0.0), ..OPEN };
+        let said = |sampling: SamplingOptions, logits: &[f32], times: usize| {
+            let mut sampler = TokenSampler::new(&sampling);
             (0..times).map(|_| sampler.choose(logits)).collect::<Vec<_>>()
         };
         assert_eq!(said(greedy.clone(), &[2.0, 1.0], 3), [0, 0, 0]);
-        let presence = Sampling { presence_penalty: Some(1.5), ..greedy.clone() };
+        let presence = SamplingOptions { presence_penalty: Some(1.5), ..greedy.clone() };
         assert_eq!(said(presence, &[2.0, 1.0], 3), [0, 1, 0]);
-        let frequency = Sampling { frequency_penalty: Some(0.4), ..greedy.clone() };
+        let frequency = SamplingOptions { frequency_penalty: Some(0.4), ..greedy.clone() };
         assert_eq!(said(frequency, &[2.0, 1.0], 5), [0, 0, 0, 1, 0]);
-        let repetition = Sampling { repetition_penalty: Some(2.0), ..greedy.clone() };
+        let repetition = SamplingOptions { repetition_penalty: Some(2.0), ..greedy.clone() };
         assert_eq!(said(repetition.clone(), &[2.0, 1.5], 2), [0, 1]);
         assert_eq!(said(repetition, &[-1.0, -1.5], 2), [0, 1]);
     }
@@ -229,7 +229,7 @@ mod tests {
     #[test]
     fn a_seed_repeats_itself() {
         let draws = |seed| {
-            let mut sampler = Sampler::new(&Sampling { seed, ..OPEN });
+            let mut sampler = TokenSampler::new(&SamplingOptions { seed, ..OPEN });
             (0..50).map(|_| sampler.choose(&[0.0; 100])).collect::<Vec<_>>()
         };
         assert_eq!(draws(Some(7)), draws(Some(7)));
@@ -244,11 +244,11 @@ mod tests {
             temperature in 0.0_f32..2.0, top_p in 0.01_f32..=1.0, top_k in 0_u32..50, min_p in 0.0_f32..=1.0,
             seed in any::<u64>(),
         ) {
-            let sampling = Sampling {
+            let sampling = SamplingOptions {
                 temperature: Some(temperature), top_p: Some(top_p), top_k: Some(top_k), min_p: Some(min_p),
                 seed: Some(seed), ..OPEN
             };
-            let token = Sampler::new(&sampling).choose(&logits) as usize;
+            let token = TokenSampler::new(&sampling).choose(&logits) as usize;
             prop_assert!(token < logits.len());
             let rank = logits.iter().filter(|logit| **logit > logits[token]).count();
             prop_assert!(top_k == 0 || rank < top_k as usize);

@@ -2,7 +2,7 @@
 
 use llama_cpp_2::token::LlamaToken;
 
-use crate::desk::Job;
+use crate::scheduler::GenerationJob;
 
 /// A place for one conversation in the context.
 pub(crate) struct Slot {
@@ -15,13 +15,13 @@ pub(crate) struct Slot {
     /// When it was last taken, counted in takings.
     pub(crate) taken: u64,
     /// The answer under way.
-    pub(crate) active: Option<Active>,
+    pub(crate) active: Option<ActiveAnswer>,
 }
 
 /// An answer under way.
-pub(crate) struct Active {
+pub(crate) struct ActiveAnswer {
     /// What was asked for.
-    pub(crate) job: Job,
+    pub(crate) job: GenerationJob,
     /// Tokens of the prompt that needed no reading.
     pub(crate) reused: usize,
     /// Tokens given so far.

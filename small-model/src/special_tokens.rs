@@ -1,12 +1,12 @@
 //! Keeps what messages say from becoming control tokens.
 
-use crate::Message;
+use crate::ChatMessage;
 
 /// The texts that the tokeniser takes for control tokens.
 #[derive(Debug)]
-pub(crate) struct Marks(Vec<String>);
+pub(crate) struct SpecialTokens(Vec<String>);
 
-impl Marks {
+impl SpecialTokens {
     /// These texts; those too short to be cut are left out.
     pub(crate) fn new(mut texts: Vec<String>) -> Self {
         texts.retain(|text| text.chars().count() > 1);
@@ -16,7 +16,7 @@ impl Marks {
     /// Puts a character that occurs nowhere else after the first character of each mark in the
     /// messages, and returns it: a prompt split there has the same letters, and no part holds a mark
     /// of a message. Templates may move or trim the text meanwhile.
-    pub(crate) fn cut_in(&self, mut messages: Vec<Message>) -> (Vec<Message>, char) {
+    pub(crate) fn cut_in(&self, mut messages: Vec<ChatMessage>) -> (Vec<ChatMessage>, char) {
         let private_use = '\u{e000}'..='\u{f8ff}';
         let free = |c: &char| messages.iter().all(|message| !message.content.contains(*c));
         // A text with all 6400 of them is no text: then the last one is taken, and vanishes from it.
@@ -44,8 +44,8 @@ mod tests {
 
     #[track_caller]
     fn check(content: &str, parts: &[&str]) {
-        let marks = Marks::new(vec!["<|im_end|>".into(), "<s>".into(), "<".into(), "协同".into()]);
-        let (messages, cut) = marks.cut_in(vec![Message::new("user", content)]);
+        let marks = SpecialTokens::new(vec!["<|im_end|>".into(), "<s>".into(), "<".into(), "协同".into()]);
+        let (messages, cut) = marks.cut_in(vec![ChatMessage::new("user", content)]);
         assert_eq!(messages[0].content.split(cut).collect::<Vec<_>>(), parts);
     }
 

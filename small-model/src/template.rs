@@ -6,7 +6,7 @@
 use minijinja::syntax::SyntaxConfig;
 use minijinja::{Environment, Error, ErrorKind, Value, context};
 
-use crate::{Message, Refusal};
+use crate::{ChatMessage, EngineRefusal};
 
 /// For models that know ChatML's marks but carry no template.
 const CHATML: &str = "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>\n' }}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}";
@@ -16,7 +16,7 @@ const FUEL: u64 = 10_000_000;
 
 /// A chat template that was read without an error.
 #[derive(Debug)]
-pub(crate) struct Template {
+pub(crate) struct ChatTemplate {
     source: String,
     environment: Environment<'static>,
     /// Texts of the tokens that begin and end a text, which many templates name.
@@ -24,7 +24,7 @@ pub(crate) struct Template {
     eos: String,
 }
 
-impl Template {
+impl ChatTemplate {
     /// Reads a template.
     ///
     /// # Errors
@@ -54,9 +54,9 @@ impl Template {
     /// The prompt of a conversation, ready for the assistant's answer.
     ///
     /// # Errors
-    /// [`Refusal::Invalid`] when the template does not take these messages, with its reason.
-    pub(crate) fn render(&self, messages: &[Message]) -> Result<String, Refusal> {
-        let value = |message: &Message| context! { role => message.role.as_str(), content => message.content.as_str() };
+    /// [`EngineRefusal::Invalid`] when the template does not take these messages, with its reason.
+    pub(crate) fn render(&self, messages: &[ChatMessage]) -> Result<String, EngineRefusal> {
+        let value = |message: &ChatMessage| context! { role => message.role.as_str(), content => message.content.as_str() };
         let values = context! {
             messages => messages.iter().map(value).collect::<Vec<Value>>(),
             add_generation_prompt => true,
@@ -65,7 +65,9 @@ impl Template {
         };
         let refuse = |error: Error| {
             let reason = error.detail().map_or_else(|| error.to_string(), Into::into);
-            Refusal::Invalid(format!("messages: the model's chat template does not take them: {reason}"))
+            EngineRefusal::Invalid(format!(
+                "messages: the model's chat template does not take them: {reason}"
+            ))
         };
         let template = self.environment.template_from_str(&self.source).map_err(refuse)?;
         template.render(values).map_err(refuse)
@@ -78,8 +80,9 @@ mod tests {
 
     #[track_caller]
     fn check(source: &str, messages: &[(&str, &str)], expected: &str) {
-        let template = Template::new(source.into(), "<s>".into(), "</s>".into()).unwrap();
-        let messages: Vec<_> = messages.iter().map(|(role, content)| Message::new(*role, *content)).collect();
+        let template = ChatTemplate::new(source.into(), "<s>".into(), "</s>".into()).unwrap();
+        let messages: Vec<_> =
+            messages.iter().map(|(role, content)| ChatMessage::new(*role, *content)).collect();
         let prompt = template.render(&messages).unwrap_or_else(|refusal| refusal.to_string());
         assert_eq!(prompt, expected);
     }
@@ -116,8 +119,8 @@ mod tests {
             "messages: the model's chat template does not take them: roles must alternate",
         );
         let endless = "{% for a in range(10000) %}{% for b in range(10000) %}{% endfor %}{% endfor %}";
-        let template = Template::new(endless.into(), String::new(), String::new()).unwrap();
-        assert!(template.render(&[Message::new("user", "x")]).is_err());
-        assert!(Template::new("{% for %}".into(), String::new(), String::new()).is_err());
+        let template = ChatTemplate::new(endless.into(), String::new(), String::new()).unwrap();
+        assert!(template.render(&[ChatMessage::new("user", "x")]).is_err());
+        assert!(ChatTemplate::new("{% for %}".into(), String::new(), String::new()).is_err());
     }
 }

@@ -10,12 +10,14 @@ use llama_cpp_2::context::LlamaContext;
 use llama_cpp_2::llama_batch::LlamaBatch;
 use llama_cpp_2::token::LlamaToken;
 
-use crate::desk::{Desk, Job, Next};
-use crate::model::Model;
-use crate::odds::Odds;
-use crate::slot::{Active, Slot, choose};
-use crate::tail::Shown;
-use crate::{Alternative, Failure, Finish, Piece, Token, Usage};
+use crate::logprobs::SampledLogprobs;
+use crate::model::LoadedModel;
+use crate::scheduler::{EngineScheduler, GenerationJob, NextJob};
+use crate::slot::{ActiveAnswer, Slot, choose};
+use crate::stop_buffer::EmittedText;
+use crate::{
+    GeneratedToken, GenerationError, GenerationFinish, GenerationPiece, GenerationUsage, TokenAlternative,
+};
 
 /// Tokens of prompts that a step reads while no answer is under way. 512 would be 4 % faster.
 const PIECE: usize = 64;
@@ -30,9 +32,9 @@ pub(crate) fn batch_size(slots: usize) -> usize {
 }
 
 /// The thread that computes.
-pub(crate) struct Worker<'a> {
-    model: &'a Model,
-    desk: &'a Desk,
+pub(crate) struct EngineWorker<'a> {
+    model: &'a LoadedModel,
+    desk: &'a EngineScheduler,
     context: LlamaContext<'a>,
     batch: LlamaBatch<'static>,
     slots: Vec<Slot>,
@@ -41,14 +43,19 @@ pub(crate) struct Worker<'a> {
 
 /// Whether the worker goes on after a step.
 #[derive(PartialEq)]
-enum Turn {
+enum WorkerTurn {
     On,
     Home,
 }
 
-impl<'a> Worker<'a> {
+impl<'a> EngineWorker<'a> {
     /// A worker with this many slots in a context that was made for them.
-    pub(crate) fn new(model: &'a Model, desk: &'a Desk, context: LlamaContext<'a>, slots: usize) -> Self {
+    pub(crate) fn new(
+        model: &'a LoadedModel,
+        desk: &'a EngineScheduler,
+        context: LlamaContext<'a>,
+        slots: usize,
+    ) -> Self {
         let sequences = 0..i32::try_from(slots).unwrap_or(i32::MAX);
         Self {
             model,
@@ -65,8 +72,8 @@ impl<'a> Worker<'a> {
         let mut panics = 0;
         while panics < MOST_PANICS {
             match catch_unwind(AssertUnwindSafe(|| self.step())) {
-                Ok(Turn::On) => panics = 0,
-                Ok(Turn::Home) => break,
+                Ok(WorkerTurn::On) => panics = 0,
+                Ok(WorkerTurn::Home) => break,
                 Err(_) => {
                     panics += 1;
                     self.break_off_all("the engine's step panicked");
@@ -76,17 +83,17 @@ impl<'a> Worker<'a> {
         self.break_off_all("the engine ended");
     }
 
-    fn step(&mut self) -> Turn {
+    fn step(&mut self) -> WorkerTurn {
         self.drop_cancelled();
-        if self.desk.closed() || self.admit() == Turn::Home {
-            return Turn::Home;
+        if self.desk.closed() || self.admit() == WorkerTurn::Home {
+            return WorkerTurn::Home;
         }
         if self.fill_batch().is_err() {
             self.break_off_all("the batch is too small");
-            return Turn::On;
+            return WorkerTurn::On;
         }
         if self.batch.n_tokens() == 0 {
-            return Turn::On;
+            return WorkerTurn::On;
         }
         #[cfg(test)]
         self.desk.before_step(self.batch.n_tokens());
@@ -94,37 +101,38 @@ impl<'a> Worker<'a> {
             Ok(()) => (0..self.slots.len()).for_each(|index| self.give(index)),
             Err(error) => self.break_off_all(&error.to_string()),
         }
-        Turn::On
+        WorkerTurn::On
     }
 
     /// Fills free slots from the queue; waits when there is nothing else to do.
-    fn admit(&mut self) -> Turn {
+    fn admit(&mut self) -> WorkerTurn {
         while self.slots.iter().any(|slot| slot.active.is_none()) {
             let idle = self.slots.iter().all(|slot| slot.active.is_none());
             match self.desk.next(idle) {
-                Next::Job(job) => self.take(*job),
-                Next::Nothing => break,
-                Next::Closed => return Turn::Home,
+                NextJob::Job(job) => self.take(*job),
+                NextJob::Nothing => break,
+                NextJob::Closed => return WorkerTurn::Home,
             }
         }
-        Turn::On
+        WorkerTurn::On
     }
 
-    fn take(&mut self, job: Job) {
+    fn take(&mut self, job: GenerationJob) {
         let Some(index) = choose(&self.slots, &job.prompt, &job.owner) else { return };
         let reused = self.prepare(index, &job);
-        let started = Piece::Started { prompt_tokens: count(job.prompt.len()), cached_tokens: count(reused) };
+        let started =
+            GenerationPiece::Started { prompt_tokens: count(job.prompt.len()), cached_tokens: count(reused) };
         let _ = job.pieces.send(Ok(started));
         self.takings += 1;
         if let Some(slot) = self.slots.get_mut(index) {
             slot.owner.clone_from(&job.owner);
             slot.taken = self.takings;
-            slot.active = Some(Active { job, reused, given: 0, last: None, output: None });
+            slot.active = Some(ActiveAnswer { job, reused, given: 0, last: None, output: None });
         }
     }
 
     /// Cuts a slot's cache back to what the prompt begins with; how much that is.
-    fn prepare(&mut self, index: usize, job: &Job) -> usize {
+    fn prepare(&mut self, index: usize, job: &GenerationJob) -> usize {
         let Some(slot) = self.slots.get_mut(index) else { return 0 };
         let reused = slot.reusable(&job.prompt, &job.owner);
         if cut(&mut self.context, slot.sequence, reused) {
@@ -165,49 +173,49 @@ impl<'a> Worker<'a> {
         let Some(active) = &mut slot.active else { return };
         let Some(output) = active.output.take() else { return };
         let logits = self.context.get_logits_ith(output);
-        let Some(odds) = Odds::of(logits) else {
+        let Some(odds) = SampledLogprobs::of(logits) else {
             return self.break_off(index, "the model computed no numbers");
         };
         let token = active.job.sampler.choose(logits);
         let chosen = LlamaToken(i32::try_from(token).unwrap_or_default());
         if self.model.ends(chosen) {
-            return self.end(index, None, Finish::Stop);
+            return self.end(index, None, GenerationFinish::Stop);
         }
         let logprob = logits.get(token as usize).map_or(0.0, |logit| odds.logprob(*logit));
         let top = odds.top(logits, active.job.alternatives);
         let bytes = self.model.bytes_of(chosen);
         let (text, stopped) = match active.job.tail.push(&bytes) {
-            Shown::More(text) => (text, false),
-            Shown::Last(text) => (text, true),
+            EmittedText::More(text) => (text, false),
+            EmittedText::Last(text) => (text, true),
         };
         let top = top.into_iter().map(|(token, logprob)| self.alternative(token, logprob)).collect();
-        let token = Token { text, bytes, logprob, margin: odds.margin, entropy: odds.entropy, top };
+        let token = GeneratedToken { text, bytes, logprob, margin: odds.margin, entropy: odds.entropy, top };
         let Some(active) = self.slots.get_mut(index).and_then(|slot| slot.active.as_mut()) else { return };
-        let _ = active.job.pieces.send(Ok(Piece::Token(token)));
+        let _ = active.job.pieces.send(Ok(GenerationPiece::Token(token)));
         active.given += 1;
         active.last = Some(chosen);
         if stopped {
-            self.end(index, Some(String::new()), Finish::Stop);
+            self.end(index, Some(String::new()), GenerationFinish::Stop);
         } else if active.given >= active.job.budget {
-            self.end(index, None, Finish::Length);
+            self.end(index, None, GenerationFinish::Length);
         }
     }
 
-    fn alternative(&self, token: u32, logprob: f32) -> Alternative {
+    fn alternative(&self, token: u32, logprob: f32) -> TokenAlternative {
         let token = LlamaToken(i32::try_from(token).unwrap_or_default());
-        Alternative { bytes: self.model.bytes_of(token), logprob }
+        TokenAlternative { bytes: self.model.bytes_of(token), logprob }
     }
 
     /// Ends a slot's answer. `text` replaces what was held back, where that is part of a stop sequence.
-    fn end(&mut self, index: usize, text: Option<String>, finish: Finish) {
+    fn end(&mut self, index: usize, text: Option<String>, finish: GenerationFinish) {
         let Some(active) = self.release(index) else { return };
-        let usage = Usage {
+        let usage = GenerationUsage {
             prompt_tokens: count(active.job.prompt.len()),
             cached_tokens: count(active.reused),
             completion_tokens: active.given,
         };
         let text = text.unwrap_or_else(|| active.job.tail.finish());
-        let _ = active.job.pieces.send(Ok(Piece::End { text, finish, usage }));
+        let _ = active.job.pieces.send(Ok(GenerationPiece::End { text, finish, usage }));
     }
 
     fn drop_cancelled(&mut self) {
@@ -222,7 +230,7 @@ impl<'a> Worker<'a> {
     /// Ends a slot's answer with an error, and forgets its cache, which may be half written.
     fn break_off(&mut self, index: usize, reason: &str) {
         if let Some(active) = self.release(index) {
-            let _ = active.job.pieces.send(Err(Failure::Broken(reason.into())));
+            let _ = active.job.pieces.send(Err(GenerationError::Broken(reason.into())));
         }
         if let Some(slot) = self.slots.get_mut(index) {
             cut(&mut self.context, slot.sequence, 0);
@@ -234,7 +242,7 @@ impl<'a> Worker<'a> {
         (0..self.slots.len()).for_each(|index| self.break_off(index, reason));
     }
 
-    fn release(&mut self, index: usize) -> Option<Active> {
+    fn release(&mut self, index: usize) -> Option<ActiveAnswer> {
         let active = self.slots.get_mut(index)?.active.take()?;
         self.desk.done();
         Some(active)

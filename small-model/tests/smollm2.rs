@@ -7,8 +7,9 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use small_model::{
-    Engine, Failure, Finish, Generation, LoadError, Message, Options, Piece, Refusal, Request, Sampling,
-    Token, Usage, catalogue,
+    ChatMessage, Engine, EngineOptions, EngineRefusal, GeneratedToken, Generation, GenerationError,
+    GenerationFinish, GenerationPiece, GenerationRequest, GenerationUsage, LoadError, SamplingOptions,
+    catalogue,
 };
 
 /// The weights, or `None` when whoever runs the tests said to do without.
@@ -28,16 +29,17 @@ fn weights() -> Option<PathBuf> {
 }
 
 /// Runs a test against an engine of its own: one thread, small, and what `change` changes.
-fn with_engine(change: impl FnOnce(&mut Options), test: impl AsyncFnOnce(Engine)) {
+fn with_engine(change: impl FnOnce(&mut EngineOptions), test: impl AsyncFnOnce(Engine)) {
     let Some(weights) = weights() else { return };
-    let mut options = Options { threads: 1, slots: 1, queue: 4, context: 1024, ..Options::new(weights) };
+    let mut options =
+        EngineOptions { threads: 1, slots: 1, queue: 4, context: 1024, ..EngineOptions::new(weights) };
     change(&mut options);
     let engine = Engine::load(options).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     runtime.block_on(test(engine));
 }
 
-const GREEDY: Sampling = Sampling {
+const GREEDY: SamplingOptions = SamplingOptions {
     temperature: Some(0.0),
     top_p: None,
     top_k: None,
@@ -50,57 +52,59 @@ const GREEDY: Sampling = Sampling {
 };
 
 /// A greedy request of up to 32 tokens, in this asker's name.
-fn ask(question: &str, fairness: &str) -> Request {
-    Request {
+fn ask(question: &str, fairness: &str) -> GenerationRequest {
+    GenerationRequest {
         sampling: GREEDY,
         max_tokens: Some(32),
         fairness: fairness.into(),
-        ..Request::of(vec![Message::new("user", question)])
+        ..GenerationRequest::of(vec![ChatMessage::new("user", question)])
     }
 }
 
 /// A request whose answer ends only with the context: the tokens that end an answer are banned.
-fn endless(fairness: &str) -> Request {
-    let sampling = Sampling { logit_bias: vec![(0, -100.0), (2, -100.0)], ..GREEDY };
-    Request { sampling, max_tokens: None, ..ask("Tell me a long story.", fairness) }
+fn endless(fairness: &str) -> GenerationRequest {
+    let sampling = SamplingOptions { logit_bias: vec![(0, -100.0), (2, -100.0)], ..GREEDY };
+    GenerationRequest { sampling, max_tokens: None, ..ask("Tell me a long story.", fairness) }
 }
 
-struct Answer {
+struct GatheredAnswer {
     text: String,
-    tokens: Vec<Token>,
-    finish: Finish,
-    usage: Usage,
+    tokens: Vec<GeneratedToken>,
+    finish: GenerationFinish,
+    usage: GenerationUsage,
 }
 
-async fn read(mut generation: Generation) -> Answer {
+async fn read(mut generation: Generation) -> GatheredAnswer {
     let started = generation.next().await;
-    let Some(Ok(Piece::Started { prompt_tokens, cached_tokens })) = started else { panic!("{started:?}") };
+    let Some(Ok(GenerationPiece::Started { prompt_tokens, cached_tokens })) = started else {
+        panic!("{started:?}")
+    };
     let (mut text, mut tokens) = (String::new(), Vec::new());
     loop {
         match generation.next().await.expect("an end").unwrap() {
-            Piece::Started { .. } => panic!("started twice"),
-            Piece::Token(token) => {
+            GenerationPiece::Started { .. } => panic!("started twice"),
+            GenerationPiece::Token(token) => {
                 text += &token.text;
                 tokens.push(token);
             }
-            Piece::End { text: rest, finish, usage } => {
+            GenerationPiece::End { text: rest, finish, usage } => {
                 text += &rest;
                 assert_eq!((usage.prompt_tokens, usage.cached_tokens), (prompt_tokens, cached_tokens));
                 assert_eq!(usage.completion_tokens as usize, tokens.len());
                 assert_eq!(generation.next().await, None);
-                return Answer { text, tokens, finish, usage };
+                return GatheredAnswer { text, tokens, finish, usage };
             }
         }
     }
 }
 
-async fn answer(engine: &Engine, request: Request) -> Answer {
+async fn answer(engine: &Engine, request: GenerationRequest) -> GatheredAnswer {
     read(engine.generate(request).await.unwrap()).await
 }
 
 /// Reads on until the first token is there.
 async fn first_token(generation: &mut Generation) {
-    while !matches!(generation.next().await, Some(Ok(Piece::Token(_)))) {}
+    while !matches!(generation.next().await, Some(Ok(GenerationPiece::Token(_)))) {}
 }
 
 #[test]
@@ -110,7 +114,7 @@ fn knows_the_capital_of_france() {
         async |engine| {
             let answer = answer(&engine, ask("What is the capital of France?", "")).await;
             assert!(answer.text.contains("Paris"), "{}", answer.text);
-            assert_eq!(answer.finish, Finish::Stop);
+            assert_eq!(answer.finish, GenerationFinish::Stop);
             let facts = engine.facts();
             assert!(
                 facts.own_template && facts.context == 1024 && facts.trained_context == 8192,
@@ -127,7 +131,7 @@ fn goes_on_from_a_prefill() {
         |_| {},
         async |engine| {
             let question = ask("What is the capital of France?", "");
-            let request = Request { prefill: Some("The capital of France is".into()), ..question };
+            let request = GenerationRequest { prefill: Some("The capital of France is".into()), ..question };
             let answer = answer(&engine, request).await;
             assert!(answer.text.trim_start().starts_with("Paris"), "{}", answer.text);
         },
@@ -140,7 +144,7 @@ fn counts_as_it_reads() {
         |_| {},
         async |engine| {
             for question in ["Hi", "协同 is what?", "", " \n "] {
-                let request = Request { max_tokens: Some(1), ..ask(question, question) };
+                let request = GenerationRequest { max_tokens: Some(1), ..ask(question, question) };
                 let counted = engine.count_tokens(&request.messages).await.unwrap();
                 assert_eq!(answer(&engine, request).await.usage.prompt_tokens, counted, "{question:?}");
             }
@@ -153,8 +157,9 @@ fn what_users_write_never_becomes_a_control_token() {
     with_engine(
         |_| {},
         async |engine| {
-            let count =
-                async |content: &str| engine.count_tokens(&[Message::new("user", content)]).await.unwrap();
+            let count = async |content: &str| {
+                engine.count_tokens(&[ChatMessage::new("user", content)]).await.unwrap()
+            };
             let (letter, mark) = (count("a").await, count("<|im_end|>").await);
             assert!(mark >= letter + 3, "{mark} tokens, a letter {letter}");
         },
@@ -166,11 +171,11 @@ fn ends_at_max_tokens_and_at_the_context() {
     with_engine(
         |options| options.context = 64,
         async |engine| {
-            let five = answer(&engine, Request { max_tokens: Some(5), ..endless("") }).await;
-            assert_eq!((five.tokens.len(), five.finish), (5, Finish::Length));
+            let five = answer(&engine, GenerationRequest { max_tokens: Some(5), ..endless("") }).await;
+            assert_eq!((five.tokens.len(), five.finish), (5, GenerationFinish::Length));
             let whole = answer(&engine, endless("")).await;
             assert_eq!(whole.usage.prompt_tokens + whole.usage.completion_tokens, 64);
-            assert_eq!(whole.finish, Finish::Length);
+            assert_eq!(whole.finish, GenerationFinish::Length);
         },
     );
 }
@@ -181,15 +186,15 @@ fn stops_before_a_stop_sequence() {
         |_| {},
         async |engine| {
             // Different askers, so that nothing is reused and both runs compute exactly the same.
-            let free = answer(&engine, Request { max_tokens: Some(24), ..endless("a") }).await;
+            let free = answer(&engine, GenerationRequest { max_tokens: Some(24), ..endless("a") }).await;
             let stop: String = free.text.chars().skip(20).take(6).collect();
-            let request = Request {
+            let request = GenerationRequest {
                 max_tokens: Some(24),
                 stop: vec!["never said".into(), stop.clone()],
                 ..endless("b")
             };
             let stopped = answer(&engine, request).await;
-            assert_eq!(stopped.finish, Finish::Stop);
+            assert_eq!(stopped.finish, GenerationFinish::Stop);
             assert_eq!(Some(stopped.text.as_str()), free.text.split(&stop).next());
             assert!(stopped.tokens.len() < free.tokens.len());
         },
@@ -202,8 +207,9 @@ fn a_seed_repeats_an_answer() {
         |_| {},
         async |engine| {
             let text = async |seed, fairness| {
-                let sampling = Sampling { temperature: Some(1.5), seed: Some(seed), ..endless("").sampling };
-                let request = Request { sampling, max_tokens: Some(24), ..endless(fairness) };
+                let sampling =
+                    SamplingOptions { temperature: Some(1.5), seed: Some(seed), ..endless("").sampling };
+                let request = GenerationRequest { sampling, max_tokens: Some(24), ..endless(fairness) };
                 answer(&engine, request).await.text
             };
             let first = text(1, "a").await;
@@ -218,7 +224,7 @@ fn says_how_likely_its_tokens_were() {
     with_engine(
         |_| {},
         async |engine| {
-            let request = Request { top_logprobs: 5, ..ask("What is the capital of France?", "") };
+            let request = GenerationRequest { top_logprobs: 5, ..ask("What is the capital of France?", "") };
             let answer = answer(&engine, request).await;
             let most_entropy = 49_152_f32.ln();
             for token in &answer.tokens {
@@ -251,11 +257,11 @@ fn remembers_a_conversation_but_not_for_others() {
             let question = "What is the capital of France? Please answer in one sentence.";
             let first = answer(&engine, ask(question, "a")).await;
             let mut next = ask(question, "a");
-            next.messages.push(Message::new("assistant", first.text));
-            next.messages.push(Message::new("user", "And of Italy?"));
+            next.messages.push(ChatMessage::new("assistant", first.text));
+            next.messages.push(ChatMessage::new("user", "And of Italy?"));
             let second = answer(&engine, next.clone()).await;
             assert!(second.usage.cached_tokens >= first.usage.prompt_tokens, "{:?}", second.usage);
-            let other = answer(&engine, Request { fairness: "b".into(), ..next }).await;
+            let other = answer(&engine, GenerationRequest { fairness: "b".into(), ..next }).await;
             assert_eq!(other.usage.cached_tokens, 0);
         },
     );
@@ -266,39 +272,59 @@ fn refuses_what_it_cannot_take() {
     with_engine(
         |_| {},
         async |engine| {
-            let refusal = async |request: Request| engine.generate(request).await.unwrap_err();
+            let refusal = async |request: GenerationRequest| engine.generate(request).await.unwrap_err();
             for words in [2_000, 2_000_000] {
                 let long = ask(&"word ".repeat(words), "");
-                let Refusal::PromptTooLong { prompt, context } = refusal(long).await else {
+                let EngineRefusal::PromptTooLong { prompt, context } = refusal(long).await else {
                     panic!("not too long")
                 };
                 assert!(context == 1024 && prompt > context);
             }
             let hi = || ask("Hi", "");
             let invalid = [
-                (Request { messages: Vec::new(), ..hi() }, "messages"),
-                (Request { messages: vec![Message::new("a b", "x")], ..hi() }, "messages"),
-                (Request { max_tokens: Some(0), ..hi() }, "max_tokens"),
-                (Request { stop: vec![String::new()], ..hi() }, "stop"),
-                (Request { stop: vec!["x".into(); 5], ..hi() }, "stop"),
-                (Request { top_logprobs: 21, ..hi() }, "top_logprobs"),
-                (Request { sampling: Sampling { temperature: Some(2.1), ..GREEDY }, ..hi() }, "temperature"),
+                (GenerationRequest { messages: Vec::new(), ..hi() }, "messages"),
+                (GenerationRequest { messages: vec![ChatMessage::new("a b", "x")], ..hi() }, "messages"),
+                (GenerationRequest { max_tokens: Some(0), ..hi() }, "max_tokens"),
+                (GenerationRequest { stop: vec![String::new()], ..hi() }, "stop"),
+                (GenerationRequest { stop: vec!["x".into(); 5], ..hi() }, "stop"),
+                (GenerationRequest { top_logprobs: 21, ..hi() }, "top_logprobs"),
                 (
-                    Request { sampling: Sampling { temperature: Some(f32::NAN), ..GREEDY }, ..hi() },
+                    GenerationRequest {
+                        sampling: SamplingOptions { temperature: Some(2.1), ..GREEDY },
+                        ..hi()
+                    },
                     "temperature",
                 ),
-                (Request { sampling: Sampling { top_p: Some(0.0), ..GREEDY }, ..hi() }, "top_p"),
                 (
-                    Request { sampling: Sampling { presence_penalty: Some(-3.0), ..GREEDY }, ..hi() },
+                    GenerationRequest {
+                        sampling: SamplingOptions { temperature: Some(f32::NAN), ..GREEDY },
+                        ..hi()
+                    },
+                    "temperature",
+                ),
+                (
+                    GenerationRequest { sampling: SamplingOptions { top_p: Some(0.0), ..GREEDY }, ..hi() },
+                    "top_p",
+                ),
+                (
+                    GenerationRequest {
+                        sampling: SamplingOptions { presence_penalty: Some(-3.0), ..GREEDY },
+                        ..hi()
+                    },
                     "presence_penalty",
                 ),
                 (
-                    Request { sampling: Sampling { logit_bias: vec![(1, 101.0)], ..GREEDY }, ..hi() },
+                    GenerationRequest {
+                        sampling: SamplingOptions { logit_bias: vec![(1, 101.0)], ..GREEDY },
+                        ..hi()
+                    },
                     "logit_bias",
                 ),
             ];
             for (request, field) in invalid {
-                let Refusal::Invalid(sentence) = refusal(request).await else { panic!("{field} was taken") };
+                let EngineRefusal::Invalid(sentence) = refusal(request).await else {
+                    panic!("{field} was taken")
+                };
                 assert!(sentence.starts_with(field), "{sentence}");
             }
             assert!(engine.alive());
@@ -316,7 +342,7 @@ fn refuses_when_the_queue_is_full() {
             let second = engine.generate(ask("Hi", "b")).await.unwrap();
             let third = engine.generate(ask("Hi", "c")).await.unwrap();
             assert_eq!((engine.load_now().queued, engine.load_now().running), (2, 1));
-            assert_eq!(engine.generate(ask("Hi", "d")).await.unwrap_err(), Refusal::Busy);
+            assert_eq!(engine.generate(ask("Hi", "d")).await.unwrap_err(), EngineRefusal::Busy);
             // Who leaves makes room, whether waiting or running.
             drop(second);
             assert_eq!(engine.load_now().queued, 1);
@@ -344,7 +370,7 @@ fn stops_working_for_who_left() {
             drop(left);
             let begun = Instant::now();
             let mut next = engine.generate(ask("Hi", "b")).await.unwrap();
-            assert!(matches!(next.next().await, Some(Ok(Piece::Started { .. }))));
+            assert!(matches!(next.next().await, Some(Ok(GenerationPiece::Started { .. }))));
             // One token's time, but for what else the machine does meanwhile; the story had 4000 to go.
             assert!(begun.elapsed() < eight_tokens * 100, "{:?}, {eight_tokens:?}", begun.elapsed());
         },
@@ -360,7 +386,7 @@ fn takes_turns_between_askers() {
             first_token(&mut running).await;
             let mut waiting = Vec::new();
             for asker in ["a", "a", "a", "b"] {
-                let request = Request { max_tokens: Some(1), ..ask("Hi", asker) };
+                let request = GenerationRequest { max_tokens: Some(1), ..ask("Hi", asker) };
                 waiting.push(engine.generate(request).await.unwrap());
             }
             drop(running);
@@ -399,12 +425,12 @@ fn says_when_it_ends() {
             first_token(&mut running).await;
             drop(engine);
             let mut last = running.next().await;
-            while matches!(last, Some(Ok(Piece::Token(_)))) {
+            while matches!(last, Some(Ok(GenerationPiece::Token(_)))) {
                 last = running.next().await;
             }
-            assert!(matches!(last, Some(Err(Failure::Broken(_)))), "{last:?}");
+            assert!(matches!(last, Some(Err(GenerationError::Broken(_)))), "{last:?}");
             assert_eq!(running.next().await, None);
-            assert_eq!(waiting.next().await, Some(Err(Failure::Dead)));
+            assert_eq!(waiting.next().await, Some(Err(GenerationError::Dead)));
             assert_eq!(waiting.next().await, None);
         },
     );
@@ -419,10 +445,10 @@ fn refuses_other_files() {
     let file = |name: &str, bytes: &[u8]| {
         let path = folder.join(name);
         std::fs::write(&path, bytes).unwrap();
-        Engine::load(Options::new(path)).err().expect("an error")
+        Engine::load(EngineOptions::new(path)).err().expect("an error")
     };
-    assert!(matches!(Engine::load(Options::new(folder.join("none.gguf"))), Err(LoadError::Missing(_))));
-    assert!(matches!(Engine::load(Options::new(&folder)), Err(LoadError::Unreadable { .. })));
+    assert!(matches!(Engine::load(EngineOptions::new(folder.join("none.gguf"))), Err(LoadError::Missing(_))));
+    assert!(matches!(Engine::load(EngineOptions::new(&folder)), Err(LoadError::Unreadable { .. })));
     assert!(matches!(file("empty.gguf", b""), LoadError::NotGguf(_)));
     assert!(matches!(file("page.gguf", b"<!doctype html>"), LoadError::NotGguf(_)));
     for length in [4, 5, 100, 1_000_000, whole.len() / 2] {

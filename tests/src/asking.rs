@@ -8,12 +8,12 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use router_policies::answers::Upshot;
-use router_policies::guard::evidence::Evidence;
-use router_policies::guard::fit::{Again, Row};
+use router_policies::answers::FinalAnswer;
+use router_policies::guard::evidence::TokenEvidence;
+use router_policies::guard::fit::{JudgedAnswer, SecondAnswer};
 use router_policies::guard::length;
-use router_policies::scorers::{Scorer, shipped};
-use router_policies::{Class, Features, Prompt};
+use router_policies::scorers::{Scorer, default_scorer};
+use router_policies::{Features, ModelClass, Prompt};
 use serde_json::{Value, json};
 
 use crate::gateway::Gateway;
@@ -75,13 +75,14 @@ impl Asked {
         questions: &[Question],
         again: bool,
         file: Option<&Path>,
-        rows: &mut Vec<Row>,
+        rows: &mut Vec<JudgedAnswer>,
     ) -> Result<(), String> {
         let mut file = file.map(Sink::to).transpose()?;
         let (began, mut said) = (Instant::now(), None::<Instant>);
         for (at, question) in questions.iter().enumerate() {
-            let known =
-                |row: &Row| row.model == self.name && row.kind == question.kind && row.id == question.id;
+            let known = |row: &JudgedAnswer| {
+                row.model == self.name && row.kind == question.kind && row.id == question.id
+            };
             if rows.iter().any(known) {
                 continue;
             }
@@ -100,16 +101,18 @@ impl Asked {
     }
 
     /// Asks a question, and a second time where `again`.
-    async fn row(&self, question: &Question, again: bool) -> Result<Row, String> {
+    async fn row(&self, question: &Question, again: bool) -> Result<JudgedAnswer, String> {
         let answer = self.ask(&question.prompt, 0.0).await?;
         let mut row = row(question, &answer);
         row.model.clone_from(&self.name);
         // Where no answer is right, nothing is to be learned from two.
         if again && question.answer.is_some() {
             let other = self.ask(&question.prompt, TEMPERATURE).await?;
-            let agrees = Upshot::of(&answer.text).agrees(&Upshot::of(&other.text));
-            row.again =
-                Some(Again { agrees, tokens: u32::try_from(other.logprobs.len()).unwrap_or(u32::MAX) });
+            let agrees = FinalAnswer::of(&answer.text).agrees(&FinalAnswer::of(&other.text));
+            row.again = Some(SecondAnswer {
+                agrees,
+                tokens: u32::try_from(other.logprobs.len()).unwrap_or(u32::MAX),
+            });
         }
         Ok(row)
     }
@@ -138,7 +141,7 @@ impl Asked {
 ///
 /// # Errors
 /// A file that cannot be read, and a line that is no row.
-pub fn rows(file: &Path) -> Result<Vec<Row>, String> {
+pub fn rows(file: &Path) -> Result<Vec<JudgedAnswer>, String> {
     let named = |why: &dyn std::fmt::Display| format!("{}: {why}", file.display());
     let text = std::fs::read_to_string(file).map_err(|why| named(&why))?;
     text.lines().map(|line| serde_json::from_str(line).map_err(|why| named(&why))).collect()
@@ -157,7 +160,7 @@ impl Sink {
         opened.map(|file| Self { file, name: name.clone() }).map_err(|why| format!("{name}: {why}"))
     }
 
-    fn write(&mut self, row: &Row) -> Result<(), String> {
+    fn write(&mut self, row: &JudgedAnswer) -> Result<(), String> {
         let line = serde_json::to_string(row).map_err(|why| why.to_string())?;
         writeln!(self.file, "{line}").map_err(|why| format!("{}: {why}", self.name))
     }
@@ -189,23 +192,23 @@ fn read(whole: &Value) -> Option<Answer> {
 }
 
 /// What is noted of an answer.
-fn row(question: &Question, answer: &Answer) -> Row {
+fn row(question: &Question, answer: &Answer) -> JudgedAnswer {
     let features = Features::of(&Prompt::from_text(question.prompt.as_str()));
-    let prospects = shipped().foresee(&features);
+    let prospects = default_scorer().predict(&features);
     let rounded = |value: f64| (value * 1e4).round() / 1e4;
     let places = PLACES.into_iter().filter(|&place| place < answer.logprobs.len());
-    let all: Vec<Evidence> =
+    let all: Vec<TokenEvidence> =
         places.chain([answer.logprobs.len()]).map(|place| after(answer, place)).collect();
-    let figures = |it: &Evidence| {
+    let figures = |it: &TokenEvidence| {
         (it.tokens, rounded(it.mean), rounded(it.lowest), rounded(it.margin.unwrap_or_default()))
     };
-    Row {
+    JudgedAnswer {
         model: String::new(),
         kind: question.kind.to_owned(),
         id: question.id.clone(),
         right: question.is_answered_by(&answer.text),
         large: question.large,
-        foreseen: [Class::Tiny, Class::Frontier].map(|class| rounded(prospects.of(class).value())),
+        foreseen: [ModelClass::Tiny, ModelClass::Frontier].map(|class| rounded(prospects.of(class).value())),
         numbers: length::numbers(&features).map(rounded),
         prompt: answer.prompt,
         seen: all.iter().map(figures).collect(),
@@ -215,8 +218,8 @@ fn row(question: &Question, answer: &Answer) -> Row {
 }
 
 /// The figures of an answer's first tokens.
-fn after(answer: &Answer, place: usize) -> Evidence {
-    let mut evidence = Evidence::default();
+fn after(answer: &Answer, place: usize) -> TokenEvidence {
+    let mut evidence = TokenEvidence::default();
     evidence.add(&answer.logprobs[..place], &answer.likeliest[..place.min(answer.likeliest.len())]);
     evidence
 }

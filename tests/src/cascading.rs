@@ -3,11 +3,11 @@
 
 use std::collections::BTreeMap;
 
-use router_policies::guard::chance::{Form, Reading};
-use router_policies::guard::evidence::Evidence;
-use router_policies::guard::fit::{Again, Row, fit};
-use router_policies::guard::{Outset, Weigh};
-use router_policies::scoring::random::Draws;
+use router_policies::guard::chance::{ChanceModel, ChancePosterior};
+use router_policies::guard::evidence::TokenEvidence;
+use router_policies::guard::fit::{JudgedAnswer, SecondAnswer, fit};
+use router_policies::guard::{AnswerPrior, ChanceSignals};
+use router_policies::scoring::random::SplitMix64;
 
 /// How much dearer a token of an answer is than one of a prompt.
 const ANSWER: f64 = 4.0;
@@ -67,21 +67,21 @@ pub struct Case {
     pub large: f64,
     gain: f64,
     /// Before a token was seen.
-    outset: Reading,
+    outset: ChancePosterior,
     /// After so many tokens; the last is the end.
-    readings: Vec<(u32, Reading)>,
+    readings: Vec<(u32, ChancePosterior)>,
     prompt: f64,
     tokens: u32,
-    again: Option<Again>,
+    again: Option<SecondAnswer>,
 }
 
 impl Case {
     /// A question as its row has it, read by coefficients that were fitted on others.
-    fn of(row: &Row, form: &Form) -> Self {
+    fn of(row: &JudgedAnswer, form: &ChanceModel) -> Self {
         let outset = row.outset(form);
         let last = row.seen.len() - 1;
-        let read = |evidence: &Evidence, outset: &Outset, ended| {
-            form.read(evidence, outset, ended, Weigh::default())
+        let read = |evidence: &TokenEvidence, outset: &AnswerPrior, ended| {
+            form.read(evidence, outset, ended, ChanceSignals::default())
         };
         let readings = row.evidence().enumerate();
         Self {
@@ -90,7 +90,7 @@ impl Case {
             small: f64::from(u8::from(row.right == Some(true))),
             large: row.large,
             gain: row.foreseen[1] - row.foreseen[0],
-            outset: read(&Evidence::default(), &outset, false),
+            outset: read(&TokenEvidence::default(), &outset, false),
             readings: readings.map(|(at, it)| (it.tokens, read(&it, &outset, at == last))).collect(),
             prompt: f64::from(row.prompt),
             tokens: row.tokens(),
@@ -147,7 +147,7 @@ impl Case {
     }
 
     /// The last reading within so many tokens.
-    fn first(&self, tokens: u32) -> Option<&(u32, Reading)> {
+    fn first(&self, tokens: u32) -> Option<&(u32, ChancePosterior)> {
         self.readings.iter().rev().find(|(seen, _)| *seen <= tokens).or(self.readings.first())
     }
 
@@ -185,9 +185,9 @@ impl Case {
 
 /// Questions whose answers can be right, each read by what other questions teach: dealt into five parts (`parts`), or,
 /// where kinds are left out, by the other kinds.
-pub fn cases(rows: &[Row], by_kind: bool) -> Vec<Case> {
+pub fn cases(rows: &[JudgedAnswer], by_kind: bool) -> Vec<Case> {
     let mut at_of_kind: BTreeMap<&str, usize> = BTreeMap::new();
-    let mut parts: BTreeMap<String, (Vec<&Row>, Vec<Row>)> = BTreeMap::new();
+    let mut parts: BTreeMap<String, (Vec<&JudgedAnswer>, Vec<JudgedAnswer>)> = BTreeMap::new();
     let names: Vec<String> = rows
         .iter()
         .map(|row| {
@@ -202,7 +202,7 @@ pub fn cases(rows: &[Row], by_kind: bool) -> Vec<Case> {
     for (part, (_, others)) in &mut parts {
         others.extend(names.iter().zip(rows).filter(|(name, _)| *name != part).map(|(_, row)| row.clone()));
     }
-    let read = |(held, others): &(Vec<&Row>, Vec<Row>)| {
+    let read = |(held, others): &(Vec<&JudgedAnswer>, Vec<JudgedAnswer>)| {
         let form = fit(others);
         held.iter().filter(|row| row.right.is_some()).map(|row| Case::of(row, &form)).collect::<Vec<_>>()
     };
@@ -269,7 +269,7 @@ pub fn apgr(points: &[Point]) -> f64 {
 pub fn apgr_with_interval(cases: &[Case], way: Way, ratio: f64) -> Option<(f64, f64, f64)> {
     const SAMPLES: usize = 200;
     let area = apgr(&curve(cases, way, ratio)?);
-    let mut draws = Draws(7);
+    let mut draws = SplitMix64(7);
     let mut areas: Vec<f64> = (0..SAMPLES)
         .filter_map(|_| {
             let sample: Vec<Case> =
@@ -306,13 +306,13 @@ mod tests {
     use super::*;
 
     /// Ten questions; the small model is right about five, and its tokens say which.
-    fn rows() -> Vec<Row> {
+    fn rows() -> Vec<JudgedAnswer> {
         let row = |at: usize| {
             let right = at.is_multiple_of(2);
             let mean = if right { -0.05 } else { -1.5 };
             let mut numbers = [0.0; TELLING.len() + 1];
             numbers[0] = 1.0;
-            Row {
+            JudgedAnswer {
                 model: String::new(),
                 kind: "k".to_owned(),
                 id: at.to_string(),
@@ -323,7 +323,7 @@ mod tests {
                 prompt: 20,
                 seen: vec![(8, mean, mean, 3.0), (20, mean, mean, 3.0)],
                 entropy: 0.5,
-                again: Some(Again { agrees: Some(right), tokens: 20 }),
+                again: Some(SecondAnswer { agrees: Some(right), tokens: 20 }),
             }
         };
         (0..40).map(row).collect()

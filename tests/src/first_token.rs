@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
-use router_policies::Chance;
+use router_policies::Probability;
 use router_policies::guard::FITTED;
 use router_policies::numbers::logistic;
 use serde_json::{Value, json};
@@ -60,7 +60,7 @@ impl Who {
     /// What its cascade is told beside its models.
     fn cascade(self) -> Option<String> {
         let blind = "mean: false, lowest: false, margin: false, entropy: false, length: false";
-        let level = Chance::new(logistic(FITTED.level + ABOVE)).value();
+        let level = Probability::new(logistic(FITTED.level + ABOVE)).value();
         let doubting = format!("guard: {{confidence: {level}, weigh: {{{blind}}}}}");
         Some(match self {
             Self::Small | Self::Large => return None,

@@ -46,7 +46,7 @@ impl Gateway {
     }
 
     /// Starts it with a configuration; the ports are free ones, whatever it says.
-    pub async fn run(config: gateway_config::Config) -> Self {
+    pub async fn run(config: gateway_config::GatewayConfig) -> Self {
         Self::run_on(listener().await, config).await
     }
 
@@ -65,13 +65,13 @@ impl Gateway {
         Self::launch(listener().await, config, Some(source), std::io::stdout()).await
     }
 
-    async fn run_on(data: TcpListener, config: gateway_config::Config) -> Self {
+    async fn run_on(data: TcpListener, config: gateway_config::GatewayConfig) -> Self {
         Self::launch(data, config, None, std::io::stdout()).await
     }
 
     async fn launch(
         data: TcpListener,
-        config: gateway_config::Config,
+        config: gateway_config::GatewayConfig,
         source: Option<::gateway::Source>,
         log: impl Into<::gateway::LogOutput> + Send + 'static,
     ) -> Self {
@@ -168,7 +168,7 @@ impl Drop for Gateway {
 }
 
 /// What the file says now, and a way to read it anew.
-fn from_file(file: &Path) -> (gateway_config::Config, ::gateway::Source) {
+fn from_file(file: &Path) -> (gateway_config::GatewayConfig, ::gateway::Source) {
     let file = file.to_owned();
     let load = move || gateway_config::load(Some(&file), &|name| std::env::var(name).ok());
     let config = load().unwrap_or_else(|problems| panic!("{problems}"));
@@ -189,7 +189,7 @@ fn hold_to_reference(answer: &Answer) {
     );
 }
 
-fn config(yaml: &str) -> gateway_config::Config {
+fn config(yaml: &str) -> gateway_config::GatewayConfig {
     let config = gateway_config::from_str(yaml, None, &|name| std::env::var(name).ok());
     config.unwrap_or_else(|problems| panic!("{problems}\nin\n{yaml}"))
 }

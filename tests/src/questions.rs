@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::Path;
 
-use router_policies::answers::Upshot;
-use router_policies::scoring::random::Draws;
+use router_policies::answers::FinalAnswer;
+use router_policies::scoring::random::SplitMix64;
 use serde_json::Value;
 
 /// A question.
@@ -31,8 +31,8 @@ impl Question {
         if answer.parse::<f64>().is_err() {
             return Some(text.to_lowercase().contains(&answer.to_lowercase()));
         }
-        let expected = Upshot::Number(answer.to_owned());
-        Some(Upshot::of(text) == expected || Upshot::of(&last_number(text)) == expected)
+        let expected = FinalAnswer::Number(answer.to_owned());
+        Some(FinalAnswer::of(text) == expected || FinalAnswer::of(&last_number(text)) == expected)
     }
 }
 
@@ -91,7 +91,7 @@ pub fn sums() -> Vec<Question> {
 
 /// Sums whose answer may have words around it.
 fn sums_in_words() -> Vec<Question> {
-    let mut draws = Draws(11);
+    let mut draws = SplitMix64(11);
     let ask = |at: usize| {
         let most = [10, 30, 100, 400, 2000][at % 5];
         let (one, other) = (2 + draws.below(most) as u64, 2 + draws.below(most) as u64);
@@ -177,7 +177,7 @@ fn facts() -> Vec<Question> {
 
 /// Problems of two or three steps.
 fn problems() -> Vec<Question> {
-    let mut draws = Draws(23);
+    let mut draws = SplitMix64(23);
     let ask = |at: usize| {
         let [a, b, c, d] = [(3, 9), (4, 20), (2, 7), (5, 40)].map(|(least, span)| least + draws.below(span));
         let (prompt, result) = match at % 6 {

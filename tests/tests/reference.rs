@@ -18,7 +18,7 @@ use end_to_end::scripted::{Script, Scripted, in_turn};
 use end_to_end::setup::Setup;
 use gateway::reference;
 use router_policies::Policy;
-use router_policies::guard::Doubt;
+use router_policies::guard::RejectReason;
 use serde_json::{Value, json};
 
 const KEY: (&str, &str) = ("authorization", "Bearer team-a-key-0123456789");
@@ -84,9 +84,12 @@ fn rules_and_panels_name_words_that_there_are() {
                 "{place}: {metric}{{{label}=~{word:?}}}"
             );
         }
-        if label == "reason" && words.len() > 1 && words.iter().any(|word| word == Doubt::Confidence.word()) {
+        if label == "reason"
+            && words.len() > 1
+            && words.iter().any(|word| word == RejectReason::Confidence.word())
+        {
             let mut words = words;
-            let mut all = Doubt::ALL.map(|doubt| doubt.word().to_owned()).to_vec();
+            let mut all = RejectReason::ALL.map(|doubt| doubt.word().to_owned()).to_vec();
             words.sort();
             all.sort();
             assert_eq!(words, all, "{place} lists every reason of a guard");

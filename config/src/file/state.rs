@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::written::{Hidden, Size, Span};
+use crate::scalars::{ByteSize, HumanDuration, SecretText};
 
 /// What outlives a restart.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -28,25 +28,25 @@ pub(crate) enum StateWord {
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub(crate) enum StateKind {
     /// Nothing.
-    None(NoState),
+    None(NoStateFile),
     /// A file of this process.
-    Embedded(EmbeddedState),
+    Embedded(EmbeddedStateFile),
     /// A Redis that several gateways share.
-    Redis(RedisState),
+    Redis(RedisStateFile),
 }
 
 /// Nothing outlives a restart.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct NoState {}
+pub(crate) struct NoStateFile {}
 
 /// A Redis that several gateways share.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 #[schemars(extend("required" = ["url"]))]
-pub(crate) struct RedisState {
+pub(crate) struct RedisStateFile {
     /// Its URL with its password, such as `redis://:${REDIS_PASSWORD}@redis:6379/0`; `rediss` for TLS.
-    pub(crate) url: Option<Hidden>,
+    pub(crate) url: Option<SecretText>,
     /// With TLS: certificates, in PEM, of the authorities that its own is from, in place of those that the system trusts.
     pub(crate) ca_file: Option<String>,
 }
@@ -54,13 +54,13 @@ pub(crate) struct RedisState {
 /// A file of this process.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub(crate) struct EmbeddedState {
+pub(crate) struct EmbeddedStateFile {
     /// The file. Default `xietong.db`.
     pub(crate) path: Option<String>,
     /// How long records of requests are kept. Default `90d`.
     #[schemars(extend("x-better-name" = "retention"))]
-    pub(crate) keep: Option<Span>,
+    pub(crate) keep: Option<HumanDuration>,
     /// How large the file may grow before the oldest records go. Default `1GiB`.
     #[schemars(extend("x-better-name" = "max_size"))]
-    pub(crate) at_most: Option<Size>,
+    pub(crate) at_most: Option<ByteSize>,
 }

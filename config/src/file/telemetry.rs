@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::written::Hidden;
+use crate::scalars::SecretText;
 
 /// What is told to whom of requests, beside metrics and the log.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -23,7 +23,7 @@ pub(crate) struct OtlpFile {
     /// Its address, such as `http://127.0.0.1:4318`; `/v1/traces` is added unless it ends so.
     pub(crate) endpoint: Option<String>,
     /// Request headers, such as one with a key.
-    pub(crate) headers: BTreeMap<String, Hidden>,
+    pub(crate) headers: BTreeMap<String, SecretText>,
     /// The share of requests that are traced, of those that come without the trace of a caller. Default 1.
     #[schemars(range(min = 0, max = 1))]
     pub(crate) share: Option<f64>,

@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::Report;
-use crate::Authority;
+use super::ResolveReport;
+use crate::CertificateAuthority;
 
 /// Bytes that a file may have: those of whole systems have a quarter of it.
 const LARGEST: u64 = 1 << 20;
@@ -16,8 +16,8 @@ pub(super) fn authority(
     file: Option<&str>,
     source: Option<&Path>,
     path: &str,
-    report: &mut Report,
-) -> Option<Arc<Authority>> {
+    report: &mut ResolveReport,
+) -> Option<Arc<CertificateAuthority>> {
     let file = super::found(Path::new(file?), source);
     let pem = match super::read(&file, LARGEST) {
         Ok(pem) => pem,
@@ -30,5 +30,5 @@ pub(super) fn authority(
         report.fault(path, format!("{}: holds no certificate in PEM", file.display()));
         return None;
     }
-    Some(Arc::new(Authority { file, pem }))
+    Some(Arc::new(CertificateAuthority { file, pem }))
 }

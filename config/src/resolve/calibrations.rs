@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use router_policies::calibrate::Calibration;
 
-use super::Report;
-use crate::Calibrated;
+use super::ResolveReport;
+use crate::RouteCalibration;
 
 /// Bytes that a file may have; `xietong calibrate` writes a tenth of it.
 const LARGEST: u64 = 8 << 20;
@@ -16,11 +16,11 @@ pub(super) fn calibration(
     file: &str,
     source: Option<&Path>,
     path: &str,
-    report: &mut Report,
-) -> Option<Arc<Calibrated>> {
+    report: &mut ResolveReport,
+) -> Option<Arc<RouteCalibration>> {
     let file = super::found(Path::new(file), source);
     let mut fault = |why: &dyn std::fmt::Display| report.fault(path, format!("{}: {why}", file.display()));
     let bytes = super::read(&file, LARGEST).map_err(|why| fault(&why)).ok()?;
     let scorer = Calibration::load(&bytes).map_err(|why| fault(&why)).ok()?;
-    Some(Arc::new(Calibrated { file, scorer }))
+    Some(Arc::new(RouteCalibration { file, scorer }))
 }

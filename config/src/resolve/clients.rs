@@ -6,11 +6,11 @@ use std::sync::Arc;
 use router_policies::Money;
 use sha2::{Digest, Sha256};
 
-use super::Report;
+use super::ResolveReport;
 use crate::file::{BudgetFile, ClientFile, LocalityWord, PeriodWord};
-use crate::nearest::hint;
 use crate::problems::{item_path, key_path};
-use crate::{Budget, Client, ClientLimits, KeyHash, Model, Period, Route};
+use crate::suggest::hint;
+use crate::{BudgetPeriodLength, ClientBudget, ClientConfig, ClientLimits, KeyHash, ModelConfig, Route};
 
 /// A client's key has at least this many characters.
 const SHORTEST_KEY: usize = 8;
@@ -19,10 +19,10 @@ const SOUND_KEY: usize = 20;
 
 pub(super) fn clients(
     files: Vec<ClientFile>,
-    models: &[Arc<Model>],
+    models: &[Arc<ModelConfig>],
     routes: &[Arc<Route>],
-    report: &mut Report,
-) -> Vec<Arc<Client>> {
+    report: &mut ResolveReport,
+) -> Vec<Arc<ClientConfig>> {
     let mut names: HashMap<String, usize> = HashMap::new();
     let mut keys: HashMap<KeyHash, usize> = HashMap::new();
     let mut clients = Vec::new();
@@ -49,16 +49,16 @@ pub(super) fn clients(
 
 fn client(
     file: ClientFile,
-    models: &[Arc<Model>],
+    models: &[Arc<ModelConfig>],
     routes: &[Arc<Route>],
     path: &str,
-    report: &mut Report,
-) -> Client {
+    report: &mut ResolveReport,
+) -> ClientConfig {
     let local_only = file.locality == Some(LocalityWord::Local);
-    if local_only && !models.iter().any(|model| model.local) && !report.spoilt("models") {
+    if local_only && !models.iter().any(|model| model.local) && !report.is_invalid("models") {
         report.warn(&key_path(path, "locality"), "no model is local: this client will never get an answer");
     }
-    Client {
+    ClientConfig {
         name: name(file.name.as_deref(), path, report),
         key: key(&file, path, report).unwrap_or(KeyHash([0; 32])),
         routes: file.routes.as_ref().map(|names| {
@@ -77,14 +77,14 @@ fn client(
 }
 
 /// Clients' names stand in metrics and logs only, so they may be in any script.
-fn name(name: Option<&str>, path: &str, report: &mut Report) -> String {
+fn name(name: Option<&str>, path: &str, report: &mut ResolveReport) -> String {
     let name = name.unwrap_or_default();
     let at = key_path(path, "name");
     let fits = name.starts_with(char::is_alphanumeric)
         && name.chars().all(|c| c.is_alphanumeric() || "._:/@+- ".contains(c))
         && name.chars().count() <= 128;
     if name.is_empty() {
-        if !report.spoilt(&at) {
+        if !report.is_invalid(&at) {
             report.fault(&at, "is missing");
         }
     } else if !fits {
@@ -96,13 +96,14 @@ fn name(name: Option<&str>, path: &str, report: &mut Report) -> String {
     name.to_owned()
 }
 
-fn key(file: &ClientFile, path: &str, report: &mut Report) -> Option<KeyHash> {
+fn key(file: &ClientFile, path: &str, report: &mut ResolveReport) -> Option<KeyHash> {
     match (&file.key, &file.key_sha256) {
         (Some(_), Some(_)) => {
             report.fault(path, "has `key` and `key_sha256`; one is enough, and only one is allowed")
         }
         (None, None) => {
-            if !report.spoilt(&key_path(path, "key")) && !report.spoilt(&key_path(path, "key_sha256")) {
+            if !report.is_invalid(&key_path(path, "key")) && !report.is_invalid(&key_path(path, "key_sha256"))
+            {
                 report.fault(&key_path(path, "key"), "is missing: a client has a `key` or a `key_sha256`");
             }
         }
@@ -142,10 +143,10 @@ fn hex(text: &str) -> Option<[u8; 32]> {
 
 fn check_routes(
     names: &[String],
-    models: &[Arc<Model>],
+    models: &[Arc<ModelConfig>],
     routes: &[Arc<Route>],
     path: &str,
-    report: &mut Report,
+    report: &mut ResolveReport,
 ) {
     if names.is_empty() {
         report.fault(
@@ -164,16 +165,16 @@ fn check_routes(
     }
 }
 
-fn budget(file: &BudgetFile, path: &str, report: &mut Report) -> Option<Budget> {
+fn budget(file: &BudgetFile, path: &str, report: &mut ResolveReport) -> Option<ClientBudget> {
     let (Some(amount), Some(per)) = (file.amount, file.per) else { return None };
     let Some(amount) = Money::from_units(amount) else {
         report.fault(&key_path(path, "amount"), "is too large");
         return None;
     };
     let per = match per {
-        PeriodWord::Hour => Period::Hour,
-        PeriodWord::Day => Period::Day,
-        PeriodWord::Month => Period::Month,
+        PeriodWord::Hour => BudgetPeriodLength::Hour,
+        PeriodWord::Day => BudgetPeriodLength::Day,
+        PeriodWord::Month => BudgetPeriodLength::Month,
     };
-    Some(Budget { amount, per })
+    Some(ClientBudget { amount, per })
 }

@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 
 use url::{Host, SyntaxViolation, Url};
 
-use super::models::Models;
+use super::models::ModelResolver;
 use super::ports::is_loopback;
-use super::{Report, models};
+use super::{ResolveReport, models};
 use crate::file::{EndpointFile, ModelFile};
 use crate::presets::Preset;
 use crate::problems::{item_path, key_path};
-use crate::written::Hidden;
-use crate::{Endpoint, Secret};
+use crate::scalars::SecretText;
+use crate::{EndpointConfig, Secret};
 
 /// Headers that the gateway sets itself, or that would break the framing of a request.
 const RESERVED: [&str; 10] = [
@@ -28,18 +28,18 @@ const RESERVED: [&str; 10] = [
     "upgrade",
 ];
 
-impl Models<'_> {
+impl ModelResolver<'_> {
     pub(super) fn endpoints(
         &self,
         file: &ModelFile,
         model: &str,
         preset: Option<&Preset>,
         path: &str,
-        report: &mut Report,
-    ) -> Vec<Endpoint> {
+        report: &mut ResolveReport,
+    ) -> Vec<EndpointConfig> {
         let at = key_path(path, "endpoints");
         if file.endpoints.is_empty() {
-            if report.spoilt(&at) {
+            if report.is_invalid(&at) {
                 return Vec::new();
             }
             let only = EndpointFile {
@@ -54,7 +54,7 @@ impl Models<'_> {
                 report.fault(&key_path(path, key), "stands here or under `endpoints`, not both");
             }
         }
-        let mut endpoints: Vec<Endpoint> = Vec::new();
+        let mut endpoints: Vec<EndpointConfig> = Vec::new();
         for (number, file) in file.endpoints.iter().enumerate() {
             let path = item_path(&at, number);
             let id = match &file.id {
@@ -69,8 +69,8 @@ impl Models<'_> {
         endpoints
     }
 
-    fn id(&self, file: &EndpointFile, path: &str, report: &mut Report) -> String {
-        let mut inner = Report::default();
+    fn id(&self, file: &EndpointFile, path: &str, report: &mut ResolveReport) -> String {
+        let mut inner = ResolveReport::default();
         let id = models::name(file.id.as_deref(), path, &mut inner);
         if !inner.problems.is_empty() {
             report.fault(
@@ -87,13 +87,13 @@ impl Models<'_> {
         id: String,
         preset: Option<&Preset>,
         path: &str,
-        report: &mut Report,
-    ) -> Endpoint {
+        report: &mut ResolveReport,
+    ) -> EndpointConfig {
         let at = key_path(path, "base_url");
         let url = match file.base_url.as_deref().or(preset.and_then(|preset| preset.base_url.as_deref())) {
             Some(text) => self.base_url(text, &at, report),
             None => {
-                if !report.spoilt(&at) {
+                if !report.is_invalid(&at) {
                     report.fault(&at, "is missing, such as `https://api.deepseek.com/v1`");
                 }
                 None
@@ -106,7 +106,7 @@ impl Models<'_> {
         if let Some(url) = &url {
             self.warn_of_plain_text(url, api_key.is_some() || !file.headers.is_empty(), &at, report);
         }
-        Endpoint {
+        EndpointConfig {
             id,
             base_url: url.map_or_else(String::new, |url| url.as_str().trim_end_matches('/').to_owned()),
             api_key,
@@ -120,16 +120,16 @@ impl Models<'_> {
         file: &EndpointFile,
         preset: Option<&Preset>,
         path: &str,
-        report: &mut Report,
+        report: &mut ResolveReport,
     ) -> Option<Secret> {
         let preset = preset?;
         let variable = preset.key.as_deref()?;
         let at = key_path(path, "api_key");
         let own = preset.base_url.as_deref().unwrap_or_default();
-        if report.spoilt(&at) || file.base_url.as_ref().is_some_and(|url| !same_host(url, own)) {
+        if report.is_invalid(&at) || file.base_url.as_ref().is_some_and(|url| !same_host(url, own)) {
             return None;
         }
-        match (self.env)(variable).filter(|key| !key.trim().is_empty()).map(|key| key.parse::<Hidden>()) {
+        match (self.env)(variable).filter(|key| !key.trim().is_empty()).map(|key| key.parse::<SecretText>()) {
             Some(Ok(key)) => Some(key.0),
             Some(Err(fault)) => {
                 report.fault(&at, format!("the environment variable {variable} {fault}"));
@@ -146,7 +146,7 @@ impl Models<'_> {
         }
     }
 
-    fn base_url(&self, text: &str, path: &str, report: &mut Report) -> Option<Url> {
+    fn base_url(&self, text: &str, path: &str, report: &mut ResolveReport) -> Option<Url> {
         let Some(url) = strict(text.trim()) else {
             report.fault(path, "write a URL with scheme and host, such as `https://api.deepseek.com/v1`");
             return None;
@@ -171,7 +171,7 @@ impl Models<'_> {
         None
     }
 
-    fn warn_of_plain_text(&self, url: &Url, secret: bool, path: &str, report: &mut Report) {
+    fn warn_of_plain_text(&self, url: &Url, secret: bool, path: &str, report: &mut ResolveReport) {
         if url.scheme() == "http" && secret && !is_local(url) {
             report.warn(path, "sends the key unencrypted; use https unless the network is yours alone");
         }
@@ -207,10 +207,10 @@ fn same_host(a: &str, b: &str) -> bool {
 
 /// Request headers without those that are `reserved`.
 pub(super) fn headers(
-    files: &BTreeMap<String, Hidden>,
+    files: &BTreeMap<String, SecretText>,
     path: &str,
     reserved: &[&str],
-    report: &mut Report,
+    report: &mut ResolveReport,
 ) -> BTreeMap<String, Secret> {
     let mut headers = BTreeMap::new();
     for (name, value) in files {

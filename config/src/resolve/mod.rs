@@ -9,9 +9,9 @@ mod money;
 mod ports;
 mod prices;
 mod report;
+mod request_format;
 mod routes;
 mod rules;
-mod speech;
 mod telemetry;
 mod topics;
 
@@ -19,23 +19,31 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-pub(crate) use money::{Rates, yuan};
-pub(crate) use report::Report;
+pub(crate) use money::{ExchangeRates, default_currency};
+pub(crate) use report::ResolveReport;
 
-use crate::file::{File, LimitsFile, LogWord, StateFile, StateKind, UpstreamClientWord};
-use crate::written::Span;
-use crate::{Config, EmbeddedState, Env, Limits, LogFormat, Secret, SharedState, State, UpstreamClient};
+use crate::file::{ConfigFile, LimitsFile, LogWord, StateFile, StateKind, UpstreamClientWord};
+use crate::scalars::HumanDuration;
+use crate::{
+    EmbeddedStateConfig, EnvLookup, GatewayConfig, LogFormat, RequestLimits, Secret, SharedState,
+    StateConfig, UpstreamClient,
+};
 
 /// The configuration that a file describes; what is wrong with it is in `report`, and then the result is of no use.
-pub(crate) fn resolve(file: File, env: &Env<'_>, source: Option<&Path>, report: &mut Report) -> Config {
+pub(crate) fn resolve(
+    file: ConfigFile,
+    env: &EnvLookup<'_>,
+    source: Option<&Path>,
+    report: &mut ResolveReport,
+) -> GatewayConfig {
     let (listen, admin) = ports::ports(&file, report);
-    let rates = Rates::new(file.currency, &file.exchange, report);
-    let models = models::Models { env, rates: &rates, source, listen }.all(file.models, report);
+    let rates = ExchangeRates::new(file.currency, &file.exchange, report);
+    let models = models::ModelResolver { env, rates: &rates, source, listen }.all(file.models, report);
     let routes = routes::routes(file.routes, &models, source, report);
     let topics = topics::topics(file.topics, source, report);
     let routes = rules::rules(routes, &topics, report);
     let clients = clients::clients(file.clients, &models, &routes, report);
-    Config {
+    GatewayConfig {
         listen,
         admin,
         currency: rates.currency,
@@ -95,14 +103,14 @@ enum ReadFileError {
     },
 }
 
-fn limits(file: &LimitsFile, report: &mut Report) -> Limits {
+fn limits(file: &LimitsFile, report: &mut ResolveReport) -> RequestLimits {
     const MOST_BODY: u64 = 1 << 30;
-    let default = Limits::default();
+    let default = RequestLimits::default();
     let body = file.body.map_or(default.body as u64, |size| size.0);
     if body == 0 || body > MOST_BODY {
         report.fault("limits.body", "must be from 1B to 1GiB");
     }
-    Limits {
+    RequestLimits {
         body: body.min(MOST_BODY) as usize,
         head: positive(file.head, default.head, "limits.head", report),
         body_time: positive(file.body_time, default.body_time, "limits.body_time", report),
@@ -112,7 +120,12 @@ fn limits(file: &LimitsFile, report: &mut Report) -> Limits {
 }
 
 /// A duration that must not be zero.
-fn positive(span: Option<Span>, default: Duration, path: &str, report: &mut Report) -> Duration {
+fn positive(
+    span: Option<HumanDuration>,
+    default: Duration,
+    path: &str,
+    report: &mut ResolveReport,
+) -> Duration {
     let time = span.map_or(default, |span| span.0);
     if time.is_zero() {
         report.fault(path, "must be longer than nothing");
@@ -120,7 +133,7 @@ fn positive(span: Option<Span>, default: Duration, path: &str, report: &mut Repo
     time
 }
 
-fn proxy(proxy: Secret, report: &mut Report) -> Option<Secret> {
+fn proxy(proxy: Secret, report: &mut ResolveReport) -> Option<Secret> {
     let url = url::Url::parse(proxy.reveal()).ok();
     let known = url.is_some_and(|url| {
         matches!(url.scheme(), "http" | "https" | "socks5" | "socks5h")
@@ -135,10 +148,10 @@ fn proxy(proxy: Secret, report: &mut Report) -> Option<Secret> {
     known.then_some(proxy)
 }
 
-fn state(file: Option<StateFile>, source: Option<&Path>, report: &mut Report) -> State {
+fn state(file: Option<StateFile>, source: Option<&Path>, report: &mut ResolveReport) -> StateConfig {
     const LEAST_SIZE: u64 = 1 << 20;
     match file {
-        None | Some(StateFile::Word(_) | StateFile::Kind(StateKind::None(_))) => State::None,
+        None | Some(StateFile::Word(_) | StateFile::Kind(StateKind::None(_))) => StateConfig::None,
         Some(StateFile::Kind(StateKind::Redis(redis))) => {
             let authority = redis.ca_file.as_deref();
             let authority = authorities::authority(authority, source, "state.ca_file", report);
@@ -149,14 +162,14 @@ fn state(file: Option<StateFile>, source: Option<&Path>, report: &mut Report) ->
                     "is of no use without TLS: the URL begins with `redis:`, not `rediss:`",
                 );
             }
-            State::Redis(SharedState { url, authority })
+            StateConfig::Redis(SharedState { url, authority })
         }
         Some(StateFile::Kind(StateKind::Embedded(state))) => {
             let at_most = state.at_most.map_or(1 << 30, |size| size.0);
             if at_most < LEAST_SIZE {
                 report.fault("state.at_most", "must be at least 1MiB");
             }
-            State::Embedded(EmbeddedState {
+            StateConfig::Embedded(EmbeddedStateConfig {
                 path: state.path.unwrap_or_else(|| "xietong.db".to_owned()).into(),
                 keep: positive(state.keep, Duration::from_secs(90 * 86_400), "state.keep", report),
                 at_most,
@@ -166,7 +179,7 @@ fn state(file: Option<StateFile>, source: Option<&Path>, report: &mut Report) ->
 }
 
 /// The URL of a Redis; the shape check has reported one that is missing.
-fn redis(url: Option<Secret>, report: &mut Report) -> Secret {
+fn redis(url: Option<Secret>, report: &mut ResolveReport) -> Secret {
     let Some(secret) = url else { return Secret::new("") };
     let url = url::Url::parse(secret.reveal()).ok();
     let sound = url.is_some_and(|url| {

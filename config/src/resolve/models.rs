@@ -4,18 +4,21 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use router_policies::{Class, Tariff};
+use router_policies::{ModelClass, Tariff};
 
 use super::authorities::authority;
-use super::speech::Speech;
-use super::{Rates, Report, positive, prices};
-use crate::accepts::AcceptsWord;
+use super::request_format::RequestFormat;
+use super::{ExchangeRates, ResolveReport, positive, prices};
+use crate::capabilities::AcceptsWord;
 use crate::class::{by_place, by_size};
 use crate::dialect::thinks_by_tokens;
 use crate::file::{ModelFile, ProviderWord, TimeoutsFile, WholeAsWord};
 use crate::presets::{KnownModel, Preset, preset, presets};
 use crate::problems::{item_path, key_path};
-use crate::{Accepts, DialectKind, Embedded, Env, Model, Provenance, Provider, Remote, Timeouts, WholeAs};
+use crate::{
+    AttemptTimeouts, DialectKind, EmbeddedModel, EnvLookup, ModelCapabilities, ModelConfig, ModelProvider,
+    Provenance, RemoteModel, WholeAs,
+};
 
 /// Requests that may wait for the embedded engine unless the file says otherwise.
 const QUEUE: usize = 64;
@@ -25,19 +28,19 @@ const EMBEDDED_CONTEXT: u64 = 4096;
 const MAX_OUTPUT: u64 = 4096;
 
 /// What all models need to be resolved.
-pub(super) struct Models<'a> {
-    pub(super) env: &'a Env<'a>,
-    pub(super) rates: &'a Rates,
+pub(super) struct ModelResolver<'a> {
+    pub(super) env: &'a EnvLookup<'a>,
+    pub(super) rates: &'a ExchangeRates,
     pub(super) source: Option<&'a Path>,
     pub(super) listen: SocketAddr,
 }
 
-impl Models<'_> {
-    pub(super) fn all(&self, files: Vec<ModelFile>, report: &mut Report) -> Vec<Arc<Model>> {
-        if files.is_empty() && !report.spoilt("models") {
+impl ModelResolver<'_> {
+    pub(super) fn all(&self, files: Vec<ModelFile>, report: &mut ResolveReport) -> Vec<Arc<ModelConfig>> {
+        if files.is_empty() && !report.is_invalid("models") {
             report.fault("models", "there are none; a gateway needs at least one");
         }
-        let (mut models, count): (Vec<Arc<Model>>, _) = (Vec::new(), files.len());
+        let (mut models, count): (Vec<Arc<ModelConfig>>, _) = (Vec::new(), files.len());
         for (number, file) in files.into_iter().enumerate() {
             let path = item_path("models", number);
             let model = self.one(file, by_place(number, count), &path, report);
@@ -52,7 +55,7 @@ impl Models<'_> {
         models
     }
 
-    fn one(&self, file: ModelFile, place: Class, path: &str, report: &mut Report) -> Model {
+    fn one(&self, file: ModelFile, place: ModelClass, path: &str, report: &mut ResolveReport) -> ModelConfig {
         let name = name(file.name.as_deref(), path, report);
         let preset = self.preset(&file, path, report);
         let provider = self.kind(&file, preset, path, report);
@@ -62,21 +65,21 @@ impl Models<'_> {
         let embedded = provider == Some(ProviderWord::Embedded);
         let sized = if embedded { file.weights.as_deref() } else { upstream }.unwrap_or(&name);
         let class = file.class.or_else(|| known?.class).or_else(|| by_size(sized));
-        let class = class.unwrap_or(if embedded { Class::Tiny } else { place });
+        let class = class.unwrap_or(if embedded { ModelClass::Tiny } else { place });
         let words = file.accepts.as_deref().or_else(|| known?.accepts.as_deref());
         if embedded && lists(&file, AcceptsWord::Embeddings) {
             report.fault(&key_path(path, "accepts"), "the engine in this process makes no embeddings");
         }
-        Model {
+        ModelConfig {
             local: file.local.unwrap_or(embedded || preset.is_some_and(|preset| preset.local)),
             context: file.context.or_else(|| known?.context).or(embedded.then_some(EMBEDDED_CONTEXT)),
             max_output: file.max_output.unwrap_or(MAX_OUTPUT),
-            accepts: Accepts {
+            accepts: ModelCapabilities {
                 // It costs nothing to know, so that a list that leaves it out does not take it away.
                 logprobs: embedded
                     || preset.is_some_and(|preset| preset.logprobs)
                     || lists(&file, AcceptsWord::Logprobs),
-                ..Accepts::of(words, embedded)
+                ..ModelCapabilities::of(words, embedded)
             },
             price: self.price(&file, known, path, report),
             class,
@@ -88,20 +91,20 @@ impl Models<'_> {
             },
             retries: file.retries.unwrap_or(1),
             provider: if embedded {
-                Provider::Embedded(self.embedded(&file, path, report))
+                ModelProvider::Embedded(self.embedded(&file, path, report))
             } else {
-                Provider::Remote(self.remote(&file, &name, upstream, preset, path, report))
+                ModelProvider::Remote(self.remote(&file, &name, upstream, preset, path, report))
             },
             name,
         }
     }
 
-    fn preset(&self, file: &ModelFile, path: &str, report: &mut Report) -> Option<&'static Preset> {
+    fn preset(&self, file: &ModelFile, path: &str, report: &mut ResolveReport) -> Option<&'static Preset> {
         let name = file.preset.as_deref()?;
         let found = preset(name);
         if found.is_none() {
             let names = || presets().iter().map(|preset| preset.name.as_str());
-            let hint = crate::nearest::hint(name, names());
+            let hint = crate::suggest::hint(name, names());
             let known = names().collect::<Vec<_>>().join(", ");
             report.fault(&key_path(path, "preset"), format!("`{name}` is none of {known}{hint}"));
         }
@@ -114,7 +117,7 @@ impl Models<'_> {
         file: &ModelFile,
         preset: Option<&Preset>,
         path: &str,
-        report: &mut Report,
+        report: &mut ResolveReport,
     ) -> Option<ProviderWord> {
         let at = key_path(path, "provider");
         match (file.provider, preset) {
@@ -132,7 +135,7 @@ impl Models<'_> {
             (Some(provider), _) => Some(provider),
             (None, Some(preset)) => Some(preset.provider),
             (None, None) => {
-                if file.preset.is_none() && !report.spoilt(&at) {
+                if file.preset.is_none() && !report.is_invalid(&at) {
                     report.fault(
                         &at,
                         "is missing; it is one of `embedded`, `openai`, `anthropic`, `azure`, `gemini`",
@@ -143,7 +146,7 @@ impl Models<'_> {
         }
     }
 
-    fn embedded(&self, file: &ModelFile, path: &str, report: &mut Report) -> Embedded {
+    fn embedded(&self, file: &ModelFile, path: &str, report: &mut ResolveReport) -> EmbeddedModel {
         let foreign = [
             ("base_url", file.base_url.is_some()),
             ("api_key", file.api_key.is_some()),
@@ -163,7 +166,7 @@ impl Models<'_> {
         let weights = match &file.weights {
             Some(weights) => super::found(Path::new(weights), self.source),
             None => {
-                if !report.spoilt(&at) {
+                if !report.is_invalid(&at) {
                     report.fault(&at, "is missing: the path of a GGUF file");
                 }
                 PathBuf::new()
@@ -176,7 +179,7 @@ impl Models<'_> {
                 &format!("no file at {weights} yet; `xietong fetch` gets the weights of the catalogue"),
             );
         }
-        Embedded {
+        EmbeddedModel {
             weights,
             threads: file.threads,
             queue: file.queue.unwrap_or(QUEUE),
@@ -191,8 +194,8 @@ impl Models<'_> {
         upstream: Option<&str>,
         preset: Option<&Preset>,
         path: &str,
-        report: &mut Report,
-    ) -> Remote {
+        report: &mut ResolveReport,
+    ) -> RemoteModel {
         let foreign = [
             ("weights", file.weights.is_some()),
             ("threads", file.threads.is_some()),
@@ -204,17 +207,17 @@ impl Models<'_> {
         }
         let at = key_path(path, "model");
         let named = file.provider.is_some() || preset.is_some();
-        if named && upstream.is_none() && !report.spoilt(&at) {
+        if named && upstream.is_none() && !report.is_invalid(&at) {
             report.fault(&at, "is missing: the upstream's own name for the model");
         }
         let dialect = DialectKind::of(file.provider.or_else(|| Some(preset?.provider)));
         if file.api_version.is_some() && dialect != DialectKind::Azure {
             report.fault(&key_path(path, "api_version"), "belongs to `provider: azure` only");
         }
-        let speech = Speech::of(file, dialect, (preset, upstream), path, report);
+        let speech = RequestFormat::of(file, dialect, (preset, upstream), path, report);
         let preset_name = preset.map(|preset| preset.provider_name.as_str());
         let endpoints = if named { self.endpoints(file, name, preset, path, report) } else { Vec::new() };
-        Remote {
+        RemoteModel {
             dialect,
             model: upstream.unwrap_or_default().to_owned(),
             provider_name: preset_name.unwrap_or(dialect.provider_name()).to_owned(),
@@ -233,7 +236,7 @@ impl Models<'_> {
         file: &ModelFile,
         known: Option<&KnownModel>,
         path: &str,
-        report: &mut Report,
+        report: &mut ResolveReport,
     ) -> Option<Tariff> {
         match (&file.price, known.and_then(|known| known.price.as_ref())) {
             (Some(price), _) => prices::tariff(self.rates, price, &key_path(path, "price"), report),
@@ -254,13 +257,13 @@ fn has_address(file: &ModelFile) -> bool {
 }
 
 /// A name that fits into headers, paths and metric labels; empty when there is none, which is reported.
-pub(super) fn name(name: Option<&str>, path: &str, report: &mut Report) -> String {
+pub(super) fn name(name: Option<&str>, path: &str, report: &mut ResolveReport) -> String {
     let name = name.unwrap_or_default();
     let starts_well = name.starts_with(|c: char| c.is_ascii_alphanumeric());
     let fits = name.chars().all(|c| c.is_ascii_alphanumeric() || "._:/@+-".contains(c));
     let at = key_path(path, "name");
     if name.is_empty() {
-        if !report.spoilt(&at) {
+        if !report.is_invalid(&at) {
             report.fault(&at, "is missing");
         }
     } else if !(starts_well && fits && name.len() <= 128) {
@@ -276,7 +279,12 @@ fn lists(file: &ModelFile, word: AcceptsWord) -> bool {
     file.accepts.iter().flatten().any(|listed| *listed == word)
 }
 
-fn provenance(file: &ModelFile, known: Option<&KnownModel>, path: &str, report: &mut Report) -> Provenance {
+fn provenance(
+    file: &ModelFile,
+    known: Option<&KnownModel>,
+    path: &str,
+    report: &mut ResolveReport,
+) -> Provenance {
     let given = &file.provenance;
     let known = known.map(|known| &known.provenance);
     if given
@@ -299,10 +307,10 @@ fn provenance(file: &ModelFile, known: Option<&KnownModel>, path: &str, report: 
     }
 }
 
-fn timeouts(file: &TimeoutsFile, path: &str, report: &mut Report) -> Timeouts {
-    let default = Timeouts::default();
+fn timeouts(file: &TimeoutsFile, path: &str, report: &mut ResolveReport) -> AttemptTimeouts {
+    let default = AttemptTimeouts::default();
     let mut of = |key, span, default| positive(span, default, &key_path(path, key), report);
-    Timeouts {
+    AttemptTimeouts {
         connect: of("connect", file.connect, default.connect),
         first_token: of("first_token", file.first_token, default.first_token),
         idle: of("idle", file.idle, default.idle),

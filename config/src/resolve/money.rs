@@ -4,24 +4,24 @@ use std::collections::BTreeMap;
 
 use router_policies::{Currency, Money};
 
-use super::Report;
-use crate::nearest::hint;
+use super::ResolveReport;
 use crate::problems::key_path;
-use crate::written::CurrencyCode;
+use crate::scalars::CurrencyCode;
+use crate::suggest::hint;
 
 /// What other currencies are worth in the currency of accounts.
-pub(crate) struct Rates {
+pub(crate) struct ExchangeRates {
     pub(crate) currency: Currency,
     rates: BTreeMap<Currency, f64>,
 }
 
-impl Rates {
+impl ExchangeRates {
     pub(crate) fn new(
         currency: Option<CurrencyCode>,
         exchange: &BTreeMap<String, f64>,
-        report: &mut Report,
+        report: &mut ResolveReport,
     ) -> Self {
-        let currency = currency.map_or_else(yuan, |code| code.0);
+        let currency = currency.map_or_else(default_currency, |code| code.0);
         let mut rates = BTreeMap::from([(currency, 1.0)]);
         for (code, &rate) in exchange {
             let path = key_path("exchange", code);
@@ -76,6 +76,6 @@ pub(crate) enum ConversionError {
 }
 
 /// The currency of accounts unless another is named.
-pub(crate) fn yuan() -> Currency {
+pub(crate) fn default_currency() -> Currency {
     Currency::new("CNY").unwrap_or_else(|| unreachable!("three capital letters"))
 }

@@ -2,18 +2,18 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use super::Report;
-use crate::file::File;
+use super::ResolveReport;
+use crate::file::ConfigFile;
 
 /// The data port and the admin port.
-pub(super) fn ports(file: &File, report: &mut Report) -> (SocketAddr, SocketAddr) {
+pub(super) fn ports(file: &ConfigFile, report: &mut ResolveReport) -> (SocketAddr, SocketAddr) {
     let listen = file.listen.map_or(SocketAddr::from(([127, 0, 0, 1], 8080)), |address| address.0);
     let admin = file.admin.map_or(SocketAddr::from(([127, 0, 0, 1], 9464)), |address| address.0);
     if listen.port() != 0 && collide(listen, admin) {
         report.fault("admin", format!("collides with the data port, {listen}: the admin port needs its own"));
     }
     let open = file.open == Some(true);
-    if file.clients.is_empty() && !open && !report.spoilt("clients") && !is_loopback(listen.ip()) {
+    if file.clients.is_empty() && !open && !report.is_invalid("clients") && !is_loopback(listen.ip()) {
         report.fault(
             "listen",
             format!("{listen} is reachable from other machines and nobody needs a key: list `clients`, or say `open: true`"),

@@ -1,23 +1,30 @@
 //! Prices: from what was written to what holds when.
 
 use jiff::tz::TimeZone;
-use router_policies::money::{Days, Holidays, Hours, Rates as TokenRates, Term, Tier, Tiers, Window};
+use router_policies::money::{
+    HolidayCalendar, HoursOfDay, PriceTier, TariffTerm, TariffWindow, TieredRates, TokenRates, WeekdaySet,
+};
 use router_policies::{Currency, Money, Price, Tariff};
 
-use super::{Rates, Report};
+use super::{ExchangeRates, ResolveReport};
 use crate::calendar::DayOff;
 use crate::price::{PriceFile, TierFile, WindowFile};
 use crate::problems::{item_path, key_path};
 
 /// A price with its changes; what is wrong with it is reported at `path` or below.
-pub(super) fn tariff(rates: &Rates, file: &PriceFile, path: &str, report: &mut Report) -> Option<Tariff> {
-    if report.spoilt(path) {
+pub(super) fn tariff(
+    rates: &ExchangeRates,
+    file: &PriceFile,
+    path: &str,
+    report: &mut ResolveReport,
+) -> Option<Tariff> {
+    if report.is_invalid(path) {
         return None;
     }
     let mut terms = vec![term(rates, file, path, report)];
     for (number, change) in file.changes.iter().enumerate() {
         let path = item_path(&key_path(path, "changes"), number);
-        if report.spoilt(&path) {
+        if report.is_invalid(&path) {
             return None;
         }
         if change.from.is_none() && change.until.is_none() {
@@ -37,7 +44,12 @@ pub(super) fn tariff(rates: &Rates, file: &PriceFile, path: &str, report: &mut R
     terms.into_iter().collect::<Option<_>>().map(Tariff::new)
 }
 
-fn term(rates: &Rates, file: &PriceFile, path: &str, report: &mut Report) -> Option<Term> {
+fn term(
+    rates: &ExchangeRates,
+    file: &PriceFile,
+    path: &str,
+    report: &mut ResolveReport,
+) -> Option<TariffTerm> {
     if let (Some(from), Some(until)) = (file.from, file.until)
         && until.0 < from.0
     {
@@ -51,7 +63,7 @@ fn term(rates: &Rates, file: &PriceFile, path: &str, report: &mut Report) -> Opt
         return None;
     }
     let mut converted =
-        Converted { rates, from: file.currency.map_or(rates.currency, |code| code.0), report };
+        PriceConverter { rates, from: file.currency.map_or(rates.currency, |code| code.0), report };
     let (price, windows) = match (file.hour, file.input, file.output) {
         (Some(hour), ..) => {
             if !file.windows.is_empty() {
@@ -71,12 +83,18 @@ fn term(rates: &Rates, file: &PriceFile, path: &str, report: &mut Report) -> Opt
         }
     };
     let zone = file.zone.as_ref().map_or(TimeZone::UTC, |zone| zone.0.clone());
-    Some(Term { from: file.from.map(|day| day.0), until: file.until.map(|day| day.0), zone, price, windows })
+    Some(TariffTerm {
+        from: file.from.map(|day| day.0),
+        until: file.until.map(|day| day.0),
+        zone,
+        price,
+        windows,
+    })
 }
 
 /// What a million tokens of each kind cost, as written.
 #[derive(Clone, Copy, Default)]
-struct Written {
+struct WrittenRates {
     input: Option<f64>,
     cached_input: Option<f64>,
     cache_write: Option<f64>,
@@ -84,7 +102,7 @@ struct Written {
     output: Option<f64>,
 }
 
-impl Written {
+impl WrittenRates {
     /// What is left out here is as in `base`.
     fn over(self, base: Self) -> Self {
         Self {
@@ -100,7 +118,7 @@ impl Written {
 macro_rules! written {
     ($file:expr) => {{
         let file = $file;
-        Written {
+        WrittenRates {
             input: file.input,
             cached_input: file.cached_input,
             cache_write: file.cache_write,
@@ -111,13 +129,13 @@ macro_rules! written {
 }
 
 /// Amounts on their way into the currency of accounts.
-struct Converted<'a> {
-    rates: &'a Rates,
+struct PriceConverter<'a> {
+    rates: &'a ExchangeRates,
     from: Currency,
-    report: &'a mut Report,
+    report: &'a mut ResolveReport,
 }
 
-impl Converted<'_> {
+impl PriceConverter<'_> {
     fn money(&mut self, amount: f64, path: &str) -> Option<Money> {
         match self.rates.convert(amount, self.from) {
             Ok(money) => Some(money),
@@ -134,10 +152,10 @@ impl Converted<'_> {
         input: f64,
         output: f64,
         path: &str,
-    ) -> Option<(Price, Vec<Window>)> {
-        let written = Written { input: Some(input), output: Some(output), ..written!(file) };
+    ) -> Option<(Price, Vec<TariffWindow>)> {
+        let written = WrittenRates { input: Some(input), output: Some(output), ..written!(file) };
         let base = self.token_rates(written, path)?;
-        let price = Price::Tokens(Tiers { base, higher: self.tiers(&file.tiers, written, path)? });
+        let price = Price::Tokens(TieredRates { base, higher: self.tiers(&file.tiers, written, path)? });
         let windows = file.windows.iter().enumerate().map(|(number, window)| {
             let path = item_path(&key_path(path, "windows"), number);
             self.window(window, written, &path)
@@ -145,7 +163,7 @@ impl Converted<'_> {
         Some((price, windows.collect::<Option<_>>()?))
     }
 
-    fn token_rates(&mut self, written: Written, path: &str) -> Option<TokenRates> {
+    fn token_rates(&mut self, written: WrittenRates, path: &str) -> Option<TokenRates> {
         let input = self.money(written.input?, path)?;
         let output = self.money(written.output?, path)?;
         let mut or =
@@ -156,12 +174,12 @@ impl Converted<'_> {
         Some(TokenRates { input, cached_input, cache_write, cache_write_hour, output })
     }
 
-    fn tiers(&mut self, files: &[TierFile], base: Written, path: &str) -> Option<Vec<Tier>> {
-        let mut tiers: Vec<Tier> = Vec::new();
+    fn tiers(&mut self, files: &[TierFile], base: WrittenRates, path: &str) -> Option<Vec<PriceTier>> {
+        let mut tiers: Vec<PriceTier> = Vec::new();
         for (number, file) in files.iter().enumerate() {
             let path = item_path(&key_path(path, "tiers"), number);
             let tier =
-                Tier { above: file.above?, rates: self.token_rates(written!(file).over(base), &path)? };
+                PriceTier { above: file.above?, rates: self.token_rates(written!(file).over(base), &path)? };
             if tiers.last().is_some_and(|last| last.above >= tier.above) {
                 self.report.fault(&key_path(&path, "above"), "must be more than in the tier before");
             }
@@ -170,28 +188,28 @@ impl Converted<'_> {
         Some(tiers)
     }
 
-    fn window(&mut self, file: &WindowFile, base: Written, path: &str) -> Option<Window> {
-        if self.report.spoilt(path) {
+    fn window(&mut self, file: &WindowFile, base: WrittenRates, path: &str) -> Option<TariffWindow> {
+        if self.report.is_invalid(path) {
             return None;
         }
         let base = self.token_rates(written!(file).over(base), path)?;
-        let mut except = Holidays::default();
+        let mut except = HolidayCalendar::default();
         for day in &file.except {
             match day {
-                DayOff::Prc => except.0.extend(Holidays::prc().0),
+                DayOff::Prc => except.0.extend(HolidayCalendar::prc().0),
                 DayOff::Day(day) => except.0.push(*day),
             }
         }
-        let hours = file.hours.iter().map(|hours| Hours { from: hours.from, to: hours.to });
-        Some(Window {
+        let hours = file.hours.iter().map(|hours| HoursOfDay { from: hours.from, to: hours.to });
+        Some(TariffWindow {
             days: if file.days.is_empty() {
-                Days::ALL
+                WeekdaySet::ALL
             } else {
-                Days::new(file.days.iter().flat_map(|range| range.0.iter().copied()))
+                WeekdaySet::new(file.days.iter().flat_map(|range| range.0.iter().copied()))
             },
             except,
             hours: hours.collect(),
-            price: Price::Tokens(Tiers { base, higher: Vec::new() }),
+            price: Price::Tokens(TieredRates { base, higher: Vec::new() }),
         })
     }
 }

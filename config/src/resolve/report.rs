@@ -1,18 +1,18 @@
 //! What is found while resolving: problems and warnings, each with its place.
 
-use crate::places::Places;
 use crate::problems::Problems;
+use crate::source_map::SourceMap;
 
 /// Gathers what is wrong and what deserves attention.
 #[derive(Debug, Default)]
-pub(crate) struct Report {
+pub(crate) struct ResolveReport {
     pub(crate) problems: Problems,
-    pub(crate) places: Places,
+    pub(crate) places: SourceMap,
     warnings: Vec<String>,
 }
 
-impl Report {
-    pub(crate) fn new(problems: Problems, places: Places) -> Self {
+impl ResolveReport {
+    pub(crate) fn new(problems: Problems, places: SourceMap) -> Self {
         Self { problems, places, warnings: Vec::new() }
     }
 
@@ -29,7 +29,7 @@ impl Report {
     }
 
     /// Whether something at or below this path was already reported, so that what follows from it is not.
-    pub(crate) fn spoilt(&self, path: &str) -> bool {
+    pub(crate) fn is_invalid(&self, path: &str) -> bool {
         let path = self.places.as_written(path);
         self.problems.touch(&path) || self.places.is_lost(&path)
     }

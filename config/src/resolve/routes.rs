@@ -5,20 +5,20 @@ use std::path::Path;
 use std::sync::Arc;
 
 use router_policies::Policy;
-use router_policies::policies::{Measure, Steps, Threshold};
+use router_policies::policies::{ThresholdMeasure, ThresholdPolicy, ThresholdSteps};
 
 use super::calibrations::calibration;
-use super::{Report, models};
+use super::{ResolveReport, models};
 use crate::file::{FallbackWord, RecordWord, ResumeWord, RouteFile};
-use crate::nearest::hint;
 use crate::problems::{item_path, key_path};
-use crate::{Fallback, Model, Resume, Route};
+use crate::suggest::hint;
+use crate::{Fallback, ModelConfig, ResumeMode, Route};
 
 pub(super) fn routes(
     files: Vec<RouteFile>,
-    models: &[Arc<Model>],
+    models: &[Arc<ModelConfig>],
     source: Option<&Path>,
-    report: &mut Report,
+    report: &mut ResolveReport,
 ) -> Vec<Arc<Route>> {
     let names: Vec<String> = files.iter().filter_map(|file| file.name.clone()).collect();
     let mut routes: Vec<Arc<Route>> = Vec::new();
@@ -41,7 +41,7 @@ pub(super) fn routes(
         }
         routes.push(Arc::new(route));
     }
-    if routes.is_empty() && !report.spoilt("routes") {
+    if routes.is_empty() && !report.is_invalid("routes") {
         report.warn("routes", "there are none: clients have to ask for a model by its name");
     }
     routes
@@ -49,10 +49,10 @@ pub(super) fn routes(
 
 fn route(
     file: RouteFile,
-    models: &[Arc<Model>],
+    models: &[Arc<ModelConfig>],
     routes: &[String],
     path: &str,
-    report: &mut Report,
+    report: &mut ResolveReport,
 ) -> Route {
     let ladder = ladder(file.ladder.as_deref(), models, routes, &key_path(path, "ladder"), report);
     let names: Vec<&str> = file.ladder.iter().flatten().map(String::as_str).collect();
@@ -70,8 +70,8 @@ fn route(
             Some(FallbackWord::UpThenDown) | None => Fallback::UpThenDown,
         },
         resume: match file.resume {
-            Some(ResumeWord::Never) => Resume::Never,
-            Some(ResumeWord::Auto) | None => Resume::Auto,
+            Some(ResumeWord::Never) => ResumeMode::Never,
+            Some(ResumeWord::Auto) | None => ResumeMode::Auto,
         },
         expose_decisions: file.expose_decisions.unwrap_or(true),
         record_content: file.record == Some(RecordWord::Content),
@@ -81,11 +81,11 @@ fn route(
 
 fn ladder(
     names: Option<&[String]>,
-    models: &[Arc<Model>],
+    models: &[Arc<ModelConfig>],
     routes: &[String],
     path: &str,
-    report: &mut Report,
-) -> Vec<Arc<Model>> {
+    report: &mut ResolveReport,
+) -> Vec<Arc<ModelConfig>> {
     let Some(names) = names else { return Vec::new() };
     if names.len() < 2 {
         report.fault(path, "must name two or more models, from small to large");
@@ -102,7 +102,7 @@ fn ladder(
             None if routes.contains(name) => {
                 report.fault(&at, format!("`{name}` is a route; a ladder is made of models"));
             }
-            None if report.spoilt("models") && models.iter().any(|model| model.name.is_empty()) => {}
+            None if report.is_invalid("models") && models.iter().any(|model| model.name.is_empty()) => {}
             None => {
                 let hint = hint(name, models.iter().map(|model| model.name.as_str()));
                 report.fault(&at, format!("there is no model `{name}`{hint}"));
@@ -112,10 +112,16 @@ fn ladder(
     ladder
 }
 
-fn policy(written: Option<serde_json::Value>, ladder: &[&str], path: &str, report: &mut Report) -> Policy {
-    let default = Policy::Threshold(Threshold { at: Steps::One(0.5), by: Measure::Difficulty });
+fn policy(
+    written: Option<serde_json::Value>,
+    ladder: &[&str],
+    path: &str,
+    report: &mut ResolveReport,
+) -> Policy {
+    let default =
+        Policy::Threshold(ThresholdPolicy { at: ThresholdSteps::One(0.5), by: ThresholdMeasure::Difficulty });
     let at = key_path(path, "policy");
-    let Some(written) = written.filter(|_| !report.spoilt(&at)) else { return default };
+    let Some(written) = written.filter(|_| !report.is_invalid(&at)) else { return default };
     let policy: Policy = match serde_json::from_value(written) {
         Ok(policy) => policy,
         Err(why) => {
@@ -132,7 +138,7 @@ fn policy(written: Option<serde_json::Value>, ladder: &[&str], path: &str, repor
 }
 
 /// Warns of models whose cost is not known where a spend is to be kept to.
-fn unpriced(policy: &Policy, ladder: &[Arc<Model>], path: &str, report: &mut Report) {
+fn unpriced(policy: &Policy, ladder: &[Arc<ModelConfig>], path: &str, report: &mut ResolveReport) {
     if policy.utility().is_none_or(|(utility, _)| utility.targets.spend.is_none()) {
         return;
     }

@@ -5,16 +5,16 @@ use std::sync::Arc;
 
 use router_policies::Policy;
 
-use super::Report;
-use crate::nearest::hint;
+use super::ResolveReport;
 use crate::problems::{item_path, key_path};
-use crate::{Model, NamedTopic, Provider, Route};
+use crate::suggest::hint;
+use crate::{ModelConfig, ModelProvider, NamedTopic, Route};
 
 /// Reports what the rules of these routes name and nobody has, and gives each route the topics that its rules ask for.
 pub(super) fn rules(
     mut routes: Vec<Arc<Route>>,
     topics: &[NamedTopic],
-    report: &mut Report,
+    report: &mut ResolveReport,
 ) -> Vec<Arc<Route>> {
     let named: Vec<(String, bool)> =
         routes.iter().map(|route| (route.name.clone(), hands_over(&route.policy))).collect();
@@ -22,7 +22,7 @@ pub(super) fn rules(
         let path = key_path(&item_path("routes", number), "policy");
         one(shared, &path, &named, topics, report);
         one_supplier(shared, &key_path(&item_path("routes", number), "ladder"), report);
-        if shared.policy.asks().topic {
+        if shared.policy.required_inputs().topic {
             let topics = topics.iter().map(|named| Arc::clone(&named.topic)).collect();
             *shared = Arc::new(Route { topics, ..Route::clone(shared) });
         }
@@ -34,12 +34,18 @@ fn hands_over(policy: &Policy) -> bool {
     policy.rules().iter().any(|(_, rule)| rule.route.is_some())
 }
 
-fn one(route: &Route, path: &str, named: &[(String, bool)], topics: &[NamedTopic], report: &mut Report) {
+fn one(
+    route: &Route,
+    path: &str,
+    named: &[(String, bool)],
+    topics: &[NamedTopic],
+    report: &mut ResolveReport,
+) {
     for (at, rule) in route.policy.rules() {
         let at = format!("{path}.{at}");
         if let Some(topic) = &rule.when.topic
             && !topics.iter().any(|named| named.topic.name == *topic)
-            && !report.spoilt("topics")
+            && !report.is_invalid("topics")
         {
             let hint = hint(topic, topics.iter().map(|named| named.topic.name.as_str()));
             report.fault(&format!("{at}.when.topic"), format!("there is no topic `{topic}`{hint}"));
@@ -63,7 +69,7 @@ fn one(route: &Route, path: &str, named: &[(String, bool)], topics: &[NamedTopic
                 Some(_) => {}
             }
         }
-        let nobody = |meets: &dyn Fn(&Model) -> bool| {
+        let nobody = |meets: &dyn Fn(&ModelConfig) -> bool| {
             !route.ladder.is_empty() && !route.ladder.iter().any(|it| meets(it))
         };
         if rule
@@ -86,11 +92,11 @@ fn one(route: &Route, path: &str, named: &[(String, bool)], topics: &[NamedTopic
 }
 
 /// Warns where everything hangs on one supplier: when that one is down, or the contract ends, nobody answers.
-fn one_supplier(route: &Route, path: &str, report: &mut Report) {
-    let supplier = |model: &Arc<Model>| match &model.provider {
+fn one_supplier(route: &Route, path: &str, report: &mut ResolveReport) {
+    let supplier = |model: &Arc<ModelConfig>| match &model.provider {
         _ if model.local => None,
-        Provider::Embedded(_) => None,
-        Provider::Remote(remote) => {
+        ModelProvider::Embedded(_) => None,
+        ModelProvider::Remote(remote) => {
             let hosts = remote.endpoints.iter().filter_map(|endpoint| {
                 let url = url::Url::parse(&endpoint.base_url).ok()?;
                 let port = url.port().map_or(String::new(), |port| format!(":{port}"));

@@ -3,22 +3,22 @@
 use std::path::Path;
 
 use super::endpoints::{headers, is_local, strict};
-use super::{Report, authorities};
-use crate::Otlp;
+use super::{ResolveReport, authorities};
+use crate::OtlpConfig;
 use crate::file::OtlpFile;
 
 const AT: &str = "telemetry.otlp.endpoint";
 /// The path for traces (OTLP 1.x, OTLP/HTTP Request).
 const PATH: &str = "/v1/traces";
 
-pub(super) fn otlp(file: OtlpFile, source: Option<&Path>, report: &mut Report) -> Otlp {
+pub(super) fn otlp(file: OtlpFile, source: Option<&Path>, report: &mut ResolveReport) -> OtlpConfig {
     let headers = headers(&file.headers, "telemetry.otlp.headers", &FRAMING, report);
     let endpoint = endpoint(file.endpoint.as_deref(), !headers.is_empty(), report);
     let authority = authorities::authority(file.ca_file.as_deref(), source, "telemetry.otlp.ca_file", report);
     if authority.is_some() && endpoint.starts_with("http:") {
         report.fault("telemetry.otlp.ca_file", "is of no use without TLS: the endpoint begins with `http:`");
     }
-    Otlp {
+    OtlpConfig {
         endpoint,
         headers,
         share: file.share.unwrap_or(1.0),
@@ -33,7 +33,7 @@ const FRAMING: [&str; 7] =
     ["connection", "content-encoding", "content-length", "content-type", "host", "te", "transfer-encoding"];
 
 /// The whole URL; the shape check has reported one that is missing.
-fn endpoint(text: Option<&str>, secret: bool, report: &mut Report) -> String {
+fn endpoint(text: Option<&str>, secret: bool, report: &mut ResolveReport) -> String {
     let Some(text) = text else { return String::new() };
     let Some(mut url) = strict(text.trim()) else {
         report.fault(AT, "write a URL with scheme and host, such as `http://127.0.0.1:4318`");

@@ -3,11 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use router_policies::topics::{ALIKE, Topic};
-use router_policies::{Features, Prompt, Role, Turn};
+use router_policies::topics::{ALIKE, PromptTopic};
+use router_policies::{Features, Prompt, PromptRole, PromptTurn};
 use serde::Deserialize;
 
-use super::{ReadFileError, Report, models};
+use super::{ReadFileError, ResolveReport, models};
 use crate::NamedTopic;
 use crate::file::{ExamplesFile, TopicFile};
 use crate::problems::{item_path, key_path};
@@ -16,7 +16,7 @@ use crate::problems::{item_path, key_path};
 const LARGEST: u64 = 64 << 20;
 
 /// An entry, read but not yet learned from.
-struct Entry {
+struct TopicEntry {
     name: String,
     path: String,
     file: Option<PathBuf>,
@@ -26,8 +26,12 @@ struct Entry {
 }
 
 /// All topics; each is learned against the examples of the others.
-pub(super) fn topics(files: Vec<TopicFile>, source: Option<&Path>, report: &mut Report) -> Vec<NamedTopic> {
-    let mut entries: Vec<Entry> = Vec::new();
+pub(super) fn topics(
+    files: Vec<TopicFile>,
+    source: Option<&Path>,
+    report: &mut ResolveReport,
+) -> Vec<NamedTopic> {
+    let mut entries: Vec<TopicEntry> = Vec::new();
     for (number, file) in files.into_iter().enumerate() {
         let path = item_path("topics", number);
         let entry = entry(file, path, source, report);
@@ -40,7 +44,7 @@ pub(super) fn topics(files: Vec<TopicFile>, source: Option<&Path>, report: &mut 
     let learned = entries.iter().enumerate().map(|(number, entry)| {
         let others = entries.iter().enumerate().filter(|(other, _)| *other != number);
         let others: Vec<Features> = others.flat_map(|(_, other)| other.features.iter().cloned()).collect();
-        (entry, Topic::learn(&entry.name, &entry.features, &others, entry.at))
+        (entry, PromptTopic::learn(&entry.name, &entry.features, &others, entry.at))
     });
     let mut topics = Vec::new();
     for (entry, learned) in learned {
@@ -50,17 +54,17 @@ pub(super) fn topics(files: Vec<TopicFile>, source: Option<&Path>, report: &mut 
                 let (file, listed) = (entry.file.clone(), entry.listed.clone());
                 topics.push(NamedTopic { topic: Arc::new(topic), file, listed });
             }
-            Err(why) if !report.spoilt(&at) => report.fault(&at, why.to_string()),
+            Err(why) if !report.is_invalid(&at) => report.fault(&at, why.to_string()),
             Err(_) => {}
         }
     }
     topics
 }
 
-fn entry(file: TopicFile, path: String, source: Option<&Path>, report: &mut Report) -> Entry {
+fn entry(file: TopicFile, path: String, source: Option<&Path>, report: &mut ResolveReport) -> TopicEntry {
     let at = key_path(&path, "examples");
     let name = models::name(file.name.as_deref(), &path, report);
-    let mut entry = Entry {
+    let mut entry = TopicEntry {
         name,
         path,
         file: None,
@@ -84,7 +88,7 @@ fn entry(file: TopicFile, path: String, source: Option<&Path>, report: &mut Repo
             }
             entry.file = Some(file);
         }
-        None if !report.spoilt(&at) => {
+        None if !report.is_invalid(&at) => {
             report.fault(&at, "is missing: a list of prompts, or the path of a file")
         }
         None => {}
@@ -101,14 +105,14 @@ fn read(file: &Path) -> Result<String, ReadFileError> {
 
 /// A labelled row or a chat request.
 #[derive(Deserialize)]
-struct Row {
+struct ExampleRow {
     prompt: Option<String>,
     #[serde(default)]
-    messages: Vec<Message>,
+    messages: Vec<ExampleMessage>,
 }
 
 #[derive(Deserialize)]
-struct Message {
+struct ExampleMessage {
     role: String,
     #[serde(default)]
     content: serde_json::Value,
@@ -120,18 +124,18 @@ fn features_of_text(text: &str) -> Features {
 
 /// A line that is no such JSON is a prompt as it stands.
 fn features_of_line(line: &str) -> Features {
-    let Ok(row) = serde_json::from_str::<Row>(line) else { return features_of_text(line) };
+    let Ok(row) = serde_json::from_str::<ExampleRow>(line) else { return features_of_text(line) };
     if let Some(prompt) = row.prompt {
         return features_of_text(&prompt);
     }
-    let turn = |message: &Message| {
+    let turn = |message: &ExampleMessage| {
         let role = match message.role.as_str() {
-            "system" | "developer" => Role::System,
-            "assistant" => Role::Assistant,
-            "tool" => Role::Tool,
-            _ => Role::User,
+            "system" | "developer" => PromptRole::System,
+            "assistant" => PromptRole::Assistant,
+            "tool" => PromptRole::Tool,
+            _ => PromptRole::User,
         };
-        Turn { role, text: message.content.as_str().unwrap_or_default().to_owned().into() }
+        PromptTurn { role, text: message.content.as_str().unwrap_or_default().to_owned().into() }
     };
     Features::of(&Prompt { turns: row.messages.iter().map(turn).collect(), ..Prompt::default() })
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use gateway_config::EmbeddedState;
+use gateway_config::EmbeddedStateConfig;
 use jiff::{SignedDuration, Timestamp};
 
 use super::balance::{Balance, Balances, Key};
@@ -22,7 +22,7 @@ pub struct Embedded {
 
 impl Embedded {
     /// Over an open book.
-    pub fn new(opened: Opened, state: &EmbeddedState) -> Self {
+    pub fn new(opened: Opened, state: &EmbeddedStateConfig) -> Self {
         Self { book: opened.book, balances: opened.balances, keep: state.keep, at_most: state.at_most }
     }
 

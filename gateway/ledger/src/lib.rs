@@ -47,7 +47,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use dashmap::DashMap;
-use gateway_config::{Client, Config, EmbeddedState, State};
+use gateway_config::{ClientConfig, EmbeddedStateConfig, GatewayConfig, StateConfig};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use tracing::{Dispatch, dispatcher, warn};
@@ -90,14 +90,14 @@ impl Ledger {
     ///
     /// # Errors
     /// A file that cannot be used.
-    pub fn open(config: &Config, notes: &Dispatch) -> Result<Arc<Self>, BookError> {
+    pub fn open(config: &GatewayConfig, notes: &Dispatch) -> Result<Arc<Self>, BookError> {
         match &config.state {
-            State::None => Ok(Arc::new(Self::without_memory())),
-            State::Embedded(state) => {
+            StateConfig::None => Ok(Arc::new(Self::without_memory())),
+            StateConfig::Embedded(state) => {
                 let opened = Book::open(&state.path, Timestamp::now())?;
                 Self::in_file(opened, state, notes).map_err(BookError::from)
             }
-            State::Redis(state) => {
+            StateConfig::Redis(state) => {
                 let store = Shared::new(state).map_err(BookError::Shared)?;
                 let ledger = Self::with_clerk(Box::new(store), Balances::default(), notes)?;
                 Ok(Arc::new(Self { spends_what_is_at_hand: true, ..ledger }))
@@ -105,7 +105,7 @@ impl Ledger {
         }
     }
 
-    fn in_file(opened: Opened, state: &EmbeddedState, notes: &Dispatch) -> std::io::Result<Arc<Self>> {
+    fn in_file(opened: Opened, state: &EmbeddedStateConfig, notes: &Dispatch) -> std::io::Result<Arc<Self>> {
         dispatcher::with_default(notes, || {
             opened.notes.iter().for_each(|note| warn!(target: "xietong::ledger", "{note}"));
         });
@@ -142,7 +142,7 @@ impl Ledger {
     }
 
     /// The client's till, the same one for as long as the process lives, with the limits of this configuration.
-    pub fn till(self: &Arc<Self>, client: &Client, zone: &TimeZone) -> Arc<Till> {
+    pub fn till(self: &Arc<Self>, client: &ClientConfig, zone: &TimeZone) -> Arc<Till> {
         let till = self.tills.entry(client.name.clone()).or_insert_with(|| Arc::new(Till::new(&client.name)));
         let till = Arc::clone(&till);
         till.apply(client, zone);

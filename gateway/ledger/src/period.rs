@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use gateway_config::Period;
+use gateway_config::BudgetPeriodLength;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, civil};
 
@@ -19,35 +19,35 @@ pub struct Window {
 
 impl Window {
     /// The hour, day or month around a moment, as calendars in `zone` have it.
-    pub fn around(when: Timestamp, per: Period, zone: &TimeZone) -> Self {
+    pub fn around(when: Timestamp, per: BudgetPeriodLength, zone: &TimeZone) -> Self {
         Self::find(when, per, zone).unwrap_or_else(|_| Self::of_hour(when))
     }
 
     /// The window of this name; `None` for what is none of this kind.
-    pub fn named(id: &str, per: Period, zone: &TimeZone) -> Option<Self> {
+    pub fn named(id: &str, per: BudgetPeriodLength, zone: &TimeZone) -> Option<Self> {
         let within = match per {
-            Period::Hour => format!("{}:00:00Z", id.strip_suffix('Z')?).parse().ok()?,
-            Period::Day => {
+            BudgetPeriodLength::Hour => format!("{}:00:00Z", id.strip_suffix('Z')?).parse().ok()?,
+            BudgetPeriodLength::Day => {
                 id.parse::<civil::Date>().ok()?.at(12, 0, 0, 0).to_zoned(zone.clone()).ok()?.timestamp()
             }
-            Period::Month => {
+            BudgetPeriodLength::Month => {
                 format!("{id}-15").parse::<civil::Date>().ok()?.to_zoned(zone.clone()).ok()?.timestamp()
             }
         };
         Some(Self::around(within, per, zone)).filter(|window| &*window.id == id)
     }
 
-    fn find(when: Timestamp, per: Period, zone: &TimeZone) -> Result<Self, jiff::Error> {
+    fn find(when: Timestamp, per: BudgetPeriodLength, zone: &TimeZone) -> Result<Self, jiff::Error> {
         let day = zone.to_datetime(when).date();
         let at = |day: civil::Date| Ok::<_, jiff::Error>(day.to_zoned(zone.clone())?.timestamp());
         Ok(match per {
-            Period::Hour => Self::of_hour(when),
-            Period::Day => Self {
+            BudgetPeriodLength::Hour => Self::of_hour(when),
+            BudgetPeriodLength::Day => Self {
                 id: day.strftime("%Y-%m-%d").to_string().into(),
                 begins: at(day)?,
                 ends: at(day.tomorrow()?)?,
             },
-            Period::Month => Self {
+            BudgetPeriodLength::Month => Self {
                 id: day.strftime("%Y-%m").to_string().into(),
                 begins: at(day.first_of_month())?,
                 ends: at(day.last_of_month().tomorrow()?)?,
@@ -77,7 +77,7 @@ mod tests {
             let got = (&*window.id, window.begins.to_string(), window.ends.to_string());
             assert_eq!((got.0, got.1.as_str(), got.2.as_str()), expected, "{when}");
         };
-        let day = Period::Day;
+        let day = BudgetPeriodLength::Day;
         check(
             "2026-11-24T15:59:59Z",
             day,
@@ -99,14 +99,14 @@ mod tests {
         );
         check(
             "2026-12-31T23:59:59Z",
-            Period::Month,
+            BudgetPeriodLength::Month,
             "UTC",
             ("2026-12", "2026-12-01T00:00:00Z", "2027-01-01T00:00:00Z"),
         );
         // The two hours between one and two o'clock are two.
         check(
             "2026-11-01T05:30:00Z",
-            Period::Hour,
+            BudgetPeriodLength::Hour,
             "America/New_York",
             ("2026-11-01T05Z", "2026-11-01T05:00:00Z", "2026-11-01T06:00:00Z"),
         );

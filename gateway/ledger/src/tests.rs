@@ -5,7 +5,7 @@ use std::io::{Read, Write};
 use std::path::PathBuf;
 use std::sync::atomic::AtomicU64;
 
-use gateway_config::{Budget, ClientLimits, EmbeddedState, KeyHash, Period};
+use gateway_config::{BudgetPeriodLength, ClientBudget, ClientLimits, EmbeddedStateConfig, KeyHash};
 use proptest::prelude::*;
 use router_policies::Money;
 
@@ -40,14 +40,14 @@ impl Drop for Folder {
     }
 }
 
-fn client(name: &str, amount: i64, per: Period) -> Client {
-    Client {
+fn client(name: &str, amount: i64, per: BudgetPeriodLength) -> ClientConfig {
+    ClientConfig {
         name: name.to_owned(),
         key: KeyHash([0; 32]),
         routes: None,
         local_only: false,
         hints: false,
-        budget: Some(Budget { amount: Money(amount), per }),
+        budget: Some(ClientBudget { amount: Money(amount), per }),
         limits: ClientLimits::default(),
     }
 }
@@ -90,8 +90,11 @@ fn key(client: &str, period: &str) -> Key {
 impl Ledger {
     fn at(path: &std::path::Path) -> Result<Arc<Self>, BookError> {
         let opened = Book::open(path, Timestamp::now())?;
-        let state =
-            EmbeddedState { path: path.to_owned(), keep: Duration::from_secs(86_400), at_most: 1 << 30 };
+        let state = EmbeddedStateConfig {
+            path: path.to_owned(),
+            keep: Duration::from_secs(86_400),
+            at_most: 1 << 30,
+        };
         Ok(Self::in_file(opened, &state, &Dispatch::none())?)
     }
 }
@@ -113,7 +116,7 @@ async fn a_budget_is_spent_to_its_end_and_not_beyond() {
         let folder = Folder::new();
         let ledger =
             if kept { Ledger::at(&folder.book()).unwrap() } else { Arc::new(Ledger::without_memory()) };
-        let till = ledger.till(&client("a", 1000, Period::Month), &TimeZone::UTC);
+        let till = ledger.till(&client("a", 1000, BudgetPeriodLength::Month), &TimeZone::UTC);
         let mut held = Vec::new();
         for _ in 0..10 {
             held.push(reserve(&ledger, &till, 100).await.unwrap());
@@ -135,7 +138,7 @@ async fn a_budget_is_spent_to_its_end_and_not_beyond() {
 #[tokio::test]
 async fn what_was_spent_outlives_a_restart_and_what_was_not_comes_back() {
     let folder = Folder::new();
-    let month = client("a", 1000, Period::Month);
+    let month = client("a", 1000, BudgetPeriodLength::Month);
     for round in 0..3 {
         let ledger = Ledger::at(&folder.book()).unwrap();
         let till = ledger.till(&month, &TimeZone::UTC);
@@ -289,9 +292,10 @@ async fn a_disk_that_fails_stops_spending_until_it_works_again() {
     let folder = Folder::new();
     let mut opened = Book::open(&folder.book(), Timestamp::now()).unwrap();
     opened.book.break_disk(Some(folder.book()));
-    let state = EmbeddedState { path: folder.book(), keep: Duration::from_secs(86_400), at_most: 1 << 30 };
+    let state =
+        EmbeddedStateConfig { path: folder.book(), keep: Duration::from_secs(86_400), at_most: 1 << 30 };
     let ledger = Ledger::in_file(opened, &state, &Dispatch::none()).unwrap();
-    let till = ledger.till(&client("a", 1000, Period::Month), &TimeZone::UTC);
+    let till = ledger.till(&client("a", 1000, BudgetPeriodLength::Month), &TimeZone::UTC);
     assert_eq!(reserve(&ledger, &till, 100).await.unwrap_err(), Refusal::Unavailable);
     assert!(!ledger.is_up());
     ledger.record(slip(None));
@@ -313,7 +317,7 @@ async fn a_disk_that_fails_stops_spending_until_it_works_again() {
 async fn a_clerk_that_dies_is_noticed_and_ends_all_spending() {
     for shared in [false, true] {
         let ledger = mortal(shared);
-        let till = ledger.till(&client("a", 1000, Period::Month), &TimeZone::UTC);
+        let till = ledger.till(&client("a", 1000, BudgetPeriodLength::Month), &TimeZone::UTC);
         assert!(ledger.is_alive() && ledger.may_spend());
         assert_eq!(reserve(&ledger, &till, 100).await.unwrap_err(), Refusal::Unavailable);
         while ledger.is_alive() {
@@ -384,7 +388,7 @@ const NAMES: [&str; 2] = ["a", "b"];
 /// A ledger, and the model that it must agree with.
 struct Run {
     folder: Folder,
-    clients: [Client; 2],
+    clients: [ClientConfig; 2],
     ledger: Option<Arc<Ledger>>,
     held: Vec<(usize, Reservation)>,
     spent: [i64; 2],
@@ -395,7 +399,7 @@ struct Run {
 impl Run {
     fn new() -> Self {
         let folder = Folder::new();
-        let clients = NAMES.map(|name| client(name, LIMIT, Period::Month));
+        let clients = NAMES.map(|name| client(name, LIMIT, BudgetPeriodLength::Month));
         let ledger = Some(Ledger::at(&folder.book()).unwrap());
         Self { folder, clients, ledger, held: Vec::new(), spent: [0; 2], reserved: [0; 2], crashed: false }
     }
@@ -487,7 +491,7 @@ async fn a_thousand_at_once_get_what_there_is_and_no_more() {
             let ledger =
                 if kept { Ledger::at(&folder.book()).unwrap() } else { Arc::new(Ledger::without_memory()) };
             // A budget for ten.
-            let till = ledger.till(&client("a", 1009, Period::Month), &TimeZone::UTC);
+            let till = ledger.till(&client("a", 1009, BudgetPeriodLength::Month), &TimeZone::UTC);
             let tasks: Vec<_> = (0..at_once)
                 .map(|_| {
                     let (ledger, till) = (Arc::clone(&ledger), Arc::clone(&till));
@@ -510,13 +514,13 @@ async fn a_thousand_at_once_get_what_there_is_and_no_more() {
 async fn a_clock_that_is_put_back_gives_no_budget_twice() {
     let folder = Folder::new();
     let future = Timestamp::now() + jiff::SignedDuration::from_hours(30);
-    let tomorrow = period::Window::around(future, Period::Day, &TimeZone::UTC);
+    let tomorrow = period::Window::around(future, BudgetPeriodLength::Day, &TimeZone::UTC);
     let mut book = Book::open(&folder.book(), Timestamp::now()).unwrap().book;
     book.write(&Entry::Lease { key: key("a", &tomorrow.id), amount: 900 });
     book.sync().unwrap();
     drop(book);
     let ledger = Ledger::at(&folder.book()).unwrap();
-    let till = ledger.till(&client("a", 1000, Period::Day), &TimeZone::UTC);
+    let till = ledger.till(&client("a", 1000, BudgetPeriodLength::Day), &TimeZone::UTC);
     assert_eq!(reserve(&ledger, &till, 101).await.unwrap_err(), Refusal::Spent);
     drop(reserve(&ledger, &till, 100).await.unwrap());
     ledger.stop();
@@ -554,8 +558,8 @@ fn what_accounting_costs_a_request() {
                         tokens_per_minute: Some(u64::MAX >> 1),
                         concurrent: Some(1000),
                     };
-                    let client = client(&format!("c{thread}"), i64::MAX >> 8, Period::Month);
-                    let till = ledger.till(&Client { limits, ..client }, &TimeZone::UTC);
+                    let client = client(&format!("c{thread}"), i64::MAX >> 8, BudgetPeriodLength::Month);
+                    let till = ledger.till(&ClientConfig { limits, ..client }, &TimeZone::UTC);
                     let runtime =
                         tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
                     let slip = slip(None);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
-use gateway_config::{Budget, Client, ClientLimits, Period};
+use gateway_config::{BudgetPeriodLength, ClientBudget, ClientConfig, ClientLimits};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use router_policies::Money;
@@ -32,7 +32,7 @@ pub struct Till {
 /// What the configuration says of the client.
 #[derive(Debug, Clone)]
 struct Terms {
-    budget: Option<Budget>,
+    budget: Option<ClientBudget>,
     limits: ClientLimits,
     zone: TimeZone,
 }
@@ -50,7 +50,7 @@ impl Till {
     }
 
     /// From now on these limits hold.
-    pub(super) fn apply(&self, client: &Client, zone: &TimeZone) {
+    pub(super) fn apply(&self, client: &ClientConfig, zone: &TimeZone) {
         let terms = Terms { budget: client.budget, limits: client.limits, zone: zone.clone() };
         self.terms.store(Arc::new(terms));
     }
@@ -61,7 +61,7 @@ impl Till {
     }
 
     /// Its budget.
-    pub fn budget(&self) -> Option<Budget> {
+    pub fn budget(&self) -> Option<ClientBudget> {
         self.terms.load().budget
     }
 
@@ -114,14 +114,20 @@ impl Till {
         }
     }
 
-    fn current(&self, budget: &Budget, now: Timestamp) -> Option<Arc<Fund>> {
+    fn current(&self, budget: &ClientBudget, now: Timestamp) -> Option<Arc<Fund>> {
         let fund = self.fund.load_full()?;
         let fits = is_of_kind(&fund.window().id, budget.per) && fund.limit() == budget.amount.0;
         (fits && !fund.has_ended(now)).then_some(fund)
     }
 
     /// Begins the next window, or takes over another budget.
-    fn turn_over(&self, ledger: &Ledger, zone: &TimeZone, budget: &Budget, now: Timestamp) -> Arc<Fund> {
+    fn turn_over(
+        &self,
+        ledger: &Ledger,
+        zone: &TimeZone,
+        budget: &ClientBudget,
+        now: Timestamp,
+    ) -> Arc<Fund> {
         // One at a time, a few times a day: requests that find the current window never come here.
         let _alone = ledger.rolling();
         if let Some(fund) = self.current(budget, now) {
@@ -150,7 +156,7 @@ impl Till {
 
     /// The window around now, but never one before a window that money was spent in: a clock that is put back does not
     /// give a budget twice.
-    fn next_window(&self, ledger: &Ledger, zone: &TimeZone, budget: &Budget, now: Timestamp) -> Window {
+    fn next_window(&self, ledger: &Ledger, zone: &TimeZone, budget: &ClientBudget, now: Timestamp) -> Window {
         let window = Window::around(now, budget.per, zone);
         let known = self.fund.load_full().map(|fund| Arc::clone(&fund.window().id));
         let known = known.filter(|id| is_of_kind(id, budget.per));
@@ -181,11 +187,11 @@ pub async fn reserve_of(fund: &Arc<Fund>, ledger: &Ledger, amount: Money) -> Res
     }
 }
 
-fn is_of_kind(id: &str, per: Period) -> bool {
+fn is_of_kind(id: &str, per: BudgetPeriodLength) -> bool {
     let length = match per {
-        Period::Hour => "2026-11-24T01Z".len(),
-        Period::Day => "2026-11-24".len(),
-        Period::Month => "2026-11".len(),
+        BudgetPeriodLength::Hour => "2026-11-24T01Z".len(),
+        BudgetPeriodLength::Day => "2026-11-24".len(),
+        BudgetPeriodLength::Month => "2026-11".len(),
     };
     id.len() == length
 }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::sync::OnceLock;
 
 use bytes::Bytes;
-use router_policies::{Prompt, Turn};
+use router_policies::{Prompt, PromptTurn};
 
 use super::conversions::ConversionCache;
 use super::endpoint::ApiEndpoint;
@@ -150,7 +150,7 @@ impl Chat {
             file: attached.files > 0,
             tools: self.fields.tools > 0 || self.messages.tools,
             json_schema: self.fields.format == Format::Schema,
-            prefill: last.is_some_and(|message| message.role == router_policies::Role::Assistant),
+            prefill: last.is_some_and(|message| message.role == router_policies::PromptRole::Assistant),
             logprobs: self.fields.logprobs,
         }
     }
@@ -163,7 +163,7 @@ impl Chat {
 
     /// What a scorer reads. Borrows the text where it has no escapes; call it once.
     pub fn prompt(&self) -> Prompt<'_> {
-        let turn = |message: &Message| Turn { role: message.role, text: self.text(message) };
+        let turn = |message: &Message| PromptTurn { role: message.role, text: self.text(message) };
         Prompt {
             turns: self.messages.list.iter().map(turn).collect(),
             tools: self.fields.tools,
@@ -223,7 +223,7 @@ impl Chat {
     /// The last thing that a person said.
     pub fn question(&self) -> Cow<'_, str> {
         let last =
-            self.messages.list.iter().rev().find(|message| message.role == router_policies::Role::User);
+            self.messages.list.iter().rev().find(|message| message.role == router_policies::PromptRole::User);
         last.map_or(Cow::Borrowed(""), |message| self.text(message))
     }
 
@@ -265,7 +265,7 @@ fn texts(cursor: &mut Cursor<'_>, each: &mut dyn FnMut(&str)) -> Result<(), Faul
 
 #[cfg(test)]
 mod tests {
-    use router_policies::Role;
+    use router_policies::PromptRole;
 
     use super::super::upstream::Extras;
     use super::*;
@@ -529,14 +529,14 @@ mod tests {
             {"role":"assistant","tool_calls":[{"id":"1","type":"function","function":{"name":"f","arguments":"{}"}}]}]}"#;
         let chat = parse(text).unwrap();
         let prompt = chat.prompt();
-        let turn = |role, text: &'static str| Turn { role, text: text.into() };
+        let turn = |role, text: &'static str| PromptTurn { role, text: text.into() };
         assert_eq!(
             prompt.turns,
             [
-                turn(Role::System, "Be brief."),
-                turn(Role::User, "看\n图\nWhat is it?"),
-                turn(Role::Assistant, "你好"),
-                turn(Role::Assistant, ""),
+                turn(PromptRole::System, "Be brief."),
+                turn(PromptRole::User, "看\n图\nWhat is it?"),
+                turn(PromptRole::Assistant, "你好"),
+                turn(PromptRole::Assistant, ""),
             ]
         );
         assert_eq!((prompt.tools, prompt.structured, prompt.attachments), (1, true, 1));

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use router_policies::Role;
+use router_policies::PromptRole;
 
 use super::attachments::Attachments;
 use super::estimate::weight;
@@ -40,7 +40,7 @@ impl Span {
 pub(super) struct Message {
     /// All of it in the body.
     pub(super) at: Range<usize>,
-    pub(super) role: Role,
+    pub(super) role: PromptRole,
     pub(super) texts: Range<usize>,
 }
 
@@ -108,7 +108,7 @@ impl Messages {
             }
         })?;
         let (role, word) = role.ok_or_else(|| BadRequest::missing(place(".role")))?;
-        self.tools |= role == Role::Tool;
+        self.tools |= role == PromptRole::Tool;
         if content != Some(true) && !acts && word != "function" {
             return Err(match content {
                 None => BadRequest::missing(place(".content")),
@@ -212,13 +212,13 @@ impl Messages {
 fn speaker<'a>(
     cursor: &mut Cursor<'a>,
     place: &impl Fn(&str) -> String,
-) -> Result<(Role, std::borrow::Cow<'a, str>), BadRequest> {
+) -> Result<(PromptRole, std::borrow::Cow<'a, str>), BadRequest> {
     let word = string(cursor, || place(".role"))?.cow();
     let role = match &*word {
-        "system" | "developer" => Role::System,
-        "user" => Role::User,
-        "assistant" => Role::Assistant,
-        "tool" | "function" => Role::Tool,
+        "system" | "developer" => PromptRole::System,
+        "user" => PromptRole::User,
+        "assistant" => PromptRole::Assistant,
+        "tool" | "function" => PromptRole::Tool,
         other => {
             let why = format!(
                 "\"{}\" is not one of 'system', 'developer', 'user', 'assistant', 'tool' and 'function'",

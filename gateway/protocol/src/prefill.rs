@@ -1,6 +1,6 @@
 //! Asks a model to go on with an answer that was begun.
 
-use gateway_config::{Model, Provider};
+use gateway_config::{ModelConfig, ModelProvider};
 
 use super::chat::Chat;
 use super::estimate::tokens;
@@ -20,8 +20,8 @@ pub enum Prefix {
 
 impl Prefix {
     /// The way of a model's provider.
-    pub fn of(model: &Model) -> Self {
-        let Provider::Remote(remote) = &model.provider else { return Self::Plain };
+    pub fn of(model: &ModelConfig) -> Self {
+        let ModelProvider::Remote(remote) = &model.provider else { return Self::Plain };
         match remote.provider_name.as_str() {
             "deepseek" | "mistral_ai" => Self::Marked("prefix"),
             "moonshot_ai" | "alibaba_cloud" => Self::Marked("partial"),

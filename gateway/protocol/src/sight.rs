@@ -1,6 +1,6 @@
 //! By which rule a model's pictures are counted.
 
-use gateway_config::{DialectKind, Model, Provider};
+use gateway_config::{DialectKind, ModelConfig, ModelProvider};
 
 use super::chat::Chat;
 use super::pictures::{Pictures, Sight};
@@ -33,8 +33,8 @@ const FINER_CLAUDE: [&str; 2] = ["claude-opus-4-7", "claude-opus-4-8"];
 
 impl Sight {
     /// The rule of a model, by its provider and its name there.
-    pub fn of(model: &Model) -> Self {
-        let Provider::Remote(remote) = &model.provider else { return Self::Unknown };
+    pub fn of(model: &ModelConfig) -> Self {
+        let ModelProvider::Remote(remote) = &model.provider else { return Self::Unknown };
         let name = remote.model.rsplit('/').next().unwrap_or_default().to_ascii_lowercase();
         let begins = |starts: &[&str]| starts.iter().any(|start| name.starts_with(start));
         match (remote.dialect, remote.provider_name.as_str()) {
@@ -59,19 +59,19 @@ impl Sight {
 
 impl Pictures {
     /// What they count for at a model. Most requests have none, and then nobody needs to know its rule.
-    pub fn at(&self, model: &Model) -> u64 {
+    pub fn at(&self, model: &ModelConfig) -> u64 {
         if self.is_empty() { 0 } else { self.by(Sight::of(model)) }
     }
 }
 
 impl Chat {
     /// An estimate of all prompt tokens at a model.
-    pub fn prompt_tokens_at(&self, model: &Model) -> u64 {
+    pub fn prompt_tokens_at(&self, model: &ModelConfig) -> u64 {
         self.read_tokens().saturating_add(self.pictures().at(model))
     }
 }
 
-fn is_openais(remote: &gateway_config::Remote) -> bool {
+fn is_openais(remote: &gateway_config::RemoteModel) -> bool {
     let its = |url: &str| url.starts_with("https://api.openai.com/");
     remote.dialect == DialectKind::Azure || remote.endpoints.iter().any(|endpoint| its(&endpoint.base_url))
 }

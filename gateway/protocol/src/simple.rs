@@ -1,6 +1,6 @@
 //! A chat request as the embedded engine takes it.
 
-use router_policies::Role;
+use router_policies::PromptRole;
 
 use super::chat::Chat;
 use super::fields::Format;
@@ -13,7 +13,7 @@ use super::value::Given;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SimpleTurn {
     /// Who speaks; never a tool.
-    pub role: Role,
+    pub role: PromptRole,
     /// What.
     pub text: String,
 }
@@ -162,7 +162,7 @@ mod tests {
     #[test]
     fn sampling_fields_are_read() {
         let plain = simple("").unwrap();
-        assert_eq!(plain.turns, [SimpleTurn { role: Role::User, text: "hi".into() }]);
+        assert_eq!(plain.turns, [SimpleTurn { role: PromptRole::User, text: "hi".into() }]);
         assert_eq!((plain.temperature, plain.top_k, plain.seed, plain.logprobs), (None, None, None, None));
         let all = simple(
             r#","temperature":0.5,"top_p":0.9,"top_k":-1,"min_p":0.05,"seed":-1,"stop":["a","","\n"],

@@ -4,9 +4,9 @@
 //! Who writes a host's own words is taken at them: nothing is changed where they stand in the request.
 
 use bytes::Bytes;
-use gateway_config::{Effort, History, Limit, Switch, Thinking};
+use gateway_config::{EffortLevel, OutputLimitField, ThinkingConfig, ThinkingHistory, ThinkingSwitch};
 use memchr::memmem;
-use router_policies::Role;
+use router_policies::PromptRole;
 
 use super::chat::Chat;
 use super::endpoint::ApiEndpoint;
@@ -17,9 +17,9 @@ use super::prefill::Prefix;
 #[derive(Debug, Clone, Copy)]
 pub struct Speech<'a> {
     /// What it calls the longest answer.
-    pub limit: Limit,
+    pub limit: OutputLimitField,
     /// How it is told how hard to think.
-    pub thinking: &'a Thinking,
+    pub thinking: &'a ThinkingConfig,
     /// How it is told that an answer was begun, where it can go on with one.
     pub prefix: Option<Prefix>,
 }
@@ -57,11 +57,11 @@ impl Chat {
         self.needs().prefill && self.native().is_some_and(|native| native.endpoint() == ApiEndpoint::Messages)
     }
 
-    fn limit(&self, limit: Limit, edits: &mut Vec<Edit>) {
+    fn limit(&self, limit: OutputLimitField, edits: &mut Vec<Edit>) {
         let (name, other) = match limit {
-            Limit::AsWritten => return,
-            Limit::Tokens => ("max_tokens", "max_completion_tokens"),
-            Limit::CompletionTokens => ("max_completion_tokens", "max_tokens"),
+            OutputLimitField::AsWritten => return,
+            OutputLimitField::Tokens => ("max_tokens", "max_completion_tokens"),
+            OutputLimitField::CompletionTokens => ("max_completion_tokens", "max_tokens"),
         };
         let Some(most) = self.max_tokens() else { return };
         if self.object.get(other).is_some_and(|value| value != b"null") {
@@ -70,17 +70,17 @@ impl Chat {
         }
     }
 
-    fn effort(&self, thinking: &Thinking, edits: &mut Vec<Edit>) {
+    fn effort(&self, thinking: &ThinkingConfig, edits: &mut Vec<Edit>) {
         let word =
             self.object.get("reasoning_effort").and_then(|raw| serde_json::from_slice::<String>(raw).ok());
-        let Some(asked) = word.as_deref().and_then(Effort::of) else { return };
+        let Some(asked) = word.as_deref().and_then(EffortLevel::of) else { return };
         if thinking
             .switch
             .is_some_and(|switch| names(switch).iter().any(|name| self.object.get(name).is_some()))
         {
             return;
         }
-        let on = asked != Effort::None || thinking.always;
+        let on = asked != EffortLevel::None || thinking.always;
         if let Some(switch) = thinking.switch {
             edits.push(told(switch, on));
         }
@@ -89,7 +89,7 @@ impl Chat {
         let known = match thinking.efforts.is_some() {
             true => thinking.nearest(asked),
             // A host that nothing is known of may not know that word; of Anthropic's clients it means what it thinks anyway.
-            false if asked == Effort::None && self.native().is_some() => None,
+            false if asked == EffortLevel::None && self.native().is_some() => None,
             false => Some(asked),
         };
         let known = known.filter(|_| on || thinking.switch.is_none());
@@ -99,13 +99,13 @@ impl Chat {
     }
 
     /// The messages, where some are to be told otherwise.
-    fn retold(&self, history: History, prefix: Option<Prefix>) -> Option<Bytes> {
+    fn retold(&self, history: ThinkingHistory, prefix: Option<Prefix>) -> Option<Bytes> {
         let body = self.object.bytes();
         let raw = self.object.get("messages")?;
         let thoughts = match history {
-            History::Kept => false,
-            History::Needed => self.messages.tools,
-            History::Refused => {
+            ThinkingHistory::Kept => false,
+            ThinkingHistory::Needed => self.messages.tools,
+            ThinkingHistory::Refused => {
                 memmem::find(raw, b"\"reasoning").is_some()
                     || memmem::find(raw, b"\"thinking_blocks\"").is_some()
             }
@@ -121,7 +121,7 @@ impl Chat {
         let (mut out, mut end, mut changed) = (Vec::with_capacity(raw.len() + 64), begins, false);
         let last = self.messages.list.len().saturating_sub(1);
         for (number, message) in self.messages.list.iter().enumerate() {
-            if message.role != Role::Assistant {
+            if message.role != PromptRole::Assistant {
                 continue;
             }
             let Ok(object) = Object::skim(body.slice(message.at.clone())) else { continue };
@@ -143,15 +143,17 @@ impl Chat {
 }
 
 /// What a message of an assistant is to say of its thoughts.
-fn remembered(message: &Object, history: History) -> Vec<Edit> {
+fn remembered(message: &Object, history: ThinkingHistory) -> Vec<Edit> {
     let said = |name: &str| message.get(name).filter(|raw| !matches!(*raw, b"null" | b"\"\"" | b"[]"));
     match history {
-        History::Kept => Vec::new(),
-        History::Refused => {
+        ThinkingHistory::Kept => Vec::new(),
+        ThinkingHistory::Refused => {
             THOUGHTS.into_iter().filter(|name| message.get(name).is_some()).map(|name| (name, None)).collect()
         }
-        History::Needed if said("tool_calls").is_none() || said("reasoning_content").is_some() => Vec::new(),
-        History::Needed => {
+        ThinkingHistory::Needed if said("tool_calls").is_none() || said("reasoning_content").is_some() => {
+            Vec::new()
+        }
+        ThinkingHistory::Needed => {
             // Another host's model made the call, and may have thought under another name. An empty text is as good as
             // none to some of these, a space is not.
             let thought = said("reasoning").filter(|raw| raw.starts_with(b"\"")).unwrap_or(b"\" \"");
@@ -161,34 +163,34 @@ fn remembered(message: &Object, history: History) -> Vec<Edit> {
 }
 
 /// The members of a request that a switch is made of.
-fn names(switch: Switch) -> &'static [&'static str] {
+fn names(switch: ThinkingSwitch) -> &'static [&'static str] {
     match switch {
-        Switch::Thinking | Switch::Adaptive => &["thinking"],
-        Switch::EnableThinking => &["enable_thinking", "thinking_budget"],
-        Switch::ChatTemplate => &["chat_template_kwargs"],
+        ThinkingSwitch::Thinking | ThinkingSwitch::Adaptive => &["thinking"],
+        ThinkingSwitch::EnableThinking => &["enable_thinking", "thinking_budget"],
+        ThinkingSwitch::ChatTemplate => &["chat_template_kwargs"],
     }
 }
 
-fn told(switch: Switch, on: bool) -> Edit {
+fn told(switch: ThinkingSwitch, on: bool) -> Edit {
     let text = match (switch, on) {
-        (Switch::Thinking, true) => r#"{"type":"enabled"}"#,
-        (Switch::Adaptive, true) => r#"{"type":"adaptive"}"#,
-        (Switch::Thinking | Switch::Adaptive, false) => r#"{"type":"disabled"}"#,
-        (Switch::EnableThinking, true) => "true",
-        (Switch::EnableThinking, false) => "false",
-        (Switch::ChatTemplate, true) => r#"{"enable_thinking":true,"thinking":true}"#,
-        (Switch::ChatTemplate, false) => r#"{"enable_thinking":false,"thinking":false}"#,
+        (ThinkingSwitch::Thinking, true) => r#"{"type":"enabled"}"#,
+        (ThinkingSwitch::Adaptive, true) => r#"{"type":"adaptive"}"#,
+        (ThinkingSwitch::Thinking | ThinkingSwitch::Adaptive, false) => r#"{"type":"disabled"}"#,
+        (ThinkingSwitch::EnableThinking, true) => "true",
+        (ThinkingSwitch::EnableThinking, false) => "false",
+        (ThinkingSwitch::ChatTemplate, true) => r#"{"enable_thinking":true,"thinking":true}"#,
+        (ThinkingSwitch::ChatTemplate, false) => r#"{"enable_thinking":false,"thinking":false}"#,
     };
     (names(switch)[0], Some(Bytes::from_static(text.as_bytes())))
 }
 
 /// Tokens to think in; without a bound where it is to be as much as can be.
-fn budget(effort: Effort) -> Option<u64> {
+fn budget(effort: EffortLevel) -> Option<u64> {
     match effort {
-        Effort::None | Effort::Xhigh | Effort::Max => None,
-        Effort::Minimal | Effort::Low => Some(LITTLE),
-        Effort::Medium => Some(SOME),
-        Effort::High => Some(MUCH),
+        EffortLevel::None | EffortLevel::Xhigh | EffortLevel::Max => None,
+        EffortLevel::Minimal | EffortLevel::Low => Some(LITTLE),
+        EffortLevel::Medium => Some(SOME),
+        EffortLevel::High => Some(MUCH),
     }
 }
 
@@ -202,7 +204,12 @@ mod tests {
         Chat::parse(body.to_string().into()).unwrap()
     }
 
-    fn spoken(chat: &Chat, limit: Limit, thinking: &Thinking, prefix: Option<Prefix>) -> Value {
+    fn spoken(
+        chat: &Chat,
+        limit: OutputLimitField,
+        thinking: &ThinkingConfig,
+        prefix: Option<Prefix>,
+    ) -> Value {
         let edits = chat.spoken(&Speech { limit, thinking, prefix });
         let edits: Vec<_> = edits.iter().map(|(name, value)| (*name, value.as_deref())).collect();
         serde_json::from_slice(&chat.object.edited(&edits)).unwrap()
@@ -216,13 +223,13 @@ mod tests {
 
     #[test]
     fn the_longest_answer_has_the_hosts_name() {
-        let check = |limit: Limit, given: Value, expected: Value| {
-            let body = spoken(&chat(&with(given.clone())), limit, &Thinking::default(), None);
+        let check = |limit: OutputLimitField, given: Value, expected: Value| {
+            let body = spoken(&chat(&with(given.clone())), limit, &ThinkingConfig::default(), None);
             assert_eq!(body, with(expected), "{limit:?} {given}");
         };
         for (limit, name, other) in [
-            (Limit::Tokens, "max_tokens", "max_completion_tokens"),
-            (Limit::CompletionTokens, "max_completion_tokens", "max_tokens"),
+            (OutputLimitField::Tokens, "max_tokens", "max_completion_tokens"),
+            (OutputLimitField::CompletionTokens, "max_completion_tokens", "max_tokens"),
         ] {
             check(limit, json!({other: 7}), json!({name: 7}));
             check(limit, json!({name: 7}), json!({name: 7}));
@@ -230,26 +237,29 @@ mod tests {
             check(limit, json!({}), json!({}));
             // The newer name counts where both are given.
             check(limit, json!({"max_tokens": 5, "max_completion_tokens": 7}), json!({name: 7}));
-            check(Limit::AsWritten, json!({other: 7}), json!({other: 7}));
+            check(OutputLimitField::AsWritten, json!({other: 7}), json!({other: 7}));
         }
     }
 
     #[test]
     fn how_hard_to_think_is_said_in_the_hosts_words() {
-        let thinking = |switch: Option<Switch>, efforts: Option<&[Effort]>| Thinking {
+        let thinking = |switch: Option<ThinkingSwitch>, efforts: Option<&[EffortLevel]>| ThinkingConfig {
             switch,
             efforts: efforts.map(<[_]>::to_vec),
-            ..Thinking::default()
+            ..ThinkingConfig::default()
         };
-        let check = |thinking: &Thinking, given: Value, expected: Value| {
-            let body = spoken(&chat(&with(given.clone())), Limit::AsWritten, thinking, None);
+        let check = |thinking: &ThinkingConfig, given: Value, expected: Value| {
+            let body = spoken(&chat(&with(given.clone())), OutputLimitField::AsWritten, thinking, None);
             assert_eq!(body, with(expected), "{thinking:?} {given}");
         };
         let effort = |word: &str| json!({"reasoning_effort": word});
         for word in ["none", "low", "xhigh", "unheard of"] {
-            check(&Thinking::default(), effort(word), effort(word));
+            check(&ThinkingConfig::default(), effort(word), effort(word));
         }
-        let three = thinking(Some(Switch::Thinking), Some(&[Effort::Low, Effort::High, Effort::Max]));
+        let three = thinking(
+            Some(ThinkingSwitch::Thinking),
+            Some(&[EffortLevel::Low, EffortLevel::High, EffortLevel::Max]),
+        );
         check(&three, effort("none"), json!({"thinking": {"type": "disabled"}}));
         check(&three, effort("medium"), json!({"thinking": {"type": "enabled"}, "reasoning_effort": "high"}));
         check(&three, json!({}), json!({}));
@@ -257,13 +267,14 @@ mod tests {
         check(&three, effort("unheard of"), effort("unheard of"));
         let own = json!({"reasoning_effort": "medium", "thinking": {"type": "auto"}});
         check(&three, own.clone(), own);
-        let always = Thinking { always: true, ..three };
+        let always = ThinkingConfig { always: true, ..three };
         check(&always, effort("none"), json!({"thinking": {"type": "enabled"}, "reasoning_effort": "low"}));
-        let qwen = Thinking { budget: true, ..thinking(Some(Switch::EnableThinking), Some(&[])) };
+        let qwen =
+            ThinkingConfig { budget: true, ..thinking(Some(ThinkingSwitch::EnableThinking), Some(&[])) };
         check(&qwen, effort("none"), json!({"enable_thinking": false}));
         check(&qwen, effort("medium"), json!({"enable_thinking": true, "thinking_budget": 8192}));
         check(&qwen, effort("max"), json!({"enable_thinking": true}));
-        let template = thinking(Some(Switch::ChatTemplate), None);
+        let template = thinking(Some(ThinkingSwitch::ChatTemplate), None);
         let kwargs = |on: bool| json!({"enable_thinking": on, "thinking": on});
         check(&template, effort("none"), json!({"chat_template_kwargs": kwargs(false)}));
         check(
@@ -273,7 +284,8 @@ mod tests {
         );
         let own = json!({"reasoning_effort": "none", "chat_template_kwargs": {"x": 1}});
         check(&template, own.clone(), own);
-        let words = thinking(None, Some(&[Effort::None, Effort::Low, Effort::High, Effort::Max]));
+        let words =
+            thinking(None, Some(&[EffortLevel::None, EffortLevel::Low, EffortLevel::High, EffortLevel::Max]));
         check(&words, effort("medium"), effort("high"));
         check(&words, effort("none"), effort("none"));
         check(&thinking(None, Some(&[])), effort("high"), json!({}));
@@ -284,10 +296,10 @@ mod tests {
         let call = json!([{"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}]);
         let user = json!({"role": "user", "content": "x", "reasoning_content": "a person's"});
         let result = json!({"role": "tool", "tool_call_id": "c", "content": "4"});
-        let check = |history: History, messages: Value, expected: Value| {
-            let thinking = Thinking { history, ..Thinking::default() };
+        let check = |history: ThinkingHistory, messages: Value, expected: Value| {
+            let thinking = ThinkingConfig { history, ..ThinkingConfig::default() };
             let given = json!({"model": "m", "messages": messages, "x": 1});
-            let body = spoken(&chat(&given), Limit::AsWritten, &thinking, None);
+            let body = spoken(&chat(&given), OutputLimitField::AsWritten, &thinking, None);
             assert_eq!(body, json!({"model": "m", "messages": expected, "x": 1}), "{history:?}");
         };
         let said = |thoughts: Value| {
@@ -296,24 +308,24 @@ mod tests {
             json!([user, message, result])
         };
         let thought = |text: &str| json!({"reasoning_content": text});
-        check(History::Kept, said(json!({})), said(json!({})));
-        check(History::Needed, said(json!({})), said(thought(" ")));
-        check(History::Needed, said(thought("")), said(thought(" ")));
-        check(History::Needed, said(thought("hm")), said(thought("hm")));
+        check(ThinkingHistory::Kept, said(json!({})), said(json!({})));
+        check(ThinkingHistory::Needed, said(json!({})), said(thought(" ")));
+        check(ThinkingHistory::Needed, said(thought("")), said(thought(" ")));
+        check(ThinkingHistory::Needed, said(thought("hm")), said(thought("hm")));
         let other = json!({"reasoning": "hm"});
         check(
-            History::Needed,
+            ThinkingHistory::Needed,
             said(other.clone()),
             said(json!({"reasoning": "hm", "reasoning_content": "hm"})),
         );
         let all =
             json!({"reasoning": "hm", "reasoning_content": "hm", "thinking_blocks": [{"type": "thinking"}]});
-        check(History::Refused, said(all.clone()), said(json!({})));
-        check(History::Kept, said(all.clone()), said(all));
+        check(ThinkingHistory::Refused, said(all.clone()), said(json!({})));
+        check(ThinkingHistory::Kept, said(all.clone()), said(all));
         // Who called no tool owes no thoughts.
         let talk = json!([user, {"role": "assistant", "content": "y"}, {"role": "user", "content": "z"}]);
-        check(History::Needed, talk.clone(), talk.clone());
-        check(History::Refused, talk.clone(), talk);
+        check(ThinkingHistory::Needed, talk.clone(), talk.clone());
+        check(ThinkingHistory::Refused, talk.clone(), talk);
     }
 
     /// Every preset of OpenAI's dialect stands here: what a client's `none` and `medium` become, what becomes of a call
@@ -333,58 +345,78 @@ mod tests {
         let glm = [both(&on, "low"), both(&on, "high")];
         let adaptive = [off.clone(), json!({"thinking": {"type": "adaptive"}})];
         let plain = [effort("none"), effort("medium")];
-        let table: Vec<(&str, [Value; 2], History, Limit)> = vec![
-            ("deepseek", [off.clone(), both(&on, "high")], History::Needed, Limit::Tokens),
-            ("dashscope", qwen.clone(), History::Kept, Limit::Tokens),
-            ("dashscope-intl", qwen, History::Kept, Limit::Tokens),
-            ("moonshot", [effort("none"), effort("high")], History::Needed, Limit::AsWritten),
-            ("moonshot-intl", [effort("none"), effort("high")], History::Needed, Limit::AsWritten),
-            ("moonshot-intl, model: kimi-k2.6", [off.clone(), on.clone()], History::Needed, Limit::AsWritten),
-            ("zhipu", glm.clone(), History::Kept, Limit::Tokens),
-            ("zhipu-intl", glm, History::Kept, Limit::Tokens),
-            ("zhipu, model: glm-5.3-flash", [off.clone(), on.clone()], History::Kept, Limit::Tokens),
-            ("openai", plain.clone(), History::Refused, Limit::CompletionTokens),
-            ("ark", [off.clone(), on.clone()], History::Kept, Limit::AsWritten),
-            ("hunyuan", plain.clone(), History::Kept, Limit::AsWritten),
+        let table: Vec<(&str, [Value; 2], ThinkingHistory, OutputLimitField)> = vec![
+            ("deepseek", [off.clone(), both(&on, "high")], ThinkingHistory::Needed, OutputLimitField::Tokens),
+            ("dashscope", qwen.clone(), ThinkingHistory::Kept, OutputLimitField::Tokens),
+            ("dashscope-intl", qwen, ThinkingHistory::Kept, OutputLimitField::Tokens),
+            (
+                "moonshot",
+                [effort("none"), effort("high")],
+                ThinkingHistory::Needed,
+                OutputLimitField::AsWritten,
+            ),
+            (
+                "moonshot-intl",
+                [effort("none"), effort("high")],
+                ThinkingHistory::Needed,
+                OutputLimitField::AsWritten,
+            ),
+            (
+                "moonshot-intl, model: kimi-k2.6",
+                [off.clone(), on.clone()],
+                ThinkingHistory::Needed,
+                OutputLimitField::AsWritten,
+            ),
+            ("zhipu", glm.clone(), ThinkingHistory::Kept, OutputLimitField::Tokens),
+            ("zhipu-intl", glm, ThinkingHistory::Kept, OutputLimitField::Tokens),
+            (
+                "zhipu, model: glm-5.3-flash",
+                [off.clone(), on.clone()],
+                ThinkingHistory::Kept,
+                OutputLimitField::Tokens,
+            ),
+            ("openai", plain.clone(), ThinkingHistory::Refused, OutputLimitField::CompletionTokens),
+            ("ark", [off.clone(), on.clone()], ThinkingHistory::Kept, OutputLimitField::AsWritten),
+            ("hunyuan", plain.clone(), ThinkingHistory::Kept, OutputLimitField::AsWritten),
             (
                 "qianfan",
                 [json!({"enable_thinking": false}), json!({"enable_thinking": true})],
-                History::Kept,
-                Limit::AsWritten,
+                ThinkingHistory::Kept,
+                OutputLimitField::AsWritten,
             ),
-            ("minimax", adaptive.clone(), History::Kept, Limit::AsWritten),
-            ("minimax-intl", adaptive, History::Kept, Limit::AsWritten),
-            ("spark", plain.clone(), History::Kept, Limit::AsWritten),
-            ("huawei-maas", plain.clone(), History::Kept, Limit::AsWritten),
-            ("gemini-openai", plain.clone(), History::Refused, Limit::AsWritten),
-            ("openrouter", plain.clone(), History::Kept, Limit::AsWritten),
+            ("minimax", adaptive.clone(), ThinkingHistory::Kept, OutputLimitField::AsWritten),
+            ("minimax-intl", adaptive, ThinkingHistory::Kept, OutputLimitField::AsWritten),
+            ("spark", plain.clone(), ThinkingHistory::Kept, OutputLimitField::AsWritten),
+            ("huawei-maas", plain.clone(), ThinkingHistory::Kept, OutputLimitField::AsWritten),
+            ("gemini-openai", plain.clone(), ThinkingHistory::Refused, OutputLimitField::AsWritten),
+            ("openrouter", plain.clone(), ThinkingHistory::Kept, OutputLimitField::AsWritten),
             (
                 "vllm, model: m",
                 [kwargs(false), both(&kwargs(true), "medium")],
-                History::Kept,
-                Limit::AsWritten,
+                ThinkingHistory::Kept,
+                OutputLimitField::AsWritten,
             ),
             (
                 "sglang, model: m",
                 [kwargs(false), both(&kwargs(true), "medium")],
-                History::Kept,
-                Limit::AsWritten,
+                ThinkingHistory::Kept,
+                OutputLimitField::AsWritten,
             ),
             (
                 "llama.cpp, model: m",
                 [kwargs(false), both(&kwargs(true), "medium")],
-                History::Kept,
-                Limit::AsWritten,
+                ThinkingHistory::Kept,
+                OutputLimitField::AsWritten,
             ),
-            ("ollama, model: m", plain.clone(), History::Kept, Limit::AsWritten),
-            ("lm-studio, model: m", plain, History::Kept, Limit::AsWritten),
+            ("ollama, model: m", plain.clone(), ThinkingHistory::Kept, OutputLimitField::AsWritten),
+            ("lm-studio, model: m", plain, ThinkingHistory::Kept, OutputLimitField::AsWritten),
         ];
         for (entry, words, history, limit) in &table {
             let yaml =
                 format!("listen: 127.0.0.1:1\nexchange: {{USD: 7}}\nmodels: [{{name: m, preset: {entry}}}]");
             let config = gateway_config::from_str(&yaml, None, &|_| Some("k".to_owned()));
             let config = config.unwrap_or_else(|problems| panic!("{entry}: {problems}"));
-            let gateway_config::Provider::Remote(remote) = &config.models[0].provider else {
+            let gateway_config::ModelProvider::Remote(remote) = &config.models[0].provider else {
                 panic!("{entry}")
             };
             assert_eq!((remote.thinking.history, remote.limit), (*history, *limit), "{entry}");
@@ -408,15 +440,15 @@ mod tests {
             {"role": "user", "content": "x"}, {"role": "assistant", "content": "{"}]});
         let messages = ApiEndpoint::Messages.read(body.to_string().into(), "r").unwrap().chat;
         let same = chat(&body);
-        let none = Thinking::default();
-        let marked = spoken(&messages, Limit::AsWritten, &none, Some(Prefix::Marked("partial")));
+        let none = ThinkingConfig::default();
+        let marked = spoken(&messages, OutputLimitField::AsWritten, &none, Some(Prefix::Marked("partial")));
         assert_eq!(marked["messages"][1], json!({"role": "assistant", "content": "{", "partial": true}));
-        let continued = spoken(&messages, Limit::AsWritten, &none, Some(Prefix::Continued));
+        let continued = spoken(&messages, OutputLimitField::AsWritten, &none, Some(Prefix::Continued));
         assert_eq!(
             (&continued["continue_final_message"], &continued["add_generation_prompt"]),
             (&json!(true), &json!(false))
         );
         // Of a chat it may be a mere turn.
-        assert_eq!(spoken(&same, Limit::AsWritten, &none, Some(Prefix::Marked("partial"))), body);
+        assert_eq!(spoken(&same, OutputLimitField::AsWritten, &none, Some(Prefix::Marked("partial"))), body);
     }
 }

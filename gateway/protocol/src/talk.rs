@@ -2,7 +2,7 @@
 
 use std::hash::{BuildHasher, Hasher};
 
-use router_policies::Role;
+use router_policies::PromptRole;
 
 use super::chat::Chat;
 
@@ -23,7 +23,7 @@ impl Chat {
     /// requests.
     pub fn talk(&self, hasher: &impl BuildHasher, whose: &str) -> Talk {
         let list = &self.messages.list;
-        let answered = list.iter().rposition(|message| message.role == Role::Assistant);
+        let answered = list.iter().rposition(|message| message.role == PromptRole::Assistant);
         let (mut hash, mut before) = (hasher.build_hasher(), None);
         hash.write(whose.as_bytes());
         for (number, message) in list.iter().enumerate() {
@@ -34,7 +34,8 @@ impl Chat {
             hash.write_u8(0xff);
             hash.write(&self.object.bytes()[message.at.clone()]);
         }
-        let in_tool_loop = answered.is_some() && list.last().is_some_and(|last| last.role == Role::Tool);
+        let in_tool_loop =
+            answered.is_some() && list.last().is_some_and(|last| last.role == PromptRole::Tool);
         Talk { here: hash.finish(), before, in_tool_loop }
     }
 }

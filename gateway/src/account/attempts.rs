@@ -1,6 +1,6 @@
 //! The attempts of a request: how each is begun, heard and ended, and what it is charged.
 
-use router_policies::guard::Found;
+use router_policies::guard::GuardScore;
 
 use super::*;
 use crate::protocol::Chunk;
@@ -18,7 +18,7 @@ pub(super) struct UnderWay {
 impl Account {
     /// An attempt begins. Until it ends it stands as abandoned.
     #[must_use]
-    pub fn begin(&mut self, model: &Arc<Model>, endpoint: &Arc<str>) -> AttemptId {
+    pub fn begin(&mut self, model: &Arc<ModelConfig>, endpoint: &Arc<str>) -> AttemptId {
         let began = Instant::now();
         self.times.first_asked.get_or_insert(began);
         let by_hour = model.price.as_ref().is_some_and(Tariff::is_by_hour);
@@ -160,7 +160,7 @@ impl Account {
     }
 
     /// A guard judged the attempt's answer.
-    pub fn judged(&mut self, id: AttemptId, found: Option<Found>) {
+    pub fn judged(&mut self, id: AttemptId, found: Option<GuardScore>) {
         if let Some(attempt) = self.attempt_mut(id) {
             attempt.found = found;
         }

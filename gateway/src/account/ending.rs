@@ -9,9 +9,9 @@ impl Account {
         let (client, currency) = (till.client(), self.currency);
         let Some(budget) = till.budget() else { return format!("The budget of client `{client}` is spent.") };
         let per = match budget.per {
-            Period::Hour => "hour",
-            Period::Day => "day",
-            Period::Month => "month",
+            BudgetPeriodLength::Hour => "hour",
+            BudgetPeriodLength::Day => "day",
+            BudgetPeriodLength::Month => "month",
         };
         let left = till.remaining(&self.telemetry.ledger).unwrap_or_default();
         let until = till.ends(&self.telemetry.ledger);

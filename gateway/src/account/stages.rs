@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use gateway_config::Client;
+use gateway_config::ClientConfig;
 use router_policies::Features;
 
 use super::*;
@@ -13,7 +13,7 @@ use crate::record::content::Content;
 
 impl Account {
     /// Who asks is known.
-    pub fn identified(&mut self, client: Option<&Arc<Client>>) {
+    pub fn identified(&mut self, client: Option<&Arc<ClientConfig>>) {
         self.record.client = client.cloned();
     }
 

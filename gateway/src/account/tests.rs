@@ -1,7 +1,7 @@
 //! How an account is closed, and what its attempts are charged, without a request or an upstream.
 
-use gateway_config::Model;
-use router_policies::guard::Doubt;
+use gateway_config::ModelConfig;
+use router_policies::guard::RejectReason;
 use serde_json::Value;
 
 use super::*;
@@ -38,7 +38,7 @@ fn open(scripted: &ScriptedGateway) -> Box<Account> {
     account
 }
 
-fn model(scripted: &ScriptedGateway, name: &str) -> Arc<Model> {
+fn model(scripted: &ScriptedGateway, name: &str) -> Arc<ModelConfig> {
     Arc::clone(scripted.gateway.snapshot().config.model(name).unwrap())
 }
 
@@ -109,20 +109,20 @@ async fn an_attempt_is_charged_by_how_it_ends() {
     check("401", &[], &failed(Faulty(401)), ("faulty", 0, retried));
     check("400", &[], &failed(Refused(400)), ("refused", 0, retried));
     // What was said and 64 tokens that were on their way.
-    check("rejected", &[text(10)], &failed(Doubted(Doubt::Refusal)), ("refusal", 15 + 64, escalated));
+    check("rejected", &[text(10)], &failed(Doubted(RejectReason::Refusal)), ("refusal", 15 + 64, escalated));
     check(
         "rejected, counted",
         &[count(10, 20)],
-        &failed(Doubted(Doubt::Refusal)),
+        &failed(Doubted(RejectReason::Refusal)),
         ("refusal", 20 + 64, escalated),
     );
     check(
         "rejected, and long",
         &[text(190)],
-        &failed(Doubted(Doubt::Repetition)),
+        &failed(Doubted(RejectReason::Repetition)),
         ("repetition", 285, escalated),
     );
-    check("rejected, and silent", &[], &failed(Doubted(Doubt::Empty)), ("empty", 200, escalated));
+    check("rejected, and silent", &[], &failed(Doubted(RejectReason::Empty)), ("empty", 200, escalated));
     check("let go for a faster one", &[], &hedged, ("hedged", 200, Some("hedged")));
     check("let go in the middle", &[text(10)], &hedged, ("hedged", 15 + 64, Some("hedged")));
     check("compared", &[text(9), count(10, 7)], &sampled, ("sampled", 7, None));

@@ -1,6 +1,6 @@
 //! Who makes the embeddings of a route.
 
-use router_policies::guard::Outset;
+use router_policies::guard::AnswerPrior;
 
 use super::*;
 
@@ -10,24 +10,25 @@ use super::*;
 pub(super) fn assess_embeddings<'a>(
     route: &'a Route,
     ask: &Question<'_>,
-    terms: &Terms<'_>,
+    terms: &RuleConstraints<'_>,
 ) -> Result<Assessment, Failure> {
     let first = |says| route.ladder.iter().position(|model| model.accepts.embeddings == says);
     let only = first(Some(true)).or_else(|| first(None));
-    let judge = |(at, model): (usize, &'a Arc<Model>)| {
+    let judge = |(at, model): (usize, &'a Arc<ModelConfig>)| {
         let why = if only == Some(at) { unfit(model, ask, terms) } else { Some(Unfit::Vectors) };
         (model, why)
     };
-    let judged: Vec<(&'a Arc<Model>, Option<Unfit>)> = route.ladder.iter().enumerate().map(judge).collect();
+    let judged: Vec<(&'a Arc<ModelConfig>, Option<Unfit>)> =
+        route.ladder.iter().enumerate().map(judge).collect();
     let rung = judged.iter().position(|(_, unfit)| unfit.is_none()).map(Rung);
     let rung = rung.ok_or_else(|| nothing_fits(&judged))?;
     let decision = Decision::of(Plan::Ask(rung), Reason::CAPABILITY);
-    let candidate = |(at, (model, _)): (usize, &(&Arc<Model>, Option<Unfit>))| Candidate {
+    let candidate = |(at, (model, _)): (usize, &(&Arc<ModelConfig>, Option<Unfit>))| Candidate {
         model: Arc::clone(model),
         able: at == rung.0,
         suffices: None,
-        toll: Toll::default(),
-        outset: Outset::NOTHING,
+        toll: CostEstimate::default(),
+        outset: AnswerPrior::NOTHING,
     };
     Ok(Assessment {
         decided: Decided { decision, scores: None, draw: None },

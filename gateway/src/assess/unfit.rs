@@ -25,9 +25,9 @@ pub(super) enum Unfit {
 const ESTIMATE_MARGIN: f64 = 1.3;
 
 /// Why this model cannot serve this request, if so.
-pub(super) fn unfit(model: &Model, ask: &Question<'_>, terms: &Terms<'_>) -> Option<Unfit> {
+pub(super) fn unfit(model: &ModelConfig, ask: &Question<'_>, terms: &RuleConstraints<'_>) -> Option<Unfit> {
     let Question { chat, hints, now, .. } = *ask;
-    if (hints.local_only || terms.must_stay) && !model.local {
+    if (hints.local_only || terms.local_only) && !model.local {
         return Some(Unfit::NotLocal);
     }
     if !is_stated(terms, model) {
@@ -64,14 +64,14 @@ pub(super) fn unfit(model: &Model, ask: &Question<'_>, terms: &Terms<'_>) -> Opt
         return Some(Unfit::Engine(why.message.clone()));
     }
     match &model.provider {
-        Provider::Embedded(_) => chat.simple().err().map(|bad| Unfit::Engine(bad.message)),
-        Provider::Remote(remote) => speaks(remote, needs.prefill.then_some(accepts.prefill), chat),
+        ModelProvider::Embedded(_) => chat.simple().err().map(|bad| Unfit::Engine(bad.message)),
+        ModelProvider::Remote(remote) => speaks(remote, needs.prefill.then_some(accepts.prefill), chat),
     }
 }
 
 /// Why a model's dialect has no words for a request. `begun`: whether the model is said to go on with an answer, where that
 /// is what is asked; of one of OpenAI's dialect it is its upstream's to say no where nothing is said.
-fn speaks(remote: &Remote, begun: Option<Option<bool>>, chat: &Chat) -> Option<Unfit> {
+fn speaks(remote: &RemoteModel, begun: Option<Option<bool>>, chat: &Chat) -> Option<Unfit> {
     let (dialect, effort) = Dialect::of(remote);
     let unsaid = dialect == Dialect::OpenAi;
     if begun.is_some_and(|said| !said.unwrap_or(unsaid)) {
@@ -87,7 +87,7 @@ fn speaks(remote: &Remote, begun: Option<Option<bool>>, chat: &Chat) -> Option<U
 }
 
 /// What the client is told where no model can, each with its reason.
-pub(super) fn nothing_fits(judged: &[(&Arc<Model>, Option<Unfit>)]) -> Failure {
+pub(super) fn nothing_fits(judged: &[(&Arc<ModelConfig>, Option<Unfit>)]) -> Failure {
     let reasons = judged.iter().filter_map(|(model, unfit)| Some((model, unfit.as_ref()?)));
     let reasons: Vec<String> = reasons.map(|(model, unfit)| format!("{}: {unfit}", model.name)).collect();
     let all = |test: fn(&Unfit) -> bool| judged.iter().all(|(_, unfit)| unfit.as_ref().is_some_and(test));

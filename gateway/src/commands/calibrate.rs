@@ -4,10 +4,10 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use indicatif::ProgressBar;
-use router_policies::calibrate::{Calibration, Fitted, Labelled, STEPS};
-use router_policies::certify::{Certificate, METHOD, Outcome, certify};
-use router_policies::evaluate::{Figures, calibration_error};
-use router_policies::scorers::shipped;
+use router_policies::calibrate::{Calibration, CalibrationFit, LabelledRow, STEPS};
+use router_policies::certify::{Certificate, CertifiedOutcome, METHOD, certify};
+use router_policies::evaluate::{RankingFigures, calibration_error};
+use router_policies::scorers::default_scorer;
 use serde_json::json;
 
 use super::Failure;
@@ -51,13 +51,13 @@ const HELD_OUT: u64 = 3;
 pub fn run(args: &Args) -> Result<(), Failure> {
     let bound = bound(args)?;
     let mut bad = Bad::default();
-    let rows: Vec<Labelled> = read(&args.data, &mut bad)?.into_iter().map(|entry| entry.row).collect();
+    let rows: Vec<LabelledRow> = read(&args.data, &mut bad)?.into_iter().map(|entry| entry.row).collect();
     bad.sum_up();
     // Other bits of the stem than those that deal rows to the folds of a fit.
-    let is_held = |row: &Labelled| bound.is_some() && (row.stem >> 40).is_multiple_of(HELD_OUT);
-    let (held, used): (Vec<Labelled>, Vec<Labelled>) = rows.into_iter().partition(is_held);
+    let is_held = |row: &LabelledRow| bound.is_some() && (row.stem >> 40).is_multiple_of(HELD_OUT);
+    let (held, used): (Vec<LabelledRow>, Vec<LabelledRow>) = rows.into_iter().partition(is_held);
     let progress = ProgressBar::new(STEPS as u64);
-    let mut fitted = Calibration::fit(shipped(), &used, || progress.inc(1)).map_err(|few| {
+    let mut fitted = Calibration::fit(default_scorer(), &used, || progress.inc(1)).map_err(|few| {
         let held =
             if held.is_empty() { String::new() } else { format!(" ({} more are held out)", held.len()) };
         Failure::other(format!("{}: {few}{held}", args.data.display()))
@@ -95,19 +95,19 @@ fn bound(args: &Args) -> Result<Option<(f64, f64)>, Failure> {
 
 /// Candidates come from the rows that were fitted on, as held out from their own fits; tests from the held-out rows.
 fn certificate(
-    fitted: &Fitted,
-    used: &[Labelled],
-    held: &[Labelled],
+    fitted: &CalibrationFit,
+    used: &[LabelledRow],
+    held: &[LabelledRow],
     loss: f64,
     confidence: f64,
 ) -> Option<Certificate> {
     let earlier: Vec<f64> = fitted.held_out.iter().map(|seen| seen.gain).collect();
     debug_assert_eq!(earlier.len(), used.len());
-    let outcomes: Vec<Outcome> = held
+    let outcomes: Vec<CertifiedOutcome> = held
         .iter()
         .map(|row| {
-            let score = fitted.calibration.foresee_unseen(shipped(), &row.features).gain;
-            Outcome { score, lost: row.large - row.small }
+            let score = fitted.calibration.foresee_unseen(default_scorer(), &row.features).gain;
+            CertifiedOutcome { score, lost: row.large - row.small }
         })
         .collect();
     certify(&earlier, &outcomes, loss, confidence)
@@ -115,12 +115,12 @@ fn certificate(
 
 fn report(
     args: &Args,
-    fitted: &Fitted,
-    used: &[Labelled],
+    fitted: &CalibrationFit,
+    used: &[LabelledRow],
     certificate: Option<&Option<Certificate>>,
     left_out: usize,
 ) -> String {
-    let figures = Figures::of(&fitted.scored(used), || {});
+    let figures = RankingFigures::of(&fitted.scored(used), || {});
     let chances = fitted.held_out.iter().zip(used).map(|(seen, row)| (seen.small.value(), row.small));
     let error = calibration_error(&chances.collect::<Vec<_>>());
     let certificate = certificate.map(Option::as_ref);

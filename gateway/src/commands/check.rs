@@ -2,9 +2,12 @@
 
 use std::path::PathBuf;
 
-use gateway_config::{Budget, Client, Config, Model, NamedTopic, Period, Provider, Route};
+use gateway_config::{
+    BudgetPeriodLength, ClientBudget, ClientConfig, GatewayConfig, ModelConfig, ModelProvider, NamedTopic,
+    Route,
+};
 use jiff::Timestamp;
-use router_policies::money::{Rates, Tariff};
+use router_policies::money::{Tariff, TokenRates};
 use router_policies::{Currency, Price};
 
 use super::Failure;
@@ -39,7 +42,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
 }
 
 /// What a configuration means, as short tables.
-fn understood(config: &Config, now: Timestamp) -> String {
+fn understood(config: &GatewayConfig, now: Timestamp) -> String {
     let source = config.source.as_ref().map(|file| file.display().to_string());
     let mut text = match source {
         Some(file) => format!("{file} is right.\n"),
@@ -77,10 +80,10 @@ fn section(text: &mut String, heading: &str, rows: Vec<Vec<String>>) {
     }
 }
 
-fn model(model: &Model, currency: Currency, now: Timestamp) -> Vec<String> {
+fn model(model: &ModelConfig, currency: Currency, now: Timestamp) -> Vec<String> {
     let reached = match &model.provider {
-        Provider::Embedded(embedded) => format!("in this process, {}", embedded.weights.display()),
-        Provider::Remote(remote) => {
+        ModelProvider::Embedded(embedded) => format!("in this process, {}", embedded.weights.display()),
+        ModelProvider::Remote(remote) => {
             let addresses: Vec<&str> =
                 remote.endpoints.iter().map(|endpoint| endpoint.base_url.as_str()).collect();
             format!("{} at {}", remote.model, addresses.join(", "))
@@ -109,14 +112,14 @@ fn price(tariff: Option<&Tariff>, currency: Currency, now: Timestamp) -> String 
     match price {
         Price::Hour(hour) => format!("{hour} {currency} an hour{moment}"),
         Price::Tokens(tiers) => {
-            let Rates { input, cached_input, output, .. } = tiers.base;
+            let TokenRates { input, cached_input, output, .. } = tiers.base;
             let longer = if tiers.higher.is_empty() { "" } else { ", more for long prompts" };
             format!("{input} / {cached_input} / {output} {currency}{moment}{longer}")
         }
     }
 }
 
-fn provenance(model: &Model) -> String {
+fn provenance(model: &ModelConfig) -> String {
     let from = &model.provenance;
     let parts = [&from.developer, &from.path, &from.licence, &from.terms, &from.origin];
     let parts: Vec<&str> = parts.into_iter().flatten().map(String::as_str).collect();
@@ -144,7 +147,7 @@ fn topic(named: &NamedTopic) -> Vec<String> {
     ]
 }
 
-fn client(client: &Client, currency: Currency) -> Vec<String> {
+fn client(client: &ClientConfig, currency: Currency) -> Vec<String> {
     let routes =
         client.routes.as_ref().map_or("all routes and models".to_owned(), |routes| routes.join(", "));
     let budget =
@@ -153,11 +156,11 @@ fn client(client: &Client, currency: Currency) -> Vec<String> {
     vec![client.name.clone(), routes, budget, place.to_owned()]
 }
 
-fn budget(budget: &Budget, currency: Currency) -> String {
+fn budget(budget: &ClientBudget, currency: Currency) -> String {
     let per = match budget.per {
-        Period::Hour => "an hour",
-        Period::Day => "a day",
-        Period::Month => "a month",
+        BudgetPeriodLength::Hour => "an hour",
+        BudgetPeriodLength::Day => "a day",
+        BudgetPeriodLength::Month => "a month",
     };
     format!("{} {currency} {per}", budget.amount)
 }

@@ -5,9 +5,9 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use indicatif::ProgressBar;
-use router_policies::Class;
-use router_policies::evaluate::{Curve, Figures, Scored, oracle, shuffle};
-use router_policies::scoring::random::Draws;
+use router_policies::ModelClass;
+use router_policies::evaluate::{RankingFigures, RecoveryCurve, ScoredPrompt, oracle, shuffle};
+use router_policies::scoring::random::SplitMix64;
 use serde::Deserialize;
 
 use super::labelled::{Bad, Entry, lines, open, read};
@@ -59,15 +59,15 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     let scores = match &args.scores {
         Some(path) => outside(path, &entries)?,
         None => {
-            let asked = Asked::new(args.calibration.as_deref(), (Class::Small, Class::Frontier))?;
+            let asked = Asked::new(args.calibration.as_deref(), (ModelClass::Small, ModelClass::Frontier))?;
             say_trained(&asked, &entries);
             entries.iter().map(|entry| asked.gain_unseen(&entry.row.features)).collect()
         }
     };
-    let scored: Vec<Scored> = entries
+    let scored: Vec<ScoredPrompt> = entries
         .iter()
         .zip(scores)
-        .map(|(entry, score)| Scored { score, small: entry.row.small, large: entry.row.large })
+        .map(|(entry, score)| ScoredPrompt { score, small: entry.row.small, large: entry.row.large })
         .collect();
     let parts = measure(&entries, &scored)?;
     if let Some(path) = &args.plot {
@@ -90,11 +90,11 @@ fn say_trained(asked: &Asked, entries: &[Entry]) {
 }
 
 /// A part of the data with its figures; `None` where there is no gap.
-type Part = (String, Option<Figures>);
+type Part = (String, Option<RankingFigures>);
 
 /// All rows, and then each source by itself if there are several.
-fn measure(entries: &[Entry], scored: &[Scored]) -> Result<Vec<Part>, Failure> {
-    let mut by_source: BTreeMap<&str, Vec<Scored>> = BTreeMap::new();
+fn measure(entries: &[Entry], scored: &[ScoredPrompt]) -> Result<Vec<Part>, Failure> {
+    let mut by_source: BTreeMap<&str, Vec<ScoredPrompt>> = BTreeMap::new();
     for (entry, scored) in entries.iter().zip(scored) {
         if let Some(source) = &entry.source {
             by_source.entry(source).or_default().push(*scored);
@@ -104,14 +104,16 @@ fn measure(entries: &[Entry], scored: &[Scored]) -> Result<Vec<Part>, Failure> {
         by_source.clear();
     }
     let progress = ProgressBar::new((1 + by_source.len()) as u64 * 1000);
-    let all = Figures::of(scored, || progress.inc(1)).ok_or_else(|| {
+    let all = RankingFigures::of(scored, || progress.inc(1)).ok_or_else(|| {
         Failure::other(
             "the large model is no better than the small one on these rows: there is no gap to recover",
         )
     })?;
     let mut parts = vec![("all".to_owned(), Some(all))];
     let sources = by_source.into_iter();
-    parts.extend(sources.map(|(source, rows)| (source.to_owned(), Figures::of(&rows, || progress.inc(1)))));
+    parts.extend(
+        sources.map(|(source, rows)| (source.to_owned(), RankingFigures::of(&rows, || progress.inc(1)))),
+    );
     progress.finish_and_clear();
     Ok(parts)
 }
@@ -174,8 +176,10 @@ fn json(parts: &[Part], left_out: usize) -> String {
     format!("{value:#}\n")
 }
 
-fn drawing(scored: &[Scored]) -> Result<String, Failure> {
-    let curve = |rows: &[Scored]| Curve::of(rows).ok_or_else(|| Failure::other("there is no gap to draw"));
+fn drawing(scored: &[ScoredPrompt]) -> Result<String, Failure> {
+    let curve = |rows: &[ScoredPrompt]| {
+        RecoveryCurve::of(rows).ok_or_else(|| Failure::other("there is no gap to draw"))
+    };
     let own = curve(scored)?;
     let title = format!("Performance gap recovered, {} prompts (APGR {:.3})", scored.len(), own.apgr());
     let lines = [
@@ -185,9 +189,14 @@ fn drawing(scored: &[Scored]) -> Result<String, Failure> {
             name: "same scores, shuffled",
             colour: "#ef6c00",
             dashed: false,
-            curve: curve(&shuffle(scored, &mut Draws(17)))?,
+            curve: curve(&shuffle(scored, &mut SplitMix64(17)))?,
         },
-        Line { name: "random", colour: "#757575", dashed: true, curve: Curve { recovered: vec![0.0, 1.0] } },
+        Line {
+            name: "random",
+            colour: "#757575",
+            dashed: true,
+            curve: RecoveryCurve { recovered: vec![0.0, 1.0] },
+        },
     ];
     Ok(plot(&title, &lines))
 }

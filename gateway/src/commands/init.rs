@@ -7,7 +7,7 @@ use std::io::{BufRead, IsTerminal, Write};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use gateway_config::{KnownProvider, Large, Starter, known_providers};
+use gateway_config::{KnownProvider, LargeChoice, StarterFile, known_providers};
 
 use super::{Failure, say};
 use local::LocalServer;
@@ -108,10 +108,10 @@ impl Found {
 }
 
 /// The choice without asking.
-fn choose(args: &Args, found: &Found) -> Result<Starter, Failure> {
+fn choose(args: &Args, found: &Found) -> Result<StarterFile, Failure> {
     let provider = args.provider.clone().unwrap_or_else(|| found.first());
     let model = args.model.clone().or_else(|| found.model_of(&provider).map(str::to_owned));
-    Ok(Starter {
+    Ok(StarterFile {
         listen: args.listen.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 8080))),
         embedded: !args.no_embedded,
         large: large(&provider, model, args.key_env.clone(), args.no_embedded)?,
@@ -123,7 +123,7 @@ fn large(
     model: Option<String>,
     key: Option<String>,
     no_embedded: bool,
-) -> Result<Large, Failure> {
+) -> Result<LargeChoice, Failure> {
     if let Some(name) = key.as_deref().filter(|name| !is_variable(name)) {
         return Err(Failure::usage(format!(
             "--key-env takes the name of an environment variable, not `{name}`"
@@ -132,7 +132,7 @@ fn large(
     if provider == "embedded" {
         return match (no_embedded, model, key) {
             (true, ..) => Err(Failure::usage("--provider embedded and --no-embedded leave no model to run")),
-            (false, None, None) => Ok(Large::Embedded),
+            (false, None, None) => Ok(LargeChoice::Embedded),
             (false, ..) => {
                 Err(Failure::usage("--model and --key-env have no meaning with --provider embedded"))
             }
@@ -142,7 +142,7 @@ fn large(
         let model = model.ok_or_else(|| {
             Failure::usage(format!("{provider} needs --model: the name of the model there"))
         })?;
-        return Ok(Large::Address { base_url: provider.to_owned(), model, key });
+        return Ok(LargeChoice::Address { base_url: provider.to_owned(), model, key });
     }
     let Some(known) = known_providers().find(|known| known.name == provider) else {
         let names: Vec<_> = known_providers().map(|known| known.name).collect();
@@ -156,7 +156,7 @@ fn large(
             "{provider} needs --model: the name of the model that it has loaded"
         )));
     }
-    Ok(Large::Preset { name: provider.to_owned(), model, key })
+    Ok(LargeChoice::Preset { name: provider.to_owned(), model, key })
 }
 
 fn is_variable(name: &str) -> bool {
@@ -170,7 +170,7 @@ fn ask(
     found: &Found,
     input: &mut dyn BufRead,
     output: &mut dyn Write,
-) -> Result<Starter, Failure> {
+) -> Result<StarterFile, Failure> {
     let mut dialogue = Dialogue { input, output };
     let provider = match &args.provider {
         Some(provider) => provider.clone(),
@@ -217,7 +217,7 @@ fn ask(
             .parse()
             .map_err(Failure::other)?,
     };
-    Ok(Starter { listen, embedded: !no_embedded, large: large(&provider, model, key_env, no_embedded)? })
+    Ok(StarterFile { listen, embedded: !no_embedded, large: large(&provider, model, key_env, no_embedded)? })
 }
 
 /// Questions and answers, line by line.
@@ -318,7 +318,7 @@ fn write(args: &Args, yaml: &str) -> Result<(), Failure> {
     written.map_err(|why| Failure::other(format!("cannot write {}: {why}", args.file.display())))
 }
 
-fn next_steps(args: &Args, starter: &Starter, found: &Found) -> String {
+fn next_steps(args: &Args, starter: &StarterFile, found: &Found) -> String {
     let file = args.file.display();
     let mut text = match args.file == Path::new("-") {
         true => String::new(),
@@ -338,7 +338,7 @@ fn next_steps(args: &Args, starter: &Starter, found: &Found) -> String {
 }
 
 /// What a client needs in its environment.
-fn exports(starter: &Starter) -> String {
+fn exports(starter: &StarterFile) -> String {
     let mut address = starter.listen;
     if address.ip().is_unspecified() {
         address.set_ip(std::net::Ipv4Addr::LOCALHOST.into());

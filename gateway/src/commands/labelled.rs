@@ -6,9 +6,9 @@ use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 
 use bytes::Bytes;
-use router_policies::calibrate::Labelled;
+use router_policies::calibrate::LabelledRow;
 use router_policies::stem::stem;
-use router_policies::{Features, Prompt, Role};
+use router_policies::{Features, Prompt, PromptRole};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -23,7 +23,7 @@ pub(super) struct Entry {
     /// The line's number, from 1.
     pub(super) line: usize,
     /// The row.
-    pub(super) row: Labelled,
+    pub(super) row: LabelledRow,
     /// The part of the data that it belongs to, if it says so.
     pub(super) source: Option<String>,
 }
@@ -122,7 +122,7 @@ pub(super) fn features(line: &[u8]) -> Result<(Features, u64), String> {
             let body = serde_json::to_vec(&fields).map_err(|error| error.to_string())?;
             let chat = Chat::parse(Bytes::from(body)).map_err(|bad| bad.message)?;
             let prompt = chat.prompt();
-            let question = prompt.turns.iter().rev().find(|turn| turn.role == Role::User);
+            let question = prompt.turns.iter().rev().find(|turn| turn.role == PromptRole::User);
             Ok((Features::of(&prompt), stem(question.map_or("", |turn| &turn.text))))
         }
         _ => Err("neither `prompt` nor `messages`".to_owned()),
@@ -137,7 +137,7 @@ fn entry(line: usize, text: &[u8]) -> Result<Entry, String> {
             return Err(format!("`{name}` is {quality}, not a quality from 0 to 1"));
         }
     }
-    let row = Labelled { features, small: labels.small, large: labels.large, stem };
+    let row = LabelledRow { features, small: labels.small, large: labels.large, stem };
     Ok(Entry { line, row, source: labels.source })
 }
 

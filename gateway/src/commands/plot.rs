@@ -2,14 +2,14 @@
 
 use std::fmt::Write;
 
-use router_policies::evaluate::Curve;
+use router_policies::evaluate::RecoveryCurve;
 
 /// A curve with its place in the legend.
 pub(super) struct Line {
     pub(super) name: &'static str,
     pub(super) colour: &'static str,
     pub(super) dashed: bool,
-    pub(super) curve: Curve,
+    pub(super) curve: RecoveryCurve,
 }
 
 const WIDTH: f64 = 720.0;

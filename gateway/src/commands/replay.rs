@@ -5,11 +5,13 @@ use std::fmt::Write as _;
 use std::io::Write;
 use std::path::PathBuf;
 
-use gateway_config::{Config, Route};
+use gateway_config::{GatewayConfig, Route};
 use router_policies::features::COUNT;
-use router_policies::guard::Doubt;
-use router_policies::simulate::{Judged, Outlook, Seen, Stands, Step, Trial};
-use router_policies::{Chance, Facts, Features, Money, Plan, RequestDraw, Usage};
+use router_policies::guard::RejectReason;
+use router_policies::policy_replay::{
+    AnswerEvidence, PolicyReplay, RecordedJudgement, RecordedRequest, ReplayForecast, ReplayRung,
+};
+use router_policies::{Features, Money, Plan, Probability, RequestDraw, RequestFacts, Usage};
 use serde::Serialize;
 
 use super::{Failure, report};
@@ -68,7 +70,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
 /// One route's traffic under another policy.
 struct Replay<'a> {
     route: &'a Route,
-    trial: Trial<'a>,
+    trial: PolicyReplay<'a>,
     figures: Figures,
 }
 
@@ -114,12 +116,12 @@ fn units<S: serde::Serializer>(nanos: &i64, serializer: S) -> Result<S::Ok, S::E
 
 impl<'a> Replay<'a> {
     fn new(route: &'a Route) -> Self {
-        let step = |model: &'a std::sync::Arc<gateway_config::Model>| Step {
+        let step = |model: &'a std::sync::Arc<gateway_config::ModelConfig>| ReplayRung {
             model: &model.name,
             class: model.class,
             tariff: model.price.as_ref(),
         };
-        let trial = Trial::new(&route.policy, route.ladder.iter().map(step).collect());
+        let trial = PolicyReplay::new(&route.policy, route.ladder.iter().map(step).collect());
         Self { route, trial, figures: Figures::default() }
     }
 
@@ -129,13 +131,15 @@ impl<'a> Replay<'a> {
         let features = features(scores);
         let seen = seen(slip, scores, &features, answer.usage());
         let Some(outlook) = self.trial.next(&seen) else { return };
-        let Some(model) = self.route.ladder.get(outlook.answers.0) else { return };
+        let Some(model) = self.route.ladder.get(outlook.answering_rung.0) else { return };
         let same = model.name == answer.model;
         // What was observed is better than what is computed, even for a machine's time.
         let cost = if same { answer.cost.map(Money) } else { outlook.cost };
-        let cost = match outlook.stands {
-            Stands::Escalated => cost.zip(doubted(slip)).map(|(cost, before)| cost.saturating_add(before)),
-            Stands::Unguarded | Stands::Kept | Stands::Unknown => cost,
+        let cost = match outlook.evidence {
+            AnswerEvidence::Escalated => {
+                cost.zip(doubted(slip)).map(|(cost, before)| cost.saturating_add(before))
+            }
+            AnswerEvidence::Unguarded | AnswerEvidence::Kept | AnswerEvidence::Unknown => cost,
         };
         if let (Some(cost), Some(recorded)) = (cost, slip.cost()) {
             self.add(slip, &seen, (&outlook, &model.name), cost, recorded);
@@ -145,8 +149,8 @@ impl<'a> Replay<'a> {
     fn add(
         &mut self,
         slip: &Slip<'_>,
-        seen: &Seen<'_>,
-        (outlook, model): (&Outlook, &str),
+        seen: &RecordedRequest<'_>,
+        (outlook, model): (&ReplayForecast, &str),
         cost: Money,
         recorded: Money,
     ) {
@@ -159,8 +163,9 @@ impl<'a> Replay<'a> {
         figures.tried_cost = figures.tried_cost.saturating_add(cost.0);
         figures.observed += u64::from(model == answer.model);
         figures.guarded += u64::from(!matches!(outlook.decision.plan, Plan::Ask(_)));
-        figures.judged += u64::from(matches!(outlook.stands, Stands::Kept | Stands::Escalated));
-        figures.escalated += u64::from(outlook.stands == Stands::Escalated);
+        figures.judged +=
+            u64::from(matches!(outlook.evidence, AnswerEvidence::Kept | AnswerEvidence::Escalated));
+        figures.escalated += u64::from(outlook.evidence == AnswerEvidence::Escalated);
         let count = figures.compared as f64;
         figures.suffices += (outlook.suffices.value() - figures.suffices) / count;
         let class =
@@ -176,20 +181,25 @@ impl<'a> Replay<'a> {
 }
 
 /// A recorded request as a policy under trial is shown it.
-fn seen<'a>(slip: &'a Slip<'_>, scores: &Scores<'_>, features: &'a Features, usage: Usage) -> Seen<'a> {
-    Seen {
+fn seen<'a>(
+    slip: &'a Slip<'_>,
+    scores: &Scores<'_>,
+    features: &'a Features,
+    usage: Usage,
+) -> RecordedRequest<'a> {
+    RecordedRequest {
         time: slip.time,
         features,
-        suffices: scores.suffices.map(Chance::new),
+        suffices: scores.suffices.map(Probability::new),
         familiarity: scores.familiarity,
         draw: draw(slip),
         usage,
-        facts: Facts {
+        facts: RequestFacts {
             client: Some(&*slip.client).filter(|client| *client != NONE),
             prompt_tokens: usage.prompt(),
             time: Some(slip.time),
             // Of what came with the prompt only its features are kept.
-            ..Facts::default()
+            ..RequestFacts::default()
         },
         judged: judged(slip),
     }
@@ -201,10 +211,10 @@ fn draw(slip: &Slip<'_>) -> RequestDraw {
 }
 
 /// What a guard found of an answer to a recorded request.
-fn judged<'a>(slip: &'a Slip<'_>) -> Option<Judged<'a>> {
+fn judged<'a>(slip: &'a Slip<'_>) -> Option<RecordedJudgement<'a>> {
     let attempt = guarded(slip)?;
-    let chance = attempt.chance.map(Chance::new);
-    Some(Judged { model: &attempt.model, doubt: Doubt::named(&attempt.result), chance })
+    let chance = attempt.chance.map(Probability::new);
+    Some(RecordedJudgement { model: &attempt.model, doubt: RejectReason::named(&attempt.result), chance })
 }
 
 /// The attempt that a guard judged: the one that it doubted, else the answer, if that is of who was asked first.
@@ -212,7 +222,7 @@ fn guarded<'a, 'b>(slip: &'a Slip<'b>) -> Option<&'a Try<'b>> {
     slip.plan.as_ref().filter(|plan| *plan == "cascade")?;
     let mut line = slip.attempts.iter().filter(|attempt| !attempt.beside);
     let first = line.clone().next()?;
-    let doubted = line.find(|attempt| Doubt::named(&attempt.result).is_some());
+    let doubted = line.find(|attempt| RejectReason::named(&attempt.result).is_some());
     doubted.or_else(|| slip.answer().filter(|answer| answer.model == first.model))
 }
 
@@ -228,7 +238,7 @@ fn features(scores: &Scores<'_>) -> Features {
     Features { chars: scores.chars, readable, grams: Vec::new() }
 }
 
-fn table(config: &Config, routes: &BTreeMap<&str, &Figures>, unmatched: u64) -> String {
+fn table(config: &GatewayConfig, routes: &BTreeMap<&str, &Figures>, unmatched: u64) -> String {
     let mut out = String::new();
     for (name, figures) in routes {
         // Writing to a String cannot fail.
@@ -312,7 +322,7 @@ fn caveats(out: &mut String, figures: &Figures) {
 
 #[cfg(test)]
 mod tests {
-    use router_policies::{Class, DrawPurpose, Policy};
+    use router_policies::{DrawPurpose, ModelClass, Policy};
 
     use super::*;
 
@@ -338,11 +348,11 @@ mod tests {
         let yaml = r#"{"kind":"explore","share":0.5,"policy":{"kind":"fixed","model":"s"},
                        "spend":{"amount":1,"per":"day"}}"#;
         let policy: Policy = serde_json::from_str(yaml).unwrap();
-        let step = |model| Step { model, class: Class::Small, tariff: None };
+        let step = |model| ReplayRung { model, class: ModelClass::Small, tariff: None };
         let shadow = |slip: &Slip<'_>| {
             let (scores, features) = (slip.scores.as_ref().unwrap(), Features::default());
             let seen = seen(slip, scores, &features, Usage::default());
-            Trial::new(&policy, vec![step("s"), step("l")]).next(&seen).unwrap().decision.shadow
+            PolicyReplay::new(&policy, vec![step("s"), step("l")]).next(&seen).unwrap().decision.shadow
         };
         let mut explored = 0;
         for number in 0..200u64 {

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use gateway_config::{Secret, SharedState, State};
+use gateway_config::{Secret, SharedState, StateConfig};
 use indicatif::ProgressBar;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Span, SpanRelativeTo, Timestamp};
@@ -92,9 +92,9 @@ fn configured(config: Option<&Path>) -> Result<(Source, TimeZone), Failure> {
     let config =
         gateway_config::load(config, &|name| std::env::var(name).ok()).map_err(Failure::configuration)?;
     match config.state {
-        State::Embedded(state) => Ok((Source::File(state.path), config.time_zone)),
-        State::Redis(state) => Ok((Source::Shared(state), config.time_zone)),
-        State::None => Err(Failure::configuration(
+        StateConfig::Embedded(state) => Ok((Source::File(state.path), config.time_zone)),
+        StateConfig::Redis(state) => Ok((Source::Shared(state), config.time_zone)),
+        StateConfig::None => Err(Failure::configuration(
             "the configuration keeps no records: it needs `state: {kind: embedded, path: xietong.db}`; or name a ledger with \
              --ledger",
         )),

@@ -4,7 +4,7 @@ use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use indicatif::{ProgressBar, ProgressDrawTarget};
-use router_policies::Class;
+use router_policies::ModelClass;
 use serde_json::json;
 use tokio::time::Instant;
 
@@ -40,7 +40,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     let calibration = args.calibration.as_deref();
     let asked = match &args.config {
         Some(config) => Asked::of_config(config, calibration)?,
-        None => Asked::new(calibration, (Class::Small, Class::Frontier))?,
+        None => Asked::new(calibration, (ModelClass::Small, ModelClass::Frontier))?,
     };
     let input = open(args.file.as_deref().unwrap_or(Path::new("-")))?;
     let mut output = BufWriter::new(std::io::stdout().lock());

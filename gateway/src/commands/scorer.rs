@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use router_policies::calibrate::{Calibration, Foreseen};
-use router_policies::scorers::shipped::View;
-use router_policies::scorers::{Shipped, shipped};
-use router_policies::{Class, Features};
+use router_policies::calibrate::{CalibratedPrediction, Calibration};
+use router_policies::scorers::default_scorer::PromptView;
+use router_policies::scorers::{DefaultScorer, default_scorer};
+use router_policies::{Features, ModelClass};
 
 use super::Failure;
 
@@ -19,10 +19,10 @@ pub(super) struct Score {
 
 /// The shipped scorer, adapted or as it is.
 pub(super) struct Asked {
-    shipped: &'static Shipped,
+    shipped: &'static DefaultScorer,
     calibration: Option<Calibration>,
     /// The classes of the smallest and the top rung.
-    classes: (Class, Class),
+    classes: (ModelClass, ModelClass),
 }
 
 impl Asked {
@@ -30,9 +30,12 @@ impl Asked {
     ///
     /// # Errors
     /// 2 when the file is not there, 1 when it is no calibration.
-    pub(super) fn new(calibration: Option<&Path>, classes: (Class, Class)) -> Result<Self, Failure> {
+    pub(super) fn new(
+        calibration: Option<&Path>,
+        classes: (ModelClass, ModelClass),
+    ) -> Result<Self, Failure> {
         let calibration = calibration.map(load).transpose()?;
-        Ok(Self { shipped: shipped(), calibration, classes })
+        Ok(Self { shipped: default_scorer(), calibration, classes })
     }
 
     /// The scorer of the first route, for its smallest and its top model; that of a calibration, if one is named.
@@ -44,7 +47,7 @@ impl Asked {
             .map_err(|problems| Failure::configuration(format!("{}\n{problems}", config.display())))?;
         let route = config.routes.first();
         let ends = route.and_then(|route| Some((route.ladder.first()?.class, route.ladder.last()?.class)));
-        let mut asked = Self::new(calibration, ends.unwrap_or((Class::Small, Class::Frontier)))?;
+        let mut asked = Self::new(calibration, ends.unwrap_or((ModelClass::Small, ModelClass::Frontier)))?;
         if calibration.is_none() {
             let of_route = route.and_then(|route| route.calibration.as_ref());
             asked.calibration = of_route.map(|calibrated| calibrated.scorer.clone());
@@ -55,7 +58,7 @@ impl Asked {
     /// Scores a prompt.
     pub(super) fn score(&self, features: &Features) -> Score {
         match &self.calibration {
-            Some(calibration) => calibrated(calibration.foresee(self.shipped, features)),
+            Some(calibration) => calibrated(calibration.predict(self.shipped, features)),
             None => self.plain(&self.shipped.view(features)),
         }
     }
@@ -73,13 +76,13 @@ impl Asked {
         self.shipped.memory.recall(features).is_some()
     }
 
-    fn plain(&self, view: &View) -> Score {
+    fn plain(&self, view: &PromptView) -> Score {
         let (small, large) = (view.outlook.of(self.classes.0), view.outlook.of(self.classes.1));
         Score { small: small.value(), gain: large.value() - small.value(), familiarity: view.familiarity }
     }
 }
 
-fn calibrated(seen: Foreseen) -> Score {
+fn calibrated(seen: CalibratedPrediction) -> Score {
     Score { small: seen.small.value(), gain: seen.gain, familiarity: seen.familiarity }
 }
 

@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::panic::Location;
 use std::path::PathBuf;
 
-use gateway_config::{Config, Provider};
+use gateway_config::{GatewayConfig, ModelProvider};
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -58,7 +58,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
     result
 }
 
-fn load(file: Option<&std::path::Path>) -> Result<Config, Failure> {
+fn load(file: Option<&std::path::Path>) -> Result<GatewayConfig, Failure> {
     gateway_config::load(file, &environment).map_err(Failure::configuration)
 }
 
@@ -66,7 +66,7 @@ fn environment(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
-async fn serve(config: Config, args: Args) -> Result<(), Failure> {
+async fn serve(config: GatewayConfig, args: Args) -> Result<(), Failure> {
     let data = listen(config.listen, args.take_over).await?;
     let admin = listen(config.admin, args.take_over).await?;
     announce(&config);
@@ -76,7 +76,7 @@ async fn serve(config: Config, args: Args) -> Result<(), Failure> {
     let address = |listener: &TcpListener| listener.local_addr().map_err(Failure::other);
     let (data_at, admin_at) = (address(&data)?, address(&admin)?);
     let listeners = Listeners { data, admin };
-    let ready = move |config: &Config| say(&invitation(config, data_at, admin_at));
+    let ready = move |config: &GatewayConfig| say(&invitation(config, data_at, admin_at));
     let out = LogOutput::new(io::stdout(), log_filter()).process_wide();
     let (stop, stopped) = oneshot::channel();
     let signals = StopSignals::listen()?;
@@ -155,7 +155,7 @@ impl StopSignals {
 }
 
 /// What was found, before weights are loaded.
-fn announce(config: &Config) {
+fn announce(config: &GatewayConfig) {
     match &config.source {
         Some(file) => say(&format!("xietong {} with {}", VERSION, file.display())),
         None => say(&format!("xietong {} with the built-in default (no configuration file)", VERSION)),
@@ -168,10 +168,10 @@ fn announce(config: &Config) {
     }
 }
 
-fn describe(model: &gateway_config::Model) -> String {
+fn describe(model: &gateway_config::ModelConfig) -> String {
     match &model.provider {
-        Provider::Embedded(embedded) => format!("in this process, {}", embedded.weights.display()),
-        Provider::Remote(remote) => {
+        ModelProvider::Embedded(embedded) => format!("in this process, {}", embedded.weights.display()),
+        ModelProvider::Remote(remote) => {
             let addresses: Vec<&str> =
                 remote.endpoints.iter().map(|endpoint| endpoint.base_url.as_str()).collect();
             format!("{} at {}", remote.model, addresses.join(", "))
@@ -179,7 +179,7 @@ fn describe(model: &gateway_config::Model) -> String {
     }
 }
 
-fn invitation(config: &Config, data: SocketAddr, admin: SocketAddr) -> String {
+fn invitation(config: &GatewayConfig, data: SocketAddr, admin: SocketAddr) -> String {
     let name = config.routes.first().map(|route| route.name.clone());
     let name = name.or_else(|| config.models.first().map(|model| model.name.clone())).unwrap_or_default();
     let key = if config.clients.is_empty() { "" } else { " -H 'authorization: Bearer YOUR_KEY'" };

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use gateway_config::{Model, Provider, WholeAs};
+use gateway_config::{ModelConfig, ModelProvider, WholeAs};
 use http::HeaderMap;
 
 use super::{AnswerPart, AnswerReader, Begun, Committed, Job, Standing};
@@ -71,8 +71,8 @@ pub(super) fn question(job: &Job, pool: &Pool, id: AttemptId, account: &Account)
 }
 
 /// Whether a whole answer to this cannot be gathered: its pieces are none of a chat, or its client gets what no chat says.
-fn is_whole_alone(model: &Model, chat: &Chat) -> bool {
-    let Provider::Remote(remote) = &model.provider else { return chat.is_native() };
+fn is_whole_alone(model: &ModelConfig, chat: &Chat) -> bool {
+    let ModelProvider::Remote(remote) = &model.provider else { return chat.is_native() };
     chat.is_native() || Dialect::asked(remote, chat) == Dialect::Responses
 }
 

@@ -17,10 +17,10 @@ mod watch;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use gateway_config::{Fallback, Model};
+use gateway_config::{Fallback, ModelConfig};
 use http::HeaderMap;
 use router_policies::Plan;
-use router_policies::guard::Outset;
+use router_policies::guard::AnswerPrior;
 use tokio::time::Instant;
 
 use crate::account::{Account, AttemptId};
@@ -72,13 +72,13 @@ pub struct Rungside {
     /// Whether this model can serve the request.
     pub able: bool,
     /// What is foreseen of its answer.
-    pub outset: Outset,
+    pub outset: AnswerPrior,
 }
 
 /// An answer that we stand by.
 pub struct Committed {
     /// Who gave it.
-    pub model: Arc<Model>,
+    pub model: Arc<ModelConfig>,
     /// Headers of the upstream that clients may see.
     pub headers: HeaderMap,
     /// The answer.

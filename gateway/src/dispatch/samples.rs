@@ -7,8 +7,8 @@ use std::task::Poll;
 
 use futures_util::future::{JoinAll, join_all};
 use router_policies::Rung;
-use router_policies::answers::Upshot;
-use router_policies::guard::{Agree, Doubt};
+use router_policies::answers::FinalAnswer;
+use router_policies::guard::{AgreementCheck, RejectReason};
 
 use super::Job;
 use super::attempt::{Body, Form, Heard, OpenAttempt, Opened, enter, listen, question};
@@ -31,7 +31,12 @@ pub(super) struct Samples {
 
 impl Samples {
     /// Asks for as many as the plan wants; for fewer where the budget or the endpoints do not allow them.
-    pub(super) async fn ask(job: &Job, judged: Rung, agree: Option<Agree>, account: &mut Account) -> Self {
+    pub(super) async fn ask(
+        job: &Job,
+        judged: Rung,
+        agree: Option<AgreementCheck>,
+        account: &mut Account,
+    ) -> Self {
         let (mut attempts, mut futures) = (Vec::new(), Vec::new());
         let chat = agree.and_then(|_| job.chat.again()).map(Arc::new);
         if let (Some(agree), Some(chat)) = (agree, chat) {
@@ -63,15 +68,15 @@ impl Samples {
     }
 
     /// Waits for them all, and says whether most come to the same as `text`.
-    pub(super) async fn agree(&mut self, text: &str) -> Result<(), Doubt> {
+    pub(super) async fn agree(&mut self, text: &str) -> Result<(), RejectReason> {
         if self.heard.is_none() {
             self.heard = Some(self.running.as_mut().await);
         }
-        let upshot = Upshot::of(text);
+        let upshot = FinalAnswer::of(text);
         let answers = self.heard.iter().flatten().filter_map(|heard| said(heard.opened.as_ref().ok()?));
-        let votes: Vec<bool> = answers.filter_map(|text| upshot.agrees(&Upshot::of(&text))).collect();
+        let votes: Vec<bool> = answers.filter_map(|text| upshot.agrees(&FinalAnswer::of(&text))).collect();
         let agreeing = votes.iter().filter(|&&agrees| agrees).count();
-        if votes.is_empty() || 2 * agreeing > votes.len() { Ok(()) } else { Err(Doubt::Disagreement) }
+        if votes.is_empty() || 2 * agreeing > votes.len() { Ok(()) } else { Err(RejectReason::Disagreement) }
     }
 
     /// Closes their accounts; those still under way are let go.

@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use router_policies::Rung;
-use router_policies::guard::{Doubt, End, Expected, Found, Glimpse, Guard, Hold, Outset, Verdict, Watch};
+use router_policies::guard::{
+    AnswerEnd, AnswerExpectation, AnswerObservation, AnswerPrior, Guard, GuardRun, GuardScore, HoldBack,
+    RejectReason, Verdict,
+};
 use tokio::time::{Instant, timeout_at};
 
 use super::attempt::{Body, Heard, OpenAttempt, Opened};
@@ -26,7 +29,7 @@ pub(super) struct Judged {
     /// The text of an answer that was judged whole.
     pub(super) text: Option<String>,
     /// The chance that the answer would do.
-    pub(super) found: Option<Found>,
+    pub(super) found: Option<GuardScore>,
 }
 
 /// Asks, and waits until the guard lets the answer pass, or not.
@@ -45,7 +48,7 @@ pub(super) async fn judge(job: &Job, rung: Rung, open: OpenAttempt, ask: Ask, gu
 /// An answer under a guard.
 struct Hearing<'a> {
     job: &'a Job,
-    watch: Watch,
+    watch: GuardRun,
     shape: Shape,
     /// The client wants it in pieces.
     stream: bool,
@@ -77,10 +80,10 @@ impl<'a> Hearing<'a> {
         let shape = Shape::of(chat);
         let expected = expected(chat, &shape, job.ladder[rung.0].outset);
         // Who waits for the whole answer anyway loses nothing when it is judged whole.
-        let hold = if chat.stream() { guard.hold } else { Hold::All };
+        let hold = if chat.stream() { guard.hold } else { HoldBack::All };
         Self {
             job,
-            watch: Watch::new(Guard { hold, ..guard }, expected),
+            watch: GuardRun::new(Guard { hold, ..guard }, expected),
             shape,
             stream: chat.stream(),
             strip: ask.logprobs,
@@ -157,7 +160,7 @@ impl<'a> Hearing<'a> {
         self.calling |= text.is_none() && self.shape.has_tools();
         // What several choices say is told apart when it is looked at.
         let text = text.filter(|_| self.choices == 1);
-        let verdict = self.watch.see(Glimpse {
+        let verdict = self.watch.see(AnswerObservation {
             text: text.as_deref().unwrap_or_default(),
             logprobs: &odds.logprobs,
             likeliest: &odds.likeliest,
@@ -177,7 +180,7 @@ impl<'a> Hearing<'a> {
             let tokens = whole.tokens() as f64;
             let (logprobs, likeliest) = (&odds.logprobs[..], &odds.likeliest[..]);
             let elapsed = Duration::ZERO;
-            let verdict = self.watch.see(Glimpse { text, logprobs, likeliest, tokens, elapsed });
+            let verdict = self.watch.see(AnswerObservation { text, logprobs, likeliest, tokens, elapsed });
             self.step(verdict)?;
         }
         self.end(whole.bytes())?;
@@ -196,17 +199,17 @@ impl<'a> Hearing<'a> {
         self.step(verdict)
     }
 
-    fn end_of(&self, (message, finish): &(AnswerMessage, Option<Finish>)) -> End {
+    fn end_of(&self, (message, finish): &(AnswerMessage, Option<Finish>)) -> AnswerEnd {
         let cut = *finish == Some(Finish::Length);
-        End { cut, well_formed: self.shape.fits(message), calls: message.calls() }
+        AnswerEnd { cut, well_formed: self.shape.fits(message), calls: message.calls() }
     }
 
     /// Judges each of several choices by what it says, so far or in all; one that will not do is enough.
     fn each(&self, whole: &[u8]) -> Verdict {
         let judge = |choice: &(AnswerMessage, Option<Finish>)| {
-            let mut watch = self.watch.anew();
+            let mut watch = self.watch.restart();
             let text = choice.0.content.as_deref().unwrap_or_default();
-            match watch.see(Glimpse { text, ..Glimpse::default() }) {
+            match watch.see(AnswerObservation { text, ..AnswerObservation::default() }) {
                 Verdict::Wait | Verdict::Keep if self.whole => watch.end(self.end_of(choice)),
                 verdict => verdict,
             }
@@ -249,24 +252,24 @@ impl<'a> Hearing<'a> {
     /// When the client has waited long enough.
     fn deadline(&self) -> Option<Instant> {
         match self.watch.hold() {
-            Hold::Until { at_most, .. } if !self.calling => Some(self.first? + at_most),
-            Hold::Until { .. } | Hold::All => None,
+            HoldBack::Until { at_most, .. } if !self.calling => Some(self.first? + at_most),
+            HoldBack::Until { .. } | HoldBack::All => None,
         }
     }
 }
 
 /// An answer that will not do.
-pub(super) fn doubted(doubt: Doubt) -> Setback {
+pub(super) fn doubted(doubt: RejectReason) -> Setback {
     Setback::new(Happened::Doubted(doubt))
 }
 
-fn expected(chat: &Chat, shape: &Shape, outset: Outset) -> Expected {
+fn expected(chat: &Chat, shape: &Shape, outset: AnswerPrior) -> AnswerExpectation {
     // No answer is longer than its client lets it be.
     let most = chat.max_tokens().map_or(f64::INFINITY, |most| most as f64);
-    Expected {
-        outset: Outset { tokens: outset.tokens.map(|tokens| tokens.min(most)), ..outset },
+    AnswerExpectation {
+        outset: AnswerPrior { tokens: outset.tokens.map(|tokens| tokens.min(most)), ..outset },
         json: shape.is_json(),
-        chinese: Expected::chinese_for(&chat.question()),
+        chinese: AnswerExpectation::chinese_for(&chat.question()),
         limited: chat.max_tokens().is_some(),
     }
 }

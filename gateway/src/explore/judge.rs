@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use router_policies::Role;
-use router_policies::answers::Upshot;
-use router_policies::outcomes::Preferred;
+use router_policies::PromptRole;
+use router_policies::answers::FinalAnswer;
+use router_policies::outcomes::PreferredAnswer;
 use serde_json::json;
 
 use super::Explorer;
@@ -26,9 +26,9 @@ const RUBRIC: &str = "You are shown a request and two answers to it, A and B. Ju
 
 /// What answers come to is compared; where they differ, the larger model's is taken to be right. `None` for answers that
 /// come to nothing that could be compared.
-pub(super) fn by_agreement(small: &str, large: &str) -> Option<Preferred> {
-    let same = Upshot::of(small).agrees(&Upshot::of(large))?;
-    Some(if same { Preferred::Neither } else { Preferred::Larger })
+pub(super) fn by_agreement(small: &str, large: &str) -> Option<PreferredAnswer> {
+    let same = FinalAnswer::of(small).agrees(&FinalAnswer::of(large))?;
+    Some(if same { PreferredAnswer::Neither } else { PreferredAnswer::Larger })
 }
 
 /// A model judges twice, with the answers in either order. Where it changes its mind with their order, neither is
@@ -39,16 +39,16 @@ pub(super) async fn by_model(
     chat: &Chat,
     small: &str,
     large: &str,
-) -> Option<Preferred> {
+) -> Option<PreferredAnswer> {
     if small.trim() == large.trim() {
-        return Some(Preferred::Neither);
+        return Some(PreferredAnswer::Neither);
     }
     let first = verdict(&ask(explorer, pool, &question(chat, small, large)?, Call::Judge).await?)?;
     let second = verdict(&ask(explorer, pool, &question(chat, large, small)?, Call::Judge).await?)?;
     Some(match (first, second) {
-        (Verdict::A, Verdict::B) => Preferred::Smaller,
-        (Verdict::B, Verdict::A) => Preferred::Larger,
-        _ => Preferred::Neither,
+        (Verdict::A, Verdict::B) => PreferredAnswer::Smaller,
+        (Verdict::B, Verdict::A) => PreferredAnswer::Larger,
+        _ => PreferredAnswer::Neither,
     })
 }
 
@@ -89,12 +89,12 @@ fn question(chat: &Chat, a: &str, b: &str) -> Option<Arc<Chat>> {
     Chat::parse(Bytes::from(body.to_string())).ok().map(Arc::new)
 }
 
-fn word(role: Role) -> &'static str {
+fn word(role: PromptRole) -> &'static str {
     match role {
-        Role::System => "system",
-        Role::User => "user",
-        Role::Assistant => "assistant",
-        Role::Tool => "tool",
+        PromptRole::System => "system",
+        PromptRole::User => "user",
+        PromptRole::Assistant => "assistant",
+        PromptRole::Tool => "tool",
     }
 }
 
@@ -117,8 +117,8 @@ mod tests {
 
     #[test]
     fn only_what_can_be_compared_is() {
-        assert_eq!(by_agreement("#### 18", "The answer is 18."), Some(Preferred::Neither));
-        assert_eq!(by_agreement("#### 17", "The answer is 18."), Some(Preferred::Larger));
+        assert_eq!(by_agreement("#### 18", "The answer is 18."), Some(PreferredAnswer::Neither));
+        assert_eq!(by_agreement("#### 17", "The answer is 18."), Some(PreferredAnswer::Larger));
         assert_eq!(by_agreement(&"Spring came late. ".repeat(20), "#### 18"), None);
     }
 

@@ -13,10 +13,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
-use gateway_config::{Config, LogFormat, Route};
-use router_policies::certify::Promise;
-use router_policies::outcomes::{Correction, Outcome, Outcomes};
-use router_policies::{Chance, Currency};
+use gateway_config::{GatewayConfig, LogFormat, Route};
+use router_policies::certify::CertifiedBound;
+use router_policies::outcomes::{Correction, PairOutcome, PairOutcomes};
+use router_policies::{Currency, Probability};
 use tokio::sync::Semaphore;
 use tracing::warn;
 
@@ -44,7 +44,7 @@ pub struct Explorer {
 
 /// What a route has learned; it outlives a reload.
 struct Learned {
-    outcomes: Mutex<Outcomes>,
+    outcomes: Mutex<PairOutcomes>,
     corrections: ArcSwap<Vec<Correction>>,
     /// Of what guards find.
     guard_corrections: ArcSwap<Vec<Correction>>,
@@ -55,7 +55,7 @@ struct Learned {
 impl Learned {
     fn new(rungs: usize) -> Self {
         Self {
-            outcomes: Mutex::new(Outcomes::new(rungs)),
+            outcomes: Mutex::new(PairOutcomes::new(rungs)),
             corrections: ArcSwap::default(),
             guard_corrections: ArcSwap::default(),
             broken: AtomicBool::new(false),
@@ -68,7 +68,7 @@ impl Explorer {
     pub fn new(
         route: &Arc<Route>,
         pools: &Arc<[Arc<Pool>]>,
-        config: &Config,
+        config: &GatewayConfig,
         telemetry: &Telemetry,
         before: Option<&Self>,
     ) -> Option<Self> {
@@ -96,7 +96,7 @@ impl Explorer {
     }
 
     /// Corrects what was foreseen for each rung by what came of it lately.
-    pub fn correct(&self, rungs: &mut [Chance]) {
+    pub fn correct(&self, rungs: &mut [Probability]) {
         for (chance, correction) in rungs.iter_mut().zip(self.learned.corrections.load().iter()) {
             *chance = correction.apply(*chance);
         }
@@ -124,7 +124,7 @@ impl Explorer {
         });
     }
 
-    fn learn(&self, outcome: &Outcome) {
+    fn learn(&self, outcome: &PairOutcome) {
         let mut outcomes = self.outcomes();
         outcomes.add(outcome);
         self.learned.corrections.store(Arc::new(outcomes.corrections()));
@@ -133,7 +133,7 @@ impl Explorer {
     }
 
     /// Metrics, and a word to the operator when a certificate no longer holds.
-    fn show(&self, outcome: &Outcome, outcomes: &Outcomes) {
+    fn show(&self, outcome: &PairOutcome, outcomes: &PairOutcomes) {
         let (metrics, route) = (&self.telemetry.metrics, self.route.name.as_str());
         metrics.shadow_outcomes.with_label_values(&[route, outcome.preferred.word()]).inc();
         for (at, model) in self.route.ladder.iter().enumerate() {
@@ -156,11 +156,11 @@ impl Explorer {
         }
     }
 
-    fn promise(&self) -> Option<Promise> {
+    fn promise(&self) -> Option<CertifiedBound> {
         self.route.calibration.as_ref()?.scorer.promise
     }
 
-    fn outcomes(&self) -> MutexGuard<'_, Outcomes> {
+    fn outcomes(&self) -> MutexGuard<'_, PairOutcomes> {
         self.learned.outcomes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use router_policies::outcomes::{Outcome, Preferred};
-use router_policies::{Chance, Rung};
+use router_policies::outcomes::{PairOutcome, PreferredAnswer};
+use router_policies::{Probability, Rung};
 
 use super::question::ask;
 use super::{Explorer, judge};
@@ -20,16 +20,16 @@ pub struct Shadow {
     /// Who answered the client.
     pub answered: Rung,
     /// What was foreseen for each rung, uncorrected.
-    pub foreseen: Vec<Chance>,
+    pub foreseen: Vec<Probability>,
     /// Whose answer a guard judged, and the chance that it gave it, uncorrected.
-    pub found: Option<(Rung, Chance)>,
+    pub found: Option<(Rung, Probability)>,
     /// Whom the request may be shown to.
     pub able: Vec<bool>,
 }
 
 impl Shadow {
     /// Has it answered and judged; `None` where it cannot be told which answer is better, or it may not be asked.
-    pub(super) async fn run(self, explorer: &Explorer, answer: &str) -> Option<Outcome> {
+    pub(super) async fn run(self, explorer: &Explorer, answer: &str) -> Option<PairOutcome> {
         if self.rung == self.answered {
             return None;
         }
@@ -48,11 +48,11 @@ impl Shadow {
         Some(self.outcome(preferred, explorer.judge.is_some()))
     }
 
-    fn outcome(&self, preferred: Preferred, both_judged: bool) -> Outcome {
+    fn outcome(&self, preferred: PreferredAnswer, both_judged: bool) -> PairOutcome {
         let (small, large) = (self.rung.min(self.answered).0, self.rung.max(self.answered).0);
         let foreseen = |at: usize| self.foreseen.get(at).copied().unwrap_or_default();
         let ends = (foreseen(0).value(), foreseen(self.foreseen.len().saturating_sub(1)).value());
-        Outcome {
+        PairOutcome {
             rungs: (small, large),
             foreseen: (foreseen(small), foreseen(large)),
             found: self.found.filter(|(rung, _)| rung.0 == small).map(|(_, chance)| chance),

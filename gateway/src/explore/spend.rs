@@ -2,28 +2,28 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use gateway_config::Period;
+use gateway_config::BudgetPeriodLength;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use router_policies::Money;
-use router_policies::policies::{Per, Spend};
+use router_policies::policies::{SpendPeriod, SpendTarget};
 
 use crate::ledger::period::Window;
 
 /// An amount for each hour or day, of which the worst case is taken before anything is asked.
 pub(super) struct Purse {
     amount: Money,
-    per: Period,
+    per: BudgetPeriodLength,
     zone: TimeZone,
     /// The period under way, and what was taken in it.
     taken: Mutex<(Arc<str>, Money)>,
 }
 
 impl Purse {
-    pub(super) fn new(spend: Spend, zone: &TimeZone) -> Self {
+    pub(super) fn new(spend: SpendTarget, zone: &TimeZone) -> Self {
         let per = match spend.per {
-            Per::Hour => Period::Hour,
-            Per::Day => Period::Day,
+            SpendPeriod::Hour => BudgetPeriodLength::Hour,
+            SpendPeriod::Day => BudgetPeriodLength::Day,
         };
         let amount = Money::from_units(spend.amount).unwrap_or_default();
         Self { amount, per, zone: zone.clone(), taken: Mutex::new(("".into(), Money::ZERO)) }
@@ -57,7 +57,7 @@ mod tests {
 
     #[test]
     fn no_more_is_taken_than_there_is() {
-        let purse = Purse::new(Spend { amount: 1.0, per: Per::Day }, &TimeZone::UTC);
+        let purse = Purse::new(SpendTarget { amount: 1.0, per: SpendPeriod::Day }, &TimeZone::UTC);
         let tenths = |count: i64| Money(count * 100_000_000);
         assert!(purse.take(tenths(6)) && !purse.take(tenths(5)) && purse.take(tenths(4)));
         assert!(!purse.take(Money(1)));

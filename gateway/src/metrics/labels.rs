@@ -1,8 +1,8 @@
 //! What each label of each metric can say: names of the configuration, or a closed set of words with their meanings.
 
-use router_policies::guard::Doubt;
-use router_policies::outcomes::Preferred;
-use router_policies::steer::TargetName;
+use router_policies::guard::RejectReason;
+use router_policies::outcomes::PreferredAnswer;
+use router_policies::weight_controller::TargetName;
 use router_policies::{PlanKind, Reason};
 
 use super::words::{ReloadResult, SpanLoss, TargetValue, TokenKind, Weighed};
@@ -48,7 +48,7 @@ pub fn values(metric: &str, label: &str) -> Option<LabelValues> {
         (_, "outcome") => Some(LabelValues::Words(words!(Outcome))),
         (_, "plan") => Some(LabelValues::Words(words!(PlanKind))),
         (_, "kind") => Some(LabelValues::Words(words!(TokenKind))),
-        (_, "preferred") => Some(LabelValues::Words(words!(Preferred))),
+        (_, "preferred") => Some(LabelValues::Words(words!(PreferredAnswer))),
         (_, "gen_ai_operation_name") => Some(LabelValues::Words(operations())),
         (_, "error_type") => Some(LabelValues::Words(error_types())),
         (_, "gen_ai_provider_name") => Some(LabelValues::WordsOrNamed(
@@ -81,7 +81,7 @@ pub fn values(metric: &str, label: &str) -> Option<LabelValues> {
 pub fn results() -> Vec<Word> {
     let setbacks = Happened::ALL.into_iter().filter(|it| !matches!(it, Happened::Doubted(_)));
     let setbacks = setbacks.map(|it| (it.word(), it.meaning())).collect();
-    [words!(AttemptResult), setbacks, words!(Doubt)].concat()
+    [words!(AttemptResult), setbacks, words!(RejectReason)].concat()
 }
 
 fn operations() -> Vec<Word> {

@@ -2,7 +2,7 @@
 //! model's answer where the route explores; for nothing else.
 
 use bytes::Bytes;
-use gateway_config::Provider;
+use gateway_config::ModelProvider;
 use router_policies::Usage;
 use serde_json::Value;
 
@@ -86,8 +86,8 @@ fn member(object: &[u8], name: &str) -> String {
 
 fn excerpt(text: &str, record: &Record) -> Value {
     let remotes = record.attempts.iter().filter_map(|attempt| match &attempt.model.provider {
-        Provider::Remote(remote) => Some(&remote.endpoints),
-        Provider::Embedded(_) => None,
+        ModelProvider::Remote(remote) => Some(&remote.endpoints),
+        ModelProvider::Embedded(_) => None,
     });
     let keys = remotes.flatten().filter_map(|endpoint| endpoint.api_key.as_ref());
     let mut text = text.to_owned();

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
-use gateway_config::Model;
+use gateway_config::ModelConfig;
 use jiff::Timestamp;
 use tokio::time::{Instant, sleep};
 
@@ -86,7 +86,7 @@ async fn relay(asked: Asked, parts: Vec<Next>) -> Relayed {
     let scripted = ScriptedGateway::new(YAML, [("m", vec![Reply::text("unused", 1)])]);
     let gateway = &scripted.gateway;
     let snapshot = gateway.snapshot();
-    let model: Arc<Model> = Arc::clone(&snapshot.config.models[0]);
+    let model: Arc<ModelConfig> = Arc::clone(&snapshot.config.models[0]);
     let visit = snapshot.pool(&model).unwrap().pick(|_| false).unwrap();
     let (id, now) = (RequestId::new(), Instant::now());
     let mut account = gateway.account(&snapshot, id, Call::Chat, now, &http::HeaderMap::new());

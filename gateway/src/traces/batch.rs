@@ -1,7 +1,7 @@
 //! Spans on their way to a collector, written as they come.
 
 use bytes::{Bytes, BytesMut};
-use gateway_config::Otlp;
+use gateway_config::OtlpConfig;
 use prost::Message;
 use prost::encoding::{WireType, encode_key, encode_varint, message};
 
@@ -53,7 +53,7 @@ pub(super) struct Sender {
 }
 
 impl Sender {
-    pub(super) fn of(otlp: &Otlp) -> Self {
+    pub(super) fn of(otlp: &OtlpConfig) -> Self {
         let mut attributes = Attributes::default();
         attributes.text("service.name", otlp.service.as_str());
         attributes.text("service.version", VERSION);

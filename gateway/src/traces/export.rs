@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use gateway_config::Otlp;
+use gateway_config::OtlpConfig;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use prometheus::IntCounter;
 use prost::Message as _;
@@ -87,7 +87,7 @@ struct Untaken {
 impl Exporter {
     /// # Errors
     /// See [`ExporterError`].
-    pub(super) fn new(otlp: &Otlp, telemetry: &Telemetry) -> Result<Self, ExporterError> {
+    pub(super) fn new(otlp: &OtlpConfig, telemetry: &Telemetry) -> Result<Self, ExporterError> {
         let fault = |source| ExporterError::Url { url: otlp.endpoint.clone(), source };
         let url = Url::parse(&otlp.endpoint).map_err(fault)?;
         let Metrics { spans_sent, spans_dropped, .. } = &*telemetry.metrics;
@@ -204,7 +204,7 @@ async fn rejected(mut response: Response) -> u64 {
     taken.partial_success.map_or(0, |partial| partial.rejected_spans.max(0).unsigned_abs())
 }
 
-fn client(otlp: &Otlp) -> Result<Client, reqwest::Error> {
+fn client(otlp: &OtlpConfig) -> Result<Client, reqwest::Error> {
     let pem = otlp.authority.as_ref().map(|authority| &authority.pem);
     let authorities = pem.map(|pem| Certificate::from_pem_bundle(pem)).transpose()?;
     Client::builder()
@@ -222,7 +222,7 @@ fn client(otlp: &Otlp) -> Result<Client, reqwest::Error> {
         .build()
 }
 
-fn headers(otlp: &Otlp) -> Result<HeaderMap, ExporterError> {
+fn headers(otlp: &OtlpConfig) -> Result<HeaderMap, ExporterError> {
     let mut headers = HeaderMap::new();
     for (name, value) in &otlp.headers {
         let (parsed, value) =

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
-use gateway_config::Otlp;
+use gateway_config::OtlpConfig;
 use http::HeaderMap;
 use prometheus::IntCounter;
 use router_policies::Currency;
@@ -52,7 +52,7 @@ impl Tracer {
     ///
     /// # Errors
     /// See [`ExporterError`].
-    pub fn start(otlp: &Otlp, telemetry: &Telemetry) -> Result<Arc<Self>, ExporterError> {
+    pub fn start(otlp: &OtlpConfig, telemetry: &Telemetry) -> Result<Arc<Self>, ExporterError> {
         let exporter = Exporter::new(otlp, telemetry)?;
         let (queue, waiting) = mpsc::channel(WAITING);
         #[expect(

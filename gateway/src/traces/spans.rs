@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use gateway_config::{Model, Provider};
+use gateway_config::{ModelConfig, ModelProvider};
 use router_policies::Currency;
 
 use super::Ended;
@@ -124,10 +124,10 @@ fn attempt(ended: &Ended, number: usize, attempt: &Attempt) -> Span {
 }
 
 /// Who is asked.
-fn peer(model: &Model, endpoint: &str, attributes: &mut Attributes) -> Kind {
+fn peer(model: &ModelConfig, endpoint: &str, attributes: &mut Attributes) -> Kind {
     attributes.text("gen_ai.provider.name", model.provider.name());
     attributes.text("gen_ai.request.model", model.sent());
-    let Provider::Remote(remote) = &model.provider else { return Kind::Internal };
+    let ModelProvider::Remote(remote) = &model.provider else { return Kind::Internal };
     let address = remote.endpoints.iter().find(|it| it.id == endpoint);
     if let Some(url) = address.and_then(|it| reqwest::Url::parse(&it.base_url).ok()) {
         attributes.text("server.address", url.host_str().unwrap_or_default());

@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use http::{StatusCode, header};
 use reqwest::{Client, Response};
-use small_model::catalogue::Entry;
+use small_model::catalogue::CatalogueEntry;
 
 use super::part::Part;
 use super::progress::Progress;
@@ -20,7 +20,7 @@ const SILENCE: Duration = Duration::from_secs(60);
 /// Fetches the rest of the part. Its hash is checked by the caller.
 pub(super) async fn fetch(
     url: &str,
-    entry: &Entry,
+    entry: &CatalogueEntry,
     part: &Part,
     progress: &Progress,
 ) -> Result<(), SourceError> {
@@ -64,7 +64,7 @@ async fn ask(url: &str, from: u64) -> Result<Response, reqwest::Error> {
 
 async fn write(
     response: Response,
-    entry: &Entry,
+    entry: &CatalogueEntry,
     part: &Part,
     progress: &Progress,
 ) -> Result<(), SourceError> {
@@ -130,7 +130,7 @@ mod tests {
             socket.write_all(answer.as_bytes()).unwrap();
             String::from_utf8(asked).unwrap().to_lowercase()
         });
-        let entry = Entry { bytes: FILE.len() as u64, ..ENTRIES[0] };
+        let entry = CatalogueEntry { bytes: FILE.len() as u64, ..ENTRIES[0] };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let result = runtime.block_on(fetch(&url, &entry, &part, &Progress::new()));
         let asked = host.join().unwrap();

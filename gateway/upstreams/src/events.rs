@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use futures_util::Stream;
-use gateway_config::Timeouts;
+use gateway_config::AttemptTimeouts;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::clock::Clock;
@@ -37,7 +37,7 @@ where
     pub(super) fn new(
         bytes: S,
         decoder: Decoder,
-        timeouts: &Timeouts,
+        timeouts: &AttemptTimeouts,
         began: Instant,
         secret: Option<Arc<str>>,
     ) -> Self {

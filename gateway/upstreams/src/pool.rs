@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use gateway_config::{Model, Provider, Secret, UpstreamClient};
+use gateway_config::{ModelConfig, ModelProvider, Secret, UpstreamClient};
 use tokio::time::Instant;
 
 use super::Upstream;
@@ -22,7 +22,7 @@ const HEDGES: Terms = Terms { thousandths: 50, most: 25, each: Duration::ZERO, f
 /// A model's endpoints, of which requests take the better of two drawn at random.
 pub struct Pool {
     /// The model.
-    pub model: Arc<Model>,
+    pub model: Arc<ModelConfig>,
     endpoints: Vec<Arc<Endpoint>>,
     retries: Allowance,
     hedges: Allowance,
@@ -38,16 +38,16 @@ impl Pool {
     /// # Errors
     /// In words for the operator: weights that cannot be loaded, an address or key that cannot be sent.
     pub fn build(
-        model: &Arc<Model>,
+        model: &Arc<ModelConfig>,
         proxy: Option<&Secret>,
         client: UpstreamClient,
         hooks: &PoolHooks,
     ) -> Result<Self, PoolError> {
         let upstreams = match &model.provider {
-            Provider::Embedded(embedded) => {
+            ModelProvider::Embedded(embedded) => {
                 vec![(format!("{}-0", model.name), embed(model, embedded)?, None)]
             }
-            Provider::Remote(remote) => remote::upstreams(model, remote, proxy, client)?,
+            ModelProvider::Remote(remote) => remote::upstreams(model, remote, proxy, client)?,
         };
         Ok(Self::of(model, upstreams, hooks))
     }
@@ -59,18 +59,18 @@ impl Pool {
     /// As for [`Pool::build`].
     #[cfg(any(test, feature = "scripted"))]
     pub fn over(
-        model: &Arc<Model>,
+        model: &Arc<ModelConfig>,
         transport: &remote::TransportTo<'_>,
         hooks: &PoolHooks,
     ) -> Result<Self, PoolError> {
         let upstreams = match &model.provider {
-            Provider::Embedded(_) => Vec::new(),
-            Provider::Remote(remote) => remote::upstreams_over(model, remote, transport)?,
+            ModelProvider::Embedded(_) => Vec::new(),
+            ModelProvider::Remote(remote) => remote::upstreams_over(model, remote, transport)?,
         };
         Ok(Self::of(model, upstreams, hooks))
     }
 
-    fn of(model: &Arc<Model>, upstreams: Vec<Named>, hooks: &PoolHooks) -> Self {
+    fn of(model: &Arc<ModelConfig>, upstreams: Vec<Named>, hooks: &PoolHooks) -> Self {
         let endpoint = |(id, upstream, check)| Arc::new(Endpoint::new(model, id, upstream, check, hooks));
         Self {
             model: Arc::clone(model),
@@ -160,11 +160,11 @@ impl Pool {
 }
 
 #[cfg(feature = "engine")]
-fn embed(model: &Arc<Model>, embedded: &gateway_config::Embedded) -> Result<Upstream, PoolError> {
+fn embed(model: &Arc<ModelConfig>, embedded: &gateway_config::EmbeddedModel) -> Result<Upstream, PoolError> {
     super::embedded::upstream(model, embedded)
 }
 
 #[cfg(not(feature = "engine"))]
-fn embed(model: &Arc<Model>, _: &gateway_config::Embedded) -> Result<Upstream, PoolError> {
+fn embed(model: &Arc<ModelConfig>, _: &gateway_config::EmbeddedModel) -> Result<Upstream, PoolError> {
     Err(PoolError::NoEngine(model.name.clone()))
 }

@@ -5,7 +5,9 @@ use std::time::{Duration, SystemTime};
 
 use bytes::{Bytes, BytesMut};
 use futures_util::{Stream, StreamExt, stream};
-use gateway_config::{Limit, Model, Remote, Secret, Thinking, Timeouts, UpstreamClient};
+use gateway_config::{
+    AttemptTimeouts, ModelConfig, OutputLimitField, RemoteModel, Secret, ThinkingConfig, UpstreamClient,
+};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, header};
 use reqwest::Url;
 use tokio::time::{Instant, timeout_at};
@@ -46,8 +48,8 @@ pub type TransportTo<'a> = dyn Fn(&Url, &HeaderMap) -> Arc<dyn Transport> + 'a;
 /// # Errors
 /// In words for the operator, without a key.
 pub(super) fn upstreams(
-    model: &Arc<Model>,
-    remote: &Remote,
+    model: &Arc<ModelConfig>,
+    remote: &RemoteModel,
     proxy: Option<&Secret>,
     kind: UpstreamClient,
 ) -> Result<Vec<Named>, PoolError> {
@@ -71,8 +73,8 @@ pub(super) fn upstreams(
 /// # Errors
 /// As for [`upstreams`].
 pub(super) fn upstreams_over(
-    model: &Arc<Model>,
-    remote: &Remote,
+    model: &Arc<ModelConfig>,
+    remote: &RemoteModel,
     transport: &TransportTo<'_>,
 ) -> Result<Vec<Named>, PoolError> {
     remote
@@ -92,8 +94,8 @@ pub(super) fn upstreams_over(
                 effort,
                 model: remote.model.clone(),
                 limit: match remote.limit {
-                    Limit::CompletionTokens => "max_completion_tokens",
-                    Limit::Tokens | Limit::AsWritten => "max_tokens",
+                    OutputLimitField::CompletionTokens => "max_completion_tokens",
+                    OutputLimitField::Tokens | OutputLimitField::AsWritten => "max_tokens",
                 },
                 thinking: remote.thinking.clone(),
                 renamed: remote.limit,
@@ -122,14 +124,14 @@ struct Address {
     model: String,
     /// What the longest answer is called there.
     limit: &'static str,
-    renamed: Limit,
+    renamed: OutputLimitField,
     /// How it is told how hard to think.
-    thinking: Thinking,
+    thinking: ThinkingConfig,
     /// How it is told that an answer was begun; `None`: it cannot go on with one.
     prefix: Option<Prefix>,
     /// Tokens of the longest answer.
     most: u64,
-    timeouts: Timeouts,
+    timeouts: AttemptTimeouts,
 }
 
 impl Address {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::StreamExt;
-use gateway_config::{Authority, Secret, Timeouts};
+use gateway_config::{AttemptTimeouts, CertificateAuthority, Secret};
 use http::{HeaderMap, Response};
 use http_body_util::BodyDataStream;
 use reqwest::{Certificate, Client, Url, redirect};
@@ -63,9 +63,9 @@ impl Transport for ReqwestTransport {
 /// # Errors
 /// A proxy or certificate that cannot be used.
 pub(super) fn client(
-    timeouts: &Timeouts,
+    timeouts: &AttemptTimeouts,
     proxy: Option<&Secret>,
-    authority: Option<&Authority>,
+    authority: Option<&CertificateAuthority>,
 ) -> Result<Client, reqwest::Error> {
     let authorities = authority.map(|authority| Certificate::from_pem_bundle(&authority.pem)).transpose()?;
     let builder = Client::builder()

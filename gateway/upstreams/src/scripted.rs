@@ -26,7 +26,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
-use gateway_config::Model;
+use gateway_config::ModelConfig;
 use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 use reqwest::Url;
 use tokio::time::sleep;
@@ -82,7 +82,7 @@ impl Script {
     ///
     /// # Panics
     /// For a model that is embedded, or has an address that is none.
-    pub fn pool(&self, model: &Arc<Model>) -> Arc<Pool> {
+    pub fn pool(&self, model: &Arc<ModelConfig>) -> Arc<Pool> {
         let pool = Pool::over(model, &|_, _| Arc::new(self.clone()), &PoolHooks::none());
         Arc::new(pool.unwrap_or_else(|fault| panic!("{fault}")))
     }
@@ -283,7 +283,7 @@ mod tests {
     const CHUNK: &str = "data: {\"id\":\"1\",\"object\":\"chat.completion.chunk\",\"created\":1,\"model\":\"m\",\
         \"choices\":[{\"index\":0,\"delta\":{\"content\":\"hi\"},\"finish_reason\":null}]}\n\n";
 
-    fn model() -> Arc<Model> {
+    fn model() -> Arc<ModelConfig> {
         let yaml = "models: [{name: m, provider: openai, base_url: 'http://h', model: up, \
                     timeouts: {first_token: 10s, idle: 5s, total: 60s}}]";
         let config = gateway_config::from_str(yaml, None, &|_| None);

@@ -5,7 +5,7 @@ mod shown;
 
 use std::time::Duration;
 
-use router_policies::guard::Doubt;
+use router_policies::guard::RejectReason;
 
 pub use cause::{Cause, Phase};
 use protocol::Complaint;
@@ -42,7 +42,7 @@ router_policies::vocabulary! {
         /// What is left of the client's budget does not cover the attempt. Nothing was sent.
         Unaffordable = "unaffordable",
         /// A guard rejected the answer. Never a word of its own: that is the doubt's.
-        Doubted(Doubt = Doubt::Empty) = "doubted",
+        Doubted(RejectReason = RejectReason::Empty) = "doubted",
         /// As many requests of the client as `escalations` allows have gone on to a larger model. Nothing was sent.
         Bounded = "bounded",
         /// The queue of the embedded engine is full. Nothing was sent.

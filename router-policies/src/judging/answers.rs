@@ -11,7 +11,7 @@ use crate::scoring::features::tokens::is_ideograph;
 
 /// What an answer comes to.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Upshot {
+pub enum FinalAnswer {
     /// A JSON text, or one within a fence.
     Json(Value),
     /// Letters of options, such as `B` or `ACD`.
@@ -42,7 +42,7 @@ const MARKS: [&str; 12] = [
     "故选",
 ];
 
-impl Upshot {
+impl FinalAnswer {
     /// What an answer comes to.
     pub fn of(answer: &str) -> Self {
         let answer = answer.trim();
@@ -196,7 +196,7 @@ mod tests {
 
     #[track_caller]
     fn check(one: &str, other: &str, expected: Option<bool>) {
-        let (one_is, other_is) = (Upshot::of(one), Upshot::of(other));
+        let (one_is, other_is) = (FinalAnswer::of(one), FinalAnswer::of(other));
         assert_eq!(one_is.agrees(&other_is), expected, "{one_is:?} {other_is:?}");
         assert_eq!(other_is.agrees(&one_is), expected, "the other way round: {one_is:?} {other_is:?}");
     }
@@ -246,7 +246,7 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn any_text_agrees_with_itself(text: String) {
-            let upshot = Upshot::of(&text);
+            let upshot = FinalAnswer::of(&text);
             proptest::prop_assert_ne!(upshot.agrees(&upshot), Some(false));
         }
     }

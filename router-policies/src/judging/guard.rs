@@ -1,13 +1,11 @@
 //! When an answer under way will not do.
 //!
-//! A [`Guard`] is the rule, a [`Watch`] its run over one answer, a [`Verdict`] what it says after each piece. Nothing of
+//! A [`Guard`] is the rule, a [`GuardRun`] its run over one answer, a [`Verdict`] what it says after each piece. Nothing of
 //! the answer has reached a client until the watch keeps it. The signals: the chance that it will do, by how probable the
 //! model found its own tokens and by what was foreseen ([`chance`]); a refusal, an answer that goes round in circles, one in
 //! the wrong language or format, one that is empty or was cut, and another answer that differs.
 
 pub mod chance;
-mod circles;
-mod doubt;
 pub mod evidence;
 pub mod fit;
 mod fitted;
@@ -15,27 +13,29 @@ mod hold;
 mod language;
 pub mod length;
 mod refusals;
+mod reject_reason;
+mod repetition;
 
 use std::time::Duration;
 
-pub use chance::{Outset, Reading, Weigh};
-pub use doubt::Doubt;
+pub use chance::{AnswerPrior, ChancePosterior, ChanceSignals};
 pub use fitted::FITTED;
-pub use hold::{All, Hold, Until, WrittenHold};
+pub use hold::{HoldBack, HoldConfig, HoldLimits, WholeAnswer};
+pub use reject_reason::RejectReason;
 
 use crate::rung::Rung;
-use crate::scoring::prospects::Chance;
-use evidence::Evidence;
+use crate::scoring::class_predictions::Probability;
+use evidence::TokenEvidence;
 
 /// How long the first tokens are held back, and which signals say that another model should answer.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Guard {
     /// How much of the answer is judged.
-    pub hold: Hold,
+    pub hold: HoldBack,
     /// What is looked for.
-    pub signals: Signals,
+    pub signals: GuardSignals,
     /// A second opinion.
-    pub agree: Option<Agree>,
+    pub agree: Option<AgreementCheck>,
 }
 
 impl Guard {
@@ -47,27 +47,29 @@ impl Guard {
         }
         let times = u32::try_from(choices).unwrap_or(u32::MAX);
         let hold = match self.hold {
-            Hold::All => Hold::All,
-            Hold::Until { tokens, at_most } => Hold::Until { tokens: tokens.saturating_mul(times), at_most },
+            HoldBack::All => HoldBack::All,
+            HoldBack::Until { tokens, at_most } => {
+                HoldBack::Until { tokens: tokens.saturating_mul(times), at_most }
+            }
         };
-        Self { hold, signals: Signals { confidence: 0.0, ..self.signals }, agree: None }
+        Self { hold, signals: GuardSignals { confidence: 0.0, ..self.signals }, agree: None }
     }
 
     /// Whether this guard would accept an answer for which another guard recorded `doubt` and `chance`. A doubt whose
     /// signal is off here is ignored: then the chance decides, if it is known.
-    pub fn would_keep(&self, doubt: Option<Doubt>, chance: Option<Chance>) -> bool {
+    pub fn would_keep(&self, doubt: Option<RejectReason>, chance: Option<Probability>) -> bool {
         let signals = &self.signals;
         let sees = match doubt {
-            None | Some(Doubt::Confidence) => false,
-            Some(Doubt::Refusal) => signals.refusal,
-            Some(Doubt::Repetition) => signals.repetition,
-            Some(Doubt::Language | Doubt::Format) => signals.format,
-            Some(Doubt::Disagreement) => self.agree.is_some(),
-            Some(Doubt::Empty | Doubt::Cut) => true,
+            None | Some(RejectReason::Confidence) => false,
+            Some(RejectReason::Refusal) => signals.refusal,
+            Some(RejectReason::Repetition) => signals.repetition,
+            Some(RejectReason::Language | RejectReason::Format) => signals.format,
+            Some(RejectReason::Disagreement) => self.agree.is_some(),
+            Some(RejectReason::Empty | RejectReason::Cut) => true,
         };
         let probable = match chance {
             Some(chance) => chance.value() >= signals.confidence,
-            None => doubt != Some(Doubt::Confidence),
+            None => doubt != Some(RejectReason::Confidence),
         };
         !sees && probable
     }
@@ -76,13 +78,13 @@ impl Guard {
 /// Which signals count.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub struct Signals {
+pub struct GuardSignals {
     /// Escalate when the chance that the answer will do is lower, 0..=1; 0 switches it off. A model that does not report
     /// how probable its tokens are is judged by the other signals alone.
     pub confidence: f64,
     /// What that chance goes by, beside what was foreseen.
     #[schemars(extend("x-better-name" = "signals"))]
-    pub weigh: Weigh,
+    pub weigh: ChanceSignals,
     /// Refusals and "I don't know", in Chinese and English.
     pub refusal: bool,
     /// JSON that is none or is against its schema, malformed tool calls, and answers without a Chinese character to a
@@ -92,15 +94,21 @@ pub struct Signals {
     pub repetition: bool,
 }
 
-impl Default for Signals {
+impl Default for GuardSignals {
     fn default() -> Self {
-        Self { confidence: 0.5, weigh: Weigh::default(), refusal: true, format: true, repetition: true }
+        Self {
+            confidence: 0.5,
+            weigh: ChanceSignals::default(),
+            refusal: true,
+            format: true,
+            repetition: true,
+        }
     }
 }
 
 /// Further answers to the same question; the first is kept where most of them come to the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Agree {
+pub struct AgreementCheck {
     /// How many, 1 to 4.
     pub samples: u8,
     /// Who gives them; `None`: the model that is being judged.
@@ -109,7 +117,7 @@ pub struct Agree {
 
 /// What the answer is to look like.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub struct Expected {
+pub struct AnswerExpectation {
     /// A JSON text and nothing else.
     pub json: bool,
     /// Chinese.
@@ -117,10 +125,10 @@ pub struct Expected {
     /// Its length is limited by the client, so that being cut there is no fault of the model's.
     pub limited: bool,
     /// What is foreseen of it.
-    pub outset: Outset,
+    pub outset: AnswerPrior,
 }
 
-impl Expected {
+impl AnswerExpectation {
     /// Whether a question wants a Chinese answer: it is Chinese, and asks for nothing that is written otherwise.
     pub fn chinese_for(question: &str) -> bool {
         language::asks_in_chinese(question)
@@ -129,7 +137,7 @@ impl Expected {
 
 /// What came since the watch was last shown something.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Glimpse<'a> {
+pub struct AnswerObservation<'a> {
     /// Text of the answer.
     pub text: &'a str,
     /// Log-probabilities of its tokens, natural logarithms; empty where the model reports none.
@@ -144,7 +152,7 @@ pub struct Glimpse<'a> {
 
 /// How an answer ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct End {
+pub struct AnswerEnd {
     /// It was cut at its longest.
     pub cut: bool,
     /// Whether its format is right: JSON to its schema, tool calls that can be made. Only judged at the end.
@@ -161,16 +169,16 @@ pub enum Verdict {
     /// The answer is fit to be sent.
     Keep,
     /// Another model should answer.
-    Escalate(Doubt),
+    Escalate(RejectReason),
 }
 
 /// The chance that an answer will do, as a guard found it.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Found {
+pub struct GuardScore {
     /// What the verdict went by.
-    pub chance: Chance,
+    pub chance: Probability,
     /// Before it was corrected by what came of others.
-    pub plain: Chance,
+    pub plain: Probability,
 }
 
 /// Bytes of an answer that are kept to be judged; more than any model that is worth judging writes in one go.
@@ -181,31 +189,31 @@ const EARLIEST: u32 = 8;
 
 /// A guard's run over one answer.
 #[derive(Debug, Clone)]
-pub struct Watch {
+pub struct GuardRun {
     guard: Guard,
-    expected: Expected,
+    expected: AnswerExpectation,
     text: String,
-    evidence: Evidence,
+    evidence: TokenEvidence,
     /// Of all tokens.
     tokens: f64,
     /// All of it was seen.
     ended: bool,
 }
 
-impl Watch {
+impl GuardRun {
     /// Begins with nothing seen.
-    pub fn new(guard: Guard, expected: Expected) -> Self {
-        let evidence = Evidence::default();
+    pub fn new(guard: Guard, expected: AnswerExpectation) -> Self {
+        let evidence = TokenEvidence::default();
         Self { guard, expected, text: String::new(), evidence, tokens: 0.0, ended: false }
     }
 
     /// The same from the beginning, for another answer to the same question.
-    pub fn anew(&self) -> Self {
+    pub fn restart(&self) -> Self {
         Self::new(self.guard, self.expected)
     }
 
     /// Looks at what came.
-    pub fn see(&mut self, glimpse: Glimpse<'_>) -> Verdict {
+    pub fn see(&mut self, glimpse: AnswerObservation<'_>) -> Verdict {
         if self.text.len() + glimpse.text.len() <= LONGEST {
             self.text.push_str(glimpse.text);
         }
@@ -222,26 +230,26 @@ impl Watch {
     pub fn at(&self, elapsed: Duration) -> Verdict {
         match self.hold() {
             // It is kept when it is whole, but need not be waited for where it will not do.
-            Hold::All => match self.sequential() {
+            HoldBack::All => match self.sequential() {
                 Verdict::Keep => Verdict::Wait,
                 verdict => verdict,
             },
-            Hold::Until { tokens, at_most } if self.tokens < f64::from(tokens) && elapsed < at_most => {
+            HoldBack::Until { tokens, at_most } if self.tokens < f64::from(tokens) && elapsed < at_most => {
                 self.sequential()
             }
-            Hold::Until { .. } => self.uncertain().map_or(Verdict::Keep, Verdict::Escalate),
+            HoldBack::Until { .. } => self.uncertain().map_or(Verdict::Keep, Verdict::Escalate),
         }
     }
 
     /// Judges the whole answer; a second opinion is asked for by whoever has it.
-    pub fn end(&mut self, end: End) -> Verdict {
+    pub fn end(&mut self, end: AnswerEnd) -> Verdict {
         self.ended = true;
         let doubt = if self.text.trim().is_empty() && !end.calls {
-            Some(Doubt::Empty)
+            Some(RejectReason::Empty)
         } else if end.cut && !self.expected.limited {
-            Some(Doubt::Cut)
+            Some(RejectReason::Cut)
         } else if self.guard.signals.format && !end.well_formed {
-            Some(Doubt::Format)
+            Some(RejectReason::Format)
         } else {
             self.early().or_else(|| self.uncertain())
         };
@@ -249,9 +257,9 @@ impl Watch {
     }
 
     /// How much is held: the whole answer where only the whole can be judged.
-    pub fn hold(&self) -> Hold {
+    pub fn hold(&self) -> HoldBack {
         let whole = self.guard.agree.is_some() || (self.guard.signals.format && self.expected.json);
-        if whole { Hold::All } else { self.guard.hold }
+        if whole { HoldBack::All } else { self.guard.hold }
     }
 
     /// The text seen so far.
@@ -260,26 +268,26 @@ impl Watch {
     }
 
     /// The chance that the answer will do, by what was seen of it; `None` where no token's probability is known.
-    pub fn chance(&self) -> Option<Chance> {
+    pub fn chance(&self) -> Option<Probability> {
         self.reading().map(|reading| reading.chance)
     }
 
     /// The same, with what it would be uncorrected.
-    pub fn found(&self) -> Option<Found> {
-        self.reading().map(|reading| Found { chance: reading.chance, plain: reading.plain })
+    pub fn found(&self) -> Option<GuardScore> {
+        self.reading().map(|reading| GuardScore { chance: reading.chance, plain: reading.plain })
     }
 
     /// What shows before the end.
-    fn early(&self) -> Option<Doubt> {
+    fn early(&self) -> Option<RejectReason> {
         let signals = &self.guard.signals;
         if signals.refusal && refusals::refuses(&self.text) {
-            Some(Doubt::Refusal)
-        } else if signals.repetition && circles::circles(&self.text) {
-            Some(Doubt::Repetition)
+            Some(RejectReason::Refusal)
+        } else if signals.repetition && repetition::repeats_itself(&self.text) {
+            Some(RejectReason::Repetition)
         } else if signals.format && self.expected.json && cannot_be_json(&self.text) {
-            Some(Doubt::Format)
+            Some(RejectReason::Format)
         } else if signals.format && self.expected.chinese && language::is_foreign(&self.text) {
-            Some(Doubt::Language)
+            Some(RejectReason::Language)
         } else {
             None
         }
@@ -294,7 +302,7 @@ impl Watch {
         }
         match self.reading() {
             Some(reading) if reading.low.value() > threshold => Verdict::Keep,
-            Some(reading) if reading.high.value() < threshold => Verdict::Escalate(Doubt::Confidence),
+            Some(reading) if reading.high.value() < threshold => Verdict::Escalate(RejectReason::Confidence),
             Some(_) | None => Verdict::Wait,
         }
     }
@@ -304,12 +312,12 @@ impl Watch {
         self.guard.signals.format && self.expected.chinese && !language::is_chinese(&self.text)
     }
 
-    fn uncertain(&self) -> Option<Doubt> {
+    fn uncertain(&self) -> Option<RejectReason> {
         let threshold = self.guard.signals.confidence;
-        self.chance().filter(|chance| chance.value() < threshold).map(|_| Doubt::Confidence)
+        self.chance().filter(|chance| chance.value() < threshold).map(|_| RejectReason::Confidence)
     }
 
-    fn reading(&self) -> Option<Reading> {
+    fn reading(&self) -> Option<ChancePosterior> {
         let (outset, weigh) = (&self.expected.outset, self.guard.signals.weigh);
         (self.evidence.tokens > 0).then(|| FITTED.read(&self.evidence, outset, self.ended, weigh))
     }

@@ -5,9 +5,9 @@
 
 use std::collections::VecDeque;
 
-use crate::scoring::certify::Promise;
+use crate::scoring::certify::CertifiedBound;
+use crate::scoring::class_predictions::Probability;
 use crate::scoring::numbers::{ln, logistic, logit};
-use crate::scoring::prospects::Chance;
 
 /// Outcomes that are looked back on: enough for a share within 4 points, few enough to follow what changes.
 const OUTCOMES: usize = 512;
@@ -24,7 +24,7 @@ const LEAST_SCALE: f64 = 0.1;
 crate::vocabulary! {
     /// How the answers of two rungs to one request were judged.
     #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-    pub enum Preferred {
+    pub enum PreferredAnswer {
         /// Both answers are as good.
         Neither = "neither",
         /// The smaller model's answer is better.
@@ -36,17 +36,17 @@ crate::vocabulary! {
 
 /// A pair of answers to one request.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Outcome {
+pub struct PairOutcome {
     /// The rungs that answered, the smaller first.
     pub rungs: (usize, usize),
     /// The chances that were foreseen for them, uncorrected.
-    pub foreseen: (Chance, Chance),
+    pub foreseen: (Probability, Probability),
     /// The chance that a guard gave the smaller model's answer, uncorrected; `None` where none judged it.
-    pub found: Option<Chance>,
+    pub found: Option<Probability>,
     /// What the top rung was foreseen to add, which certificates rank by.
     pub gain: f64,
     /// The judgement.
-    pub preferred: Preferred,
+    pub preferred: PreferredAnswer,
     /// Whether a judge looked at both. Otherwise the larger model's answer was taken to be right, and nothing is learned
     /// about it.
     pub both_judged: bool,
@@ -70,15 +70,15 @@ impl Correction {
     pub const NONE: Self = Self { shift: 0.0, scale: 1.0 };
 
     /// A chance, corrected.
-    pub fn apply(&self, chance: Chance) -> Chance {
+    pub fn apply(&self, chance: Probability) -> Probability {
         if *self == Self::default() {
             return chance;
         }
-        Chance::new(logistic(self.shift + self.scale * bounded_logit(chance)))
+        Probability::new(logistic(self.shift + self.scale * bounded_logit(chance)))
     }
 
     /// The most likely correction, given what is believed beforehand.
-    fn fit(seen: &VecDeque<(Chance, bool)>) -> Self {
+    fn fit(seen: &VecDeque<(Probability, bool)>) -> Self {
         if seen.len() < FEW {
             return Self::default();
         }
@@ -105,21 +105,21 @@ impl Correction {
 }
 
 /// Certain chances have no finite logit.
-fn bounded_logit(chance: Chance) -> f64 {
+fn bounded_logit(chance: Probability) -> f64 {
     logit(chance.value().clamp(0.001, 0.999))
 }
 
 /// The outcomes of a route.
 #[derive(Debug, Clone, Default)]
-pub struct Outcomes {
-    rungs: Vec<VecDeque<(Chance, bool)>>,
+pub struct PairOutcomes {
+    rungs: Vec<VecDeque<(Probability, bool)>>,
     /// The same of what guards found.
-    found: Vec<VecDeque<(Chance, bool)>>,
+    found: Vec<VecDeque<(Probability, bool)>>,
     /// Of pairs from end to end of the ladder: what the top was foreseen to add, and what was lost without it, -1..=1.
     losses: VecDeque<(f64, f64)>,
 }
 
-impl Outcomes {
+impl PairOutcomes {
     /// Of a ladder of so many rungs; nothing is known yet.
     pub fn new(rungs: usize) -> Self {
         let none = vec![VecDeque::new(); rungs];
@@ -127,20 +127,23 @@ impl Outcomes {
     }
 
     /// Takes note of an outcome.
-    pub fn add(&mut self, outcome: &Outcome) {
+    pub fn add(&mut self, outcome: &PairOutcome) {
         let (small, large) = outcome.rungs;
-        keep(self.rungs.get_mut(small), (outcome.foreseen.0, outcome.preferred != Preferred::Larger));
+        keep(self.rungs.get_mut(small), (outcome.foreseen.0, outcome.preferred != PreferredAnswer::Larger));
         if let Some(found) = outcome.found {
-            keep(self.found.get_mut(small), (found, outcome.preferred != Preferred::Larger));
+            keep(self.found.get_mut(small), (found, outcome.preferred != PreferredAnswer::Larger));
         }
         if outcome.both_judged {
-            keep(self.rungs.get_mut(large), (outcome.foreseen.1, outcome.preferred != Preferred::Smaller));
+            keep(
+                self.rungs.get_mut(large),
+                (outcome.foreseen.1, outcome.preferred != PreferredAnswer::Smaller),
+            );
         }
         if small == 0 && large + 1 == self.rungs.len() {
             let lost = match outcome.preferred {
-                Preferred::Neither => 0.0,
-                Preferred::Smaller => -1.0,
-                Preferred::Larger => 1.0,
+                PreferredAnswer::Neither => 0.0,
+                PreferredAnswer::Smaller => -1.0,
+                PreferredAnswer::Larger => 1.0,
             };
             keep(Some(&mut self.losses), (outcome.gain, lost));
         }
@@ -166,7 +169,7 @@ impl Outcomes {
     /// Whether recent outcomes bear a certificate out: `Some(false)` where its bound on the loss is broken with the
     /// confidence that it was given with; `None` before enough is known. The loss counts what was lost, in all requests,
     /// by those that the certified threshold keeps small. Bounded by Hoeffding's inequality for numbers in -1..=1.
-    pub fn bears_out(&self, promise: Promise) -> Option<bool> {
+    pub fn bears_out(&self, promise: CertifiedBound) -> Option<bool> {
         if self.losses.len() < FEW {
             return None;
         }
@@ -190,19 +193,22 @@ fn keep<T>(seen: Option<&mut VecDeque<T>>, one: T) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scoring::random::Draws;
+    use crate::scoring::random::SplitMix64;
 
     /// Outcomes of a world where the small model suffices with `truth` of what was foreseen.
-    fn outcomes(count: usize, both_judged: bool, truth: impl Fn(f64) -> f64) -> Outcomes {
-        let (mut outcomes, mut draws) = (Outcomes::new(2), Draws(3));
+    fn outcomes(count: usize, both_judged: bool, truth: impl Fn(f64) -> f64) -> PairOutcomes {
+        let (mut outcomes, mut draws) = (PairOutcomes::new(2), SplitMix64(3));
         for _ in 0..count {
             let foreseen = draws.uniform();
-            let preferred =
-                if draws.uniform() < truth(foreseen) { Preferred::Neither } else { Preferred::Larger };
-            outcomes.add(&Outcome {
+            let preferred = if draws.uniform() < truth(foreseen) {
+                PreferredAnswer::Neither
+            } else {
+                PreferredAnswer::Larger
+            };
+            outcomes.add(&PairOutcome {
                 rungs: (0, 1),
-                foreseen: (Chance::new(foreseen), Chance::new(0.9)),
-                found: Some(Chance::new(foreseen)),
+                foreseen: (Probability::new(foreseen), Probability::new(0.9)),
+                found: Some(Probability::new(foreseen)),
                 gain: 0.9 - foreseen,
                 preferred,
                 both_judged,
@@ -216,7 +222,7 @@ mod tests {
         let worlds: [fn(f64) -> f64; 4] = [|it| it, |it| it * 0.5, |it| it.sqrt(), |_| 0.8];
         for truth in worlds {
             let correction = outcomes(OUTCOMES, false, truth).corrections()[0];
-            let error = |at: f64| (correction.apply(Chance::new(at)).value() - truth(at)).abs();
+            let error = |at: f64| (correction.apply(Probability::new(at)).value() - truth(at)).abs();
             for at in [0.3, 0.5, 0.7] {
                 assert!(error(at) < 0.12, "{at}: {} off", error(at));
             }
@@ -228,7 +234,7 @@ mod tests {
         assert_eq!(outcomes(FEW - 1, false, |_| 0.0).corrections()[0], Correction::default());
         // The world is the reverse of what was foreseen.
         let correction = outcomes(OUTCOMES, false, |it| 1.0 - it).corrections()[0];
-        let at = |chance| correction.apply(Chance::new(chance)).value();
+        let at = |chance| correction.apply(Probability::new(chance)).value();
         assert!(at(0.2) < at(0.8));
         assert!((0.3..0.7).contains(&at(0.5)));
     }
@@ -246,12 +252,12 @@ mod tests {
         assert_eq!(outcomes.guard_corrections(), [plain, Correction::NONE]);
         // What no guard judged says nothing of guards.
         for _ in 0..OUTCOMES {
-            outcomes.add(&Outcome {
+            outcomes.add(&PairOutcome {
                 rungs: (0, 1),
-                foreseen: (Chance::new(0.1), Chance::new(0.5)),
+                foreseen: (Probability::new(0.1), Probability::new(0.5)),
                 found: None,
                 gain: 0.4,
-                preferred: Preferred::Neither,
+                preferred: PreferredAnswer::Neither,
                 both_judged: false,
             });
         }
@@ -270,7 +276,7 @@ mod tests {
 
     #[test]
     fn a_certificate_that_no_longer_holds_is_found_out() {
-        let promise = |max_loss| Promise { threshold: 0.4, max_loss, confidence: 0.9 };
+        let promise = |max_loss| CertifiedBound { threshold: 0.4, max_loss, confidence: 0.9 };
         let holds = |count, truth: fn(f64) -> f64, max_loss| {
             outcomes(count, false, truth).bears_out(promise(max_loss))
         };
@@ -287,12 +293,12 @@ mod tests {
         let mut outcomes = outcomes(10 * OUTCOMES, true, |it| it);
         assert!(outcomes.rungs.iter().all(|seen| seen.len() == OUTCOMES));
         for _ in 0..OUTCOMES {
-            outcomes.add(&Outcome {
+            outcomes.add(&PairOutcome {
                 rungs: (0, 1),
-                foreseen: (Chance::new(0.5), Chance::new(0.5)),
+                foreseen: (Probability::new(0.5), Probability::new(0.5)),
                 found: None,
                 gain: 0.0,
-                preferred: Preferred::Larger,
+                preferred: PreferredAnswer::Larger,
                 both_judged: true,
             });
         }

@@ -4,9 +4,9 @@ use jiff::civil::{Date, date};
 
 /// Days off.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Holidays(pub Vec<Date>);
+pub struct HolidayCalendar(pub Vec<Date>);
 
-impl Holidays {
+impl HolidayCalendar {
     /// Whether this day is one.
     pub fn contains(&self, day: Date) -> bool {
         self.0.contains(&day)
@@ -53,7 +53,7 @@ mod tests {
 
     #[test]
     fn the_table_has_the_days_of_the_notice() {
-        let holidays = Holidays::prc();
+        let holidays = HolidayCalendar::prc();
         let count = |year| holidays.0.iter().filter(|day| day.year() == year).count();
         assert_eq!((count(2026), count(2027)), (33, 13));
         for (year, month, day, off) in [

@@ -5,11 +5,11 @@ mod amount;
 mod holidays;
 mod price;
 mod tariff;
+pub mod text_form;
 mod usage;
-pub mod written;
 
 pub use amount::{Currency, Money};
-pub use holidays::{Holidays, PRC, PRC_SOURCE};
-pub use price::{Price, Rates, Tier, Tiers};
-pub use tariff::{Days, Hours, Tariff, Term, Window};
+pub use holidays::{HolidayCalendar, PRC, PRC_SOURCE};
+pub use price::{Price, PriceTier, TieredRates, TokenRates};
+pub use tariff::{HoursOfDay, Tariff, TariffTerm, TariffWindow, WeekdaySet};
 pub use usage::Usage;

@@ -6,7 +6,7 @@ use super::{Money, Usage};
 
 /// What a million tokens of each kind cost, in the account currency.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Rates {
+pub struct TokenRates {
     /// Prompt tokens that no cache had a part in.
     pub input: Money,
     /// Prompt tokens read from the provider's cache; `input` where the provider has no such price.
@@ -21,32 +21,32 @@ pub struct Rates {
 
 /// Rates from a length of the prompt on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Tier {
+pub struct PriceTier {
     /// The rates hold for prompts of more tokens than this.
     pub above: u64,
     /// The whole request is charged by them.
-    pub rates: Rates,
+    pub rates: TokenRates,
 }
 
 /// Rates by the length of the prompt.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Tiers {
+pub struct TieredRates {
     /// For prompts that no tier names.
-    pub base: Rates,
+    pub base: TokenRates,
     /// By rising length.
-    pub higher: Vec<Tier>,
+    pub higher: Vec<PriceTier>,
 }
 
 /// What a model costs, in the account currency.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Price {
     /// By the token.
-    Tokens(Tiers),
+    Tokens(TieredRates),
     /// By the time a machine of our own was busy: what an hour of it costs.
     Hour(Money),
 }
 
-impl Rates {
+impl TokenRates {
     /// Where only these three are known; writing to a cache costs what `input` costs.
     pub fn new(input: Money, cached_input: Money, output: Money) -> Self {
         Self { input, cached_input, cache_write: input, cache_write_hour: input, output }
@@ -76,9 +76,9 @@ impl Rates {
     }
 }
 
-impl Tiers {
+impl TieredRates {
     /// The rates for a prompt of so many tokens.
-    pub fn of(&self, prompt: u64) -> &Rates {
+    pub fn of(&self, prompt: u64) -> &TokenRates {
         self.higher.iter().rev().find(|tier| prompt > tier.above).map_or(&self.base, |tier| &tier.rates)
     }
 }
@@ -86,7 +86,7 @@ impl Tiers {
 impl Price {
     /// By the token, whatever the prompt's length; each argument is what a million tokens of that kind cost.
     pub fn tokens(input: Money, cached_input: Money, output: Money) -> Self {
-        Self::Tokens(Tiers { base: Rates::new(input, cached_input, output), higher: Vec::new() })
+        Self::Tokens(TieredRates { base: TokenRates::new(input, cached_input, output), higher: Vec::new() })
     }
 
     /// What this usage costs. `busy` is the model's share of a machine's time, which only an hourly price looks at.
@@ -143,10 +143,10 @@ mod tests {
 
     #[test]
     fn writing_to_a_cache_has_prices_of_its_own() {
-        let rates = Rates {
+        let rates = TokenRates {
             cache_write: money(5.0),
             cache_write_hour: money(8.0),
-            ..Rates::new(money(4.0), money(0.4), money(20.0))
+            ..TokenRates::new(money(4.0), money(0.4), money(20.0))
         };
         let usage = Usage { input: 10, cache_write: 100, cache_write_hour: 1000, ..Usage::default() };
         assert_eq!(usage.prompt(), 1110);
@@ -155,10 +155,10 @@ mod tests {
 
     #[test]
     fn the_whole_request_is_charged_at_its_tier() {
-        let rates = |input: f64, output: f64| Rates::new(money(input), money(input), money(output));
+        let rates = |input: f64, output: f64| TokenRates::new(money(input), money(input), money(output));
         let higher = [(32_000, 4.0, 16.0), (128_000, 7.0, 28.0)]
-            .map(|(above, input, output)| Tier { above, rates: rates(input, output) });
-        let price = Price::Tokens(Tiers { base: rates(2.5, 10.0), higher: higher.to_vec() });
+            .map(|(above, input, output)| PriceTier { above, rates: rates(input, output) });
+        let price = Price::Tokens(TieredRates { base: rates(2.5, 10.0), higher: higher.to_vec() });
         let check = |input: u64, nanos| {
             let usage = Usage { input, output: 10, ..Usage::default() };
             assert_eq!(price.cost(&usage, Duration::ZERO), Money(nanos), "{input}");
@@ -171,7 +171,7 @@ mod tests {
     #[test]
     fn nothing_costs_more_than_the_most() {
         use proptest::prelude::*;
-        let rates = |n: [i64; 5]| Rates {
+        let rates = |n: [i64; 5]| TokenRates {
             input: Money(n[0]),
             cached_input: Money(n[1]),
             cache_write: Money(n[2]),
@@ -181,7 +181,7 @@ mod tests {
         let amounts = || proptest::array::uniform5(0..100_000_000_000i64);
         proptest!(|(base in amounts(), high in amounts(), above in 0..5000u64, kinds in proptest::array::uniform6(0..2000u64),
                     less in proptest::array::uniform6(0.0..1.0f64))| {
-            let price = Price::Tokens(Tiers { base: rates(base), higher: vec![Tier { above, rates: rates(high) }] });
+            let price = Price::Tokens(TieredRates { base: rates(base), higher: vec![PriceTier { above, rates: rates(high) }] });
             let usage = |n: [u64; 6]| Usage {
                 input: n[0], cached_input: n[1], cache_write: n[2], cache_write_hour: n[3], output: n[4], reasoning: n[5],
                 estimated: false,

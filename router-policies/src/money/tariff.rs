@@ -4,18 +4,18 @@ use jiff::Timestamp;
 use jiff::civil::{Date, Time, Weekday};
 use jiff::tz::TimeZone;
 
-use super::{Holidays, Price};
+use super::{HolidayCalendar, Price};
 
 /// A model's prices, each for its days.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Tariff {
     /// Where several hold on a day, the last one counts.
-    terms: Vec<Term>,
+    terms: Vec<TariffTerm>,
 }
 
 /// A price for some days.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Term {
+pub struct TariffTerm {
     /// The first day; `None`: from ever.
     pub from: Option<Date>,
     /// The last day, of a promotion; `None`: for ever.
@@ -25,29 +25,29 @@ pub struct Term {
     /// Outside all windows.
     pub price: Price,
     /// The first that is open counts.
-    pub windows: Vec<Window>,
+    pub windows: Vec<TariffWindow>,
 }
 
 /// Hours with a price of their own.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Window {
+pub struct TariffWindow {
     /// On which days of the week.
-    pub days: Days,
+    pub days: WeekdaySet,
     /// Days on which the window stays shut.
-    pub except: Holidays,
+    pub except: HolidayCalendar,
     /// At which hours; none: all day.
-    pub hours: Vec<Hours>,
+    pub hours: Vec<HoursOfDay>,
     /// What holds then.
     pub price: Price,
 }
 
 /// Days of the week.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Days(u8);
+pub struct WeekdaySet(u8);
 
 /// A span of a day.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Hours {
+pub struct HoursOfDay {
     /// The first moment.
     pub from: Time,
     /// The first moment after it; `None`: midnight.
@@ -56,18 +56,18 @@ pub struct Hours {
 
 impl Tariff {
     /// Prices by days; where several hold on a day, the last one counts.
-    pub fn new(terms: Vec<Term>) -> Self {
+    pub fn new(terms: Vec<TariffTerm>) -> Self {
         Self { terms }
     }
 
     /// The same price at all times.
     pub fn constant(price: Price) -> Self {
-        let always = Term { from: None, until: None, zone: TimeZone::UTC, price, windows: Vec::new() };
+        let always = TariffTerm { from: None, until: None, zone: TimeZone::UTC, price, windows: Vec::new() };
         Self { terms: vec![always] }
     }
 
     /// All terms.
-    pub fn terms(&self) -> &[Term] {
+    pub fn terms(&self) -> &[TariffTerm] {
         &self.terms
     }
 
@@ -82,7 +82,7 @@ impl Tariff {
     }
 }
 
-impl Term {
+impl TariffTerm {
     fn at(&self, when: Timestamp) -> Option<&Price> {
         // Most prices hold at all times, and then nobody needs to know what time it is there.
         if self.from.is_none() && self.until.is_none() && self.windows.is_empty() {
@@ -91,12 +91,12 @@ impl Term {
         let there = self.zone.to_datetime(when);
         let day = there.date();
         let holds = self.from.is_none_or(|from| from <= day) && self.until.is_none_or(|until| day <= until);
-        let open = |window: &&Window| window.is_open(day, there.time());
+        let open = |window: &&TariffWindow| window.is_open(day, there.time());
         holds.then(|| self.windows.iter().find(open).map_or(&self.price, |window| &window.price))
     }
 }
 
-impl Window {
+impl TariffWindow {
     fn is_open(&self, day: Date, time: Time) -> bool {
         self.days.contains(day.weekday())
             && !self.except.contains(day)
@@ -104,14 +104,14 @@ impl Window {
     }
 }
 
-impl Hours {
+impl HoursOfDay {
     /// Whether this time lies in the span.
     pub fn contains(&self, time: Time) -> bool {
         self.from <= time && self.to.is_none_or(|to| time < to)
     }
 }
 
-impl Days {
+impl WeekdaySet {
     /// All seven.
     pub const ALL: Self = Self(0b111_1111);
 
@@ -145,17 +145,17 @@ mod tests {
     }
 
     fn deepseek() -> Tariff {
-        let hours = |from, to| Hours { from: time(from, 0, 0, 0), to: Some(time(to, 0, 0, 0)) };
+        let hours = |from, to| HoursOfDay { from: time(from, 0, 0, 0), to: Some(time(to, 0, 0, 0)) };
         let weekdays =
             [Weekday::Monday, Weekday::Tuesday, Weekday::Wednesday, Weekday::Thursday, Weekday::Friday];
-        let peak = Window {
-            days: Days::new(weekdays),
-            except: Holidays::prc(),
+        let peak = TariffWindow {
+            days: WeekdaySet::new(weekdays),
+            except: HolidayCalendar::prc(),
             hours: vec![hours(9, 12), hours(14, 18)],
             price: price(2),
         };
         let zone = TimeZone::fixed(offset(8));
-        Tariff::new(vec![Term { from: None, until: None, zone, price: price(1), windows: vec![peak] }])
+        Tariff::new(vec![TariffTerm { from: None, until: None, zone, price: price(1), windows: vec![peak] }])
     }
 
     #[test]
@@ -183,7 +183,7 @@ mod tests {
 
     #[test]
     fn each_day_has_its_price() {
-        let term = |from, until, input| Term {
+        let term = |from, until, input| TariffTerm {
             from,
             until,
             zone: TimeZone::UTC,

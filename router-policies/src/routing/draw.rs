@@ -1,6 +1,6 @@
 //! The random number of a request, from which every chance that a policy takes follows.
 
-use crate::scoring::random::Draws;
+use crate::scoring::random::SplitMix64;
 
 /// As many bits as a double's mantissa holds, so that any reader of JSON keeps the whole number.
 const BITS: u32 = 53;
@@ -50,7 +50,7 @@ impl RequestDraw {
     /// A hash of the number, 53 bits; another for each salt below 2¹¹.
     fn hashed(self, salt: u64) -> u64 {
         let unused = u64::BITS - BITS;
-        Draws((self.0 << unused) | salt).bits() >> unused
+        SplitMix64((self.0 << unused) | salt).bits() >> unused
     }
 }
 
@@ -62,7 +62,7 @@ mod tests {
         [DrawPurpose::QualityWeight, DrawPurpose::Exploration, DrawPurpose::RetryPause];
 
     fn draws(count: usize) -> Vec<RequestDraw> {
-        let mut source = Draws(17);
+        let mut source = SplitMix64(17);
         (0..count).map(|_| RequestDraw::from_random(source.bits())).collect()
     }
 

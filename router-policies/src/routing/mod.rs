@@ -12,13 +12,13 @@
 //! - [`recent`]: which score parts a share of recent traffic from the rest.
 //! - [`simulate`]: recorded requests and another policy to what it would have cost.
 
-pub mod contents;
 pub mod decision;
 pub mod draw;
 pub mod policies;
+pub mod policy_replay;
 pub mod query;
 pub mod recent;
-pub mod simulate;
-pub mod standing;
-pub mod steer;
+pub mod rung_state;
+pub mod sensitive_data;
+pub mod weight_controller;
 pub mod weights;

@@ -2,11 +2,11 @@
 
 use jiff::Timestamp;
 
-use crate::routing::contents::Contents;
 use crate::routing::draw::RequestDraw;
-use crate::routing::recent::Recent;
-use crate::routing::standing::Standing;
-use crate::routing::weights::Weights;
+use crate::routing::recent::RecentGains;
+use crate::routing::rung_state::RungState;
+use crate::routing::sensitive_data::SensitiveKinds;
+use crate::routing::weights::UtilityWeights;
 use crate::rung::Rung;
 use crate::scoring::features::Features;
 
@@ -18,21 +18,21 @@ pub struct Query<'a> {
     /// How close the prompt is to what the scorer was fitted on, 0..=1; 0 means nothing like it was there.
     pub familiarity: f64,
     /// The rungs, from small to large; never empty.
-    pub ladder: &'a [Standing<'a>],
+    pub ladder: &'a [RungState<'a>],
     /// The request's random number, for every chance that a policy takes.
     pub draw: RequestDraw,
     /// The route's recent requests, for a policy that asks for a share of them; `None` where none are kept.
-    pub recent: Option<&'a Recent>,
+    pub recent: Option<&'a RecentGains>,
     /// What is measured to keep the route to its targets; `None` where nothing is.
-    pub weights: Option<Weights>,
+    pub weights: Option<UtilityWeights>,
     /// What rules may ask of the request.
-    pub facts: Facts<'a>,
+    pub facts: RequestFacts<'a>,
 }
 
 /// What is known of a request beside its features. Nothing that a prompt says can change it, but for what it is about and
 /// contains.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Facts<'a> {
+pub struct RequestFacts<'a> {
     /// Who asks; `None` on an open port.
     pub client: Option<&'a str>,
     /// By estimate.
@@ -44,20 +44,20 @@ pub struct Facts<'a> {
     /// A structured answer is asked for.
     pub structured: bool,
     /// It must stay on local models.
-    pub must_stay: bool,
+    pub local_only: bool,
     /// What of the private contents that rules ask for is anywhere in it.
-    pub contains: Contents,
+    pub contains: SensitiveKinds,
     /// The topic that its prompt belongs to, if any.
     pub topic: Option<&'a str>,
     /// When it came; `None` where that is not known, and then no hours hold.
     pub time: Option<Timestamp>,
     /// What it goes on with; `None` where it begins something, or that is not known.
-    pub conversation: Option<Conversation>,
+    pub conversation: Option<ConversationState>,
 }
 
 /// What a request goes on with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Conversation {
+pub struct ConversationState {
     /// Who answered last.
     pub rung: Rung,
     /// Tokens of the prompt that this model's provider is likely to have in its cache.
@@ -69,20 +69,20 @@ pub struct Conversation {
 impl Query<'_> {
     /// One minus the chance that the smallest rung suffices, 0..=1.
     pub fn difficulty(&self) -> f64 {
-        self.ladder.first().map_or(0.0, |rung| 1.0 - rung.suffices.value())
+        self.ladder.first().map_or(0.0, |rung| 1.0 - rung.p_success.value())
     }
 
     /// What the top rung would add over the smallest, -1..=1.
     pub fn gain(&self) -> f64 {
         match (self.ladder.first(), self.ladder.last()) {
-            (Some(small), Some(large)) => large.suffices.value() - small.suffices.value(),
+            (Some(small), Some(large)) => large.p_success.value() - small.p_success.value(),
             _ => 0.0,
         }
     }
 
     /// The next larger rung that can serve the request.
     pub fn next_able(&self, from: Rung) -> Option<Rung> {
-        (from.0 + 1..self.ladder.len()).find(|&at| self.ladder[at].able).map(Rung)
+        (from.0 + 1..self.ladder.len()).find(|&at| self.ladder[at].eligible).map(Rung)
     }
 
     /// The rung of a model.
@@ -97,6 +97,6 @@ impl Query<'_> {
         let wanted = wanted.0.min(top);
         let up = wanted..self.ladder.len();
         let down = (0..wanted).rev();
-        up.chain(down).find(|&at| self.ladder[at].able).map(Rung)
+        up.chain(down).find(|&at| self.ladder[at].eligible).map(Rung)
     }
 }

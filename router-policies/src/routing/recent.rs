@@ -12,7 +12,7 @@ const MAKE_UP: f64 = 10.0;
 ///
 /// It is state, and so lives with whoever acts: one a route, asked before a decision and told of it afterwards.
 #[derive(Debug, Clone)]
-pub struct Recent {
+pub struct RecentGains {
     /// As they came: rounded, a score would lie above itself, and equal requests would all go up.
     scores: Vec<f64>,
     /// Where the next score goes.
@@ -21,13 +21,13 @@ pub struct Recent {
     debt: f64,
 }
 
-impl Default for Recent {
+impl Default for RecentGains {
     fn default() -> Self {
         Self { scores: Vec::with_capacity(WINDOW), next: 0, debt: 0.0 }
     }
 }
 
-impl Recent {
+impl RecentGains {
     /// The score above which a request is to go up, so that `share` of them do.
     pub fn cut(&self, share: f64) -> f64 {
         let wanted = share + self.debt / MAKE_UP;
@@ -49,7 +49,7 @@ impl Recent {
     }
 
     /// Takes note of a request: its score, whether it went up, and the share that was asked for.
-    pub fn note(&mut self, score: f64, up: bool, share: f64) {
+    pub fn record(&mut self, score: f64, up: bool, share: f64) {
         match self.scores.get_mut(self.next) {
             Some(oldest) => *oldest = score,
             None => self.scores.push(score),
@@ -63,22 +63,22 @@ impl Recent {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scoring::random::Draws;
+    use crate::scoring::random::SplitMix64;
 
     /// The share that goes up among requests whose scores are drawn so.
-    fn realised(share: f64, count: usize, mut score: impl FnMut(usize, &mut Draws) -> f64) -> f64 {
-        let (mut recent, mut draws, mut ups) = (Recent::default(), Draws(9), 0);
+    fn realised(share: f64, count: usize, mut score: impl FnMut(usize, &mut SplitMix64) -> f64) -> f64 {
+        let (mut recent, mut draws, mut ups) = (RecentGains::default(), SplitMix64(9), 0);
         for at in 0..count {
             let score = score(at, &mut draws);
             let up = score > recent.cut(share);
-            recent.note(score, up, share);
+            recent.record(score, up, share);
             ups += usize::from(up);
         }
         ups as f64 / count as f64
     }
 
     #[track_caller]
-    fn check(share: f64, score: impl FnMut(usize, &mut Draws) -> f64) {
+    fn check(share: f64, score: impl FnMut(usize, &mut SplitMix64) -> f64) {
         let got = realised(share, 500, score);
         assert!((got - share).abs() < 0.03, "{got} instead of {share}");
     }
@@ -97,12 +97,12 @@ mod tests {
 
     #[test]
     fn sends_the_highest_scores_up() {
-        let (mut recent, mut draws) = (Recent::default(), Draws(4));
+        let (mut recent, mut draws) = (RecentGains::default(), SplitMix64(4));
         let (mut ups, mut downs) = (Vec::new(), Vec::new());
         for _ in 0..2000 {
             let score = draws.uniform();
             let up = score > recent.cut(0.4);
-            recent.note(score, up, 0.4);
+            recent.record(score, up, 0.4);
             if up { ups.push(score) } else { downs.push(score) }
         }
         let mean = |scores: &[f64]| scores.iter().sum::<f64>() / scores.len() as f64;
@@ -113,16 +113,16 @@ mod tests {
     #[test]
     fn a_score_does_not_lie_above_itself() {
         for score in [0.1, 0.2, 0.3, 1.0 / 3.0, 0.7] {
-            let mut recent = Recent::default();
-            recent.note(score, true, 0.4);
+            let mut recent = RecentGains::default();
+            recent.record(score, true, 0.4);
             assert_eq!(recent.cut(0.4), score);
         }
     }
 
     #[test]
     fn memory_is_constant() {
-        let mut recent = Recent::default();
-        (0..10_000).for_each(|at| recent.note(f64::from(at), true, 0.5));
+        let mut recent = RecentGains::default();
+        (0..10_000).for_each(|at| recent.record(f64::from(at), true, 0.5));
         assert_eq!((recent.scores.len(), recent.scores.capacity()), (WINDOW, WINDOW));
     }
 }

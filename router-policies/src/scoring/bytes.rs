@@ -2,9 +2,9 @@
 
 /// Gathers bytes.
 #[derive(Debug, Default)]
-pub struct Writer(pub Vec<u8>);
+pub struct ByteWriter(pub Vec<u8>);
 
-impl Writer {
+impl ByteWriter {
     /// A number of 32 bits.
     pub fn number(&mut self, number: u32) {
         self.0.extend(number.to_le_bytes());
@@ -34,9 +34,9 @@ impl Writer {
 
 /// Takes bytes apart; `None` when there are too few.
 #[derive(Debug)]
-pub struct Reader<'a>(pub &'a [u8]);
+pub struct ByteReader<'a>(pub &'a [u8]);
 
-impl<'a> Reader<'a> {
+impl<'a> ByteReader<'a> {
     /// A number of 32 bits.
     pub fn number(&mut self) -> Option<u32> {
         Some(u32::from_le_bytes(self.bytes(4)?.try_into().ok()?))

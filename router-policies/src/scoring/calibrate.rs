@@ -3,16 +3,16 @@
 //! A fresh ridge fit on the rows is stacked with what the shipped scorer says, by cross-fitting: no row is judged by
 //! a fit that saw its stem. The shipped scorer is the prior: with few rows its say is left as it is.
 
-use crate::scoring::bytes::{Reader, Writer};
-use crate::scoring::certify::Promise;
-use crate::scoring::evaluate::Scored;
+use crate::scoring::bytes::{ByteReader, ByteWriter};
+use crate::scoring::certify::CertifiedBound;
+use crate::scoring::class_predictions::Probability;
+use crate::scoring::evaluate::ScoredPrompt;
+use crate::scoring::feature_transform::{FeatureVector, Standardizer};
 use crate::scoring::features::Features;
-use crate::scoring::lens::{Gauge, Sight};
 use crate::scoring::numbers::{logistic, logit};
-use crate::scoring::prospects::Chance;
-use crate::scoring::ridge::{Row, fit as ridge};
-use crate::scoring::scorers::packed::Packed;
-use crate::scoring::scorers::shipped::{Outlook, Shipped, View};
+use crate::scoring::ridge::{RidgeRow, fit as ridge};
+use crate::scoring::scorers::default_scorer::{DefaultScorer, ExpertForecast, PromptView};
+use crate::scoring::scorers::stacked_heads::StackedHeads;
 use crate::scoring::squares::{least_squares, logistic_curve};
 
 /// The fewest rows that are calibrated on.
@@ -23,7 +23,7 @@ pub const VERSION: u32 = 1;
 const PENALTY: f64 = 10.0;
 const FOLDS: u64 = 10;
 /// What the stack says of a gain before any row is seen: what the shipped scorer says, and of the fresh fit the more
-/// the more rows it had. In the order of [`Inputs::of_gain`]: constant, shipped gain, shipped level, fresh gain, fresh
+/// the more rows it had. In the order of [`StackInputs::of_gain`]: constant, shipped gain, shipped level, fresh gain, fresh
 /// level.
 const GAIN_PRIOR: [f64; 5] = [0.0, 1.0, 0.0, 0.5, 0.0];
 /// How hard each is held there: the noise of a gain over the prior's own variance.
@@ -36,7 +36,7 @@ const HALF: f64 = 400.0;
 
 /// One labelled row.
 #[derive(Debug, Clone)]
-pub struct Labelled {
+pub struct LabelledRow {
     /// The prompt as numbers.
     pub features: Features,
     /// Quality of the small model's answer, 0..=1.
@@ -53,21 +53,21 @@ pub struct Calibration {
     /// Rows that it was fitted on.
     pub rows: usize,
     /// What was certified of it.
-    pub promise: Option<Promise>,
+    pub promise: Option<CertifiedBound>,
     /// Heads of the fresh fit: the level of the small model, and the gain of the large one.
-    fresh: Packed,
-    gauge: Gauge,
+    fresh: StackedHeads,
+    gauge: Standardizer,
     level: [f64; 3],
     gain: [f64; 5],
 }
 
 /// What a calibrated scorer foresees.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Foreseen {
+pub struct CalibratedPrediction {
     /// The chance that the small model suffices.
-    pub small: Chance,
+    pub small: Probability,
     /// The chance that the large model suffices.
-    pub large: Chance,
+    pub large: Probability,
     /// What the large model is expected to add; prompts are ranked by it.
     pub gain: f64,
     /// How close the prompt is to what the shipped scorer was fitted on, 0..=1.
@@ -76,18 +76,20 @@ pub struct Foreseen {
 
 /// A calibration, and what it says of its own rows by fits that did not see them.
 #[derive(Debug, Clone)]
-pub struct Fitted {
+pub struct CalibrationFit {
     /// The calibration.
     pub calibration: Calibration,
     /// Each row in order, as foreseen by fits without its stem.
-    pub held_out: Vec<Foreseen>,
+    pub held_out: Vec<CalibratedPrediction>,
 }
 
-impl Fitted {
+impl CalibrationFit {
     /// The rows with their held-out gains as scores.
-    pub fn scored(&self, rows: &[Labelled]) -> Vec<Scored> {
+    pub fn scored(&self, rows: &[LabelledRow]) -> Vec<ScoredPrompt> {
         let pairs = rows.iter().zip(&self.held_out);
-        pairs.map(|(row, seen)| Scored { score: seen.gain, small: row.small, large: row.large }).collect()
+        pairs
+            .map(|(row, seen)| ScoredPrompt { score: seen.gain, small: row.small, large: row.large })
+            .collect()
     }
 }
 
@@ -111,12 +113,16 @@ impl Calibration {
     ///
     /// # Errors
     /// When there are fewer than [`FEWEST`] rows.
-    pub fn fit(shipped: &Shipped, rows: &[Labelled], mut progress: impl FnMut()) -> Result<Fitted, TooFew> {
+    pub fn fit(
+        shipped: &DefaultScorer,
+        rows: &[LabelledRow],
+        mut progress: impl FnMut(),
+    ) -> Result<CalibrationFit, TooFew> {
         if rows.len() < FEWEST {
             return Err(TooFew { rows: rows.len() });
         }
-        let gauge = Gauge::fit(rows.iter().map(|row| &row.features));
-        let views: Vec<View> = rows
+        let gauge = Standardizer::fit(rows.iter().map(|row| &row.features));
+        let views: Vec<PromptView> = rows
             .iter()
             .map(|row| {
                 let mut view = shipped.view_unseen(&row.features);
@@ -132,8 +138,8 @@ impl Calibration {
             }
             progress();
         }
-        let inputs: Vec<Inputs> =
-            views.iter().zip(&heads).map(|(view, heads)| Inputs::of(view, *heads)).collect();
+        let inputs: Vec<StackInputs> =
+            views.iter().zip(&heads).map(|(view, heads)| StackInputs::of(view, *heads)).collect();
         let held_out = held_out(rows, &inputs, &views);
         let (level, gain) = stack(rows, &inputs, |_| true);
         let calibration = Self {
@@ -145,33 +151,38 @@ impl Calibration {
             gain,
         };
         progress();
-        Ok(Fitted { calibration, held_out })
+        Ok(CalibrationFit { calibration, held_out })
     }
 
     /// What it foresees for a prompt.
-    pub fn foresee(&self, shipped: &Shipped, features: &Features) -> Foreseen {
+    pub fn predict(&self, shipped: &DefaultScorer, features: &Features) -> CalibratedPrediction {
         self.foresee_from(shipped, features, shipped.view(features))
     }
 
     /// The same for a labelled prompt, as if the shipped scorer had not been trained on it; for measurements.
-    pub fn foresee_unseen(&self, shipped: &Shipped, features: &Features) -> Foreseen {
+    pub fn foresee_unseen(&self, shipped: &DefaultScorer, features: &Features) -> CalibratedPrediction {
         self.foresee_from(shipped, features, shipped.view_unseen(features))
     }
 
     /// The same from what the shipped scorer sees in the prompt.
-    pub fn foresee_from(&self, shipped: &Shipped, features: &Features, mut view: View) -> Foreseen {
+    pub fn foresee_from(
+        &self,
+        shipped: &DefaultScorer,
+        features: &Features,
+        mut view: PromptView,
+    ) -> CalibratedPrediction {
         shipped.lens.regauge(&mut view.sight, features, &self.gauge);
-        let inputs = Inputs::of(&view, values(&self.fresh, &view.sight));
+        let inputs = StackInputs::of(&view, values(&self.fresh, &view.sight));
         foreseen(&self.level, &self.gain, &inputs, &view)
     }
 
     /// As bytes of a JSON file.
     pub fn write(&self) -> Vec<u8> {
-        let mut fresh = Writer::default();
+        let mut fresh = ByteWriter::default();
         self.fresh.write(&mut fresh);
-        let file = File {
+        let file = CalibrationFile {
             version: VERSION,
-            scorer: crate::scoring::scorers::shipped::VERSION,
+            scorer: crate::scoring::scorers::default_scorer::VERSION,
             rows: self.rows,
             promise: self.promise,
             level: self.level,
@@ -187,12 +198,12 @@ impl Calibration {
     /// # Errors
     /// When they are no calibration, or one for another scorer.
     pub fn load(bytes: &[u8]) -> Result<Self, BadCalibration> {
-        let file: File =
+        let file: CalibrationFile =
             serde_json::from_slice(bytes).map_err(|error| BadCalibration::Foreign(error.to_string()))?;
-        if (file.version, file.scorer) != (VERSION, crate::scoring::scorers::shipped::VERSION) {
+        if (file.version, file.scorer) != (VERSION, crate::scoring::scorers::default_scorer::VERSION) {
             return Err(BadCalibration::Version);
         }
-        let fresh = from_hex(&file.fresh).and_then(|bytes| Packed::read(&mut Reader(&bytes)));
+        let fresh = from_hex(&file.fresh).and_then(|bytes| StackedHeads::read(&mut ByteReader(&bytes)));
         let fresh = fresh.ok_or(BadCalibration::Damaged)?;
         if !file.gauge.fits() {
             return Err(BadCalibration::Damaged);
@@ -213,15 +224,15 @@ pub const STEPS: usize = FOLDS as usize + 1;
 
 #[derive(serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
-struct File {
+struct CalibrationFile {
     version: u32,
     scorer: u32,
     rows: usize,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    promise: Option<Promise>,
+    promise: Option<CertifiedBound>,
     level: [f64; 3],
     gain: [f64; 5],
-    gauge: Gauge,
+    gauge: Standardizer,
     fresh: String,
 }
 
@@ -252,13 +263,13 @@ impl std::error::Error for BadCalibration {}
 
 /// What the stack combines.
 #[derive(Debug, Clone, Copy)]
-struct Inputs {
-    shipped: Outlook,
+struct StackInputs {
+    shipped: ExpertForecast,
     fresh: [f64; 2],
 }
 
-impl Inputs {
-    fn of(view: &View, fresh: [f64; 2]) -> Self {
+impl StackInputs {
+    fn of(view: &PromptView, fresh: [f64; 2]) -> Self {
         Self { shipped: view.outlook, fresh }
     }
 
@@ -275,15 +286,24 @@ fn dot<const N: usize>(one: &[f64; N], other: &[f64; N]) -> f64 {
     one.iter().zip(other).map(|(one, other)| one * other).sum()
 }
 
-fn foreseen(level: &[f64; 3], gain: &[f64; 5], inputs: &Inputs, view: &View) -> Foreseen {
+fn foreseen(
+    level: &[f64; 3],
+    gain: &[f64; 5],
+    inputs: &StackInputs,
+    view: &PromptView,
+) -> CalibratedPrediction {
     let gain = dot(gain, &inputs.of_gain()).clamp(-1.0, 1.0);
     let small = logistic(dot(level, &inputs.of_level()));
-    let chances = Outlook { small, gains: [0.0, 0.0, gain] }.chances();
-    Foreseen { small: chances[1], large: chances[3], gain, familiarity: view.familiarity }
+    let chances = ExpertForecast { small, gains: [0.0, 0.0, gain] }.chances();
+    CalibratedPrediction { small: chances[1], large: chances[3], gain, familiarity: view.familiarity }
 }
 
 /// Weights of the stack from some of the rows.
-fn stack(rows: &[Labelled], inputs: &[Inputs], among: impl Fn(usize) -> bool) -> ([f64; 3], [f64; 5]) {
+fn stack(
+    rows: &[LabelledRow],
+    inputs: &[StackInputs],
+    among: impl Fn(usize) -> bool,
+) -> ([f64; 3], [f64; 5]) {
     let chosen = || (0..rows.len()).filter(|&at| among(at));
     let levels: Vec<_> = chosen().map(|at| (inputs[at].of_level(), rows[at].small)).collect();
     let gains = chosen().map(|at| (inputs[at].of_gain(), rows[at].large - rows[at].small));
@@ -294,7 +314,7 @@ fn stack(rows: &[Labelled], inputs: &[Inputs], among: impl Fn(usize) -> bool) ->
     (logistic_curve(&levels, level, LEVEL_HOLD), least_squares(gains, gain, GAIN_HOLD))
 }
 
-fn held_out(rows: &[Labelled], inputs: &[Inputs], views: &[View]) -> Vec<Foreseen> {
+fn held_out(rows: &[LabelledRow], inputs: &[StackInputs], views: &[PromptView]) -> Vec<CalibratedPrediction> {
     let stacks: Vec<_> =
         (0..FOLDS).map(|fold| stack(rows, inputs, |at| rows[at].stem % FOLDS != fold)).collect();
     (0..rows.len())
@@ -306,7 +326,7 @@ fn held_out(rows: &[Labelled], inputs: &[Inputs], views: &[View]) -> Vec<Foresee
 }
 
 /// The fresh fit on some of the rows, about their means.
-fn fresh(rows: &[Labelled], views: &[View], among: impl Fn(usize) -> bool) -> Packed {
+fn fresh(rows: &[LabelledRow], views: &[PromptView], among: impl Fn(usize) -> bool) -> StackedHeads {
     let chosen: Vec<usize> = (0..rows.len()).filter(|&at| among(at)).collect();
     let targets = |at: usize| [rows[at].small, rows[at].large - rows[at].small];
     let mut means = [0.0; 2];
@@ -318,13 +338,13 @@ fn fresh(rows: &[Labelled], views: &[View], among: impl Fn(usize) -> bool) -> Pa
         .iter()
         .map(|&at| {
             let [level, gain] = targets(at);
-            Row { sight: &views[at].sight, targets: [level - means[0], gain - means[1]], weight: 1.0 }
+            RidgeRow { sight: &views[at].sight, targets: [level - means[0], gain - means[1]], weight: 1.0 }
         })
         .collect();
-    Packed::new(&ridge(&fitted, PENALTY))
+    StackedHeads::new(&ridge(&fitted, PENALTY))
 }
 
-fn values(fresh: &Packed, sight: &Sight) -> [f64; 2] {
+fn values(fresh: &StackedHeads, sight: &FeatureVector) -> [f64; 2] {
     let [level, gain, ..] = fresh.values(sight);
     [level, gain]
 }
@@ -343,15 +363,15 @@ fn from_hex(text: &str) -> Option<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scoring::evaluate::{Curve, calibration_error};
+    use crate::scoring::evaluate::{RecoveryCurve, calibration_error};
     use crate::scoring::features::Prompt;
-    use crate::scoring::random::Draws;
-    use crate::scoring::scorers::shipped;
+    use crate::scoring::random::SplitMix64;
+    use crate::scoring::scorers::default_scorer;
     use crate::scoring::stem::stem;
 
     /// Made-up traffic in which a word decides: the large model is needed where `gnarl` stands.
-    fn rows(count: usize) -> Vec<Labelled> {
-        let mut draws = Draws(7);
+    fn rows(count: usize) -> Vec<LabelledRow> {
+        let mut draws = SplitMix64(7);
         (0..count)
             .map(|at| {
                 let hard = draws.uniform() < 0.4;
@@ -360,7 +380,7 @@ mod tests {
                     format!("Please do the {word} thing number {at} for the {} of {}", at % 13, at % 31);
                 let small = f64::from(u8::from(draws.uniform() < if hard { 0.2 } else { 0.9 }));
                 let large = f64::from(u8::from(draws.uniform() < 0.9));
-                Labelled {
+                LabelledRow {
                     features: Features::of(&Prompt::from_text(text.as_str())),
                     small,
                     large,
@@ -373,8 +393,8 @@ mod tests {
     #[test]
     fn learns_what_the_rows_teach() {
         let rows = rows(600);
-        let fitted = Calibration::fit(shipped(), &rows, || {}).unwrap();
-        let apgr = Curve::of(&fitted.scored(&rows)).unwrap().apgr();
+        let fitted = Calibration::fit(default_scorer(), &rows, || {}).unwrap();
+        let apgr = RecoveryCurve::of(&fitted.scored(&rows)).unwrap().apgr();
         assert!(apgr > 0.75, "{apgr}");
         let pairs: Vec<_> =
             fitted.held_out.iter().zip(&rows).map(|(seen, row)| (seen.small.value(), row.small)).collect();
@@ -384,10 +404,10 @@ mod tests {
     #[test]
     fn a_file_reads_back_the_same() {
         let rows = rows(60);
-        let fitted = Calibration::fit(shipped(), &rows, || {}).unwrap().calibration;
+        let fitted = Calibration::fit(default_scorer(), &rows, || {}).unwrap().calibration;
         let loaded = Calibration::load(&fitted.write()).unwrap();
         let features = &rows[3].features;
-        assert_eq!(loaded.foresee(shipped(), features), fitted.foresee(shipped(), features));
+        assert_eq!(loaded.predict(default_scorer(), features), fitted.predict(default_scorer(), features));
         assert!(matches!(Calibration::load(b"{}"), Err(BadCalibration::Foreign(_))));
         let other = String::from_utf8(fitted.write()).unwrap().replacen("\"version\":1", "\"version\":9", 1);
         assert_eq!(Calibration::load(other.as_bytes()).err(), Some(BadCalibration::Version));
@@ -397,6 +417,6 @@ mod tests {
 
     #[test]
     fn few_rows_are_refused() {
-        assert_eq!(Calibration::fit(shipped(), &rows(49), || {}).err(), Some(TooFew { rows: 49 }));
+        assert_eq!(Calibration::fit(default_scorer(), &rows(49), || {}).err(), Some(TooFew { rows: 49 }));
     }
 }

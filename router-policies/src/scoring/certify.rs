@@ -5,14 +5,14 @@
 //! Each test bets against "the loss is more than L" (Waudby-Smith and Ramdas, arXiv 2010.09686): the wealth of a
 //! fair game exceeds 1/(1-C) with a chance of at most 1-C.
 
-use crate::scoring::random::Draws;
+use crate::scoring::random::SplitMix64;
 
 /// Thresholds that are tried: each keeps a hundredth more of the prompts on the small model.
 const CANDIDATES: usize = 100;
 
 /// One held-out row.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Outcome {
+pub struct CertifiedOutcome {
     /// What the threshold is compared with: a row above it goes to the large model.
     pub score: f64,
     /// Quality of the large model's answer less that of the small one's, -1..=1.
@@ -43,7 +43,7 @@ pub struct Certificate {
 /// What a certificate says, to be held against what comes.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Promise {
+pub struct CertifiedBound {
     /// Prompts with a gain above it go to the large model.
     pub threshold: f64,
     /// The bound on the expected loss.
@@ -54,8 +54,8 @@ pub struct Promise {
 
 impl Certificate {
     /// What it says.
-    pub fn promise(&self) -> Promise {
-        Promise { threshold: self.threshold, max_loss: self.max_loss, confidence: self.confidence }
+    pub fn promise(&self) -> CertifiedBound {
+        CertifiedBound { threshold: self.threshold, max_loss: self.max_loss, confidence: self.confidence }
     }
 }
 
@@ -65,7 +65,12 @@ pub const METHOD: &str =
 
 /// Finds the boldest threshold that passes. `earlier` are scores of other rows, from which the candidates are taken.
 /// `None` when not even the most careful one passes: the data do not support a certificate.
-pub fn certify(earlier: &[f64], held_out: &[Outcome], max_loss: f64, confidence: f64) -> Option<Certificate> {
+pub fn certify(
+    earlier: &[f64],
+    held_out: &[CertifiedOutcome],
+    max_loss: f64,
+    confidence: f64,
+) -> Option<Certificate> {
     let mut sorted = earlier.to_vec();
     sorted.sort_by(f64::total_cmp);
     let quantile = |at: usize| sorted.get(at * sorted.len() / CANDIDATES).or(sorted.last()).copied();
@@ -118,9 +123,9 @@ fn passes(losses: impl Iterator<Item = f64>, max_loss: f64, confidence: f64) -> 
 }
 
 /// In an order that does not depend on how the rows were sorted: bets assume that none is.
-fn shuffled(rows: &[Outcome]) -> Vec<Outcome> {
+fn shuffled(rows: &[CertifiedOutcome]) -> Vec<CertifiedOutcome> {
     let mut dealt = rows.to_vec();
-    let mut draws = Draws(0xce27);
+    let mut draws = SplitMix64(0xce27);
     for at in (1..dealt.len()).rev() {
         dealt.swap(at, draws.below(at + 1));
     }
@@ -132,14 +137,14 @@ mod tests {
     use super::*;
 
     /// Gains rise with the score, from nothing to 0.4.
-    fn world(seed: u64, count: usize) -> Vec<Outcome> {
-        let mut draws = Draws(seed);
+    fn world(seed: u64, count: usize) -> Vec<CertifiedOutcome> {
+        let mut draws = SplitMix64(seed);
         (0..count)
             .map(|_| {
                 let score = draws.uniform();
                 let lost = if draws.uniform() < 0.4 * score { 1.0 } else { 0.0 };
                 let lost = if lost == 0.0 && draws.uniform() < 0.05 { -1.0 } else { lost };
-                Outcome { score, lost }
+                CertifiedOutcome { score, lost }
             })
             .collect()
     }

@@ -2,11 +2,11 @@
 
 use std::cmp::Ordering;
 
-use crate::scoring::random::Draws;
+use crate::scoring::random::SplitMix64;
 
 /// One labelled prompt with its score.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Scored {
+pub struct ScoredPrompt {
     /// What prompts are ranked by: the highest go to the large model first.
     pub score: f64,
     /// Quality of the small model's answer, 0..=1.
@@ -17,15 +17,15 @@ pub struct Scored {
 
 /// The curve of performance gap recovered over the share of calls to the large model.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Curve {
+pub struct RecoveryCurve {
     /// PGR after each prompt, from none to all sent to the large model; prompts of equal score are averaged.
     pub recovered: Vec<f64>,
 }
 
-impl Curve {
+impl RecoveryCurve {
     /// Ranks by score. `None` when the large model is no better on the whole: there is no gap to recover.
-    pub fn of(rows: &[Scored]) -> Option<Self> {
-        let mut order: Vec<&Scored> = rows.iter().collect();
+    pub fn of(rows: &[ScoredPrompt]) -> Option<Self> {
+        let mut order: Vec<&ScoredPrompt> = rows.iter().collect();
         order.sort_by(|one, other| other.score.partial_cmp(&one.score).unwrap_or(Ordering::Equal));
         let gap: f64 = order.iter().map(|row| row.large - row.small).sum();
         if gap <= 1e-9 {
@@ -72,7 +72,7 @@ impl Curve {
 
 /// The figures of a ranking.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
-pub struct Figures {
+pub struct RankingFigures {
     /// Rows.
     pub rows: usize,
     /// Mean quality when everything goes to the small model.
@@ -102,21 +102,21 @@ pub struct Figures {
 /// Bootstrap samples for an interval.
 const SAMPLES: usize = 1000;
 
-impl Figures {
+impl RankingFigures {
     /// Of scored rows. `None` when there is no gap to recover. `progress` is told of each bootstrap sample.
-    pub fn of(rows: &[Scored], mut progress: impl FnMut()) -> Option<Self> {
-        let curve = Curve::of(rows)?;
-        let mut draws = Draws(rows.len() as u64);
+    pub fn of(rows: &[ScoredPrompt], mut progress: impl FnMut()) -> Option<Self> {
+        let curve = RecoveryCurve::of(rows)?;
+        let mut draws = SplitMix64(rows.len() as u64);
         let mut areas = Vec::with_capacity(SAMPLES);
         for _ in 0..SAMPLES {
-            let sample: Vec<Scored> = (0..rows.len()).map(|_| rows[draws.below(rows.len())]).collect();
-            areas.extend(Curve::of(&sample).map(|curve| curve.apgr()));
+            let sample: Vec<ScoredPrompt> = (0..rows.len()).map(|_| rows[draws.below(rows.len())]).collect();
+            areas.extend(RecoveryCurve::of(&sample).map(|curve| curve.apgr()));
             progress();
         }
         areas.sort_by(f64::total_cmp);
         let quantile =
             |share: f64| areas.get((share * areas.len() as f64) as usize).copied().unwrap_or(f64::NAN);
-        let mean = |value: fn(&Scored) -> f64| rows.iter().map(value).sum::<f64>() / rows.len() as f64;
+        let mean = |value: fn(&ScoredPrompt) -> f64| rows.iter().map(value).sum::<f64>() / rows.len() as f64;
         Some(Self {
             rows: rows.len(),
             all_small: mean(|row| row.small),
@@ -127,7 +127,7 @@ impl Figures {
             cpt50: curve.calls_for(0.5),
             cpt80: curve.calls_for(0.8),
             auc: auc(rows),
-            oracle: Curve::of(&oracle(rows))?.apgr(),
+            oracle: RecoveryCurve::of(&oracle(rows))?.apgr(),
             random: 0.5,
             shuffled: shuffled(rows),
         })
@@ -135,12 +135,12 @@ impl Figures {
 }
 
 /// The rows ranked by what the large model really added.
-pub fn oracle(rows: &[Scored]) -> Vec<Scored> {
-    rows.iter().map(|row| Scored { score: row.large - row.small, ..*row }).collect()
+pub fn oracle(rows: &[ScoredPrompt]) -> Vec<ScoredPrompt> {
+    rows.iter().map(|row| ScoredPrompt { score: row.large - row.small, ..*row }).collect()
 }
 
 /// The rows with their scores dealt out anew.
-pub fn shuffle(rows: &[Scored], draws: &mut Draws) -> Vec<Scored> {
+pub fn shuffle(rows: &[ScoredPrompt], draws: &mut SplitMix64) -> Vec<ScoredPrompt> {
     let mut dealt = rows.to_vec();
     for at in (1..dealt.len()).rev() {
         let other = draws.below(at + 1);
@@ -149,18 +149,18 @@ pub fn shuffle(rows: &[Scored], draws: &mut Draws) -> Vec<Scored> {
     dealt
 }
 
-fn shuffled(rows: &[Scored]) -> f64 {
+fn shuffled(rows: &[ScoredPrompt]) -> f64 {
     const DEALS: usize = 20;
-    let mut draws = Draws(17);
-    let areas = (0..DEALS).filter_map(|_| Some(Curve::of(&shuffle(rows, &mut draws))?.apgr()));
+    let mut draws = SplitMix64(17);
+    let areas = (0..DEALS).filter_map(|_| Some(RecoveryCurve::of(&shuffle(rows, &mut draws))?.apgr()));
     areas.sum::<f64>() / DEALS as f64
 }
 
 /// The area under the ROC curve for "only the large model does"; ties count half. NaN when one side is empty.
-fn auc(rows: &[Scored]) -> f64 {
-    let mut order: Vec<&Scored> = rows.iter().collect();
+fn auc(rows: &[ScoredPrompt]) -> f64 {
+    let mut order: Vec<&ScoredPrompt> = rows.iter().collect();
     order.sort_by(|one, other| one.score.partial_cmp(&other.score).unwrap_or(Ordering::Equal));
-    let wanted = |row: &&Scored| row.large - row.small > 0.5;
+    let wanted = |row: &&ScoredPrompt| row.large - row.small > 0.5;
     let (mut below, mut sum, mut hits) = (0.0, 0.0, 0.0);
     for tied in order.chunk_by(|one, other| one.score == other.score) {
         let yes = tied.iter().filter(|row| wanted(row)).count() as f64;
@@ -186,13 +186,13 @@ pub fn calibration_error(pairs: &[(f64, f64)]) -> f64 {
 mod tests {
     use super::*;
 
-    fn rows(rows: &[(f64, f64, f64)]) -> Vec<Scored> {
-        rows.iter().map(|&(score, small, large)| Scored { score, small, large }).collect()
+    fn rows(rows: &[(f64, f64, f64)]) -> Vec<ScoredPrompt> {
+        rows.iter().map(|&(score, small, large)| ScoredPrompt { score, small, large }).collect()
     }
 
     #[track_caller]
     fn check(given: &[(f64, f64, f64)], apgr: f64, cpt50: f64, cpt80: f64) {
-        let curve = Curve::of(&rows(given)).unwrap();
+        let curve = RecoveryCurve::of(&rows(given)).unwrap();
         assert!((curve.apgr() - apgr).abs() < 1e-9, "APGR {}", curve.apgr());
         assert_eq!((curve.calls_for(0.5), curve.calls_for(0.8)), (cpt50, cpt80));
     }
@@ -211,22 +211,22 @@ mod tests {
 
     #[test]
     fn no_gap_is_no_curve() {
-        assert_eq!(Curve::of(&rows(&[(0.0, 1.0, 1.0)])), None);
-        assert_eq!(Curve::of(&rows(&[(0.0, 1.0, 0.0)])), None);
-        assert_eq!(Curve::of(&[]), None);
+        assert_eq!(RecoveryCurve::of(&rows(&[(0.0, 1.0, 1.0)])), None);
+        assert_eq!(RecoveryCurve::of(&rows(&[(0.0, 1.0, 0.0)])), None);
+        assert_eq!(RecoveryCurve::of(&[]), None);
     }
 
     #[test]
     fn controls_are_what_they_should_be() {
-        let mut draws = Draws(1);
-        let given: Vec<Scored> = (0..2000)
+        let mut draws = SplitMix64(1);
+        let given: Vec<ScoredPrompt> = (0..2000)
             .map(|_| {
                 let hard = draws.uniform();
                 let small = f64::from(u8::from(draws.uniform() > hard));
-                Scored { score: hard, small, large: f64::from(u8::from(draws.uniform() > hard / 3.0)) }
+                ScoredPrompt { score: hard, small, large: f64::from(u8::from(draws.uniform() > hard / 3.0)) }
             })
             .collect();
-        let figures = Figures::of(&given, || {}).unwrap();
+        let figures = RankingFigures::of(&given, || {}).unwrap();
         assert!((figures.shuffled - 0.5).abs() < 0.02, "{figures:?}");
         assert!(figures.oracle > figures.apgr && figures.apgr > 0.55, "{figures:?}");
         let [low, high] = figures.apgr_interval;

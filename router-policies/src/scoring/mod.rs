@@ -16,12 +16,12 @@
 pub mod bytes;
 pub mod calibrate;
 pub mod certify;
+pub mod class_predictions;
 pub mod evaluate;
+pub mod feature_transform;
 pub mod features;
-pub mod foresight;
-pub mod lens;
+pub mod ladder_prediction;
 pub mod numbers;
-pub mod prospects;
 pub mod random;
 pub mod ridge;
 pub mod scorers;

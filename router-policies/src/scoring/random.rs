@@ -2,9 +2,9 @@
 
 /// Reproducible draws (splitmix64).
 #[derive(Debug, Clone)]
-pub struct Draws(pub u64);
+pub struct SplitMix64(pub u64);
 
-impl Draws {
+impl SplitMix64 {
     /// Uniform over all 64-bit numbers.
     pub fn bits(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);

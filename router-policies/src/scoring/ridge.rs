@@ -1,25 +1,25 @@
 //! Ridge regression on sparse and dense features, by conjugate gradients. Same rows, same bits.
 
+use crate::scoring::feature_transform::{DENSE, FeatureVector};
 use crate::scoring::features::SLOTS;
-use crate::scoring::lens::{DENSE, Sight};
 
 /// Rounds of conjugate gradients. The fits here are strongly regularised, so they settle long before.
 const ROUNDS: usize = 40;
 /// Where the rounds stop: the squared residual against the first.
 const ENOUGH: f64 = 1e-7;
 
-/// A linear function of a [`Sight`].
+/// A linear function of a [`FeatureVector`].
 #[derive(Debug, Clone)]
-pub struct Linear {
+pub struct LinearHead {
     /// A weight for each slot of grams.
     pub grams: Vec<f32>,
     /// A weight for each dense number.
     pub dense: Vec<f32>,
 }
 
-impl Linear {
+impl LinearHead {
     /// Its value for a prompt.
-    pub fn value(&self, sight: &Sight) -> f64 {
+    pub fn value(&self, sight: &FeatureVector) -> f64 {
         let grams: f32 =
             sight.grams.iter().map(|&(slot, weight)| self.grams[usize::from(slot)] * weight).sum();
         let dense: f32 = sight.dense.iter().zip(&self.dense).map(|(number, weight)| number * weight).sum();
@@ -29,9 +29,9 @@ impl Linear {
 
 /// One row of a fit with several targets.
 #[derive(Debug, Clone, Copy)]
-pub struct Row<'a, const T: usize> {
+pub struct RidgeRow<'a, const T: usize> {
     /// The prompt.
-    pub sight: &'a Sight,
+    pub sight: &'a FeatureVector,
     /// What is to be foretold.
     pub targets: [f64; T],
     /// How much the row counts.
@@ -40,9 +40,9 @@ pub struct Row<'a, const T: usize> {
 
 /// For each target the linear function with the least weighted squared error plus `penalty` times the squared
 /// weights.
-pub fn fit<const T: usize>(rows: &[Row<'_, T>], penalty: f64) -> [Linear; T] {
-    let mut solution = Vector::zero();
-    let mut residual = Vector::zero();
+pub fn fit<const T: usize>(rows: &[RidgeRow<'_, T>], penalty: f64) -> [LinearHead; T] {
+    let mut solution = RidgeVector::zero();
+    let mut residual = RidgeVector::zero();
     for row in rows {
         residual.add(row.sight, row.targets.map(|target| target * row.weight));
     }
@@ -53,7 +53,7 @@ pub fn fit<const T: usize>(rows: &[Row<'_, T>], penalty: f64) -> [Linear; T] {
         if square.iter().zip(stop).all(|(square, stop)| *square <= stop) {
             break;
         }
-        let mut image = Vector::zero();
+        let mut image = RidgeVector::zero();
         for row in rows {
             image.add(row.sight, direction.value(row.sight).map(|value| value * row.weight));
         }
@@ -74,14 +74,14 @@ fn ratio<const T: usize>(over: [f64; T], under: [f64; T]) -> [f64; T] {
 }
 
 #[derive(Clone)]
-struct Vector<const T: usize>(Vec<[f64; T]>);
+struct RidgeVector<const T: usize>(Vec<[f64; T]>);
 
-impl<const T: usize> Vector<T> {
+impl<const T: usize> RidgeVector<T> {
     fn zero() -> Self {
         Self(vec![[0.0; T]; SLOTS + DENSE])
     }
 
-    fn value(&self, sight: &Sight) -> [f64; T] {
+    fn value(&self, sight: &FeatureVector) -> [f64; T] {
         let mut sums = [0.0; T];
         for (at, number) in numbers(sight) {
             for (sum, weight) in sums.iter_mut().zip(&self.0[at]) {
@@ -91,7 +91,7 @@ impl<const T: usize> Vector<T> {
         sums
     }
 
-    fn add(&mut self, sight: &Sight, scale: [f64; T]) {
+    fn add(&mut self, sight: &FeatureVector, scale: [f64; T]) {
         for (at, number) in numbers(sight) {
             for (sum, scale) in self.0[at].iter_mut().zip(&scale) {
                 *sum += number * scale;
@@ -126,15 +126,15 @@ impl<const T: usize> Vector<T> {
         sums
     }
 
-    fn linear(&self, target: usize) -> Linear {
+    fn linear(&self, target: usize) -> LinearHead {
         let mut grams: Vec<f32> = self.0.iter().map(|weights| weights[target] as f32).collect();
         let dense = grams.split_off(SLOTS);
-        Linear { grams, dense }
+        LinearHead { grams, dense }
     }
 }
 
 /// The numbers of a sight with their places: grams first.
-fn numbers(sight: &Sight) -> impl Iterator<Item = (usize, f64)> + '_ {
+fn numbers(sight: &FeatureVector) -> impl Iterator<Item = (usize, f64)> + '_ {
     let grams = sight.grams.iter().map(|&(slot, weight)| (usize::from(slot), f64::from(weight)));
     grams.chain(sight.dense.iter().enumerate().map(|(at, &number)| (SLOTS + at, f64::from(number))))
 }
@@ -143,8 +143,8 @@ fn numbers(sight: &Sight) -> impl Iterator<Item = (usize, f64)> + '_ {
 mod tests {
     use super::*;
 
-    fn sight(slot: u16) -> Sight {
-        Sight { grams: vec![(slot, 1.0)], dense: vec![0.0; DENSE] }
+    fn sight(slot: u16) -> FeatureVector {
+        FeatureVector { grams: vec![(slot, 1.0)], dense: vec![0.0; DENSE] }
     }
 
     #[test]
@@ -152,8 +152,11 @@ mod tests {
         // One gram each, nothing dense: w = Σy / (n + penalty).
         let sights = [sight(1), sight(1), sight(9)];
         let targets = [[1.0, 0.0], [2.0, 0.0], [-4.0, 0.0]];
-        let rows: Vec<_> =
-            sights.iter().zip(targets).map(|(sight, targets)| Row { sight, targets, weight: 1.0 }).collect();
+        let rows: Vec<_> = sights
+            .iter()
+            .zip(targets)
+            .map(|(sight, targets)| RidgeRow { sight, targets, weight: 1.0 })
+            .collect();
         let [linear, nothing] = fit(&rows, 1.0);
         assert!((linear.grams[1] - 1.0).abs() < 1e-6 && (linear.grams[9] + 2.0).abs() < 1e-6);
         assert!((linear.value(&sights[2]) + 2.0).abs() < 1e-6);

@@ -90,7 +90,7 @@ pub fn logistic_curve<const N: usize>(rows: &[([f64; N], f64)], prior: [f64; N],
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scoring::random::Draws;
+    use crate::scoring::random::SplitMix64;
 
     #[test]
     fn recovers_a_plane() {
@@ -108,7 +108,7 @@ mod tests {
 
     #[test]
     fn recovers_a_logistic_curve() {
-        let mut draws = Draws(3);
+        let mut draws = SplitMix64(3);
         let rows: Vec<_> = (0..20_000)
             .map(|_| {
                 let x = draws.normal();

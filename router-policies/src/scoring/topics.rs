@@ -8,7 +8,7 @@
 use crate::scoring::features::Features;
 use crate::scoring::features::SLOTS;
 use crate::scoring::numbers::ln;
-use crate::scoring::scorers::shipped;
+use crate::scoring::scorers::default_scorer;
 
 /// Examples that a topic needs at least.
 pub const LEAST: usize = 5;
@@ -25,7 +25,7 @@ const LOUDEST: f64 = 3.0;
 
 /// A field that prompts can belong to.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Topic {
+pub struct PromptTopic {
     /// As the configuration names it.
     pub name: String,
     /// The likeness from which on a prompt belongs to it.
@@ -42,14 +42,14 @@ pub struct Topic {
 
 /// Why examples make no topic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Unlearnable {
+pub enum TopicError {
     /// Fewer than [`LEAST`] that have any words.
     TooFew,
     /// They have no more in common than any prompts have.
     Unlike,
 }
 
-impl std::fmt::Display for Unlearnable {
+impl std::fmt::Display for TopicError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::TooFew => write!(f, "fewer than {LEAST} examples"),
@@ -58,7 +58,7 @@ impl std::fmt::Display for Unlearnable {
     }
 }
 
-impl Topic {
+impl PromptTopic {
     /// Learns a topic from examples of its prompts and of `others`, and takes prompts for its own from the likeness `at`
     /// on.
     ///
@@ -69,7 +69,7 @@ impl Topic {
         examples: &[Features],
         others: &[Features],
         at: f64,
-    ) -> Result<Self, Unlearnable> {
+    ) -> Result<Self, TopicError> {
         let spoken = |examples: &'_ [Features]| {
             examples
                 .iter()
@@ -80,7 +80,7 @@ impl Topic {
         };
         let (examples, others) = (spoken(examples), spoken(others));
         if examples.len() < LEAST {
-            return Err(Unlearnable::TooFew);
+            return Err(TopicError::TooFew);
         }
         let elsewhere = elsewhere(&others);
         let counts = counts(&examples);
@@ -94,7 +94,7 @@ impl Topic {
         let anyone = anyone(&odds, &elsewhere);
         let span = apart[apart.len() / 2] - anyone;
         if span <= 0.0 {
-            return Err(Unlearnable::Unlike);
+            return Err(TopicError::Unlike);
         }
         Ok(Self { name: name.to_owned(), at, examples: examples.len(), odds, anyone, span })
     }
@@ -121,7 +121,7 @@ fn counts(examples: &[Features]) -> Vec<u32> {
 fn elsewhere(others: &[Features]) -> Vec<f64> {
     let counts = counts(others);
     let share = |(slot, count): (usize, &u32)| {
-        (f64::from(*count) + DOUBT * shipped().lens.commonness(slot)) / (others.len() as f64 + DOUBT)
+        (f64::from(*count) + DOUBT * default_scorer().lens.commonness(slot)) / (others.len() as f64 + DOUBT)
     };
     counts.iter().enumerate().map(share).collect()
 }
@@ -143,7 +143,7 @@ fn anyone(odds: &[f32], elsewhere: &[f64]) -> f64 {
 }
 
 /// The topic that a prompt belongs to: of those that it is alike enough, the one that it is most alike.
-pub fn topic_of<'a, T: AsRef<Topic>>(topics: &'a [T], features: &Features) -> Option<&'a Topic> {
+pub fn topic_of<'a, T: AsRef<PromptTopic>>(topics: &'a [T], features: &Features) -> Option<&'a PromptTopic> {
     let judged = topics.iter().map(AsRef::as_ref).map(|topic| (topic, topic.likeness(features)));
     let alike = judged.filter(|(topic, likeness)| *likeness >= topic.at);
     alike.max_by(|(_, one), (_, other)| one.total_cmp(other)).map(|(topic, _)| topic)
@@ -180,7 +180,7 @@ mod tests {
     #[test]
     fn tells_its_prompts_from_others() {
         let learn = |name, texts, others| {
-            Arc::new(Topic::learn(name, &features(texts), &features(others), ALIKE).unwrap())
+            Arc::new(PromptTopic::learn(name, &features(texts), &features(others), ALIKE).unwrap())
         };
         let topics = [learn("law", &LAW, &COOKING), learn("cooking", &COOKING, &LAW)];
         let check = |text: &str, expected: Option<&str>| {
@@ -202,12 +202,15 @@ mod tests {
 
     #[test]
     fn a_topic_needs_examples_with_something_in_common() {
-        assert_eq!(Topic::learn("law", &features(&LAW[..4]), &[], ALIKE).err(), Some(Unlearnable::TooFew));
         assert_eq!(
-            Topic::learn("law", &features(&["", " ", "\n", "", ""]), &[], ALIKE).err(),
-            Some(Unlearnable::TooFew)
+            PromptTopic::learn("law", &features(&LAW[..4]), &[], ALIKE).err(),
+            Some(TopicError::TooFew)
         );
-        let same = || Topic::learn("law", &features(&LAW), &features(&COOKING), ALIKE);
+        assert_eq!(
+            PromptTopic::learn("law", &features(&["", " ", "\n", "", ""]), &[], ALIKE).err(),
+            Some(TopicError::TooFew)
+        );
+        let same = || PromptTopic::learn("law", &features(&LAW), &features(&COOKING), ALIKE);
         assert_eq!(same(), same());
     }
 }

@@ -10,7 +10,7 @@ use std::path::Path;
 use router_policies::stem::stem;
 
 use crate::corpus::lines;
-use crate::sources::Source;
+use crate::sources::LabelSource;
 use crate::terminal::say;
 
 /// Who answers once more.
@@ -27,14 +27,14 @@ const ALIKE: [f64; 4] = [0.0, 0.1, 0.2, 0.5];
 const RATIOS: [f64; 3] = [3.0, 10.0, 30.0];
 
 /// Whether the small model, the large one and the second answer are right.
-type Labels = [f64; 3];
+type AgreementLabels = [f64; 3];
 
 /// Prints the table.
 pub(crate) fn report(data: &Path) -> Result<(), String> {
     let all = lines(data)?;
     let others: BTreeMap<u64, &BTreeMap<String, f64>> = all
         .iter()
-        .filter(|(source, line, _)| *source == Source::ZeroEval && line.task == "gsm")
+        .filter(|(source, line, _)| *source == LabelSource::ZeroEval && line.task == "gsm")
         .map(|(_, line, _)| (stem(&line.query), &line.scores))
         .collect();
     say(
@@ -43,18 +43,19 @@ pub(crate) fn report(data: &Path) -> Result<(), String> {
     say(&format!("| --- |{}", " ---: |".repeat(3 + ALIKE.len() + RATIOS.len())));
     for second in SECONDS {
         let asked = all.iter().filter(|(source, line, _)| {
-            *source == Source::RouteLlm && line.task.starts_with("gsm") && !line.contaminated
+            *source == LabelSource::RouteLlm && line.task.starts_with("gsm") && !line.contaminated
         });
-        let labels = |line: &BTreeMap<String, f64>, stem: u64| -> Option<Labels> {
+        let labels = |line: &BTreeMap<String, f64>, stem: u64| -> Option<AgreementLabels> {
             Some([
                 *line.get("weak:mixtral-8x7b")?,
                 *line.get("strong:gpt-4-1106")?,
                 *others.get(&stem)?.get(second)?,
             ])
         };
-        let rows: Vec<Labels> =
+        let rows: Vec<AgreementLabels> =
             asked.filter_map(|(_, line, _)| labels(&line.scores, stem(&line.query))).collect();
-        let share = |of: fn(&Labels) -> f64| rows.iter().map(of).sum::<f64>() / rows.len().max(1) as f64;
+        let share =
+            |of: fn(&AgreementLabels) -> f64| rows.iter().map(of).sum::<f64>() / rows.len().max(1) as f64;
         let free = ALIKE.map(|alike| format!("{:.3}", area(&rows, alike, f64::INFINITY)));
         let charged = RATIOS.map(|ratio| format!("{:.3}", area(&rows, ALIKE[1], ratio)));
         say(&format!(
@@ -71,7 +72,7 @@ pub(crate) fn report(data: &Path) -> Result<(), String> {
 
 /// The area under quality by cost, of three mixtures of what can be had: the small model alone, what it is not agreed with on
 /// sent up, and the large model alone. A second answer costs as much as the first.
-fn area(rows: &[Labels], alike: f64, ratio: f64) -> f64 {
+fn area(rows: &[AgreementLabels], alike: f64, ratio: f64) -> f64 {
     let (mut up, mut gained, mut gap) = (0.0, 0.0, 0.0);
     for [small, large, second] in rows {
         let agree = small * second + alike * (1.0 - small) * (1.0 - second);

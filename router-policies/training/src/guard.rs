@@ -5,8 +5,8 @@ use std::io::Write;
 use std::path::Path;
 
 use router_policies::evaluate::calibration_error;
-use router_policies::guard::Weigh;
-use router_policies::guard::fit::{self, Row};
+use router_policies::guard::ChanceSignals;
+use router_policies::guard::fit::{self, JudgedAnswer};
 
 use crate::terminal::say;
 
@@ -44,14 +44,15 @@ pub fn report(rows: &Path) -> Result<(), String> {
 }
 
 /// Chances of one model's answers, and whether they are right, each by a fit on other kinds of question.
-fn apart(rows: &[Row], judged: &str, teacher: Option<&str>) -> Vec<(f64, f64)> {
+fn apart(rows: &[JudgedAnswer], judged: &str, teacher: Option<&str>) -> Vec<(f64, f64)> {
     let kinds: BTreeSet<&str> = rows.iter().map(|row| row.kind.as_str()).collect();
     let of_kind = |kind: &&str| {
-        let teaches = |row: &&Row| row.kind != *kind && teacher.is_none_or(|teacher| row.model == teacher);
-        let form = fit::fit(&rows.iter().filter(teaches).cloned().collect::<Vec<Row>>());
-        let chance = |row: &Row| {
+        let teaches =
+            |row: &&JudgedAnswer| row.kind != *kind && teacher.is_none_or(|teacher| row.model == teacher);
+        let form = fit::fit(&rows.iter().filter(teaches).cloned().collect::<Vec<JudgedAnswer>>());
+        let chance = |row: &JudgedAnswer| {
             let whole = row.evidence().last()?;
-            let reading = form.read(&whole, &row.outset(&form), true, Weigh::default());
+            let reading = form.read(&whole, &row.outset(&form), true, ChanceSignals::default());
             Some((reading.chance.value().clamp(1e-3, 1.0 - 1e-3), f64::from(u8::from(row.right?))))
         };
         let held = rows.iter().filter(|row| row.kind == *kind && row.model == judged);
@@ -60,7 +61,7 @@ fn apart(rows: &[Row], judged: &str, teacher: Option<&str>) -> Vec<(f64, f64)> {
     kinds.iter().flat_map(of_kind).collect()
 }
 
-fn read(rows: &Path) -> Result<Vec<Row>, String> {
+fn read(rows: &Path) -> Result<Vec<JudgedAnswer>, String> {
     let named = |why: &dyn std::fmt::Display| format!("{}: {why}", rows.display());
     let text = std::fs::read_to_string(rows).map_err(|why| named(&why))?;
     text.lines().map(|line| serde_json::from_str(line).map_err(|why| named(&why))).collect()

@@ -1,14 +1,14 @@
 //! How much of the level should be the prior's: calibration error and likelihood on prompts not seen.
 
-use router_policies::Class;
+use router_policies::ModelClass;
 use router_policies::evaluate::calibration_error;
 use router_policies::numbers::ln;
-use router_policies::scorers::Shipped;
+use router_policies::scorers::DefaultScorer;
+use router_policies::scorers::default_scorer::{ExpertForecast, SHARE_OF_PRIOR};
 use router_policies::scorers::prior::expect;
-use router_policies::scorers::shipped::{Outlook, SHARE_OF_PRIOR};
 
-use crate::corpus::Example;
-use crate::report::{FOLDS, SETS, Set, cold_scorer, fold, part_scorer};
+use crate::corpus::TrainingExample;
+use crate::report::{EvaluationSet, FOLDS, SETS, cold_scorer, fold, part_scorer};
 use crate::targets::pair;
 use crate::terminal::say;
 
@@ -18,12 +18,12 @@ const SHARES: [f64; 8] = [0.0, 0.1, 0.2, 0.3, 0.35, 0.4, 0.5, 0.7];
 const SUREST: f64 = 0.01;
 
 /// For each share: the chance that the small model suffices, and whether it did.
-type Foretold = [Vec<(f64, f64)>; SHARES.len()];
+type PredictedLevels = [Vec<(f64, f64)>; SHARES.len()];
 
 /// Measures and prints a table.
-pub(crate) fn level(examples: &[Example]) {
+pub(crate) fn level(examples: &[TrainingExample]) {
     say(&format!("| set | figure | {} |", SHARES.map(|share| format!("{share}")).join(" | ")));
-    let mut shipped: [Foretold; SETS.len()] = Default::default();
+    let mut shipped: [PredictedLevels; SETS.len()] = Default::default();
     for part in 0..FOLDS {
         let scorer = part_scorer(examples, part);
         for (set, foretold) in SETS.iter().zip(&mut shipped) {
@@ -34,30 +34,34 @@ pub(crate) fn level(examples: &[Example]) {
         lines(&format!("{} | shipped", set.name), foretold);
     }
     for set in &SETS {
-        let mut foretold = Foretold::default();
+        let mut foretold = PredictedLevels::default();
         foretell(&cold_scorer(examples, set), of(examples, set), &mut foretold);
         lines(&format!("{} | cold", set.name), &foretold);
     }
 }
 
-fn of<'a>(examples: &'a [Example], set: &Set) -> impl Iterator<Item = &'a Example> {
+fn of<'a>(examples: &'a [TrainingExample], set: &EvaluationSet) -> impl Iterator<Item = &'a TrainingExample> {
     let holds = set.holds;
     examples.iter().filter(move |example| holds(example))
 }
 
-fn foretell<'a>(scorer: &Shipped, held: impl Iterator<Item = &'a Example>, foretold: &mut Foretold) {
+fn foretell<'a>(
+    scorer: &DefaultScorer,
+    held: impl Iterator<Item = &'a TrainingExample>,
+    foretold: &mut PredictedLevels,
+) {
     for example in held {
         let Some((small, _)) = pair(example) else { continue };
         let (outlook, prior) = (scorer.view(&example.features).outlook, expect(&example.features).small);
         let without = (outlook.small - SHARE_OF_PRIOR * prior) / (1.0 - SHARE_OF_PRIOR);
         for (pairs, share) in foretold.iter_mut().zip(SHARES) {
-            let mixed = Outlook { small: without + share * (prior - without), ..outlook };
-            pairs.push((mixed.of(Class::Small).value(), small));
+            let mixed = ExpertForecast { small: without + share * (prior - without), ..outlook };
+            pairs.push((mixed.of(ModelClass::Small).value(), small));
         }
     }
 }
 
-fn lines(name: &str, foretold: &Foretold) {
+fn lines(name: &str, foretold: &PredictedLevels) {
     let cells = |figure: fn(&[(f64, f64)]) -> f64| {
         foretold.iter().map(|pairs| format!("{:.3}", figure(pairs))).collect::<Vec<_>>().join(" | ")
     };

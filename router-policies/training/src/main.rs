@@ -22,7 +22,7 @@ use crate::terminal::say;
 
 /// Fit the shipped scorer on labelled prompts.
 #[derive(Parser)]
-struct Arguments {
+struct TrainingArgs {
     /// The folder of the labelled prompts (`*.jsonl.gz`).
     #[arg(long, required_unless_present = "guard")]
     data: Option<PathBuf>,
@@ -34,11 +34,11 @@ struct Arguments {
     out: Option<PathBuf>,
     /// Measure fits on prompts held out, instead.
     #[arg(long)]
-    report: Option<report::What>,
+    report: Option<report::ReportTarget>,
 }
 
 fn main() -> ExitCode {
-    match run(&Arguments::parse()) {
+    match run(&TrainingArgs::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(words) => {
             say(&words);
@@ -47,24 +47,24 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(arguments: &Arguments) -> Result<(), String> {
+fn run(arguments: &TrainingArgs) -> Result<(), String> {
     if let Some(rows) = &arguments.guard {
-        if arguments.report == Some(report::What::Guard) {
+        if arguments.report == Some(report::ReportTarget::Guard) {
             return guard::report(rows);
         }
         return guard::fit(rows, arguments.out.as_deref());
     }
     let data = arguments.data.as_deref().ok_or("no --data")?;
-    if arguments.report == Some(report::What::Topics) {
+    if arguments.report == Some(report::ReportTarget::Topics) {
         return topics::report(data);
     }
-    if arguments.report == Some(report::What::Agreement) {
+    if arguments.report == Some(report::ReportTarget::Agreement) {
         return agreement::report(data);
     }
     let (examples, label) = corpus::read(data)?;
     say(&label.join("\n"));
     match arguments.report {
-        Some(report::What::Level) => level::level(&examples),
+        Some(report::ReportTarget::Level) => level::level(&examples),
         Some(what) => report::report(what, &examples),
         None => {}
     }

@@ -2,21 +2,21 @@
 
 use std::collections::BTreeSet;
 
-use router_policies::Class;
-use router_policies::calibrate::{Calibration, Labelled};
-use router_policies::evaluate::{Figures, Scored, calibration_error};
-use router_policies::scorers::Shipped;
-use router_policies::scoring::random::Draws;
+use router_policies::ModelClass;
+use router_policies::calibrate::{Calibration, LabelledRow};
+use router_policies::evaluate::{RankingFigures, ScoredPrompt, calibration_error};
+use router_policies::scorers::DefaultScorer;
+use router_policies::scoring::random::SplitMix64;
 
-use crate::corpus::Example;
+use crate::corpus::TrainingExample;
 use crate::fit;
-use crate::sources::{Kind, Source};
+use crate::sources::{LabelSource, SourceKind};
 use crate::targets::pair;
 use crate::terminal::say;
 
 /// What to measure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub(crate) enum What {
+pub(crate) enum ReportTarget {
     /// The shipped scorer, a fifth of all stems held out in turn.
     Shipped,
     /// A scorer that never saw the source.
@@ -40,58 +40,64 @@ pub(crate) enum What {
 }
 
 /// A set that is evaluated on its own.
-pub(crate) struct Set {
+pub(crate) struct EvaluationSet {
     pub(crate) name: &'static str,
-    pub(crate) holds: fn(&Example) -> bool,
+    pub(crate) holds: fn(&TrainingExample) -> bool,
 }
 
 /// The sets of the tables.
-pub(crate) const SETS: [Set; 11] = [
-    Set { name: "mmlu", holds: |e| e.source == Source::RouteLlm && e.kind == Some(Kind::Exam) },
-    Set { name: "gsm8k", holds: |e| e.source == Source::RouteLlm && e.kind == Some(Kind::WordProblem) },
-    Set { name: "gaokao", holds: |e| e.source == Source::Gaokao },
-    Set { name: "fusion", holds: |e| e.source == Source::Fusion },
-    Set { name: "zeroeval", holds: |e| e.source == Source::ZeroEval },
-    Set {
+pub(crate) const SETS: [EvaluationSet; 11] = [
+    EvaluationSet {
+        name: "mmlu",
+        holds: |e| e.source == LabelSource::RouteLlm && e.kind == Some(SourceKind::Exam),
+    },
+    EvaluationSet {
+        name: "gsm8k",
+        holds: |e| e.source == LabelSource::RouteLlm && e.kind == Some(SourceKind::WordProblem),
+    },
+    EvaluationSet { name: "gaokao", holds: |e| e.source == LabelSource::Gaokao },
+    EvaluationSet { name: "fusion", holds: |e| e.source == LabelSource::Fusion },
+    EvaluationSet { name: "zeroeval", holds: |e| e.source == LabelSource::ZeroEval },
+    EvaluationSet {
         name: "zeroeval gsm",
-        holds: |e| e.source == Source::ZeroEval && e.kind == Some(Kind::WordProblem),
+        holds: |e| e.source == LabelSource::ZeroEval && e.kind == Some(SourceKind::WordProblem),
     },
-    Set {
+    EvaluationSet {
         name: "zeroeval math",
-        holds: |e| e.source == Source::ZeroEval && e.kind == Some(Kind::Mathematics),
+        holds: |e| e.source == LabelSource::ZeroEval && e.kind == Some(SourceKind::Mathematics),
     },
-    Set {
+    EvaluationSet {
         name: "zeroeval crux",
-        holds: |e| e.source == Source::ZeroEval && e.kind == Some(Kind::CodeOutput),
+        holds: |e| e.source == LabelSource::ZeroEval && e.kind == Some(SourceKind::CodeOutput),
     },
-    Set { name: "mmlu_pro", holds: |e| e.source == Source::MmluPro },
-    Set { name: "lexeval", holds: |e| e.source == Source::LexEval },
-    Set { name: "openai_gsm", holds: |e| e.source == Source::OpenAiGsm },
+    EvaluationSet { name: "mmlu_pro", holds: |e| e.source == LabelSource::MmluPro },
+    EvaluationSet { name: "lexeval", holds: |e| e.source == LabelSource::LexEval },
+    EvaluationSet { name: "openai_gsm", holds: |e| e.source == LabelSource::OpenAiGsm },
 ];
 
 /// Stems are dealt into so many parts.
 pub(crate) const FOLDS: u64 = 5;
 
 /// The part of a stem; other bits than those of the experts' own folds.
-pub(crate) fn fold(example: &Example) -> u64 {
+pub(crate) fn fold(example: &TrainingExample) -> u64 {
     (example.stem >> 32) % FOLDS
 }
 
 /// Measures and prints a table.
-pub(crate) fn report(what: What, examples: &[Example]) {
+pub(crate) fn report(what: ReportTarget, examples: &[TrainingExample]) {
     match what {
-        What::Shipped => shipped(examples),
-        What::Cold => cold(examples),
-        What::Adapted => adapted(examples, false),
-        What::ColdAdapted => adapted(examples, true),
-        What::Familiarity => familiarity(examples),
+        ReportTarget::Shipped => shipped(examples),
+        ReportTarget::Cold => cold(examples),
+        ReportTarget::Adapted => adapted(examples, false),
+        ReportTarget::ColdAdapted => adapted(examples, true),
+        ReportTarget::Familiarity => familiarity(examples),
         // Made elsewhere.
-        What::Level | What::Topics | What::Agreement | What::Guard => {}
+        ReportTarget::Level | ReportTarget::Topics | ReportTarget::Agreement | ReportTarget::Guard => {}
     }
 }
 
-fn shipped(examples: &[Example]) {
-    let mut scored: [Vec<Scored>; SETS.len()] = Default::default();
+fn shipped(examples: &[TrainingExample]) {
+    let mut scored: [Vec<ScoredPrompt>; SETS.len()] = Default::default();
     for part in 0..FOLDS {
         let seen: Vec<_> = examples.iter().filter(|example| fold(example) != part).collect();
         let scorer = fit::shipped(&seen, Vec::new());
@@ -107,14 +113,14 @@ fn shipped(examples: &[Example]) {
     }
 }
 
-fn cold(examples: &[Example]) {
+fn cold(examples: &[TrainingExample]) {
     for set in &SETS {
         let held: Vec<_> = examples.iter().filter(|example| (set.holds)(example)).collect();
         line(set.name, &score(&cold_scorer(examples, set), &held));
     }
 }
 
-fn familiarity(examples: &[Example]) {
+fn familiarity(examples: &[TrainingExample]) {
     for set in &SETS {
         let held: Vec<_> = examples.iter().filter(|example| (set.holds)(example)).collect();
         let scorer = cold_scorer(examples, set);
@@ -123,10 +129,10 @@ fn familiarity(examples: &[Example]) {
         line(&format!("{} | mean familiarity {mean:.2}", set.name), &score(&scorer, &held));
         line(&format!("{} | length alone", set.name), &by_length(&held));
         for (name, trust) in [("experts alone", 1.0), ("prior alone", 0.0)] {
-            let gain = |example: &Example| scorer.outlook_trusting(&example.features, trust).gains[2];
+            let gain = |example: &TrainingExample| scorer.outlook_trusting(&example.features, trust).gains[2];
             let rows = held.iter().filter_map(|example| {
                 let (small, large) = pair(example)?;
-                Some(Scored { score: gain(example), small, large })
+                Some(ScoredPrompt { score: gain(example), small, large })
             });
             line(&format!("{} | {name}", set.name), &rows.collect::<Vec<_>>());
         }
@@ -134,10 +140,10 @@ fn familiarity(examples: &[Example]) {
 }
 
 /// The longer the prompt, the more is gained: what any scorer should beat.
-fn by_length(held: &[&Example]) -> Vec<Scored> {
-    let row = |example: &&Example| {
+fn by_length(held: &[&TrainingExample]) -> Vec<ScoredPrompt> {
+    let row = |example: &&TrainingExample| {
         let (small, large) = pair(example)?;
-        Some(Scored { score: example.features.chars as f64, small, large })
+        Some(ScoredPrompt { score: example.features.chars as f64, small, large })
     };
     held.iter().filter_map(row).collect()
 }
@@ -145,15 +151,15 @@ fn by_length(held: &[&Example]) -> Vec<Scored> {
 /// Labels that calibrations are given.
 const LABELS: [usize; 3] = [50, 200, 1500];
 
-fn adapted(examples: &[Example], cold: bool) {
-    let parts: Vec<Shipped> =
+fn adapted(examples: &[TrainingExample], cold: bool) {
+    let parts: Vec<DefaultScorer> =
         if cold { Vec::new() } else { (0..FOLDS).map(|part| part_scorer(examples, part)).collect() };
     for set in &SETS {
         let stranger = cold.then(|| cold_scorer(examples, set));
-        let mut trials: [Trial; LABELS.len()] = Default::default();
+        let mut trials: [EvaluationTrial; LABELS.len()] = Default::default();
         for part in 0..FOLDS {
             let Some(scorer) = stranger.as_ref().or(parts.get(part as usize)) else { continue };
-            let (held, own): (Vec<&Example>, Vec<&Example>) = examples
+            let (held, own): (Vec<&TrainingExample>, Vec<&TrainingExample>) = examples
                 .iter()
                 .filter(|example| (set.holds)(example))
                 .partition(|example| fold(example) == part);
@@ -170,30 +176,30 @@ fn adapted(examples: &[Example], cold: bool) {
 
 /// What calibrations on so many labels foretold of rows held out.
 #[derive(Default)]
-struct Trial {
-    scored: Vec<Scored>,
+struct EvaluationTrial {
+    scored: Vec<ScoredPrompt>,
     /// The chance that the small model suffices, and whether it did.
     chances: Vec<(f64, f64)>,
 }
 
-impl Trial {
-    fn run(&mut self, scorer: &Shipped, own: &[Labelled], held: &[Labelled]) {
+impl EvaluationTrial {
+    fn run(&mut self, scorer: &DefaultScorer, own: &[LabelledRow], held: &[LabelledRow]) {
         let Ok(fitted) = Calibration::fit(scorer, own, || {}) else { return };
         for row in held {
-            let seen = fitted.calibration.foresee(scorer, &row.features);
-            self.scored.push(Scored { score: seen.gain, small: row.small, large: row.large });
+            let seen = fitted.calibration.predict(scorer, &row.features);
+            self.scored.push(ScoredPrompt { score: seen.gain, small: row.small, large: row.large });
             self.chances.push((seen.small.value(), row.small));
         }
     }
 }
 
-pub(crate) fn part_scorer(examples: &[Example], part: u64) -> Shipped {
+pub(crate) fn part_scorer(examples: &[TrainingExample], part: u64) -> DefaultScorer {
     let seen: Vec<_> = examples.iter().filter(|example| fold(example) != part).collect();
     fit::shipped(&seen, Vec::new())
 }
 
 /// A scorer that saw neither the set's source nor any question of the set elsewhere.
-pub(crate) fn cold_scorer(examples: &[Example], set: &Set) -> Shipped {
+pub(crate) fn cold_scorer(examples: &[TrainingExample], set: &EvaluationSet) -> DefaultScorer {
     let held = || examples.iter().filter(|example| (set.holds)(example));
     let stems: BTreeSet<u64> = held().map(|example| example.stem).collect();
     let source = held().next().map(|example| example.source);
@@ -205,9 +211,9 @@ pub(crate) fn cold_scorer(examples: &[Example], set: &Set) -> Shipped {
 }
 
 /// So many of these, dealt by chance, the same each time.
-fn deal(own: &[&Example], count: usize, seed: u64) -> Vec<Labelled> {
+fn deal(own: &[&TrainingExample], count: usize, seed: u64) -> Vec<LabelledRow> {
     let mut rows = labelled(own);
-    let mut draws = Draws(seed);
+    let mut draws = SplitMix64(seed);
     for at in (1..rows.len()).rev() {
         rows.swap(at, draws.below(at + 1));
     }
@@ -215,29 +221,29 @@ fn deal(own: &[&Example], count: usize, seed: u64) -> Vec<Labelled> {
     rows
 }
 
-fn labelled(examples: &[&Example]) -> Vec<Labelled> {
-    let row = |example: &&Example| {
+fn labelled(examples: &[&TrainingExample]) -> Vec<LabelledRow> {
+    let row = |example: &&TrainingExample| {
         let (small, large) = pair(example)?;
-        Some(Labelled { features: example.features.clone(), small, large, stem: example.stem })
+        Some(LabelledRow { features: example.features.clone(), small, large, stem: example.stem })
     };
     examples.iter().filter_map(row).collect()
 }
 
 /// The gain of frontier over small models is what prompts are ranked by.
-pub(crate) fn score(scorer: &Shipped, held: &[&Example]) -> Vec<Scored> {
+pub(crate) fn score(scorer: &DefaultScorer, held: &[&TrainingExample]) -> Vec<ScoredPrompt> {
     held.iter()
         .filter_map(|example| {
             let (small, large) = pair(example)?;
             let outlook = scorer.view(&example.features).outlook;
-            let score = outlook.of(Class::Frontier).value() - outlook.of(Class::Small).value();
-            Some(Scored { score, small, large })
+            let score = outlook.of(ModelClass::Frontier).value() - outlook.of(ModelClass::Small).value();
+            Some(ScoredPrompt { score, small, large })
         })
         .collect()
 }
 
 /// A row of the table.
-pub(crate) fn line(name: &str, scored: &[Scored]) {
-    let Some(figures) = Figures::of(scored, || {}) else { return say(&format!("{name}: no gap")) };
+pub(crate) fn line(name: &str, scored: &[ScoredPrompt]) {
+    let Some(figures) = RankingFigures::of(scored, || {}) else { return say(&format!("{name}: no gap")) };
     let [low, high] = figures.apgr_interval;
     say(&format!(
         "| {name} | {} | {:.3} [{low:.3}, {high:.3}] | {:.1} | {:.1} | {:.3} |",

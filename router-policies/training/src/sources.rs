@@ -2,7 +2,7 @@
 
 /// A file of labelled prompts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Source {
+pub(crate) enum LabelSource {
     RouteLlm,
     MmluPro,
     ZeroEval,
@@ -15,7 +15,7 @@ pub(crate) enum Source {
 
 /// A kind of prompts that one expert answers for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Kind {
+pub(crate) enum SourceKind {
     /// Questions with four options, all subjects.
     Exam,
     /// Questions with up to ten options.
@@ -35,7 +35,7 @@ pub(crate) enum Kind {
 }
 
 /// The models of a source by class, and the pair that it is evaluated with.
-pub(crate) struct Models {
+pub(crate) struct LabelledModels {
     pub(crate) tiny: &'static [&'static str],
     pub(crate) small: &'static [&'static str],
     pub(crate) medium: &'static [&'static str],
@@ -43,7 +43,7 @@ pub(crate) struct Models {
     pub(crate) pair: (&'static str, &'static str),
 }
 
-impl Source {
+impl LabelSource {
     pub(crate) const ALL: [Self; 8] = [
         Self::RouteLlm,
         Self::MmluPro,
@@ -82,9 +82,9 @@ impl Source {
         }
     }
 
-    pub(crate) fn models(self) -> Models {
+    pub(crate) fn models(self) -> LabelledModels {
         match self {
-            Self::RouteLlm => Models {
+            Self::RouteLlm => LabelledModels {
                 tiny: &[],
                 small: &["weak:mixtral-8x7b"],
                 medium: &[],
@@ -93,7 +93,7 @@ impl Source {
             },
             Self::MmluPro => MMLU_PRO,
             Self::ZeroEval => ZERO_EVAL,
-            Self::Fusion => Models {
+            Self::Fusion => LabelledModels {
                 tiny: &[],
                 small: &[
                     "qwen2.5-7b-instruct",
@@ -105,33 +105,35 @@ impl Source {
                 frontier: &["llama-3.1-nemotron-51b-instruct"],
                 pair: ("qwen2.5-7b-instruct", "llama-3.1-nemotron-51b-instruct"),
             },
-            Self::LexEval => Models {
+            Self::LexEval => LabelledModels {
                 tiny: &[],
                 small: &["Qwen_7B_chat", "Internlm_7B_chat", "Chatglm3_6B", "Chatglm2_6B"],
                 medium: &["Qwen_14B_chat", "gpt35"],
                 frontier: &["gpt4"],
                 pair: ("Qwen_7B_chat", "gpt4"),
             },
-            Self::Gaokao => Models {
+            Self::Gaokao => LabelledModels {
                 tiny: &[],
                 small: &["gpt-3.5-turbo"],
                 medium: &[],
                 frontier: &["gpt-4-0314"],
                 pair: ("gpt-3.5-turbo", "gpt-4-0314"),
             },
-            Self::OpenAiGsm => Models {
+            Self::OpenAiGsm => LabelledModels {
                 tiny: &[],
                 small: &["6b_verification", "6b_finetuning"],
                 medium: &[],
                 frontier: &["175b_verification", "175b_finetuning"],
                 pair: ("6b_verification", "175b_verification"),
             },
-            Self::Unlabelled => Models { tiny: &[], small: &[], medium: &[], frontier: &[], pair: ("", "") },
+            Self::Unlabelled => {
+                LabelledModels { tiny: &[], small: &[], medium: &[], frontier: &[], pair: ("", "") }
+            }
         }
     }
 }
 
-const MMLU_PRO: Models = Models {
+const MMLU_PRO: LabelledModels = LabelledModels {
     tiny: &["Phi-3-mini-4k-instruct", "Llama-2-7b-hf"],
     small: &[
         "Meta-Llama-3_1-8B-Instruct",
@@ -146,7 +148,7 @@ const MMLU_PRO: Models = Models {
     pair: ("Meta-Llama-3_1-8B-Instruct", "Meta-Llama-3_1-70B-Instruct"),
 };
 
-const ZERO_EVAL: Models = Models {
+const ZERO_EVAL: LabelledModels = LabelledModels {
     tiny: &["gemma-2-2b-it", "Qwen2.5-3B-Instruct", "Phi-3-mini-4k-instruct", "Phi-3.5-mini-instruct"],
     small: &[
         "Meta-Llama-3.1-8B-Instruct",
@@ -177,7 +179,7 @@ const ZERO_EVAL: Models = Models {
     pair: ("Meta-Llama-3.1-8B-Instruct", "Meta-Llama-3.1-70B-Instruct"),
 };
 
-impl Kind {
+impl SourceKind {
     pub(crate) const ALL: [Self; 8] = [
         Self::Exam,
         Self::LongExam,
@@ -203,34 +205,34 @@ impl Kind {
     }
 
     /// The source whose levels the kind's chances are set to; those of other sources are moved to it.
-    pub(crate) fn reference(self) -> Source {
+    pub(crate) fn reference(self) -> LabelSource {
         match self {
-            Self::Exam => Source::RouteLlm,
-            Self::LongExam => Source::MmluPro,
-            Self::WordProblem | Self::Mathematics | Self::CodeOutput => Source::ZeroEval,
-            Self::Mixed => Source::Fusion,
-            Self::ChineseExam => Source::Gaokao,
-            Self::ChineseLaw => Source::LexEval,
+            Self::Exam => LabelSource::RouteLlm,
+            Self::LongExam => LabelSource::MmluPro,
+            Self::WordProblem | Self::Mathematics | Self::CodeOutput => LabelSource::ZeroEval,
+            Self::Mixed => LabelSource::Fusion,
+            Self::ChineseExam => LabelSource::Gaokao,
+            Self::ChineseLaw => LabelSource::LexEval,
         }
     }
 }
 
 /// The kind of a prompt.
-pub(crate) fn kind_of(source: Source, task: &str) -> Option<Kind> {
+pub(crate) fn kind_of(source: LabelSource, task: &str) -> Option<SourceKind> {
     match source {
-        Source::RouteLlm if task == "mmlu" => Some(Kind::Exam),
-        Source::RouteLlm => Some(Kind::WordProblem),
+        LabelSource::RouteLlm if task == "mmlu" => Some(SourceKind::Exam),
+        LabelSource::RouteLlm => Some(SourceKind::WordProblem),
         // Models of 2021, whose gains run against those of later ones: it measures, but does not teach.
-        Source::OpenAiGsm => None,
-        Source::MmluPro => Some(Kind::LongExam),
-        Source::ZeroEval => Some(match task {
-            "gsm" => Kind::WordProblem,
-            "crux" => Kind::CodeOutput,
-            _ => Kind::Mathematics,
+        LabelSource::OpenAiGsm => None,
+        LabelSource::MmluPro => Some(SourceKind::LongExam),
+        LabelSource::ZeroEval => Some(match task {
+            "gsm" => SourceKind::WordProblem,
+            "crux" => SourceKind::CodeOutput,
+            _ => SourceKind::Mathematics,
         }),
-        Source::Fusion => Some(Kind::Mixed),
-        Source::LexEval => Some(Kind::ChineseLaw),
-        Source::Gaokao => Some(Kind::ChineseExam),
-        Source::Unlabelled => None,
+        LabelSource::Fusion => Some(SourceKind::Mixed),
+        LabelSource::LexEval => Some(SourceKind::ChineseLaw),
+        LabelSource::Gaokao => Some(SourceKind::ChineseExam),
+        LabelSource::Unlabelled => None,
     }
 }

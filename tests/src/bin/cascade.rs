@@ -16,8 +16,8 @@ use clap::Parser;
 use end_to_end::asking;
 use end_to_end::cascading::{self, Case, Way};
 use end_to_end::first_token;
-use router_policies::evaluate::{Curve, Scored, calibration_error};
-use router_policies::guard::fit::Row;
+use router_policies::evaluate::{RecoveryCurve, ScoredPrompt, calibration_error};
+use router_policies::guard::fit::JudgedAnswer;
 
 /// Measure what a cascade is worth, and how long its clients wait.
 #[derive(Parser)]
@@ -58,7 +58,7 @@ async fn run(arguments: &Arguments) -> Result<(), String> {
     Ok(())
 }
 
-fn curves(rows: &[Row], model: Option<&str>, ratio: f64) {
+fn curves(rows: &[JudgedAnswer], model: Option<&str>, ratio: f64) {
     let [cases, cold] = [false, true].map(|by_kind| {
         let mut cases = cascading::cases(rows, by_kind);
         cases.retain(|case| model.is_none_or(|model| case.model == model));
@@ -129,9 +129,13 @@ fn free(cases: &[Case]) {
     println!("| --- | ---: | ---: | ---: | ---: |");
     for (name, set) in sets(cases).iter().filter(|(_, set)| !set.is_empty()) {
         let area = |score: &dyn Fn(&Case) -> f64| {
-            let scored =
-                set.iter().map(|case| Scored { score: -score(case), small: case.small, large: case.large });
-            Curve::of(&scored.collect::<Vec<_>>()).map_or("–".to_owned(), |it| format!("{:.3}", it.apgr()))
+            let scored = set.iter().map(|case| ScoredPrompt {
+                score: -score(case),
+                small: case.small,
+                large: case.large,
+            });
+            RecoveryCurve::of(&scored.collect::<Vec<_>>())
+                .map_or("–".to_owned(), |it| format!("{:.3}", it.apgr()))
         };
         let ways = [Way::Query, Way::Whole, Way::Agreed].map(|way| area(&|case: &Case| case.score(way)));
         println!("| {name} | {} | {} |", ways.join(" | "), area(&|case: &Case| case.small - case.large));

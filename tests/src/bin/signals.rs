@@ -19,8 +19,8 @@ use clap::Parser;
 use end_to_end::asking::{self, Asked};
 use end_to_end::questions::{self, Question};
 use router_policies::guard::chance::NAMES;
-use router_policies::guard::evidence::Evidence;
-use router_policies::guard::fit::Row;
+use router_policies::guard::evidence::TokenEvidence;
+use router_policies::guard::fit::JudgedAnswer;
 
 /// After so many tokens the signals are shown; the last place is the end.
 const PLACES: [u32; 7] = [1, 4, 8, 24, 48, 96, u32::MAX];
@@ -69,7 +69,7 @@ async fn run(arguments: &Arguments) -> Result<(), String> {
         let out = arguments.out.as_deref();
         Asked::of(model).await.ask_all(&questions, arguments.agree, out, &mut rows).await?;
     }
-    let mut kinds: BTreeMap<(&str, &str), Vec<&Row>> = BTreeMap::new();
+    let mut kinds: BTreeMap<(&str, &str), Vec<&JudgedAnswer>> = BTreeMap::new();
     for row in &rows {
         kinds.entry((&row.model, &row.kind)).or_default().push(row);
     }
@@ -93,8 +93,8 @@ fn questions(arguments: &Arguments) -> Result<Vec<Question>, String> {
     })
 }
 
-fn print(name: &str, rows: &[&Row]) {
-    let judged: Vec<(&Row, bool)> = rows.iter().filter_map(|row| Some((*row, row.right?))).collect();
+fn print(name: &str, rows: &[&JudgedAnswer]) {
+    let judged: Vec<(&JudgedAnswer, bool)> = rows.iter().filter_map(|row| Some((*row, row.right?))).collect();
     if judged.is_empty() {
         return;
     }
@@ -103,7 +103,7 @@ fn print(name: &str, rows: &[&Row]) {
     println!("| tokens seen | answers | {} |", NAMES.join(" | "));
     println!("| ---: | ---: |{}", " ---: |".repeat(NAMES.len()));
     for place in PLACES {
-        let seen: Vec<(Evidence, bool)> =
+        let seen: Vec<(TokenEvidence, bool)> =
             judged.iter().filter_map(|(row, right)| Some((after(row, place)?, *right))).collect();
         let cells = (0..NAMES.len()).map(|signal| {
             shown(&seen.iter().map(|(it, right)| (signals(it)[signal], *right)).collect::<Vec<_>>())
@@ -111,7 +111,7 @@ fn print(name: &str, rows: &[&Row]) {
         let name = if place == u32::MAX { "all".to_owned() } else { place.to_string() };
         println!("| {name} | {} | {} |", seen.len(), cells.collect::<Vec<_>>().join(" | "));
     }
-    let agrees = |row: &Row| Some(f64::from(u8::from(row.again?.agrees == Some(true))));
+    let agrees = |row: &JudgedAnswer| Some(f64::from(u8::from(row.again?.agrees == Some(true))));
     let agreement: Vec<_> = judged.iter().filter_map(|(row, right)| Some((agrees(row)?, *right))).collect();
     if !agreement.is_empty() {
         println!("\nAgreement with one more answer: {}", shown(&agreement));
@@ -119,14 +119,14 @@ fn print(name: &str, rows: &[&Row]) {
 }
 
 /// What was seen of an answer that has so many tokens.
-fn after(row: &Row, place: u32) -> Option<Evidence> {
+fn after(row: &JudgedAnswer, place: u32) -> Option<TokenEvidence> {
     row.evidence()
         .find(|it| it.tokens == place)
         .or_else(|| row.evidence().last().filter(|_| place == u32::MAX))
 }
 
 /// In the order of [`NAMES`], each the higher the better.
-fn signals(evidence: &Evidence) -> [f64; NAMES.len()] {
+fn signals(evidence: &TokenEvidence) -> [f64; NAMES.len()] {
     [
         evidence.mean,
         evidence.lowest,

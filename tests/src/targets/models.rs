@@ -3,7 +3,7 @@
 use std::sync::Mutex;
 use std::time::Duration;
 
-use router_policies::scoring::random::Draws;
+use router_policies::scoring::random::SplitMix64;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
@@ -48,7 +48,7 @@ pub struct Simulated {
 }
 
 struct State {
-    draws: Draws,
+    draws: SplitMix64,
     /// When each of its places is free.
     free: Vec<Instant>,
 }
@@ -67,7 +67,7 @@ impl Simulated {
     /// One that nobody has asked yet.
     pub fn new(model: Model, seed: u64) -> Self {
         let free = vec![Instant::now(); model.places];
-        Self { model, state: Mutex::new(State { draws: Draws(seed), free }) }
+        Self { model, state: Mutex::new(State { draws: SplitMix64(seed), free }) }
     }
 
     /// Whoever comes now is answered after those before.

@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use router_policies::foresight::Foresight;
-use router_policies::scorers::shipped;
-use router_policies::scoring::random::Draws;
-use router_policies::{Class, Features, Prompt};
+use router_policies::ladder_prediction::LadderPrediction;
+use router_policies::scorers::default_scorer;
+use router_policies::scoring::random::SplitMix64;
+use router_policies::{Features, ModelClass, Prompt};
 use serde_json::Value;
 
 use crate::questions::read;
@@ -22,7 +22,7 @@ pub struct Asked {
 }
 
 /// The class that each model of the ladder resembles.
-pub const CLASSES: [Class; 2] = [Class::Small, Class::Frontier];
+pub const CLASSES: [ModelClass; 2] = [ModelClass::Small, ModelClass::Frontier];
 
 /// Sources of the labelled data, with the names of their small and their large model.
 const SOURCES: [(&str, &str, &str); 3] = [
@@ -40,7 +40,7 @@ pub fn prompts(data: Option<&Path>, seed: u64) -> Result<Vec<Asked>, String> {
         Some(data) => labelled(data)?,
         None => own(),
     };
-    let mut draws = Draws(seed);
+    let mut draws = SplitMix64(seed);
     for at in (1..all.len()).rev() {
         all.swap(at, draws.below(at + 1));
     }
@@ -69,7 +69,7 @@ fn labelled(data: &Path) -> Result<Vec<Asked>, String> {
 
 fn asked(text: &str, labels: Option<[f64; 2]>) -> Asked {
     let features = Features::of(&Prompt::from_text(text));
-    let foresight = Foresight::of(shipped(), None, &CLASSES, &features);
+    let foresight = LadderPrediction::of(default_scorer(), None, &CLASSES, &features);
     let suffices = [0, 1].map(|at: usize| foresight.rungs.get(at).map_or(0.0, |chance| chance.value()));
     Asked { text: text.to_owned(), suffices, labels }
 }

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use router_policies::scoring::random::Draws;
+use router_policies::scoring::random::SplitMix64;
 use serde_json::json;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -125,7 +125,7 @@ async fn traffic(world: &World, prompts: &[Asked], seed: u64) -> Run {
 
 /// When requests come: at random, at the rate of each phase.
 fn arrivals(phases: &[Phase], seed: u64) -> Vec<f64> {
-    let (mut draws, mut all, mut ends) = (Draws(seed), Vec::new(), 0.0);
+    let (mut draws, mut all, mut ends) = (SplitMix64(seed), Vec::new(), 0.0);
     for phase in phases {
         let mut at = ends;
         ends += phase.seconds;

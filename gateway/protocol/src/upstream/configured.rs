@@ -1,13 +1,13 @@
 //! Which dialect a configured model is asked in.
 
-use gateway_config::{DialectKind, Remote};
+use gateway_config::{DialectKind, RemoteModel};
 
 use super::super::chat::Chat;
 use super::{Dialect, Effort};
 
 impl Dialect {
     /// What a model's upstream is asked in: what its client wrote in, if it has that, else its own.
-    pub fn asked(remote: &Remote, chat: &Chat) -> Self {
+    pub fn asked(remote: &RemoteModel, chat: &Chat) -> Self {
         match remote.speaks_responses && Self::Responses.original(chat).is_some() {
             true => Self::Responses,
             false => Self::of(remote).0,
@@ -15,7 +15,7 @@ impl Dialect {
     }
 
     /// What a model's upstream speaks, and how it is told how hard to think.
-    pub fn of(remote: &Remote) -> (Self, Effort) {
+    pub fn of(remote: &RemoteModel) -> (Self, Effort) {
         let dialect = match remote.dialect {
             DialectKind::OpenAi | DialectKind::Azure => Self::OpenAi,
             DialectKind::Anthropic => Self::Anthropic,

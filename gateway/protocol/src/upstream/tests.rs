@@ -1,6 +1,6 @@
 //! What the tests of all dialects need.
 
-use gateway_config::{History, Limit, Thinking};
+use gateway_config::{OutputLimitField, ThinkingConfig, ThinkingHistory};
 use serde_json::{Value, json};
 
 use super::super::chunk::What;
@@ -25,13 +25,18 @@ pub(super) fn told(stream: bool) -> Told<'static> {
         limit: "max_tokens",
         most: 4096,
         effort: Effort::Word,
-        speech: Speech { limit: Limit::AsWritten, thinking: &PLAIN, prefix: None },
+        speech: Speech { limit: OutputLimitField::AsWritten, thinking: &PLAIN, prefix: None },
     }
 }
 
 /// Told by `reasoning_effort` alone.
-const PLAIN: Thinking =
-    Thinking { switch: None, always: false, efforts: None, budget: false, history: History::Kept };
+const PLAIN: ThinkingConfig = ThinkingConfig {
+    switch: None,
+    always: false,
+    efforts: None,
+    budget: false,
+    history: ThinkingHistory::Kept,
+};
 
 /// The request in a dialect's words.
 pub(super) fn encoded(dialect: Dialect, chat: &Chat, told: &Told<'_>) -> Value {

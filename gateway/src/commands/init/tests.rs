@@ -21,12 +21,16 @@ fn found(keyed: &[&str], server: Option<&str>) -> Found {
     Found { keyed: keyed.iter().map(|name| provider(name)).collect(), servers: server.into_iter().collect() }
 }
 
-fn preset(name: &str, model: Option<&str>, key: Option<&str>) -> Large {
-    Large::Preset { name: name.to_owned(), model: model.map(str::to_owned), key: key.map(str::to_owned) }
+fn preset(name: &str, model: Option<&str>, key: Option<&str>) -> LargeChoice {
+    LargeChoice::Preset {
+        name: name.to_owned(),
+        model: model.map(str::to_owned),
+        key: key.map(str::to_owned),
+    }
 }
 
 /// What is written must pass `check` once the keys are there.
-fn passes(starter: &Starter) {
+fn passes(starter: &StarterFile) {
     let env = |_: &str| Some("0123456789abcdef0123".to_owned());
     let yaml = starter.yaml();
     gateway_config::from_str(&yaml, None, &env).unwrap_or_else(|problems| panic!("{problems}\nin\n{yaml}"));
@@ -34,16 +38,16 @@ fn passes(starter: &Starter) {
 
 #[test]
 fn takes_what_is_found_when_it_cannot_ask() {
-    let check = |flags: &str, found: &Found, expected: Large| {
+    let check = |flags: &str, found: &Found, expected: LargeChoice| {
         let starter = choose(&args(flags), found).unwrap();
         assert_eq!(starter.large, expected, "{flags}");
         passes(&starter);
     };
     let nothing = found(&[], None);
-    check("", &nothing, Large::Embedded);
+    check("", &nothing, LargeChoice::Embedded);
     check("", &found(&["openai"], Some("ollama")), preset("openai", None, None));
     check("", &found(&[], Some("ollama")), preset("ollama", Some("loaded"), None));
-    check("--provider embedded", &found(&["openai"], None), Large::Embedded);
+    check("--provider embedded", &found(&["openai"], None), LargeChoice::Embedded);
     check(
         "--provider zhipu --model glm-5.3-flash --key-env MY",
         &nothing,
@@ -51,7 +55,8 @@ fn takes_what_is_found_when_it_cannot_ask() {
     );
     check("--provider vllm --model m --no-embedded", &nothing, preset("vllm", Some("m"), None));
     check("--provider ollama", &found(&[], Some("ollama")), preset("ollama", Some("loaded"), None));
-    let address = Large::Address { base_url: "https://h/v1".to_owned(), model: "m".to_owned(), key: None };
+    let address =
+        LargeChoice::Address { base_url: "https://h/v1".to_owned(), model: "m".to_owned(), key: None };
     check("--provider https://h/v1 --model m", &nothing, address);
 }
 
@@ -72,7 +77,7 @@ fn refuses_what_makes_no_sense() {
 
 #[test]
 fn asks_for_what_the_flags_leave_open() {
-    let check = |flags: &str, found: &Found, answers: &str, expected: Starter, asked: usize| {
+    let check = |flags: &str, found: &Found, answers: &str, expected: StarterFile, asked: usize| {
         let mut output = Vec::new();
         let starter = ask(&args(flags), found, &mut answers.as_bytes(), &mut output).unwrap();
         let output = String::from_utf8(output).unwrap();
@@ -83,25 +88,31 @@ fn asks_for_what_the_flags_leave_open() {
     let listen = "127.0.0.1:8080".parse().unwrap();
     let keyed = found(&["deepseek"], None);
     let large = preset("deepseek", Some("deepseek-flash"), None);
-    check("", &keyed, "\n\n\n\n", Starter { listen, embedded: true, large: large.clone() }, 4);
+    check("", &keyed, "\n\n\n\n", StarterFile { listen, embedded: true, large: large.clone() }, 4);
     check(
         "",
         &keyed,
         "deepsek\ndeepseek\n\nn\nx\n\n",
-        Starter { listen, embedded: false, large: large.clone() },
+        StarterFile { listen, embedded: false, large: large.clone() },
         6,
     );
     let all = "--provider deepseek --model deepseek-flash --embedded --listen 127.0.0.1:8080";
-    check(all, &keyed, "", Starter { listen, embedded: true, large }, 0);
-    check("", &found(&[], None), "\n\n", Starter { listen, embedded: true, large: Large::Embedded }, 2);
-    let address = Large::Address {
+    check(all, &keyed, "", StarterFile { listen, embedded: true, large }, 0);
+    check(
+        "",
+        &found(&[], None),
+        "\n\n",
+        StarterFile { listen, embedded: true, large: LargeChoice::Embedded },
+        2,
+    );
+    let address = LargeChoice::Address {
         base_url: "http://h:1/v1".to_owned(),
         model: "m".to_owned(),
         key: Some("MINE".to_owned()),
     };
     let answers = "http://h:1/v1\nm\nsk-secret\nMINE\ny\n0.0.0.0:80\n";
     let open = "0.0.0.0:80".parse().unwrap();
-    check("", &found(&[], None), answers, Starter { listen: open, embedded: true, large: address }, 5);
+    check("", &found(&[], None), answers, StarterFile { listen: open, embedded: true, large: address }, 5);
 }
 
 #[test]
@@ -127,8 +138,11 @@ fn leaves_a_file_alone_unless_forced() {
 
 #[test]
 fn tells_clients_where_to_go() {
-    let starter =
-        |listen: &str| Starter { listen: listen.parse().unwrap(), embedded: true, large: Large::Embedded };
+    let starter = |listen: &str| StarterFile {
+        listen: listen.parse().unwrap(),
+        embedded: true,
+        large: LargeChoice::Embedded,
+    };
     assert_eq!(
         exports(&starter("127.0.0.1:8081")),
         "export OPENAI_BASE_URL=http://127.0.0.1:8081/v1\nexport OPENAI_API_KEY=none-needed\n"

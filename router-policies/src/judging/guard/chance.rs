@@ -8,12 +8,12 @@
 //! chance stays with what was foreseen; at the end it is a logistic regression. A signal that is not known, or switched off,
 //! is taken to be at its mean.
 
-use super::evidence::Evidence;
-use super::length::{self, Numbers};
+use super::evidence::TokenEvidence;
+use super::length::{self, LengthFeatures};
 use crate::judging::outcomes::Correction;
+use crate::scoring::class_predictions::Probability;
 use crate::scoring::features::Features;
 use crate::scoring::numbers::{ln, logistic, logit};
-use crate::scoring::prospects::Chance;
 
 /// How many signals there are.
 pub const COUNT: usize = 5;
@@ -31,16 +31,16 @@ const NINETY_PERCENT: f64 = 1.2816;
 
 /// What is foreseen of an answer before it begins.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub struct Outset {
+pub struct AnswerPrior {
     /// The chance that it will do; `None` where nothing was scored: then as likely as not.
-    pub suffices: Option<Chance>,
+    pub suffices: Option<Probability>,
     /// Its length in tokens; `None`: as most answers are.
     pub tokens: Option<f64>,
     /// What is known of the guard's own mistakes.
     pub correction: Correction,
 }
 
-impl Outset {
+impl AnswerPrior {
     /// Nothing is foreseen.
     pub const NOTHING: Self = Self { suffices: None, tokens: None, correction: Correction::NONE };
 }
@@ -48,7 +48,7 @@ impl Outset {
 /// Which signals are weighed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub struct Weigh {
+pub struct ChanceSignals {
     /// The mean log-probability of the tokens.
     pub mean: bool,
     /// The lowest.
@@ -61,7 +61,7 @@ pub struct Weigh {
     pub length: bool,
 }
 
-impl Default for Weigh {
+impl Default for ChanceSignals {
     fn default() -> Self {
         Self { mean: true, lowest: true, margin: true, entropy: true, length: true }
     }
@@ -69,7 +69,7 @@ impl Default for Weigh {
 
 /// The coefficients.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Form {
+pub struct ChanceModel {
     /// The logit of an average answer, when it is whole.
     pub level: f64,
     /// How much less the logit of what was foreseen counts then, 0..=1.
@@ -80,30 +80,36 @@ pub struct Form {
     /// what a short one has more, for each token that it has less: `first + second / tokens`.
     pub unseen: (f64, f64),
     /// Of the logarithm of an answer's length.
-    pub length: Numbers,
+    pub length: LengthFeatures,
 }
 
 /// The chance that an answer will do, and the bounds that it will have stayed within at its end with 90 % on each side.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Reading {
+pub struct ChancePosterior {
     /// As things stand.
-    pub chance: Chance,
+    pub chance: Probability,
     /// The same, uncorrected.
-    pub plain: Chance,
+    pub plain: Probability,
     /// No lower than this.
-    pub low: Chance,
+    pub low: Probability,
     /// No higher.
-    pub high: Chance,
+    pub high: Probability,
 }
 
-impl Form {
+impl ChanceModel {
     /// Tokens of an answer to such a question.
     pub fn tokens(&self, features: &Features) -> f64 {
         length::tokens(&length::numbers(features), &self.length)
     }
 
     /// Reads an answer so far, or, where it has `ended`, the whole of it.
-    pub fn read(&self, evidence: &Evidence, outset: &Outset, ended: bool, weigh: Weigh) -> Reading {
+    pub fn read(
+        &self,
+        evidence: &TokenEvidence,
+        outset: &AnswerPrior,
+        ended: bool,
+        weigh: ChanceSignals,
+    ) -> ChancePosterior {
         let tokens = outset.tokens.unwrap_or(TYPICAL);
         let share = share(evidence, tokens, ended);
         let on = [weigh.mean, weigh.lowest, weigh.margin, weigh.entropy, weigh.length];
@@ -117,14 +123,19 @@ impl Form {
         let logit = (1.0 - share * self.yields) * foreseen + share * (self.level + seen);
         let variance = self.unseen.0 + self.unseen.1 / tokens.max(1.0);
         let margin = NINETY_PERCENT * (variance * (1.0 - share)).max(0.0).sqrt();
-        let plain = |logit: f64| Chance::new(logistic(logit));
+        let plain = |logit: f64| Probability::new(logistic(logit));
         let at = |logit: f64| outset.correction.apply(plain(logit));
-        Reading { chance: at(logit), plain: plain(logit), low: at(logit - margin), high: at(logit + margin) }
+        ChancePosterior {
+            chance: at(logit),
+            plain: plain(logit),
+            low: at(logit - margin),
+            high: at(logit + margin),
+        }
     }
 }
 
 /// How much of an answer was seen, 0..=1.
-pub(super) fn share(evidence: &Evidence, tokens: f64, ended: bool) -> f64 {
+pub(super) fn share(evidence: &TokenEvidence, tokens: f64, ended: bool) -> f64 {
     if ended { 1.0 } else { (f64::from(evidence.tokens) / tokens.max(1.0)).min(MOST) }
 }
 
@@ -132,12 +143,12 @@ pub(super) fn share(evidence: &Evidence, tokens: f64, ended: bool) -> f64 {
 const TYPICAL: f64 = 16.0;
 
 /// The logit of a chance that was foreseen; none is certain.
-pub(super) fn foreseen(chance: Chance) -> f64 {
+pub(super) fn foreseen(chance: Probability) -> f64 {
     logit(chance.value().clamp(0.02, 0.98))
 }
 
 /// The signals of an answer whose length was foreseen; `None` where one is not known.
-pub fn signals(evidence: &Evidence, tokens: f64, ended: bool) -> [Option<f64>; COUNT] {
+pub fn signals(evidence: &TokenEvidence, tokens: f64, ended: bool) -> [Option<f64>; COUNT] {
     let seen = f64::from(evidence.tokens.max(1));
     let values = [
         Some(-ln(LEAST[0] - evidence.mean.min(0.0))),

@@ -4,7 +4,7 @@ use crate::scoring::numbers::{exp, ln};
 
 /// Figures of the tokens seen.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub struct Evidence {
+pub struct TokenEvidence {
     /// Tokens whose log-probability is known; of none the rest says nothing.
     pub tokens: u32,
     /// The mean of their log-probabilities.
@@ -19,7 +19,7 @@ pub struct Evidence {
     margins: u32,
 }
 
-impl Evidence {
+impl TokenEvidence {
     /// Of the figures themselves.
     pub fn of(tokens: u32, mean: f64, lowest: f64, margin: Option<f64>, entropy: Option<f64>) -> Self {
         Self { tokens, mean, lowest, margin, entropy, margins: margin.map_or(0, |_| tokens) }
@@ -58,16 +58,16 @@ mod tests {
     #[test]
     fn figures_are_those_of_all_tokens_however_they_come() {
         let (logprobs, likeliest) = ([-0.5, -0.1, -1.2], [[-0.5, -1.5], [-0.1, -3.1], [-1.2, -1.3]]);
-        let mut at_once = Evidence::default();
+        let mut at_once = TokenEvidence::default();
         at_once.add(&logprobs, &likeliest);
-        let mut by_and_by = Evidence::default();
+        let mut by_and_by = TokenEvidence::default();
         for (logprob, two) in logprobs.iter().zip(&likeliest) {
             by_and_by.add(&[*logprob], &[*two]);
         }
         assert_eq!(at_once, by_and_by);
         assert!((at_once.mean + 0.6).abs() < 1e-12 && at_once.lowest == -1.2, "{at_once:?}");
         assert!((at_once.margin.unwrap() - (1.0 + 3.0 + 0.1) / 3.0).abs() < 1e-12, "{at_once:?}");
-        let mut bare = Evidence::default();
+        let mut bare = TokenEvidence::default();
         bare.add(&logprobs, &[]);
         assert_eq!((bare.mean, bare.margin, bare.entropy), (at_once.mean, None, None));
     }

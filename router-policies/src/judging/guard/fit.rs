@@ -1,15 +1,15 @@
 //! Rows of answers that were found right or wrong → the coefficients of the chance.
 
-use super::chance::{COUNT, Form, NAMES, Outset, Weigh, foreseen, share, signals};
-use super::evidence::Evidence;
-use super::length::{self, Numbers};
+use super::chance::{AnswerPrior, COUNT, ChanceModel, ChanceSignals, NAMES, foreseen, share, signals};
+use super::evidence::TokenEvidence;
+use super::length::{self, LengthFeatures};
+use crate::scoring::class_predictions::Probability;
 use crate::scoring::numbers::{ln, logistic, logit};
-use crate::scoring::prospects::Chance;
 use crate::scoring::squares::least_squares;
 
 /// An answer whose worth is known. As JSON it is a line of what `signals` writes.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
-pub struct Row {
+pub struct JudgedAnswer {
     /// Who gave it.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub model: String,
@@ -26,7 +26,7 @@ pub struct Row {
     /// The chances that were foreseen for the class of its model and for the largest class.
     pub foreseen: [f64; 2],
     /// What its length is told from.
-    pub numbers: Numbers,
+    pub numbers: LengthFeatures,
     /// Tokens of the prompt.
     pub prompt: u32,
     /// Its figures after so many tokens: tokens, mean, lowest, mean margin. The last are those of the whole.
@@ -35,12 +35,12 @@ pub struct Row {
     pub entropy: f64,
     /// A second answer to the same question, where one was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub again: Option<Again>,
+    pub again: Option<SecondAnswer>,
 }
 
 /// A second answer, at a temperature.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct Again {
+pub struct SecondAnswer {
     /// Whether it comes to the same as the first; `None`: that cannot be said.
     pub agrees: Option<bool>,
     /// Its tokens.
@@ -55,18 +55,18 @@ fn is_one(value: &f64) -> bool {
     *value == 1.0
 }
 
-impl Row {
+impl JudgedAnswer {
     /// What was seen of it, in order; the last is the whole.
-    pub fn evidence(&self) -> impl ExactSizeIterator<Item = Evidence> + '_ {
+    pub fn evidence(&self) -> impl ExactSizeIterator<Item = TokenEvidence> + '_ {
         self.seen.iter().map(|&(tokens, mean, lowest, margin)| {
-            Evidence::of(tokens, mean, lowest, Some(margin), Some(self.entropy))
+            TokenEvidence::of(tokens, mean, lowest, Some(margin), Some(self.entropy))
         })
     }
 
     /// What was foreseen of it.
-    pub fn outset(&self, form: &Form) -> Outset {
+    pub fn outset(&self, form: &ChanceModel) -> AnswerPrior {
         let tokens = Some(length::tokens(&self.numbers, &form.length));
-        Outset { suffices: Some(Chance::new(self.foreseen[0])), tokens, ..Outset::default() }
+        AnswerPrior { suffices: Some(Probability::new(self.foreseen[0])), tokens, ..AnswerPrior::default() }
     }
 
     /// Tokens of the whole of it.
@@ -89,15 +89,16 @@ const BEFORE: usize = 2;
 const PLACES: f64 = 1000.0;
 
 /// The most likely coefficients, to three places, of those where each signal counts for the better.
-pub fn fit(rows: &[Row]) -> Form {
-    fit_weighing(rows, Weigh::default())
+pub fn fit(rows: &[JudgedAnswer]) -> ChanceModel {
+    fit_weighing(rows, ChanceSignals::default())
 }
 
 /// The same with some signals left out.
-pub fn fit_weighing(rows: &[Row], weigh: Weigh) -> Form {
+pub fn fit_weighing(rows: &[JudgedAnswer], weigh: ChanceSignals) -> ChanceModel {
     let length = lengths(rows).map(rounded);
     let on = [weigh.mean, weigh.lowest, weigh.margin, weigh.entropy, weigh.length];
-    let bare = Form { level: 0.0, yields: 0.0, signals: [(0.0, 0.0); COUNT], unseen: (0.0, 0.0), length };
+    let bare =
+        ChanceModel { level: 0.0, yields: 0.0, signals: [(0.0, 0.0); COUNT], unseen: (0.0, 0.0), length };
     let mut form = descend(&bare, rows, on);
     form.level = rounded(form.level);
     form.yields = rounded(form.yields);
@@ -111,7 +112,7 @@ fn rounded(value: f64) -> f64 {
 }
 
 /// Of the logarithm of the tokens of all answers.
-fn lengths(rows: &[Row]) -> Numbers {
+fn lengths(rows: &[JudgedAnswer]) -> LengthFeatures {
     let targets = rows.iter().map(|row| (row.numbers, ln(f64::from(row.tokens().max(1)))));
     let mut penalties = [LENGTH_PULL; length::TELLING.len() + 1];
     penalties[0] = 0.0;
@@ -119,7 +120,7 @@ fn lengths(rows: &[Row]) -> Numbers {
 }
 
 /// One view of one answer.
-struct Point {
+struct FitPoint {
     /// The logit of what was foreseen.
     foreseen: f64,
     numbers: [f64; BEFORE + COUNT],
@@ -128,8 +129,8 @@ struct Point {
 }
 
 /// The most likely coefficients.
-fn descend(bare: &Form, rows: &[Row], on: [bool; COUNT]) -> Form {
-    let judged: Vec<&Row> = rows.iter().filter(|row| row.right.is_some()).collect();
+fn descend(bare: &ChanceModel, rows: &[JudgedAnswer], on: [bool; COUNT]) -> ChanceModel {
+    let judged: Vec<&JudgedAnswer> = rows.iter().filter(|row| row.right.is_some()).collect();
     let (means, spreads) = averages(bare, &judged);
     let points = points(bare, &judged, &means);
     let mut found = [0.0; BEFORE + COUNT];
@@ -160,11 +161,11 @@ fn descend(bare: &Form, rows: &[Row], on: [bool; COUNT]) -> Form {
         }
     }
     let signals = std::array::from_fn(|at| (found[BEFORE + at], means[at]));
-    Form { level: found[0], yields: found[1], signals, ..*bare }
+    ChanceModel { level: found[0], yields: found[1], signals, ..*bare }
 }
 
 /// The mean of each signal at the end, and its spread.
-fn averages(bare: &Form, rows: &[&Row]) -> ([f64; COUNT], [f64; COUNT]) {
+fn averages(bare: &ChanceModel, rows: &[&JudgedAnswer]) -> ([f64; COUNT], [f64; COUNT]) {
     let count = rows.len().max(1) as f64;
     let ends = || rows.iter().filter_map(|row| Some(values(&row.evidence().last()?, row, bare, true)));
     let means: [f64; COUNT] =
@@ -174,11 +175,11 @@ fn averages(bare: &Form, rows: &[&Row]) -> ([f64; COUNT], [f64; COUNT]) {
 }
 
 /// Signals of one view; rows know all of them.
-fn values(evidence: &Evidence, row: &Row, form: &Form, ended: bool) -> [f64; COUNT] {
+fn values(evidence: &TokenEvidence, row: &JudgedAnswer, form: &ChanceModel, ended: bool) -> [f64; COUNT] {
     signals(evidence, length::tokens(&row.numbers, &form.length), ended).map(Option::unwrap_or_default)
 }
 
-fn points(bare: &Form, rows: &[&Row], means: &[f64; COUNT]) -> Vec<Point> {
+fn points(bare: &ChanceModel, rows: &[&JudgedAnswer], means: &[f64; COUNT]) -> Vec<FitPoint> {
     let kinds: std::collections::BTreeSet<&str> = rows.iter().map(|row| row.kind.as_str()).collect();
     let each = rows.len() as f64 / kinds.len().max(1) as f64;
     let mut points = Vec::new();
@@ -191,26 +192,26 @@ fn points(bare: &Form, rows: &[&Row], means: &[f64; COUNT]) -> Vec<Point> {
             let ended = at + 1 == views;
             let share = share(&evidence, length::tokens(&row.numbers, &bare.length), ended);
             let seen = values(&evidence, row, bare, ended);
-            let foreseen = foreseen(Chance::new(row.foreseen[0]));
+            let foreseen = foreseen(Probability::new(row.foreseen[0]));
             let mut numbers = [share, -share * foreseen, 0.0, 0.0, 0.0, 0.0, 0.0];
             for (number, (value, mean)) in numbers[BEFORE..].iter_mut().zip(seen.iter().zip(means)) {
                 *number = share * (value - mean);
             }
             let weight = if ended { weight } else { weight / (views - 1) as f64 };
             let right = f64::from(u8::from(row.right == Some(true)));
-            points.push(Point { foreseen, numbers, right, weight });
+            points.push(FitPoint { foreseen, numbers, right, weight });
         }
     }
     points
 }
 
 /// How far the logit still moves to the end, by the share that is not seen: its variance, by the length that was foreseen.
-fn unseen(form: &Form, rows: &[Row]) -> (f64, f64) {
+fn unseen(form: &ChanceModel, rows: &[JudgedAnswer]) -> (f64, f64) {
     let mut moves = Vec::new();
     for row in rows.iter().filter(|row| row.right.is_some()) {
         let outset = row.outset(form);
-        let at = |evidence: &Evidence, ended| {
-            logit(form.read(evidence, &outset, ended, Weigh::default()).chance.value())
+        let at = |evidence: &TokenEvidence, ended| {
+            logit(form.read(evidence, &outset, ended, ChanceSignals::default()).chance.value())
         };
         let Some(end) = row.evidence().last().map(|whole| at(&whole, true)) else { continue };
         for evidence in row.evidence().take(row.seen.len() - 1) {
@@ -224,7 +225,7 @@ fn unseen(form: &Form, rows: &[Row]) -> (f64, f64) {
 }
 
 /// The coefficients as the source that they are kept in.
-pub fn source(form: &Form) -> String {
+pub fn source(form: &ChanceModel) -> String {
     let pairs = form.signals.iter().zip(NAMES);
     let signals: String =
         pairs.map(|(pair, name)| format!("        // {name}\n        {pair:?},\n")).collect();
@@ -242,11 +243,11 @@ pub fn source(form: &Form) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scoring::random::Draws;
+    use crate::scoring::random::SplitMix64;
 
     /// Short answers that betray themselves, and long ones whose beginnings say nothing.
-    fn rows(count: usize) -> Vec<Row> {
-        let mut draws = Draws(9);
+    fn rows(count: usize) -> Vec<JudgedAnswer> {
+        let mut draws = SplitMix64(9);
         let row = |at: usize| {
             let long = at.is_multiple_of(2);
             let right = draws.uniform() < 0.5;
@@ -260,7 +261,7 @@ mod tests {
             } else {
                 vec![(1, whole, -2.0, 2.0), (4, whole, -2.0, 2.0)]
             };
-            Row {
+            JudgedAnswer {
                 model: String::new(),
                 kind: if long { "reasoned" } else { "short" }.to_owned(),
                 id: at.to_string(),
@@ -283,9 +284,9 @@ mod tests {
         let (mean, margin) = (form.signals[0].0, form.signals[2].0);
         assert!(mean > 3.0 && margin < 0.2, "{form:?}");
         assert!(form.unseen.0 > 0.25, "{form:?}");
-        let after = |row: &Row, place: usize, ended: bool| {
+        let after = |row: &JudgedAnswer, place: usize, ended: bool| {
             let evidence = row.evidence().nth(place).unwrap();
-            form.read(&evidence, &row.outset(&form), ended, Weigh::default())
+            form.read(&evidence, &row.outset(&form), ended, ChanceSignals::default())
         };
         for row in rows(40) {
             let (early, end) = (after(&row, 0, false), after(&row, row.seen.len() - 1, true));
@@ -304,7 +305,7 @@ mod tests {
 
     #[test]
     fn a_signal_that_is_off_has_no_weight() {
-        let form = fit_weighing(&rows(200), Weigh { mean: false, ..Weigh::default() });
+        let form = fit_weighing(&rows(200), ChanceSignals { mean: false, ..ChanceSignals::default() });
         assert_eq!(form.signals[0].0, 0.0);
     }
 }

@@ -1,9 +1,9 @@
 //! The coefficients in use. Made, not written, by `make guard`.
 
-use super::chance::Form;
+use super::chance::ChanceModel;
 
 /// Fitted on answers of Qwen2.5-Coder-0.5B-Instruct Q4_K_M (`testdata/guard.jsonl`).
-pub const FITTED: Form = Form {
+pub const FITTED: ChanceModel = ChanceModel {
     level: -0.943,
     yields: 1.0,
     signals: [

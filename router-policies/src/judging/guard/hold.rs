@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use crate::span::Span;
+use crate::human_duration::HumanDuration;
 
 /// How much of an answer is judged before it is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Hold {
+pub enum HoldBack {
     /// All of it.
     All,
     /// Its beginning: so many tokens, and no longer than this from the first token on; less, from eight tokens on, where
@@ -22,17 +22,17 @@ pub enum Hold {
 /// How a hold is written: `all`, or `{tokens: 24, at_most: 600ms}`.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(untagged)]
-pub enum WrittenHold {
+pub enum HoldConfig {
     /// `all`.
-    All(All),
+    All(WholeAnswer),
     /// Its beginning.
-    Until(Until),
+    Until(HoldLimits),
 }
 
 /// The word `all`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum All {
+pub enum WholeAnswer {
     /// The whole answer.
     All,
 }
@@ -41,31 +41,33 @@ pub enum All {
 /// person hardly notices.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub struct Until {
+pub struct HoldLimits {
     /// Tokens, from 1.
     pub tokens: u32,
     /// From the first token on; whichever comes first.
     #[schemars(extend("x-better-name" = "max_wait"))]
-    pub at_most: Span,
+    pub at_most: HumanDuration,
 }
 
-impl Default for Until {
+impl Default for HoldLimits {
     fn default() -> Self {
-        Self { tokens: 24, at_most: Span(Duration::from_millis(600)) }
+        Self { tokens: 24, at_most: HumanDuration(Duration::from_millis(600)) }
     }
 }
 
-impl Default for WrittenHold {
+impl Default for HoldConfig {
     fn default() -> Self {
-        Self::Until(Until::default())
+        Self::Until(HoldLimits::default())
     }
 }
 
-impl From<WrittenHold> for Hold {
-    fn from(written: WrittenHold) -> Self {
+impl From<HoldConfig> for HoldBack {
+    fn from(written: HoldConfig) -> Self {
         match written {
-            WrittenHold::All(All::All) => Self::All,
-            WrittenHold::Until(Until { tokens, at_most: Span(at_most) }) => Self::Until { tokens, at_most },
+            HoldConfig::All(WholeAnswer::All) => Self::All,
+            HoldConfig::Until(HoldLimits { tokens, at_most: HumanDuration(at_most) }) => {
+                Self::Until { tokens, at_most }
+            }
         }
     }
 }

@@ -27,7 +27,7 @@ pub const TELLING: [&str; 15] = [
 const PLACES: [usize; TELLING.len()] = places();
 
 /// What a length is told from: 1, and the features that tell.
-pub type Numbers = [f64; TELLING.len() + 1];
+pub type LengthFeatures = [f64; TELLING.len() + 1];
 
 /// Tokens: no answer is foreseen to be shorter, …
 const SHORTEST: f64 = 2.0;
@@ -35,7 +35,7 @@ const SHORTEST: f64 = 2.0;
 const LONGEST: f64 = 512.0;
 
 /// Reads them off a prompt.
-pub fn numbers(features: &Features) -> Numbers {
+pub fn numbers(features: &Features) -> LengthFeatures {
     std::array::from_fn(|at| match at.checked_sub(1) {
         None => 1.0,
         Some(at) => f64::from(features.readable[PLACES[at]]),
@@ -43,7 +43,7 @@ pub fn numbers(features: &Features) -> Numbers {
 }
 
 /// Tokens, by the coefficients of a fit to their logarithms.
-pub(super) fn tokens(numbers: &Numbers, coefficients: &Numbers) -> f64 {
+pub(super) fn tokens(numbers: &LengthFeatures, coefficients: &LengthFeatures) -> f64 {
     let log: f64 = numbers.iter().zip(coefficients).map(|(number, weight)| number * weight).sum();
     exp(log.clamp(0.0, 10.0)).clamp(SHORTEST, LONGEST)
 }

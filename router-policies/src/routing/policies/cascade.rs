@@ -1,5 +1,5 @@
 use super::{Policy, PolicyKind};
-use crate::judging::guard::{Agree, Guard, Signals, WrittenHold};
+use crate::judging::guard::{AgreementCheck, Guard, GuardSignals, HoldConfig};
 use crate::routing::decision::{Decision, Plan};
 use crate::routing::query::Query;
 
@@ -7,26 +7,26 @@ use crate::routing::query::Query;
 /// place, before the client has seen a byte.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Cascade {
+pub struct CascadePolicy {
     /// Who starts: what this picks is guarded, unless it is the largest model that can serve the request.
     pub policy: Box<Policy>,
     /// How much of the answer is judged before the client sees any of it: `all`, or its beginning. What is to be JSON,
     /// or is compared with other answers, is always judged whole.
     #[serde(default)]
-    pub hold: WrittenHold,
+    pub hold: HoldConfig,
     /// What is looked for.
     #[serde(default)]
-    pub guard: Signals,
+    pub guard: GuardSignals,
     /// A second opinion.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub agree: Option<Agreement>,
+    pub agree: Option<SecondOpinion>,
 }
 
 /// Further answers to the same question, asked for at the same time: the first is kept where more than half of them
 /// come to the same.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Agreement {
+pub struct SecondOpinion {
     /// How many, 1 to 4.
     #[serde(default = "one")]
     #[schemars(range(min = 1, max = 4))]
@@ -40,19 +40,19 @@ fn one() -> u8 {
     1
 }
 
-impl PolicyKind for Cascade {
+impl PolicyKind for CascadePolicy {
     fn decide(&self, query: &Query<'_>) -> Option<Decision> {
         let decision = self.policy.decide(query)?;
         let Plan::Ask(from) = decision.plan else { return Some(decision) };
         let Some(to) = query.next_able(from) else { return Some(decision) };
-        let agree = self.agree.as_ref().map(|agree| Agree {
+        let agree = self.agree.as_ref().map(|agree| AgreementCheck {
             samples: agree.samples,
             // One that may not see the request, as it is not local for instance, is not asked for its opinion either.
             rung: agree
                 .model
                 .as_ref()
                 .and_then(|model| query.rung_of(model))
-                .filter(|rung| query.ladder[rung.0].able),
+                .filter(|rung| query.ladder[rung.0].eligible),
         });
         let guard = Guard { hold: self.hold.into(), signals: self.guard, agree };
         Some(Decision { plan: Plan::Cascade { from, to, guard }, ..decision })
@@ -64,7 +64,7 @@ impl PolicyKind for Cascade {
         if !(0.0..=1.0).contains(&self.guard.confidence) {
             fault("guard.confidence", "a confidence is a number from 0 to 1; 0 switches it off");
         }
-        if let WrittenHold::Until(until) = self.hold
+        if let HoldConfig::Until(until) = self.hold
             && until.tokens == 0
         {
             fault("hold.tokens", "at least one token is held back");
@@ -92,11 +92,11 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::judging::guard::Hold;
-    use crate::routing::standing::Standing;
+    use crate::judging::guard::HoldBack;
+    use crate::routing::rung_state::RungState;
     use crate::rung::Rung;
+    use crate::scoring::class_predictions::Probability;
     use crate::scoring::features::{Features, Prompt};
-    use crate::scoring::prospects::Chance;
 
     const NAMES: [&str; 3] = ["small", "middle", "large"];
 
@@ -104,11 +104,11 @@ mod tests {
         let policy: Policy = serde_json::from_str(yaml).unwrap();
         assert_eq!(policy.faults(&NAMES), []);
         let features = Features::of(&Prompt::default());
-        let standing = |at: usize| Standing {
+        let standing = |at: usize| RungState {
             model: NAMES[at],
-            suffices: Chance::new(suffices),
-            able: able[at],
-            toll: crate::routing::standing::Toll::default(),
+            p_success: Probability::new(suffices),
+            eligible: able[at],
+            estimate: crate::routing::rung_state::CostEstimate::default(),
         };
         let ladder: Vec<_> = (0..3).map(standing).collect();
         let query = Query {
@@ -118,7 +118,7 @@ mod tests {
             draw: crate::routing::draw::RequestDraw::default(),
             recent: None,
             weights: None,
-            facts: crate::routing::query::Facts::default(),
+            facts: crate::routing::query::RequestFacts::default(),
         };
         policy.decide(&query).unwrap().plan
     }
@@ -129,8 +129,8 @@ mod tests {
         let rungs = |suffices, able| match decide(yaml, suffices, able) {
             Plan::Ask(rung) => (rung.0, None),
             Plan::Cascade { from, to, guard } => {
-                assert_eq!(guard.hold, Hold::Until { tokens: 24, at_most: Duration::from_millis(600) });
-                assert_eq!(guard.signals, Signals::default());
+                assert_eq!(guard.hold, HoldBack::Until { tokens: 24, at_most: Duration::from_millis(600) });
+                assert_eq!(guard.signals, GuardSignals::default());
                 (from.0, Some(to.0))
             }
             other @ Plan::Hedge { .. } => panic!("{other:?}"),
@@ -147,9 +147,9 @@ mod tests {
         let yaml = r#"{"kind":"cascade","policy":{"kind":"fixed","model":"small"},"hold":"all",
                        "guard":{"confidence":0.7,"refusal":false},"agree":{"samples":2,"model":"middle"}}"#;
         let Plan::Cascade { guard, .. } = decide(yaml, 0.5, [true; 3]) else { panic!("no cascade") };
-        let signals = Signals { confidence: 0.7, refusal: false, ..Signals::default() };
-        let agree = Some(Agree { samples: 2, rung: Some(Rung(1)) });
-        assert_eq!(guard, Guard { hold: Hold::All, signals, agree });
+        let signals = GuardSignals { confidence: 0.7, refusal: false, ..GuardSignals::default() };
+        let agree = Some(AgreementCheck { samples: 2, rung: Some(Rung(1)) });
+        assert_eq!(guard, Guard { hold: HoldBack::All, signals, agree });
     }
 
     #[test]

@@ -1,4 +1,4 @@
-use super::{Policy, PolicyKind, Spend};
+use super::{Policy, PolicyKind, SpendTarget};
 use crate::routing::decision::{Decision, Plan};
 use crate::routing::draw::DrawPurpose;
 use crate::routing::query::Query;
@@ -8,14 +8,14 @@ use crate::rung::Rung;
 /// in quality. What comes of it corrects what is foreseen.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Explore {
+pub struct ExplorePolicy {
     /// Who chooses.
     pub policy: Box<Policy>,
     /// The share of requests, 0..=1.
     #[schemars(range(min = 0, max = 1))]
     pub share: f64,
     /// What the further answers and their judging may cost.
-    pub spend: Spend,
+    pub spend: SpendTarget,
     /// A model of the ladder that says which of two answers is better, without knowing whose they are. Without one,
     /// answers that come to something (a number, an option, JSON, a short text) are compared, and the larger model's is
     /// taken to be right.
@@ -23,7 +23,7 @@ pub struct Explore {
     pub judge: Option<String>,
 }
 
-impl PolicyKind for Explore {
+impl PolicyKind for ExplorePolicy {
     fn decide(&self, query: &Query<'_>) -> Option<Decision> {
         let decision = self.policy.decide(query)?;
         let explored = query.draw.uniform(DrawPurpose::Exploration) < self.share;
@@ -54,7 +54,8 @@ impl PolicyKind for Explore {
 
 /// Who answers too: the largest model that can, or, where that one was picked, the smallest.
 fn other(query: &Query<'_>, decision: Decision) -> Option<Rung> {
-    let able = |at: &usize| query.ladder[*at].able && (decision.least..=decision.most).contains(&Rung(*at));
+    let able =
+        |at: &usize| query.ladder[*at].eligible && (decision.least..=decision.most).contains(&Rung(*at));
     let top = (0..query.ladder.len()).rfind(able)?;
     let picked = match decision.plan {
         Plan::Ask(rung) | Plan::Cascade { from: rung, .. } | Plan::Hedge { first: rung, .. } => rung,
@@ -66,9 +67,9 @@ fn other(query: &Query<'_>, decision: Decision) -> Option<Rung> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::routing::standing::{Standing, Toll};
+    use crate::routing::rung_state::{CostEstimate, RungState};
+    use crate::scoring::class_predictions::Probability;
     use crate::scoring::features::{Features, Prompt};
-    use crate::scoring::prospects::Chance;
 
     fn shadows(model: &str, share: f64, able: [bool; 3]) -> Vec<Option<usize>> {
         let json = format!(
@@ -78,14 +79,14 @@ mod tests {
         let names = ["small", "middle", "large"];
         assert_eq!(policy.faults(&names), []);
         let features = Features::of(&Prompt::default());
-        let standing = |at: usize| Standing {
+        let standing = |at: usize| RungState {
             model: names[at],
-            suffices: Chance::new(0.5),
-            able: able[at],
-            toll: Toll::default(),
+            p_success: Probability::new(0.5),
+            eligible: able[at],
+            estimate: CostEstimate::default(),
         };
         let ladder: Vec<_> = (0..3).map(standing).collect();
-        let mut draws = crate::scoring::random::Draws(5);
+        let mut draws = crate::scoring::random::SplitMix64(5);
         let mut decide = || {
             let query = Query {
                 features: &features,
@@ -94,7 +95,7 @@ mod tests {
                 draw: crate::routing::draw::RequestDraw::from_random(draws.bits()),
                 recent: None,
                 weights: None,
-                facts: crate::routing::query::Facts::default(),
+                facts: crate::routing::query::RequestFacts::default(),
             };
             policy.decide(&query).unwrap().shadow.map(|rung| rung.0)
         };

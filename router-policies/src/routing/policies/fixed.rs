@@ -6,12 +6,12 @@ use crate::rung::Rung;
 /// Always the same model of the ladder.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Fixed {
+pub struct FixedPolicy {
     /// The model's name; it must stand in the route's ladder.
     pub model: String,
 }
 
-impl PolicyKind for Fixed {
+impl PolicyKind for FixedPolicy {
     fn decide(&self, query: &Query<'_>) -> Option<Decision> {
         let wanted = query.rung_of(&self.model).unwrap_or(Rung(0));
         super::ask(query, (wanted, Reason::FIXED))

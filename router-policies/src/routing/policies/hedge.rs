@@ -1,20 +1,20 @@
 use super::{Policy, PolicyKind};
+use crate::human_duration::HumanDuration;
 use crate::routing::decision::{Decision, Plan};
 use crate::routing::query::Query;
-use crate::span::Span;
 
 /// Where the model that was picked keeps silent, the next larger one is asked as well; the first to speak answers.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Hedge {
+pub struct HedgePolicy {
     /// Who is asked first.
     pub policy: Box<Policy>,
     /// After how long a silence the other is asked.
     #[schemars(extend("x-better-name" = "delay"))]
-    pub silence: Span,
+    pub silence: HumanDuration,
 }
 
-impl PolicyKind for Hedge {
+impl PolicyKind for HedgePolicy {
     fn decide(&self, query: &Query<'_>) -> Option<Decision> {
         let decision = self.policy.decide(query)?;
         let Plan::Ask(first) = decision.plan else { return Some(decision) };

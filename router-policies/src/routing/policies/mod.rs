@@ -5,27 +5,27 @@
 //! for its keys in `config/README.md`, and for a new [`Reason`] in [`Reason::ALL`]. What a policy is asked is a
 //! [`Query`]: a policy keeps no state of its own and takes chances by [`Query::draw`] alone.
 
-mod budget;
 mod cascade;
+mod condition;
+mod constraints;
+mod escalation_limit;
 mod explore;
 mod fixed;
 mod hedge;
 mod rules;
-mod terms;
 mod threshold;
 mod utility;
-mod when;
 
-pub use budget::{Budget, Escalations};
-pub use cascade::{Agreement, Cascade};
-pub use explore::Explore;
-pub use fixed::Fixed;
-pub use hedge::Hedge;
-pub use rules::{Locality, Rule, Rules};
-pub use terms::{Asks, Require, Terms, Words};
-pub use threshold::{Measure, Share, Steps, Threshold};
-pub use utility::{Floors, Per, Spend, Targets, Utility};
-pub use when::{Language, When};
+pub use cascade::{CascadePolicy, SecondOpinion};
+pub use condition::{PromptLanguage, RuleCondition};
+pub use constraints::{OneOrMany, RequiredInputs, RequiredProvenance, RuleConstraints};
+pub use escalation_limit::{EscalationBound, EscalationPolicy};
+pub use explore::ExplorePolicy;
+pub use fixed::FixedPolicy;
+pub use hedge::HedgePolicy;
+pub use rules::{RoutingRule, RuleLocality, RulesPolicy};
+pub use threshold::{ThresholdMeasure, ThresholdPolicy, ThresholdSteps, TrafficShare};
+pub use utility::{MinWeights, SpendPeriod, SpendTarget, UtilityPolicy, UtilityTargets};
 
 use crate::routing::decision::{Decision, Plan, Reason};
 use crate::routing::query::Query;
@@ -36,22 +36,22 @@ use crate::rung::Rung;
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Policy {
     /// Always the same model.
-    Fixed(Fixed),
+    Fixed(FixedPolicy),
     /// The harder the request, the higher the rung.
-    Threshold(Threshold),
+    Threshold(ThresholdPolicy),
     /// A smaller model starts, and a guard may hand over to a larger one before the client sees a byte.
-    Cascade(Cascade),
+    Cascade(CascadePolicy),
     /// Bounds how many requests may go on to a larger model than they began with.
     #[schemars(extend("x-better-name" = "escalation_limit"))]
-    Budget(Budget),
+    Budget(EscalationPolicy),
     /// Conditions before the rest; the first that matches decides.
-    Rules(Rules),
+    Rules(RulesPolicy),
     /// A larger model is asked as well where the one that was picked keeps silent.
-    Hedge(Hedge),
+    Hedge(HedgePolicy),
     /// The model that is worth the most, less what it costs and how long it takes.
-    Utility(Utility),
+    Utility(UtilityPolicy),
     /// A share of requests is answered by another model too, so that it is known what the choice costs in quality.
-    Explore(Explore),
+    Explore(ExplorePolicy),
 }
 
 /// What each policy can do. One that stands alone needs the first two; one that is made for another policy says which
@@ -111,24 +111,24 @@ impl Policy {
     }
 
     /// The share of traffic that this policy sends to the top rung, if it asks for one: then whoever acts keeps a
-    /// [`crate::routing::recent::Recent`] for the route.
+    /// [`crate::routing::recent::RecentGains`] for the route.
     pub fn share(&self) -> Option<f64> {
         self.find(&|policy| if let Self::Threshold(threshold) = policy { threshold.share() } else { None })
     }
 
     /// How many of a client's requests may go on to a larger model; `None`: all. Whoever acts keeps count.
-    pub fn escalations(&self) -> Option<Escalations> {
+    pub fn escalations(&self) -> Option<EscalationBound> {
         self.find(&|policy| if let Self::Budget(budget) = policy { Some(budget.escalations) } else { None })
     }
 
     /// How it is explored what other models would have answered; `None`: not at all.
-    pub fn explore(&self) -> Option<&Explore> {
+    pub fn explore(&self) -> Option<&ExplorePolicy> {
         self.find(&|policy| if let Self::Explore(explore) = policy { Some(explore) } else { None })
     }
 
     /// The utility within this policy, whose weights whoever acts steers by what it measures, and whether a guard stands
     /// before what it chooses: then see [`crate::routing::weights::guarded`].
-    pub fn utility(&self) -> Option<(&Utility, bool)> {
+    pub fn utility(&self) -> Option<(&UtilityPolicy, bool)> {
         match self {
             Self::Utility(utility) => Some((utility, false)),
             Self::Cascade(cascade) => cascade.policy.utility().map(|(utility, _)| (utility, true)),
@@ -144,7 +144,7 @@ impl Policy {
 }
 
 /// The decision to ask whom a policy picked, or the nearest that can serve the request.
-fn ask(query: &Query<'_>, (wanted, reason): Pick) -> Option<Decision> {
+fn ask(query: &Query<'_>, (wanted, reason): PickedRung) -> Option<Decision> {
     let rung = query.nearest_able(wanted)?;
     let reason = if rung == wanted { reason } else { Reason::CAPABILITY };
     Some(Decision::of(Plan::Ask(rung), reason))
@@ -152,11 +152,11 @@ fn ask(query: &Query<'_>, (wanted, reason): Pick) -> Option<Decision> {
 
 /// A pick with the conversation looked at: a tool's result goes to whoever asked for it, and a smaller model takes over
 /// only where that is cheaper than going on with the cache of the larger one.
-fn going_on(query: &Query<'_>, pick: Pick) -> Pick {
+fn going_on(query: &Query<'_>, pick: PickedRung) -> PickedRung {
     let Some(conversation) = query.facts.conversation else { return pick };
-    let Some(last) = query.ladder.get(conversation.rung.0).filter(|last| last.able) else { return pick };
+    let Some(last) = query.ladder.get(conversation.rung.0).filter(|last| last.eligible) else { return pick };
     let next = query.ladder.get(pick.0.0);
-    let saves = match (next.and_then(|next| next.toll.cost), last.toll.cost) {
+    let saves = match (next.and_then(|next| next.estimate.cost), last.estimate.cost) {
         (Some(next), Some(last)) => next < last,
         _ => true,
     };
@@ -171,4 +171,4 @@ fn within(field: &str, policy: &Policy, ladder: &[&str]) -> Vec<(String, String)
 }
 
 /// A pick before it is known whether the rung can serve the request.
-type Pick = (Rung, Reason);
+type PickedRung = (Rung, Reason);

@@ -1,4 +1,4 @@
-use super::{Pick, PolicyKind};
+use super::{PickedRung, PolicyKind};
 use crate::routing::decision::{Decision, Reason};
 use crate::routing::query::Query;
 use crate::rung::Rung;
@@ -6,13 +6,13 @@ use crate::rung::Rung;
 /// The harder the request, or the more a larger model would add, the higher the rung.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Threshold {
+pub struct ThresholdPolicy {
     /// Above it a request goes one rung up: a number, or a list, one value a step, rising; or the share of recent
     /// requests that is to go to the top rung, as `{share: 0.4}`.
-    pub at: Steps,
+    pub at: ThresholdSteps,
     /// What numbers are compared with; a share always ranks by gain.
     #[serde(default)]
-    pub by: Measure,
+    pub by: ThresholdMeasure,
 }
 
 /// What a threshold is compared with.
@@ -20,7 +20,7 @@ pub struct Threshold {
     Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema,
 )]
 #[serde(rename_all = "snake_case")]
-pub enum Measure {
+pub enum ThresholdMeasure {
     /// One minus the chance that the smallest rung suffices, 0..=1.
     #[default]
     Difficulty,
@@ -32,42 +32,42 @@ pub enum Measure {
 /// One threshold, one for each step up the ladder, or a share of traffic.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(untagged)]
-pub enum Steps {
+pub enum ThresholdSteps {
     /// Between the first rung and the second.
     One(f64),
     /// Between each rung and the next.
     Each(Vec<f64>),
     /// Wherever recent traffic puts it.
-    Share(Share),
+    Share(TrafficShare),
 }
 
 /// A share of traffic.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Share {
+pub struct TrafficShare {
     /// The share of requests, 0..=1, that go to the top rung: those with the most to gain.
     pub share: f64,
 }
 
-impl Threshold {
-    /// The share of traffic that this asks for, if it does: then a [`crate::routing::recent::Recent`] is to be kept for the route.
+impl ThresholdPolicy {
+    /// The share of traffic that this asks for, if it does: then a [`crate::routing::recent::RecentGains`] is to be kept for the route.
     pub fn share(&self) -> Option<f64> {
         match self.at {
-            Steps::Share(Share { share }) => Some(share),
-            Steps::One(_) | Steps::Each(_) => None,
+            ThresholdSteps::Share(TrafficShare { share }) => Some(share),
+            ThresholdSteps::One(_) | ThresholdSteps::Each(_) => None,
         }
     }
 
-    fn pick(&self, query: &Query<'_>) -> Pick {
+    fn pick(&self, query: &Query<'_>) -> PickedRung {
         let value = match self.by {
-            Measure::Difficulty => query.difficulty(),
-            Measure::Gain => query.gain(),
+            ThresholdMeasure::Difficulty => query.difficulty(),
+            ThresholdMeasure::Gain => query.gain(),
         };
         let above = |steps: &[f64]| steps.iter().take_while(|&&at| value > at).count();
         let up = match &self.at {
-            Steps::One(at) => above(&[*at]),
-            Steps::Each(steps) => above(steps),
-            Steps::Share(Share { share }) => {
+            ThresholdSteps::One(at) => above(&[*at]),
+            ThresholdSteps::Each(steps) => above(steps),
+            ThresholdSteps::Share(TrafficShare { share }) => {
                 let cut = query.recent.map_or(f64::INFINITY, |recent| recent.cut(*share));
                 if query.gain() > cut { query.ladder.len().saturating_sub(1) } else { 0 }
             }
@@ -76,20 +76,20 @@ impl Threshold {
     }
 }
 
-impl PolicyKind for Threshold {
+impl PolicyKind for ThresholdPolicy {
     fn decide(&self, query: &Query<'_>) -> Option<Decision> {
         super::ask(query, super::going_on(query, self.pick(query)))
     }
 
     fn faults(&self, ladder: &[&str]) -> Vec<(String, String)> {
         let steps = match &self.at {
-            Steps::One(at) => std::slice::from_ref(at),
-            Steps::Each(steps) => steps,
-            Steps::Share(Share { share }) => return share_faults(*share),
+            ThresholdSteps::One(at) => std::slice::from_ref(at),
+            ThresholdSteps::Each(steps) => steps,
+            ThresholdSteps::Share(TrafficShare { share }) => return share_faults(*share),
         };
         let (least, words) = match self.by {
-            Measure::Difficulty => (0.0, "a threshold of difficulty is a number from 0 to 1"),
-            Measure::Gain => (-1.0, "a threshold of gain is a number from -1 to 1"),
+            ThresholdMeasure::Difficulty => (0.0, "a threshold of difficulty is a number from 0 to 1"),
+            ThresholdMeasure::Gain => (-1.0, "a threshold of gain is a number from -1 to 1"),
         };
         let mut faults = Vec::new();
         let mut fault = |words: String| faults.push(("at".to_owned(), words));
@@ -119,16 +119,16 @@ fn share_faults(share: f64) -> Vec<(String, String)> {
 mod tests {
     use super::*;
     use crate::routing::policies::Policy;
-    use crate::routing::recent::Recent;
-    use crate::routing::standing::Standing;
+    use crate::routing::recent::RecentGains;
+    use crate::routing::rung_state::RungState;
+    use crate::scoring::class_predictions::Probability;
     use crate::scoring::features::{Features, Prompt};
-    use crate::scoring::prospects::Chance;
 
     fn decide(
         yaml_at: &str,
         smallest_suffices: f64,
         able: [bool; 3],
-        recent: Option<&Recent>,
+        recent: Option<&RecentGains>,
     ) -> Option<(usize, &'static str)> {
         let policy: Policy =
             serde_json::from_str(&format!(r#"{{"kind":"threshold","at":{yaml_at}}}"#)).unwrap();
@@ -136,11 +136,11 @@ mod tests {
         let chances = [smallest_suffices, 0.9, 0.95];
         let names = ["small", "middle", "large"];
         let ladder: Vec<_> = (0..3)
-            .map(|at| Standing {
+            .map(|at| RungState {
                 model: names[at],
-                suffices: Chance::new(chances[at]),
-                able: able[at],
-                toll: crate::routing::standing::Toll::default(),
+                p_success: Probability::new(chances[at]),
+                eligible: able[at],
+                estimate: crate::routing::rung_state::CostEstimate::default(),
             })
             .collect();
         let query = Query {
@@ -150,7 +150,7 @@ mod tests {
             draw: crate::routing::draw::RequestDraw::default(),
             recent,
             weights: None,
-            facts: crate::routing::query::Facts::default(),
+            facts: crate::routing::query::RequestFacts::default(),
         };
         policy.decide(&query).map(|decision| (decision.plan.first().0, decision.reason.word()))
     }
@@ -182,9 +182,9 @@ mod tests {
 
     #[test]
     fn picks_by_the_share_of_recent_traffic() {
-        let mut recent = Recent::default();
+        let mut recent = RecentGains::default();
         // Gains from 0.0 to 0.9, a tenth each; half of them went up.
-        (0..200).for_each(|at| recent.note(f64::from(at % 10) / 10.0, at % 2 == 0, 0.5));
+        (0..200).for_each(|at| recent.record(f64::from(at % 10) / 10.0, at % 2 == 0, 0.5));
         let pick = |suffices| decide(r#"{"share":0.5}"#, suffices, [true; 3], Some(&recent));
         assert_eq!(pick(0.95 - 0.8), Some((2, "hard")));
         assert_eq!(pick(0.95 - 0.2), Some((0, "easy")));
@@ -201,16 +201,16 @@ mod tests {
 
     #[test]
     fn names_what_is_wrong() {
-        let by = |at: Steps, by| Threshold { at, by }.faults(&["a", "b"]).len();
-        let faults = |at: Steps| by(at, Measure::Difficulty);
-        assert_eq!(faults(Steps::One(0.5)), 0);
-        assert_eq!(faults(Steps::One(f64::NAN)), 1);
-        assert_eq!(faults(Steps::One(1.5)), 1);
-        assert_eq!(faults(Steps::One(-0.5)), 1);
-        assert_eq!(by(Steps::One(-0.5), Measure::Gain), 0);
-        assert_eq!(faults(Steps::Each(vec![])), 1);
-        assert_eq!(faults(Steps::Each(vec![0.7, 0.3])), 2);
-        assert_eq!(faults(Steps::Share(Share { share: 0.4 })), 0);
-        assert_eq!(faults(Steps::Share(Share { share: 1.4 })), 1);
+        let by = |at: ThresholdSteps, by| ThresholdPolicy { at, by }.faults(&["a", "b"]).len();
+        let faults = |at: ThresholdSteps| by(at, ThresholdMeasure::Difficulty);
+        assert_eq!(faults(ThresholdSteps::One(0.5)), 0);
+        assert_eq!(faults(ThresholdSteps::One(f64::NAN)), 1);
+        assert_eq!(faults(ThresholdSteps::One(1.5)), 1);
+        assert_eq!(faults(ThresholdSteps::One(-0.5)), 1);
+        assert_eq!(by(ThresholdSteps::One(-0.5), ThresholdMeasure::Gain), 0);
+        assert_eq!(faults(ThresholdSteps::Each(vec![])), 1);
+        assert_eq!(faults(ThresholdSteps::Each(vec![0.7, 0.3])), 2);
+        assert_eq!(faults(ThresholdSteps::Share(TrafficShare { share: 0.4 })), 0);
+        assert_eq!(faults(ThresholdSteps::Share(TrafficShare { share: 1.4 })), 1);
     }
 }

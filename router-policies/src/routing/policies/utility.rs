@@ -1,28 +1,28 @@
-use super::{Pick, PolicyKind};
+use super::{PickedRung, PolicyKind};
+use crate::human_duration::HumanDuration;
 use crate::routing::decision::{Decision, Reason};
 use crate::routing::draw::DrawPurpose;
 use crate::routing::query::Query;
-use crate::routing::weights::Weights;
+use crate::routing::weights::UtilityWeights;
 use crate::rung::Rung;
-use crate::span::Span;
 
 /// The model whose answer is worth the most, less what it costs and how long it takes: the most
 /// `quality · suffices − cost · λ − wait · μ`. Targets steer λ, μ and the weight of quality by what is measured.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Utility {
+pub struct UtilityPolicy {
     /// What is to be reached or kept to. A weight moves only as far as its target needs.
-    #[serde(default, skip_serializing_if = "Targets::is_empty")]
-    pub targets: Targets,
+    #[serde(default, skip_serializing_if = "UtilityTargets::is_empty")]
+    pub targets: UtilityTargets,
     /// What money and time weigh at least, targets or none.
     #[serde(default)]
-    pub weights: Floors,
+    pub weights: MinWeights,
 }
 
 /// What a policy is to reach, or to keep to. Where they conflict, spend goes before quality and quality before time.
 #[derive(Debug, Clone, Default, PartialEq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub struct Targets {
+pub struct UtilityTargets {
     /// The expected quality, as a share of what the largest model would reach, 0..=1. With it the cheapest models that
     /// keep to it are chosen; without it, the best that the other targets leave.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -30,27 +30,27 @@ pub struct Targets {
     pub quality: Option<f64>,
     /// What the route may spend.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub spend: Option<Spend>,
+    pub spend: Option<SpendTarget>,
     /// The time by which 95 of 100 streams have their first token.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub first_token_p95: Option<Span>,
+    pub first_token_p95: Option<HumanDuration>,
 }
 
 /// An amount for a period. What was not spent early in it may be spent later in it.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Spend {
+pub struct SpendTarget {
     /// In the currency of accounts.
     #[schemars(range(min = 0))]
     pub amount: f64,
     /// How often it starts anew.
-    pub per: Per,
+    pub per: SpendPeriod,
 }
 
 /// A period of spending.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum Per {
+pub enum SpendPeriod {
     /// Each clock hour.
     Hour,
     /// Each calendar day.
@@ -62,7 +62,7 @@ pub enum Per {
     Debug, Clone, Copy, Default, PartialEq, serde::Serialize, serde::Deserialize, schemars::JsonSchema,
 )]
 #[serde(default, deny_unknown_fields)]
-pub struct Floors {
+pub struct MinWeights {
     /// λ: how much chance of a sufficient answer one unit of the account currency is worth.
     #[schemars(range(min = 0))]
     pub cost: f64,
@@ -71,22 +71,22 @@ pub struct Floors {
     pub latency: f64,
 }
 
-impl Targets {
+impl UtilityTargets {
     /// Whether nothing is to be reached.
     pub fn is_empty(&self) -> bool {
         self.quality.is_none() && self.spend.is_none() && self.first_token_p95.is_none()
     }
 }
 
-impl Utility {
-    fn pick(&self, query: &Query<'_>) -> Pick {
+impl UtilityPolicy {
+    fn pick(&self, query: &Query<'_>) -> PickedRung {
         let weights = query.weights.unwrap_or_else(|| self.unsteered(query));
         let draw = query.draw.uniform(DrawPurpose::QualityWeight);
-        let best = |weights: Weights| weights.best(query.ladder, draw);
+        let best = |weights: UtilityWeights| weights.best(query.ladder, draw);
         let Some(rung) = best(weights) else { return (Rung(0), Reason::QUALITY) };
         // What would be chosen if time, and then money too, were of no account.
-        let unhurried = best(Weights { latency: 0.0, ..weights });
-        let unpaid = best(Weights { latency: 0.0, cost: 0.0, quality: 1.0 });
+        let unhurried = best(UtilityWeights { latency: 0.0, ..weights });
+        let unpaid = best(UtilityWeights { latency: 0.0, cost: 0.0, quality: 1.0 });
         let reason = match () {
             () if unhurried != Some(rung) => Reason::LATENCY,
             () if unpaid != Some(rung) => Reason::COST,
@@ -97,17 +97,17 @@ impl Utility {
 
     /// The weights before anything was measured: those written; with a quality to reach and nothing else said, the
     /// price of the largest model for a whole chance.
-    fn unsteered(&self, query: &Query<'_>) -> Weights {
-        let dearest = query.ladder.iter().filter_map(|rung| rung.toll.cost).fold(0.0, f64::max);
+    fn unsteered(&self, query: &Query<'_>) -> UtilityWeights {
+        let dearest = query.ladder.iter().filter_map(|rung| rung.estimate.cost).fold(0.0, f64::max);
         let cost = match self.targets.quality {
             Some(_) if self.weights.cost == 0.0 && dearest > 0.0 => 1.0 / dearest,
             _ => self.weights.cost,
         };
-        Weights { quality: 1.0, cost, latency: self.weights.latency }
+        UtilityWeights { quality: 1.0, cost, latency: self.weights.latency }
     }
 }
 
-impl PolicyKind for Utility {
+impl PolicyKind for UtilityPolicy {
     fn decide(&self, query: &Query<'_>) -> Option<Decision> {
         super::ask(query, super::going_on(query, self.pick(query)))
     }
@@ -119,7 +119,7 @@ impl PolicyKind for Utility {
                 faults.push((field.to_owned(), words.to_owned()));
             }
         };
-        let Targets { quality, spend, first_token_p95 } = &self.targets;
+        let UtilityTargets { quality, spend, first_token_p95 } = &self.targets;
         check(
             quality.is_none_or(|share| (0.0..=1.0).contains(&share)),
             "targets.quality",
@@ -138,7 +138,7 @@ impl PolicyKind for Utility {
         let weight = |weight: f64| weight.is_finite() && weight >= 0.0;
         check(weight(self.weights.cost), "weights.cost", "a weight is 0 or more");
         check(weight(self.weights.latency), "weights.latency", "a weight is 0 or more");
-        let nothing = self.targets.is_empty() && self.weights == Floors::default();
+        let nothing = self.targets.is_empty() && self.weights == MinWeights::default();
         check(
             !nothing,
             "targets",
@@ -153,20 +153,24 @@ impl PolicyKind for Utility {
 mod tests {
     use super::*;
     use crate::routing::policies::Policy;
-    use crate::routing::standing::{Standing, Toll};
+    use crate::routing::rung_state::{CostEstimate, RungState};
+    use crate::scoring::class_predictions::Probability;
     use crate::scoring::features::{Features, Prompt};
-    use crate::scoring::prospects::Chance;
 
     /// What is chosen among three models: (chance, cost, wait) each.
-    fn decide(policy: &str, weights: Option<Weights>, rungs: [(f64, f64, f64); 3]) -> (usize, &'static str) {
+    fn decide(
+        policy: &str,
+        weights: Option<UtilityWeights>,
+        rungs: [(f64, f64, f64); 3],
+    ) -> (usize, &'static str) {
         let policy: Policy = serde_json::from_str(policy).unwrap();
         assert_eq!(policy.faults(&["a", "b", "c"]), []);
         let features = Features::of(&Prompt::default());
-        let standing = |(suffices, cost, wait)| Standing {
+        let standing = |(suffices, cost, wait)| RungState {
             model: "m",
-            suffices: Chance::new(suffices),
-            able: true,
-            toll: Toll { cost: Some(cost), wait, ..Toll::default() },
+            p_success: Probability::new(suffices),
+            eligible: true,
+            estimate: CostEstimate { cost: Some(cost), wait, ..CostEstimate::default() },
         };
         let ladder = rungs.map(standing);
         let query = Query {
@@ -177,7 +181,7 @@ mod tests {
             draw: crate::routing::draw::RequestDraw::from_random(1 << 63),
             recent: None,
             weights,
-            facts: crate::routing::query::Facts::default(),
+            facts: crate::routing::query::RequestFacts::default(),
         };
         let decision = policy.decide(&query).unwrap();
         (decision.plan.first().0, decision.reason.word())
@@ -202,7 +206,7 @@ mod tests {
         let policy = r#"{"kind":"utility","targets":{"spend":{"amount":5,"per":"day"}}}"#;
         let rungs = [(0.6, 0.001, 0.1), (0.8, 0.01, 0.5), (0.9, 0.1, 2.0)];
         assert_eq!(decide(policy, None, rungs), (2, "quality"));
-        let weights = Weights { quality: 1.0, cost: 50.0, latency: 0.0 };
+        let weights = UtilityWeights { quality: 1.0, cost: 50.0, latency: 0.0 };
         assert_eq!(decide(policy, Some(weights), rungs), (0, "cost"));
     }
 
@@ -215,7 +219,7 @@ mod tests {
     #[test]
     fn names_what_is_wrong() {
         let check = |json: &str, expected: &[&str]| {
-            let policy: Utility = serde_json::from_str(json).unwrap();
+            let policy: UtilityPolicy = serde_json::from_str(json).unwrap();
             let fields: Vec<_> = policy.faults(&[]).into_iter().map(|(field, _)| field).collect();
             assert_eq!(fields, expected, "{json}");
         };
@@ -226,7 +230,8 @@ mod tests {
         check(r#"{"targets":{"first_token_p95":"0s"}}"#, &["targets.first_token_p95"]);
         check(r#"{"weights":{"cost":-1,"latency":-1}}"#, &["weights.cost", "weights.latency"]);
         assert!(
-            serde_json::from_str::<Utility>(r#"{"targets":{"spend":{"amount":1,"per":"week"}}}"#).is_err()
+            serde_json::from_str::<UtilityPolicy>(r#"{"targets":{"spend":{"amount":1,"per":"week"}}}"#)
+                .is_err()
         );
     }
 }

@@ -2,16 +2,16 @@
 
 use std::cell::RefCell;
 
-use super::tokens::{Kind, Token, pair};
+use super::tokens::{TextToken, TextTokenKind, pair};
 
 /// How many slots the weights of a scorer have for grams.
 pub const SLOTS: usize = 1 << 16;
 
 /// The hash of a word or of neighbouring words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Gram(pub u32);
+pub struct HashedGram(pub u32);
 
-impl Gram {
+impl HashedGram {
     /// Its slot among the weights, below [`SLOTS`].
     pub fn slot(self) -> usize {
         (self.0 >> 16) as usize
@@ -19,7 +19,7 @@ impl Gram {
 }
 
 /// The grams of a text, each slot once, in the order of first appearance.
-pub(super) fn grams(tokens: &[Token]) -> Vec<Gram> {
+pub(super) fn grams(tokens: &[TextToken]) -> Vec<HashedGram> {
     thread_local! {
         /// Which slots were seen, a bit each: all zero again when a text has been read, so that not everything need be
         /// wiped for a short one.
@@ -32,13 +32,13 @@ pub(super) fn grams(tokens: &[Token]) -> Vec<Gram> {
     })
 }
 
-fn new_grams(tokens: &[Token], seen: &mut [u64; SLOTS / 64]) -> Vec<Gram> {
+fn new_grams(tokens: &[TextToken], seen: &mut [u64; SLOTS / 64]) -> Vec<HashedGram> {
     // Three at most a token. Whether a gram is new cannot be guessed, so each is written, and the next one over it where
     // it was not.
-    let mut grams = vec![Gram(0); tokens.len() * 3 + 1];
+    let mut grams = vec![HashedGram(0); tokens.len() * 3 + 1];
     let mut count = 0;
     let mut add = |hash: u64| {
-        let gram = Gram((mixed(hash) >> 32) as u32);
+        let gram = HashedGram((mixed(hash) >> 32) as u32);
         let (word, bit) = (gram.slot() / 64, gram.slot() % 64);
         grams[count] = gram;
         count += usize::from(seen[word] >> bit & 1 == 0);
@@ -50,7 +50,7 @@ fn new_grams(tokens: &[Token], seen: &mut [u64; SLOTS / 64]) -> Vec<Gram> {
         let two = pair(token.hash, next.hash);
         add(two);
         let Some(third) = tokens.get(at + 2) else { continue };
-        if [token, next, third].iter().all(|token| token.kind == Kind::Ideograph) {
+        if [token, next, third].iter().all(|token| token.kind == TextTokenKind::Ideograph) {
             add(pair(two, third.hash));
         }
     }

@@ -13,12 +13,12 @@ mod wrapper;
 
 use std::borrow::Cow;
 
-pub use grams::{Gram, SLOTS};
+pub use grams::{HashedGram, SLOTS};
 pub use readable::{COUNT, NAMES};
 
 /// Who speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Role {
+pub enum PromptRole {
     /// The operator's instructions (`system`, `developer`).
     System,
     /// The human.
@@ -31,9 +31,9 @@ pub enum Role {
 
 /// One message of a conversation.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Turn<'a> {
+pub struct PromptTurn<'a> {
     /// Who speaks.
-    pub role: Role,
+    pub role: PromptRole,
     /// The text, without images and other parts.
     pub text: Cow<'a, str>,
 }
@@ -42,7 +42,7 @@ pub struct Turn<'a> {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Prompt<'a> {
     /// The conversation, oldest first.
-    pub turns: Vec<Turn<'a>>,
+    pub turns: Vec<PromptTurn<'a>>,
     /// How many tools are offered.
     pub tools: usize,
     /// Whether a structured answer (JSON, a schema) is asked for.
@@ -54,7 +54,7 @@ pub struct Prompt<'a> {
 impl<'a> Prompt<'a> {
     /// A single question without anything around it.
     pub fn from_text(text: impl Into<Cow<'a, str>>) -> Self {
-        Self { turns: vec![Turn { role: Role::User, text: text.into() }], ..Self::default() }
+        Self { turns: vec![PromptTurn { role: PromptRole::User, text: text.into() }], ..Self::default() }
     }
 }
 
@@ -66,13 +66,13 @@ pub struct Features {
     /// The readable features, in the order of [`NAMES`].
     pub readable: [f32; COUNT],
     /// The words and word pairs, each once, in the order of their first appearance.
-    pub grams: Vec<Gram>,
+    pub grams: Vec<HashedGram>,
 }
 
 impl Features {
     /// Reads a prompt. Linear in its text, bounded by sampling.
     pub fn of(prompt: &Prompt<'_>) -> Self {
-        let sample = sample::Sample::of(prompt);
+        let sample = sample::TextSample::of(prompt);
         let tokens = tokens::tokens(&sample.chars);
         let grams = grams::grams(&tokens);
         let readable = readable::readable(prompt, &sample, &tokens);

@@ -2,7 +2,7 @@
 
 /// What is known about the options of a question.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub(super) struct Options {
+pub(super) struct OptionCount {
     /// How many there are; 0 when the question has none.
     pub(super) count: usize,
     /// Characters in all of them.
@@ -17,8 +17,8 @@ pub(super) struct Options {
 
 /// Finds `A. … B. …`, `(A) …`, `A: …` or `A、…`, letters in order; the longest such run counts. Takes the characters and
 /// where the capitals `A` to `Z` are among them.
-pub(super) fn options(chars: &[char], capitals: &[usize]) -> Options {
-    let (mut best, mut run) = (Options::default(), Options::default());
+pub(super) fn options(chars: &[char], capitals: &[usize]) -> OptionCount {
+    let (mut best, mut run) = (OptionCount::default(), OptionCount::default());
     let mut began = 0;
     for &at in capitals {
         let Some(letter) = letter_at(chars, at) else { continue };
@@ -29,7 +29,7 @@ pub(super) fn options(chars: &[char], capitals: &[usize]) -> Options {
                 close(&mut run, &chars[began..at]);
                 best = longer(best, run);
             }
-            run = Options { stem: at, ..Options::default() };
+            run = OptionCount { stem: at, ..OptionCount::default() };
         } else {
             continue;
         }
@@ -45,11 +45,11 @@ pub(super) fn options(chars: &[char], capitals: &[usize]) -> Options {
     best
 }
 
-fn longer(one: Options, other: Options) -> Options {
+fn longer(one: OptionCount, other: OptionCount) -> OptionCount {
     if other.count >= one.count { other } else { one }
 }
 
-fn close(run: &mut Options, text: &[char]) {
+fn close(run: &mut OptionCount, text: &[char]) {
     run.chars += text.len();
     run.longest = run.longest.max(text.len());
     run.numeric += usize::from(text.iter().any(char::is_ascii_digit));
@@ -69,7 +69,7 @@ fn letter_at(chars: &[char], at: usize) -> Option<usize> {
 mod tests {
     use super::*;
 
-    fn of(text: &str) -> Options {
+    fn of(text: &str) -> OptionCount {
         let chars: Vec<char> = text.chars().collect();
         let capitals: Vec<usize> = (0..chars.len()).filter(|&at| chars[at].is_ascii_uppercase()).collect();
         options(&chars, &capitals)

@@ -4,10 +4,10 @@ use std::sync::LazyLock;
 
 use super::lexicon::{self, TOPICS};
 use super::options::options;
-use super::sample::Sample;
-use super::signs::Signs;
-use super::tokens::{Kind, Token};
-use super::{Prompt, Role};
+use super::sample::TextSample;
+use super::signs::CharacterCounts;
+use super::tokens::{TextToken, TextTokenKind};
+use super::{Prompt, PromptRole};
 use crate::scoring::numbers::ln;
 
 /// How many readable features there are.
@@ -78,11 +78,11 @@ pub const NAMES: [&str; COUNT] = [
 ];
 
 /// Reads them all.
-pub(super) fn readable(prompt: &Prompt<'_>, sample: &Sample, tokens: &[Token]) -> [f32; COUNT] {
+pub(super) fn readable(prompt: &Prompt<'_>, sample: &TextSample, tokens: &[TextToken]) -> [f32; COUNT] {
     let chars = &sample.chars[..];
-    let mut values = Values { values: [0.0; COUNT], next: 0 };
-    let signs = Signs::count(chars);
-    let tally = Tally::of(chars, tokens);
+    let mut values = FeatureValues { values: [0.0; COUNT], next: 0 };
+    let signs = CharacterCounts::count(chars);
+    let tally = TokenKinds::of(chars, tokens);
     words(&mut values, sample, &signs, &tally);
     numbers(&mut values, chars, &signs, &tally);
     let options = options(chars, &signs.capitals_at);
@@ -103,7 +103,7 @@ pub(super) fn readable(prompt: &Prompt<'_>, sample: &Sample, tokens: &[Token]) -
     values.values
 }
 
-fn words(values: &mut Values, sample: &Sample, signs: &Signs, tally: &Tally) {
+fn words(values: &mut FeatureValues, sample: &TextSample, signs: &CharacterCounts, tally: &TokenKinds) {
     values.log(sample.length);
     values.log(tally.spoken);
     values.log(signs.lines);
@@ -111,7 +111,7 @@ fn words(values: &mut Values, sample: &Sample, signs: &Signs, tally: &Tally) {
     values.share(tally.long_words, tally.words);
 }
 
-fn numbers(values: &mut Values, chars: &[char], signs: &Signs, tally: &Tally) {
+fn numbers(values: &mut FeatureValues, chars: &[char], signs: &CharacterCounts, tally: &TokenKinds) {
     values.share(signs.digits, chars.len());
     values.log(tally.numbers);
     values.add(tally.largest.min(12) as f64 / 4.0);
@@ -120,7 +120,7 @@ fn numbers(values: &mut Values, chars: &[char], signs: &Signs, tally: &Tally) {
 
 /// What kinds of tokens there are.
 #[derive(Default)]
-struct Tally {
+struct TokenKinds {
     /// Tokens that are no signs.
     spoken: usize,
     words: usize,
@@ -133,17 +133,17 @@ struct Tally {
     largest: usize,
 }
 
-impl Tally {
+impl TokenKinds {
     /// Sums without branches: what comes next cannot be guessed.
-    fn of(chars: &[char], tokens: &[Token]) -> Self {
+    fn of(chars: &[char], tokens: &[TextToken]) -> Self {
         let mut tally = Self::default();
         for token in tokens {
-            let word = usize::from(token.kind == Kind::Word);
-            tally.spoken += usize::from(token.kind != Kind::Sign);
+            let word = usize::from(token.kind == TextTokenKind::Word);
+            tally.spoken += usize::from(token.kind != TextTokenKind::Sign);
             tally.words += word;
             tally.word_chars += word * token.length;
             tally.long_words += word & usize::from(token.length >= 8);
-            if token.kind == Kind::Number {
+            if token.kind == TextTokenKind::Number {
                 let number = &chars[token.at..token.at + token.length];
                 tally.numbers += 1;
                 tally.largest = tally.largest.max(number.iter().take_while(|c| c.is_ascii_digit()).count());
@@ -153,7 +153,13 @@ impl Tally {
     }
 }
 
-fn shape(values: &mut Values, chars: &[char], signs: &Signs, tokens: &[Token], tally: &Tally) {
+fn shape(
+    values: &mut FeatureValues,
+    chars: &[char],
+    signs: &CharacterCounts,
+    tokens: &[TextToken],
+    tally: &TokenKinds,
+) {
     values.log(signs.blanks);
     values.log(signs.quotes);
     values.share(signs.capitals, signs.letters);
@@ -174,24 +180,25 @@ fn shape(values: &mut Values, chars: &[char], signs: &Signs, tokens: &[Token], t
     values.flag(trimmed > 0 && matches!(chars[trimmed - 1], '?' | '？'));
 }
 
-fn conversation(values: &mut Values, prompt: &Prompt<'_>, sample: &Sample) {
-    let length =
-        |role: Role| prompt.turns.iter().filter(|turn| turn.role == role).map(|turn| turn.text.len()).sum();
+fn conversation(values: &mut FeatureValues, prompt: &Prompt<'_>, sample: &TextSample) {
+    let length = |role: PromptRole| {
+        prompt.turns.iter().filter(|turn| turn.role == role).map(|turn| turn.text.len()).sum()
+    };
     values.add(sample.earlier as f64);
-    values.log(length(Role::Assistant));
-    values.log(length(Role::System));
+    values.log(length(PromptRole::Assistant));
+    values.log(length(PromptRole::System));
     values.log(prompt.tools);
     values.flag(prompt.structured);
     values.add(prompt.attachments.min(4) as f64);
 }
 
 /// Different words among all, of the first 256.
-fn variety(tokens: &[Token]) -> f64 {
+fn variety(tokens: &[TextToken]) -> f64 {
     // Hashes by their first bits, at most half full; 0 is a free place, and the one hash that is 0 has a count of its
     // own.
     let mut places = [0u64; 512];
     let (mut all, mut different, mut zero) = (0, 0, 0);
-    for hash in tokens.iter().filter(|t| t.kind != Kind::Sign).take(256).map(|t| t.hash) {
+    for hash in tokens.iter().filter(|t| t.kind != TextTokenKind::Sign).take(256).map(|t| t.hash) {
         all += 1;
         if hash == 0 {
             zero = 1;
@@ -212,12 +219,12 @@ fn log(count: usize) -> f64 {
 }
 
 /// The values so far.
-struct Values {
+struct FeatureValues {
     values: [f32; COUNT],
     next: usize,
 }
 
-impl Values {
+impl FeatureValues {
     fn add(&mut self, value: f64) {
         self.values[self.next] = value as f32;
         self.next += 1;
@@ -284,13 +291,13 @@ mod tests {
 
     #[test]
     fn the_conversation_counts() {
-        let turn = |role, text: &'static str| super::super::Turn { role, text: text.into() };
+        let turn = |role, text: &'static str| super::super::PromptTurn { role, text: text.into() };
         let prompt = Prompt {
             turns: vec![
-                turn(Role::System, "abc"),
-                turn(Role::User, "x"),
-                turn(Role::Assistant, "y"),
-                turn(Role::User, "z"),
+                turn(PromptRole::System, "abc"),
+                turn(PromptRole::User, "x"),
+                turn(PromptRole::Assistant, "y"),
+                turn(PromptRole::User, "z"),
             ],
             tools: 2,
             structured: true,

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::wrapper::own_words;
-use super::{Prompt, Role};
+use super::{Prompt, PromptRole};
 
 /// Characters read of the last human turn: as many from its beginning …
 const HEAD: usize = 3072;
@@ -20,7 +20,7 @@ const WINDOW: usize = 1 << 17;
 const COURTESY: usize = 16;
 
 /// The text that is read.
-pub(super) struct Sample {
+pub(super) struct TextSample {
     /// Its characters: earlier turns first, a line break after each.
     pub(super) chars: Vec<char>,
     /// Characters of the last human turn before sampling.
@@ -29,9 +29,9 @@ pub(super) struct Sample {
     pub(super) earlier: usize,
 }
 
-impl Sample {
+impl TextSample {
     pub(super) fn of(prompt: &Prompt<'_>) -> Self {
-        let humans = || prompt.turns.iter().rev().filter(|turn| turn.role == Role::User);
+        let humans = || prompt.turns.iter().rev().filter(|turn| turn.role == PromptRole::User);
         let mut own = humans().map(|turn| (turn.text.as_ref(), words_of(&turn.text)));
         // A turn of nothing but wrapper text is skipped; if all are, the last is taken as it stands.
         let (raw, last) = own.by_ref().find(|(_, words)| !words.trim().is_empty()).unwrap_or_else(|| {
@@ -116,22 +116,22 @@ fn is_courtesy(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scoring::features::Turn;
+    use crate::scoring::features::PromptTurn;
 
-    fn conversation(turns: &[(Role, &'static str)]) -> Prompt<'static> {
-        let turns = turns.iter().map(|&(role, text)| Turn { role, text: text.into() }).collect();
+    fn conversation(turns: &[(PromptRole, &'static str)]) -> Prompt<'static> {
+        let turns = turns.iter().map(|&(role, text)| PromptTurn { role, text: text.into() }).collect();
         Prompt { turns, ..Prompt::default() }
     }
 
     #[track_caller]
-    fn check(turns: &[(Role, &'static str)], text: &str) {
-        let sample = Sample::of(&conversation(turns));
+    fn check(turns: &[(PromptRole, &'static str)], text: &str) {
+        let sample = TextSample::of(&conversation(turns));
         assert_eq!(sample.chars.iter().collect::<String>(), text);
     }
 
     #[test]
     fn reads_the_last_human_turn_and_those_before() {
-        use Role::{Assistant, System, Tool, User};
+        use PromptRole::{Assistant, System, Tool, User};
         check(&[(System, "be kind"), (User, "one"), (Assistant, "1"), (User, " two ")], "one\ntwo");
         check(&[(User, "a"), (User, "b"), (User, "c"), (User, "d"), (User, "e")], "b\nc\nd\ne");
         check(&[(User, "prove it"), (Assistant, "…"), (User, "Thanks!")], "Thanks!");
@@ -145,7 +145,7 @@ mod tests {
     #[test]
     fn long_texts_are_read_at_both_ends() {
         let text = format!("begin{}end", "你".repeat(1_000_000));
-        let sample = Sample::of(&Prompt::from_text(text.as_str()));
+        let sample = TextSample::of(&Prompt::from_text(text.as_str()));
         assert_eq!(sample.chars.len(), HEAD + TAIL + 1);
         assert!(sample.chars.starts_with(&['b', 'e']) && sample.chars.ends_with(&['n', 'd']));
         assert_eq!(sample.length, 1_000_008);

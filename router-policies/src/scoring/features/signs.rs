@@ -4,7 +4,7 @@ use super::tokens::is_ideograph;
 
 /// What single characters tell.
 #[derive(Default)]
-pub(super) struct Signs {
+pub(super) struct CharacterCounts {
     pub(super) lines: usize,
     pub(super) letters: usize,
     pub(super) capitals: usize,
@@ -31,7 +31,7 @@ pub(super) struct Signs {
     pub(super) capitals_at: Vec<usize>,
 }
 
-impl Signs {
+impl CharacterCounts {
     pub(super) fn count(chars: &[char]) -> Self {
         let mut signs = Self { lines: usize::from(!chars.is_empty()), ..Self::default() };
         // In four lanes: adding to the same number again and again waits for itself.
@@ -58,22 +58,23 @@ impl Signs {
 
     /// What characters count for whatever stands beside them.
     fn add(&mut self, lanes: &[[u32; GLYPHS]; 4]) {
-        let of = |glyph: Glyph| lanes.iter().map(|lane| lane[glyph as usize] as usize).sum::<usize>();
-        self.lines += of(Glyph::NewLine);
-        self.letters += of(Glyph::Lower) + of(Glyph::Capital);
-        self.capitals += of(Glyph::Capital);
-        self.digits += of(Glyph::Digit);
-        self.questions += of(Glyph::Question);
-        self.sentences += of(Glyph::Exclamation) + of(Glyph::Question);
-        self.commas += of(Glyph::Comma) + of(Glyph::Semicolon);
-        self.latex += of(Glyph::Latex);
-        self.money += of(Glyph::Percent);
-        self.code += of(Glyph::Code);
-        self.brackets += of(Glyph::Bracket);
-        self.operators += of(Glyph::Operator);
-        self.quotes += of(Glyph::Quote);
-        self.ideographs += of(Glyph::Ideograph);
-        self.other_script += of(Glyph::OtherScript);
+        let of =
+            |glyph: CharacterClass| lanes.iter().map(|lane| lane[glyph as usize] as usize).sum::<usize>();
+        self.lines += of(CharacterClass::NewLine);
+        self.letters += of(CharacterClass::Lower) + of(CharacterClass::Capital);
+        self.capitals += of(CharacterClass::Capital);
+        self.digits += of(CharacterClass::Digit);
+        self.questions += of(CharacterClass::Question);
+        self.sentences += of(CharacterClass::Exclamation) + of(CharacterClass::Question);
+        self.commas += of(CharacterClass::Comma) + of(CharacterClass::Semicolon);
+        self.latex += of(CharacterClass::Latex);
+        self.money += of(CharacterClass::Percent);
+        self.code += of(CharacterClass::Code);
+        self.brackets += of(CharacterClass::Bracket);
+        self.operators += of(CharacterClass::Operator);
+        self.quotes += of(CharacterClass::Quote);
+        self.ideographs += of(CharacterClass::Ideograph);
+        self.other_script += of(CharacterClass::OtherScript);
     }
 
     /// What a character counts for by its neighbours.
@@ -118,7 +119,7 @@ impl Signs {
 /// What a character counts for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd)]
 #[repr(u8)]
-enum Glyph {
+enum CharacterClass {
     Other,
     Lower,
     Digit,
@@ -142,51 +143,51 @@ enum Glyph {
     Underscore,
 }
 
-const GLYPHS: usize = Glyph::Underscore as usize + 1;
-const FIRST_IN_CONTEXT: Glyph = Glyph::Capital;
+const GLYPHS: usize = CharacterClass::Underscore as usize + 1;
+const FIRST_IN_CONTEXT: CharacterClass = CharacterClass::Capital;
 
-fn glyph(c: char) -> Glyph {
+fn glyph(c: char) -> CharacterClass {
     match ASCII.get(c as usize) {
         Some(glyph) => *glyph,
-        None if is_ideograph(c) => Glyph::Ideograph,
+        None if is_ideograph(c) => CharacterClass::Ideograph,
         None => match c {
-            '。' => Glyph::Dot,
-            '！' => Glyph::Exclamation,
-            '？' => Glyph::Question,
-            '，' | '、' | '；' => Glyph::Comma,
-            '￥' | '€' | '£' => Glyph::Currency,
-            '（' => Glyph::Bracket,
-            '×' | '÷' | '≤' | '≥' => Glyph::Operator,
-            '“' | '”' | '「' => Glyph::Quote,
-            _ if c.is_alphabetic() => Glyph::OtherScript,
-            _ => Glyph::Other,
+            '。' => CharacterClass::Dot,
+            '！' => CharacterClass::Exclamation,
+            '？' => CharacterClass::Question,
+            '，' | '、' | '；' => CharacterClass::Comma,
+            '￥' | '€' | '£' => CharacterClass::Currency,
+            '（' => CharacterClass::Bracket,
+            '×' | '÷' | '≤' | '≥' => CharacterClass::Operator,
+            '“' | '”' | '「' => CharacterClass::Quote,
+            _ if c.is_alphabetic() => CharacterClass::OtherScript,
+            _ => CharacterClass::Other,
         },
     }
 }
 
-static ASCII: [Glyph; 128] = {
-    let mut glyphs = [Glyph::Other; 128];
+static ASCII: [CharacterClass; 128] = {
+    let mut glyphs = [CharacterClass::Other; 128];
     let mut code = 0;
     while code < 128 {
         glyphs[code as usize] = match code {
-            b'a'..=b'z' => Glyph::Lower,
-            b'A'..=b'Z' => Glyph::Capital,
-            b'0'..=b'9' => Glyph::Digit,
-            b'\n' => Glyph::NewLine,
-            b'.' => Glyph::Dot,
-            b'!' => Glyph::Exclamation,
-            b'?' => Glyph::Question,
-            b',' => Glyph::Comma,
-            b';' => Glyph::Semicolon,
-            b'\\' | b'^' => Glyph::Latex,
-            b'$' => Glyph::Currency,
-            b'%' => Glyph::Percent,
-            b'{' | b'}' | b'`' => Glyph::Code,
-            b'(' => Glyph::Bracket,
-            b'=' | b'+' | b'*' | b'/' | b'<' | b'>' => Glyph::Operator,
-            b'_' => Glyph::Underscore,
-            b'"' => Glyph::Quote,
-            _ => Glyph::Other,
+            b'a'..=b'z' => CharacterClass::Lower,
+            b'A'..=b'Z' => CharacterClass::Capital,
+            b'0'..=b'9' => CharacterClass::Digit,
+            b'\n' => CharacterClass::NewLine,
+            b'.' => CharacterClass::Dot,
+            b'!' => CharacterClass::Exclamation,
+            b'?' => CharacterClass::Question,
+            b',' => CharacterClass::Comma,
+            b';' => CharacterClass::Semicolon,
+            b'\\' | b'^' => CharacterClass::Latex,
+            b'$' => CharacterClass::Currency,
+            b'%' => CharacterClass::Percent,
+            b'{' | b'}' | b'`' => CharacterClass::Code,
+            b'(' => CharacterClass::Bracket,
+            b'=' | b'+' | b'*' | b'/' | b'<' | b'>' => CharacterClass::Operator,
+            b'_' => CharacterClass::Underscore,
+            b'"' => CharacterClass::Quote,
+            _ => CharacterClass::Other,
         };
         code += 1;
     }

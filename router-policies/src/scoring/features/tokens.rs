@@ -2,7 +2,7 @@
 
 /// What a token is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum TextTokenKind {
     /// A run of letters and digits that begins with a letter.
     Word,
     /// A run of letters and digits that begins with a digit.
@@ -15,11 +15,11 @@ pub(super) enum Kind {
 
 /// One token.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Token {
+pub(super) struct TextToken {
     /// The hash of its lower-case characters.
     pub(super) hash: u64,
     /// What it is.
-    pub(super) kind: Kind,
+    pub(super) kind: TextTokenKind,
     /// Where it begins among the characters.
     pub(super) at: usize,
     /// How many characters it has.
@@ -27,7 +27,7 @@ pub(super) struct Token {
 }
 
 /// The tokens of a text, in order.
-pub(super) fn tokens(chars: &[char]) -> Vec<Token> {
+pub(super) fn tokens(chars: &[char]) -> Vec<TextToken> {
     let mut tokens = Vec::with_capacity(chars.len() / 3 + 8);
     let mut at = 0;
     while at < chars.len() {
@@ -37,13 +37,15 @@ pub(super) fn tokens(chars: &[char]) -> Vec<Token> {
         };
         let mut end = at + 1;
         let mut hash = step(SEED, first);
-        if matches!(kind, Kind::Word | Kind::Number) {
-            while let Some((next, Some(Kind::Word | Kind::Number))) = chars.get(end).map(|&c| read(c)) {
+        if matches!(kind, TextTokenKind::Word | TextTokenKind::Number) {
+            while let Some((next, Some(TextTokenKind::Word | TextTokenKind::Number))) =
+                chars.get(end).map(|&c| read(c))
+            {
                 hash = step(hash, next);
                 end += 1;
             }
         }
-        tokens.push(Token { hash, kind, at, length: end - at });
+        tokens.push(TextToken { hash, kind, at, length: end - at });
         at = end;
     }
     tokens
@@ -68,26 +70,26 @@ fn step(hash: u64, c: char) -> u64 {
 }
 
 /// A character folded, and what token it begins; nothing where it only parts others.
-fn read(c: char) -> (char, Option<Kind>) {
+fn read(c: char) -> (char, Option<TextTokenKind>) {
     if let Some(&kind) = ASCII.get(c as usize) {
         return (c.to_ascii_lowercase(), kind);
     }
     if is_ideograph(c) {
-        return (c, Some(Kind::Ideograph));
+        return (c, Some(TextTokenKind::Ideograph));
     }
     let c = fold(c);
     (c, kind_of(c))
 }
 
 /// What [`kind_of`] says of plain characters, which most are.
-static ASCII: [Option<Kind>; 128] = {
+static ASCII: [Option<TextTokenKind>; 128] = {
     let mut kinds = [None; 128];
     let mut code = 0;
     while code < 128 {
         kinds[code as usize] = match code {
-            b'a'..=b'z' | b'A'..=b'Z' | b'_' => Some(Kind::Word),
-            b'0'..=b'9' => Some(Kind::Number),
-            b'!'..=b'~' => Some(Kind::Sign),
+            b'a'..=b'z' | b'A'..=b'Z' | b'_' => Some(TextTokenKind::Word),
+            b'0'..=b'9' => Some(TextTokenKind::Number),
+            b'!'..=b'~' => Some(TextTokenKind::Sign),
             _ => None,
         };
         code += 1;
@@ -95,14 +97,14 @@ static ASCII: [Option<Kind>; 128] = {
     kinds
 };
 
-fn kind_of(c: char) -> Option<Kind> {
+fn kind_of(c: char) -> Option<TextTokenKind> {
     let kind = match c {
         _ if c.is_ascii() => return ASCII[c as usize],
         _ if c.is_whitespace() || c.is_control() => return None,
-        _ if is_ideograph(c) => Kind::Ideograph,
-        _ if c.is_numeric() => Kind::Number,
-        _ if c.is_alphabetic() => Kind::Word,
-        _ => Kind::Sign,
+        _ if is_ideograph(c) => TextTokenKind::Ideograph,
+        _ if c.is_numeric() => TextTokenKind::Number,
+        _ if c.is_alphabetic() => TextTokenKind::Word,
+        _ => TextTokenKind::Sign,
     };
     Some(kind)
 }

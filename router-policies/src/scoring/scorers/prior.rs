@@ -11,7 +11,7 @@ use crate::scoring::features::{COUNT, NAMES};
 
 /// A level and a gain, in probabilities.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Expectation {
+pub struct PriorExpectation {
     /// The chance that a model of around 8B suffices.
     pub small: f64,
     /// What a frontier model adds to that.
@@ -53,11 +53,11 @@ fn demand_of(name: &str) -> Option<f64> {
 }
 
 /// Judges a prompt by topic and shape.
-pub fn expect(features: &Features) -> Expectation {
+pub fn expect(features: &Features) -> PriorExpectation {
     static WEIGHTS: LazyLock<[Option<f64>; COUNT]> = LazyLock::new(|| NAMES.map(demand_of));
     let weighed = WEIGHTS.iter().zip(features.readable);
     let demand: f64 = weighed.filter_map(|(weight, value)| Some((*weight)? * f64::from(value))).sum();
     let above = demand - USUAL;
     let gain = 0.04 + 0.30 * crate::scoring::numbers::logistic(1.2 * above - 0.5);
-    Expectation { small: crate::scoring::numbers::logistic(0.9 - FALL * (demand - EASY)), gain }
+    PriorExpectation { small: crate::scoring::numbers::logistic(0.9 - FALL * (demand - EASY)), gain }
 }

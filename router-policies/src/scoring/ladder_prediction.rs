@@ -1,0 +1,108 @@
+//! What is foreseen of a prompt for the models of a ladder, by the shipped scorer or by one adapted to a route.
+
+use crate::scoring::calibrate::{CalibratedPrediction, Calibration};
+use crate::scoring::class_predictions::{ModelClass, Probability};
+use crate::scoring::features::Features;
+use crate::scoring::scorers::DefaultScorer;
+
+/// What is foreseen of a prompt for a ladder.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LadderPrediction {
+    /// For each rung, from small to large, the chance that its answer suffices.
+    pub rungs: Vec<Probability>,
+    /// The same by class of model, in the order of [`ModelClass::ALL`]. Of classes in the ladder it is what their rung has,
+    /// of two rungs of one class the upper one's; of other classes what the shipped scorer says.
+    pub suffices: [Probability; 4],
+    /// How close the prompt is to what the shipped scorer was fitted on, 0..=1.
+    pub familiarity: f64,
+}
+
+impl LadderPrediction {
+    /// Foresees for a ladder of models of these classes, from small to large; with a calibration, it speaks for the
+    /// first rung and the last.
+    pub fn of(
+        shipped: &DefaultScorer,
+        calibration: Option<&Calibration>,
+        classes: &[ModelClass],
+        features: &Features,
+    ) -> Self {
+        let view = shipped.view(features);
+        let familiarity = view.familiarity;
+        let mut suffices = view.outlook.chances();
+        let mut rungs: Vec<Probability> = classes.iter().map(|&class| suffices[class as usize]).collect();
+        if let Some(calibration) = calibration {
+            rungs = between(&rungs, &calibration.foresee_from(shipped, features, view));
+            for (&class, &rung) in classes.iter().zip(&rungs) {
+                suffices[class as usize] = rung;
+            }
+        }
+        Self { rungs, suffices, familiarity }
+    }
+}
+
+/// The ends as calibrated. A rung between them lies as far up from the first to the last as the shipped scorer has it;
+/// where that sees no rise, by its place in the ladder. Never below a smaller rung, if the last is above the first.
+fn between(shipped: &[Probability], ends: &CalibratedPrediction) -> Vec<Probability> {
+    let last = shipped.len().saturating_sub(1);
+    let (Some(low), Some(high)) = (shipped.first(), shipped.last()) else { return Vec::new() };
+    let rise = high.value() - low.value();
+    let mut height: f64 = 0.0;
+    let rung = |(at, chance): (usize, &Probability)| {
+        let here =
+            if rise > 0.0 { (chance.value() - low.value()) / rise } else { at as f64 / last.max(1) as f64 };
+        height = height.max(here.clamp(0.0, 1.0));
+        match at {
+            0 => ends.small,
+            at if at == last => ends.large,
+            _ => Probability::new(ends.small.value() + height * (ends.large.value() - ends.small.value())),
+        }
+    };
+    shipped.iter().enumerate().map(rung).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(shipped: &[f64], small: f64, large: f64, expected: &[f64]) {
+        let ends = CalibratedPrediction {
+            small: Probability::new(small),
+            large: Probability::new(large),
+            gain: large - small,
+            familiarity: 1.0,
+        };
+        let shipped: Vec<_> = shipped.iter().map(|&chance| Probability::new(chance)).collect();
+        let got: Vec<f64> = between(&shipped, &ends).into_iter().map(Probability::value).collect();
+        let near = got.iter().zip(expected).all(|(one, other)| (one - other).abs() < 1e-12);
+        assert!(near && got.len() == expected.len(), "{got:?} instead of {expected:?}");
+    }
+
+    #[test]
+    fn rungs_between_lie_where_the_shipped_scorer_has_them() {
+        check(&[0.4, 0.8], 0.2, 0.6, &[0.2, 0.6]);
+        check(&[0.4, 0.5, 0.8], 0.2, 0.6, &[0.2, 0.2 + 0.4 / 4.0, 0.6]);
+        // Never below a smaller rung, nor outside of the ends.
+        check(&[0.4, 0.7, 0.6, 0.8], 0.2, 0.6, &[0.2, 0.5, 0.5, 0.6]);
+        check(&[0.4, 0.9, 0.8], 0.2, 0.6, &[0.2, 0.6, 0.6]);
+        check(&[0.4, 0.3, 0.8], 0.2, 0.6, &[0.2, 0.2, 0.6]);
+        // Where a larger model does worse, so do those between.
+        check(&[0.4, 0.6, 0.8], 0.6, 0.2, &[0.6, 0.4, 0.2]);
+        // The shipped scorer sees no rise.
+        check(&[0.5, 0.5, 0.5], 0.2, 0.6, &[0.2, 0.4, 0.6]);
+        check(&[0.8, 0.5, 0.4], 0.2, 0.6, &[0.2, 0.4, 0.6]);
+        check(&[0.5], 0.2, 0.6, &[0.2]);
+        check(&[], 0.2, 0.6, &[]);
+    }
+
+    #[test]
+    fn without_a_calibration_it_is_what_the_shipped_scorer_says() {
+        use crate::scoring::scorers::{Scorer, default_scorer};
+        let features =
+            Features::of(&crate::scoring::features::Prompt::from_text("Prove that e is irrational."));
+        let prospects = default_scorer().predict(&features);
+        let classes = [ModelClass::Tiny, ModelClass::Frontier];
+        let seen = LadderPrediction::of(default_scorer(), None, &classes, &features);
+        assert_eq!(seen.rungs, classes.map(|class| prospects.of(class)));
+        assert_eq!((seen.suffices, seen.familiarity), (prospects.suffices, prospects.familiarity));
+    }
+}

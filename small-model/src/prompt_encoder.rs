@@ -1,0 +1,78 @@
+//! Reads prompts: runs templates and tokenises, in a thread of its own, because a long prompt takes
+//! longer than an async runtime can spare.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::mpsc::Receiver;
+
+use tokio::sync::{mpsc, oneshot};
+
+use crate::model::LoadedModel;
+use crate::prompt;
+use crate::sampler::TokenSampler;
+use crate::scheduler::{EngineScheduler, GenerationJob};
+use crate::stop_buffer::StopBuffer;
+use crate::{ChatMessage, EngineRefusal, Generation, GenerationRequest, SamplingOptions};
+
+/// Something to do for the clerk.
+pub(crate) enum EncodeJob {
+    /// Count the tokens of these messages.
+    Count(Vec<ChatMessage>, oneshot::Sender<Result<u32, EngineRefusal>>),
+    /// Queue this request.
+    Queue(Box<GenerationRequest>, oneshot::Sender<Result<Generation, EngineRefusal>>),
+}
+
+/// Who reads prompts.
+pub(crate) struct PromptEncoder {
+    /// The model.
+    pub(crate) model: Arc<LoadedModel>,
+    /// Where requests go.
+    pub(crate) desk: Arc<EngineScheduler>,
+    /// The system message of conversations without one.
+    pub(crate) system: Option<String>,
+    /// Sampling where requests leave it open.
+    pub(crate) sampling: SamplingOptions,
+}
+
+impl PromptEncoder {
+    /// Works until all senders of errands are gone.
+    pub(crate) fn work(&self, errands: &Receiver<EncodeJob>) {
+        for errand in errands {
+            // Who no longer waits for the reply has dropped it, and the request with it.
+            match errand {
+                EncodeJob::Count(messages, reply) => drop(reply.send(catch_panic(|| self.count(messages)))),
+                EncodeJob::Queue(request, reply) => drop(reply.send(catch_panic(|| self.queue(*request)))),
+            }
+        }
+    }
+
+    fn count(&self, messages: Vec<ChatMessage>) -> Result<u32, EngineRefusal> {
+        let tokens = prompt::tokens(&self.model, messages, self.system.as_deref(), None)?;
+        Ok(u32::try_from(tokens.len()).unwrap_or(u32::MAX))
+    }
+
+    fn queue(&self, request: GenerationRequest) -> Result<Generation, EngineRefusal> {
+        let prefill = request.prefill.as_deref();
+        let prompt = prompt::tokens(&self.model, request.messages, self.system.as_deref(), prefill)?;
+        prompt::check_length(&self.model, prompt.len())?;
+        let room = self.model.facts.context - u32::try_from(prompt.len()).unwrap_or(u32::MAX);
+        let (pieces, receiver) = mpsc::unbounded_channel();
+        let job = GenerationJob {
+            prompt,
+            budget: request.max_tokens.unwrap_or(room).min(room),
+            sampler: TokenSampler::new(&request.sampling.or(&self.sampling)),
+            tail: StopBuffer::new(request.stop),
+            alternatives: request.top_logprobs.into(),
+            owner: request.fairness,
+            pieces,
+        };
+        self.desk.put(job)?;
+        Ok(Generation::new(receiver))
+    }
+}
+
+/// A prompt that makes the template engine or the tokeniser panic ends this errand and no other.
+fn catch_panic<T>(read: impl FnOnce() -> Result<T, EngineRefusal>) -> Result<T, EngineRefusal> {
+    catch_unwind(AssertUnwindSafe(read))
+        .unwrap_or_else(|_| Err(EngineRefusal::Invalid("messages: the prompt cannot be read".into())))
+}

@@ -1,0 +1,176 @@
+//! Where requests wait for the worker: shared between the handle, the clerk and the worker.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+use llama_cpp_2::token::LlamaToken;
+use tokio::sync::mpsc::UnboundedSender;
+
+use crate::queue::FairQueue;
+use crate::sampler::TokenSampler;
+use crate::stop_buffer::StopBuffer;
+use crate::{EngineRefusal, GenerationError, GenerationPiece};
+
+/// How busy an engine is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct EngineLoad {
+    /// Requests that wait for a slot.
+    pub queued: usize,
+    /// Answers under way.
+    pub running: usize,
+    /// Answers that can be under way at a time.
+    pub slots: usize,
+}
+
+/// A request whose prompt is read, on its way to a slot.
+pub(crate) struct GenerationJob {
+    /// The prompt, at least one token.
+    pub(crate) prompt: Vec<LlamaToken>,
+    /// The most tokens of the answer, at least 1; prompt and answer fit the context.
+    pub(crate) budget: u32,
+    /// Chooses its tokens.
+    pub(crate) sampler: TokenSampler,
+    /// Makes text of them.
+    pub(crate) tail: StopBuffer,
+    /// How many alternatives each token lists.
+    pub(crate) alternatives: usize,
+    /// Whose request it is.
+    pub(crate) owner: String,
+    /// Where the pieces go; closed when no one wants them any more.
+    pub(crate) pieces: UnboundedSender<Result<GenerationPiece, GenerationError>>,
+}
+
+/// The queue, and what the engine's parts must know of each other.
+pub(crate) struct EngineScheduler {
+    queue: Mutex<FairQueue<GenerationJob>>,
+    arrival: Condvar,
+    running: AtomicUsize,
+    slots: usize,
+    closed: AtomicBool,
+    alive: AtomicBool,
+    /// How many of the next steps panic.
+    #[cfg(test)]
+    pub(crate) failures: AtomicUsize,
+    /// Tokens that the worker has computed or is about to.
+    #[cfg(test)]
+    pub(crate) computed: AtomicUsize,
+}
+
+/// What the worker gets when it asks for work.
+pub(crate) enum NextJob {
+    /// A job.
+    Job(Box<GenerationJob>),
+    /// Nothing waits.
+    Nothing,
+    /// The engine was dropped.
+    Closed,
+}
+
+impl EngineScheduler {
+    /// A desk with this many places to wait, for a worker with this many slots.
+    pub(crate) fn new(places: usize, slots: usize) -> Self {
+        Self {
+            queue: Mutex::new(FairQueue::new(places)),
+            arrival: Condvar::new(),
+            running: AtomicUsize::new(0),
+            slots,
+            closed: AtomicBool::new(false),
+            alive: AtomicBool::new(true),
+            #[cfg(test)]
+            failures: AtomicUsize::new(0),
+            #[cfg(test)]
+            computed: AtomicUsize::new(0),
+        }
+    }
+
+    /// Puts a job into the queue. Once it is there, someone says how it ends.
+    ///
+    /// # Errors
+    /// Where there is no place, or no worker.
+    pub(crate) fn put(&self, job: GenerationJob) -> Result<(), EngineRefusal> {
+        let mut queue = self.queue();
+        // Under the lock: a worker that dies empties the queue only once.
+        if !self.alive() {
+            return Err(EngineRefusal::Dead);
+        }
+        queue.retain(|waiting| !waiting.pieces.is_closed());
+        let owner = job.owner.clone();
+        let taken = queue.push(&owner, job);
+        drop(queue);
+        self.arrival.notify_one();
+        taken.map_err(|_| EngineRefusal::Busy)
+    }
+
+    /// The next job that someone still waits for. `patient` waits until there is one.
+    pub(crate) fn next(&self, patient: bool) -> NextJob {
+        let mut queue = self.queue();
+        loop {
+            if self.closed() {
+                return NextJob::Closed;
+            }
+            match queue.pop() {
+                Some(job) if job.pieces.is_closed() => {}
+                Some(job) => {
+                    // Still under the lock, so that `load` never sees it nowhere.
+                    self.running.fetch_add(1, Ordering::AcqRel);
+                    return NextJob::Job(Box::new(job));
+                }
+                None if patient => queue = self.arrival.wait(queue).unwrap_or_else(PoisonError::into_inner),
+                None => return NextJob::Nothing,
+            }
+        }
+    }
+
+    /// Says that a job is over.
+    pub(crate) fn done(&self) {
+        self.running.fetch_sub(1, Ordering::AcqRel);
+    }
+
+    /// How busy the engine is. Requests that no one waits for any more are not counted.
+    pub(crate) fn load(&self) -> EngineLoad {
+        let mut queue = self.queue();
+        queue.retain(|waiting| !waiting.pieces.is_closed());
+        EngineLoad { queued: queue.len(), running: self.running.load(Ordering::Acquire), slots: self.slots }
+    }
+
+    /// Sends the worker home after the step in hand.
+    pub(crate) fn close(&self) {
+        let queue = self.queue();
+        self.closed.store(true, Ordering::Release);
+        drop(queue);
+        self.arrival.notify_all();
+    }
+
+    /// Whether the worker was sent home.
+    pub(crate) fn closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
+    }
+
+    /// Counts the tokens of a step, and panics as often as a test has asked for.
+    #[cfg(test)]
+    pub(crate) fn before_step(&self, tokens: i32) {
+        self.computed.fetch_add(usize::try_from(tokens).unwrap_or_default(), Ordering::AcqRel);
+        let less = |left: usize| left.checked_sub(1);
+        let asked = self.failures.fetch_update(Ordering::AcqRel, Ordering::Acquire, less);
+        assert!(asked.is_err(), "a test asked for this panic");
+    }
+
+    /// Says that the worker is gone, to all who wait.
+    pub(crate) fn die(&self) {
+        let mut queue = self.queue();
+        self.alive.store(false, Ordering::Release);
+        while let Some(job) = queue.pop() {
+            let _ = job.pieces.send(Err(GenerationError::Dead));
+        }
+    }
+
+    /// Whether the worker is there.
+    pub(crate) fn alive(&self) -> bool {
+        self.alive.load(Ordering::Acquire)
+    }
+
+    fn queue(&self) -> MutexGuard<'_, FairQueue<GenerationJob>> {
+        // Nothing panics while it holds the lock; and a queue is whole after each of its calls.
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
