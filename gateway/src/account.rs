@@ -16,28 +16,28 @@ use prometheus::IntGauge;
 use router_policies::{Currency, Money, Price, Tariff, Usage};
 use tokio::time::Instant;
 
-use crate::charge::{self, Bound};
-use crate::error::Failure;
-use crate::ledger::fund::{Refusal, Reservation};
-use crate::ledger::limits::{Place, Quota};
-use crate::ledger::slip::Paid;
-use crate::ledger::till::{Till, reserve_of};
-use crate::pace::Turn;
-use crate::protocol::{FinalUsage, Piece, Reported};
-use crate::record::{Asked, Attempt, Call, Outcome, Record, Waste};
+use crate::charge::{self, UsageBound};
+use crate::error::ApiError;
+use crate::ledger::fund::{BudgetRefusal, Reservation};
+use crate::ledger::limits::{RequestPermit, RateLimitStatus};
+use crate::ledger::slip::BudgetDebit;
+use crate::ledger::till::{ClientQuota, reserve_of};
+use crate::pace::BusyGuard;
+use crate::protocol::{FinalUsage, ChunkInfo, ReportedUsage};
+use crate::record::{RequestSummary, Attempt, RecordedCall, RequestOutcome, RequestRecord, Waste};
 use crate::request_id::RequestId;
-use crate::setback::{Happened, Setback};
+use crate::setback::{AttemptErrorKind, AttemptError};
 use crate::telemetry::Telemetry;
-use crate::traces::Traced;
-use attempts::UnderWay;
-use ending::InFlight;
-pub use tally::Tally;
-use times::Times;
+use crate::traces::TraceGuard;
+use attempts::InFlightAttempt;
+use ending::InFlightGauge;
+pub use tally::TokenCounter;
+use times::AttemptTimings;
 
 /// Learns from how a request ends.
 pub trait OnClose: Send {
     /// The request is over; called once.
-    fn closed(self: Box<Self>, record: &Record);
+    fn closed(self: Box<Self>, record: &RequestRecord);
 }
 
 /// One attempt of one account. [`Account::begin`] gives it; whatever is booked names its attempt by it.
@@ -45,57 +45,57 @@ pub trait OnClose: Send {
 pub struct AttemptId(usize);
 
 /// The account of one request under way. It is large and goes through many hands, so it has a place of its own.
-pub struct Account {
+pub struct RequestAccount {
     /// What will be recorded.
-    record: Record,
+    record: RequestRecord,
     /// Who learns from how it ends.
     on_close: Option<Box<dyn OnClose>>,
     /// Its place in a trace, where it is traced.
-    traced: Option<Box<Traced>>,
+    traced: Option<Box<TraceGuard>>,
     telemetry: Telemetry,
     format: LogFormat,
     currency: Currency,
-    times: Times,
+    times: AttemptTimings,
     /// What the request can use at most: the charge for an attempt whose end is unknown.
-    bound: Bound,
+    bound: UsageBound,
     /// Its place among the client's requests.
-    place: Option<Place>,
-    quota: Quota,
+    place: Option<RequestPermit>,
+    quota: RateLimitStatus,
     /// What is set aside of the client's budget.
     purse: Option<Reservation>,
     /// What each attempt has said so far.
-    tallies: Vec<Tally>,
+    tallies: Vec<TokenCounter>,
     /// What the client got of an answer that another model went on with; `None` where there is no such answer.
     before: Option<Usage>,
     resumed: bool,
     /// Attempts without an end; several where models are asked at the same time.
-    under_way: Vec<UnderWay>,
+    under_way: Vec<InFlightAttempt>,
     closed: bool,
-    _in_flight: InFlight,
+    _in_flight: InFlightGauge,
 }
 
-impl Account {
+impl RequestAccount {
     /// Opens the account of a request that arrived at `arrived`.
     pub fn open(
         telemetry: &Telemetry,
         format: LogFormat,
         currency: Currency,
         id: RequestId,
-        call: Call,
+        call: RecordedCall,
         arrived: Instant,
     ) -> Box<Self> {
         Box::new(Self {
             record: stages::nothing_known(id, call),
             on_close: None,
             traced: None,
-            _in_flight: InFlight::enter(&telemetry.metrics.in_flight),
+            _in_flight: InFlightGauge::enter(&telemetry.metrics.in_flight),
             telemetry: telemetry.clone(),
             format,
             currency,
-            times: Times::of(arrived),
-            bound: Bound::default(),
+            times: AttemptTimings::of(arrived),
+            bound: UsageBound::default(),
             place: None,
-            quota: Quota::default(),
+            quota: RateLimitStatus::default(),
             purse: None,
             tallies: Vec::new(),
             before: None,
@@ -106,7 +106,7 @@ impl Account {
     }
 
     /// What is known of the request so far.
-    pub fn record(&self) -> &Record {
+    pub fn record(&self) -> &RequestRecord {
         &self.record
     }
 
@@ -116,7 +116,7 @@ impl Account {
     }
 
     /// Says what the request can use at most.
-    pub fn bound(&mut self, bound: Bound) {
+    pub fn bound(&mut self, bound: UsageBound) {
         self.bound = bound;
     }
 
@@ -124,7 +124,7 @@ impl Account {
     ///
     /// # Errors
     /// A limit of the client's that is reached.
-    pub fn admit(&mut self, till: &Arc<Till>, models: &[Arc<ModelConfig>]) -> Result<(), Failure> {
+    pub fn admit(&mut self, till: &Arc<ClientQuota>, models: &[Arc<ModelConfig>]) -> Result<(), ApiError> {
         let tokens = models.iter().map(|model| self.bound.tokens(model)).max().unwrap_or_default();
         match till.admit(tokens, Instant::now()) {
             Ok(place) => {
@@ -134,7 +134,7 @@ impl Account {
             }
             Err((exceeded, wait, quota)) => {
                 self.quota = quota;
-                Err(Failure::RateLimited(exceeded.words(till.client(), wait), wait))
+                Err(ApiError::RateLimited(exceeded.words(till.client(), wait), wait))
             }
         }
     }
@@ -145,7 +145,7 @@ impl Account {
     }
 
     /// What is left of the client's limits.
-    pub fn quota(&self) -> &Quota {
+    pub fn quota(&self) -> &RateLimitStatus {
         &self.quota
     }
 
@@ -155,16 +155,16 @@ impl Account {
     /// A budget that does not cover it, or one that cannot be written down.
     pub async fn reserve(
         &mut self,
-        till: &Till,
+        till: &ClientQuota,
         models: &[Arc<ModelConfig>],
         now: Timestamp,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), ApiError> {
         let each = models.iter().filter_map(|model| self.bound.most(model, now, &self.telemetry.paces));
         let amount = each.max().unwrap_or_default();
         match till.reserve(&self.telemetry.ledger, amount, now).await {
             Ok(purse) => self.purse = purse,
-            Err(Refusal::Spent) => return Err(Failure::BudgetSpent(self.words_for_spent(till, amount))),
-            Err(Refusal::Unavailable) => return Err(Failure::LedgerDown),
+            Err(BudgetRefusal::Spent) => return Err(ApiError::BudgetSpent(self.words_for_spent(till, amount))),
+            Err(BudgetRefusal::Unavailable) => return Err(ApiError::LedgerDown),
         }
         Ok(())
     }
@@ -173,14 +173,14 @@ impl Account {
     ///
     /// # Errors
     /// When the budget does not cover it; then the model must not be asked.
-    pub async fn cover(&mut self, model: &ModelConfig) -> Result<(), Setback> {
+    pub async fn cover(&mut self, model: &ModelConfig) -> Result<(), AttemptError> {
         if self.purse.is_none() {
             return Ok(());
         }
-        let unaffordable = || Setback::new(Happened::Unaffordable);
+        let unaffordable = || AttemptError::new(AttemptErrorKind::Unaffordable);
         // What was answered so far may be sent along by whoever goes on with it.
         let said: u64 = self.record.attempts.iter().map(|attempt| attempt.usage.completion()).sum();
-        let bound = Bound { prompt: self.bound.prompt.saturating_add(said), ..self.bound };
+        let bound = UsageBound { prompt: self.bound.prompt.saturating_add(said), ..self.bound };
         let bound = if self.record.answered_by.is_some() { bound } else { self.bound };
         let now = Timestamp::now();
         let most = bound.most(model, now, &self.telemetry.paces).ok_or_else(unaffordable)?;

@@ -13,20 +13,20 @@ use serde_json::{Value, json};
 
 use crate::admit;
 use crate::assess::assess;
-use crate::assessment::{Assessment, Question};
-use crate::body::Body;
-use crate::error::Failure;
+use crate::assessment::{Assessment, AssessInput};
+use crate::body::GatewayBody;
+use crate::error::ApiError;
 use crate::error_response::error_response;
 use crate::gateway::Gateway;
-use crate::hints::Hints;
-use crate::protocol::Chat;
-use crate::protocol::client::Vendor;
+use crate::hints::RoutingOverrides;
+use crate::protocol::ChatRequest;
+use crate::protocol::client::ClientVendor;
 use crate::reload::{ReloadError, Reloader};
 use crate::request_id::RequestId;
 
 /// What the admin port needs.
 #[derive(Clone)]
-pub struct Admin {
+pub struct AdminPort {
     /// The running gateway.
     pub gateway: Arc<Gateway>,
     /// Loads the configuration again.
@@ -40,10 +40,10 @@ const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=
 
 /// Answers one request of the admin port.
 pub async fn answer(
-    admin: Admin,
+    admin: AdminPort,
     request: Request<Incoming>,
     id: RequestId,
-) -> Result<Response<Body>, Infallible> {
+) -> Result<Response<GatewayBody>, Infallible> {
     let gateway = &admin.gateway;
     let path = request.uri().path().to_owned();
     let response = match (request.method(), path.as_str()) {
@@ -61,9 +61,9 @@ pub async fn answer(
         (&Method::POST, "/reload") => reload(&admin).await,
         (&Method::POST, "/decide") => decide(gateway, request, &id).await,
         (_, "/metrics" | "/livez" | "/health" | "/healthz" | "/startupz" | "/readyz" | "/config") => {
-            error_response(&Failure::WrongMethod("GET"), Vendor::OpenAi, &id)
+            error_response(&ApiError::WrongMethod("GET"), ClientVendor::OpenAi, &id)
         }
-        (_, "/reload" | "/decide") => error_response(&Failure::WrongMethod("POST"), Vendor::OpenAi, &id),
+        (_, "/reload" | "/decide") => error_response(&ApiError::WrongMethod("POST"), ClientVendor::OpenAi, &id),
         _ => reply(
             404,
             TEXT,
@@ -91,7 +91,7 @@ fn wants_openmetrics(headers: &HeaderMap) -> bool {
 }
 
 /// Ready while not stopping, with someone to write the ledger, and at least one model that would take a request. One failing upstream does not change it.
-fn ready(gateway: &Gateway) -> Response<Body> {
+fn ready(gateway: &Gateway) -> Response<GatewayBody> {
     let snapshot = gateway.snapshot();
     if gateway.is_stopping() {
         reply(503, TEXT, "stopping\n")
@@ -104,7 +104,7 @@ fn ready(gateway: &Gateway) -> Response<Body> {
     }
 }
 
-async fn reload(admin: &Admin) -> Response<Body> {
+async fn reload(admin: &AdminPort) -> Response<GatewayBody> {
     let reloader = Arc::clone(&admin.reloader);
     // Weights may have to be loaded, which takes its time.
     let loaded = tokio::task::spawn_blocking(move || reloader.reload()).await;
@@ -117,28 +117,28 @@ async fn reload(admin: &Admin) -> Response<Body> {
     }
 }
 
-async fn decide(gateway: &Gateway, request: Request<Incoming>, id: &RequestId) -> Response<Body> {
+async fn decide(gateway: &Gateway, request: Request<Incoming>, id: &RequestId) -> Response<GatewayBody> {
     match decision(gateway, request, id).await {
         Ok(decision) => reply(200, JSON, pretty(&decision)),
-        Err(failure) => error_response(&failure, Vendor::OpenAi, id),
+        Err(failure) => error_response(&failure, ClientVendor::OpenAi, id),
     }
 }
 
-async fn decision(gateway: &Gateway, request: Request<Incoming>, id: &RequestId) -> Result<Value, Failure> {
+async fn decision(gateway: &Gateway, request: Request<Incoming>, id: &RequestId) -> Result<Value, ApiError> {
     let snapshot = gateway.snapshot();
     let (head, incoming) = request.into_parts();
     let body = admit::body(&head.headers, incoming, &snapshot.config.limits).await?;
-    let chat = Chat::parse(body)?;
-    let no_such = || Failure::NoSuchModel(chat.model().to_owned());
+    let chat = ChatRequest::parse(body)?;
+    let no_such = || ApiError::NoSuchModel(chat.model().to_owned());
     let target = snapshot.target(chat.model(), None).ok_or_else(no_such)?;
     let assessment = assess(
         &target,
-        &Question { chat: &chat, hints: &Hints::default(), id, now: jiff::Timestamp::now() },
+        &AssessInput { chat: &chat, hints: &RoutingOverrides::default(), id, now: jiff::Timestamp::now() },
     )?;
     Ok(explained(&assessment, &chat))
 }
 
-fn explained(assessment: &Assessment, chat: &Chat) -> Value {
+fn explained(assessment: &Assessment, chat: &ChatRequest) -> Value {
     let decision = assessment.decided.decision;
     let first = decision.plan.first().0;
     let name = |at: usize| assessment.ladder.get(at).map(|rung| rung.model.name.clone());
@@ -171,8 +171,8 @@ fn pretty(value: &Value) -> String {
     serde_json::to_string_pretty(value).unwrap_or_default() + "\n"
 }
 
-fn reply(status: u16, kind: &'static str, body: impl Into<Bytes>) -> Response<Body> {
-    let mut response = Response::new(Body::full(body));
+fn reply(status: u16, kind: &'static str, body: impl Into<Bytes>) -> Response<GatewayBody> {
+    let mut response = Response::new(GatewayBody::full(body));
     *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
     response
@@ -181,7 +181,7 @@ fn reply(status: u16, kind: &'static str, body: impl Into<Bytes>) -> Response<Bo
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::curfew::Curfew;
+    use crate::curfew::ShutdownDeadline;
     use crate::ledger::testing::mortal;
     use crate::log::Log;
     use crate::metrics::Metrics;
@@ -230,7 +230,7 @@ mod tests {
             log,
             paces: Arc::default(),
             ledger: Arc::clone(&ledger),
-            curfew: Curfew::default(),
+            curfew: ShutdownDeadline::default(),
         };
         let gateway = Gateway::new(config, telemetry).unwrap();
         assert_eq!(ready(&gateway).status(), 200);

@@ -10,9 +10,9 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use tokio::time::{Instant, timeout_at};
 
-use crate::error::Failure;
+use crate::error::ApiError;
 use crate::head;
-use crate::hints::Hints;
+use crate::hints::RoutingOverrides;
 use crate::snapshot::Snapshot;
 
 /// Who was let in.
@@ -21,7 +21,7 @@ pub struct Caller {
     /// `None` on an open port.
     pub client: Option<Arc<ClientConfig>>,
     /// What it asks for in headers, where it may.
-    pub hints: Hints,
+    pub hints: RoutingOverrides,
 }
 
 impl Caller {
@@ -29,10 +29,10 @@ impl Caller {
     ///
     /// # Errors
     /// A missing, wrong or doubled key.
-    pub fn of(snapshot: &Snapshot, headers: &HeaderMap) -> Result<Self, Failure> {
+    pub fn of(snapshot: &Snapshot, headers: &HeaderMap) -> Result<Self, ApiError> {
         let client = if snapshot.config.clients.is_empty() { None } else { Some(client(snapshot, headers)?) };
         let mut hints =
-            Hints { local_only: text(headers, head::LOCALITY) == Some("local"), ..Hints::default() };
+            RoutingOverrides { local_only: text(headers, head::LOCALITY) == Some("local"), ..RoutingOverrides::default() };
         if client.as_ref().is_some_and(|client| client.hints) {
             let owned = |name| text(headers, name).map(str::to_owned);
             hints.route = owned(head::ROUTE);
@@ -54,20 +54,20 @@ impl Caller {
     }
 }
 
-fn client(snapshot: &Snapshot, headers: &HeaderMap) -> Result<Arc<ClientConfig>, Failure> {
-    let key = key(headers)?.ok_or(Failure::NoKey)?;
+fn client(snapshot: &Snapshot, headers: &HeaderMap) -> Result<Arc<ClientConfig>, ApiError> {
+    let key = key(headers)?.ok_or(ApiError::NoKey)?;
     let hash: [u8; 32] = Sha256::digest(key).into();
     // The table is found by the hash, which tells nothing about the key; the comparison takes the same time for any.
-    let client = snapshot.client(&hash).ok_or(Failure::WrongKey)?;
-    if bool::from(client.key.0.ct_eq(&hash)) { Ok(Arc::clone(client)) } else { Err(Failure::WrongKey) }
+    let client = snapshot.client(&hash).ok_or(ApiError::WrongKey)?;
+    if bool::from(client.key.0.ct_eq(&hash)) { Ok(Arc::clone(client)) } else { Err(ApiError::WrongKey) }
 }
 
 /// The one key of a request, from `authorization: Bearer`, `x-api-key` or `api-key`.
-fn key(headers: &HeaderMap) -> Result<Option<&[u8]>, Failure> {
+fn key(headers: &HeaderMap) -> Result<Option<&[u8]>, ApiError> {
     let bearer = headers.get_all(header::AUTHORIZATION).iter().map(|value| {
         let value = value.as_bytes();
         let (scheme, key) = value.split_at(value.len().min(7));
-        if scheme.eq_ignore_ascii_case(b"bearer ") { Ok(key.trim_ascii()) } else { Err(Failure::WrongKey) }
+        if scheme.eq_ignore_ascii_case(b"bearer ") { Ok(key.trim_ascii()) } else { Err(ApiError::WrongKey) }
     });
     let plain = [head::API_KEY, head::AZURE_API_KEY]
         .into_iter()
@@ -77,7 +77,7 @@ fn key(headers: &HeaderMap) -> Result<Option<&[u8]>, Failure> {
     for key in bearer.chain(plain) {
         let key = key?;
         if only.is_some_and(|only| only != key) {
-            return Err(Failure::TwoKeys);
+            return Err(ApiError::TwoKeys);
         }
         only = Some(key);
     }
@@ -92,37 +92,37 @@ fn text(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
 ///
 /// # Errors
 /// A body that is too large, too slow, broken off, compressed, or not called JSON.
-pub async fn body<B>(headers: &HeaderMap, mut incoming: B, limits: &RequestLimits) -> Result<Bytes, Failure>
+pub async fn body<B>(headers: &HeaderMap, mut incoming: B, limits: &RequestLimits) -> Result<Bytes, ApiError>
 where
     B: http_body::Body<Data = Bytes> + Unpin,
 {
     if !is_json(headers) {
-        return Err(Failure::NotJson);
+        return Err(ApiError::NotJson);
     }
     if headers
         .get(header::CONTENT_ENCODING)
         .is_some_and(|value| !value.as_bytes().eq_ignore_ascii_case(b"identity"))
     {
-        return Err(Failure::Encoded);
+        return Err(ApiError::Encoded);
     }
     let promised = incoming.size_hint().lower();
     if promised > limits.body as u64 {
-        return Err(Failure::TooLarge(limits.body));
+        return Err(ApiError::TooLarge(limits.body));
     }
     let deadline = Instant::now() + limits.body_time;
     let mut body = Bytes::new();
     let mut more: Option<BytesMut> = None;
     loop {
         let frame = match timeout_at(deadline, incoming.frame()).await {
-            Err(_) => return Err(Failure::BodyLate(limits.body_time)),
+            Err(_) => return Err(ApiError::BodyLate(limits.body_time)),
             Ok(None) => return Ok(more.map_or(body, BytesMut::freeze)),
-            Ok(Some(Err(_))) => return Err(Failure::BodyCut),
+            Ok(Some(Err(_))) => return Err(ApiError::BodyCut),
             Ok(Some(Ok(frame))) => frame,
         };
         let Ok(data) = frame.into_data() else { continue };
         let have = more.as_ref().map_or(body.len(), BytesMut::len);
         if have + data.len() > limits.body {
-            return Err(Failure::TooLarge(limits.body));
+            return Err(ApiError::TooLarge(limits.body));
         }
         match &mut more {
             Some(more) => more.extend_from_slice(&data),

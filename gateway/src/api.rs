@@ -8,17 +8,17 @@ use http::{HeaderMap, HeaderValue, Request, Response, header};
 use hyper::body::Incoming;
 use tokio::time::Instant;
 
-use crate::account::Account;
+use crate::account::RequestAccount;
 use crate::admit::{self, Caller};
-use crate::body::Body;
-use crate::error::Failure;
+use crate::body::GatewayBody;
+use crate::error::ApiError;
 use crate::error_response::error_response;
 use crate::gateway::Gateway;
-use crate::protocol::Sight;
-use crate::protocol::client::{self, Vendor};
-use crate::record::Call;
+use crate::protocol::ImageTokenRule;
+use crate::protocol::client::{self, ClientVendor};
+use crate::record::RecordedCall;
 use crate::request_id::RequestId;
-use crate::snapshot::{Snapshot, Target};
+use crate::snapshot::{Snapshot, RequestTarget};
 use crate::{endpoint, models, pipeline};
 
 /// Answers one request of the data port.
@@ -26,7 +26,7 @@ pub async fn answer(
     gateway: Arc<Gateway>,
     request: Request<Incoming>,
     id: RequestId,
-) -> Result<Response<Body>, Infallible> {
+) -> Result<Response<GatewayBody>, Infallible> {
     let arrived = Instant::now();
     let vendor = endpoint::vendor(request.uri().path(), request.headers());
     let found = endpoint::find(request.method(), request.uri());
@@ -39,7 +39,7 @@ pub async fn answer(
         return Ok(Box::pin(pipeline::answer(gateway, snapshot, request, account, asked)).await);
     }
     let body = match found {
-        Ok((Call::CountTokens, _)) => count_tokens(&snapshot, request, &mut account).await,
+        Ok((RecordedCall::CountTokens, _)) => count_tokens(&snapshot, request, &mut account).await,
         Ok((_, name)) => {
             list_models(&gateway, &snapshot, request.headers(), name.as_deref(), vendor, &mut account)
         }
@@ -53,9 +53,9 @@ fn list_models(
     snapshot: &Snapshot,
     headers: &HeaderMap,
     name: Option<&str>,
-    vendor: Vendor,
-    account: &mut Account,
-) -> Result<Bytes, Failure> {
+    vendor: ClientVendor,
+    account: &mut RequestAccount,
+) -> Result<Bytes, ApiError> {
     let caller = Caller::of(snapshot, headers)?;
     account.identified(caller.client.as_ref());
     models::answer(snapshot, caller.client.as_deref(), name, vendor, gateway.started)
@@ -65,8 +65,8 @@ fn list_models(
 async fn count_tokens(
     snapshot: &Snapshot,
     request: Request<Incoming>,
-    account: &mut Account,
-) -> Result<Bytes, Failure> {
+    account: &mut RequestAccount,
+) -> Result<Bytes, ApiError> {
     let (head, incoming) = request.into_parts();
     let caller = Caller::of(snapshot, &head.headers)?;
     account.identified(caller.client.as_ref());
@@ -74,19 +74,19 @@ async fn count_tokens(
     let chat = client::read_for_counting(body)?;
     let name = caller.hints.route.as_deref().unwrap_or(chat.model());
     let sight = match snapshot.target(name, caller.client.as_deref()) {
-        Some(Target::Model(model)) => Sight::of(&model),
+        Some(RequestTarget::Model(model)) => ImageTokenRule::of(&model),
         // Who will see it is not decided yet.
-        Some(Target::Route(_)) => Sight::Unknown,
-        None => return Err(Failure::NoSuchModel(name.to_owned())),
+        Some(RequestTarget::Route(_)) => ImageTokenRule::Unknown,
+        None => return Err(ApiError::NoSuchModel(name.to_owned())),
     };
     Ok(format!(r#"{{"input_tokens":{}}}"#, chat.prompt_tokens_by(sight)).into())
 }
 
 /// Answers what no model was asked for.
-fn close(body: Result<Bytes, Failure>, vendor: Vendor, mut account: Box<Account>) -> Response<Body> {
+fn close(body: Result<Bytes, ApiError>, vendor: ClientVendor, mut account: Box<RequestAccount>) -> Response<GatewayBody> {
     match body {
         Ok(body) => {
-            let mut response = Response::new(Body::full(body));
+            let mut response = Response::new(GatewayBody::full(body));
             let headers = response.headers_mut();
             headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
             account.id().write(vendor, headers);

@@ -18,59 +18,59 @@ use router_policies::{
 use tokio::time::Instant;
 
 use self::embeddings::assess_embeddings;
-use self::unfit::{Unfit, nothing_fits, unfit};
-use crate::assessment::{Assessment, Candidate, Question};
-use crate::error::Failure;
+use self::unfit::{Ineligible, nothing_fits, unfit};
+use crate::assessment::{Assessment, CandidateModel, AssessInput};
+use crate::error::ApiError;
 use crate::facts::{facts, is_stated};
-use crate::hints::Hints;
-use crate::protocol::client::Native;
-use crate::protocol::{BadRequest, Chat, Dialect};
-use crate::record::{Decided, Scores};
-use crate::routed::Routed;
+use crate::hints::RoutingOverrides;
+use crate::protocol::client::OriginalRequest;
+use crate::protocol::{BadRequest, ChatRequest, UpstreamApi};
+use crate::record::{RecordedDecision, DecisionScores};
+use crate::routed::RouteState;
 use crate::setback::shown;
-use crate::snapshot::Target;
+use crate::snapshot::RequestTarget;
 
 /// Assesses a request for what it named.
 ///
 /// # Errors
 /// When no model can serve it, with each model's reason.
-pub fn assess(target: &Target, ask: &Question<'_>) -> Result<Assessment, Failure> {
+pub fn assess(target: &RequestTarget, ask: &AssessInput<'_>) -> Result<Assessment, ApiError> {
     let chat = ask.chat;
-    if let Some(why) = chat.native().and_then(Native::cannot_be_a_chat)
+    if let Some(why) = chat.native().and_then(OriginalRequest::cannot_be_a_chat)
         && !models(target).iter().any(|model| said_as_it_came(model, chat))
     {
-        return Err(Failure::BadRequest(why.clone()));
+        return Err(ApiError::BadRequest(why.clone()));
     }
     match target {
-        Target::Route(routed) => assess_route(routed, ask),
-        Target::Model(model) => assess_model(model, ask),
+        RequestTarget::Route(routed) => assess_route(routed, ask),
+        RequestTarget::Model(model) => assess_model(model, ask),
     }
 }
 
 /// The models that it names.
-fn models(target: &Target) -> &[Arc<ModelConfig>] {
+fn models(target: &RequestTarget) -> &[Arc<ModelConfig>] {
     match target {
-        Target::Route(routed) => &routed.route.ladder,
-        Target::Model(model) => std::slice::from_ref(model),
+        RequestTarget::Route(routed) => &routed.route.ladder,
+        RequestTarget::Model(model) => std::slice::from_ref(model),
     }
 }
 
 /// Whether a model's upstream speaks what the client wrote in, and gets it as it came; of completions and embeddings every
 /// upstream of OpenAI's dialect is taken to, of responses those that are said to.
-pub fn said_as_it_came(model: &ModelConfig, chat: &Chat) -> bool {
+pub fn said_as_it_came(model: &ModelConfig, chat: &ChatRequest) -> bool {
     let ModelProvider::Remote(remote) = &model.provider else { return false };
-    let dialect = Dialect::asked(remote, chat);
-    dialect.original(chat).is_some() || (dialect == Dialect::OpenAi && chat.is_native())
+    let dialect = UpstreamApi::asked(remote, chat);
+    dialect.original(chat).is_some() || (dialect == UpstreamApi::OpenAi && chat.is_native())
 }
 
-fn assess_model(model: &Arc<ModelConfig>, ask: &Question<'_>) -> Result<Assessment, Failure> {
+fn assess_model(model: &Arc<ModelConfig>, ask: &AssessInput<'_>) -> Result<Assessment, ApiError> {
     if let Some(why) = unfit(model, ask, &RuleConstraints::default()) {
         return Err(nothing_fits(&[(model, Some(why))]));
     }
     let decision = Decision::of(Plan::Ask(Rung(0)), Reason::NAMED);
     Ok(Assessment {
-        decided: Decided { decision, scores: None, draw: None },
-        ladder: vec![Candidate {
+        decided: RecordedDecision { decision, scores: None, draw: None },
+        ladder: vec![CandidateModel {
             model: Arc::clone(model),
             able: true,
             suffices: None,
@@ -87,7 +87,7 @@ fn assess_model(model: &Arc<ModelConfig>, ask: &Question<'_>) -> Result<Assessme
     })
 }
 
-fn assess_route(routed: &Routed, ask: &Question<'_>) -> Result<Assessment, Failure> {
+fn assess_route(routed: &RouteState, ask: &AssessInput<'_>) -> Result<Assessment, ApiError> {
     let began = Instant::now();
     let features = Features::of(&ask.chat.prompt());
     let facts = facts(&routed.route, ask, &features);
@@ -95,7 +95,7 @@ fn assess_route(routed: &Routed, ask: &Question<'_>) -> Result<Assessment, Failu
     if ask.chat.is_for_embeddings() {
         return assess_embeddings(&routed.route, ask, &terms);
     }
-    let read = Read { ask, began, features: &features };
+    let read = Eligibility { ask, began, features: &features };
     let aside = terms.route.and_then(|name| routed.aside(name));
     let mut assessment = match &aside {
         None => assess_within(routed, &read, &facts, &terms)?,
@@ -114,18 +114,18 @@ fn assess_route(routed: &Routed, ask: &Question<'_>) -> Result<Assessment, Failu
 }
 
 /// A request whose prompt was read.
-struct Read<'a> {
-    ask: &'a Question<'a>,
+struct Eligibility<'a> {
+    ask: &'a AssessInput<'a>,
     began: Instant,
     features: &'a Features,
 }
 
 fn assess_within(
-    routed: &Routed,
-    read: &Read<'_>,
+    routed: &RouteState,
+    read: &Eligibility<'_>,
     facts: &RequestFacts<'_>,
     terms: &RuleConstraints<'_>,
-) -> Result<Assessment, Failure> {
+) -> Result<Assessment, ApiError> {
     let (route, ask, features) = (&routed.route, read.ask, read.features);
     let judged = judged(route, ask, terms)?;
     let foresight = foresee(route, features);
@@ -162,7 +162,7 @@ fn assess_within(
         tokens => AnswerPrior { suffices: Some(suffices), tokens, correction: routed.guard_correction(at) },
     };
     Ok(Assessment {
-        decided: Decided { decision, scores: Some(scores), draw: Some(draw) },
+        decided: RecordedDecision { decision, scores: Some(scores), draw: Some(draw) },
         ladder: candidates(&judged, &standings, &decision, &outset),
         fallback: route.fallback,
         scoring: Some(scoring),
@@ -181,8 +181,8 @@ fn foresee(route: &Route, features: &Features) -> LadderPrediction {
     LadderPrediction::of(default_scorer(), calibration, &classes, features)
 }
 
-fn scores(query: &Query<'_>, foresight: &LadderPrediction) -> Scores {
-    Scores {
+fn scores(query: &Query<'_>, foresight: &LadderPrediction) -> DecisionScores {
+    DecisionScores {
         difficulty: query.difficulty(),
         gain: query.gain(),
         familiarity: foresight.familiarity,
@@ -191,31 +191,31 @@ fn scores(query: &Query<'_>, foresight: &LadderPrediction) -> Scores {
 }
 
 /// A model of the ladder, and why it cannot serve the request, if so.
-type Judged<'a> = (&'a Arc<ModelConfig>, Option<Unfit>);
+type Judged<'a> = (&'a Arc<ModelConfig>, Option<Ineligible>);
 
 /// Each model of the ladder, and why it cannot serve the request, if so.
 fn judged<'a>(
     route: &'a Route,
-    ask: &Question<'_>,
+    ask: &AssessInput<'_>,
     terms: &RuleConstraints<'_>,
-) -> Result<Vec<Judged<'a>>, Failure> {
+) -> Result<Vec<Judged<'a>>, ApiError> {
     let tiers = tiers(route, ask.hints)?;
     let judge = |(at, model): (usize, &'a Arc<ModelConfig>)| {
         let fits = tiers.contains(&at);
-        (model, if fits { unfit(model, ask, terms) } else { Some(Unfit::Tier) })
+        (model, if fits { unfit(model, ask, terms) } else { Some(Ineligible::Tier) })
     };
     Ok(route.ladder.iter().enumerate().map(judge).collect())
 }
 
 /// The rungs as the policy sees them.
 fn standings<'a>(
-    routed: &Routed,
-    judged: &[(&'a Arc<ModelConfig>, Option<Unfit>)],
+    routed: &RouteState,
+    judged: &[(&'a Arc<ModelConfig>, Option<Ineligible>)],
     rungs: &[Probability],
     tolls: Option<Vec<CostEstimate>>,
 ) -> Vec<RungState<'a>> {
     let tolls = tolls.unwrap_or_default();
-    let standing = |(at, (model, unfit)): (usize, &(&'a Arc<ModelConfig>, Option<Unfit>))| RungState {
+    let standing = |(at, (model, unfit)): (usize, &(&'a Arc<ModelConfig>, Option<Ineligible>))| RungState {
         model: &model.name,
         p_success: rungs.get(at).copied().unwrap_or_default(),
         eligible: unfit.is_none(),
@@ -227,14 +227,14 @@ fn standings<'a>(
 }
 
 fn candidates(
-    judged: &[(&Arc<ModelConfig>, Option<Unfit>)],
+    judged: &[(&Arc<ModelConfig>, Option<Ineligible>)],
     standings: &[RungState<'_>],
     decision: &Decision,
     outset: &dyn Fn(usize, Probability) -> AnswerPrior,
-) -> Vec<Candidate> {
+) -> Vec<CandidateModel> {
     let within = |at: usize| (decision.least..=decision.most).contains(&Rung(at));
     let all = judged.iter().zip(standings).enumerate();
-    all.map(|(at, ((model, _), standing))| Candidate {
+    all.map(|(at, ((model, _), standing))| CandidateModel {
         model: Arc::clone(model),
         able: standing.eligible && within(at),
         suffices: Some(standing.p_success),
@@ -245,13 +245,13 @@ fn candidates(
 }
 
 /// The rungs that the hints leave.
-fn tiers(route: &Route, hints: &Hints) -> Result<RangeInclusive<usize>, Failure> {
+fn tiers(route: &Route, hints: &RoutingOverrides) -> Result<RangeInclusive<usize>, ApiError> {
     let position = |name: &Option<String>, header: &'static str, default: usize| match name {
         None => Ok(default),
         Some(name) => route.ladder.iter().position(|model| &model.name == name).ok_or_else(|| {
             let message =
                 format!("`{header}: {}` names no model of route `{}`.", shown(name, 64), route.name);
-            Failure::BadRequest(BadRequest {
+            ApiError::BadRequest(BadRequest {
                 message,
                 param: Some(header.into()),
                 code: Some("unknown_tier"),

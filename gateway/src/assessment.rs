@@ -8,18 +8,18 @@ use jiff::Timestamp;
 use router_policies::guard::AnswerPrior;
 use router_policies::{CostEstimate, Features, Probability, RungState, UtilityWeights};
 
-use crate::conversations::Place;
-use crate::hints::Hints;
-use crate::protocol::Chat;
-use crate::record::Decided;
+use crate::conversations::ConversationSlot;
+use crate::hints::RoutingOverrides;
+use crate::protocol::ChatRequest;
+use crate::record::RecordedDecision;
 use crate::request_id::RequestId;
 
 /// What is to be done with a request, and why.
 pub struct Assessment {
     /// The decision and its scores.
-    pub decided: Decided,
+    pub decided: RecordedDecision,
     /// The models of the ladder, from small to large.
-    pub ladder: Vec<Candidate>,
+    pub ladder: Vec<CandidateModel>,
     /// Where to go when a rung fails.
     pub fallback: Fallback,
     /// How long scoring took.
@@ -27,7 +27,7 @@ pub struct Assessment {
     /// The features, for those who ask why.
     pub features: Option<Features>,
     /// Where it stands in its conversation.
-    pub place: Option<Place>,
+    pub place: Option<ConversationSlot>,
     /// What quality, money and time weighed.
     pub weights: Option<UtilityWeights>,
     /// What was foreseen for each rung, before it was corrected.
@@ -54,7 +54,7 @@ impl Assessment {
 }
 
 /// A model of the ladder as it stands for a request.
-pub struct Candidate {
+pub struct CandidateModel {
     /// The model.
     pub model: Arc<ModelConfig>,
     /// Whether it can serve the request.
@@ -67,7 +67,7 @@ pub struct Candidate {
     pub outset: AnswerPrior,
 }
 
-impl Candidate {
+impl CandidateModel {
     /// As a policy sees it.
     pub fn standing(&self) -> RungState<'_> {
         let suffices = self.suffices.unwrap_or_default();
@@ -77,11 +77,11 @@ impl Candidate {
 
 /// A request that is to be assessed.
 #[derive(Clone, Copy)]
-pub struct Question<'a> {
+pub struct AssessInput<'a> {
     /// What is asked.
-    pub chat: &'a Chat,
+    pub chat: &'a ChatRequest,
     /// Who asks, and how.
-    pub hints: &'a Hints,
+    pub hints: &'a RoutingOverrides,
     /// Whose chance it is.
     pub id: &'a RequestId,
     /// The time by which prices and rules are looked up.

@@ -7,24 +7,24 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 
-use crate::relay::Relay;
+use crate::relay::AnswerRelay;
 
 /// What is sent to a client.
-pub enum Body {
+pub enum GatewayBody {
     /// Whole, already here; `None` once it was handed over.
     Full(Option<Bytes>),
     /// A stream of events under way.
-    Stream(Pin<Box<Relay>>),
+    Stream(Pin<Box<AnswerRelay>>),
 }
 
-impl Body {
+impl GatewayBody {
     /// These bytes.
     pub fn full(bytes: impl Into<Bytes>) -> Self {
         Self::Full(Some(bytes.into()))
     }
 }
 
-impl http_body::Body for Body {
+impl http_body::Body for GatewayBody {
     type Data = Bytes;
     type Error = Infallible;
 

@@ -7,16 +7,16 @@ use gateway_config::ModelConfig;
 use jiff::Timestamp;
 use router_policies::{Money, Price, Usage};
 
-use crate::pace::Paces;
-use crate::protocol::{Chat, Pictures};
+use crate::pace::MachineTimeMeter;
+use crate::protocol::{ChatRequest, ImageTokens};
 
 /// What a request can use at most, in tokens.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Bound {
+pub struct UsageBound {
     /// Of the prompt without its pictures, by estimate.
     pub prompt: u64,
     /// Of its pictures, by each rule that models count by.
-    pub pictures: Pictures,
+    pub pictures: ImageTokens,
     /// Of one answer, where the client sets a limit; otherwise each model has its own.
     pub answer: Option<u64>,
     /// How many answers are asked for.
@@ -36,9 +36,9 @@ const DOUBT: u64 = 2;
 /// A machine's time is taken to be at most this many times what so many tokens took so far.
 const SLOWER: u32 = 4;
 
-impl Bound {
+impl UsageBound {
     /// Of an answer to this.
-    pub fn for_chat(chat: &Chat) -> Self {
+    pub fn for_chat(chat: &ChatRequest) -> Self {
         // Vectors are no tokens.
         let answer = if chat.is_for_embeddings() { Some(0) } else { chat.max_tokens() };
         Self { prompt: chat.read_tokens(), pictures: *chat.pictures(), answer, choices: chat.n() }
@@ -62,7 +62,7 @@ impl Bound {
     }
 
     /// What an attempt at this model costs at most, if it begins now; `None` without a price.
-    pub fn most(&self, model: &ModelConfig, now: Timestamp, paces: &Paces) -> Option<Money> {
+    pub fn most(&self, model: &ModelConfig, now: Timestamp, paces: &MachineTimeMeter) -> Option<Money> {
         let usage = self.of(model);
         let busy = longest(model, &usage, paces);
         let end = now.checked_add(model.timeouts.total).unwrap_or(now);
@@ -117,7 +117,7 @@ fn cautious(prompt: u64) -> u64 {
 }
 
 /// How long a machine of our own is busy with it at most: as long as it is let, or what is likely by far.
-fn longest(model: &ModelConfig, usage: &Usage, paces: &Paces) -> Duration {
+fn longest(model: &ModelConfig, usage: &Usage, paces: &MachineTimeMeter) -> Duration {
     let expected = paces.expected(&model.name, usage.total());
     let likely = expected.map(|expected| expected.saturating_mul(SLOWER) + Duration::from_secs(1));
     likely.map_or(model.timeouts.total, |likely| likely.min(model.timeouts.total))

@@ -12,7 +12,7 @@ use router_policies::Rung;
 use router_policies::query::ConversationState;
 use tokio::time::Instant;
 
-use crate::protocol::Chat;
+use crate::protocol::ChatRequest;
 
 /// Conversations that a part remembers at least; it has two generations of them.
 const GENERATION: usize = 1024;
@@ -23,7 +23,7 @@ const CACHE_LIFE: Duration = Duration::from_secs(300);
 
 /// Who answered last, and how much its cache holds.
 #[derive(Debug, Clone, Copy)]
-struct Turn {
+struct LastAnswer {
     rung: Rung,
     tokens: u64,
     at: Instant,
@@ -31,19 +31,19 @@ struct Turn {
 
 /// A part of them. When the young are many they become the old, and the old are forgotten.
 #[derive(Debug, Default)]
-struct Part {
-    young: HashMap<u64, Turn>,
-    old: HashMap<u64, Turn>,
+struct AffinityShard {
+    young: HashMap<u64, LastAnswer>,
+    old: HashMap<u64, LastAnswer>,
 }
 
 /// The conversations of a route.
 #[derive(Debug)]
-pub struct Conversations {
-    parts: [Mutex<Part>; PARTS],
+pub struct SessionAffinity {
+    parts: [Mutex<AffinityShard>; PARTS],
     hasher: RandomState,
 }
 
-impl Default for Conversations {
+impl Default for SessionAffinity {
     fn default() -> Self {
         Self { parts: Default::default(), hasher: RandomState::new() }
     }
@@ -51,16 +51,16 @@ impl Default for Conversations {
 
 /// Where a request stands.
 #[derive(Debug, Clone, Copy)]
-pub struct Place {
+pub struct ConversationSlot {
     /// What the next request of the conversation will be known by.
     here: u64,
     /// What is known of it; `None` for its first request.
     pub known: Option<ConversationState>,
 }
 
-impl Conversations {
+impl SessionAffinity {
     /// Where a request stands. `session` is the client's own name for its conversation.
-    pub fn place(&self, chat: &Chat, client: &str, session: Option<&str>) -> Place {
+    pub fn place(&self, chat: &ChatRequest, client: &str, session: Option<&str>) -> ConversationSlot {
         let talk = chat.talk(&self.hasher, client);
         let (here, before) = match session {
             Some(session) => {
@@ -70,7 +70,7 @@ impl Conversations {
             None => (talk.here, talk.before),
         };
         let turn = before.and_then(|key| self.part(key).find(key));
-        let warm = |turn: &Turn| match turn.at.elapsed() < CACHE_LIFE {
+        let warm = |turn: &LastAnswer| match turn.at.elapsed() < CACHE_LIFE {
             true => turn.tokens.min(chat.prompt_tokens()),
             false => 0,
         };
@@ -79,27 +79,27 @@ impl Conversations {
             warm_tokens: warm(&turn),
             in_tool_loop: talk.in_tool_loop,
         });
-        Place { here, known }
+        ConversationSlot { here, known }
     }
 
     /// A request was answered by this rung; its cache holds so many tokens now.
-    pub fn answered(&self, place: &Place, rung: Rung, tokens: u64) {
-        let turn = Turn { rung, tokens, at: Instant::now() };
+    pub fn answered(&self, place: &ConversationSlot, rung: Rung, tokens: u64) {
+        let turn = LastAnswer { rung, tokens, at: Instant::now() };
         self.part(place.here).keep(place.here, turn);
     }
 
-    fn part(&self, key: u64) -> MutexGuard<'_, Part> {
+    fn part(&self, key: u64) -> MutexGuard<'_, AffinityShard> {
         let part = &self.parts[(key % PARTS as u64) as usize];
         part.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Part {
-    fn find(&self, key: u64) -> Option<Turn> {
+impl AffinityShard {
+    fn find(&self, key: u64) -> Option<LastAnswer> {
         self.young.get(&key).or_else(|| self.old.get(&key)).copied()
     }
 
-    fn keep(&mut self, key: u64, turn: Turn) {
+    fn keep(&mut self, key: u64, turn: LastAnswer) {
         if self.young.len() >= GENERATION {
             self.old = std::mem::take(&mut self.young);
         }
@@ -113,18 +113,18 @@ mod tests {
 
     use super::*;
 
-    fn chat(messages: &[&str]) -> Chat {
+    fn chat(messages: &[&str]) -> ChatRequest {
         let roles = ["user", "assistant"];
         let message =
             |(at, text): (usize, &&str)| format!(r#"{{"role":"{}","content":"{text}"}}"#, roles[at % 2]);
         let messages: Vec<String> = messages.iter().enumerate().map(message).collect();
         let body = format!(r#"{{"model":"auto","messages":[{}]}}"#, messages.join(","));
-        Chat::parse(Bytes::from(body)).unwrap()
+        ChatRequest::parse(Bytes::from(body)).unwrap()
     }
 
     #[tokio::test(start_paused = true)]
     async fn the_last_answer_is_known_and_its_cache_fades() {
-        let conversations = Conversations::default();
+        let conversations = SessionAffinity::default();
         let place = |messages: &[&str], client: &str| conversations.place(&chat(messages), client, None);
         let first = place(&["one"], "a");
         assert!(first.known.is_none());
@@ -140,7 +140,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_session_is_known_by_its_name() {
-        let conversations = Conversations::default();
+        let conversations = SessionAffinity::default();
         let place = |client: &str, session| conversations.place(&chat(&["x"]), client, Some(session));
         conversations.answered(&place("a", "s"), Rung(1), 5);
         assert_eq!(place("a", "s").known.map(|known| known.rung), Some(Rung(1)));
@@ -149,12 +149,12 @@ mod tests {
 
     #[tokio::test]
     async fn memory_is_bounded() {
-        let conversations = Conversations::default();
+        let conversations = SessionAffinity::default();
         for number in 0..100_000 {
             let place = conversations.place(&chat(&[&number.to_string()]), "a", None);
             conversations.answered(&place, Rung(0), 1);
         }
-        let count = |part: &Mutex<Part>| {
+        let count = |part: &Mutex<AffinityShard>| {
             let part = part.lock().unwrap();
             part.young.len() + part.old.len()
         };

@@ -11,15 +11,15 @@ use tokio::sync::futures::OwnedNotified;
 
 /// Falls once, at the end of the grace period.
 #[derive(Debug, Clone, Default)]
-pub struct Curfew(Arc<State>);
+pub struct ShutdownDeadline(Arc<DeadlineState>);
 
 #[derive(Debug, Default)]
-struct State {
+struct DeadlineState {
     fallen: AtomicBool,
     bell: Arc<Notify>,
 }
 
-impl Curfew {
+impl ShutdownDeadline {
     /// Whether it has fallen.
     pub fn has_fallen(&self) -> bool {
         self.0.fallen.load(Ordering::Acquire)
@@ -32,8 +32,8 @@ impl Curfew {
     }
 
     /// Someone who wants to be woken when it falls.
-    pub fn waiter(&self) -> Waiter {
-        Waiter { curfew: self.clone(), bell: Box::pin(Arc::clone(&self.0.bell).notified_owned()) }
+    pub fn waiter(&self) -> DeadlineListener {
+        DeadlineListener { curfew: self.clone(), bell: Box::pin(Arc::clone(&self.0.bell).notified_owned()) }
     }
 
     /// Waits until it has fallen.
@@ -45,12 +45,12 @@ impl Curfew {
 
 /// Waits for the curfew.
 #[derive(Debug)]
-pub struct Waiter {
-    curfew: Curfew,
+pub struct DeadlineListener {
+    curfew: ShutdownDeadline,
     bell: Pin<Box<OwnedNotified>>,
 }
 
-impl Waiter {
+impl DeadlineListener {
     /// Ready once it has fallen. All waiters share one lock, so whoever is polled with every piece of a stream asks
     /// [`Waiter::is_over`] instead, and this only now and then.
     pub fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
@@ -71,7 +71,7 @@ mod tests {
 
     #[tokio::test]
     async fn waiters_are_woken_and_late_ones_do_not_wait() {
-        let curfew = Curfew::default();
+        let curfew = ShutdownDeadline::default();
         let waiting = tokio::spawn({
             let curfew = curfew.clone();
             async move { curfew.fallen().await }

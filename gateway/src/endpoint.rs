@@ -2,55 +2,55 @@
 
 use http::{HeaderMap, Method};
 
-use crate::error::Failure;
+use crate::error::ApiError;
 use crate::head;
-use crate::protocol::client::Vendor;
-use crate::record::Call;
+use crate::protocol::client::ClientVendor;
+use crate::record::RecordedCall;
 
 /// Paths that exist, with the one method that each answers. A path is compared as it came: nothing is decoded, folded
 /// or resolved, so that what is checked is what is served.
-const PATHS: [(&str, &str, Call); 7] = [
-    ("/v1/chat/completions", "POST", Call::Chat),
-    ("/v1/completions", "POST", Call::Completions),
-    ("/v1/responses", "POST", Call::Responses),
-    ("/v1/messages", "POST", Call::Messages),
-    ("/v1/messages/count_tokens", "POST", Call::CountTokens),
-    ("/v1/embeddings", "POST", Call::Embeddings),
-    ("/v1/models", "GET", Call::Models),
+const PATHS: [(&str, &str, RecordedCall); 7] = [
+    ("/v1/chat/completions", "POST", RecordedCall::Chat),
+    ("/v1/completions", "POST", RecordedCall::Completions),
+    ("/v1/responses", "POST", RecordedCall::Responses),
+    ("/v1/messages", "POST", RecordedCall::Messages),
+    ("/v1/messages/count_tokens", "POST", RecordedCall::CountTokens),
+    ("/v1/embeddings", "POST", RecordedCall::Embeddings),
+    ("/v1/models", "GET", RecordedCall::Models),
 ];
 const ONE_MODEL: &str = "/v1/models/";
 /// What lies below belongs to Anthropic's API alone.
 const ANTHROPIC: &str = "/v1/messages";
 
 /// Which call a request makes, and the rest of its path.
-pub fn find<'a>(method: &Method, uri: &'a http::Uri) -> Result<(Call, Option<&'a str>), (Call, Failure)> {
+pub fn find<'a>(method: &Method, uri: &'a http::Uri) -> Result<(RecordedCall, Option<&'a str>), (RecordedCall, ApiError)> {
     let path = uri.path();
     let found =
         PATHS.iter().find(|(known, ..)| *known == path).map(|(_, allowed, call)| (*allowed, *call, None));
     let one = path
         .strip_prefix(ONE_MODEL)
         .filter(|name| !name.is_empty())
-        .map(|name| ("GET", Call::Models, Some(name)));
+        .map(|name| ("GET", RecordedCall::Models, Some(name)));
     match found.or(one) {
-        None => Err((Call::Unknown, Failure::NoSuchPath)),
+        None => Err((RecordedCall::Unknown, ApiError::NoSuchPath)),
         Some((allowed, call, name)) if method.as_str() == allowed => Ok((call, name)),
-        Some((allowed, call, _)) => Err((call, Failure::WrongMethod(allowed))),
+        Some((allowed, call, _)) => Err((call, ApiError::WrongMethod(allowed))),
     }
 }
 
 /// Whose clients send such a request: what shape lists and errors have for them.
-pub fn vendor(path: &str, headers: &HeaderMap) -> Vendor {
+pub fn vendor(path: &str, headers: &HeaderMap) -> ClientVendor {
     let below = path.strip_prefix(ANTHROPIC).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-    let elsewhere = PATHS.iter().any(|(known, _, call)| *known == path && *call != Call::Models);
+    let elsewhere = PATHS.iter().any(|(known, _, call)| *known == path && *call != RecordedCall::Models);
     if below || (!elsewhere && headers.contains_key(head::ANTHROPIC_VERSION)) {
-        Vendor::Anthropic
+        ClientVendor::Anthropic
     } else {
-        Vendor::OpenAi
+        ClientVendor::OpenAi
     }
 }
 
 /// How a call is made; of lists of models the shorter path.
-pub fn method_and_path(call: Call) -> Option<(&'static str, &'static str)> {
+pub fn method_and_path(call: RecordedCall) -> Option<(&'static str, &'static str)> {
     PATHS.iter().find(|(_, _, known)| *known == call).map(|(path, method, _)| (*method, *path))
 }
 
@@ -92,22 +92,22 @@ mod tests {
 
     #[test]
     fn errors_are_in_the_dialect_of_the_path() {
-        let check = |path: &str, anthropic: bool, expected: Vendor| {
+        let check = |path: &str, anthropic: bool, expected: ClientVendor| {
             let mut headers = HeaderMap::new();
             if anthropic {
                 headers.insert(head::ANTHROPIC_VERSION, HeaderValue::from_static("2023-06-01"));
             }
             assert_eq!(vendor(path, &headers), expected, "{path} {anthropic}");
         };
-        check("/v1/messages", false, Vendor::Anthropic);
-        check("/v1/messages/count_tokens", false, Vendor::Anthropic);
-        check("/v1/messages/batches", false, Vendor::Anthropic);
-        check("/v1/messagesx", false, Vendor::OpenAi);
-        check("/v1/models", false, Vendor::OpenAi);
-        check("/v1/models", true, Vendor::Anthropic);
-        check("/v1/models/auto", true, Vendor::Anthropic);
-        check("/nowhere", true, Vendor::Anthropic);
-        check("/v1/chat/completions", true, Vendor::OpenAi);
-        check("/v1/responses", true, Vendor::OpenAi);
+        check("/v1/messages", false, ClientVendor::Anthropic);
+        check("/v1/messages/count_tokens", false, ClientVendor::Anthropic);
+        check("/v1/messages/batches", false, ClientVendor::Anthropic);
+        check("/v1/messagesx", false, ClientVendor::OpenAi);
+        check("/v1/models", false, ClientVendor::OpenAi);
+        check("/v1/models", true, ClientVendor::Anthropic);
+        check("/v1/models/auto", true, ClientVendor::Anthropic);
+        check("/nowhere", true, ClientVendor::Anthropic);
+        check("/v1/chat/completions", true, ClientVendor::OpenAi);
+        check("/v1/responses", true, ClientVendor::OpenAi);
     }
 }

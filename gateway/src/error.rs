@@ -5,13 +5,13 @@ pub mod catalogue;
 use std::time::Duration;
 
 use crate::protocol::client::ErrorWords;
-use crate::protocol::{BadRequest, Complaint};
-use crate::record::Outcome;
+use crate::protocol::{BadRequest, ProviderError};
+use crate::record::RequestOutcome;
 use crate::setback::shown;
 
 /// An answer that is an error.
 #[derive(Debug, Clone)]
-pub enum Failure {
+pub enum ApiError {
     /// The request does not say what it must, or says it wrongly.
     BadRequest(BadRequest),
     /// Two different credentials in one request.
@@ -47,9 +47,9 @@ pub enum Failure {
     /// What is spent cannot be written down, so that nothing may be.
     LedgerDown,
     /// The provider refuses the request; its own words and status are passed on.
-    Refused(u16, Complaint),
+    Refused(u16, ProviderError),
     /// The prompt is longer than any model's context.
-    TooLong(Option<Complaint>),
+    TooLong(Option<ProviderError>),
     /// All models that may answer ask us to slow down; holds for how long.
     UpstreamBusy(Option<Duration>),
     /// The model that the request began with does not answer, and the client has gone on to larger ones as often as the
@@ -70,14 +70,14 @@ pub enum Failure {
 }
 
 /// What a failure looks like from outside.
-struct Face {
+struct ErrorTemplate {
     status: u16,
     kind: &'static str,
     code: &'static str,
     message: String,
 }
 
-impl Failure {
+impl ApiError {
     /// The error's code, from a fixed set but for what a client's own request or a provider is quoted with.
     pub fn code(&self) -> &'static str {
         self.face().code
@@ -89,17 +89,17 @@ impl Failure {
     }
 
     /// Whose fault it is.
-    pub fn outcome(&self) -> Outcome {
+    pub fn outcome(&self) -> RequestOutcome {
         match self {
-            Self::Truncated => Outcome::Cut,
-            _ if self.status() < 500 && !matches!(self, Self::UpstreamBusy(_)) => Outcome::Refused,
-            _ => Outcome::Failed,
+            Self::Truncated => RequestOutcome::Cut,
+            _ if self.status() < 500 && !matches!(self, Self::UpstreamBusy(_)) => RequestOutcome::Refused,
+            _ => RequestOutcome::Failed,
         }
     }
 
     /// Whether our own tries are spent: another one by the SDK would multiply with them.
     pub fn is_final(&self) -> bool {
-        self.outcome() == Outcome::Failed && !matches!(self, Self::Stopping)
+        self.outcome() == RequestOutcome::Failed && !matches!(self, Self::Stopping)
     }
 
     /// How long the client is to wait before it asks again.
@@ -113,9 +113,9 @@ impl Failure {
         }
     }
 
-    fn face(&self) -> Face {
+    fn face(&self) -> ErrorTemplate {
         let face =
-            |status, kind, code, message: &str| Face { status, kind, code, message: message.to_owned() };
+            |status, kind, code, message: &str| ErrorTemplate { status, kind, code, message: message.to_owned() };
         const INVALID: &str = "invalid_request_error";
         match self {
             Self::BadRequest(bad) => {
@@ -141,7 +141,7 @@ impl Failure {
                 "invalid_api_key",
                 "The key is not one that this gateway knows. Check it for missing characters, or ask the gateway's operator.",
             ),
-            Self::NoSuchModel(name) => Face {
+            Self::NoSuchModel(name) => ErrorTemplate {
                 status: 404,
                 kind: INVALID,
                 code: "model_not_found",
@@ -157,13 +157,13 @@ impl Failure {
                 "There is nothing at this path. Clients of OpenAI's API use the base URL `http://HOST:PORT/v1`, those of \
                  Anthropic's `http://HOST:PORT`.",
             ),
-            Self::WrongMethod(allowed) => Face {
+            Self::WrongMethod(allowed) => ErrorTemplate {
                 status: 405,
                 kind: INVALID,
                 code: "method_not_allowed",
                 message: format!("This path answers {allowed} only."),
             },
-            Self::TooLarge(limit) => Face {
+            Self::TooLarge(limit) => ErrorTemplate {
                 status: 413,
                 kind: INVALID,
                 code: "request_too_large",
@@ -181,7 +181,7 @@ impl Failure {
                 "unsupported_encoding",
                 "Send the body as it is: compressed bodies are not accepted.",
             ),
-            Self::BodyLate(limit) => Face {
+            Self::BodyLate(limit) => ErrorTemplate {
                 status: 408,
                 kind: INVALID,
                 code: "request_timeout",
@@ -284,7 +284,7 @@ impl Failure {
     }
 }
 
-impl From<BadRequest> for Failure {
+impl From<BadRequest> for ApiError {
     fn from(bad: BadRequest) -> Self {
         Self::BadRequest(bad)
     }

@@ -2,15 +2,15 @@
 
 use http::{HeaderValue, Response, StatusCode, header};
 
-use crate::body::Body;
-use crate::error::Failure;
+use crate::body::GatewayBody;
+use crate::error::ApiError;
 use crate::head;
-use crate::protocol::client::Vendor;
+use crate::protocol::client::ClientVendor;
 use crate::request_id::RequestId;
 
 /// The answer to this vendor's clients that says why they get no other, before any byte of another was sent.
-pub fn error_response(failure: &Failure, vendor: Vendor, id: &RequestId) -> Response<Body> {
-    let mut response = Response::new(Body::full(failure.words().body(vendor, id.as_str())));
+pub fn error_response(failure: &ApiError, vendor: ClientVendor, id: &RequestId) -> Response<GatewayBody> {
+    let mut response = Response::new(GatewayBody::full(failure.words().body(vendor, id.as_str())));
     *response.status_mut() = StatusCode::from_u16(failure.status()).unwrap_or(StatusCode::BAD_GATEWAY);
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -18,7 +18,7 @@ pub fn error_response(failure: &Failure, vendor: Vendor, id: &RequestId) -> Resp
     if let Some(wait) = failure.retry_after() {
         headers.insert(header::RETRY_AFTER, HeaderValue::from(wait.as_secs_f64().ceil().max(1.0) as u64));
     }
-    if let Failure::WrongMethod(allowed) = failure {
+    if let ApiError::WrongMethod(allowed) = failure {
         headers.insert(header::ALLOW, HeaderValue::from_static(allowed));
     }
     if failure.is_final() {

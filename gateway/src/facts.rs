@@ -6,12 +6,12 @@ use router_policies::sensitive_data::SensitiveKinds;
 use router_policies::topics::topic_of;
 use router_policies::{Features, RequestFacts};
 
-use crate::assessment::Question;
-use crate::protocol::Chat;
+use crate::assessment::AssessInput;
+use crate::protocol::ChatRequest;
 
 /// What is known of a request for a route: of what takes time to find out, only what its rules ask for.
-pub fn facts<'a>(route: &'a Route, ask: &Question<'a>, features: &Features) -> RequestFacts<'a> {
-    let Question { chat, hints, now, .. } = *ask;
+pub fn facts<'a>(route: &'a Route, ask: &AssessInput<'a>, features: &Features) -> RequestFacts<'a> {
+    let AssessInput { chat, hints, now, .. } = *ask;
     let (needs, asks) = (chat.needs(), route.policy.required_inputs());
     let contains =
         if asks.contents.is_empty() { SensitiveKinds::NONE } else { contents(chat, asks.contents) };
@@ -30,7 +30,7 @@ pub fn facts<'a>(route: &'a Route, ask: &Question<'a>, features: &Features) -> R
 }
 
 /// Which of these stand anywhere in what an upstream would be sent: messages, tools, and fields that we do not know.
-fn contents(chat: &Chat, wanted: SensitiveKinds) -> SensitiveKinds {
+fn contents(chat: &ChatRequest, wanted: SensitiveKinds) -> SensitiveKinds {
     let mut found = SensitiveKinds::NONE;
     chat.texts(&mut |text| found = found.and(SensitiveKinds::in_text(text, wanted)));
     found

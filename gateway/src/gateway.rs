@@ -10,9 +10,9 @@ use http::HeaderMap;
 use router_policies::weight_controller::TargetStatus;
 use tokio::time::Instant;
 
-use crate::account::Account;
-use crate::metrics::words::{TargetValue, Weighed};
-use crate::record::Call;
+use crate::account::RequestAccount;
+use crate::metrics::words::{TargetValue, WeightKind};
+use crate::record::RecordedCall;
 use crate::request_id::RequestId;
 use crate::snapshot::{Snapshot, SnapshotError};
 use crate::telemetry::Telemetry;
@@ -83,12 +83,12 @@ impl Gateway {
         &self,
         snapshot: &Snapshot,
         id: RequestId,
-        call: Call,
+        call: RecordedCall,
         arrived: Instant,
         headers: &HeaderMap,
-    ) -> Box<Account> {
+    ) -> Box<RequestAccount> {
         let (format, currency) = (snapshot.config.log, snapshot.config.currency);
-        let mut account = Account::open(&self.telemetry, format, currency, id, call, arrived);
+        let mut account = RequestAccount::open(&self.telemetry, format, currency, id, call, arrived);
         account.traced(snapshot.tracer.as_ref().and_then(|tracer| tracer.follow(headers)));
         account
     }
@@ -125,9 +125,9 @@ impl Gateway {
         for routed in self.snapshot.load().routes() {
             let Some(weights) = routed.weights() else { continue };
             let each = [
-                (Weighed::Quality, weights.quality),
-                (Weighed::Cost, weights.cost),
-                (Weighed::Latency, weights.latency),
+                (WeightKind::Quality, weights.quality),
+                (WeightKind::Cost, weights.cost),
+                (WeightKind::Latency, weights.latency),
             ];
             for (target, weight) in each {
                 metrics.policy_weight.with_label_values(&[&*routed.route.name, target.word()]).set(weight);

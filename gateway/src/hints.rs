@@ -2,7 +2,7 @@
 
 /// Request headers that steer the choice.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Hints {
+pub struct RoutingOverrides {
     /// `x-xietong-route`: in place of `model`.
     pub route: Option<String>,
     /// `x-xietong-min-tier`: no smaller model than this.

@@ -80,7 +80,7 @@ pub(crate) use ::upstreams;
 pub(crate) use ::upstreams::{allowance, head, request_id, setback};
 
 pub use crate::build_info::{COMMIT, VERSION};
-pub use crate::ledger::BookError;
+pub use crate::ledger::LedgerFileError;
 pub use crate::log::{FilterError, Log, LogFilter, LogOutput};
 pub use crate::reload::{ReloadError, Source};
 pub use crate::server::{bind, bind_shared};
@@ -111,7 +111,7 @@ pub enum RunError {
     Panicked,
     /// A ledger that cannot be used.
     #[error("state: {0}")]
-    State(#[from] BookError),
+    State(#[from] LedgerFileError),
     /// The metrics registry refused a metric: a fault of this build.
     #[error("metrics: {0}")]
     Metrics(#[from] prometheus::Error),
@@ -154,7 +154,7 @@ pub async fn run_with(
         log: log.clone(),
         paces: Arc::default(),
         ledger: Arc::clone(&ledger),
-        curfew: curfew::Curfew::default(),
+        curfew: curfew::ShutdownDeadline::default(),
     };
     // Loading weights takes seconds of a thread.
     let built = tokio::task::spawn_blocking(move || gateway::Gateway::new(config, telemetry)).await;
@@ -198,10 +198,10 @@ async fn serve(
     // The admin port answers, and says that we are not ready, until the data port is done.
     let (end, ended) = watch::channel(false);
     let admin = {
-        let admin = admin::Admin { gateway: Arc::clone(gateway), reloader: Arc::clone(reloader) };
+        let admin = admin::AdminPort { gateway: Arc::clone(gateway), reloader: Arc::clone(reloader) };
         let limits =
             server::PortLimits { connections: 256, grace: std::time::Duration::from_secs(1), ..limits };
-        server::serve(listeners.admin, limits, on(ended), curfew::Curfew::default(), move |request, id| {
+        server::serve(listeners.admin, limits, on(ended), curfew::ShutdownDeadline::default(), move |request, id| {
             admin::answer(admin.clone(), request, id)
         })
     };

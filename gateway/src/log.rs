@@ -26,7 +26,7 @@ use tracing_log::{AsLog, LogTracer};
 
 pub use filter::{FilterError, LogFilter};
 
-use crate::record::Record;
+use crate::record::RequestRecord;
 use line::{json_line, text_line};
 use notes::NoteSubscriber;
 use writer::LogWriter;
@@ -91,7 +91,7 @@ impl Log {
     /// One request that ended `now`, with its trace's id where it is traced.
     pub fn request(
         &self,
-        record: &Record,
+        record: &RequestRecord,
         trace: Option<u128>,
         now: Timestamp,
         format: LogFormat,

@@ -13,8 +13,8 @@ use prometheus::{
 use router_policies::Currency;
 
 use crate::build_info::{COMMIT, VERSION};
-use crate::record::{Asked, Attempt, NONE, Record};
-use crate::trace_context::Context;
+use crate::record::{RequestSummary, Attempt, NONE, RequestRecord};
+use crate::trace_context::TraceContext;
 use exemplars::Exemplars;
 use words::{ReloadResult, TokenKind};
 
@@ -45,7 +45,7 @@ const GEN_AI: &[&str] = &[
 
 /// What a metric is.
 #[derive(Debug, Clone, Copy)]
-pub struct Definition {
+pub struct MetricDefinition {
     /// As Prometheus knows it.
     pub name: &'static str,
     /// `counter`, `gauge` or `histogram`.
@@ -188,7 +188,7 @@ impl Metrics {
     }
 
     /// Counts a request that is over; `traced`: where its trace can be found.
-    pub fn observe(&self, record: &Record, currency: Currency, traced: Option<Context>) {
+    pub fn observe(&self, record: &RequestRecord, currency: Currency, traced: Option<TraceContext>) {
         let route = record.route_name();
         let client = record.client_name();
         let model = record.model().map_or(NONE, |model| &model.name);
@@ -209,8 +209,8 @@ impl Metrics {
         self.observe_times(record, traced);
     }
 
-    fn observe_decision(&self, record: &Record) {
-        let (Asked::Route(route), Some(decided)) = (&record.asked, &record.decided) else { return };
+    fn observe_decision(&self, record: &RequestRecord) {
+        let (RequestSummary::Route(route), Some(decided)) = (&record.asked, &record.decided) else { return };
         let first = decided.decision.plan.first().0;
         let model = route.ladder.get(first).map_or(NONE, |model| &model.name);
         let labels =
@@ -229,7 +229,7 @@ impl Metrics {
         }
     }
 
-    fn observe_attempt(&self, record: &Record, attempt: &Attempt, currency: Currency) {
+    fn observe_attempt(&self, record: &RequestRecord, attempt: &Attempt, currency: Currency) {
         let (model, route, client) = (attempt.model.name.as_str(), record.route_name(), record.client_name());
         self.attempts.with_label_values(&[model, &attempt.endpoint, attempt.result]).inc();
         let usage = &attempt.usage;
@@ -251,7 +251,7 @@ impl Metrics {
         }
     }
 
-    fn observe_times(&self, record: &Record, traced: Option<Context>) {
+    fn observe_times(&self, record: &RequestRecord, traced: Option<TraceContext>) {
         let Some(model) = record.model() else { return };
         let answered = record.answer().map_or(NONE, |attempt| &attempt.model.name);
         let error = record.error.unwrap_or("");
@@ -281,7 +281,7 @@ impl Metrics {
         buckets: &[f64],
         labels: &[&str],
         seconds: f64,
-        traced: Option<Context>,
+        traced: Option<TraceContext>,
     ) {
         histogram.with_label_values(labels).observe(seconds);
         if let Some(context) = traced {
@@ -291,7 +291,7 @@ impl Metrics {
 }
 
 /// A metric that can be made from its name.
-trait Named: Collector + Sized {
+trait NamedMetric: Collector + Sized {
     /// Its kind, in Prometheus' word.
     const KIND: &'static str;
 
@@ -312,7 +312,7 @@ macro_rules! named {
 
 named!(IntCounterVec is "counter", CounterVec is "counter", IntGaugeVec is "gauge", GaugeVec is "gauge");
 
-impl Named for IntGauge {
+impl NamedMetric for IntGauge {
     const KIND: &'static str = "gauge";
 
     fn named(name: &str, help: &str, _: &[&str], _: &[f64]) -> Result<Self, prometheus::Error> {
@@ -320,7 +320,7 @@ impl Named for IntGauge {
     }
 }
 
-impl Named for HistogramVec {
+impl NamedMetric for HistogramVec {
     const KIND: &'static str = "histogram";
 
     fn named(name: &str, help: &str, labels: &[&str], buckets: &[f64]) -> Result<Self, prometheus::Error> {

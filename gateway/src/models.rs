@@ -6,23 +6,23 @@ use jiff::Timestamp;
 use percent_encoding::percent_decode_str;
 use serde::Serialize;
 
-use crate::error::Failure;
-use crate::protocol::client::Vendor;
+use crate::error::ApiError;
+use crate::protocol::client::ClientVendor;
 use crate::snapshot::Snapshot;
 
 /// One name, as either vendor's clients know it.
 #[derive(Serialize)]
 #[serde(untagged)]
-enum Entry<'a> {
+enum ModelEntry<'a> {
     OpenAi { id: &'a str, object: &'static str, created: u64, owned_by: &'a str },
     Anthropic { r#type: &'static str, id: &'a str, display_name: &'a str, created_at: String },
 }
 
 #[derive(Serialize)]
 #[serde(untagged)]
-enum List<'a> {
-    OpenAi { object: &'static str, data: Vec<Entry<'a>> },
-    Anthropic { data: Vec<Entry<'a>>, has_more: bool, first_id: Option<&'a str>, last_id: Option<&'a str> },
+enum ModelList<'a> {
+    OpenAi { object: &'static str, data: Vec<ModelEntry<'a>> },
+    Anthropic { data: Vec<ModelEntry<'a>>, has_more: bool, first_id: Option<&'a str>, last_id: Option<&'a str> },
 }
 
 /// The list, or one entry of it. `created` is when the gateway started, in seconds since 1970.
@@ -33,9 +33,9 @@ pub fn answer(
     snapshot: &Snapshot,
     client: Option<&ClientConfig>,
     name: Option<&str>,
-    vendor: Vendor,
+    vendor: ClientVendor,
     created: u64,
-) -> Result<Bytes, Failure> {
+) -> Result<Bytes, ApiError> {
     let routes = snapshot.config.routes.iter().map(|route| (route.name.as_str(), "xietong"));
     let models = snapshot.config.models.iter().map(|model| (model.name.as_str(), model.provider.name()));
     let names: Vec<_> =
@@ -46,32 +46,32 @@ pub fn answer(
             // Clients escape names such as `qwen/qwen3`.
             let unescaped = percent_decode_str(name).decode_utf8_lossy();
             let named = names.iter().find(|(id, _)| unescaped == *id);
-            let (id, owner) = named.ok_or_else(|| Failure::NoSuchModel(name.to_owned()))?;
+            let (id, owner) = named.ok_or_else(|| ApiError::NoSuchModel(name.to_owned()))?;
             serde_json::to_vec(&entry(id, owner, vendor, created))
         }
     };
-    json.map(Bytes::from).map_err(|_| Failure::Internal)
+    json.map(Bytes::from).map_err(|_| ApiError::Internal)
 }
 
 /// All in one page, whatever page was asked for: there are never many.
-fn list<'a>(names: &[(&'a str, &'a str)], vendor: Vendor, created: u64) -> List<'a> {
+fn list<'a>(names: &[(&'a str, &'a str)], vendor: ClientVendor, created: u64) -> ModelList<'a> {
     let data = names.iter().map(|(id, owner)| entry(id, owner, vendor, created)).collect();
     let id = |named: Option<&(&'a str, &'a str)>| named.map(|(id, _)| *id);
     match vendor {
-        Vendor::OpenAi => List::OpenAi { object: "list", data },
-        Vendor::Anthropic => {
-            List::Anthropic { data, has_more: false, first_id: id(names.first()), last_id: id(names.last()) }
+        ClientVendor::OpenAi => ModelList::OpenAi { object: "list", data },
+        ClientVendor::Anthropic => {
+            ModelList::Anthropic { data, has_more: false, first_id: id(names.first()), last_id: id(names.last()) }
         }
     }
 }
 
-fn entry<'a>(id: &'a str, owned_by: &'a str, vendor: Vendor, created: u64) -> Entry<'a> {
+fn entry<'a>(id: &'a str, owned_by: &'a str, vendor: ClientVendor, created: u64) -> ModelEntry<'a> {
     match vendor {
-        Vendor::OpenAi => Entry::OpenAi { id, object: "model", created, owned_by },
-        Vendor::Anthropic => {
+        ClientVendor::OpenAi => ModelEntry::OpenAi { id, object: "model", created, owned_by },
+        ClientVendor::Anthropic => {
             let at = i64::try_from(created).ok().and_then(|seconds| Timestamp::from_second(seconds).ok());
             let created_at = at.unwrap_or(Timestamp::UNIX_EPOCH).to_string();
-            Entry::Anthropic { r#type: "model", id, display_name: id, created_at }
+            ModelEntry::Anthropic { r#type: "model", id, display_name: id, created_at }
         }
     }
 }

@@ -11,13 +11,13 @@ use tokio::time::Instant;
 
 /// Machines of our own and what they did since the start.
 #[derive(Debug, Default)]
-pub struct Paces(DashMap<String, Arc<Machine>>);
+pub struct MachineTimeMeter(DashMap<String, Arc<MachineClock>>);
 
 #[derive(Debug, Default)]
-struct Machine(Mutex<Worked>);
+struct MachineClock(Mutex<WorkedTime>);
 
 #[derive(Debug, Default, Clone, Copy)]
-struct Worked {
+struct WorkedTime {
     /// The time that one request would have been charged, had it been there from the start.
     share: Duration,
     under_way: u32,
@@ -29,15 +29,15 @@ struct Worked {
 
 /// A request that a machine works on.
 #[derive(Debug)]
-pub struct Turn {
-    machine: Arc<Machine>,
+pub struct BusyGuard {
+    machine: Arc<MachineClock>,
     began: Duration,
     over: bool,
 }
 
-impl Paces {
+impl MachineTimeMeter {
     /// A request begins on this model's machine.
-    pub fn begin(&self, model: &str) -> Turn {
+    pub fn begin(&self, model: &str) -> BusyGuard {
         let machine = self.0.get(model).map(|machine| Arc::clone(&machine));
         let machine = machine.unwrap_or_else(|| Arc::clone(&self.0.entry(model.to_owned()).or_default()));
         let mut worked = machine.worked();
@@ -45,7 +45,7 @@ impl Paces {
         worked.under_way += 1;
         let began = worked.share;
         drop(worked);
-        Turn { machine, began, over: false }
+        BusyGuard { machine, began, over: false }
     }
 
     /// How long this model would work on so many tokens; `None` before it has worked at all.
@@ -55,7 +55,7 @@ impl Paces {
     }
 }
 
-impl Turn {
+impl BusyGuard {
     /// It is over; gives its share of the machine's time. `tokens` are those of an answer that was whole, and count
     /// towards what a token takes.
     pub fn end(mut self, tokens: Option<u64>) -> Duration {
@@ -71,7 +71,7 @@ impl Turn {
     }
 }
 
-impl Drop for Turn {
+impl Drop for BusyGuard {
     fn drop(&mut self) {
         if !self.over {
             self.machine.worked().leave();
@@ -79,13 +79,13 @@ impl Drop for Turn {
     }
 }
 
-impl Machine {
-    fn worked(&self) -> MutexGuard<'_, Worked> {
+impl MachineClock {
+    fn worked(&self) -> MutexGuard<'_, WorkedTime> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Worked {
+impl WorkedTime {
     fn go_on(&mut self, now: Instant) {
         let since = self.at.replace(now).map_or(Duration::ZERO, |at| now.saturating_duration_since(at));
         if self.under_way > 0 {
@@ -105,7 +105,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn requests_side_by_side_share_the_time() {
-        let paces = Paces::default();
+        let paces = MachineTimeMeter::default();
         let wait = |seconds| tokio::time::sleep(Duration::from_secs(seconds));
         let first = paces.begin("m");
         wait(4).await;

@@ -13,51 +13,51 @@ use jiff::Timestamp;
 use router_policies::Money;
 use tokio::time::timeout;
 
-use crate::account::Account;
+use crate::account::RequestAccount;
 use crate::admit::{self, Caller};
 use crate::assess::{assess, said_as_it_came};
-use crate::assessment::{Assessment, Candidate, Question};
-use crate::body::Body;
-use crate::dispatch::{Committed, Job, Rungside, Standing, dispatch};
-use crate::error::Failure;
+use crate::assessment::{Assessment, CandidateModel, AssessInput};
+use crate::body::GatewayBody;
+use crate::dispatch::{DispatchOutcome, DispatchJob, RungTarget, CommittedAnswer, dispatch};
+use crate::error::ApiError;
 use crate::error_response::error_response;
 use crate::gateway::Gateway;
 use crate::head::{self, insert, insert_short};
-use crate::hints::Hints;
-use crate::protocol::Chat;
-use crate::protocol::client::{self, ApiEndpoint, Telling, Vendor};
+use crate::hints::RoutingOverrides;
+use crate::protocol::ChatRequest;
+use crate::protocol::client::{self, ApiEndpoint, ResponseEncoder, ClientVendor};
 use crate::rate_limit_headers;
-use crate::record::{Asked, Decided, Hundredths, Record};
-use crate::relay::{Manner, Relay};
+use crate::record::{RequestSummary, RecordedDecision, Hundredths, RequestRecord};
+use crate::relay::{RelayOptions, AnswerRelay};
 use crate::request_id::RequestId;
-use crate::routed::Learner;
-use crate::snapshot::{Snapshot, Target};
+use crate::routed::RouteFeedback;
+use crate::snapshot::{Snapshot, RequestTarget};
 
 /// Answers a request for an answer of a model, at the endpoint that it was asked at.
 pub async fn answer<B>(
     gateway: Arc<Gateway>,
     snapshot: Arc<Snapshot>,
     request: Request<B>,
-    mut account: Box<Account>,
+    mut account: Box<RequestAccount>,
     endpoint: ApiEndpoint,
-) -> Response<Body>
+) -> Response<GatewayBody>
 where
     B: http_body::Body<Data = Bytes> + Unpin,
 {
     let prepared = prepare(&snapshot, request, &mut account, endpoint).await;
     let vendor = endpoint.vendor();
     let (mut response, left_out) = match prepared {
-        Ok(Ready { job, telling, left_out }) if job.chat.stream() => {
+        Ok(PreparedRequest { job, telling, left_out }) if job.chat.stream() => {
             let left_out = of_some(&job, left_out);
             (stream(&gateway, &snapshot, job, telling, account).await, left_out)
         }
-        Ok(Ready { job, telling, left_out }) => {
+        Ok(PreparedRequest { job, telling, left_out }) => {
             let (curfew, id) = (&gateway.telemetry.curfew, account.id().clone());
             let left_out = of_some(&job, left_out);
             let response = tokio::select! {
                 biased;
                 response = whole(job, telling, account) => response,
-                () = curfew.fallen() => error_response(&Failure::Stopping, vendor, &id),
+                () = curfew.fallen() => error_response(&ApiError::Stopping, vendor, &id),
             };
             (response, left_out)
         }
@@ -70,7 +70,7 @@ where
 }
 
 /// What is left out of the request for some model that may be asked; one that gets it as it came is told all.
-fn of_some(job: &Job, left_out: Vec<&'static str>) -> Vec<&'static str> {
+fn of_some(job: &DispatchJob, left_out: Vec<&'static str>) -> Vec<&'static str> {
     let mut able = job.ladder.iter().filter(|rung| rung.able);
     match able.all(|rung| said_as_it_came(&rung.pool.model, &job.chat)) {
         true => Vec::new(),
@@ -79,9 +79,9 @@ fn of_some(job: &Job, left_out: Vec<&'static str>) -> Vec<&'static str> {
 }
 
 /// A request that models can be asked.
-struct Ready {
-    job: Job,
-    telling: Telling,
+struct PreparedRequest {
+    job: DispatchJob,
+    telling: ResponseEncoder,
     left_out: Vec<&'static str>,
 }
 
@@ -89,9 +89,9 @@ struct Ready {
 async fn prepare<B>(
     snapshot: &Snapshot,
     request: Request<B>,
-    account: &mut Account,
+    account: &mut RequestAccount,
     endpoint: ApiEndpoint,
-) -> Result<Ready, Failure>
+) -> Result<PreparedRequest, ApiError>
 where
     B: http_body::Body<Data = Bytes> + Unpin,
 {
@@ -99,7 +99,7 @@ where
     let caller = Caller::of(snapshot, &head.headers)?;
     account.identified(caller.client.as_ref());
     let body = admit::body(&head.headers, incoming, &snapshot.config.limits).await?;
-    let client::Request { chat, telling, left_out } = endpoint.read(body, account.id().as_str())?;
+    let client::ClientRequest { chat, telling, left_out } = endpoint.read(body, account.id().as_str())?;
     account.read(&chat);
     let target = target(snapshot, &caller, &chat)?;
     account.asked(asked(&target));
@@ -107,7 +107,7 @@ where
     let mut assessment = afford(snapshot, &target, &chat, &caller, account).await?;
     let target = match assessment.aside.take() {
         Some(aside) => {
-            account.asked(Asked::Route(Arc::clone(&aside)));
+            account.asked(RequestSummary::Route(Arc::clone(&aside)));
             handed_over(target, &aside.name)
         }
         None => target,
@@ -116,39 +116,39 @@ where
     account.record_content(&chat);
     // Vectors say nothing of how long a model's answers are, or what they are worth.
     let learner = match &target {
-        Target::Route(routed) if !chat.is_for_embeddings() => Some(routed.note(&assessment)),
+        RequestTarget::Route(routed) if !chat.is_for_embeddings() => Some(routed.note(&assessment)),
         _ => None,
     };
     account.decided(assessment.decided, assessment.scoring, assessment.features.take());
     let (resume, climbs) = match &target {
-        Target::Route(routed) => (routed.route.resume == ResumeMode::Auto, routed.climbs(caller.name())),
-        Target::Model(_) => (false, None),
+        RequestTarget::Route(routed) => (routed.route.resume == ResumeMode::Auto, routed.climbs(caller.name())),
+        RequestTarget::Model(_) => (false, None),
     };
-    let job = job(snapshot, assessment, chat, &caller, &head.headers, account).ok_or(Failure::Internal)?;
+    let job = job(snapshot, assessment, chat, &caller, &head.headers, account).ok_or(ApiError::Internal)?;
     if let Some(learner) = learner {
         learn(learner, &job, account);
     }
-    Ok(Ready { job: Job { resume, climbs, ..job }, telling, left_out })
+    Ok(PreparedRequest { job: DispatchJob { resume, climbs, ..job }, telling, left_out })
 }
 
-fn asked(target: &Target) -> Asked {
+fn asked(target: &RequestTarget) -> RequestSummary {
     match target {
-        Target::Route(routed) => Asked::Route(Arc::clone(&routed.route)),
-        Target::Model(model) => Asked::Model(Arc::clone(model)),
+        RequestTarget::Route(routed) => RequestSummary::Route(Arc::clone(&routed.route)),
+        RequestTarget::Model(model) => RequestSummary::Model(Arc::clone(model)),
     }
 }
 
 /// The route that a rule of this one hands the request over to.
-fn handed_over(target: Target, name: &str) -> Target {
+fn handed_over(target: RequestTarget, name: &str) -> RequestTarget {
     let over = match &target {
-        Target::Route(routed) => routed.aside(name),
-        Target::Model(_) => None,
+        RequestTarget::Route(routed) => routed.aside(name),
+        RequestTarget::Model(_) => None,
     };
-    over.map_or(target, Target::Route)
+    over.map_or(target, RequestTarget::Route)
 }
 
 /// Tells the route when the request is over. Where another model is to answer too, what is asked and answered is kept.
-fn learn(mut learner: Learner, job: &Job, account: &mut Account) {
+fn learn(mut learner: RouteFeedback, job: &DispatchJob, account: &mut RequestAccount) {
     if learner.explores(&job.chat) {
         learner.keep(&job.chat);
         account.keep_content(&job.chat);
@@ -156,27 +156,27 @@ fn learn(mut learner: Learner, job: &Job, account: &mut Account) {
     account.on_close(Box::new(learner));
 }
 
-fn target(snapshot: &Snapshot, caller: &Caller, chat: &Chat) -> Result<Target, Failure> {
+fn target(snapshot: &Snapshot, caller: &Caller, chat: &ChatRequest) -> Result<RequestTarget, ApiError> {
     let name = caller.hints.route.as_deref().unwrap_or(chat.model());
-    snapshot.target(name, caller.client.as_deref()).ok_or_else(|| Failure::NoSuchModel(name.to_owned()))
+    snapshot.target(name, caller.client.as_deref()).ok_or_else(|| ApiError::NoSuchModel(name.to_owned()))
 }
 
 /// Assesses the request for what its client may ask and spend, and sets that aside. Where nothing may be spent, because
 /// it could not be written down, local models go on.
 async fn afford(
     snapshot: &Snapshot,
-    target: &Target,
-    chat: &Chat,
+    target: &RequestTarget,
+    chat: &ChatRequest,
     caller: &Caller,
-    account: &mut Account,
-) -> Result<Assessment, Failure> {
+    account: &mut RequestAccount,
+) -> Result<Assessment, ApiError> {
     let id = account.id().clone();
     let now = Timestamp::now();
-    let ask = Question { chat, hints: &caller.hints, id: &id, now };
-    let local = |hints: &Hints| {
+    let ask = AssessInput { chat, hints: &caller.hints, id: &id, now };
+    let local = |hints: &RoutingOverrides| {
         let assessment =
-            assess(target, &Question { hints: &Hints { local_only: true, ..hints.clone() }, ..ask });
-        assessment.map_err(|why| if hints.local_only { why } else { Failure::LedgerDown })
+            assess(target, &AssessInput { hints: &RoutingOverrides { local_only: true, ..hints.clone() }, ..ask });
+        assessment.map_err(|why| if hints.local_only { why } else { ApiError::LedgerDown })
     };
     let assessment = match account.may_spend() {
         true => assess(target, &ask)?,
@@ -192,7 +192,7 @@ async fn afford(
     }
     match account.reserve(till, &models, now).await {
         Ok(()) => Ok(assessment),
-        Err(Failure::LedgerDown) => local(&caller.hints),
+        Err(ApiError::LedgerDown) => local(&caller.hints),
         Err(failure) => Err(failure),
     }
 }
@@ -200,16 +200,16 @@ async fn afford(
 fn job(
     snapshot: &Snapshot,
     assessment: Assessment,
-    chat: Chat,
+    chat: ChatRequest,
     caller: &Caller,
     headers: &HeaderMap,
-    account: &Account,
-) -> Option<Job> {
-    let rungside = |rung: Candidate| {
+    account: &RequestAccount,
+) -> Option<DispatchJob> {
+    let rungside = |rung: CandidateModel| {
         let pool = Arc::clone(snapshot.pool(&rung.model)?);
-        Some(Rungside { pool, able: rung.able, outset: rung.outset })
+        Some(RungTarget { pool, able: rung.able, outset: rung.outset })
     };
-    Some(Job {
+    Some(DispatchJob {
         chat: Arc::new(chat),
         ladder: assessment.ladder.into_iter().map(rungside).collect::<Option<_>>()?,
         plan: assessment.decided.decision.plan,
@@ -233,14 +233,14 @@ fn trace_context(headers: &HeaderMap) -> HeaderMap {
     trace
 }
 
-async fn whole(job: Job, mut telling: Telling, account: Box<Account>) -> Response<Body> {
+async fn whole(job: DispatchJob, mut telling: ResponseEncoder, account: Box<RequestAccount>) -> Response<GatewayBody> {
     let (result, mut account) = dispatch(job, account).await;
     match result {
-        Ok(Committed { headers, answer: Standing::Whole(body), .. }) => {
+        Ok(DispatchOutcome { headers, answer: CommittedAnswer::Whole(body), .. }) => {
             account.answered(&body);
-            let Some(body) = telling.whole(body) else { return refuse(account, &Failure::UpstreamFaulty) };
-            let mut response = Response::new(Body::full(body));
-            let preface = Preface::of(account.record());
+            let Some(body) = telling.whole(body) else { return refuse(account, &ApiError::UpstreamFaulty) };
+            let mut response = Response::new(GatewayBody::full(body));
+            let preface = ResponseHeaders::of(account.record());
             preface.write(response.headers_mut(), headers, "application/json");
             rate_limit_headers::write(account.quota(), response.headers_mut());
             preface.decision(
@@ -256,7 +256,7 @@ async fn whole(job: Job, mut telling: Telling, account: Box<Account>) -> Respons
             account.close_complete();
             response
         }
-        Ok(_) => refuse(account, &Failure::Internal),
+        Ok(_) => refuse(account, &ApiError::Internal),
         Err(failure) => refuse(account, &failure),
     }
 }
@@ -264,32 +264,32 @@ async fn whole(job: Job, mut telling: Telling, account: Box<Account>) -> Respons
 async fn stream(
     gateway: &Gateway,
     snapshot: &Snapshot,
-    job: Job,
-    telling: Telling,
-    account: Box<Account>,
-) -> Response<Body> {
+    job: DispatchJob,
+    telling: ResponseEncoder,
+    account: Box<RequestAccount>,
+) -> Response<GatewayBody> {
     let heartbeat = snapshot.config.limits.heartbeat;
     let include_usage = job.chat.include_usage() || telling.always_tells_usage();
-    let manner = Manner { include_usage, telling, heartbeat, curfew: gateway.telemetry.curfew.waiter() };
+    let manner = RelayOptions { include_usage, telling, heartbeat, curfew: gateway.telemetry.curfew.waiter() };
     let first = job.ladder.get(job.plan.first().0).map(|rung| rung.pool.model.name.clone());
-    let (preface, quota) = (Preface::of(account.record()), *account.quota());
+    let (preface, quota) = (ResponseHeaders::of(account.record()), *account.quota());
     let mut dispatched = Box::pin(dispatch(job, account));
     // Most answers begin before the first heartbeat; until then an error still has a status of its own.
     let Ok((result, mut account)) = timeout(heartbeat, &mut dispatched).await else {
-        let relay = Relay::waiting(dispatched, manner);
-        let mut response = Response::new(Body::Stream(Box::pin(relay)));
+        let relay = AnswerRelay::waiting(dispatched, manner);
+        let mut response = Response::new(GatewayBody::Stream(Box::pin(relay)));
         preface.write(response.headers_mut(), HeaderMap::new(), "text/event-stream");
         rate_limit_headers::write(&quota, response.headers_mut());
         preface.decision(response.headers_mut(), first.as_deref(), 1);
         return response;
     };
     match result {
-        Ok(Committed { headers, model, answer: Standing::Begun(begun) }) => {
+        Ok(DispatchOutcome { headers, model, answer: CommittedAnswer::Begun(begun) }) => {
             let attempts = account.record().attempts.len();
             account.head_sent(200);
             let degraded = account.record().is_degraded();
-            let relay = Relay::begun(begun, account, manner);
-            let mut response = Response::new(Body::Stream(Box::pin(relay)));
+            let relay = AnswerRelay::begun(begun, account, manner);
+            let mut response = Response::new(GatewayBody::Stream(Box::pin(relay)));
             preface.write(response.headers_mut(), headers, "text/event-stream");
             rate_limit_headers::write(&quota, response.headers_mut());
             preface.decision(response.headers_mut(), Some(&model.name), attempts);
@@ -298,16 +298,16 @@ async fn stream(
             }
             response
         }
-        Ok(_) => refuse(account, &Failure::Internal),
+        Ok(_) => refuse(account, &ApiError::Internal),
         Err(failure) => refuse(account, &failure),
     }
 }
 
-fn refuse(account: Box<Account>, failure: &Failure) -> Response<Body> {
+fn refuse(account: Box<RequestAccount>, failure: &ApiError) -> Response<GatewayBody> {
     let mut response = error_response(failure, account.record().call.vendor(), account.id());
     let model = account.record().model().map(|model| &*model.name);
     rate_limit_headers::write(account.quota(), response.headers_mut());
-    Preface::of(account.record()).decision(response.headers_mut(), model, account.record().attempts.len());
+    ResponseHeaders::of(account.record()).decision(response.headers_mut(), model, account.record().attempts.len());
     account.close_failed(failure);
     response
 }
@@ -316,16 +316,16 @@ fn refuse(account: Box<Account>, failure: &Failure) -> Response<Body> {
 const USUAL_HEADERS: usize = 20;
 
 /// What the head of an answer says of its request.
-struct Preface {
+struct ResponseHeaders {
     id: RequestId,
-    vendor: Vendor,
+    vendor: ClientVendor,
     stream: bool,
     /// `None` where there is no decision, or clients may not see it.
-    decided: Option<Decided>,
+    decided: Option<RecordedDecision>,
 }
 
-impl Preface {
-    fn of(record: &Record) -> Self {
+impl ResponseHeaders {
+    fn of(record: &RequestRecord) -> Self {
         Self {
             id: record.id.clone(),
             vendor: record.call.vendor(),

@@ -6,7 +6,7 @@ use tracing::{info, warn};
 
 use crate::log::Log;
 use crate::metrics::Metrics;
-use crate::setback::Setback;
+use crate::setback::AttemptError;
 use crate::upstreams::{Endpoint, Observer};
 
 /// Shows how endpoints do.
@@ -29,7 +29,7 @@ impl Observer for PoolObserver {
         self.show(endpoint, true);
     }
 
-    fn ejected(&self, endpoint: &Endpoint, setback: &Setback) {
+    fn ejected(&self, endpoint: &Endpoint, setback: &AttemptError) {
         self.show(endpoint, false);
         let detail = setback.detail().map(|detail| format!(" ({detail})")).unwrap_or_default();
         let cause = setback.cause.as_ref();

@@ -11,11 +11,11 @@ use gateway_config::{ClientConfig, ModelConfig, Route};
 use router_policies::guard::GuardScore;
 use router_policies::{Decision, Features, Money, Probability, RequestDraw, Usage};
 
-use crate::protocol::Finish;
-use crate::protocol::{ApiEndpoint, Vendor};
+use crate::protocol::FinishReason;
+use crate::protocol::{ApiEndpoint, ClientVendor};
 use crate::request_id::RequestId;
-use crate::setback::Cause;
-use content::Content;
+use crate::setback::FailureCause;
+use content::RecordedContent;
 pub use usage_record::ClosedRecord;
 
 /// The label for what a request did not have: a route, a model, a client.
@@ -35,19 +35,19 @@ impl fmt::Display for Hundredths {
 
 /// One request from beginning to end.
 #[derive(Debug, Clone)]
-pub struct Record {
+pub struct RequestRecord {
     /// The request's name.
     pub id: RequestId,
     /// Which call of the API.
-    pub call: Call,
+    pub call: RecordedCall,
     /// Who asked; `None` on an open port or before a caller is known.
     pub client: Option<Arc<ClientConfig>>,
     /// What was asked for by name.
-    pub asked: Asked,
+    pub asked: RequestSummary,
     /// Whether a stream was asked for.
     pub stream: bool,
     /// What the policy decided.
-    pub decided: Option<Decided>,
+    pub decided: Option<RecordedDecision>,
     /// The features of the prompt, where it was scored.
     pub features: Option<Box<Features>>,
     /// Every attempt at a model, in order.
@@ -55,7 +55,7 @@ pub struct Record {
     /// The attempt whose answer the client got.
     pub answered_by: Option<usize>,
     /// How it ended.
-    pub outcome: Outcome,
+    pub outcome: RequestOutcome,
     /// The status that the client saw.
     pub status: u16,
     /// The code of the error that the client saw.
@@ -73,12 +73,12 @@ pub struct Record {
     /// What the same answer would have cost from the top of the ladder.
     pub baseline: Option<Money>,
     /// What was asked and answered, where the route says that it is recorded, or another model answers too.
-    pub content: Option<Box<Content>>,
+    pub content: Option<Box<RecordedContent>>,
 }
 
 /// What the client named in `model`.
 #[derive(Debug, Clone)]
-pub enum Asked {
+pub enum RequestSummary {
     /// Nothing that the configuration knows, or not read yet.
     Nothing,
     /// A route.
@@ -90,7 +90,7 @@ pub enum Asked {
 router_policies::vocabulary! {
     /// A call of the API.
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-    pub enum Call {
+    pub enum RecordedCall {
         /// A client called `POST /v1/chat/completions`.
         Chat = "chat",
         /// A client called `POST /v1/completions`.
@@ -116,7 +116,7 @@ router_policies::vocabulary! {
     }
 }
 
-impl Call {
+impl RecordedCall {
     /// The endpoint that it asks for an answer of a model, if it does and a client makes it.
     pub fn endpoint(self) -> Option<ApiEndpoint> {
         match self {
@@ -132,10 +132,10 @@ impl Call {
     }
 
     /// Whose clients make it. Both have lists of models: there it depends on the request.
-    pub fn vendor(self) -> Vendor {
+    pub fn vendor(self) -> ClientVendor {
         match self {
-            Self::CountTokens => Vendor::Anthropic,
-            call => call.endpoint().map_or(Vendor::OpenAi, ApiEndpoint::vendor),
+            Self::CountTokens => ClientVendor::Anthropic,
+            call => call.endpoint().map_or(ClientVendor::OpenAi, ApiEndpoint::vendor),
         }
     }
 
@@ -161,18 +161,18 @@ impl Call {
 
 /// A decision and the scores behind it.
 #[derive(Debug, Clone, Copy)]
-pub struct Decided {
+pub struct RecordedDecision {
     /// What was decided, and why.
     pub decision: Decision,
     /// `None` when a model was asked for by name.
-    pub scores: Option<Scores>,
+    pub scores: Option<DecisionScores>,
     /// The random number that the policy decided with; `None` where no policy was asked.
     pub draw: Option<RequestDraw>,
 }
 
 /// What the scorer said.
 #[derive(Debug, Clone, Copy)]
-pub struct Scores {
+pub struct DecisionScores {
     /// 0..=1.
     pub difficulty: f64,
     /// -1..=1.
@@ -203,7 +203,7 @@ pub struct Attempt {
     /// From the request's arrival to its end.
     pub ended: Duration,
     /// Why its answer ended, where it said so.
-    pub finish: Option<Finish>,
+    pub finish: Option<FinishReason>,
     /// Why its cost brought the client nothing, if so.
     pub wasted: Option<Waste>,
     /// The chance that its answer would do, where a guard judged that.
@@ -213,7 +213,7 @@ pub struct Attempt {
     /// The status and code that the provider gave, for the operator. Not its words: those may quote the prompt.
     pub detail: Option<String>,
     /// Why the connection failed, for the operator.
-    pub cause: Option<Box<Cause>>,
+    pub cause: Option<Box<FailureCause>>,
 }
 
 impl Attempt {
@@ -268,7 +268,7 @@ router_policies::vocabulary! {
 router_policies::vocabulary! {
     /// How a request ended for the client.
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-    pub enum Outcome {
+    pub enum RequestOutcome {
         /// The client got the whole answer.
         Complete = "complete",
         /// The answer broke off after its first byte. The client was told so by an error event.
@@ -282,11 +282,11 @@ router_policies::vocabulary! {
     }
 }
 
-impl Record {
+impl RequestRecord {
     /// The route's name, or `-`.
     pub fn route_name(&self) -> &str {
         match &self.asked {
-            Asked::Route(route) => &route.name,
+            RequestSummary::Route(route) => &route.name,
             _ => NONE,
         }
     }
@@ -294,41 +294,41 @@ impl Record {
     /// The name that the client asked for, if the configuration knows it, or `-`.
     pub fn asked_name(&self) -> &str {
         match &self.asked {
-            Asked::Route(route) => &route.name,
-            Asked::Model(model) => &model.name,
-            Asked::Nothing => NONE,
+            RequestSummary::Route(route) => &route.name,
+            RequestSummary::Model(model) => &model.name,
+            RequestSummary::Nothing => NONE,
         }
     }
 
     /// Whether the client may see what was decided.
     pub fn shows_decision(&self) -> bool {
         match &self.asked {
-            Asked::Route(route) => route.expose_decisions,
+            RequestSummary::Route(route) => route.expose_decisions,
             _ => true,
         }
     }
 
     /// What was asked and answered, if that is recorded.
-    pub fn recorded(&self) -> Option<&Content> {
+    pub fn recorded(&self) -> Option<&RecordedContent> {
         self.content.as_deref().filter(|_| self.is_recorded())
     }
 
     /// Whether what is asked and answered is recorded.
     pub fn is_recorded(&self) -> bool {
-        matches!(&self.asked, Asked::Route(route) if route.record_content)
+        matches!(&self.asked, RequestSummary::Route(route) if route.record_content)
     }
 
     /// The largest model of the route: what savings are measured against.
     pub fn top(&self) -> Option<&Arc<ModelConfig>> {
         match &self.asked {
-            Asked::Route(route) => route.ladder.last(),
+            RequestSummary::Route(route) => route.ladder.last(),
             _ => None,
         }
     }
 
     /// Whether a smaller model of the ladder answered than was to: the larger one was asked in vain, or out of reach.
     pub fn is_degraded(&self) -> bool {
-        let (Asked::Route(route), Some(decided), Some(answer)) = (&self.asked, &self.decided, self.answer())
+        let (RequestSummary::Route(route), Some(decided), Some(answer)) = (&self.asked, &self.decided, self.answer())
         else {
             return false;
         };

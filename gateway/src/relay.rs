@@ -14,21 +14,21 @@ use std::task::{Context, Poll};
 use bytes::{Bytes, BytesMut};
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use crate::account::Account;
-use crate::dispatch::{Begun, Resumed, Settlement, Standing};
-use crate::error::Failure;
-use crate::protocol::{self, Delta};
-use crate::setback::{Next, Setback};
-pub use manner::Manner;
-use manner::Said;
-use sample::Sample;
-use spare::Spare;
-use writing::{Step, Writing};
+use crate::account::RequestAccount;
+use crate::dispatch::{StartedStream, ResumedStream, Settlement, CommittedAnswer};
+use crate::error::ApiError;
+use crate::protocol::{self, DeltaField};
+use crate::setback::{AttemptError, RetryDecision};
+pub use manner::RelayOptions;
+use manner::RelayEvent;
+use sample::ChunkIdentity;
+use spare::ResumeBuffer;
+use writing::{WriterStep, StreamWriter};
 
 /// The body of a streamed answer.
-pub struct Relay {
-    stage: Stage,
-    manner: Manner,
+pub struct AnswerRelay {
+    stage: RelayStage,
+    manner: RelayOptions,
     spoke: Instant,
     beat: Pin<Box<Sleep>>,
     /// Whether the curfew will wake this task.
@@ -38,31 +38,31 @@ pub struct Relay {
 /// An answer that is not committed yet.
 pub type Waiting = Pin<Box<dyn Future<Output = Settlement> + Send>>;
 
-type Resuming = Pin<Box<dyn Future<Output = (Option<Resumed>, Box<Account>)> + Send>>;
+type Resuming = Pin<Box<dyn Future<Output = (Option<ResumedStream>, Box<RequestAccount>)> + Send>>;
 
-enum Stage {
+enum RelayStage {
     /// No answer is committed yet; the client hears heartbeats.
     Waiting(Waiting),
     /// The answer is on its way.
-    Writing(Box<Writing>),
+    Writing(Box<StreamWriter>),
     /// It broke off, and another rung is asked to go on with it.
     Resuming(Resuming, Option<Bytes>),
     /// Nothing more will be sent.
     Over,
 }
 
-impl Relay {
+impl AnswerRelay {
     /// For an answer that takes longer to commit than a heartbeat.
-    pub fn waiting(waiting: Waiting, manner: Manner) -> Self {
-        Self::new(Stage::Waiting(waiting), manner)
+    pub fn waiting(waiting: Waiting, manner: RelayOptions) -> Self {
+        Self::new(RelayStage::Waiting(waiting), manner)
     }
 
     /// For an answer whose first token is here.
-    pub fn begun(begun: Begun, account: Box<Account>, manner: Manner) -> Self {
-        Self::new(Stage::Writing(Box::new(Writing::new(begun, account))), manner)
+    pub fn begun(begun: StartedStream, account: Box<RequestAccount>, manner: RelayOptions) -> Self {
+        Self::new(RelayStage::Writing(Box::new(StreamWriter::new(begun, account))), manner)
     }
 
-    fn new(stage: Stage, manner: Manner) -> Self {
+    fn new(stage: RelayStage, manner: RelayOptions) -> Self {
         let spoke = Instant::now();
         let beat = Box::pin(sleep_until(spoke + manner.heartbeat));
         Self { stage, manner, spoke, beat, listening: false }
@@ -83,31 +83,31 @@ impl Relay {
         }
     }
 
-    fn poll_on(&mut self, cx: &mut Context<'_>) -> Poll<Option<Said>> {
+    fn poll_on(&mut self, cx: &mut Context<'_>) -> Poll<Option<RelayEvent>> {
         let this = self;
         loop {
             if this.manner.curfew.is_over() {
                 return Poll::Ready(this.stop());
             }
             let event = match &mut this.stage {
-                Stage::Over => return Poll::Ready(None),
-                Stage::Waiting(waiting) => match waiting.as_mut().poll(cx) {
+                RelayStage::Over => return Poll::Ready(None),
+                RelayStage::Waiting(waiting) => match waiting.as_mut().poll(cx) {
                     Poll::Pending => return this.poll_silence(cx),
                     Poll::Ready(settlement) => this.settle(settlement),
                 },
-                Stage::Resuming(resuming, _) => match resuming.as_mut().poll(cx) {
+                RelayStage::Resuming(resuming, _) => match resuming.as_mut().poll(cx) {
                     Poll::Pending => return this.poll_silence(cx),
                     Poll::Ready((resumed, account)) => this.resumed(resumed, account),
                 },
-                Stage::Writing(writing) => match writing.poll_steps(cx) {
+                RelayStage::Writing(writing) => match writing.poll_steps(cx) {
                     Poll::Pending => return this.poll_silence(cx),
-                    Poll::Ready(Step::Say(bytes)) => {
+                    Poll::Ready(WriterStep::Say(bytes)) => {
                         this.spoke = Instant::now();
-                        return Poll::Ready(Some(Said::Events(bytes)));
+                        return Poll::Ready(Some(RelayEvent::Events(bytes)));
                     }
-                    Poll::Ready(Step::Complete) => this.complete(),
-                    Poll::Ready(Step::Overlong) => this.cut_short(),
-                    Poll::Ready(Step::Broken(setback)) => this.broken(&setback),
+                    Poll::Ready(WriterStep::Complete) => this.complete(),
+                    Poll::Ready(WriterStep::Overlong) => this.cut_short(),
+                    Poll::Ready(WriterStep::Broken(setback)) => this.broken(&setback),
                 },
             };
             if event.is_some() {
@@ -117,32 +117,32 @@ impl Relay {
     }
 
     /// Begins to write, or says in an event why there is nothing to write.
-    fn settle(&mut self, (result, mut account): Settlement) -> Option<Said> {
+    fn settle(&mut self, (result, mut account): Settlement) -> Option<RelayEvent> {
         account.head_sent(200);
         let failure = match result {
             Ok(committed) => match committed.answer {
-                Standing::Begun(begun) => {
-                    self.stage = Stage::Writing(Box::new(Writing::new(begun, account)));
+                CommittedAnswer::Begun(begun) => {
+                    self.stage = RelayStage::Writing(Box::new(StreamWriter::new(begun, account)));
                     return None;
                 }
                 // A whole answer is only ever committed for a request that asked for one.
-                Standing::Whole(_) => Failure::Internal,
+                CommittedAnswer::Whole(_) => ApiError::Internal,
             },
             Err(failure) => failure,
         };
-        self.stage = Stage::Over;
+        self.stage = RelayStage::Over;
         account.close_failed(&failure);
-        Some(Said::Failed(failure))
+        Some(RelayEvent::Failed(failure))
     }
 
-    fn complete(&mut self) -> Option<Said> {
-        let Stage::Writing(writing) = std::mem::replace(&mut self.stage, Stage::Over) else { return None };
-        Some(Said::Events(writing.complete(self.manner.include_usage)))
+    fn complete(&mut self) -> Option<RelayEvent> {
+        let RelayStage::Writing(writing) = std::mem::replace(&mut self.stage, RelayStage::Over) else { return None };
+        Some(RelayEvent::Events(writing.complete(self.manner.include_usage)))
     }
 
     /// Ends an answer that is longer than its upstream was allowed.
-    fn cut_short(&mut self) -> Option<Said> {
-        let Stage::Writing(mut writing) = std::mem::replace(&mut self.stage, Stage::Over) else {
+    fn cut_short(&mut self) -> Option<RelayEvent> {
+        let RelayStage::Writing(mut writing) = std::mem::replace(&mut self.stage, RelayStage::Over) else {
             return None;
         };
         if writing.native {
@@ -150,22 +150,22 @@ impl Relay {
             writing.account.cut_short(writing.attempt);
             return Some(truncated(writing.account));
         }
-        Some(Said::Events(writing.cut_short(self.manner.include_usage)))
+        Some(RelayEvent::Events(writing.cut_short(self.manner.include_usage)))
     }
 
     /// Asks another rung to go on, or ends the answer with an error.
-    fn broken(&mut self, setback: &Setback) -> Option<Said> {
-        let Stage::Writing(mut writing) = std::mem::replace(&mut self.stage, Stage::Over) else {
+    fn broken(&mut self, setback: &AttemptError) -> Option<RelayEvent> {
+        let RelayStage::Writing(mut writing) = std::mem::replace(&mut self.stage, RelayStage::Over) else {
             return None;
         };
         writing.visit.failed(setback);
         writing.account.broke_off(writing.attempt, setback);
-        let Writing { account, sample, spare, .. } = *writing;
-        // What a provider refuses no other model sees.
-        let spare = spare.filter(|_| setback.next() != Next::Client);
-        match spare.and_then(Spare::take) {
+        let StreamWriter { account, sample, spare, .. } = *writing;
+        // What a provider refused no other model sees.
+        let spare = spare.filter(|_| setback.next() != RetryDecision::Client);
+        match spare.and_then(ResumeBuffer::take) {
             Some((resume, said)) => {
-                self.stage = Stage::Resuming(Box::pin(resume.go_on(said, account)), sample);
+                self.stage = RelayStage::Resuming(Box::pin(resume.go_on(said, account)), sample);
                 None
             }
             None => Some(truncated(account)),
@@ -173,52 +173,52 @@ impl Relay {
     }
 
     /// Goes on with the answer of another rung, if there is one.
-    fn resumed(&mut self, resumed: Option<Resumed>, account: Box<Account>) -> Option<Said> {
-        let Stage::Resuming(_, sample) = std::mem::replace(&mut self.stage, Stage::Over) else { return None };
-        let Some(Resumed { text, finish, begun }) = resumed else { return Some(truncated(account)) };
-        let known = Sample::of(sample.as_deref());
+    fn resumed(&mut self, resumed: Option<ResumedStream>, account: Box<RequestAccount>) -> Option<RelayEvent> {
+        let RelayStage::Resuming(_, sample) = std::mem::replace(&mut self.stage, RelayStage::Over) else { return None };
+        let Some(ResumedStream { text, finish, begun }) = resumed else { return Some(truncated(account)) };
+        let known = ChunkIdentity::of(sample.as_deref());
         let stamp = known.stamp();
         let mut joint = BytesMut::new();
         if !text.is_empty() {
-            joint.extend_from_slice(&protocol::write_chunk(&stamp, 0, Delta::Content(&text), None));
+            joint.extend_from_slice(&protocol::write_chunk(&stamp, 0, DeltaField::Content(&text), None));
         }
         if let Some(finish) = finish {
-            joint.extend_from_slice(&protocol::write_chunk(&stamp, 0, Delta::End(finish), None));
+            joint.extend_from_slice(&protocol::write_chunk(&stamp, 0, DeltaField::End(finish), None));
         }
         let joint = joint.freeze();
-        let mut writing = Writing::new(begun, account);
+        let mut writing = StreamWriter::new(begun, account);
         writing.account.joined(&joint);
         writing.sample = sample;
-        self.stage = Stage::Writing(Box::new(writing));
+        self.stage = RelayStage::Writing(Box::new(writing));
         self.spoke = Instant::now();
-        (!joint.is_empty()).then_some(Said::Events(joint))
+        (!joint.is_empty()).then_some(RelayEvent::Events(joint))
     }
 
     /// Breaks off, because the process ends; dropping what is under way closes its account.
-    fn stop(&mut self) -> Option<Said> {
-        let over = matches!(std::mem::replace(&mut self.stage, Stage::Over), Stage::Over);
-        (!over).then_some(Said::Failed(Failure::Stopping))
+    fn stop(&mut self) -> Option<RelayEvent> {
+        let over = matches!(std::mem::replace(&mut self.stage, RelayStage::Over), RelayStage::Over);
+        (!over).then_some(RelayEvent::Failed(ApiError::Stopping))
     }
 
     /// Breaks off for a fault of our own.
     fn panicked(&mut self) -> Option<Bytes> {
-        let mut stage = std::mem::replace(&mut self.stage, Stage::Over);
-        let over = matches!(stage, Stage::Over);
-        let unsaid = if let Stage::Writing(writing) = &mut stage { writing.unsaid() } else { Bytes::new() };
+        let mut stage = std::mem::replace(&mut self.stage, RelayStage::Over);
+        let over = matches!(stage, RelayStage::Over);
+        let unsaid = if let RelayStage::Writing(writing) = &mut stage { writing.unsaid() } else { Bytes::new() };
         // What is left of it may panic again as it is dropped.
         let _ = catch_unwind(AssertUnwindSafe(|| match stage {
-            Stage::Writing(writing) => writing.account.close_faulty(),
+            RelayStage::Writing(writing) => writing.account.close_faulty(),
             stage => drop(stage),
         }));
         let telling = AssertUnwindSafe(|| {
-            let said = if unsaid.is_empty() { unsaid } else { self.manner.tell(Said::Events(unsaid)) };
-            let failed = self.manner.tell(Said::Failed(Failure::Internal));
+            let said = if unsaid.is_empty() { unsaid } else { self.manner.tell(RelayEvent::Events(unsaid)) };
+            let failed = self.manner.tell(RelayEvent::Failed(ApiError::Internal));
             Bytes::from([&said[..], &failed[..]].concat())
         });
         if over { None } else { catch_unwind(telling).ok() }
     }
 
-    fn poll_silence(&mut self, cx: &mut Context<'_>) -> Poll<Option<Said>> {
+    fn poll_silence(&mut self, cx: &mut Context<'_>) -> Poll<Option<RelayEvent>> {
         if !self.listening {
             // The task is the same from one heartbeat to the next, and so is whom to wake.
             self.listening = true;
@@ -235,16 +235,16 @@ impl Relay {
             self.beat.as_mut().reset(self.spoke + self.manner.heartbeat);
             self.listening = false;
             if beat {
-                return Poll::Ready(Some(Said::Beat));
+                return Poll::Ready(Some(RelayEvent::Beat));
             }
         }
         Poll::Pending
     }
 }
 
-fn truncated(account: Box<Account>) -> Said {
-    account.close_failed(&Failure::Truncated);
-    Said::Failed(Failure::Truncated)
+fn truncated(account: Box<RequestAccount>) -> RelayEvent {
+    account.close_failed(&ApiError::Truncated);
+    RelayEvent::Failed(ApiError::Truncated)
 }
 
 #[cfg(test)]

@@ -14,70 +14,70 @@ use router_policies::{CostEstimate, Probability, RecentGains, Rung, RungState, U
 use tokio::time::Instant;
 
 use crate::account::OnClose;
-use crate::allowance::{Allowance, Terms};
-use crate::assessment::{Assessment, Candidate};
-use crate::conversations::{Conversations, Place};
-use crate::explore::{Explorer, Shadow};
-use crate::protocol::Chat;
-use crate::record::{Outcome, Record};
-use crate::steering::{Offered, Steering};
+use crate::allowance::{RetryBudget, RetryBudgetConfig};
+use crate::assessment::{Assessment, CandidateModel};
+use crate::conversations::{SessionAffinity, ConversationSlot};
+use crate::explore::{Explorer, ShadowRequest};
+use crate::protocol::ChatRequest;
+use crate::record::{RequestOutcome, RequestRecord};
+use crate::steering::{OfferedRung, TargetController};
 use crate::telemetry::Telemetry;
-use crate::upstreams::Pool;
+use crate::upstreams::EndpointPool;
 
 /// A route with its memory.
 #[derive(Clone)]
-pub struct Routed {
+pub struct RouteState {
     /// The route.
     pub route: Arc<Route>,
     /// Its models, from small to large.
-    pools: Arc<[Arc<Pool>]>,
+    pools: Arc<[Arc<EndpointPool>]>,
     /// What was measured.
-    steering: Arc<Steering>,
+    steering: Arc<TargetController>,
     /// What other models would have answered; `None` where that is not explored.
     explorer: Option<Arc<Explorer>>,
     /// Who answered what goes on; `None` where the policy never chooses.
-    conversations: Option<Arc<Conversations>>,
+    conversations: Option<Arc<SessionAffinity>>,
     /// Recent requests, where the policy asks for a share of them. A lock of the route's own, held for microseconds.
     recent: Option<Arc<Mutex<RecentGains>>>,
     /// What each client may still escalate, where the policy bounds that.
-    climbs: Option<Climbs>,
+    climbs: Option<EscalationBudgets>,
     /// The routes that its rules hand over to.
     asides: Arc<[Self]>,
 }
 
 /// What each client may still escalate, by its name.
 #[derive(Debug, Clone)]
-struct Climbs {
-    terms: Terms,
-    of: Arc<DashMap<String, Arc<Allowance>>>,
+struct EscalationBudgets {
+    terms: RetryBudgetConfig,
+    of: Arc<DashMap<String, Arc<RetryBudget>>>,
 }
 
 /// The most escalations that a client's requests can have earned for a sudden need.
 const MOST_CLIMBS: u32 = 100;
 
-impl Climbs {
+impl EscalationBudgets {
     fn new(bound: EscalationBound) -> Self {
         let thousandths = (bound.share * 1000.0).round() as u32;
         let each = Duration::from_secs(60).checked_div(bound.at_least).unwrap_or_default();
-        let terms = Terms { thousandths, most: MOST_CLIMBS, each, floor: bound.at_least };
+        let terms = RetryBudgetConfig { thousandths, most: MOST_CLIMBS, each, floor: bound.at_least };
         Self { terms, of: Arc::default() }
     }
 }
 
-impl Routed {
+impl RouteState {
     /// A route; it remembers what `before` does where nothing changed that requests are ranked by.
     pub fn new(
         route: &Arc<Route>,
-        pools: Arc<[Arc<Pool>]>,
+        pools: Arc<[Arc<EndpointPool>]>,
         config: &GatewayConfig,
         telemetry: &Telemetry,
         before: Option<&Self>,
     ) -> Self {
         let alike = before.filter(|before| before.ranks_like(route));
         let recent = alike.and_then(|before| before.recent.clone());
-        let climbs = route.policy.escalations().map(Climbs::new);
+        let climbs = route.policy.escalations().map(EscalationBudgets::new);
         let kept = before.and_then(|before| before.climbs.clone());
-        let new = || Arc::new(Steering::new(route, &config.time_zone, &telemetry.paces));
+        let new = || Arc::new(TargetController::new(route, &config.time_zone, &telemetry.paces));
         Self {
             recent: route.policy.share().map(|_| recent.unwrap_or_default()),
             climbs: climbs.map(|new| kept.filter(|kept| kept.terms == new.terms).unwrap_or(new)),
@@ -127,11 +127,11 @@ impl Routed {
     }
 
     /// What a client may still escalate; a request of it has come. `None`: as much as it needs.
-    pub fn climbs(&self, client: &str) -> Option<Arc<Allowance>> {
+    pub fn climbs(&self, client: &str) -> Option<Arc<RetryBudget>> {
         let climbs = self.climbs.as_ref()?;
         let known = climbs.of.get(client).map(|allowance| Arc::clone(&allowance));
         let allowance = known.unwrap_or_else(|| {
-            let new = || Arc::new(Allowance::new(climbs.terms, Instant::now()));
+            let new = || Arc::new(RetryBudget::new(climbs.terms, Instant::now()));
             Arc::clone(&climbs.of.entry(client.to_owned()).or_insert_with(new))
         });
         allowance.deposit();
@@ -139,7 +139,7 @@ impl Routed {
     }
 
     /// Where a request stands in its conversation.
-    pub fn place(&self, chat: &Chat, client: &str, session: Option<&str>) -> Option<Place> {
+    pub fn place(&self, chat: &ChatRequest, client: &str, session: Option<&str>) -> Option<ConversationSlot> {
         Some(self.conversations.as_ref()?.place(chat, client, session))
     }
 
@@ -156,7 +156,7 @@ impl Routed {
     }
 
     /// What asking each model takes, where that matters.
-    pub fn tolls(&self, chat: &Chat, talk: Option<ConversationState>) -> Option<Vec<CostEstimate>> {
+    pub fn tolls(&self, chat: &ChatRequest, talk: Option<ConversationState>) -> Option<Vec<CostEstimate>> {
         (self.steering.weighs() || talk.is_some()).then(|| self.steering.tolls(&self.pools, chat, talk))
     }
 
@@ -176,7 +176,7 @@ impl Routed {
     }
 
     /// Takes note of a request that is about to be carried out. What comes back is to be told how it ended.
-    pub fn note(&self, assessment: &Assessment) -> Learner {
+    pub fn note(&self, assessment: &Assessment) -> RouteFeedback {
         let decided = &assessment.decided;
         let first = decided.decision.plan.first();
         if let (Some(scores), Some(share), Some(mut recent)) =
@@ -187,9 +187,9 @@ impl Routed {
         let mut offered = Vec::new();
         let mut foreseen = assessment.ladder.get(first.0).and_then(|rung| rung.toll.cost);
         if let Some(draw) = decided.draw.filter(|_| self.steering.weighs()) {
-            let ladder: Vec<RungState<'_>> = assessment.ladder.iter().map(Candidate::standing).collect();
+            let ladder: Vec<RungState<'_>> = assessment.ladder.iter().map(CandidateModel::standing).collect();
             self.steering.asked(&ladder, draw);
-            let offer = |rung: &RungState<'_>| Offered {
+            let offer = |rung: &RungState<'_>| OfferedRung {
                 able: rung.eligible,
                 suffices: rung.p_success,
                 load: rung.estimate.load,
@@ -199,38 +199,38 @@ impl Routed {
         }
         let shadow = decided.decision.shadow.map(|rung| (rung, assessment.foreseen.clone()));
         let able = shadow.iter().flat_map(|_| assessment.ladder.iter().map(|rung| rung.able)).collect();
-        Learner { routed: self.clone(), place: assessment.place, foreseen, offered, shadow, able, chat: None }
+        RouteFeedback { routed: self.clone(), place: assessment.place, foreseen, offered, shadow, able, chat: None }
     }
 }
 
 /// Tells a route how a request of it ended.
-pub struct Learner {
-    routed: Routed,
-    place: Option<Place>,
+pub struct RouteFeedback {
+    routed: RouteState,
+    place: Option<ConversationSlot>,
     /// In the account currency.
     foreseen: Option<f64>,
     /// What each rung offered, where that is weighed.
-    offered: Vec<Offered>,
+    offered: Vec<OfferedRung>,
     /// Who answers too, and what was foreseen for each rung.
     shadow: Option<(Rung, Vec<Probability>)>,
     /// Whom the request may be shown to, where somebody answers too.
     able: Vec<bool>,
-    chat: Option<Arc<Chat>>,
+    chat: Option<Arc<ChatRequest>>,
 }
 
-impl Learner {
+impl RouteFeedback {
     /// Whether another model is to answer too. Calls of tools are not: nobody would carry them out.
-    pub fn explores(&self, chat: &Chat) -> bool {
+    pub fn explores(&self, chat: &ChatRequest) -> bool {
         self.shadow.is_some() && chat.n() == 1 && !chat.needs().tools
     }
 
     /// Keeps what another model is to be asked.
-    pub fn keep(&mut self, chat: &Arc<Chat>) {
+    pub fn keep(&mut self, chat: &Arc<ChatRequest>) {
         self.chat = Some(Arc::clone(chat));
     }
 
-    fn learn(&mut self, record: &Record) {
-        let Routed { route, steering, conversations, .. } = &self.routed;
+    fn learn(&mut self, record: &RequestRecord) {
+        let RouteState { route, steering, conversations, .. } = &self.routed;
         steering.learn(route, record, self.foreseen, &self.offered);
         let Some(answer) = record.answer() else { return };
         let Some(rung) = route.ladder.iter().position(|model| model.name == answer.model.name) else {
@@ -242,32 +242,32 @@ impl Learner {
         self.explore(record, Rung(rung));
     }
 
-    fn explore(&mut self, record: &Record, answered: Rung) {
+    fn explore(&mut self, record: &RequestRecord, answered: Rung) {
         let (Some(explorer), Some(chat), Some((rung, foreseen))) =
             (&self.routed.explorer, self.chat.take(), self.shadow.take())
         else {
             return;
         };
-        let answer = record.content.as_ref().filter(|_| record.outcome == Outcome::Complete);
+        let answer = record.content.as_ref().filter(|_| record.outcome == RequestOutcome::Complete);
         if let Some(answer) = answer.and_then(|content| content.text()) {
             let able = std::mem::take(&mut self.able);
             let found = self.found(record);
             // Where the request went on to who was to answer too, the answer that was doubted is what is not known.
             let rung = found.filter(|_| rung == answered).map_or(rung, |(doubted, _)| doubted);
-            explorer.follow(Shadow { chat, rung, answered, foreseen, found, able }, answer);
+            explorer.follow(ShadowRequest { chat, rung, answered, foreseen, found, able }, answer);
         }
     }
 
     /// Whose answer a guard judged, and the chance that it gave it, uncorrected.
-    fn found(&self, record: &Record) -> Option<(Rung, Probability)> {
+    fn found(&self, record: &RequestRecord) -> Option<(Rung, Probability)> {
         let (attempt, found) = record.attempts.iter().rev().find_map(|it| Some((it, it.found?)))?;
         let rung = self.routed.route.ladder.iter().position(|model| model.name == attempt.model.name)?;
         Some((Rung(rung), found.plain))
     }
 }
 
-impl OnClose for Learner {
-    fn closed(mut self: Box<Self>, record: &Record) {
+impl OnClose for RouteFeedback {
+    fn closed(mut self: Box<Self>, record: &RequestRecord) {
         self.learn(record);
     }
 }
@@ -278,13 +278,13 @@ mod tests {
     use router_policies::{Decision, Plan, Reason, RequestDraw};
 
     use super::*;
-    use crate::curfew::Curfew;
+    use crate::curfew::ShutdownDeadline;
     use crate::ledger::Ledger;
     use crate::log::Log;
     use crate::metrics::Metrics;
-    use crate::record::{Decided, Scores};
-    use crate::scripted::{Reply, ScriptedGateway};
-    use crate::snapshot::Target;
+    use crate::record::{RecordedDecision, DecisionScores};
+    use crate::scripted::{UpstreamScript, ScriptedGateway};
+    use crate::snapshot::RequestTarget;
 
     fn config(policy: &str, class: &str) -> GatewayConfig {
         let yaml = format!(
@@ -298,22 +298,22 @@ mod tests {
     fn telemetry() -> Telemetry {
         let metrics = Arc::new(Metrics::new().unwrap());
         let log = Log::to_stdout(metrics.log_dropped.with_label_values::<&str>(&[]));
-        let (ledger, curfew) = (Arc::new(Ledger::without_memory()), Curfew::default());
+        let (ledger, curfew) = (Arc::new(Ledger::without_memory()), ShutdownDeadline::default());
         Telemetry { metrics, log, paces: Arc::default(), ledger, curfew }
     }
 
-    fn routed(policy: &str, class: &str, before: Option<&Routed>) -> Routed {
+    fn routed(policy: &str, class: &str, before: Option<&RouteState>) -> RouteState {
         let config = config(policy, class);
-        Routed::new(&config.routes[0], Arc::default(), &config, &telemetry(), before)
+        RouteState::new(&config.routes[0], Arc::default(), &config, &telemetry(), before)
     }
 
     /// A route that sent up a request of gain 0.5.
-    fn busy() -> Routed {
+    fn busy() -> RouteState {
         let routed = routed(SHARE, "frontier", None);
         let decision = Decision::of(Plan::Ask(Rung(1)), Reason::HARD);
-        let scores = Scores { difficulty: 0.5, gain: 0.5, familiarity: 1.0, suffices: Default::default() };
+        let scores = DecisionScores { difficulty: 0.5, gain: 0.5, familiarity: 1.0, suffices: Default::default() };
         let assessment = Assessment {
-            decided: Decided { decision, scores: Some(scores), draw: Some(RequestDraw::default()) },
+            decided: RecordedDecision { decision, scores: Some(scores), draw: Some(RequestDraw::default()) },
             ladder: Vec::new(),
             fallback: Fallback::None,
             scoring: None,
@@ -330,7 +330,7 @@ mod tests {
     const SHARE: &str = "{kind: threshold, at: {share: 0.4}}";
 
     /// What the route would now call a large gain; `None` when it remembers nothing.
-    fn cut(routed: &Routed) -> Option<f64> {
+    fn cut(routed: &RouteState) -> Option<f64> {
         routed.recent().map(|recent| recent.cut(0.4))
     }
 
@@ -355,7 +355,7 @@ mod tests {
     }
 
     /// How many escalations a client has left.
-    fn left(routed: &Routed, client: &str) -> usize {
+    fn left(routed: &RouteState, client: &str) -> usize {
         let allowance = routed.climbs(client).expect("a bound");
         (0..).take_while(|_| allowance.withdraw(Instant::now())).count()
     }
@@ -379,7 +379,7 @@ mod tests {
     }
 
     /// Each token of an answer costs 1 at `s`, and 10 at `l`.
-    fn scripted(policy: &str, small: Reply) -> ScriptedGateway {
+    fn scripted(policy: &str, small: UpstreamScript) -> ScriptedGateway {
         let model = |name: &str, price: u32| {
             format!(
                 "  - {{name: {name}, provider: openai, base_url: 'http://127.0.0.1:1', model: m, \
@@ -388,7 +388,7 @@ mod tests {
         };
         let models = [model("s", 1), model("l", 10)].concat();
         let yaml = format!("models:\n{models}routes: [{{name: auto, ladder: [s, l], policy: {policy}}}]\n");
-        ScriptedGateway::new(&yaml, [("s", vec![small]), ("l", vec![Reply::text("42", 5)])])
+        ScriptedGateway::new(&yaml, [("s", vec![small]), ("l", vec![UpstreamScript::text("42", 5)])])
     }
 
     fn talk(messages: &[(&str, &str)]) -> serde_json::Value {
@@ -399,24 +399,24 @@ mod tests {
 
     /// Who is known to have answered last in a conversation.
     fn known(gateway: &ScriptedGateway, messages: &[(&str, &str)]) -> Option<Rung> {
-        let Some(Target::Route(routed)) = gateway.gateway.snapshot().target("auto", None) else { panic!() };
-        let chat = Chat::parse(talk(messages).to_string().into()).unwrap();
+        let Some(RequestTarget::Route(routed)) = gateway.gateway.snapshot().target("auto", None) else { panic!() };
+        let chat = ChatRequest::parse(talk(messages).to_string().into()).unwrap();
         routed.place(&chat, "", None)?.known.map(|known| known.rung)
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_conversation_is_known_by_who_answered_it() {
         let next = [("user", "6 times 7?"), ("assistant", "42"), ("user", "And 8?")];
-        let check = async |name: &str, policy: &str, small: Reply, expected: Option<Rung>| {
+        let check = async |name: &str, policy: &str, small: UpstreamScript, expected: Option<Rung>| {
             let gateway = scripted(policy, small);
             gateway.ask(&talk(&next[..1])).await;
             assert_eq!(known(&gateway, &next), expected, "{name}");
         };
         let (chooses, fixed) = ("{kind: threshold, at: 1}", "{kind: fixed, model: s}");
-        check("the first", chooses, Reply::text("42", 5), Some(Rung(0))).await;
-        check("who took over", chooses, Reply::status(401, "bad_key"), Some(Rung(1))).await;
-        check("nobody, as it was refused", chooses, Reply::status(400, "bad_value"), None).await;
-        check("nobody, as there is no choice", fixed, Reply::text("42", 5), None).await;
+        check("the first", chooses, UpstreamScript::text("42", 5), Some(Rung(0))).await;
+        check("who took over", chooses, UpstreamScript::status(401, "bad_key"), Some(Rung(1))).await;
+        check("nobody, as it was refused", chooses, UpstreamScript::status(400, "bad_value"), None).await;
+        check("nobody, as there is no choice", fixed, UpstreamScript::text("42", 5), None).await;
     }
 
     /// The other model answers once the client has its answer, on nobody's budget, and what they come to is compared.
@@ -424,7 +424,7 @@ mod tests {
     async fn another_model_answers_what_is_explored() {
         let policy =
             "{kind: explore, share: 1, spend: {amount: 500, per: day}, policy: {kind: fixed, model: s}}";
-        let check = async |name: &str, small: Reply, heard: &str, asked: &str, verdict: Option<&str>| {
+        let check = async |name: &str, small: UpstreamScript, heard: &str, asked: &str, verdict: Option<&str>| {
             let gateway = scripted(policy, small);
             assert_eq!(gateway.ask(&talk(&[("user", "6 times 7?")])).await.summary(), heard, "{name}");
             // What is done in the background is done before the paused clock goes on.
@@ -439,9 +439,9 @@ mod tests {
                 assert_eq!(count, u64::from(verdict == Some(word)), "{name}: {word}");
             }
         };
-        check("the same", Reply::text("42", 5), "200 42.", "s l", Some("neither")).await;
-        check("another result", Reply::text("41", 5), "200 41.", "s l", Some("larger")).await;
-        check("what was refused", Reply::status(400, "bad_value"), "400 bad_value", "s", None).await;
-        check("what the other model answered", Reply::status(401, "bad_key"), "200 42.", "s l", None).await;
+        check("the same", UpstreamScript::text("42", 5), "200 42.", "s l", Some("neither")).await;
+        check("another result", UpstreamScript::text("41", 5), "200 41.", "s l", Some("larger")).await;
+        check("what was refused", UpstreamScript::status(400, "bad_value"), "400 bad_value", "s", None).await;
+        check("what the other model answered", UpstreamScript::status(401, "bad_key"), "200 42.", "s l", None).await;
     }
 }

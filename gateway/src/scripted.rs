@@ -14,33 +14,33 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 use tower::util::BoxCloneSyncService;
 
-use crate::body::Body;
-use crate::curfew::Curfew;
+use crate::body::GatewayBody;
+use crate::curfew::ShutdownDeadline;
 use crate::gateway::Gateway;
 use crate::ledger::Ledger;
 use crate::log::Log;
 use crate::metrics::Metrics;
 use crate::pipeline;
 use crate::protocol::client::ApiEndpoint;
-use crate::protocol::{Chunk, Complaint, Splitter, What, Whole, read_chunk};
-use crate::record::Call;
+use crate::protocol::{ResponseChunk, ProviderError, SseParser, ChunkKind, CompletionBody, read_chunk};
+use crate::record::RecordedCall;
 use crate::request_id::RequestId;
-use crate::setback::{Happened, Setback};
+use crate::setback::{AttemptErrorKind, AttemptError};
 use crate::telemetry::Telemetry;
-use crate::upstreams::{Answer, AnswerBody, Ask, Chunks, Upstream};
+use crate::upstreams::{UpstreamResponse, AnswerBody, UpstreamRequest, Chunks, Upstream};
 
 /// What an upstream does with one request.
 #[derive(Debug, Clone)]
-pub enum Reply {
+pub enum UpstreamScript {
     /// Fails after so long, before any byte of an answer.
-    Fails(Duration, Setback),
+    Fails(Duration, AttemptError),
     /// Answers so; as one object where a whole answer is asked for.
-    Says(Vec<Part>),
+    Says(Vec<ScriptedPart>),
 }
 
 /// A part of an answer.
 #[derive(Debug, Clone)]
-pub enum Part {
+pub enum ScriptedPart {
     /// Some text.
     Text(&'static str),
     /// Why the answer ended.
@@ -54,35 +54,35 @@ pub enum Part {
     /// Silence.
     Wait(Duration),
     /// The end of the attempt.
-    Breaks(Happened),
+    Breaks(AttemptErrorKind),
 }
-use Part::{Breaks, Done, Event, Finish, Text, Usage, Wait};
+use ScriptedPart::{Breaks, Done, Event, Finish, Text, Usage, Wait};
 
-impl Reply {
+impl UpstreamScript {
     /// A whole answer of so many tokens.
     pub fn text(text: &'static str, tokens: u64) -> Self {
         Self::Says(vec![Text(text), Finish("stop"), Usage(10, tokens), Done])
     }
 
     /// Fails at once.
-    pub fn fails(what: Happened) -> Self {
-        Self::Fails(Duration::ZERO, Setback::new(what))
+    pub fn fails(what: AttemptErrorKind) -> Self {
+        Self::Fails(Duration::ZERO, AttemptError::new(what))
     }
 
     /// Fails with a status, and says why.
     pub fn status(status: u16, code: &str) -> Self {
-        let complaint = Complaint {
+        let complaint = ProviderError {
             status: Some(status),
             code: Some(code.to_owned()),
             kind: None,
             param: None,
             message: "The provider's words.".to_owned(),
         };
-        Self::Fails(Duration::ZERO, Setback::from_status(status, complaint, None))
+        Self::Fails(Duration::ZERO, AttemptError::from_status(status, complaint, None))
     }
 
     /// Says so much, and breaks then.
-    pub fn breaks(text: &'static str, what: Happened) -> Self {
+    pub fn breaks(text: &'static str, what: AttemptErrorKind) -> Self {
         Self::Says(vec![Text(text), Breaks(what)])
     }
 
@@ -99,10 +99,10 @@ impl Reply {
 }
 
 /// An upstream that replies in turn, the last reply again and again. Each request is noted in `asked` by the model's name.
-fn upstream(model: &str, replies: Vec<Reply>, asked: Arc<Mutex<Vec<String>>>) -> Upstream {
+fn upstream(model: &str, replies: Vec<UpstreamScript>, asked: Arc<Mutex<Vec<String>>>) -> Upstream {
     let replies = Arc::new(Mutex::new(VecDeque::from(replies)));
     let model: Arc<str> = model.into();
-    BoxCloneSyncService::new(tower::service_fn(move |ask: Ask| {
+    BoxCloneSyncService::new(tower::service_fn(move |ask: UpstreamRequest| {
         asked.lock().unwrap().push(model.to_string());
         let mut replies = replies.lock().unwrap();
         let reply = if replies.len() > 1 { replies.pop_front() } else { replies.front().cloned() };
@@ -110,25 +110,25 @@ fn upstream(model: &str, replies: Vec<Reply>, asked: Arc<Mutex<Vec<String>>>) ->
     }))
 }
 
-async fn answer(stream: bool, reply: Reply) -> Result<Answer, Setback> {
+async fn answer(stream: bool, reply: UpstreamScript) -> Result<UpstreamResponse, AttemptError> {
     let body = match reply {
-        Reply::Fails(wait, setback) => {
+        UpstreamScript::Fails(wait, setback) => {
             sleep(wait).await;
             return Err(setback);
         }
-        Reply::Says(parts) if stream => AnswerBody::Stream(streamed(parts)),
-        Reply::Says(parts) => AnswerBody::Whole(Box::new(whole(parts).await?)),
+        UpstreamScript::Says(parts) if stream => AnswerBody::Stream(streamed(parts)),
+        UpstreamScript::Says(parts) => AnswerBody::Whole(Box::new(whole(parts).await?)),
     };
-    Ok(Answer { body, headers: HeaderMap::new() })
+    Ok(UpstreamResponse { body, headers: HeaderMap::new() })
 }
 
-fn streamed(parts: Vec<Part>) -> Chunks {
+fn streamed(parts: Vec<ScriptedPart>) -> Chunks {
     Box::pin(unfold(VecDeque::from(parts), |mut parts| async move {
         loop {
             match parts.pop_front()? {
                 Wait(silence) => sleep(silence).await,
                 // Nothing follows on it.
-                Breaks(what) => return Some((Err(Setback::new(what)), VecDeque::new())),
+                Breaks(what) => return Some((Err(AttemptError::new(what)), VecDeque::new())),
                 part => return Some((Ok(chunk(&data(&part))), parts)),
             }
         }
@@ -136,7 +136,7 @@ fn streamed(parts: Vec<Part>) -> Chunks {
 }
 
 /// The same as one object; where the answer breaks, there is none.
-async fn whole(parts: Vec<Part>) -> Result<Whole, Setback> {
+async fn whole(parts: Vec<ScriptedPart>) -> Result<CompletionBody, AttemptError> {
     let (mut text, mut finish, mut usage) = (String::new(), Value::Null, Value::Null);
     for part in parts {
         match part {
@@ -144,10 +144,10 @@ async fn whole(parts: Vec<Part>) -> Result<Whole, Setback> {
             Finish(reason) => finish = reason.into(),
             Usage(prompt, completion) => usage = tokens(prompt, completion),
             Wait(silence) => sleep(silence).await,
-            Breaks(what) => return Err(Setback::new(what)),
+            Breaks(what) => return Err(AttemptError::new(what)),
             Event(event) => {
-                if let What::Error(complaint) = chunk(event).what {
-                    return Err(Setback::in_band(&complaint));
+                if let ChunkKind::Error(complaint) = chunk(event).what {
+                    return Err(AttemptError::in_band(&complaint));
                 }
             }
             Done => {}
@@ -159,10 +159,10 @@ async fn whole(parts: Vec<Part>) -> Result<Whole, Setback> {
     if !usage.is_null() {
         body["usage"] = usage;
     }
-    Ok(Whole::parse(Bytes::from(body.to_string())).expect("an answer"))
+    Ok(CompletionBody::parse(Bytes::from(body.to_string())).expect("an answer"))
 }
 
-fn data(part: &Part) -> String {
+fn data(part: &ScriptedPart) -> String {
     let choice = |delta: Value, finish: Value| {
         json!({"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m",
             "choices": [{"index": 0, "delta": delta, "finish_reason": finish}]})
@@ -185,15 +185,15 @@ fn tokens(prompt: u64, completion: u64) -> Value {
 }
 
 /// A chunk with these data.
-pub fn chunk(data: &str) -> Chunk {
-    let mut splitter = Splitter::default();
+pub fn chunk(data: &str) -> ResponseChunk {
+    let mut splitter = SseParser::default();
     splitter.feed(Bytes::from(format!("data: {data}\n\n")));
     read_chunk(splitter.next().expect("an event").expect("one that is not too long"))
 }
 
 /// What a client hears.
 #[derive(Debug)]
-pub struct Heard {
+pub struct ClientResponse {
     /// The status.
     pub status: u16,
     /// The headers.
@@ -202,7 +202,7 @@ pub struct Heard {
     pub body: String,
 }
 
-impl Heard {
+impl ClientResponse {
     /// In short: the status, the text, and how the answer ends: `.` where it is whole, else the error's code.
     pub fn summary(&self) -> String {
         let streamed = self.header("content-type") == Some("text/event-stream");
@@ -241,9 +241,9 @@ fn text(message: &Value) -> String {
 
 /// Where the log is written, for a test to read.
 #[derive(Clone, Default)]
-struct Written(Arc<Mutex<Vec<u8>>>);
+struct WrittenLog(Arc<Mutex<Vec<u8>>>);
 
-impl Write for Written {
+impl Write for WrittenLog {
     fn write(&mut self, text: &[u8]) -> std::io::Result<usize> {
         self.0.lock().unwrap().extend_from_slice(text);
         Ok(text.len())
@@ -259,20 +259,20 @@ pub struct ScriptedGateway {
     /// The gateway.
     pub gateway: Arc<Gateway>,
     asked: Arc<Mutex<Vec<String>>>,
-    written: Written,
+    written: WrittenLog,
 }
 
 impl ScriptedGateway {
     /// With this configuration, in which models have any address, and what the upstreams of each model say.
-    pub fn new<'a>(yaml: &str, scripts: impl IntoIterator<Item = (&'a str, Vec<Reply>)>) -> Self {
+    pub fn new<'a>(yaml: &str, scripts: impl IntoIterator<Item = (&'a str, Vec<UpstreamScript>)>) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let config = gateway_config::from_str(&format!("log: json\n{yaml}"), None, &|_| None)
             .unwrap_or_else(|problems| panic!("{problems}"));
-        let (written, asked) = (Written::default(), Arc::<Mutex<Vec<String>>>::default());
+        let (written, asked) = (WrittenLog::default(), Arc::<Mutex<Vec<String>>>::default());
         let metrics = Arc::new(Metrics::new().unwrap());
         let log = Log::to(written.clone(), metrics.log_dropped.with_label_values::<&str>(&[]));
         let ledger = Ledger::open(&config, log.notes()).unwrap();
-        let telemetry = Telemetry { metrics, log, paces: Arc::default(), ledger, curfew: Curfew::default() };
+        let telemetry = Telemetry { metrics, log, paces: Arc::default(), ledger, curfew: ShutdownDeadline::default() };
         let upstreams: HashMap<String, Upstream> = scripts
             .into_iter()
             .map(|(model, replies)| (model.to_owned(), upstream(model, replies, Arc::clone(&asked))))
@@ -282,7 +282,7 @@ impl ScriptedGateway {
     }
 
     /// Begins to answer a chat.
-    pub async fn begin(&self, body: &Value, headers: &[(&'static str, &str)]) -> Response<Body> {
+    pub async fn begin(&self, body: &Value, headers: &[(&'static str, &str)]) -> Response<GatewayBody> {
         let mut request =
             Request::post("/v1/chat/completions").header(header::CONTENT_TYPE, "application/json");
         for (name, value) in headers {
@@ -291,21 +291,21 @@ impl ScriptedGateway {
         let request = request.body(Full::new(Bytes::from(body.to_string()))).unwrap();
         let (gateway, snapshot) = (Arc::clone(&self.gateway), self.gateway.snapshot());
         let (id, now) = (RequestId::new(), Instant::now());
-        let account = gateway.account(&snapshot, id, Call::Chat, now, request.headers());
+        let account = gateway.account(&snapshot, id, RecordedCall::Chat, now, request.headers());
         pipeline::answer(gateway, snapshot, request, account, ApiEndpoint::Chat).await
     }
 
     /// Answers a chat to its end.
-    pub async fn ask(&self, body: &Value) -> Heard {
+    pub async fn ask(&self, body: &Value) -> ClientResponse {
         self.ask_with(body, &[]).await
     }
 
     /// The same, with these headers.
-    pub async fn ask_with(&self, body: &Value, headers: &[(&'static str, &str)]) -> Heard {
+    pub async fn ask_with(&self, body: &Value, headers: &[(&'static str, &str)]) -> ClientResponse {
         let (head, body) = self.begin(body, headers).await.into_parts();
         let body = body.collect().await.expect("a body cannot fail").to_bytes();
         let body = String::from_utf8(body.to_vec()).expect("text");
-        Heard { status: head.status.as_u16(), headers: head.headers, body }
+        ClientResponse { status: head.status.as_u16(), headers: head.headers, body }
     }
 
     /// Whom requests have gone to so far, in their order.

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use gateway_config::{ClientConfig, GatewayConfig, ModelConfig};
 
 use crate::dispatch::CompletionProbe;
-use crate::ledger::till::Till;
+use crate::ledger::till::ClientQuota;
 use crate::pool_observer::PoolObserver;
-use crate::routed::Routed;
+use crate::routed::RouteState;
 use crate::telemetry::Telemetry;
-use crate::traces::{ExporterError, Tracer};
-use crate::upstreams::{Pool, PoolError, PoolHooks};
+use crate::traces::{ExporterError, RequestTracer};
+use crate::upstreams::{EndpointPool, PoolError, PoolHooks};
 
 /// All of a configuration that cannot be made ready, a sentence each.
 #[derive(Debug, thiserror::Error)]
@@ -44,11 +44,11 @@ pub struct Snapshot {
     /// The configuration.
     pub config: GatewayConfig,
     /// Chooses what is traced; `None`: nothing is.
-    pub tracer: Option<Arc<Tracer>>,
-    pools: HashMap<String, Arc<Pool>>,
-    routes: HashMap<String, Routed>,
+    pub tracer: Option<Arc<RequestTracer>>,
+    pools: HashMap<String, Arc<EndpointPool>>,
+    routes: HashMap<String, RouteState>,
     clients: HashMap<[u8; 32], Arc<ClientConfig>>,
-    tills: HashMap<String, Arc<Till>>,
+    tills: HashMap<String, Arc<ClientQuota>>,
 }
 
 impl Snapshot {
@@ -69,7 +69,7 @@ impl Snapshot {
             let pool = match kept {
                 Some(pool) => Ok(pool),
                 None => {
-                    Pool::build(model, config.proxy.as_ref(), config.upstream_client, &hooks).map(Arc::new)
+                    EndpointPool::build(model, config.proxy.as_ref(), config.upstream_client, &hooks).map(Arc::new)
                 }
             };
             match pool {
@@ -80,7 +80,7 @@ impl Snapshot {
         let kept = before.filter(|before| before.config.otlp == config.otlp);
         let tracer = match (kept, &config.otlp) {
             (Some(before), _) => before.tracer.clone(),
-            (None, Some(otlp)) => Tracer::start(otlp, telemetry)
+            (None, Some(otlp)) => RequestTracer::start(otlp, telemetry)
                 .map_err(|fault| faults.push(SnapshotFault::Exporter(fault)))
                 .ok(),
             (None, None) => None,
@@ -91,10 +91,10 @@ impl Snapshot {
         let routes = config.routes.iter().map(|route| {
             let before = before.and_then(|before| before.routes.get(&route.name));
             let of_model = |model: &Arc<ModelConfig>| pools.get(&model.name).map(Arc::clone);
-            let pools: Arc<[Arc<Pool>]> = route.ladder.iter().filter_map(of_model).collect();
-            (route.name.clone(), Routed::new(route, pools, &config, telemetry, before))
+            let pools: Arc<[Arc<EndpointPool>]> = route.ladder.iter().filter_map(of_model).collect();
+            (route.name.clone(), RouteState::new(route, pools, &config, telemetry, before))
         });
-        let routes: HashMap<String, Routed> = routes.collect();
+        let routes: HashMap<String, RouteState> = routes.collect();
         let routes =
             routes.iter().map(|(name, routed)| (name.clone(), routed.clone().beside(&routes))).collect();
         let clients = config.clients.iter().map(|client| (client.key.0, Arc::clone(client))).collect();
@@ -131,17 +131,17 @@ impl Snapshot {
     }
 
     /// The pool of a model of this configuration.
-    pub fn pool(&self, model: &ModelConfig) -> Option<&Arc<Pool>> {
+    pub fn pool(&self, model: &ModelConfig) -> Option<&Arc<EndpointPool>> {
         self.pools.get(&model.name)
     }
 
     /// All pools.
-    pub fn pools(&self) -> impl Iterator<Item = &Arc<Pool>> {
+    pub fn pools(&self) -> impl Iterator<Item = &Arc<EndpointPool>> {
         self.pools.values()
     }
 
     /// All routes.
-    pub fn routes(&self) -> impl Iterator<Item = &Routed> {
+    pub fn routes(&self) -> impl Iterator<Item = &RouteState> {
         self.routes.values()
     }
 
@@ -151,12 +151,12 @@ impl Snapshot {
     }
 
     /// What a client may still ask and spend.
-    pub fn till(&self, client: &ClientConfig) -> Option<&Arc<Till>> {
+    pub fn till(&self, client: &ClientConfig) -> Option<&Arc<ClientQuota>> {
         self.tills.get(&client.name)
     }
 
     /// The route or model of this name, if this client may use it.
-    pub fn target(&self, name: &str, client: Option<&ClientConfig>) -> Option<Target> {
+    pub fn target(&self, name: &str, client: Option<&ClientConfig>) -> Option<RequestTarget> {
         let allowed = |name: &str| {
             client
                 .and_then(|client| client.routes.as_ref())
@@ -165,11 +165,11 @@ impl Snapshot {
         if !allowed(name) {
             return None;
         }
-        let route = self.routes.get(name).map(|route| Target::Route(route.clone()));
-        route.or_else(|| self.config.model(name).map(|model| Target::Model(Arc::clone(model))))
+        let route = self.routes.get(name).map(|route| RequestTarget::Route(route.clone()));
+        route.or_else(|| self.config.model(name).map(|model| RequestTarget::Model(Arc::clone(model))))
     }
 
-    fn kept(&self, model: &Arc<ModelConfig>, config: &GatewayConfig) -> Option<Arc<Pool>> {
+    fn kept(&self, model: &Arc<ModelConfig>, config: &GatewayConfig) -> Option<Arc<EndpointPool>> {
         let pool = self.pools.get(&model.name)?;
         let same = pool.model == *model
             && self.config.proxy == config.proxy
@@ -190,9 +190,9 @@ fn hooks(config: &GatewayConfig, telemetry: &Telemetry) -> PoolHooks {
 
 /// What a client's `model` names.
 #[derive(Clone)]
-pub enum Target {
+pub enum RequestTarget {
     /// Xietong chooses.
-    Route(Routed),
+    Route(RouteState),
     /// The client chose.
     Model(Arc<ModelConfig>),
 }

@@ -15,11 +15,11 @@ use router_policies::{
 };
 use tokio::time::Instant;
 
-use crate::ledger::period::Window;
-use crate::pace::Paces;
-use crate::protocol::Chat;
-use crate::record::{Attempt, AttemptResult, Record};
-use crate::upstreams::Pool;
+use crate::ledger::period::BudgetPeriod;
+use crate::pace::MachineTimeMeter;
+use crate::protocol::ChatRequest;
+use crate::record::{Attempt, AttemptResult, RequestRecord};
+use crate::upstreams::EndpointPool;
 
 /// How much of an average the next observation is.
 const SHARE: f64 = 0.1;
@@ -30,15 +30,15 @@ const STEP: f64 = 1.0;
 
 /// A route's measurements; shared by all its requests.
 #[derive(Debug)]
-pub struct Steering {
-    rungs: Vec<Measured>,
-    paces: Arc<Paces>,
-    steered: Option<Steered>,
+pub struct TargetController {
+    rungs: Vec<RungStats>,
+    paces: Arc<MachineTimeMeter>,
+    steered: Option<RungSnapshot>,
 }
 
 /// Weights that are moved by what is measured.
 #[derive(Debug)]
-struct Steered {
+struct RungSnapshot {
     /// A lock of the route's own, held for microseconds, once a second for a fraction of a millisecond.
     steer: Mutex<(WeightController, f64)>,
     per: Option<SpendPeriod>,
@@ -50,7 +50,7 @@ struct Steered {
 
 /// What a rung offered a request.
 #[derive(Debug, Clone, Copy)]
-pub struct Offered {
+pub struct OfferedRung {
     /// Whether it could serve it.
     pub able: bool,
     /// The chance that its answer would do.
@@ -61,22 +61,22 @@ pub struct Offered {
 
 /// Moving averages of a rung; 0 before anything was seen.
 #[derive(Debug, Default)]
-struct Measured {
+struct RungStats {
     /// Seconds to the first token.
-    first_token: Average,
+    first_token: LatencyEwma,
     /// Seconds for each further token.
-    per_token: Average,
+    per_token: LatencyEwma,
     /// Tokens of an answer.
-    answer: Average,
+    answer: LatencyEwma,
     /// Seconds that an attempt takes.
-    busy: Average,
+    busy: LatencyEwma,
 }
 
 /// A moving average without a lock: of two observations at the same moment one may be lost.
 #[derive(Debug, Default)]
-struct Average(AtomicU64);
+struct LatencyEwma(AtomicU64);
 
-impl Average {
+impl LatencyEwma {
     fn get(&self) -> f64 {
         f64::from_bits(self.0.load(Ordering::Relaxed))
     }
@@ -88,18 +88,18 @@ impl Average {
     }
 }
 
-impl Steering {
+impl TargetController {
     /// For a route that has measured nothing.
-    pub fn new(route: &Route, zone: &TimeZone, paces: &Arc<Paces>) -> Self {
+    pub fn new(route: &Route, zone: &TimeZone, paces: &Arc<MachineTimeMeter>) -> Self {
         let rungs = route.ladder.len();
-        let steered = route.policy.utility().map(|(utility, guarded)| Steered {
+        let steered = route.policy.utility().map(|(utility, guarded)| RungSnapshot {
             steer: Mutex::new((WeightController::new(utility, rungs), 0.0)),
             per: utility.targets.spend.map(|spend| spend.per),
             zone: zone.clone(),
             guarded,
             began: (Timestamp::now(), Instant::now()),
         });
-        Self { rungs: (0..rungs).map(|_| Measured::default()).collect(), paces: Arc::clone(paces), steered }
+        Self { rungs: (0..rungs).map(|_| RungStats::default()).collect(), paces: Arc::clone(paces), steered }
     }
 
     /// Whether anything is weighed, so that tolls matter.
@@ -110,14 +110,14 @@ impl Steering {
     /// What asking each model takes, by what is known of prices, of the models so far, and of the conversation.
     pub fn tolls(
         &self,
-        pools: &[Arc<Pool>],
-        chat: &Chat,
+        pools: &[Arc<EndpointPool>],
+        chat: &ChatRequest,
         talk: Option<ConversationState>,
     ) -> Vec<CostEstimate> {
         let now = Timestamp::now();
         let known = self.steered.as_ref().map(|steered| (steered, seconds(steered.now())));
         let warm = |at: usize| talk.filter(|talk| talk.rung == Rung(at)).map_or(0, |talk| talk.warm_tokens);
-        let toll = |(at, (pool, measured)): (usize, (&Arc<Pool>, &Measured))| {
+        let toll = |(at, (pool, measured)): (usize, (&Arc<EndpointPool>, &RungStats))| {
             let seen = measured.answer.get();
             let answer = (if seen > 0.0 { seen } else { ANSWER }) as u64;
             let answer =
@@ -127,7 +127,7 @@ impl Steering {
             let usage =
                 Usage { input: prompt - warm, cached_input: warm, output: answer, ..Usage::default() };
             let load = pool.in_flight();
-            let expect = |(steered, now): &(&Steered, f64)| steered.state().0.first_token(at, load, *now);
+            let expect = |(steered, now): &(&RungSnapshot, f64)| steered.state().0.first_token(at, load, *now);
             let first = known.as_ref().and_then(expect);
             let wait = measured.wait(pool, first, chat.stream(), answer);
             CostEstimate { cost: self.cost(pool, &usage, now), wait, load }
@@ -135,7 +135,7 @@ impl Steering {
         pools.iter().zip(&self.rungs).enumerate().map(toll).collect()
     }
 
-    fn cost(&self, pool: &Pool, usage: &Usage, now: Timestamp) -> Option<f64> {
+    fn cost(&self, pool: &EndpointPool, usage: &Usage, now: Timestamp) -> Option<f64> {
         let price = pool.model.price.as_ref()?.at(now)?;
         let busy = self.paces.expected(&pool.model.name, usage.total()).unwrap_or(Duration::from_secs(1));
         Some(price.cost(usage, busy).units())
@@ -174,7 +174,7 @@ impl Steering {
     }
 
     /// A request is over; `foreseen` is what it was expected to cost, `offered` what each rung offered it.
-    pub fn learn(&self, route: &Route, record: &Record, foreseen: Option<f64>, offered: &[Offered]) {
+    pub fn learn(&self, route: &Route, record: &RequestRecord, foreseen: Option<f64>, offered: &[OfferedRung]) {
         let rung = |attempt: &Attempt| route.ladder.iter().position(|model| model.name == attempt.model.name);
         // What a model without a price costs is taken to be what was foreseen, as it was weighed.
         let paid = record.cost().map(Money::units).or(foreseen.filter(|_| !record.attempts.is_empty()));
@@ -200,8 +200,8 @@ impl Steering {
     }
 }
 
-impl Measured {
-    fn saw(&self, record: &Record, answer: &Attempt) {
+impl RungStats {
+    fn saw(&self, record: &RequestRecord, answer: &Attempt) {
         let tokens = answer.usage.completion();
         self.answer.saw(tokens as f64);
         self.busy.saw(answer.busy.as_secs_f64());
@@ -215,7 +215,7 @@ impl Measured {
 
     /// How long a client would wait, in seconds: for the first token of a stream, or for a whole answer. An engine in
     /// this process answers one request after the other.
-    fn wait(&self, pool: &Pool, first: Option<f64>, stream: bool, answer: u64) -> f64 {
+    fn wait(&self, pool: &EndpointPool, first: Option<f64>, stream: bool, answer: u64) -> f64 {
         let queue = match pool.model.provider {
             ModelProvider::Embedded(_) => f64::from(pool.in_flight()) * self.busy.get(),
             ModelProvider::Remote(_) => 0.0,
@@ -231,7 +231,7 @@ impl Measured {
     }
 }
 
-impl Steered {
+impl RungSnapshot {
     fn state(&self) -> MutexGuard<'_, (WeightController, f64)> {
         self.steer.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -247,7 +247,7 @@ impl Steered {
             SpendPeriod::Hour => BudgetPeriodLength::Hour,
             SpendPeriod::Day => BudgetPeriodLength::Day,
         };
-        let window = Window::around(now, per, &self.zone);
+        let window = BudgetPeriod::around(now, per, &self.zone);
         Some(weight_controller::SpendWindow { begins: seconds(window.begins), ends: seconds(window.ends) })
     }
 }

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use crate::curfew::Curfew;
+use crate::curfew::ShutdownDeadline;
 use crate::ledger::Ledger;
 use crate::log::Log;
 use crate::metrics::Metrics;
-use crate::pace::Paces;
+use crate::pace::MachineTimeMeter;
 
 /// The sinks of this process: metrics, the log, and the ledger, with the clock of its shutdown. Cheap to clone.
 #[derive(Clone)]
@@ -16,9 +16,9 @@ pub struct Telemetry {
     /// The log.
     pub log: Log,
     /// What a token of a model paid by the hour takes.
-    pub paces: Arc<Paces>,
+    pub paces: Arc<MachineTimeMeter>,
     /// Budgets, and where requests are written down.
     pub ledger: Arc<Ledger>,
     /// When what is under way is broken off.
-    pub curfew: Curfew,
+    pub curfew: ShutdownDeadline,
 }

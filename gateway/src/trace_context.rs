@@ -14,7 +14,7 @@ const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// A place in a trace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Context {
+pub struct TraceContext {
     /// The trace; not 0.
     pub trace: u128,
     /// The span; not 0.
@@ -23,7 +23,7 @@ pub struct Context {
     pub flags: u8,
 }
 
-impl Context {
+impl TraceContext {
     /// The beginning of a trace that is recorded.
     pub fn begin(trace: u128, span: u64) -> Self {
         Self { trace, span, flags: SAMPLED }
@@ -78,7 +78,7 @@ mod tests {
     #[test]
     fn a_callers_context_is_read_or_passed_over() {
         let check = |text: &str, sampled: Option<bool>| {
-            let found = Context::parse(text.as_bytes());
+            let found = TraceContext::parse(text.as_bytes());
             assert_eq!(found.map(|it| it.is_sampled()), sampled, "{text:?}");
         };
         check("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", Some(true));
@@ -102,24 +102,24 @@ mod tests {
     #[test]
     fn what_is_written_is_read_again() {
         let text = "00-0af7651916cd43dd8448eb211c80319c-00ad6b7169203331-01";
-        let context = Context::parse(text.as_bytes()).unwrap();
+        let context = TraceContext::parse(text.as_bytes()).unwrap();
         assert_eq!(context.header(), text);
-        assert_eq!(Context { flags: KNOWN, ..context }.header().as_bytes().last(), Some(&b'3'));
+        assert_eq!(TraceContext { flags: KNOWN, ..context }.header().as_bytes().last(), Some(&b'3'));
     }
 
     #[test]
     fn of_two_callers_none_is_believed() {
         let mut headers = HeaderMap::new();
-        let header = Context::begin(7, 8).header();
+        let header = TraceContext::begin(7, 8).header();
         headers.append("traceparent", header.clone());
-        assert_eq!(Context::of(&headers), Some(Context::begin(7, 8)));
+        assert_eq!(TraceContext::of(&headers), Some(TraceContext::begin(7, 8)));
         headers.append("traceparent", header);
-        assert_eq!(Context::of(&headers), None);
+        assert_eq!(TraceContext::of(&headers), None);
     }
 
     #[test]
     fn attempts_have_spans_of_their_own() {
-        let context = Context::begin(1, u64::MAX);
+        let context = TraceContext::begin(1, u64::MAX);
         let mut spans: Vec<u64> = (0..100).map(|number| context.attempt(number)).collect();
         spans.push(context.span);
         spans.sort_unstable();

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 /// Whose budget, and for which hour, day or month.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Key {
+pub struct BalanceKey {
     /// The client's name.
     pub client: Arc<str>,
     /// The window's name.
@@ -32,33 +32,33 @@ impl Balance {
 
 /// Every budget's state.
 #[derive(Debug, Clone, Default)]
-pub struct Balances(HashMap<Key, Balance>);
+pub struct Balances(HashMap<BalanceKey, Balance>);
 
 impl Balances {
     /// A budget's state; all zero when nothing was heard of it.
-    pub fn of(&self, key: &Key) -> Balance {
+    pub fn of(&self, key: &BalanceKey) -> Balance {
         self.0.get(key).copied().unwrap_or_default()
     }
 
     /// Sets a budget's state.
-    pub fn set(&mut self, key: &Key, balance: Balance) {
+    pub fn set(&mut self, key: &BalanceKey, balance: Balance) {
         self.0.insert(key.clone(), balance);
     }
 
     /// `amount` more is lent; a negative one was given back.
-    pub fn lend(&mut self, key: &Key, amount: i64) {
+    pub fn lend(&mut self, key: &BalanceKey, amount: i64) {
         let balance = self.0.entry(key.clone()).or_default();
         balance.leased = balance.leased.saturating_add(amount);
     }
 
     /// `amount` more is spent.
-    pub fn spend(&mut self, key: &Key, amount: i64) {
+    pub fn spend(&mut self, key: &BalanceKey, amount: i64) {
         let balance = self.0.entry(key.clone()).or_default();
         balance.spent = balance.spent.saturating_add(amount);
     }
 
     /// Counts as spent whatever is lent out: nobody is left who could give it back. Gives what changed.
-    pub fn sweep(&mut self) -> Vec<(Key, Balance)> {
+    pub fn sweep(&mut self) -> Vec<(BalanceKey, Balance)> {
         let open = self.0.iter_mut().filter(|(_, balance)| balance.leased != balance.spent);
         let swept = open.map(|(key, balance)| {
             let all = balance.leased.max(balance.spent);
@@ -75,7 +75,7 @@ impl Balances {
     }
 
     /// All of them.
-    pub fn iter(&self) -> impl Iterator<Item = (&Key, &Balance)> {
+    pub fn iter(&self) -> impl Iterator<Item = (&BalanceKey, &Balance)> {
         self.0.iter()
     }
 }
@@ -84,8 +84,8 @@ impl Balances {
 mod tests {
     use super::*;
 
-    fn key(client: &str, period: &str) -> Key {
-        Key { client: client.into(), period: period.into() }
+    fn key(client: &str, period: &str) -> BalanceKey {
+        BalanceKey { client: client.into(), period: period.into() }
     }
 
     #[test]

@@ -14,15 +14,15 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 
 use super::balance::Balances;
-use super::line::{self, Entry};
+use super::line::{self, LedgerEntry};
 use super::store_error::StoreError;
 
-use reading::{Replay, each_line};
+use reading::{LedgerReader, each_line};
 pub use reading::{read, salvage};
 
 /// Why a ledger cannot be used.
 #[derive(Debug, thiserror::Error)]
-pub enum BookError {
+pub enum LedgerFileError {
     /// The file or its folder.
     #[error("{}: {why}", path.display())]
     Io {
@@ -62,7 +62,7 @@ pub enum BookError {
 
 /// An open ledger file. Nobody else writes it while this lives.
 #[derive(Debug)]
-pub struct Book {
+pub struct LedgerFile {
     path: PathBuf,
     /// Held locked.
     _lock: File,
@@ -86,25 +86,25 @@ pub struct Book {
 
 /// What a file said.
 #[derive(Debug)]
-pub struct Opened {
+pub struct LoadedLedger {
     /// For appending.
-    pub book: Book,
+    pub book: LedgerFile,
     /// Every budget's state; nothing is lent out.
     pub balances: Balances,
     /// What the operator should know, one sentence each.
     pub notes: Vec<String>,
 }
 
-impl Book {
+impl LedgerFile {
     /// Opens a ledger, or begins one. Cuts off a torn end, and counts as spent what an earlier process did not give back.
     ///
     /// # Errors
     /// A file that cannot be read or written, is in use, or is damaged before its end.
-    pub fn open(path: &Path, now: Timestamp) -> Result<Opened, BookError> {
-        let io = |why| BookError::Io { path: path.to_owned(), why };
+    pub fn open(path: &Path, now: Timestamp) -> Result<LoadedLedger, LedgerFileError> {
+        let io = |why| LedgerFileError::Io { path: path.to_owned(), why };
         let mut lock = private().open(beside(path, "lock")).map_err(io)?;
         lock.try_lock().map_err(|why| match why {
-            std::fs::TryLockError::WouldBlock => BookError::Taken { path: path.to_owned() },
+            std::fs::TryLockError::WouldBlock => LedgerFileError::Taken { path: path.to_owned() },
             std::fs::TryLockError::Error(why) => io(why),
         })?;
         let file = private().open(path).map_err(io)?;
@@ -112,9 +112,9 @@ impl Book {
         if !file.metadata().map_err(io)?.is_file() {
             return Err(io(io::Error::other("is no regular file")));
         }
-        let mut replay = Replay::default();
+        let mut replay = LedgerReader::default();
         replay.read(path, &file)?;
-        let Replay { mut balances, sound, next, epoch, oldest, torn, .. } = replay;
+        let LedgerReader { mut balances, sound, next, epoch, oldest, torn, .. } = replay;
         let mut notes = Vec::new();
         if torn > 0 {
             notes
@@ -143,7 +143,7 @@ impl Book {
             full: None,
             _lock: lock.try_clone().map_err(io)?,
         };
-        book.write(&Entry::Open { epoch, time: now });
+        book.write(&LedgerEntry::Open { epoch, time: now });
         let swept = balances.sweep();
         if !swept.is_empty() {
             notes.push(format!(
@@ -153,17 +153,17 @@ impl Book {
             ));
         }
         for (key, balance) in swept {
-            book.write(&Entry::Balance { key, balance });
+            book.write(&LedgerEntry::Balance { key, balance });
         }
         book.sync().map_err(io)?;
         sync_folder(path).map_err(io)?;
         lock.set_len(0).and_then(|()| lock.rewind()).and_then(|()| write!(lock, "{epoch}")).map_err(io)?;
         lock.sync_all().map_err(io)?;
-        Ok(Opened { book, balances, notes })
+        Ok(LoadedLedger { book, balances, notes })
     }
 
     /// Adds a line; it is durable after the next [`Book::sync`].
-    pub fn write(&mut self, entry: &Entry) {
+    pub fn write(&mut self, entry: &LedgerEntry) {
         self.write_json(|out| {
             // Plain data, which serialises.
             let _ = serde_json::to_writer(out, entry);
@@ -221,7 +221,7 @@ impl Book {
 
     /// Says that it is in use again after a failure.
     pub fn write_open(&mut self, time: Timestamp) {
-        self.write(&Entry::Open { epoch: self.epoch, time });
+        self.write(&LedgerEntry::Open { epoch: self.epoch, time });
     }
 
     /// Bytes of the file.
@@ -244,7 +244,7 @@ impl Book {
     ///
     /// # Errors
     /// When the disk fails; then the old file stays in use.
-    pub fn compact(&mut self, balances: &Balances, now: Timestamp, keep: &Keep) -> io::Result<()> {
+    pub fn compact(&mut self, balances: &Balances, now: Timestamp, keep: &RetentionPolicy) -> io::Result<()> {
         let wanted = keep.first_wanted(&self.path)?;
         let beside = beside(&self.path, "new");
         let mut out = io::BufWriter::new(File::create(&beside)?);
@@ -257,7 +257,7 @@ impl Book {
             size += line.len() as u64;
             out.write_all(&line)
         };
-        put(&serde_json::to_vec(&Entry::Open { epoch: self.epoch, time: now })?)?;
+        put(&serde_json::to_vec(&LedgerEntry::Open { epoch: self.epoch, time: now })?)?;
         each_line(&File::open(&self.path)?, |at, _, json| {
             if at >= wanted && is_request(json) {
                 put(json)?;
@@ -266,7 +266,7 @@ impl Book {
         })?;
         // Behind the requests: a balance stands in place of all that was said before it.
         for (key, balance) in balances.iter().filter(|(key, _)| keep.wants_period(&key.period)) {
-            put(&serde_json::to_vec(&Entry::Balance { key: key.clone(), balance: *balance })?)?;
+            put(&serde_json::to_vec(&LedgerEntry::Balance { key: key.clone(), balance: *balance })?)?;
         }
         let file = out.into_inner().map_err(io::IntoInnerError::into_error)?;
         file.sync_all()?;
@@ -303,14 +303,14 @@ impl Book {
 
 /// Which requests a file keeps.
 #[derive(Debug, Clone, Copy)]
-pub struct Keep {
+pub struct RetentionPolicy {
     /// No older ones.
     pub since: Timestamp,
     /// No more bytes of them, counted from the newest.
     pub bytes: u64,
 }
 
-impl Keep {
+impl RetentionPolicy {
     /// The offset from which requests are kept.
     fn first_wanted(&self, path: &Path) -> io::Result<u64> {
         let (mut fresh, mut end) = (None, 0);
@@ -340,14 +340,14 @@ fn is_request(json: &[u8]) -> bool {
 
 fn time_of(json: &[u8]) -> Option<Timestamp> {
     #[derive(serde::Deserialize)]
-    struct Timed {
-        request: Inner,
+    struct TimedSegment {
+        request: LedgerFileInner,
     }
     #[derive(serde::Deserialize)]
-    struct Inner {
+    struct LedgerFileInner {
         time: Timestamp,
     }
-    is_request(json).then(|| serde_json::from_slice::<Timed>(json).ok())?.map(|timed| timed.request.time)
+    is_request(json).then(|| serde_json::from_slice::<TimedSegment>(json).ok())?.map(|timed| timed.request.time)
 }
 
 /// Files that only their owner reads: names of clients stand in them.

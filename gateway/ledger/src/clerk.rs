@@ -17,10 +17,10 @@ use jiff::Timestamp;
 use tokio::sync::oneshot;
 use tracing::{error, info, warn};
 
-use super::fund::{Fund, Refusal, Reservation};
-use super::sheaf::Sheaf;
-use super::slip::Slip;
-use super::store::{Given, Lent, Store, Wish};
+use super::fund::{BudgetLease, BudgetRefusal, Reservation};
+use super::sheaf::RecordBatch;
+use super::slip::UsageRecord;
+use super::store::{ReturnOutcome, GrantedLease, BudgetStore, LeaseRequest};
 use super::store_error::StoreError;
 
 /// Orders that are carried out in one sync.
@@ -36,9 +36,9 @@ const UNSAVED: usize = 200_000;
 
 /// What the clerk is asked to do.
 #[derive(Debug)]
-pub enum Order {
+pub enum WriterCommand {
     /// Lend to this fund: what a request needs, or, where no one waits, something in advance.
-    Lend(Arc<Fund>, Option<Ask>),
+    Lend(Arc<BudgetLease>, Option<PendingLease>),
     /// Look into the tray, soon.
     Look,
     /// Say when everything before is durable, or that it is not.
@@ -49,20 +49,20 @@ pub enum Order {
 
 /// A request that waits for money.
 #[derive(Debug)]
-pub struct Ask {
+pub struct PendingLease {
     /// In nano-units.
     pub need: i64,
     /// Where the answer goes.
-    pub reply: oneshot::Sender<Result<Reservation, Refusal>>,
+    pub reply: oneshot::Sender<Result<Reservation, BudgetRefusal>>,
 }
 
 /// Requests that are over, until the clerk writes them down. Apart from the orders, since each of those wakes the clerk.
 #[derive(Default)]
-pub struct Tray(Mutex<Sheaf>);
+pub struct PendingRecords(Mutex<RecordBatch>);
 
-impl Tray {
+impl PendingRecords {
     /// Puts a request in; `true` where it lay empty, so that the clerk must be told.
-    pub fn put(&self, slip: Slip<'_>) -> bool {
+    pub fn put(&self, slip: UsageRecord<'_>) -> bool {
         thread_local! {
             static DRAFT: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
         }
@@ -76,14 +76,14 @@ impl Tray {
         })
     }
 
-    fn empty_into(&self, unsaved: &mut Sheaf) {
+    fn empty_into(&self, unsaved: &mut RecordBatch) {
         unsaved.append(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
     }
 }
 
 /// What the clerk tells the rest of the gateway.
 #[derive(Clone)]
-pub struct Bulletin {
+pub struct WriterStatus {
     /// Whether records can be made durable.
     pub up: Arc<AtomicBool>,
     /// Whether the clerk works.
@@ -91,20 +91,20 @@ pub struct Bulletin {
 }
 
 /// The clerk and its store.
-pub struct Clerk {
-    store: Box<dyn Store>,
-    orders: Receiver<Order>,
-    tray: Arc<Tray>,
-    bulletin: Bulletin,
-    unsaved: Sheaf,
-    funds: Vec<Weak<Fund>>,
+pub struct LedgerWriter {
+    store: Box<dyn BudgetStore>,
+    orders: Receiver<WriterCommand>,
+    tray: Arc<PendingRecords>,
+    bulletin: WriterStatus,
+    unsaved: RecordBatch,
+    funds: Vec<Weak<BudgetLease>>,
     lost: u64,
 }
 
-impl Clerk {
+impl LedgerWriter {
     /// A clerk that is ready to work.
-    pub fn new(store: Box<dyn Store>, orders: Receiver<Order>, tray: Arc<Tray>, bulletin: Bulletin) -> Self {
-        Self { store, orders, tray, bulletin, unsaved: Sheaf::default(), funds: Vec::new(), lost: 0 }
+    pub fn new(store: Box<dyn BudgetStore>, orders: Receiver<WriterCommand>, tray: Arc<PendingRecords>, bulletin: WriterStatus) -> Self {
+        Self { store, orders, tray, bulletin, unsaved: RecordBatch::default(), funds: Vec::new(), lost: 0 }
     }
 
     /// Works until it is told to stop, or nobody is left who could.
@@ -136,9 +136,9 @@ impl Clerk {
     }
 
     /// Waits for what there is to do.
-    fn next_orders(&self) -> Result<Vec<Order>, RecvTimeoutError> {
+    fn next_orders(&self) -> Result<Vec<WriterCommand>, RecvTimeoutError> {
         let mut first = self.orders.recv_timeout(TICK)?;
-        if let Order::Look = first {
+        if let WriterCommand::Look = first {
             // Nobody waits for it; whoever does wait for something ends this.
             match self.orders.recv_timeout(GATHER) {
                 Ok(order) => first = order,
@@ -150,16 +150,16 @@ impl Clerk {
     }
 
     /// Carries out orders under one sync; gives whom to tell that the clerk stopped.
-    fn carry_out(&mut self, batch: Vec<Order>) -> Option<SyncSender<()>> {
+    fn carry_out(&mut self, batch: Vec<WriterCommand>) -> Option<SyncSender<()>> {
         // Whoever asks for a flush, or for an end, has put in before what is to be written down.
         self.tray.empty_into(&mut self.unsaved);
         let (mut asks, mut flushes, mut stop) = (Vec::new(), Vec::new(), None);
         for order in batch {
             match order {
-                Order::Lend(fund, ask) => asks.push((fund, ask)),
-                Order::Look => {}
-                Order::Flush(done) => flushes.push(done),
-                Order::Stop(done) => stop = Some(done),
+                WriterCommand::Lend(fund, ask) => asks.push((fund, ask)),
+                WriterCommand::Look => {}
+                WriterCommand::Flush(done) => flushes.push(done),
+                WriterCommand::Stop(done) => stop = Some(done),
             }
         }
         let durable = self.commit(asks);
@@ -170,9 +170,9 @@ impl Clerk {
     }
 
     /// Writes down, and hands out what was lent. Nothing is handed out that is not durable.
-    fn commit(&mut self, asks: Vec<(Arc<Fund>, Option<Ask>)>) -> bool {
+    fn commit(&mut self, asks: Vec<(Arc<BudgetLease>, Option<PendingLease>)>) -> bool {
         let asks: Vec<_> = asks.into_iter().filter_map(|(fund, ask)| serve_at_hand(fund, ask)).collect();
-        let mut served: Vec<*const Fund> = Vec::new();
+        let mut served: Vec<*const BudgetLease> = Vec::new();
         let mut wishes = Vec::with_capacity(asks.len());
         for (fund, ask) in &asks {
             // One portion is enough for all who wait for the same fund.
@@ -190,7 +190,7 @@ impl Clerk {
             Err(why) => {
                 self.works(Err(why));
                 self.forget_surplus();
-                (vec![Lent::default(); asks.len()], false)
+                (vec![GrantedLease::default(); asks.len()], false)
             }
         };
         for ((fund, ask), lent) in asks.into_iter().zip(lent) {
@@ -203,14 +203,14 @@ impl Clerk {
     }
 
     /// How much a fund asks for.
-    fn wish(&mut self, fund: &Arc<Fund>, ask: Option<&Ask>, first: bool) -> Wish {
+    fn wish(&mut self, fund: &Arc<BudgetLease>, ask: Option<&PendingLease>, first: bool) -> LeaseRequest {
         if fund.becomes_known() {
             self.funds.push(Arc::downgrade(fund));
         }
         // What was spent beyond what was set aside is paid first.
         let debt = fund.purse().holds().min(0).saturating_neg();
         let need = ask.map_or(0, |ask| ask.need).saturating_add(debt);
-        Wish {
+        LeaseRequest {
             key: fund.key().clone(),
             limit: fund.limit(),
             amount: need.max(if first { fund.portion() } else { 0 }),
@@ -256,25 +256,25 @@ impl Clerk {
         self.take_back(|fund, now| if fund.has_ended(now) { 0 } else { fund.idle_above() });
     }
 
-    fn take_back(&mut self, keep: impl Fn(&Fund, Timestamp) -> i64) {
+    fn take_back(&mut self, keep: impl Fn(&BudgetLease, Timestamp) -> i64) {
         let now = Timestamp::now();
         self.funds.retain(|fund| fund.strong_count() > 0);
         let taken = self.funds.iter().filter_map(Weak::upgrade).filter_map(|fund| {
             let amount = fund.purse().take_above(keep(&fund, now));
             (amount > 0).then_some((fund, amount))
         });
-        let taken: Vec<(Arc<Fund>, i64)> = taken.collect();
+        let taken: Vec<(Arc<BudgetLease>, i64)> = taken.collect();
         if taken.is_empty() {
             return;
         }
         let amounts: Vec<_> =
             taken.iter().map(|(fund, amount)| (fund.key().clone(), fund.limit(), *amount)).collect();
         match self.store.take_back(&amounts) {
-            Given::Back(unleased) => {
+            ReturnOutcome::Back(unleased) => {
                 taken.iter().zip(unleased).for_each(|((fund, _), unleased)| fund.set_unleased(unleased));
             }
-            Given::Kept => taken.iter().for_each(|(fund, amount)| fund.purse().put(*amount)),
-            Given::Lost => {}
+            ReturnOutcome::Kept => taken.iter().for_each(|(fund, amount)| fund.purse().put(*amount)),
+            ReturnOutcome::Lost => {}
         }
     }
 
@@ -295,7 +295,7 @@ impl Clerk {
 }
 
 /// However it ends: whoever asks knows from then on.
-impl Drop for Clerk {
+impl Drop for LedgerWriter {
     fn drop(&mut self) {
         self.bulletin.alive.store(false, Ordering::Release);
         self.bulletin.up.store(false, Ordering::Release);
@@ -310,24 +310,24 @@ impl Drop for Clerk {
 }
 
 /// Gives what a request needs from what came into the purse since it asked; what is not served is given back.
-fn serve_at_hand(fund: Arc<Fund>, ask: Option<Ask>) -> Option<(Arc<Fund>, Option<Ask>)> {
-    let Some(Ask { need, reply }) = ask else { return Some((fund, None)) };
+fn serve_at_hand(fund: Arc<BudgetLease>, ask: Option<PendingLease>) -> Option<(Arc<BudgetLease>, Option<PendingLease>)> {
+    let Some(PendingLease { need, reply }) = ask else { return Some((fund, None)) };
     if !fund.purse().take(need) {
-        return Some((fund, Some(Ask { need, reply })));
+        return Some((fund, Some(PendingLease { need, reply })));
     }
     let _ = reply.send(Ok(Reservation::new(fund, need)));
     None
 }
 
 /// What was lent goes to the one who asked, and the rest into the purse.
-fn hand_out(fund: &Arc<Fund>, ask: Option<Ask>, lent: i64, durable: bool) {
+fn hand_out(fund: &Arc<BudgetLease>, ask: Option<PendingLease>, lent: i64, durable: bool) {
     fund.answered();
-    let Some(Ask { need, reply }) = ask else { return fund.purse().put(lent) };
+    let Some(PendingLease { need, reply }) = ask else { return fund.purse().put(lent) };
     let rest = lent.saturating_sub(need);
     let at_once = rest >= 0 && fund.purse().holds().saturating_add(rest) >= 0;
     fund.purse().put(if at_once { rest } else { lent });
     if !at_once && !fund.purse().take(need) {
-        let _ = reply.send(Err(if durable { Refusal::Spent } else { Refusal::Unavailable }));
+        let _ = reply.send(Err(if durable { BudgetRefusal::Spent } else { BudgetRefusal::Unavailable }));
         return;
     }
     // A reservation that no one takes puts its money back by itself.

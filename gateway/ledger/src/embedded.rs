@@ -5,24 +5,24 @@ use std::time::Duration;
 use gateway_config::EmbeddedStateConfig;
 use jiff::{SignedDuration, Timestamp};
 
-use super::balance::{Balance, Balances, Key};
-use super::book::{Book, Keep, Opened};
-use super::line::Entry;
-use super::sheaf::Sheaf;
-use super::store::{Given, Lent, Store, Wish};
+use super::balance::{Balance, Balances, BalanceKey};
+use super::book::{LedgerFile, RetentionPolicy, LoadedLedger};
+use super::line::LedgerEntry;
+use super::sheaf::RecordBatch;
+use super::store::{ReturnOutcome, GrantedLease, BudgetStore, LeaseRequest};
 use super::store_error::StoreError;
 
 /// A book, and what its lines add up to.
-pub struct Embedded {
-    book: Book,
+pub struct FileStore {
+    book: LedgerFile,
     balances: Balances,
     keep: Duration,
     at_most: u64,
 }
 
-impl Embedded {
+impl FileStore {
     /// Over an open book.
-    pub fn new(opened: Opened, state: &EmbeddedStateConfig) -> Self {
+    pub fn new(opened: LoadedLedger, state: &EmbeddedStateConfig) -> Self {
         Self { book: opened.book, balances: opened.balances, keep: state.keep, at_most: state.at_most }
     }
 
@@ -34,9 +34,9 @@ impl Embedded {
     }
 }
 
-impl Store for Embedded {
-    fn commit(&mut self, requests: &Sheaf, wishes: &[Wish]) -> Result<Vec<Lent>, StoreError> {
-        let mut undo: Vec<(Key, Balance)> = Vec::new();
+impl BudgetStore for FileStore {
+    fn commit(&mut self, requests: &RecordBatch, wishes: &[LeaseRequest]) -> Result<Vec<GrantedLease>, StoreError> {
+        let mut undo: Vec<(BalanceKey, Balance)> = Vec::new();
         for request in requests.iter_from(0) {
             if let Some(paid) = request.paid {
                 undo.push((paid.key.clone(), self.balances.of(&paid.key)));
@@ -45,15 +45,15 @@ impl Store for Embedded {
             self.book.write_request(request.time, request.json);
         }
         let mut lent = Vec::with_capacity(wishes.len());
-        for Wish { key, limit, amount } in wishes {
+        for LeaseRequest { key, limit, amount } in wishes {
             let before = self.balances.of(key);
             let amount = before.unleased(*limit).min(*amount);
             if amount > 0 {
                 undo.push((key.clone(), before));
                 self.balances.lend(key, amount);
-                self.book.write(&Entry::Lease { key: key.clone(), amount });
+                self.book.write(&LedgerEntry::Lease { key: key.clone(), amount });
             }
-            lent.push(Lent { amount, unleased: self.balances.of(key).unleased(*limit) });
+            lent.push(GrantedLease { amount, unleased: self.balances.of(key).unleased(*limit) });
         }
         self.sync().inspect_err(|_| {
             undo.into_iter().rev().for_each(|(key, before)| self.balances.set(&key, before))
@@ -61,15 +61,15 @@ impl Store for Embedded {
         Ok(lent)
     }
 
-    fn take_back(&mut self, amounts: &[(Key, i64, i64)]) -> Given {
+    fn take_back(&mut self, amounts: &[(BalanceKey, i64, i64)]) -> ReturnOutcome {
         for (key, _, amount) in amounts {
-            self.book.write(&Entry::Back { key: key.clone(), amount: *amount });
+            self.book.write(&LedgerEntry::Back { key: key.clone(), amount: *amount });
         }
         if self.sync().is_err() {
-            return Given::Kept;
+            return ReturnOutcome::Kept;
         }
         amounts.iter().for_each(|(key, _, amount)| self.balances.lend(key, -amount));
-        Given::Back(amounts.iter().map(|(key, limit, _)| self.balances.of(key).unleased(*limit)).collect())
+        ReturnOutcome::Back(amounts.iter().map(|(key, limit, _)| self.balances.of(key).unleased(*limit)).collect())
     }
 
     fn probe(&mut self, now: Timestamp) -> Result<(), StoreError> {
@@ -85,7 +85,7 @@ impl Store for Embedded {
         if self.book.size() <= self.at_most && !stale {
             return Ok(());
         }
-        let keep = Keep { since, bytes: self.at_most / 4 * 3 };
+        let keep = RetentionPolicy { since, bytes: self.at_most / 4 * 3 };
         Ok(self.book.compact(&self.balances, now, &keep)?)
     }
 

@@ -6,17 +6,17 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use jiff::Timestamp;
 use router_policies::Money;
 
-use super::balance::Key;
-use super::period::Window;
-use super::purse::Purse;
-use super::slip::Paid;
+use super::balance::BalanceKey;
+use super::period::BudgetPeriod;
+use super::purse::LocalBalance;
+use super::slip::BudgetDebit;
 
 /// A client's money for one hour, day or month.
 #[derive(Debug)]
-pub struct Fund {
-    key: Key,
-    window: Window,
-    purse: Purse,
+pub struct BudgetLease {
+    key: BalanceKey,
+    window: BudgetPeriod,
+    purse: LocalBalance,
     limit: AtomicI64,
     unleased: AtomicI64,
     asking: AtomicBool,
@@ -25,20 +25,20 @@ pub struct Fund {
 
 /// Why nothing could be reserved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Refusal {
+pub enum BudgetRefusal {
     /// The budget does not cover it.
     Spent,
     /// The ledger cannot be written, so that nothing may be spent.
     Unavailable,
 }
 
-impl Fund {
+impl BudgetLease {
     /// For a client's window, with so much at hand of `limit`.
-    pub fn new(client: &Arc<str>, window: Window, limit: Money, at_hand: Money) -> Self {
+    pub fn new(client: &Arc<str>, window: BudgetPeriod, limit: Money, at_hand: Money) -> Self {
         Self {
-            key: Key { client: Arc::clone(client), period: Arc::clone(&window.id) },
+            key: BalanceKey { client: Arc::clone(client), period: Arc::clone(&window.id) },
             window,
-            purse: Purse::new(at_hand.0),
+            purse: LocalBalance::new(at_hand.0),
             limit: AtomicI64::new(limit.0),
             unleased: AtomicI64::new(0),
             asking: AtomicBool::new(false),
@@ -47,17 +47,17 @@ impl Fund {
     }
 
     /// Whose, and of when.
-    pub fn key(&self) -> &Key {
+    pub fn key(&self) -> &BalanceKey {
         &self.key
     }
 
     /// Its time.
-    pub fn window(&self) -> &Window {
+    pub fn window(&self) -> &BudgetPeriod {
         &self.window
     }
 
     /// What is at hand.
-    pub fn purse(&self) -> &Purse {
+    pub fn purse(&self) -> &LocalBalance {
         &self.purse
     }
 
@@ -116,14 +116,14 @@ impl Fund {
 /// until it is settled.
 #[derive(Debug)]
 pub struct Reservation {
-    fund: Arc<Fund>,
+    fund: Arc<BudgetLease>,
     amount: i64,
     in_use: bool,
 }
 
 impl Reservation {
     /// Over money that was taken out of the fund.
-    pub fn new(fund: Arc<Fund>, amount: i64) -> Self {
+    pub fn new(fund: Arc<BudgetLease>, amount: i64) -> Self {
         Self { fund, amount, in_use: false }
     }
 
@@ -133,7 +133,7 @@ impl Reservation {
     }
 
     /// Whose.
-    pub fn fund(&self) -> &Arc<Fund> {
+    pub fn fund(&self) -> &Arc<BudgetLease> {
         &self.fund
     }
 
@@ -149,10 +149,10 @@ impl Reservation {
     }
 
     /// Ends it: this much was spent, and the rest goes back. More than was reserved is taken from what is at hand.
-    pub fn settle(mut self, spent: Money) -> Paid {
+    pub fn settle(mut self, spent: Money) -> BudgetDebit {
         let amount = std::mem::take(&mut self.amount);
         self.fund.purse.put(amount.saturating_sub(spent.0));
-        Paid { key: self.fund.key.clone(), amount: spent.0 }
+        BudgetDebit { key: self.fund.key.clone(), amount: spent.0 }
     }
 }
 

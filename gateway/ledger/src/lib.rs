@@ -52,19 +52,19 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use tracing::{Dispatch, dispatcher, warn};
 
-pub use book::BookError;
-pub use line::Entry;
+pub use book::LedgerFileError;
+pub use line::LedgerEntry;
 pub use shared::{read as read_shared, scripts};
 pub use store_error::StoreError;
 
 use balance::Balances;
-use book::{Book, Opened};
-use clerk::{Bulletin, Clerk, Order, Tray};
-use embedded::Embedded;
-use shared::Shared;
-use slip::Slip;
-use store::Store;
-use till::Till;
+use book::{LedgerFile, LoadedLedger};
+use clerk::{WriterStatus, LedgerWriter, WriterCommand, PendingRecords};
+use embedded::FileStore;
+use shared::RedisStore;
+use slip::UsageRecord;
+use store::BudgetStore;
+use till::ClientQuota;
 
 /// How long the end of a process waits for the last sync.
 const LAST_SYNC: Duration = Duration::from_secs(10);
@@ -72,8 +72,8 @@ const LAST_SYNC: Duration = Duration::from_secs(10);
 /// Where money is lent and requests are written down.
 pub struct Ledger {
     /// `None`: nothing is kept, and every budget is at hand as a whole.
-    clerk: Option<Sender<Order>>,
-    tray: Arc<Tray>,
+    clerk: Option<Sender<WriterCommand>>,
+    tray: Arc<PendingRecords>,
     up: Arc<AtomicBool>,
     /// Whether there still is a clerk; one that a panic has ended is not replaced.
     alive: Arc<AtomicBool>,
@@ -81,7 +81,7 @@ pub struct Ledger {
     before: Balances,
     /// Whether a store that fails stops only what would have to be lent: others see to it that nothing is overrun.
     spends_what_is_at_hand: bool,
-    tills: DashMap<String, Arc<Till>>,
+    tills: DashMap<String, Arc<ClientQuota>>,
     rolling: Mutex<()>,
 }
 
@@ -90,37 +90,37 @@ impl Ledger {
     ///
     /// # Errors
     /// A file that cannot be used.
-    pub fn open(config: &GatewayConfig, notes: &Dispatch) -> Result<Arc<Self>, BookError> {
+    pub fn open(config: &GatewayConfig, notes: &Dispatch) -> Result<Arc<Self>, LedgerFileError> {
         match &config.state {
             StateConfig::None => Ok(Arc::new(Self::without_memory())),
             StateConfig::Embedded(state) => {
-                let opened = Book::open(&state.path, Timestamp::now())?;
-                Self::in_file(opened, state, notes).map_err(BookError::from)
+                let opened = LedgerFile::open(&state.path, Timestamp::now())?;
+                Self::in_file(opened, state, notes).map_err(LedgerFileError::from)
             }
             StateConfig::Redis(state) => {
-                let store = Shared::new(state).map_err(BookError::Shared)?;
+                let store = RedisStore::new(state).map_err(LedgerFileError::Shared)?;
                 let ledger = Self::with_clerk(Box::new(store), Balances::default(), notes)?;
                 Ok(Arc::new(Self { spends_what_is_at_hand: true, ..ledger }))
             }
         }
     }
 
-    fn in_file(opened: Opened, state: &EmbeddedStateConfig, notes: &Dispatch) -> std::io::Result<Arc<Self>> {
+    fn in_file(opened: LoadedLedger, state: &EmbeddedStateConfig, notes: &Dispatch) -> std::io::Result<Arc<Self>> {
         dispatcher::with_default(notes, || {
             opened.notes.iter().for_each(|note| warn!(target: "xietong::ledger", "{note}"));
         });
         let before = opened.balances.clone();
-        Self::with_clerk(Box::new(Embedded::new(opened, state)), before, notes).map(Arc::new)
+        Self::with_clerk(Box::new(FileStore::new(opened, state)), before, notes).map(Arc::new)
     }
 
-    fn with_clerk(store: Box<dyn Store>, before: Balances, notes: &Dispatch) -> std::io::Result<Self> {
+    fn with_clerk(store: Box<dyn BudgetStore>, before: Balances, notes: &Dispatch) -> std::io::Result<Self> {
         let up = Arc::new(AtomicBool::new(true));
         let (clerk, orders) = channel();
         let alive = Arc::new(AtomicBool::new(true));
-        let bulletin = Bulletin { up: Arc::clone(&up), alive: Arc::clone(&alive) };
-        let tray = Arc::new(Tray::default());
+        let bulletin = WriterStatus { up: Arc::clone(&up), alive: Arc::clone(&alive) };
+        let tray = Arc::new(PendingRecords::default());
         let notes = notes.clone();
-        let worker = Clerk::new(store, orders, Arc::clone(&tray), bulletin);
+        let worker = LedgerWriter::new(store, orders, Arc::clone(&tray), bulletin);
         std::thread::Builder::new()
             .name("ledger".into())
             .spawn(move || dispatcher::with_default(&notes, || worker.work()))?;
@@ -142,8 +142,8 @@ impl Ledger {
     }
 
     /// The client's till, the same one for as long as the process lives, with the limits of this configuration.
-    pub fn till(self: &Arc<Self>, client: &ClientConfig, zone: &TimeZone) -> Arc<Till> {
-        let till = self.tills.entry(client.name.clone()).or_insert_with(|| Arc::new(Till::new(&client.name)));
+    pub fn till(self: &Arc<Self>, client: &ClientConfig, zone: &TimeZone) -> Arc<ClientQuota> {
+        let till = self.tills.entry(client.name.clone()).or_insert_with(|| Arc::new(ClientQuota::new(&client.name)));
         let till = Arc::clone(&till);
         till.apply(client, zone);
         till
@@ -170,9 +170,9 @@ impl Ledger {
     }
 
     /// Writes down a request, soon.
-    pub fn record(&self, slip: Slip<'_>) {
+    pub fn record(&self, slip: UsageRecord<'_>) {
         if self.keeps_records() && self.is_alive() && self.tray.put(slip) {
-            self.order(Order::Look);
+            self.order(WriterCommand::Look);
         }
     }
 
@@ -180,13 +180,13 @@ impl Ledger {
     pub fn flush(&self) -> bool {
         let (done, wait) = sync_channel(1);
         self.clerk.is_none()
-            || (self.order(Order::Flush(done)) && wait.recv_timeout(LAST_SYNC).unwrap_or(false))
+            || (self.order(WriterCommand::Flush(done)) && wait.recv_timeout(LAST_SYNC).unwrap_or(false))
     }
 
     /// Gives back what is at hand and ends the clerk.
     pub fn stop(&self) {
         let (done, wait) = sync_channel(1);
-        if self.order(Order::Stop(done)) {
+        if self.order(WriterCommand::Stop(done)) {
             let _ = wait.recv_timeout(LAST_SYNC);
         }
     }
@@ -194,12 +194,12 @@ impl Ledger {
     /// What each client may still spend in its window.
     pub fn remaining(&self) -> Vec<(String, router_policies::Money)> {
         let now = Timestamp::now();
-        let tills: Vec<Arc<Till>> = self.tills.iter().map(|till| Arc::clone(&till)).collect();
-        let of = |till: &Arc<Till>| Some((till.client().to_string(), till.fund(self, now)?.remaining()));
+        let tills: Vec<Arc<ClientQuota>> = self.tills.iter().map(|till| Arc::clone(&till)).collect();
+        let of = |till: &Arc<ClientQuota>| Some((till.client().to_string(), till.fund(self, now)?.remaining()));
         tills.iter().filter_map(of).collect()
     }
 
-    fn order(&self, order: Order) -> bool {
+    fn order(&self, order: WriterCommand) -> bool {
         match &self.clerk {
             Some(clerk) if clerk.send(order).is_ok() => true,
             Some(_) => {
@@ -212,9 +212,9 @@ impl Ledger {
         }
     }
 
-    fn ask_in_advance(&self, fund: &Arc<fund::Fund>) {
+    fn ask_in_advance(&self, fund: &Arc<fund::BudgetLease>) {
         if self.keeps_records() && fund.wants_more() {
-            self.order(Order::Lend(Arc::clone(fund), None));
+            self.order(WriterCommand::Lend(Arc::clone(fund), None));
         }
     }
 

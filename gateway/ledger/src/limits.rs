@@ -13,10 +13,10 @@ const MINUTE: Duration = Duration::from_secs(60);
 /// A client's requests and tokens of the last minute. The window slides: no minute, wherever it begins, has more than
 /// the limit.
 #[derive(Debug, Default)]
-pub struct Gate(Mutex<Seen>);
+pub struct RateLimiter(Mutex<WindowState>);
 
 #[derive(Debug, Default)]
-struct Seen {
+struct WindowState {
     requests: VecDeque<Instant>,
     tokens: VecDeque<(Instant, u64)>,
     /// Of all entries of `tokens`.
@@ -28,7 +28,7 @@ struct Seen {
 
 /// Which limit is reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Exceeded {
+pub enum LimitExceeded {
     /// Requests in a minute.
     Requests(u64),
     /// Tokens in a minute.
@@ -41,26 +41,26 @@ pub enum Exceeded {
 
 /// A request's place. It is given back when it is dropped.
 #[derive(Debug)]
-pub struct Place {
-    gate: Arc<Gate>,
+pub struct RequestPermit {
+    gate: Arc<RateLimiter>,
     /// The number of its entry of tokens.
     entry: Option<u64>,
     /// What a client is told of its limits.
-    pub quota: Quota,
+    pub quota: RateLimitStatus,
 }
 
 /// What is left of a client's limits after a request was let in or turned away.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Quota {
+pub struct RateLimitStatus {
     /// Of requests in a minute.
-    pub requests: Option<Left>,
+    pub requests: Option<RemainingQuota>,
     /// Of tokens in a minute.
-    pub tokens: Option<Left>,
+    pub tokens: Option<RemainingQuota>,
 }
 
 /// What is left of one limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Left {
+pub struct RemainingQuota {
     /// The limit.
     pub limit: u64,
     /// What is left of it now.
@@ -69,7 +69,7 @@ pub struct Left {
     pub reset: Duration,
 }
 
-impl Gate {
+impl RateLimiter {
     /// Lets a request in that may take so many tokens, or says what is against it, how long to wait, and what is left.
     ///
     /// # Errors
@@ -79,7 +79,7 @@ impl Gate {
         limits: &ClientLimits,
         tokens: u64,
         now: Instant,
-    ) -> Result<Place, (Exceeded, Duration, Quota)> {
+    ) -> Result<RequestPermit, (LimitExceeded, Duration, RateLimitStatus)> {
         let mut seen = self.seen();
         seen.forget(now);
         if let Some((exceeded, wait)) = seen.against(limits, tokens, now) {
@@ -96,16 +96,16 @@ impl Gate {
         });
         let quota = seen.quota(limits, now);
         drop(seen);
-        Ok(Place { gate: Arc::clone(self), entry: number, quota })
+        Ok(RequestPermit { gate: Arc::clone(self), entry: number, quota })
     }
 
-    fn seen(&self) -> MutexGuard<'_, Seen> {
+    fn seen(&self) -> MutexGuard<'_, WindowState> {
         // Held for a handful of steps, none of which can panic halfway.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Seen {
+impl WindowState {
     fn forget(&mut self, now: Instant) {
         let is_old = |at: Instant| now.saturating_duration_since(at) >= MINUTE;
         while self.requests.front().is_some_and(|&at| is_old(at)) {
@@ -120,23 +120,23 @@ impl Seen {
         }
     }
 
-    fn against(&self, limits: &ClientLimits, tokens: u64, now: Instant) -> Option<(Exceeded, Duration)> {
+    fn against(&self, limits: &ClientLimits, tokens: u64, now: Instant) -> Option<(LimitExceeded, Duration)> {
         let until_gone = |at: Instant| (at + MINUTE).saturating_duration_since(now);
         if let Some(limit) = limits.concurrent
             && self.under_way >= limit
         {
-            return Some((Exceeded::Concurrent(limit), Duration::from_secs(1)));
+            return Some((LimitExceeded::Concurrent(limit), Duration::from_secs(1)));
         }
         if let Some(limit) = limits.requests_per_minute
             && self.requests.len() as u64 >= limit
         {
             let last_to_go = self.requests.len() - usize::try_from(limit).unwrap_or(usize::MAX);
             let wait = self.requests.get(last_to_go).map_or(MINUTE, |&at| until_gone(at));
-            return Some((Exceeded::Requests(limit), wait));
+            return Some((LimitExceeded::Requests(limit), wait));
         }
         let limit = limits.tokens_per_minute?;
         if tokens > limit {
-            return Some((Exceeded::TooLarge(limit, tokens), MINUTE));
+            return Some((LimitExceeded::TooLarge(limit, tokens), MINUTE));
         }
         let mut excess = self.sum.saturating_add(tokens).saturating_sub(limit);
         if excess == 0 {
@@ -150,19 +150,19 @@ impl Seen {
                 break;
             }
         }
-        Some((Exceeded::Tokens(limit), wait))
+        Some((LimitExceeded::Tokens(limit), wait))
     }
 
-    fn quota(&self, limits: &ClientLimits, now: Instant) -> Quota {
+    fn quota(&self, limits: &ClientLimits, now: Instant) -> RateLimitStatus {
         let left = |limit: Option<u64>, used: u64, last: Option<Instant>| {
-            limit.map(|limit| Left {
+            limit.map(|limit| RemainingQuota {
                 limit,
                 remaining: limit.saturating_sub(used),
                 reset: last.map_or(Duration::ZERO, |at| (at + MINUTE).saturating_duration_since(now)),
             })
         };
         let last_tokens = self.tokens.back().map(|&(at, _)| at);
-        Quota {
+        RateLimitStatus {
             requests: left(
                 limits.requests_per_minute,
                 self.requests.len() as u64,
@@ -173,7 +173,7 @@ impl Seen {
     }
 }
 
-impl Place {
+impl RequestPermit {
     /// The request is over and took so many tokens: the rest of its bound is free for others.
     pub fn used(&mut self, tokens: u64) {
         let Some(number) = self.entry.take() else { return };
@@ -186,17 +186,17 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for RequestPermit {
     fn drop(&mut self) {
         let mut seen = self.gate.seen();
         seen.under_way = seen.under_way.saturating_sub(1);
     }
 }
 
-impl Exceeded {
+impl LimitExceeded {
     /// What the client is told.
     pub fn words(&self, client: &str, wait: Duration) -> String {
-        let again = format!("Try again in {}.", Written(wait));
+        let again = format!("Try again in {}.", QuotaText(wait));
         match self {
             Self::Requests(limit) => {
                 format!("Client `{client}` has used its limit of {limit} requests per minute. {again}")
@@ -215,17 +215,17 @@ impl Exceeded {
     }
 }
 
-impl Left {
+impl RemainingQuota {
     /// When all of it is there again, as OpenAI writes it in headers: `120ms`, `1.5s`, `6m0s`.
     pub fn reset_text(&self) -> impl fmt::Display + use<> {
-        Written(self.reset)
+        QuotaText(self.reset)
     }
 }
 
 /// A time as OpenAI writes it in these headers: `120ms`, `1.5s`, `6m0s`.
-struct Written(Duration);
+struct QuotaText(Duration);
 
-impl fmt::Display for Written {
+impl fmt::Display for QuotaText {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (seconds, millis) = (self.0.as_secs(), self.0.subsec_millis());
         match (seconds, millis / 100, millis / 10 % 10) {
@@ -244,7 +244,7 @@ mod tests {
 
     #[test]
     fn times_are_written_as_openai_writes_them() {
-        let check = |millis, text: &str| assert_eq!(Written(Duration::from_millis(millis)).to_string(), text);
+        let check = |millis, text: &str| assert_eq!(QuotaText(Duration::from_millis(millis)).to_string(), text);
         for (millis, text) in
             [(0, "0ms"), (999, "999ms"), (1000, "1s"), (1059, "1.05s"), (1500, "1.5s"), (59_999, "59.99s")]
         {

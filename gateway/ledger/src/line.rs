@@ -4,13 +4,13 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::balance::{Balance, Key};
-use super::slip::Slip;
+use super::balance::{Balance, BalanceKey};
+use super::slip::UsageRecord;
 
 /// What a line says.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Entry {
+pub enum LedgerEntry {
     /// A gateway opened the file.
     Open {
         /// How often the file was opened so far; a smaller number than the lock's says that an old copy was put back.
@@ -22,7 +22,7 @@ pub enum Entry {
     Lease {
         /// The budget.
         #[serde(flatten)]
-        key: Key,
+        key: BalanceKey,
         /// In nano-units.
         amount: i64,
     },
@@ -30,7 +30,7 @@ pub enum Entry {
     Back {
         /// The budget.
         #[serde(flatten)]
-        key: Key,
+        key: BalanceKey,
         /// In nano-units.
         amount: i64,
     },
@@ -38,18 +38,18 @@ pub enum Entry {
     Balance {
         /// The budget.
         #[serde(flatten)]
-        key: Key,
+        key: BalanceKey,
         /// Its state.
         #[serde(flatten)]
         balance: Balance,
     },
     /// A request is over.
-    Request(Box<Slip<'static>>),
+    Request(Box<UsageRecord<'static>>),
 }
 
 /// What is wrong with a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fault {
+pub enum LineError {
     /// It is not a line of a ledger, or was cut or changed.
     Torn,
 }
@@ -78,16 +78,16 @@ fn hex(sum: u32) -> [u8; 8] {
 }
 
 /// Reads a line, its end included: its number and its JSON.
-pub fn read(line: &[u8]) -> Result<(u64, &[u8]), Fault> {
-    let line = line.strip_suffix(b"\n").ok_or(Fault::Torn)?;
-    let (sum, body) = line.split_at_checked(9).ok_or(Fault::Torn)?;
-    let text = |bytes| std::str::from_utf8(bytes).map_err(|_| Fault::Torn);
-    let sum = u32::from_str_radix(text(&sum[..8])?, 16).map_err(|_| Fault::Torn)?;
+pub fn read(line: &[u8]) -> Result<(u64, &[u8]), LineError> {
+    let line = line.strip_suffix(b"\n").ok_or(LineError::Torn)?;
+    let (sum, body) = line.split_at_checked(9).ok_or(LineError::Torn)?;
+    let text = |bytes| std::str::from_utf8(bytes).map_err(|_| LineError::Torn);
+    let sum = u32::from_str_radix(text(&sum[..8])?, 16).map_err(|_| LineError::Torn)?;
     if line[8] != b' ' || crc32fast::hash(body) != sum {
-        return Err(Fault::Torn);
+        return Err(LineError::Torn);
     }
-    let space = memchr::memchr(b' ', body).ok_or(Fault::Torn)?;
-    let number = text(&body[..space])?.parse().map_err(|_| Fault::Torn)?;
+    let space = memchr::memchr(b' ', body).ok_or(LineError::Torn)?;
+    let number = text(&body[..space])?.parse().map_err(|_| LineError::Torn)?;
     Ok((number, &body[space + 1..]))
 }
 
@@ -95,24 +95,24 @@ pub fn read(line: &[u8]) -> Result<(u64, &[u8]), Fault> {
 mod tests {
     use super::*;
 
-    fn key() -> Key {
-        Key { client: "数 a\n".into(), period: "2026-11-24".into() }
+    fn key() -> BalanceKey {
+        BalanceKey { client: "数 a\n".into(), period: "2026-11-24".into() }
     }
 
     #[test]
     fn entries_read_back() {
         let entries = [
-            Entry::Open { epoch: 3, time: "2026-11-24T01:02:03Z".parse().unwrap() },
-            Entry::Lease { key: key(), amount: 5 },
-            Entry::Back { key: key(), amount: 4 },
-            Entry::Balance { key: key(), balance: Balance { leased: 7, spent: 6 } },
+            LedgerEntry::Open { epoch: 3, time: "2026-11-24T01:02:03Z".parse().unwrap() },
+            LedgerEntry::Lease { key: key(), amount: 5 },
+            LedgerEntry::Back { key: key(), amount: 4 },
+            LedgerEntry::Balance { key: key(), balance: Balance { leased: 7, spent: 6 } },
         ];
         for entry in entries {
             let json = serde_json::to_vec(&entry).unwrap();
             let mut line = Vec::new();
             write(&mut line, 12, &json);
             let (number, read_json) = read(&line).unwrap();
-            assert_eq!((number, serde_json::from_slice::<Entry>(read_json).unwrap()), (12, entry));
+            assert_eq!((number, serde_json::from_slice::<LedgerEntry>(read_json).unwrap()), (12, entry));
         }
     }
 
@@ -121,14 +121,14 @@ mod tests {
         let mut line = Vec::new();
         write(&mut line, 12, br#"{"lease":{"client":"a","period":"2026-11-24","amount":5}}"#);
         for at in 0..line.len() {
-            assert_eq!(read(&line[..at]), Err(Fault::Torn), "cut at {at}");
+            assert_eq!(read(&line[..at]), Err(LineError::Torn), "cut at {at}");
             for bit in 0..8 {
                 let mut changed = line.clone();
                 changed[at] ^= 1 << bit;
                 let got = read(&changed);
                 // A checksum may be written in capitals, too.
                 let same = got.is_ok() && changed.eq_ignore_ascii_case(&line) && at < 8;
-                assert!(got == Err(Fault::Torn) || same, "bit {bit} of byte {at}");
+                assert!(got == Err(LineError::Torn) || same, "bit {bit} of byte {at}");
             }
         }
     }

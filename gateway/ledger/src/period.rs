@@ -8,7 +8,7 @@ use jiff::{Timestamp, civil};
 
 /// One hour, day or month.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Window {
+pub struct BudgetPeriod {
     /// Its name, such as `2026-11-24`; names of a kind sort by time.
     pub id: Arc<str>,
     /// The first moment.
@@ -17,7 +17,7 @@ pub struct Window {
     pub ends: Timestamp,
 }
 
-impl Window {
+impl BudgetPeriod {
     /// The hour, day or month around a moment, as calendars in `zone` have it.
     pub fn around(when: Timestamp, per: BudgetPeriodLength, zone: &TimeZone) -> Self {
         Self::find(when, per, zone).unwrap_or_else(|_| Self::of_hour(when))
@@ -72,8 +72,8 @@ mod tests {
     fn windows_are_those_of_the_place() {
         let check = |when: &str, per, zone: &str, expected: (&str, &str, &str)| {
             let zone = jiff::tz::TimeZoneDatabase::bundled().get(zone).unwrap();
-            let window = Window::around(when.parse().unwrap(), per, &zone);
-            assert_eq!(Window::named(&window.id, per, &zone).as_ref(), Some(&window));
+            let window = BudgetPeriod::around(when.parse().unwrap(), per, &zone);
+            assert_eq!(BudgetPeriod::named(&window.id, per, &zone).as_ref(), Some(&window));
             let got = (&*window.id, window.begins.to_string(), window.ends.to_string());
             assert_eq!((got.0, got.1.as_str(), got.2.as_str()), expected, "{when}");
         };

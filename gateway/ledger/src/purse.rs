@@ -5,9 +5,9 @@ use super::atomic::{AtomicI64, Ordering};
 
 /// Money at hand, in nano-units. Below zero when more was spent than was reserved.
 #[derive(Debug)]
-pub struct Purse(AtomicI64);
+pub struct LocalBalance(AtomicI64);
 
-impl Purse {
+impl LocalBalance {
     /// With so much in it.
     pub fn new(amount: i64) -> Self {
         Self(AtomicI64::new(amount))

@@ -21,10 +21,10 @@ use gateway_config::SharedState;
 use jiff::Timestamp;
 use redis::{Client, Connection, RedisResult, Script, TlsCertificates};
 
-use super::balance::Key;
-use super::sheaf::Sheaf;
-use super::slip::Slip;
-use super::store::{Given, Lent, Store, Wish};
+use super::balance::BalanceKey;
+use super::sheaf::RecordBatch;
+use super::slip::UsageRecord;
+use super::store::{ReturnOutcome, GrantedLease, BudgetStore, LeaseRequest};
 use super::store_error::StoreError;
 
 /// For each of connecting, sending and receiving.
@@ -91,7 +91,7 @@ pub fn scripts() -> [(&'static str, String); 3] {
 }
 
 /// Redis, as one gateway sees it.
-pub struct Shared {
+pub struct RedisStore {
     client: Client,
     connection: Option<Connection>,
     rests_until: Option<Instant>,
@@ -102,19 +102,19 @@ pub struct Shared {
     batched: usize,
     /// Of the requests that are given, how many an earlier try wrote down before it failed.
     written: usize,
-    known: HashMap<Key, Known>,
+    known: HashMap<BalanceKey, KnownBudget>,
 }
 
 /// What this gateway knows of a budget.
 #[derive(Debug, Clone, Copy, Default)]
-struct Known {
+struct KnownBudget {
     /// The last count that it saw; each call makes it one more.
     count: i64,
     /// What it was lent and has not given back, what it spent of that included.
     mine: i64,
 }
 
-impl Shared {
+impl RedisStore {
     /// For a Redis. Nothing is connected yet.
     ///
     /// # Errors
@@ -148,7 +148,7 @@ impl Shared {
     }
 
     /// Calls a script on a budget's counter.
-    fn count(&mut self, script: &str, key: &Key, limit: i64, amount: i64) -> Result<Lent, StoreError> {
+    fn count(&mut self, script: &str, key: &BalanceKey, limit: i64, amount: i64) -> Result<GrantedLease, StoreError> {
         let name = format!("xietong:budget:{}:{}", key.period, key.client);
         let known = self.known.get(key).copied().unwrap_or_default();
         let this = self.name.clone();
@@ -171,13 +171,13 @@ impl Shared {
         known.count = count;
         known.mine += amount;
         match behind {
-            0 => Ok(Lent { amount, unleased }),
+            0 => Ok(GrantedLease { amount, unleased }),
             _ => Err(StoreError::Behind),
         }
     }
 
     /// Writes the first requests down: those of a batch that failed before under its name, so that they count once.
-    fn write(&mut self, requests: &Sheaf) -> Result<(), StoreError> {
+    fn write(&mut self, requests: &RecordBatch) -> Result<(), StoreError> {
         while self.written < requests.len() {
             if self.batched == 0 {
                 self.batched = (requests.len() - self.written).min(256);
@@ -206,7 +206,7 @@ impl Shared {
 ///
 /// # Errors
 /// Where the server cannot be reached, or says no.
-pub fn read(state: &SharedState, mut see: impl FnMut(Slip<'static>)) -> Result<(), StoreError> {
+pub fn read(state: &SharedState, mut see: impl FnMut(UsageRecord<'static>)) -> Result<(), StoreError> {
     const PAGE: usize = 1000;
     let client = client(state)?;
     let mut connection = client.get_connection_with_timeout(PATIENCE)?;
@@ -254,8 +254,8 @@ fn connected<'a>(client: &Client, connection: &'a mut Option<Connection>) -> Red
     connection.as_mut().ok_or_else(|| redis::RedisError::from((redis::ErrorKind::Client, "no connection")))
 }
 
-impl Store for Shared {
-    fn commit(&mut self, requests: &Sheaf, wishes: &[Wish]) -> Result<Vec<Lent>, StoreError> {
+impl BudgetStore for RedisStore {
+    fn commit(&mut self, requests: &RecordBatch, wishes: &[LeaseRequest]) -> Result<Vec<GrantedLease>, StoreError> {
         // Money first: requests wait for it. If the rest fails, what was lent is not handed out and stays lent.
         let lent = wishes.iter().map(|wish| self.count(LEND, &wish.key, wish.limit, wish.amount));
         let lent = lent.collect::<Result<Vec<_>, _>>()?;
@@ -263,17 +263,17 @@ impl Store for Shared {
         Ok(lent)
     }
 
-    fn take_back(&mut self, amounts: &[(Key, i64, i64)]) -> Given {
+    fn take_back(&mut self, amounts: &[(BalanceKey, i64, i64)]) -> ReturnOutcome {
         let mut left = Vec::with_capacity(amounts.len());
         for (key, limit, amount) in amounts {
             // Before it is sent: whether it arrives or not, it is not at hand any more.
             self.known.entry(key.clone()).or_default().mine -= amount;
             match self.count(TAKE_BACK, key, *limit, *amount) {
                 Ok(lent) => left.push(lent.unleased),
-                Err(_) => return Given::Lost,
+                Err(_) => return ReturnOutcome::Lost,
             }
         }
-        Given::Back(left)
+        ReturnOutcome::Back(left)
     }
 
     fn probe(&mut self, _: Timestamp) -> Result<(), StoreError> {

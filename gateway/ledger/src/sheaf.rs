@@ -2,40 +2,40 @@
 
 use jiff::Timestamp;
 
-use super::slip::Paid;
+use super::slip::BudgetDebit;
 
 /// So much room stays after a rush, in bytes.
 const KEPT: usize = 1 << 20;
 
 /// Requests in the order in which they ended.
 #[derive(Debug, Default, Clone)]
-pub struct Sheaf {
+pub struct RecordBatch {
     /// Each request's JSON behind the one before.
     json: Vec<u8>,
-    notes: Vec<Note>,
+    notes: Vec<RecordMeta>,
 }
 
 /// What the ledger itself must know of a request.
 #[derive(Debug, Clone)]
-struct Note {
+struct RecordMeta {
     /// Where its JSON ends.
     end: usize,
     time: Timestamp,
-    paid: Option<Paid>,
+    paid: Option<BudgetDebit>,
 }
 
 /// One request of a sheaf.
 #[derive(Debug, Clone, Copy)]
-pub struct Written<'a> {
+pub struct RecordRef<'a> {
     /// As it stands in the ledger.
     pub json: &'a [u8],
     /// When it ended.
     pub time: Timestamp,
     /// Which budget paid.
-    pub paid: Option<&'a Paid>,
+    pub paid: Option<&'a BudgetDebit>,
 }
 
-impl Sheaf {
+impl RecordBatch {
     /// How many requests.
     pub fn len(&self) -> usize {
         self.notes.len()
@@ -47,9 +47,9 @@ impl Sheaf {
     }
 
     /// Adds a request, as it stands in the ledger.
-    pub fn push(&mut self, json: &[u8], time: Timestamp, paid: Option<Paid>) {
+    pub fn push(&mut self, json: &[u8], time: Timestamp, paid: Option<BudgetDebit>) {
         self.json.extend_from_slice(json);
-        self.notes.push(Note { end: self.json.len(), time, paid });
+        self.notes.push(RecordMeta { end: self.json.len(), time, paid });
     }
 
     /// Takes over all of another's, behind its own.
@@ -60,7 +60,7 @@ impl Sheaf {
         }
         let before = self.json.len();
         self.json.append(&mut other.json);
-        self.notes.extend(other.notes.drain(..).map(|note| Note { end: note.end + before, ..note }));
+        self.notes.extend(other.notes.drain(..).map(|note| RecordMeta { end: note.end + before, ..note }));
     }
 
     /// Forgets the first ones, at most [`Sheaf::len`] of them.
@@ -76,16 +76,16 @@ impl Sheaf {
         self.json.clear();
         self.json.shrink_to(KEPT);
         self.notes.clear();
-        self.notes.shrink_to(KEPT / size_of::<Note>());
+        self.notes.shrink_to(KEPT / size_of::<RecordMeta>());
     }
 
     /// In order, from the one with this number on, counted from 0.
-    pub fn iter_from(&self, first: usize) -> impl Iterator<Item = Written<'_>> {
+    pub fn iter_from(&self, first: usize) -> impl Iterator<Item = RecordRef<'_>> {
         let mut begin = self.end_of(first);
         self.notes.iter().skip(first).map(move |note| {
             let json = &self.json[begin..note.end];
             begin = note.end;
-            Written { json, time: note.time, paid: note.paid.as_ref() }
+            RecordRef { json, time: note.time, paid: note.paid.as_ref() }
         })
     }
 
@@ -101,18 +101,18 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::balance::Key;
+    use crate::balance::BalanceKey;
 
-    fn request() -> impl Strategy<Value = (Vec<u8>, i64, Option<Paid>)> {
+    fn request() -> impl Strategy<Value = (Vec<u8>, i64, Option<BudgetDebit>)> {
         let paid = proptest::option::of(any::<i64>());
         (vec(any::<u8>(), 0..5), 0..9i64, paid).prop_map(|(json, second, amount)| {
-            let key = Key { client: "a".into(), period: "2026-11-24".into() };
-            (json, second, amount.map(|amount| Paid { key, amount }))
+            let key = BalanceKey { client: "a".into(), period: "2026-11-24".into() };
+            (json, second, amount.map(|amount| BudgetDebit { key, amount }))
         })
     }
 
-    fn sheaf(requests: &[(Vec<u8>, i64, Option<Paid>)]) -> Sheaf {
-        let mut sheaf = Sheaf::default();
+    fn sheaf(requests: &[(Vec<u8>, i64, Option<BudgetDebit>)]) -> RecordBatch {
+        let mut sheaf = RecordBatch::default();
         for (json, second, paid) in requests {
             sheaf.push(json, Timestamp::from_second(*second).unwrap(), paid.clone());
         }

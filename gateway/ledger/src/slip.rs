@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use router_policies::{Money, Usage};
 use serde::{Deserialize, Serialize};
 
-use super::balance::Key;
+use super::balance::BalanceKey;
 
 /// Calls that no client makes: a word to see whether an endpoint is well again, a request that another model answers too,
 /// which of two answers is better.
@@ -19,7 +19,7 @@ pub type Word<'a> = Cow<'a, str>;
 
 /// One request, as the ledger keeps it. Money is in nano-units of `currency`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Slip<'a> {
+pub struct UsageRecord<'a> {
     /// When it ended.
     pub time: Timestamp,
     /// The request's id.
@@ -43,7 +43,7 @@ pub struct Slip<'a> {
     pub reason: Option<Word<'a>>,
     /// What the scorer said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub scores: Option<Scores<'a>>,
+    pub scores: Option<RecordedScores<'a>>,
     /// The random number that the policy decided with, as [`RequestDraw::recorded`] gives it; `None` where none was asked,
     /// and in records of versions that derived it from `id`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -53,7 +53,7 @@ pub struct Slip<'a> {
     pub stream: bool,
     /// Every attempt, in order.
     #[serde(default)]
-    pub attempts: Vec<Try<'a>>,
+    pub attempts: Vec<AttemptRecord<'a>>,
     /// Which of them the client got.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answered_by: Option<usize>,
@@ -76,12 +76,12 @@ pub struct Slip<'a> {
     pub outcome: Word<'a>,
     /// Which budget paid, and how much.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub paid: Option<Paid>,
+    pub paid: Option<BudgetDebit>,
 }
 
 /// What the scorer said of a prompt.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Scores<'a> {
+pub struct RecordedScores<'a> {
     /// 0..=1.
     pub difficulty: f64,
     /// -1..=1.
@@ -101,7 +101,7 @@ pub struct Scores<'a> {
 
 /// One attempt at a model.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Try<'a> {
+pub struct AttemptRecord<'a> {
     /// The model.
     pub model: Word<'a>,
     /// How it ended.
@@ -140,10 +140,10 @@ pub struct Try<'a> {
 
 /// A payment out of a budget.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Paid {
+pub struct BudgetDebit {
     /// Whose, and of which time.
     #[serde(flatten)]
-    pub key: Key,
+    pub key: BalanceKey,
     /// How much, in nano-units.
     pub amount: i64,
 }
@@ -153,7 +153,7 @@ fn is_zero(count: &u64) -> bool {
     *count == 0
 }
 
-impl<'a> Slip<'a> {
+impl<'a> UsageRecord<'a> {
     /// The cost of all attempts; `None` where one is unknown.
     pub fn cost(&self) -> Option<Money> {
         self.attempts.iter().map(|attempt| attempt.cost.map(Money)).sum()
@@ -165,7 +165,7 @@ impl<'a> Slip<'a> {
     }
 
     /// The attempt whose answer the client got.
-    pub fn answer(&self) -> Option<&Try<'a>> {
+    pub fn answer(&self) -> Option<&AttemptRecord<'a>> {
         self.attempts.get(self.answered_by?)
     }
 
@@ -177,7 +177,7 @@ impl<'a> Slip<'a> {
     }
 }
 
-impl Try<'_> {
+impl AttemptRecord<'_> {
     /// Its tokens.
     pub fn usage(&self) -> Usage {
         Usage {

@@ -2,15 +2,15 @@
 
 use jiff::Timestamp;
 
-use super::balance::Key;
-use super::sheaf::Sheaf;
+use super::balance::BalanceKey;
+use super::sheaf::RecordBatch;
 use super::store_error::StoreError;
 
 /// A part of a budget that is asked for.
 #[derive(Debug, Clone)]
-pub struct Wish {
+pub struct LeaseRequest {
     /// Whose.
-    pub key: Key,
+    pub key: BalanceKey,
     /// The whole budget, in nano-units.
     pub limit: i64,
     /// How much, in nano-units; less is given where less is left.
@@ -19,7 +19,7 @@ pub struct Wish {
 
 /// What a budget gave.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Lent {
+pub struct GrantedLease {
     /// In nano-units.
     pub amount: i64,
     /// What is left to be lent.
@@ -28,7 +28,7 @@ pub struct Lent {
 
 /// What became of money that was given back.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Given {
+pub enum ReturnOutcome {
     /// It is back; this is what is left to be lent, of each budget.
     Back(Vec<i64>),
     /// It is not, and stays at hand.
@@ -38,16 +38,16 @@ pub enum Given {
 }
 
 /// Budgets and records that outlive the process.
-pub trait Store: Send {
+pub trait BudgetStore: Send {
     /// Makes requests durable and lends parts of budgets, one for each wish. Only what is durable when this returns may be
     /// handed out. What fails may be given again: the same requests are never counted twice.
     ///
     /// # Errors
     /// Then nothing was lent that could be spent.
-    fn commit(&mut self, requests: &Sheaf, wishes: &[Wish]) -> Result<Vec<Lent>, StoreError>;
+    fn commit(&mut self, requests: &RecordBatch, wishes: &[LeaseRequest]) -> Result<Vec<GrantedLease>, StoreError>;
 
     /// Takes money back.
-    fn take_back(&mut self, amounts: &[(Key, i64, i64)]) -> Given;
+    fn take_back(&mut self, amounts: &[(BalanceKey, i64, i64)]) -> ReturnOutcome;
 
     /// Tries whether it works again.
     ///

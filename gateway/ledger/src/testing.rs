@@ -6,27 +6,27 @@ use jiff::Timestamp;
 use tracing::Dispatch;
 
 use super::Ledger;
-use super::balance::{Balances, Key};
-use super::sheaf::Sheaf;
-use super::store::{Given, Lent, Store, Wish};
+use super::balance::{Balances, BalanceKey};
+use super::sheaf::RecordBatch;
+use super::store::{ReturnOutcome, GrantedLease, BudgetStore, LeaseRequest};
 use super::store_error::StoreError;
 
 /// One whose clerk dies of its first order; in a Redis or in a file.
 pub fn mortal(shared: bool) -> Arc<Ledger> {
     let ledger =
-        Ledger::with_clerk(Box::new(Faulty), Balances::default(), &Dispatch::none()).expect("a thread");
+        Ledger::with_clerk(Box::new(FaultyStore), Balances::default(), &Dispatch::none()).expect("a thread");
     Arc::new(Ledger { spends_what_is_at_hand: shared, ..ledger })
 }
 
 /// A store with a fault that no one thought of.
-struct Faulty;
+struct FaultyStore;
 
-impl Store for Faulty {
-    fn commit(&mut self, _: &Sheaf, _: &[Wish]) -> Result<Vec<Lent>, StoreError> {
+impl BudgetStore for FaultyStore {
+    fn commit(&mut self, _: &RecordBatch, _: &[LeaseRequest]) -> Result<Vec<GrantedLease>, StoreError> {
         panic!("a fault of the test")
     }
 
-    fn take_back(&mut self, _: &[(Key, i64, i64)]) -> Given {
+    fn take_back(&mut self, _: &[(BalanceKey, i64, i64)]) -> ReturnOutcome {
         panic!("a fault of the test")
     }
 

@@ -9,11 +9,11 @@ use gateway_config::{BudgetPeriodLength, ClientBudget, ClientLimits, EmbeddedSta
 use proptest::prelude::*;
 use router_policies::Money;
 
-use super::balance::{Balance, Key};
-use super::book::{self, Keep};
-use super::fund::{Refusal, Reservation};
-use super::line::Entry;
-use super::slip::Paid;
+use super::balance::{Balance, BalanceKey};
+use super::book::{self, RetentionPolicy};
+use super::fund::{BudgetRefusal, Reservation};
+use super::line::LedgerEntry;
+use super::slip::BudgetDebit;
 use super::testing::mortal;
 use super::*;
 
@@ -52,8 +52,8 @@ fn client(name: &str, amount: i64, per: BudgetPeriodLength) -> ClientConfig {
     }
 }
 
-fn slip(paid: Option<Paid>) -> Slip<'static> {
-    Slip {
+fn slip(paid: Option<BudgetDebit>) -> UsageRecord<'static> {
+    UsageRecord {
         time: Timestamp::now(),
         id: "req-1".into(),
         client: "a".into(),
@@ -79,17 +79,17 @@ fn slip(paid: Option<Paid>) -> Slip<'static> {
     }
 }
 
-fn note(book: &mut Book, slip: &Slip<'_>) {
+fn note(book: &mut LedgerFile, slip: &UsageRecord<'_>) {
     book.write_request(slip.time, &serde_json::to_vec(slip).unwrap());
 }
 
-fn key(client: &str, period: &str) -> Key {
-    Key { client: client.into(), period: period.into() }
+fn key(client: &str, period: &str) -> BalanceKey {
+    BalanceKey { client: client.into(), period: period.into() }
 }
 
 impl Ledger {
-    fn at(path: &std::path::Path) -> Result<Arc<Self>, BookError> {
-        let opened = Book::open(path, Timestamp::now())?;
+    fn at(path: &std::path::Path) -> Result<Arc<Self>, LedgerFileError> {
+        let opened = LedgerFile::open(path, Timestamp::now())?;
         let state = EmbeddedStateConfig {
             path: path.to_owned(),
             keep: Duration::from_secs(86_400),
@@ -99,14 +99,14 @@ impl Ledger {
     }
 }
 
-async fn reserve(ledger: &Ledger, till: &Till, amount: i64) -> Result<Reservation, Refusal> {
+async fn reserve(ledger: &Ledger, till: &ClientQuota, amount: i64) -> Result<Reservation, BudgetRefusal> {
     till.reserve(ledger, Money(amount), Timestamp::now())
         .await
         .map(|reservation| reservation.expect("a client with a budget"))
 }
 
-fn balances(path: &std::path::Path) -> HashMap<Key, Balance> {
-    let opened = Book::open(path, Timestamp::now()).unwrap();
+fn balances(path: &std::path::Path) -> HashMap<BalanceKey, Balance> {
+    let opened = LedgerFile::open(path, Timestamp::now()).unwrap();
     opened.balances.iter().map(|(key, balance)| (key.clone(), *balance)).collect()
 }
 
@@ -121,12 +121,12 @@ async fn a_budget_is_spent_to_its_end_and_not_beyond() {
         for _ in 0..10 {
             held.push(reserve(&ledger, &till, 100).await.unwrap());
         }
-        assert_eq!(reserve(&ledger, &till, 1).await.unwrap_err(), Refusal::Spent, "kept: {kept}");
+        assert_eq!(reserve(&ledger, &till, 1).await.unwrap_err(), BudgetRefusal::Spent, "kept: {kept}");
         // Half of it comes back, and less than that is there again.
         let paid = held.pop().unwrap().settle(Money(50));
         assert_eq!(paid.amount, 50);
         ledger.record(slip(Some(paid)));
-        assert_eq!(reserve(&ledger, &till, 51).await.unwrap_err(), Refusal::Spent);
+        assert_eq!(reserve(&ledger, &till, 51).await.unwrap_err(), BudgetRefusal::Spent);
         drop(reserve(&ledger, &till, 50).await.unwrap());
         drop(reserve(&ledger, &till, 50).await.unwrap());
         drop(held);
@@ -142,7 +142,7 @@ async fn what_was_spent_outlives_a_restart_and_what_was_not_comes_back() {
     for round in 0..3 {
         let ledger = Ledger::at(&folder.book()).unwrap();
         let till = ledger.till(&month, &TimeZone::UTC);
-        assert_eq!(reserve(&ledger, &till, 1001 - round * 300).await.unwrap_err(), Refusal::Spent, "{round}");
+        assert_eq!(reserve(&ledger, &till, 1001 - round * 300).await.unwrap_err(), BudgetRefusal::Spent, "{round}");
         let paid = reserve(&ledger, &till, 1000 - round * 300).await.unwrap().settle(Money(300));
         ledger.record(slip(Some(paid)));
         ledger.stop();
@@ -154,12 +154,12 @@ async fn what_was_spent_outlives_a_restart_and_what_was_not_comes_back() {
 #[test]
 fn what_a_crash_leaves_open_counts_as_spent() {
     let folder = Folder::new();
-    let opened = Book::open(&folder.book(), Timestamp::now()).unwrap();
+    let opened = LedgerFile::open(&folder.book(), Timestamp::now()).unwrap();
     let (mut book, day) = (opened.book, key("a", "2026-11-24"));
-    book.write(&Entry::Lease { key: day.clone(), amount: 500 });
-    note(&mut book, &slip(Some(Paid { key: day.clone(), amount: 120 })));
+    book.write(&LedgerEntry::Lease { key: day.clone(), amount: 500 });
+    note(&mut book, &slip(Some(BudgetDebit { key: day.clone(), amount: 120 })));
     book.sync().unwrap();
-    note(&mut book, &slip(Some(Paid { key: day.clone(), amount: 7 })));
+    note(&mut book, &slip(Some(BudgetDebit { key: day.clone(), amount: 7 })));
     drop(book);
     assert_eq!(balances(&folder.book())[&day], Balance { leased: 500, spent: 500 });
     // Swept once, not again.
@@ -169,26 +169,26 @@ fn what_a_crash_leaves_open_counts_as_spent() {
 #[test]
 fn one_process_at_a_time() {
     let folder = Folder::new();
-    let first = Book::open(&folder.book(), Timestamp::now()).unwrap();
-    let second = Book::open(&folder.book(), Timestamp::now()).unwrap_err();
-    assert!(matches!(second, BookError::Taken { .. }), "{second}");
+    let first = LedgerFile::open(&folder.book(), Timestamp::now()).unwrap();
+    let second = LedgerFile::open(&folder.book(), Timestamp::now()).unwrap_err();
+    assert!(matches!(second, LedgerFileError::Taken { .. }), "{second}");
     drop(first);
-    Book::open(&folder.book(), Timestamp::now()).unwrap();
+    LedgerFile::open(&folder.book(), Timestamp::now()).unwrap();
 }
 
 #[test]
 fn a_folder_that_is_not_there_is_named() {
     let missing = std::env::temp_dir().join("xietong-no-such-folder/xietong.db");
-    let why = Book::open(&missing, Timestamp::now()).unwrap_err().to_string();
+    let why = LedgerFile::open(&missing, Timestamp::now()).unwrap_err().to_string();
     assert!(why.contains("xietong-no-such-folder/xietong.db: No such file"), "{why}");
 }
 
 /// A file of leases and requests, closed in order.
 fn written(folder: &Folder, lines: i64) -> Vec<u8> {
-    let mut book = Book::open(&folder.book(), Timestamp::now()).unwrap().book;
+    let mut book = LedgerFile::open(&folder.book(), Timestamp::now()).unwrap().book;
     for amount in 0..lines {
-        book.write(&Entry::Lease { key: key("a", "2026-11-24"), amount });
-        note(&mut book, &slip(Some(Paid { key: key("a", "2026-11-24"), amount })));
+        book.write(&LedgerEntry::Lease { key: key("a", "2026-11-24"), amount });
+        note(&mut book, &slip(Some(BudgetDebit { key: key("a", "2026-11-24"), amount })));
     }
     book.sync().unwrap();
     drop(book);
@@ -204,11 +204,11 @@ fn a_torn_end_is_cut_off() {
     let garbage = [&whole[..], b"\xff\xfe no ledger\nat all\n"].concat();
     for torn in [&whole[..last_line + 1], &whole[..whole.len() - 1], &zeroes, &garbage] {
         std::fs::write(folder.book(), torn).unwrap();
-        let opened = Book::open(&folder.book(), Timestamp::now()).unwrap();
+        let opened = LedgerFile::open(&folder.book(), Timestamp::now()).unwrap();
         assert!(opened.notes.iter().any(|note| note.contains("cut off")), "{:?}", opened.notes);
         drop(opened);
         // Nothing is left of it, and what follows is sound.
-        let again = Book::open(&folder.book(), Timestamp::now()).unwrap();
+        let again = LedgerFile::open(&folder.book(), Timestamp::now()).unwrap();
         assert!(again.notes.is_empty(), "{:?}", again.notes);
     }
 }
@@ -224,15 +224,15 @@ fn damage_in_the_middle_is_refused_with_the_way_out() {
     let missing = [&lines[..3], &lines[4..]].concat().concat();
     for damaged in [flipped, missing] {
         std::fs::write(folder.book(), &damaged).unwrap();
-        let why = Book::open(&folder.book(), Timestamp::now()).unwrap_err();
+        let why = LedgerFile::open(&folder.book(), Timestamp::now()).unwrap_err();
         assert!(
-            matches!(why, BookError::Damaged { .. }) && why.to_string().contains("xietong salvage"),
+            matches!(why, LedgerFileError::Damaged { .. }) && why.to_string().contains("xietong salvage"),
             "{why}"
         );
         let saved = folder.0.join("saved.db");
         let (kept, _) = book::salvage(&folder.book(), &saved).unwrap();
         assert_eq!(kept, lines.len() as u64 - 1);
-        Book::open(&saved, Timestamp::now()).unwrap();
+        LedgerFile::open(&saved, Timestamp::now()).unwrap();
         std::fs::remove_file(&saved).unwrap();
         std::fs::remove_file(saved.with_extension("db.lock")).unwrap();
     }
@@ -250,35 +250,35 @@ fn lines_that_stand_there_twice_count_once() {
 fn an_older_copy_is_noticed() {
     let folder = Folder::new();
     let copy = written(&folder, 1);
-    drop(Book::open(&folder.book(), Timestamp::now()).unwrap());
+    drop(LedgerFile::open(&folder.book(), Timestamp::now()).unwrap());
     std::fs::write(folder.book(), copy).unwrap();
-    let opened = Book::open(&folder.book(), Timestamp::now()).unwrap();
+    let opened = LedgerFile::open(&folder.book(), Timestamp::now()).unwrap();
     assert!(opened.notes.iter().any(|note| note.contains("older copy")), "{:?}", opened.notes);
 }
 
 #[test]
 fn old_requests_go_and_balances_stay() {
     let folder = Folder::new();
-    let mut opened = Book::open(&folder.book(), Timestamp::now()).unwrap();
+    let mut opened = LedgerFile::open(&folder.book(), Timestamp::now()).unwrap();
     let (month, now) = (key("a", "2999-01"), Timestamp::now());
     for age in (0..100).rev() {
         let time = now - jiff::SignedDuration::from_hours(age);
-        note(&mut opened.book, &Slip { time, ..slip(Some(Paid { key: month.clone(), amount: 1 })) });
+        note(&mut opened.book, &UsageRecord { time, ..slip(Some(BudgetDebit { key: month.clone(), amount: 1 })) });
         opened.balances.spend(&month, 1);
         opened.balances.lend(&month, 1);
     }
-    opened.book.write(&Entry::Lease { key: month.clone(), amount: 100 });
+    opened.book.write(&LedgerEntry::Lease { key: month.clone(), amount: 100 });
     opened.book.sync().unwrap();
     let before = opened.book.size();
-    let keep = Keep { since: now - jiff::SignedDuration::from_mins(10 * 60 - 1), bytes: 1 << 20 };
+    let keep = RetentionPolicy { since: now - jiff::SignedDuration::from_mins(10 * 60 - 1), bytes: 1 << 20 };
     opened.book.compact(&opened.balances, now, &keep).unwrap();
     assert!(opened.book.size() < before / 5);
-    note(&mut opened.book, &slip(Some(Paid { key: month.clone(), amount: 1 })));
+    note(&mut opened.book, &slip(Some(BudgetDebit { key: month.clone(), amount: 1 })));
     opened.book.sync().unwrap();
     drop(opened);
     let mut requests = 0;
     assert_eq!(
-        book::read(&folder.book(), |entry| requests += u32::from(matches!(entry, Entry::Request(_))))
+        book::read(&folder.book(), |entry| requests += u32::from(matches!(entry, LedgerEntry::Request(_))))
             .unwrap(),
         0
     );
@@ -290,13 +290,13 @@ fn old_requests_go_and_balances_stay() {
 #[tokio::test]
 async fn a_disk_that_fails_stops_spending_until_it_works_again() {
     let folder = Folder::new();
-    let mut opened = Book::open(&folder.book(), Timestamp::now()).unwrap();
+    let mut opened = LedgerFile::open(&folder.book(), Timestamp::now()).unwrap();
     opened.book.break_disk(Some(folder.book()));
     let state =
         EmbeddedStateConfig { path: folder.book(), keep: Duration::from_secs(86_400), at_most: 1 << 30 };
     let ledger = Ledger::in_file(opened, &state, &Dispatch::none()).unwrap();
     let till = ledger.till(&client("a", 1000, BudgetPeriodLength::Month), &TimeZone::UTC);
-    assert_eq!(reserve(&ledger, &till, 100).await.unwrap_err(), Refusal::Unavailable);
+    assert_eq!(reserve(&ledger, &till, 100).await.unwrap_err(), BudgetRefusal::Unavailable);
     assert!(!ledger.is_up());
     ledger.record(slip(None));
     assert!(!ledger.flush());
@@ -308,7 +308,7 @@ async fn a_disk_that_fails_stops_spending_until_it_works_again() {
     drop(reserve(&ledger, &till, 1000).await.unwrap());
     ledger.stop();
     let mut requests = 0;
-    book::read(&folder.book(), |entry| requests += u32::from(matches!(entry, Entry::Request(_)))).unwrap();
+    book::read(&folder.book(), |entry| requests += u32::from(matches!(entry, LedgerEntry::Request(_)))).unwrap();
     assert_eq!(requests, 1);
 }
 
@@ -319,13 +319,13 @@ async fn a_clerk_that_dies_is_noticed_and_ends_all_spending() {
         let ledger = mortal(shared);
         let till = ledger.till(&client("a", 1000, BudgetPeriodLength::Month), &TimeZone::UTC);
         assert!(ledger.is_alive() && ledger.may_spend());
-        assert_eq!(reserve(&ledger, &till, 100).await.unwrap_err(), Refusal::Unavailable);
+        assert_eq!(reserve(&ledger, &till, 100).await.unwrap_err(), BudgetRefusal::Unavailable);
         while ledger.is_alive() {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
         assert!(!ledger.is_up() && !ledger.may_spend() && !ledger.flush());
         // Neither does whoever comes later wait, nor the end of the process.
-        assert_eq!(reserve(&ledger, &till, 100).await.unwrap_err(), Refusal::Unavailable);
+        assert_eq!(reserve(&ledger, &till, 100).await.unwrap_err(), BudgetRefusal::Unavailable);
         ledger.record(slip(None));
         ledger.stop();
     }
@@ -419,7 +419,7 @@ impl Run {
                 self.reserved[who] += amount;
             }
             Err(refusal) => {
-                prop_assert_eq!(refusal, Refusal::Spent);
+                prop_assert_eq!(refusal, BudgetRefusal::Spent);
                 prop_assert!(!fits || self.crashed, "{state}");
             }
         }
@@ -466,7 +466,7 @@ impl Run {
         self.stop();
         let mut booked = HashMap::<String, i64>::new();
         book::read(&self.folder.book(), |entry| {
-            if let Entry::Request(slip) = entry
+            if let LedgerEntry::Request(slip) = entry
                 && let Some(paid) = slip.paid
             {
                 *booked.entry(paid.key.client.to_string()).or_default() += paid.amount;
@@ -514,14 +514,14 @@ async fn a_thousand_at_once_get_what_there_is_and_no_more() {
 async fn a_clock_that_is_put_back_gives_no_budget_twice() {
     let folder = Folder::new();
     let future = Timestamp::now() + jiff::SignedDuration::from_hours(30);
-    let tomorrow = period::Window::around(future, BudgetPeriodLength::Day, &TimeZone::UTC);
-    let mut book = Book::open(&folder.book(), Timestamp::now()).unwrap().book;
-    book.write(&Entry::Lease { key: key("a", &tomorrow.id), amount: 900 });
+    let tomorrow = period::BudgetPeriod::around(future, BudgetPeriodLength::Day, &TimeZone::UTC);
+    let mut book = LedgerFile::open(&folder.book(), Timestamp::now()).unwrap().book;
+    book.write(&LedgerEntry::Lease { key: key("a", &tomorrow.id), amount: 900 });
     book.sync().unwrap();
     drop(book);
     let ledger = Ledger::at(&folder.book()).unwrap();
     let till = ledger.till(&client("a", 1000, BudgetPeriodLength::Day), &TimeZone::UTC);
-    assert_eq!(reserve(&ledger, &till, 101).await.unwrap_err(), Refusal::Spent);
+    assert_eq!(reserve(&ledger, &till, 101).await.unwrap_err(), BudgetRefusal::Spent);
     drop(reserve(&ledger, &till, 100).await.unwrap());
     ledger.stop();
 }
@@ -530,7 +530,7 @@ async fn a_clock_that_is_put_back_gives_no_budget_twice() {
 fn files_are_for_their_owner_alone() {
     use std::os::unix::fs::PermissionsExt;
     let folder = Folder::new();
-    drop(Book::open(&folder.book(), Timestamp::now()).unwrap());
+    drop(LedgerFile::open(&folder.book(), Timestamp::now()).unwrap());
     assert_eq!(std::fs::metadata(folder.book()).unwrap().permissions().mode() & 0o777, 0o600);
     let mut text = String::new();
     std::fs::File::open(folder.book()).unwrap().read_to_string(&mut text).unwrap();
@@ -571,7 +571,7 @@ fn what_accounting_costs_a_request() {
                             .unwrap();
                         place.used(500);
                         let paid = purse.settle(Money(500));
-                        ledger.record(Slip { paid: Some(paid), ..slip.clone() });
+                        ledger.record(UsageRecord { paid: Some(paid), ..slip.clone() });
                     }
                 });
             }

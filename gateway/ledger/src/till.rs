@@ -12,35 +12,35 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout};
 
 use super::Ledger;
-use super::clerk::{Ask, Order};
-use super::fund::{Fund, Refusal, Reservation};
-use super::limits::{Exceeded, Gate, Place, Quota};
-use super::period::Window;
+use super::clerk::{PendingLease, WriterCommand};
+use super::fund::{BudgetLease, BudgetRefusal, Reservation};
+use super::limits::{LimitExceeded, RateLimiter, RequestPermit, RateLimitStatus};
+use super::period::BudgetPeriod;
 
 /// How long a request waits for the store to lend, whatever holds that up.
 const LONGEST_WAIT: Duration = Duration::from_secs(3);
 
 /// A client's till.
 #[derive(Debug)]
-pub struct Till {
+pub struct ClientQuota {
     client: Arc<str>,
-    terms: ArcSwap<Terms>,
-    fund: ArcSwapOption<Fund>,
-    gate: Arc<Gate>,
+    terms: ArcSwap<QuotaLimits>,
+    fund: ArcSwapOption<BudgetLease>,
+    gate: Arc<RateLimiter>,
 }
 
 /// What the configuration says of the client.
 #[derive(Debug, Clone)]
-struct Terms {
+struct QuotaLimits {
     budget: Option<ClientBudget>,
     limits: ClientLimits,
     zone: TimeZone,
 }
 
-impl Till {
+impl ClientQuota {
     /// Without limits, until [`Till::apply`].
     pub(super) fn new(client: &str) -> Self {
-        let terms = Terms { budget: None, limits: ClientLimits::default(), zone: TimeZone::UTC };
+        let terms = QuotaLimits { budget: None, limits: ClientLimits::default(), zone: TimeZone::UTC };
         Self {
             client: client.into(),
             terms: ArcSwap::from_pointee(terms),
@@ -51,7 +51,7 @@ impl Till {
 
     /// From now on these limits hold.
     pub(super) fn apply(&self, client: &ClientConfig, zone: &TimeZone) {
-        let terms = Terms { budget: client.budget, limits: client.limits, zone: zone.clone() };
+        let terms = QuotaLimits { budget: client.budget, limits: client.limits, zone: zone.clone() };
         self.terms.store(Arc::new(terms));
     }
 
@@ -84,7 +84,7 @@ impl Till {
     ///
     /// # Errors
     /// The limit that is reached.
-    pub fn admit(&self, tokens: u64, now: Instant) -> Result<Place, (Exceeded, Duration, Quota)> {
+    pub fn admit(&self, tokens: u64, now: Instant) -> Result<RequestPermit, (LimitExceeded, Duration, RateLimitStatus)> {
         self.gate.admit(&self.terms.load().limits, tokens, now)
     }
 
@@ -97,7 +97,7 @@ impl Till {
         ledger: &Ledger,
         amount: Money,
         now: Timestamp,
-    ) -> Result<Option<Reservation>, Refusal> {
+    ) -> Result<Option<Reservation>, BudgetRefusal> {
         match self.fund(ledger, now) {
             Some(fund) => reserve_of(&fund, ledger, amount).await.map(Some),
             None => Ok(None),
@@ -105,7 +105,7 @@ impl Till {
     }
 
     /// The money of the window that now is; `None` without a budget.
-    pub(super) fn fund(&self, ledger: &Ledger, now: Timestamp) -> Option<Arc<Fund>> {
+    pub(super) fn fund(&self, ledger: &Ledger, now: Timestamp) -> Option<Arc<BudgetLease>> {
         let terms = self.terms.load();
         let budget = terms.budget?;
         match self.current(&budget, now) {
@@ -114,7 +114,7 @@ impl Till {
         }
     }
 
-    fn current(&self, budget: &ClientBudget, now: Timestamp) -> Option<Arc<Fund>> {
+    fn current(&self, budget: &ClientBudget, now: Timestamp) -> Option<Arc<BudgetLease>> {
         let fund = self.fund.load_full()?;
         let fits = is_of_kind(&fund.window().id, budget.per) && fund.limit() == budget.amount.0;
         (fits && !fund.has_ended(now)).then_some(fund)
@@ -127,7 +127,7 @@ impl Till {
         zone: &TimeZone,
         budget: &ClientBudget,
         now: Timestamp,
-    ) -> Arc<Fund> {
+    ) -> Arc<BudgetLease> {
         // One at a time, a few times a day: requests that find the current window never come here.
         let _alone = ledger.rolling();
         if let Some(fund) = self.current(budget, now) {
@@ -143,7 +143,7 @@ impl Till {
             return fund;
         }
         let at_hand = if kept { Money::ZERO } else { budget.amount };
-        let fund = Arc::new(Fund::new(&self.client, window, budget.amount, at_hand));
+        let fund = Arc::new(BudgetLease::new(&self.client, window, budget.amount, at_hand));
         // What an upstream took beyond the last window's end is paid out of this one.
         let debt = self.fund.load_full().map_or(0, |before| before.purse().take_debt());
         fund.purse().put(debt.saturating_neg());
@@ -156,13 +156,13 @@ impl Till {
 
     /// The window around now, but never one before a window that money was spent in: a clock that is put back does not
     /// give a budget twice.
-    fn next_window(&self, ledger: &Ledger, zone: &TimeZone, budget: &ClientBudget, now: Timestamp) -> Window {
-        let window = Window::around(now, budget.per, zone);
+    fn next_window(&self, ledger: &Ledger, zone: &TimeZone, budget: &ClientBudget, now: Timestamp) -> BudgetPeriod {
+        let window = BudgetPeriod::around(now, budget.per, zone);
         let known = self.fund.load_full().map(|fund| Arc::clone(&fund.window().id));
         let known = known.filter(|id| is_of_kind(id, budget.per));
         let stored = ledger.before.latest_like(&self.client, &window.id);
         let latest = known.into_iter().chain(stored).max().filter(|latest| *latest > window.id);
-        latest.and_then(|latest| Window::named(&latest, budget.per, zone)).unwrap_or(window)
+        latest.and_then(|latest| BudgetPeriod::named(&latest, budget.per, zone)).unwrap_or(window)
     }
 }
 
@@ -170,20 +170,20 @@ impl Till {
 ///
 /// # Errors
 /// As for [`Till::reserve`].
-pub async fn reserve_of(fund: &Arc<Fund>, ledger: &Ledger, amount: Money) -> Result<Reservation, Refusal> {
+pub async fn reserve_of(fund: &Arc<BudgetLease>, ledger: &Ledger, amount: Money) -> Result<Reservation, BudgetRefusal> {
     if fund.purse().take(amount.0) {
         ledger.ask_in_advance(fund);
         return Ok(Reservation::new(Arc::clone(fund), amount.0));
     }
     if !ledger.keeps_records() {
-        return Err(Refusal::Spent);
+        return Err(BudgetRefusal::Spent);
     }
     let (reply, answer) = oneshot::channel();
-    ledger.order(Order::Lend(Arc::clone(fund), Some(Ask { need: amount.0, reply })));
+    ledger.order(WriterCommand::Lend(Arc::clone(fund), Some(PendingLease { need: amount.0, reply })));
     // A clerk that is gone answers nobody, and one that is held up may answer too late: then the money goes back.
     match timeout(LONGEST_WAIT, answer).await {
         Ok(Ok(answer)) => answer,
-        Ok(Err(_)) | Err(_) => Err(Refusal::Unavailable),
+        Ok(Err(_)) | Err(_) => Err(BudgetRefusal::Unavailable),
     }
 }
 

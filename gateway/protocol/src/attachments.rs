@@ -2,30 +2,30 @@
 //! pictures by their providers' rules.
 
 use super::fault::quoted;
-use super::pictures::{Detail, Pictures};
+use super::pictures::{ImageDetail, ImageTokens};
 use super::refusal::BadRequest;
-use super::scan::{Cursor, Kind};
-use super::size::Size;
-use super::text::Text;
+use super::scan::{Cursor, ValueKind};
+use super::size::ImageSize;
+use super::text::JsonStr;
 use super::value::wrong_type;
 
 /// Tokens that one attachment of a kind may count for, and the bytes of it that make one token. The bounds hold
 /// what providers charge (a minute of sound some 600, a page of a file some 1,500), whatever the bytes claim to be.
 #[derive(Debug, Clone, Copy)]
-struct Worth {
+struct AttachmentTokens {
     least: u64,
     most: u64,
     bytes: u64,
 }
 
-const AUDIO: Worth = Worth { least: 50, most: 20_000, bytes: 1_600 };
-const VIDEO: Worth = Worth { least: 300, most: 40_000, bytes: 1_000 };
-const FILE: Worth = Worth { least: 100, most: 40_000, bytes: 50 };
+const AUDIO: AttachmentTokens = AttachmentTokens { least: 50, most: 20_000, bytes: 1_600 };
+const VIDEO: AttachmentTokens = AttachmentTokens { least: 300, most: 40_000, bytes: 1_000 };
+const FILE: AttachmentTokens = AttachmentTokens { least: 100, most: 40_000, bytes: 50 };
 
 /// Characters that are looked through for the size of a picture where they have to be copied for it.
 const ESCAPED: usize = 256 << 10;
 
-impl Worth {
+impl AttachmentTokens {
     /// Of so many bytes; of an unknown length (an address) a tenth of the most.
     fn of(self, bytes: Option<u64>) -> u64 {
         bytes.map_or(self.most / 10, |bytes| bytes / self.bytes).clamp(self.least, self.most)
@@ -34,7 +34,7 @@ impl Worth {
 
 /// How many attachments there are, and what they count for.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Attachments {
+pub(super) struct AttachmentCounts {
     pub(super) images: usize,
     pub(super) sounds: usize,
     pub(super) films: usize,
@@ -42,10 +42,10 @@ pub(super) struct Attachments {
     /// Tokens of all but pictures.
     pub(super) tokens: u64,
     /// Those of pictures.
-    pub(super) pictures: Pictures,
+    pub(super) pictures: ImageTokens,
     /// How large the picture under way is, and how closely it is to be looked at.
-    size: Option<Size>,
-    detail: Detail,
+    size: Option<ImageSize>,
+    detail: ImageDetail,
     /// Bytes of the part under way, if it has any of its own.
     bytes: Option<u64>,
     /// Whether the part under way has a value of a kind.
@@ -55,7 +55,7 @@ pub(super) struct Attachments {
 /// The part types with a value of the same name.
 const KINDS: [&str; 4] = ["image_url", "input_audio", "video_url", "file"];
 
-impl Attachments {
+impl AttachmentCounts {
     /// All of them.
     pub(super) fn count(&self) -> usize {
         self.images + self.sounds + self.films + self.files
@@ -64,7 +64,7 @@ impl Attachments {
     /// A part begins.
     pub(super) fn begin(&mut self) {
         self.seen = [false; 4];
-        (self.bytes, self.size, self.detail) = (None, None, Detail::Auto);
+        (self.bytes, self.size, self.detail) = (None, None, ImageDetail::Auto);
     }
 
     /// A field of the part.
@@ -78,19 +78,19 @@ impl Attachments {
         self.seen[kind] = true;
         let mut cursor = Cursor::over(raw);
         match cursor.kind()? {
-            Kind::String => self.measure(cursor.string()?, false),
-            Kind::Object => cursor.members(|cursor, name| {
+            ValueKind::String => self.measure(cursor.string()?, false),
+            ValueKind::Object => cursor.members(|cursor, name| {
                 let name = name.cow();
                 if name == "file_id" {
                     let why = "a file kept at a provider cannot be used; send its contents as 'file_data'";
                     return Err(BadRequest::value(place(".file.file_id"), why));
                 }
                 match cursor.kind()? {
-                    Kind::String => {
+                    ValueKind::String => {
                         let text = cursor.string()?;
                         match &*name {
                             "url" | "data" | "file_data" => self.measure(text, name != "url"),
-                            "detail" => self.detail = Detail::of(&text.cow()),
+                            "detail" => self.detail = ImageDetail::of(&text.cow()),
                             _ => {}
                         }
                     }
@@ -132,7 +132,7 @@ impl Attachments {
     }
 
     /// The bytes in a `data:` address or in bare base64: three of four characters.
-    fn measure(&mut self, text: Text<'_>, bare: bool) {
+    fn measure(&mut self, text: JsonStr<'_>, bare: bool) {
         let data = match text.raw.get(..5) {
             Some(start) if start.eq_ignore_ascii_case("data:") => {
                 text.raw.split_once(',').map_or("", |(_, data)| data)
@@ -142,9 +142,9 @@ impl Attachments {
         };
         self.bytes = Some(data.len() as u64 / 4 * 3);
         self.size = match text.escaped {
-            false => Size::of(data),
+            false => ImageSize::of(data),
             // Of all signs of base64 only `/` is ever escaped, which some writers do.
-            true => Size::of(&data.chars().take(ESCAPED).filter(|sign| *sign != '\\').collect::<String>()),
+            true => ImageSize::of(&data.chars().take(ESCAPED).filter(|sign| *sign != '\\').collect::<String>()),
         };
     }
 }

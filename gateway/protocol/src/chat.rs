@@ -9,14 +9,14 @@ use router_policies::{Prompt, PromptTurn};
 use super::conversions::ConversionCache;
 use super::endpoint::ApiEndpoint;
 use super::estimate::{in_tokens, weight, weight_of};
-use super::fault::Fault;
-use super::fields::{Fields, Format};
-use super::json::{Object, Places};
-use super::messages::{Message, Messages};
-use super::native::Native;
-use super::pictures::{Pictures, Sight};
+use super::fault::JsonError;
+use super::fields::{KnownFields, FieldFormat};
+use super::json::{RawObject, MemberSpans};
+use super::messages::{MessageOutline, MessageList};
+use super::native::OriginalRequest;
+use super::pictures::{ImageTokens, ImageTokenRule};
 use super::refusal::BadRequest;
-use super::scan::{Cursor, Kind, text_of};
+use super::scan::{Cursor, ValueKind, text_of};
 
 /// What the framing of a message adds, and what begins the answer, in tokens, as OpenAI counts them.
 const MESSAGE_TOKENS: u64 = 4;
@@ -28,7 +28,7 @@ const FURTHER_TEMPERATURE_WORD: &[u8] = b"0.7";
 
 /// What a model must be able to do to answer a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Needs {
+pub struct RequiredCapabilities {
     /// See images.
     pub image: bool,
     /// Hear sound, or speak.
@@ -49,33 +49,33 @@ pub struct Needs {
 
 /// A chat request: its text as it came, and what the gateway must know of it.
 #[derive(Debug, Clone)]
-pub struct Chat {
-    pub(super) object: Object,
-    pub(super) fields: Fields,
-    pub(super) messages: Messages,
+pub struct ChatRequest {
+    pub(super) object: RawObject,
+    pub(super) fields: KnownFields,
+    pub(super) messages: MessageList,
     /// The estimate of prompt tokens without pictures, once somebody has asked for it.
     tokens: OnceLock<u64>,
     /// What the client wrote, where that was no chat.
-    native: Option<Native>,
+    native: Option<OriginalRequest>,
     /// The same request in other dialects' words.
     conversions: ConversionCache,
 }
 
-impl Chat {
+impl ChatRequest {
     /// Reads a request body. What the gateway does not know is left alone.
     pub fn parse(body: Bytes) -> Result<Self, BadRequest> {
         let text = text_of(&body)?;
-        let places = Places::of(text)?;
-        let fields = Fields::read(text, &places)?;
+        let places = MemberSpans::of(text)?;
+        let fields = KnownFields::read(text, &places)?;
         let at = places.find(&body, "messages").ok_or_else(|| BadRequest::missing("messages"))?.start;
-        let messages = Messages::read(text, at)?;
-        let object = Object::placed(body, places);
+        let messages = MessageList::read(text, at)?;
+        let object = RawObject::placed(body, places);
         let (tokens, conversions) = (OnceLock::new(), ConversionCache::default());
         Ok(Self { object, fields, messages, tokens, native: None, conversions })
     }
 
     /// The same, converted from what a client wrote in another dialect.
-    pub(super) fn spoken_in(mut self, native: Native, tokens: Option<u64>) -> Self {
+    pub(super) fn spoken_in(mut self, native: OriginalRequest, tokens: Option<u64>) -> Self {
         if let Some(tokens) = tokens {
             self.tokens = tokens.into();
         }
@@ -89,13 +89,13 @@ impl Chat {
 
     /// Whether an upstream may answer it in a dialect that has no chunks of chats, so that no whole is made of its pieces.
     pub fn is_native(&self) -> bool {
-        let endpoint = self.native.as_ref().map(Native::endpoint);
+        let endpoint = self.native.as_ref().map(OriginalRequest::endpoint);
         matches!(endpoint, Some(ApiEndpoint::Embeddings | ApiEndpoint::Completions))
     }
 
     /// What the client wrote, where that was no chat: an upstream that speaks the same dialect can be told just that.
     #[inline]
-    pub fn native(&self) -> Option<&Native> {
+    pub fn native(&self) -> Option<&OriginalRequest> {
         self.native.as_ref()
     }
 
@@ -140,16 +140,16 @@ impl Chat {
     }
 
     /// What a model must be able to do to answer this.
-    pub fn needs(&self) -> Needs {
+    pub fn needs(&self) -> RequiredCapabilities {
         let attached = &self.messages.attachments;
         let last = self.messages.list.last();
-        Needs {
+        RequiredCapabilities {
             image: attached.images > 0,
             audio: attached.sounds > 0 || self.fields.speaks,
             video: attached.films > 0,
             file: attached.files > 0,
             tools: self.fields.tools > 0 || self.messages.tools,
-            json_schema: self.fields.format == Format::Schema,
+            json_schema: self.fields.format == FieldFormat::Schema,
             prefill: last.is_some_and(|message| message.role == router_policies::PromptRole::Assistant),
             logprobs: self.fields.logprobs,
         }
@@ -158,27 +158,27 @@ impl Chat {
     /// Whether a structured answer is asked for.
     #[inline]
     pub fn structured(&self) -> bool {
-        self.fields.format != Format::Text
+        self.fields.format != FieldFormat::Text
     }
 
     /// What a scorer reads. Borrows the text where it has no escapes; call it once.
     pub fn prompt(&self) -> Prompt<'_> {
-        let turn = |message: &Message| PromptTurn { role: message.role, text: self.text(message) };
+        let turn = |message: &MessageOutline| PromptTurn { role: message.role, text: self.text(message) };
         Prompt {
             turns: self.messages.list.iter().map(turn).collect(),
             tools: self.fields.tools,
-            structured: self.fields.format != Format::Text,
+            structured: self.fields.format != FieldFormat::Text,
             attachments: self.messages.attachments.count(),
         }
     }
 
     /// An estimate of all prompt tokens: messages, tools, and attachments within bounds. Walks the text the first time.
     pub fn prompt_tokens(&self) -> u64 {
-        self.prompt_tokens_by(Sight::Unknown)
+        self.prompt_tokens_by(ImageTokenRule::Unknown)
     }
 
     /// The same for a model that counts pictures by this rule.
-    pub fn prompt_tokens_by(&self, sight: Sight) -> u64 {
+    pub fn prompt_tokens_by(&self, sight: ImageTokenRule) -> u64 {
         self.read_tokens().saturating_add(self.pictures().by(sight))
     }
 
@@ -190,7 +190,7 @@ impl Chat {
 
     /// What its pictures count for.
     #[inline]
-    pub fn pictures(&self) -> &Pictures {
+    pub fn pictures(&self) -> &ImageTokens {
         &self.messages.attachments.pictures
     }
 
@@ -230,14 +230,14 @@ impl Chat {
     /// Every text of the request, however deep: what fields are called, what they say, and numbers as they are written.
     pub fn texts(&self, each: &mut dyn FnMut(&str)) {
         // It was checked when it came. What a client wrote in other words may leave in them.
-        let object = self.native.as_ref().map_or(&self.object, Native::body);
+        let object = self.native.as_ref().map_or(&self.object, OriginalRequest::body);
         if let Ok(text) = text_of(object.bytes()) {
             let _ = texts(&mut Cursor::over(text), each);
         }
     }
 
     /// A message's text, its parts one below the other.
-    pub(super) fn text(&self, message: &Message) -> Cow<'_, str> {
+    pub(super) fn text(&self, message: &MessageOutline) -> Cow<'_, str> {
         let body = self.object.bytes();
         match &self.messages.spans[message.texts.clone()] {
             [] => Cow::Borrowed(""),
@@ -250,15 +250,15 @@ impl Chat {
     }
 }
 
-fn texts(cursor: &mut Cursor<'_>, each: &mut dyn FnMut(&str)) -> Result<(), Fault> {
+fn texts(cursor: &mut Cursor<'_>, each: &mut dyn FnMut(&str)) -> Result<(), JsonError> {
     match cursor.kind()? {
-        Kind::String => each(&cursor.string()?.cow()),
-        Kind::Object => cursor.members(|cursor, name| {
+        ValueKind::String => each(&cursor.string()?.cow()),
+        ValueKind::Object => cursor.members(|cursor, name| {
             each(&name.cow());
             texts(cursor, each)
         })?,
-        Kind::Array => cursor.elements(|cursor, _| texts(cursor, each))?,
-        Kind::Number | Kind::Bool | Kind::Null => each(cursor.skip()?),
+        ValueKind::Array => cursor.elements(|cursor, _| texts(cursor, each))?,
+        ValueKind::Number | ValueKind::Bool | ValueKind::Null => each(cursor.skip()?),
     }
     Ok(())
 }
@@ -267,17 +267,17 @@ fn texts(cursor: &mut Cursor<'_>, each: &mut dyn FnMut(&str)) -> Result<(), Faul
 mod tests {
     use router_policies::PromptRole;
 
-    use super::super::upstream::Extras;
+    use super::super::upstream::EncodeOptions;
     use super::*;
 
     const HI: &str = r#""messages":[{"role":"user","content":"hi"}]"#;
 
-    fn parse(text: &str) -> Result<Chat, BadRequest> {
-        Chat::parse(Bytes::copy_from_slice(text.as_bytes()))
+    fn parse(text: &str) -> Result<ChatRequest, BadRequest> {
+        ChatRequest::parse(Bytes::copy_from_slice(text.as_bytes()))
     }
 
     /// A chat with one more field.
-    fn with(field: &str) -> Result<Chat, BadRequest> {
+    fn with(field: &str) -> Result<ChatRequest, BadRequest> {
         parse(&format!(r#"{{"model":"auto",{HI},{field}}}"#))
     }
 
@@ -466,7 +466,7 @@ mod tests {
             r#""response_format":{"type":"grammar"}"#,
         ] {
             let chat = with(field).unwrap();
-            let sent = chat.encode("upstream", false, &Extras::default());
+            let sent = chat.encode("upstream", false, &EncodeOptions::default());
             assert!(String::from_utf8(sent.to_vec()).unwrap().contains(field), "{field}");
         }
     }
@@ -488,35 +488,35 @@ mod tests {
 
     #[test]
     fn needs_are_found() {
-        let none = Needs::default();
-        let check = |chat: Result<Chat, BadRequest>, needs: Needs| assert_eq!(chat.unwrap().needs(), needs);
+        let none = RequiredCapabilities::default();
+        let check = |chat: Result<ChatRequest, BadRequest>, needs: RequiredCapabilities| assert_eq!(chat.unwrap().needs(), needs);
         let parts = |parts: &str| {
             parse(&format!(r#"{{"model":"a","messages":[{{"role":"user","content":[{parts}]}}]}}"#))
         };
         check(with(r#""tools":[],"tool_choice":"none""#), none);
-        check(with(r#""tools":[{"type":"function"}]"#), Needs { tools: true, ..none });
+        check(with(r#""tools":[{"type":"function"}]"#), RequiredCapabilities { tools: true, ..none });
         check(with(r#""response_format":{"type":"json_object"}"#), none);
-        check(with(r#""response_format":{"type":"json_schema"}"#), Needs { json_schema: true, ..none });
-        check(with(r#""logprobs":true"#), Needs { logprobs: true, ..none });
-        check(with(r#""modalities":["text","audio"]"#), Needs { audio: true, ..none });
+        check(with(r#""response_format":{"type":"json_schema"}"#), RequiredCapabilities { json_schema: true, ..none });
+        check(with(r#""logprobs":true"#), RequiredCapabilities { logprobs: true, ..none });
+        check(with(r#""modalities":["text","audio"]"#), RequiredCapabilities { audio: true, ..none });
         check(
             parts(r#"{"type":"image_url","image_url":{"url":"https://a/b"}}"#),
-            Needs { image: true, ..none },
+            RequiredCapabilities { image: true, ..none },
         );
-        check(parts(r#"{"image_url":"https://a/b","type":"image_url"}"#), Needs { image: true, ..none });
+        check(parts(r#"{"image_url":"https://a/b","type":"image_url"}"#), RequiredCapabilities { image: true, ..none });
         check(
             parts(r#"{"type":"input_audio","input_audio":{"data":"AAAA"}}"#),
-            Needs { audio: true, ..none },
+            RequiredCapabilities { audio: true, ..none },
         );
-        check(parts(r#"{"type":"video_url","video_url":{"url":"x"}}"#), Needs { video: true, ..none });
-        check(parts(r#"{"type":"file","file":{"file_data":"x"}}"#), Needs { file: true, ..none });
+        check(parts(r#"{"type":"video_url","video_url":{"url":"x"}}"#), RequiredCapabilities { video: true, ..none });
+        check(parts(r#"{"type":"file","file":{"file_data":"x"}}"#), RequiredCapabilities { file: true, ..none });
         let last = |message: &str| parse(&format!(r#"{{"model":"a","messages":[{message}]}}"#));
-        check(last(r#"{"role":"assistant","content":"So"}"#), Needs { prefill: true, ..none });
-        check(last(r#"{"role":"tool","tool_call_id":"1","content":"x"}"#), Needs { tools: true, ..none });
-        check(last(r#"{"role":"function","name":"f","content":null}"#), Needs { tools: true, ..none });
+        check(last(r#"{"role":"assistant","content":"So"}"#), RequiredCapabilities { prefill: true, ..none });
+        check(last(r#"{"role":"tool","tool_call_id":"1","content":"x"}"#), RequiredCapabilities { tools: true, ..none });
+        check(last(r#"{"role":"function","name":"f","content":null}"#), RequiredCapabilities { tools: true, ..none });
         let called =
             r#"{"role":"assistant","content":null,"tool_calls":[{"id":"1"}]},{"role":"user","content":"x"}"#;
-        check(last(called), Needs { tools: true, ..none });
+        check(last(called), RequiredCapabilities { tools: true, ..none });
     }
 
     #[test]
@@ -562,7 +562,7 @@ mod tests {
     fn pictures_count_by_their_size_and_by_whose_model_sees_them() {
         // The first bytes of a picture of 1,024 by 1,024.
         let png = "iVBORw0KGgoAAAANSUhEUgAABAAAAAQACAYAAAB";
-        let check = |url: &str, detail: &str, sight: Sight, expected: u64| {
+        let check = |url: &str, detail: &str, sight: ImageTokenRule, expected: u64| {
             let part = format!(r#"{{"type":"image_url","image_url":{{"url":"{url}"{detail}}}}}"#);
             let text = format!(r#"{{"model":"a","messages":[{{"role":"user","content":[{part},{part}]}}]}}"#);
             assert_eq!(
@@ -572,14 +572,14 @@ mod tests {
             );
         };
         let url = format!("data:image/png;base64,{png}");
-        check(&url, "", Sight::Tiles, 765);
-        check(&url, r#","detail":"low""#, Sight::Tiles, 85);
-        check(&url, r#","detail":"low""#, Sight::Claude, 1_369);
-        check(&url, "", Sight::Qwen32, 1_026);
-        check(&url, "", Sight::Unknown, 1_369);
-        check(&url.replace('/', "\\/"), "", Sight::Tiles, 765);
-        check("https://h/x.png", "", Sight::FineClaude, 4_784);
-        check("https://h/x.png", r#","detail":"low""#, Sight::Tiles, 85);
+        check(&url, "", ImageTokenRule::Tiles, 765);
+        check(&url, r#","detail":"low""#, ImageTokenRule::Tiles, 85);
+        check(&url, r#","detail":"low""#, ImageTokenRule::Claude, 1_369);
+        check(&url, "", ImageTokenRule::Qwen32, 1_026);
+        check(&url, "", ImageTokenRule::Unknown, 1_369);
+        check(&url.replace('/', "\\/"), "", ImageTokenRule::Tiles, 765);
+        check("https://h/x.png", "", ImageTokenRule::FineClaude, 4_784);
+        check("https://h/x.png", r#","detail":"low""#, ImageTokenRule::Tiles, 85);
     }
 
     #[test]
@@ -606,7 +606,7 @@ mod tests {
             for messages in [&*messages, r#"[{"role":"user","content":"hi"}]"#] {
                 if let Ok(chat) = parse(&format!(r#"{{"model":"a","messages":{messages},{field}}}"#)) {
                     let _ = (chat.prompt(), chat.prompt_tokens(), chat.simple(), chat.needs());
-                    let again = Chat::parse(chat.encode("b", true, &Extras::default())).unwrap();
+                    let again = ChatRequest::parse(chat.encode("b", true, &EncodeOptions::default())).unwrap();
                     proptest::prop_assert!(again.stream() && again.include_usage() && again.model() == "b");
                 }
             }

@@ -4,18 +4,18 @@ use std::ops::Range;
 
 use bytes::Bytes;
 
-use super::complaint::Complaint;
+use super::complaint::ProviderError;
 use super::estimate::{least, weight};
-use super::fault::Fault;
-use super::json::{Object, Places};
-use super::scan::{Cursor, Kind, is_plain, text_of};
-use super::sse::Event;
-use super::text::Text;
-use super::usage::Reported;
+use super::fault::JsonError;
+use super::json::{RawObject, MemberSpans};
+use super::scan::{Cursor, ValueKind, is_plain, text_of};
+use super::sse::SseEvent;
+use super::text::JsonStr;
+use super::usage::ReportedUsage;
 
 /// Why an answer ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Finish {
+pub enum FinishReason {
     /// It was done, or met a stop text.
     Stop,
     /// It was as long as allowed.
@@ -28,7 +28,7 @@ pub enum Finish {
     Other,
 }
 
-impl Finish {
+impl FinishReason {
     /// From the API's word.
     pub fn of(word: &str) -> Self {
         match word {
@@ -53,7 +53,7 @@ impl Finish {
 
 /// What the gateway must know of a chunk, or of a whole answer.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Piece {
+pub struct ChunkInfo {
     /// Characters of content, reasoning, refusal and tool call arguments, over all choices.
     pub text: usize,
     /// The same text in thousandths of a token, estimated; add them up over a stream.
@@ -63,11 +63,11 @@ pub struct Piece {
     /// Whether it carries any text or a tool call: a first token. A chunk that only says `role` does not.
     pub begins: bool,
     /// Why an answer ended; of several choices the last.
-    pub finish: Option<Finish>,
+    pub finish: Option<FinishReason>,
     /// How many choices ended with this chunk.
     pub finished: u32,
     /// Token counts, if it has any.
-    pub usage: Option<Reported>,
+    pub usage: Option<ReportedUsage>,
     /// Where its text lies in the data, still escaped, if all that it says is the `content` of one choice.
     pub content: Option<Range<usize>>,
     /// Whether `choices` is empty or missing.
@@ -80,13 +80,13 @@ pub struct Piece {
 
 /// What a chunk is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum What {
+pub enum ChunkKind {
     /// A piece of the answer.
-    Piece(Piece),
+    Piece(ChunkInfo),
     /// The marker of success, `[DONE]`.
     Done,
     /// The upstream failed in the middle.
-    Error(Complaint),
+    Error(ProviderError),
     /// A comment or a blank line.
     KeepAlive,
     /// An event of another dialect that says nothing in ours. Only a client of that dialect gets it.
@@ -97,93 +97,93 @@ pub enum What {
 
 /// A chunk with the bytes that it came as.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Chunk {
+pub struct ResponseChunk {
     /// The bytes of the whole event.
     pub raw: Bytes,
     /// Its data.
     pub data: Bytes,
     /// What it is.
-    pub what: What,
+    pub what: ChunkKind,
     /// Where the client speaks the upstream's dialect, and that is not OpenAI's: what the client gets in place of
     /// `raw`, byte for byte. Empty where an event makes several chunks, from the second on.
     pub native: Option<Bytes>,
 }
 
 /// Reads an event in one pass, copying nothing.
-pub fn read_chunk(event: Event) -> Chunk {
-    let Event { raw, data, event, comment } = event;
+pub fn read_chunk(event: SseEvent) -> ResponseChunk {
+    let SseEvent { raw, data, event, comment } = event;
     let what = if comment {
-        What::KeepAlive
+        ChunkKind::KeepAlive
     } else if data.trim_ascii() == b"[DONE]" {
-        What::Done
+        ChunkKind::Done
     } else if event.is_some_and(|event| &event[..] == b"error") {
-        What::Error(Complaint::read(None, &data))
+        ChunkKind::Error(ProviderError::read(None, &data))
     } else {
-        match Piece::read(&data) {
-            Ok(piece) if piece.failed => What::Error(Complaint::read(None, &data)),
-            Ok(piece) => What::Piece(piece),
-            Err(_) => What::Malformed,
+        match ChunkInfo::read(&data) {
+            Ok(piece) if piece.failed => ChunkKind::Error(ProviderError::read(None, &data)),
+            Ok(piece) => ChunkKind::Piece(piece),
+            Err(_) => ChunkKind::Malformed,
         }
     };
-    Chunk { raw, data, what, native: None }
+    ResponseChunk { raw, data, what, native: None }
 }
 
 /// Reads the chunks of one stream. Most differ from one before in their text alone: the same bytes around another text
 /// say the same, so that only the text is looked at.
 #[derive(Debug, Default)]
-pub struct Reader {
-    around: Option<Around>,
+pub struct ChunkReader {
+    around: Option<ChunkTemplate>,
 }
 
 /// What the data of such a chunk are but for its text.
 #[derive(Debug)]
-struct Around {
+struct ChunkTemplate {
     before: Box<[u8]>,
     after: Box<[u8]>,
 }
 
-impl Reader {
+impl ChunkReader {
     /// As [`read_chunk`].
-    pub fn read(&mut self, event: Event) -> Chunk {
+    pub fn read(&mut self, event: SseEvent) -> ResponseChunk {
         if let Some(piece) = self.alike(&event) {
-            let Event { raw, data, .. } = event;
-            return Chunk { raw, data, what: What::Piece(piece), native: None };
+            let SseEvent { raw, data, .. } = event;
+            return ResponseChunk { raw, data, what: ChunkKind::Piece(piece), native: None };
         }
         let chunk = read_chunk(event);
-        if let What::Piece(Piece { content: Some(at), finish: None, finished: 0, usage: None, .. }) =
+        if let ChunkKind::Piece(ChunkInfo { content: Some(at), finish: None, finished: 0, usage: None, .. }) =
             &chunk.what
         {
             self.around =
-                Some(Around { before: chunk.data[..at.start].into(), after: chunk.data[at.end..].into() });
+                Some(ChunkTemplate { before: chunk.data[..at.start].into(), after: chunk.data[at.end..].into() });
         }
         chunk
     }
 
     /// What an event says that differs from one before in nothing but a text without escapes.
-    fn alike(&self, event: &Event) -> Option<Piece> {
-        let Around { before, after } = self.around.as_ref()?;
+    fn alike(&self, event: &SseEvent) -> Option<ChunkInfo> {
+        let ChunkTemplate { before, after } = self.around.as_ref()?;
         let text = event.data.strip_prefix(&before[..])?.strip_suffix(&after[..])?;
         if text.is_empty() || !is_plain(text) || event.event.is_some() {
             return None;
         }
-        let mut piece = Piece::default();
+        let mut piece = ChunkInfo::default();
         piece.add(std::str::from_utf8(text).ok()?);
         piece.content = Some(before.len()..before.len() + text.len());
         Some(piece)
     }
 }
 
-impl Chunk {
+impl ResponseChunk {
     /// The bytes without a `usage` that is not null. `None`: the chunk was there for the usage only (it has no choices),
     /// and is swallowed.
     pub fn without_usage(self) -> Option<Bytes> {
-        let What::Piece(Piece { usage: Some(_), choices_empty, .. }) = &self.what else {
+        let ChunkKind::Piece(ChunkInfo { usage: Some(_), choices_empty, .. }) = &self.what else {
             return Some(self.raw);
         };
         if *choices_empty {
             return None;
         }
-        let Ok(object) = Object::skim(self.data.clone()) else { return Some(self.raw) };
+        let Ok(object) = RawObject::skim(self.data.clone()) else { return Some(self.raw) };
         if object.get("usage").is_none_or(|usage| usage == b"null") {
             return Some(self.raw);
         }
@@ -206,24 +206,24 @@ pub(super) fn replaced(raw: &Bytes, old: &Bytes, new: &[u8]) -> Bytes {
 }
 
 /// A piece that is being read.
-struct Reading {
-    piece: Piece,
+struct ParsedChunk {
+    piece: ChunkInfo,
     /// The usage that a choice has.
-    second: Option<Reported>,
+    second: Option<ReportedUsage>,
 }
 
-impl Default for Reading {
+impl Default for ParsedChunk {
     fn default() -> Self {
-        Self { piece: Piece { choices_empty: true, ..Piece::default() }, second: None }
+        Self { piece: ChunkInfo { choices_empty: true, ..ChunkInfo::default() }, second: None }
     }
 }
 
-impl Reading {
+impl ParsedChunk {
     /// Takes the value of a member.
-    fn member(&mut self, cursor: &mut Cursor<'_>, name: &Text<'_>) -> Result<(), Fault> {
+    fn member(&mut self, cursor: &mut Cursor<'_>, name: &JsonStr<'_>) -> Result<(), JsonError> {
         match name.raw {
             "choices" => self.piece.choices(cursor, &mut self.second)?,
-            "usage" => self.piece.usage = Reported::read(cursor)?,
+            "usage" => self.piece.usage = ReportedUsage::read(cursor)?,
             "error" => self.piece.failed |= truthy(cursor.skip()?),
             "base_resp" => self.piece.base(cursor)?,
             _ => drop(cursor.skip()?),
@@ -231,7 +231,7 @@ impl Reading {
         Ok(())
     }
 
-    fn read(self) -> Piece {
+    fn read(self) -> ChunkInfo {
         let Self { mut piece, second } = self;
         piece.usage = piece.usage.or(second);
         let alone = |content: &Range<usize>| piece.said == 1 && !content.is_empty();
@@ -240,30 +240,30 @@ impl Reading {
     }
 }
 
-impl Piece {
+impl ChunkInfo {
     /// Reads a chunk, or a whole answer, which has `message` where a chunk has `delta`.
-    pub(super) fn read(data: &[u8]) -> Result<Self, Fault> {
+    pub(super) fn read(data: &[u8]) -> Result<Self, JsonError> {
         let mut cursor = Cursor::over(text_of(data)?);
-        let mut reading = Reading::default();
+        let mut reading = ParsedChunk::default();
         cursor.members(|cursor, name| reading.member(cursor, &name))?;
         cursor.end()?;
         Ok(reading.read())
     }
 
     /// The same, and where its members lie.
-    pub(super) fn read_placed(data: &[u8]) -> Result<(Self, Places), Fault> {
-        let mut reading = Reading::default();
-        let places = Places::found(text_of(data)?, |cursor, name| reading.member(cursor, name))?;
+    pub(super) fn read_placed(data: &[u8]) -> Result<(Self, MemberSpans), JsonError> {
+        let mut reading = ParsedChunk::default();
+        let places = MemberSpans::found(text_of(data)?, |cursor, name| reading.member(cursor, name))?;
         Ok((reading.read(), places))
     }
 
-    fn choices(&mut self, cursor: &mut Cursor<'_>, usage: &mut Option<Reported>) -> Result<(), Fault> {
-        if cursor.kind()? != Kind::Array {
+    fn choices(&mut self, cursor: &mut Cursor<'_>, usage: &mut Option<ReportedUsage>) -> Result<(), JsonError> {
+        if cursor.kind()? != ValueKind::Array {
             return cursor.skip().map(drop);
         }
         cursor.elements(|cursor, _| {
             self.choices_empty = false;
-            if cursor.kind()? != Kind::Object {
+            if cursor.kind()? != ValueKind::Object {
                 return cursor.skip().map(drop);
             }
             cursor.members(|cursor, name| match name.raw {
@@ -272,14 +272,14 @@ impl Piece {
                 "text" => self.content(cursor),
                 // Moonshot's place for it.
                 "usage" => {
-                    *usage = Reported::read(cursor)?;
+                    *usage = ReportedUsage::read(cursor)?;
                     Ok(())
                 }
-                "finish_reason" if cursor.kind()? == Kind::String => {
+                "finish_reason" if cursor.kind()? == ValueKind::String => {
                     let word = cursor.string()?;
                     // Some say "" where others say null.
                     if !word.raw.is_empty() {
-                        self.finish = Some(Finish::of(&word.cow()));
+                        self.finish = Some(FinishReason::of(&word.cow()));
                         self.finished += 1;
                     }
                     Ok(())
@@ -289,8 +289,8 @@ impl Piece {
         })
     }
 
-    fn message(&mut self, cursor: &mut Cursor<'_>) -> Result<(), Fault> {
-        if cursor.kind()? != Kind::Object {
+    fn message(&mut self, cursor: &mut Cursor<'_>) -> Result<(), JsonError> {
+        if cursor.kind()? != ValueKind::Object {
             return cursor.skip().map(drop);
         }
         cursor.members(|cursor, name| match name.raw {
@@ -303,8 +303,8 @@ impl Piece {
     }
 
     /// The text of the answer proper.
-    fn content(&mut self, cursor: &mut Cursor<'_>) -> Result<(), Fault> {
-        if cursor.kind()? != Kind::String {
+    fn content(&mut self, cursor: &mut Cursor<'_>) -> Result<(), JsonError> {
+        if cursor.kind()? != ValueKind::String {
             return self.said(cursor);
         }
         let text = cursor.string()?;
@@ -314,18 +314,18 @@ impl Piece {
     }
 
     /// Text of the answer: a string, or the `text` of parts.
-    fn said(&mut self, cursor: &mut Cursor<'_>) -> Result<(), Fault> {
+    fn said(&mut self, cursor: &mut Cursor<'_>) -> Result<(), JsonError> {
         match cursor.kind()? {
-            Kind::String => {
+            ValueKind::String => {
                 self.count(cursor.string()?);
                 Ok(())
             }
-            Kind::Array => cursor.elements(|cursor, _| {
-                if cursor.kind()? != Kind::Object {
+            ValueKind::Array => cursor.elements(|cursor, _| {
+                if cursor.kind()? != ValueKind::Object {
                     return cursor.skip().map(drop);
                 }
                 cursor.members(|cursor, name| match name.raw {
-                    "text" if cursor.kind()? == Kind::String => {
+                    "text" if cursor.kind()? == ValueKind::String => {
                         self.count(cursor.string()?);
                         Ok(())
                     }
@@ -336,12 +336,12 @@ impl Piece {
         }
     }
 
-    fn calls(&mut self, cursor: &mut Cursor<'_>) -> Result<(), Fault> {
-        if cursor.kind()? != Kind::Array {
+    fn calls(&mut self, cursor: &mut Cursor<'_>) -> Result<(), JsonError> {
+        if cursor.kind()? != ValueKind::Array {
             return cursor.skip().map(drop);
         }
         cursor.elements(|cursor, _| {
-            if cursor.kind()? != Kind::Object {
+            if cursor.kind()? != ValueKind::Object {
                 return cursor.skip().map(drop);
             }
             self.begins = true;
@@ -353,8 +353,8 @@ impl Piece {
         })
     }
 
-    fn call(&mut self, cursor: &mut Cursor<'_>) -> Result<(), Fault> {
-        if cursor.kind()? != Kind::Object {
+    fn call(&mut self, cursor: &mut Cursor<'_>) -> Result<(), JsonError> {
+        if cursor.kind()? != ValueKind::Object {
             return cursor.skip().map(drop);
         }
         self.begins = true;
@@ -365,7 +365,7 @@ impl Piece {
         })
     }
 
-    fn count(&mut self, text: Text<'_>) {
+    fn count(&mut self, text: JsonStr<'_>) {
         self.add(&text.cow());
     }
 
@@ -378,8 +378,8 @@ impl Piece {
     }
 
     /// MiniMax says in `base_resp.status_code` that a 200 is an error.
-    fn base(&mut self, cursor: &mut Cursor<'_>) -> Result<(), Fault> {
-        if cursor.kind()? != Kind::Object {
+    fn base(&mut self, cursor: &mut Cursor<'_>) -> Result<(), JsonError> {
+        if cursor.kind()? != ValueKind::Object {
             return cursor.skip().map(drop);
         }
         cursor.members(|cursor, name| {
@@ -399,7 +399,7 @@ fn truthy(raw: &str) -> bool {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::sse::Splitter;
+    use super::super::sse::SseParser;
     use super::*;
 
     /// A stream of chunks that are alike and of others in between.
@@ -427,10 +427,10 @@ mod tests {
     proptest! {
         #[test]
         fn a_chunk_is_read_the_same_whatever_came_before(events in events()) {
-            let mut reader = Reader::default();
+            let mut reader = ChunkReader::default();
             for event in events {
                 let data = Bytes::from(event);
-                let event = Event { raw: data.clone(), data, ..Event::default() };
+                let event = SseEvent { raw: data.clone(), data, ..SseEvent::default() };
                 prop_assert_eq!(reader.read(event.clone()), read_chunk(event));
             }
         }
@@ -440,31 +440,31 @@ mod tests {
     fn what_follows_a_like_chunk_is_read_by_its_text() {
         let event = |text: &str| {
             let data = Bytes::from(format!(r#"{{"choices":[{{"delta":{{"content":"{text}"}}}}]}}"#));
-            Event { raw: data.clone(), data, ..Event::default() }
+            SseEvent { raw: data.clone(), data, ..SseEvent::default() }
         };
-        let mut reader = Reader::default();
+        let mut reader = ChunkReader::default();
         assert!(reader.alike(&event("one")).is_none());
         reader.read(event("one"));
         assert!(reader.alike(&event(" two")).is_some());
         assert!(reader.alike(&event("")).is_none() && reader.alike(&event("a\\n")).is_none());
-        let named = Event { event: Some(Bytes::from_static(b"error")), ..event("three") };
+        let named = SseEvent { event: Some(Bytes::from_static(b"error")), ..event("three") };
         assert!(reader.alike(&named).is_none());
     }
 
-    fn chunk(data: &str) -> Chunk {
-        let mut splitter = Splitter::new();
+    fn chunk(data: &str) -> ResponseChunk {
+        let mut splitter = SseParser::new();
         splitter.feed(Bytes::from(format!("data: {data}\n\n")));
         read_chunk(splitter.next().unwrap().unwrap())
     }
 
-    fn piece(data: &str) -> Piece {
+    fn piece(data: &str) -> ChunkInfo {
         match chunk(data).what {
-            What::Piece(piece) => piece,
+            ChunkKind::Piece(piece) => piece,
             other => panic!("{data}: {other:?}"),
         }
     }
 
-    fn delta(delta: &str) -> Piece {
+    fn delta(delta: &str) -> ChunkInfo {
         piece(&format!(r#"{{"id":"x","choices":[{{"index":0,"delta":{delta},"finish_reason":null}}]}}"#))
     }
 
@@ -499,7 +499,7 @@ mod tests {
     fn a_lone_content_is_found_in_the_data() {
         let check = |given: &str, expected: Option<&str>| {
             let chunk = chunk(&format!(r#"{{"id":"x","choices":[{{"index":0,"delta":{given}}}]}}"#));
-            let What::Piece(piece) = &chunk.what else { panic!("{given}") };
+            let ChunkKind::Piece(piece) = &chunk.what else { panic!("{given}") };
             let found = piece.content.clone().map(|range| std::str::from_utf8(&chunk.data[range]).unwrap());
             assert_eq!(found, expected, "{given}");
         };
@@ -521,43 +521,43 @@ mod tests {
         for (word, finish) in [
             ("null", None),
             ("\"\"", None),
-            ("\"stop\"", Some(Finish::Stop)),
-            ("\"length\"", Some(Finish::Length)),
-            ("\"tool_calls\"", Some(Finish::ToolCalls)),
-            ("\"function_call\"", Some(Finish::ToolCalls)),
-            ("\"content_filter\"", Some(Finish::ContentFilter)),
-            ("\"eos\"", Some(Finish::Other)),
+            ("\"stop\"", Some(FinishReason::Stop)),
+            ("\"length\"", Some(FinishReason::Length)),
+            ("\"tool_calls\"", Some(FinishReason::ToolCalls)),
+            ("\"function_call\"", Some(FinishReason::ToolCalls)),
+            ("\"content_filter\"", Some(FinishReason::ContentFilter)),
+            ("\"eos\"", Some(FinishReason::Other)),
         ] {
             assert_eq!(end(word), finish, "{word}");
         }
         let two = piece(r#"{"choices":[{"finish_reason":"stop"},{"index":1,"finish_reason":"length"}]}"#);
-        assert_eq!((two.finish, two.finished), (Some(Finish::Length), 2));
+        assert_eq!((two.finish, two.finished), (Some(FinishReason::Length), 2));
     }
 
     #[test]
     fn other_chunks_are_told_apart() {
-        let check = |data: &str, what: What| assert_eq!(chunk(data).what, what, "{data}");
-        check("[DONE]", What::Done);
-        check("  [DONE] ", What::Done);
-        check("{\"choices\":[", What::Malformed);
-        check("[]", What::Malformed);
-        check("hello", What::Malformed);
-        check("{} x", What::Malformed);
+        let check = |data: &str, what: ChunkKind| assert_eq!(chunk(data).what, what, "{data}");
+        check("[DONE]", ChunkKind::Done);
+        check("  [DONE] ", ChunkKind::Done);
+        check("{\"choices\":[", ChunkKind::Malformed);
+        check("[]", ChunkKind::Malformed);
+        check("hello", ChunkKind::Malformed);
+        check("{} x", ChunkKind::Malformed);
         for data in [
             r#"{"error":{"message":"overloaded","code":"slow_down"}}"#,
             r#"{"choices":[],"error":"overloaded"}"#,
             r#"{"base_resp":{"status_code":1013,"status_msg":"overloaded"}}"#,
         ] {
-            let What::Error(complaint) = chunk(data).what else { panic!("{data}") };
+            let ChunkKind::Error(complaint) = chunk(data).what else { panic!("{data}") };
             assert_eq!((complaint.status, &*complaint.message), (None, "overloaded"));
         }
         for data in [r#"{"error":null,"choices":[]}"#, r#"{"error":{},"base_resp":{"status_code":0}}"#] {
             assert!(piece(data).choices_empty, "{data}");
         }
-        let mut splitter = Splitter::new();
+        let mut splitter = SseParser::new();
         splitter.feed(Bytes::from_static(b": keep-alive\n\nevent: error\ndata: {\"message\":\"gone\"}\n\n"));
-        assert_eq!(read_chunk(splitter.next().unwrap().unwrap()).what, What::KeepAlive);
-        let What::Error(complaint) = read_chunk(splitter.next().unwrap().unwrap()).what else { panic!() };
+        assert_eq!(read_chunk(splitter.next().unwrap().unwrap()).what, ChunkKind::KeepAlive);
+        let ChunkKind::Error(complaint) = read_chunk(splitter.next().unwrap().unwrap()).what else { panic!() };
         assert_eq!(complaint.message, "gone");
     }
 
@@ -580,7 +580,7 @@ mod tests {
     #[test]
     fn usage_is_taken_out_for_who_did_not_ask() {
         let check = |raw: &'static str, expected: Option<&'static str>| {
-            let mut splitter = Splitter::new();
+            let mut splitter = SseParser::new();
             splitter.feed(Bytes::from_static(raw.as_bytes()));
             let chunk = read_chunk(splitter.next().unwrap().unwrap());
             assert_eq!(

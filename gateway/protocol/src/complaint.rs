@@ -12,7 +12,7 @@ const WORD: usize = 128;
 
 /// What an upstream says went wrong.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Complaint {
+pub struct ProviderError {
     /// The HTTP status; `None` for an error inside a 200 or a stream.
     pub status: Option<u16>,
     /// The provider's word or number for it; at most 128 bytes.
@@ -28,11 +28,11 @@ pub struct Complaint {
 /// Reads the body of an answer that is an error: OpenAI's shape, `{"error": "text"}`, `{"code", "message"}` (Alibaba),
 /// `{"detail": …}` and `{"errors": …}` (FastAPI), `base_resp` (MiniMax). A body of any other kind (a proxy's HTML page) gives
 /// a general sentence.
-pub fn read_error(status: u16, body: &[u8]) -> Complaint {
-    Complaint::read(Some(status), body)
+pub fn read_error(status: u16, body: &[u8]) -> ProviderError {
+    ProviderError::read(Some(status), body)
 }
 
-impl Complaint {
+impl ProviderError {
     /// Reads an error; a general sentence where there is none to be found.
     pub(super) fn read(status: Option<u16>, body: &[u8]) -> Self {
         let complaint = Self::found(body).unwrap_or_else(|| Self {
@@ -339,7 +339,7 @@ mod tests {
     #[test]
     fn keys_are_blotted_out() {
         let check = |message: &str, expected: &str| {
-            let complaint = Complaint { message: message.into(), ..Complaint::default() };
+            let complaint = ProviderError { message: message.into(), ..ProviderError::default() };
             assert_eq!(complaint.without("hunter2-secret").message, expected);
         };
         check("bad key hunter2-secret, hunter2-secret!", "bad key [key], [key]!");
@@ -352,7 +352,7 @@ mod tests {
         check("task-oriented risk-based sk-8", "task-oriented risk-based sk-8");
         check("余额不足", "余额不足");
         let coded =
-            Complaint { code: Some("hunter2-secret".into()), message: "x".into(), ..Complaint::default() };
+            ProviderError { code: Some("hunter2-secret".into()), message: "x".into(), ..ProviderError::default() };
         assert_eq!(coded.without("hunter2-secret").code.as_deref(), Some("[key]"));
     }
 }

@@ -3,13 +3,13 @@
 
 use std::sync::OnceLock;
 
-use super::json::Object;
+use super::json::RawObject;
 use super::refusal::BadRequest;
 
 /// A request in another dialect, but for what is told of the model at the end.
 #[derive(Debug, Clone)]
-pub(super) struct Converted {
-    pub(super) object: Object,
+pub(super) struct ConvertedChat {
+    pub(super) object: RawObject,
     /// `reasoning_effort`.
     pub(super) effort: Option<String>,
     /// Its last turn calls tools, and says nothing of what the model thought before that.
@@ -17,7 +17,7 @@ pub(super) struct Converted {
 }
 
 /// A conversion, or what the dialect has no words for, once somebody has asked for it.
-pub(super) type ConversionSlot = OnceLock<Result<Converted, BadRequest>>;
+pub(super) type ConversionSlot = OnceLock<Result<ConvertedChat, BadRequest>>;
 
 /// The conversions of one chat, empty at first.
 #[derive(Debug, Clone, Default)]

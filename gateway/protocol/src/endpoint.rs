@@ -17,7 +17,7 @@ pub enum ApiEndpoint {
 
 /// Whose API a client uses: the shape of errors and lists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Vendor {
+pub enum ClientVendor {
     /// OpenAI's.
     OpenAi,
     /// Anthropic's.
@@ -26,10 +26,10 @@ pub enum Vendor {
 
 impl ApiEndpoint {
     /// Whose API it belongs to.
-    pub fn vendor(self) -> Vendor {
+    pub fn vendor(self) -> ClientVendor {
         match self {
-            Self::Chat | Self::Completions | Self::Responses | Self::Embeddings => Vendor::OpenAi,
-            Self::Messages => Vendor::Anthropic,
+            Self::Chat | Self::Completions | Self::Responses | Self::Embeddings => ClientVendor::OpenAi,
+            Self::Messages => ClientVendor::Anthropic,
         }
     }
 }

@@ -47,10 +47,10 @@ pub fn least(text: &str) -> u64 {
 
 /// Words and numbers, and signs of scripts without spaces.
 fn words_and_signs(text: &str) -> (u64, u64) {
-    let (mut words, mut signs, mut before) = (0u64, 0u64, Kind::Sign);
-    for kind in text.chars().map(Kind::of) {
-        words += u64::from(kind != before && matches!(kind, Kind::Letter | Kind::Digit));
-        signs += u64::from(kind == Kind::Unspaced);
+    let (mut words, mut signs, mut before) = (0u64, 0u64, ScriptKind::Sign);
+    for kind in text.chars().map(ScriptKind::of) {
+        words += u64::from(kind != before && matches!(kind, ScriptKind::Letter | ScriptKind::Digit));
+        signs += u64::from(kind == ScriptKind::Unspaced);
         before = kind;
     }
     (words, signs)
@@ -78,7 +78,7 @@ fn pairs(text: &[u8], count: impl Fn(u8, u8) -> u8) -> impl Iterator<Item = u64>
 
 /// What a tokenizer's first split tells apart.
 #[derive(PartialEq, Clone, Copy)]
-enum Kind {
+enum ScriptKind {
     Letter,
     Digit,
     /// Of a script without spaces between its words.
@@ -86,7 +86,7 @@ enum Kind {
     Sign,
 }
 
-impl Kind {
+impl ScriptKind {
     fn of(sign: char) -> Self {
         match sign {
             // Within a word.

@@ -7,16 +7,16 @@ pub(super) const MAX_DEPTH: usize = 128;
 
 /// What is wrong with a JSON text, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fault {
+pub struct JsonError {
     /// What is wrong.
-    pub kind: FaultKind,
+    pub kind: JsonErrorKind,
     /// Where, as a byte offset from the start of the text.
     pub at: usize,
 }
 
 /// What is wrong with a JSON text.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum FaultKind {
+pub enum JsonErrorKind {
     /// Nothing but white space.
     Empty,
     /// Starts with a byte order mark.
@@ -45,33 +45,33 @@ pub enum FaultKind {
     Trailing,
 }
 
-impl fmt::Display for Fault {
+impl fmt::Display for JsonError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.kind {
-            FaultKind::Empty => f.write_str("it is empty"),
-            FaultKind::ByteOrderMark => f.write_str("it starts with a byte order mark"),
-            FaultKind::Utf8 => write!(f, "it is not UTF-8 from byte {} on", self.at),
-            FaultKind::Truncated => write!(f, "it ends in the middle, at byte {}", self.at),
-            FaultKind::Expected(what) => write!(f, "{what} was expected at byte {}", self.at),
-            FaultKind::Number => write!(f, "what is at byte {} is no JSON number", self.at),
-            FaultKind::Escape => write!(f, "what is at byte {} is no JSON escape", self.at),
-            FaultKind::Surrogate => write!(f, "half of a surrogate pair is at byte {}", self.at),
-            FaultKind::Control => {
+            JsonErrorKind::Empty => f.write_str("it is empty"),
+            JsonErrorKind::ByteOrderMark => f.write_str("it starts with a byte order mark"),
+            JsonErrorKind::Utf8 => write!(f, "it is not UTF-8 from byte {} on", self.at),
+            JsonErrorKind::Truncated => write!(f, "it ends in the middle, at byte {}", self.at),
+            JsonErrorKind::Expected(what) => write!(f, "{what} was expected at byte {}", self.at),
+            JsonErrorKind::Number => write!(f, "what is at byte {} is no JSON number", self.at),
+            JsonErrorKind::Escape => write!(f, "what is at byte {} is no JSON escape", self.at),
+            JsonErrorKind::Surrogate => write!(f, "half of a surrogate pair is at byte {}", self.at),
+            JsonErrorKind::Control => {
                 write!(f, "a control character at byte {}, inside a string, is not escaped", self.at)
             }
-            FaultKind::Depth => {
+            JsonErrorKind::Depth => {
                 write!(f, "it is nested deeper than {MAX_DEPTH} levels at byte {}", self.at)
             }
-            FaultKind::DuplicateKey(name) => {
+            JsonErrorKind::DuplicateKey(name) => {
                 write!(f, "two members are named \"{name}\", the second at byte {}", self.at)
             }
-            FaultKind::NotAnObject => f.write_str("it is not an object"),
-            FaultKind::Trailing => write!(f, "something follows its end at byte {}", self.at),
+            JsonErrorKind::NotAnObject => f.write_str("it is not an object"),
+            JsonErrorKind::Trailing => write!(f, "something follows its end at byte {}", self.at),
         }
     }
 }
 
-impl std::error::Error for Fault {}
+impl std::error::Error for JsonError {}
 
 /// A foreign text for a message of ours: shortened to at most 64 characters, with everything escaped that could be
 /// mistaken for something else.

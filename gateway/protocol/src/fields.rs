@@ -2,12 +2,12 @@
 
 use bytes::Bytes;
 
-use super::fault::{Fault, FaultKind};
-use super::json::{Object, Places};
+use super::fault::{JsonError, JsonErrorKind};
+use super::json::{RawObject, MemberSpans};
 use super::refusal::BadRequest;
-use super::scan::{Cursor, Kind};
-use super::text::Text;
-use super::value::Given;
+use super::scan::{Cursor, ValueKind};
+use super::text::JsonStr;
+use super::value::FieldValue;
 
 /// 2³²: no model has a longer context.
 const MOST_TOKENS: i64 = 1 << 32;
@@ -24,7 +24,7 @@ const MOST_FORMAT: usize = 1 << 20;
 
 /// What kind of answer is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) enum Format {
+pub(super) enum FieldFormat {
     #[default]
     Text,
     /// A JSON object.
@@ -37,14 +37,14 @@ pub(super) enum Format {
 
 /// What the gateway must know of these fields, each in range.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Fields {
+pub(super) struct KnownFields {
     pub(super) model: String,
     pub(super) stream: bool,
     pub(super) include_usage: bool,
     pub(super) max_tokens: Option<u64>,
     pub(super) n: u64,
     pub(super) logprobs: bool,
-    pub(super) format: Format,
+    pub(super) format: FieldFormat,
     /// Tools and functions offered.
     pub(super) tools: usize,
     /// Sound is asked for in the answer.
@@ -53,19 +53,19 @@ pub(super) struct Fields {
 
 /// What was found while reading, before it is known what follows from it.
 #[derive(Default)]
-struct Found {
+struct FoundField {
     model: Option<String>,
     options: bool,
     completion: Option<i64>,
     tokens: Option<i64>,
     n: Option<i64>,
-    fields: Fields,
+    fields: KnownFields,
 }
 
-impl Fields {
+impl KnownFields {
     /// Reads and checks them.
-    pub(super) fn read(text: &str, places: &Places) -> Result<Self, BadRequest> {
-        let mut found = Found::default();
+    pub(super) fn read(text: &str, places: &MemberSpans) -> Result<Self, BadRequest> {
+        let mut found = FoundField::default();
         for (name, value) in places.iter(text) {
             found.see(&name, &text[value])?;
         }
@@ -82,9 +82,9 @@ impl Fields {
     }
 }
 
-impl Found {
+impl FoundField {
     fn see(&mut self, name: &str, raw: &str) -> Result<(), BadRequest> {
-        let given = |name| Given { name, raw };
+        let given = |name| FieldValue { name, raw };
         match name {
             "model" => self.model = Some(model(given("model"))?),
             "stream" => self.fields.stream = given("stream").boolean()?.unwrap_or(false),
@@ -97,9 +97,9 @@ impl Found {
             "best_of" => drop(given("best_of").integer(1, MOST_CHOICES)?),
             "logprobs" => self.fields.logprobs = given("logprobs").boolean()?.unwrap_or(false),
             "response_format" => self.fields.format = format(given("response_format"))?,
-            "tools" => self.fields.tools += given("tools").array(MOST_TOOLS, &[Kind::Object])?.unwrap_or(0),
+            "tools" => self.fields.tools += given("tools").array(MOST_TOOLS, &[ValueKind::Object])?.unwrap_or(0),
             "functions" => {
-                self.fields.tools += given("functions").array(MOST_TOOLS, &[Kind::Object])?.unwrap_or(0);
+                self.fields.tools += given("functions").array(MOST_TOOLS, &[ValueKind::Object])?.unwrap_or(0);
             }
             "modalities" => self.fields.speaks = speaks(given("modalities"))?,
             _ => check(name, raw)?,
@@ -107,10 +107,10 @@ impl Found {
         Ok(())
     }
 
-    fn options(&mut self, given: Given<'_>) -> Result<(), BadRequest> {
+    fn options(&mut self, given: FieldValue<'_>) -> Result<(), BadRequest> {
         match given.kind()? {
-            Kind::Null => return Ok(()),
-            Kind::Object => self.options = true,
+            ValueKind::Null => return Ok(()),
+            ValueKind::Object => self.options = true,
             kind => return Err(given.not("an object", kind)),
         }
         let mut seen = false;
@@ -119,7 +119,7 @@ impl Found {
             if name.is("include_usage") {
                 let twice = std::mem::replace(&mut seen, true);
                 refuse_second(twice, name)?;
-                let usage = Given { name: "stream_options.include_usage", raw };
+                let usage = FieldValue { name: "stream_options.include_usage", raw };
                 self.fields.include_usage = usage.boolean()?.unwrap_or(false);
             }
             Ok(())
@@ -128,16 +128,16 @@ impl Found {
 }
 
 /// Two members of one name: which of them an upstream would read is anyone's guess.
-pub(super) fn refuse_second(twice: bool, name: Text<'_>) -> Result<(), Fault> {
+pub(super) fn refuse_second(twice: bool, name: JsonStr<'_>) -> Result<(), JsonError> {
     match twice {
-        true => Err(Fault { kind: FaultKind::DuplicateKey(name.cow().into_owned()), at: name.at }),
+        true => Err(JsonError { kind: JsonErrorKind::DuplicateKey(name.cow().into_owned()), at: name.at }),
         false => Ok(()),
     }
 }
 
 /// Fields whose values only have to be in range.
 fn check(name: &str, raw: &str) -> Result<(), BadRequest> {
-    let given = |name| Given { name, raw };
+    let given = |name| FieldValue { name, raw };
     match name {
         "top_logprobs" => drop(given("top_logprobs").integer(0, 20)?),
         "temperature" => drop(given("temperature").number(0.0, 2.0)?),
@@ -152,9 +152,9 @@ fn check(name: &str, raw: &str) -> Result<(), BadRequest> {
     Ok(())
 }
 
-fn model(given: Given<'_>) -> Result<String, BadRequest> {
+fn model(given: FieldValue<'_>) -> Result<String, BadRequest> {
     match given.kind()? {
-        Kind::String => {}
+        ValueKind::String => {}
         kind => return Err(given.not("a string", kind)),
     }
     let model = Cursor::over(given.raw).string()?.cow().into_owned();
@@ -164,10 +164,10 @@ fn model(given: Given<'_>) -> Result<String, BadRequest> {
     Ok(model)
 }
 
-fn format(given: Given<'_>) -> Result<Format, BadRequest> {
+fn format(given: FieldValue<'_>) -> Result<FieldFormat, BadRequest> {
     match given.kind()? {
-        Kind::Null => return Ok(Format::Text),
-        Kind::Object => {}
+        ValueKind::Null => return Ok(FieldFormat::Text),
+        ValueKind::Object => {}
         kind => return Err(given.not("an object", kind)),
     }
     if given.raw.len() > MOST_FORMAT {
@@ -180,22 +180,22 @@ fn format(given: Given<'_>) -> Result<Format, BadRequest> {
         }
         refuse_second(format.is_some(), name)?;
         let kind = cursor.kind()?;
-        if kind != Kind::String {
-            return Err(Given { name: "response_format.type", raw: given.raw }.not("a string", kind));
+        if kind != ValueKind::String {
+            return Err(FieldValue { name: "response_format.type", raw: given.raw }.not("a string", kind));
         }
         format = Some(match &*cursor.string()?.cow() {
-            "text" => Format::Text,
-            "json_object" => Format::Json,
-            "json_schema" => Format::Schema,
-            _ => Format::Other,
+            "text" => FieldFormat::Text,
+            "json_object" => FieldFormat::Json,
+            "json_schema" => FieldFormat::Schema,
+            _ => FieldFormat::Other,
         });
         Ok(())
     })?;
     format.ok_or_else(|| BadRequest::missing("response_format.type"))
 }
 
-fn speaks(given: Given<'_>) -> Result<bool, BadRequest> {
-    if given.array(8, &[Kind::String])?.is_none() {
+fn speaks(given: FieldValue<'_>) -> Result<bool, BadRequest> {
+    if given.array(8, &[ValueKind::String])?.is_none() {
         return Ok(false);
     }
     let mut audio = false;
@@ -206,18 +206,18 @@ fn speaks(given: Given<'_>) -> Result<bool, BadRequest> {
     Ok(audio)
 }
 
-fn stop(given: Given<'_>) -> Result<(), BadRequest> {
+fn stop(given: FieldValue<'_>) -> Result<(), BadRequest> {
     match given.kind()? {
-        Kind::String => Ok(()),
-        Kind::Array | Kind::Null => given.array(MOST_STOPS, &[Kind::String]).map(drop),
+        ValueKind::String => Ok(()),
+        ValueKind::Array | ValueKind::Null => given.array(MOST_STOPS, &[ValueKind::String]).map(drop),
         kind => Err(given.not("a string or an array of strings", kind)),
     }
 }
 
-fn logit_bias(given: Given<'_>) -> Result<(), BadRequest> {
+fn logit_bias(given: FieldValue<'_>) -> Result<(), BadRequest> {
     match given.kind()? {
-        Kind::Null => return Ok(()),
-        Kind::Object => {}
+        ValueKind::Null => return Ok(()),
+        ValueKind::Object => {}
         kind => return Err(given.not("an object", kind)),
     }
     let mut count = 0;
@@ -226,15 +226,15 @@ fn logit_bias(given: Given<'_>) -> Result<(), BadRequest> {
         if count > MOST_BIASES {
             return Err(given.long("invalid_value", &format!("{MOST_BIASES} entries")));
         }
-        let bias = Given { name: "logit_bias", raw: cursor.skip()? };
+        let bias = FieldValue { name: "logit_bias", raw: cursor.skip()? };
         bias.number(-100.0, 100.0).map(drop)
     })
 }
 
-fn metadata(given: Given<'_>) -> Result<(), BadRequest> {
+fn metadata(given: FieldValue<'_>) -> Result<(), BadRequest> {
     match given.kind()? {
-        Kind::Null => return Ok(()),
-        Kind::Object => {}
+        ValueKind::Null => return Ok(()),
+        ValueKind::Object => {}
         kind => return Err(given.not("an object", kind)),
     }
     let (pairs, key, value) = METADATA;
@@ -248,23 +248,23 @@ fn metadata(given: Given<'_>) -> Result<(), BadRequest> {
             return Err(given.long("string_above_max_length", &format!("{key} characters in a key")));
         }
         match cursor.kind()? {
-            Kind::String if longer(cursor.string()?, value) => {
+            ValueKind::String if longer(cursor.string()?, value) => {
                 Err(given.long("string_above_max_length", &format!("{value} characters in a value")))
             }
-            Kind::String => Ok(()),
+            ValueKind::String => Ok(()),
             kind => Err(given.not("strings as its values", kind)),
         }
     })
 }
 
-fn longer(text: Text<'_>, most: usize) -> bool {
+fn longer(text: JsonStr<'_>, most: usize) -> bool {
     text.raw.len() > most && text.cow().chars().nth(most).is_some()
 }
 
 /// A request's `stream_options` with the usage asked for.
-pub(super) fn stream_options(request: &Object) -> Bytes {
+pub(super) fn stream_options(request: &RawObject) -> Bytes {
     let asked = request.get("stream_options").unwrap_or_default();
-    let options = Object::skim(request.bytes().slice_ref(asked));
+    let options = RawObject::skim(request.bytes().slice_ref(asked));
     match options {
         Ok(options) => options.edited(&[("include_usage", Some(b"true"))]),
         Err(_) => Bytes::from_static(br#"{"include_usage":true}"#),

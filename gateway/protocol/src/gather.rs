@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
-use super::chunk::{Chunk, Finish, What};
+use super::chunk::{ResponseChunk, FinishReason, ChunkKind};
 use super::json::string;
 use super::usage::FinalUsage;
 
@@ -14,7 +14,7 @@ const LONGEST: usize = 64 << 20;
 
 /// Why a stream cannot be folded.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Ungatherable {
+pub enum AggregateError {
     /// An index of a choice or a tool call beyond 127.
     #[error("an index of {0} in the answer")]
     Index(u64),
@@ -28,17 +28,17 @@ pub enum Ungatherable {
 
 /// An answer under way.
 #[derive(Debug, Clone, Default)]
-pub struct Gather {
+pub struct ResponseAggregator {
     /// What the chunks say of the whole: id, created, model and what the gateway does not know; the last word counts.
     head: Map<String, Value>,
-    choices: Vec<Choice>,
+    choices: Vec<GatheredChoice>,
     bytes: usize,
     /// Whether it was ended before its upstream did.
     cut: bool,
 }
 
 #[derive(Debug, Clone)]
-struct Choice {
+struct GatheredChoice {
     index: u64,
     message: Map<String, Value>,
     calls: Vec<(u64, Map<String, Value>)>,
@@ -46,7 +46,7 @@ struct Choice {
     finish: Value,
 }
 
-impl Gather {
+impl ResponseAggregator {
     /// Nothing yet.
     pub fn new() -> Self {
         Self::default()
@@ -56,7 +56,7 @@ impl Gather {
     pub fn cut_short(&mut self) {
         self.cut = true;
         for choice in self.choices.iter_mut().filter(|choice| choice.finish.is_null()) {
-            choice.finish = Finish::Length.word().into();
+            choice.finish = FinishReason::Length.word().into();
         }
     }
 
@@ -67,16 +67,16 @@ impl Gather {
     }
 
     /// Adds a chunk. Others than pieces change nothing.
-    pub fn see(&mut self, chunk: &Chunk) -> Result<(), Ungatherable> {
-        if !matches!(chunk.what, What::Piece(_)) {
+    pub fn see(&mut self, chunk: &ResponseChunk) -> Result<(), AggregateError> {
+        if !matches!(chunk.what, ChunkKind::Piece(_)) {
             return Ok(());
         }
         self.bytes += chunk.data.len();
         if self.bytes > LONGEST {
-            return Err(Ungatherable::TooLong(LONGEST));
+            return Err(AggregateError::TooLong(LONGEST));
         }
         let chunk: Map<String, Value> =
-            serde_json::from_slice(&chunk.data).map_err(|_| Ungatherable::Shape)?;
+            serde_json::from_slice(&chunk.data).map_err(|_| AggregateError::Shape)?;
         for (key, value) in chunk {
             match (key.as_str(), value) {
                 ("choices", Value::Array(choices)) => {
@@ -95,7 +95,7 @@ impl Gather {
     pub fn whole(&self, usage: &FinalUsage) -> Bytes {
         let mut choices: Vec<_> = self.choices.iter().collect();
         choices.sort_by_key(|choice| choice.index);
-        let choices: Vec<_> = choices.into_iter().map(Choice::whole).collect();
+        let choices: Vec<_> = choices.into_iter().map(GatheredChoice::whole).collect();
         let own = self.head.get("usage").map(Value::to_string);
         let usage = usage.object(own.as_deref().map(str::as_bytes));
         let mut out = String::from("{");
@@ -109,19 +109,19 @@ impl Gather {
         out.into()
     }
 
-    fn choice(&mut self, choice: Value) -> Result<(), Ungatherable> {
-        let Value::Object(mut choice) = choice else { return Err(Ungatherable::Shape) };
+    fn choice(&mut self, choice: Value) -> Result<(), AggregateError> {
+        let Value::Object(mut choice) = choice else { return Err(AggregateError::Shape) };
         let index = index(&choice)?;
         let at = self.choices.iter().position(|known| known.index == index);
         let at = at.unwrap_or_else(|| {
-            self.choices.push(Choice::new(index));
+            self.choices.push(GatheredChoice::new(index));
             self.choices.len() - 1
         });
         let known = &mut self.choices[at];
         match choice.remove("delta") {
             Some(Value::Object(delta)) => known.add(delta)?,
             None | Some(Value::Null) => {}
-            Some(_) => return Err(Ungatherable::Shape),
+            Some(_) => return Err(AggregateError::Shape),
         }
         // A completion's piece.
         if let Some(text @ Value::String(_)) = choice.remove("text") {
@@ -139,12 +139,12 @@ impl Gather {
     }
 }
 
-impl Choice {
+impl GatheredChoice {
     fn new(index: u64) -> Self {
         Self { index, message: Map::new(), calls: Vec::new(), logprobs: None, finish: Value::Null }
     }
 
-    fn add(&mut self, mut delta: Map<String, Value>) -> Result<(), Ungatherable> {
+    fn add(&mut self, mut delta: Map<String, Value>) -> Result<(), AggregateError> {
         delta.remove("role");
         if let Some(Value::Array(calls)) = delta.remove("tool_calls") {
             for call in calls {
@@ -156,8 +156,8 @@ impl Choice {
     }
 
     /// A piece of a tool call: the first has id, type and name, the others go on with its arguments.
-    fn call(&mut self, call: Value) -> Result<(), Ungatherable> {
-        let Value::Object(mut call) = call else { return Err(Ungatherable::Shape) };
+    fn call(&mut self, call: Value) -> Result<(), AggregateError> {
+        let Value::Object(mut call) = call else { return Err(AggregateError::Shape) };
         let index = index(&call)?;
         call.remove("index");
         match self.calls.iter_mut().find(|(known, _)| *known == index) {
@@ -188,13 +188,13 @@ impl Choice {
     }
 }
 
-fn index(object: &Map<String, Value>) -> Result<u64, Ungatherable> {
+fn index(object: &Map<String, Value>) -> Result<u64, AggregateError> {
     match object.get("index") {
         None | Some(Value::Null) => Ok(0),
         Some(index) => match index.as_u64() {
             Some(index) if index < MOST => Ok(index),
-            Some(index) => Err(Ungatherable::Index(index)),
-            None => Err(Ungatherable::Shape),
+            Some(index) => Err(AggregateError::Index(index)),
+            None => Err(AggregateError::Shape),
         },
     }
 }
@@ -217,14 +217,14 @@ fn merge(into: &mut Map<String, Value>, from: Map<String, Value>) {
 #[cfg(test)]
 mod tests {
     use super::super::chunk::read_chunk;
-    use super::super::sse::Splitter;
-    use super::super::whole::Whole;
+    use super::super::sse::SseParser;
+    use super::super::whole::CompletionBody;
     use super::*;
 
-    fn gather(chunks: &[Value]) -> Result<Value, Ungatherable> {
-        let mut gather = Gather::new();
+    fn gather(chunks: &[Value]) -> Result<Value, AggregateError> {
+        let mut gather = ResponseAggregator::new();
         for chunk in chunks {
-            let mut splitter = Splitter::new();
+            let mut splitter = SseParser::new();
             splitter.feed(Bytes::from(format!("data: {chunk}\n\n")));
             gather.see(&read_chunk(splitter.next().unwrap().unwrap()))?;
         }
@@ -259,7 +259,7 @@ mod tests {
             "usage": {"prompt_tokens": 3, "completion_tokens": 2, "x": 1},
         });
         assert_eq!(whole, expected);
-        assert!(Whole::parse(Bytes::from(whole.to_string())).is_ok());
+        assert!(CompletionBody::parse(Bytes::from(whole.to_string())).is_ok());
     }
 
     #[test]
@@ -293,10 +293,10 @@ mod tests {
         let whole = gather(&[choice(json!(1), "b"), choice(json!(0), "a"), choice(json!(1), "c")]).unwrap();
         let said = |at: usize| whole["choices"][at]["message"]["content"].clone();
         assert_eq!((said(0), said(1)), (json!("a"), json!("bc")));
-        assert_eq!(gather(&[choice(json!(1_000_000_000), "x")]), Err(Ungatherable::Index(1_000_000_000)));
-        assert_eq!(gather(&[choice(json!(-1), "x")]), Err(Ungatherable::Shape));
+        assert_eq!(gather(&[choice(json!(1_000_000_000), "x")]), Err(AggregateError::Index(1_000_000_000)));
+        assert_eq!(gather(&[choice(json!(-1), "x")]), Err(AggregateError::Shape));
         let call = delta(json!({"tool_calls": [{"index": 128, "function": {}}]}));
-        assert_eq!(gather(&[call]), Err(Ungatherable::Index(128)));
-        assert_eq!(gather(&[json!({"choices": [7]})]), Err(Ungatherable::Shape));
+        assert_eq!(gather(&[call]), Err(AggregateError::Index(128)));
+        assert_eq!(gather(&[json!({"choices": [7]})]), Err(AggregateError::Shape));
     }
 }

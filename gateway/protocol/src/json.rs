@@ -5,30 +5,30 @@ use std::ops::Range;
 
 use bytes::Bytes;
 
-use super::fault::{Fault, FaultKind, quoted};
-use super::scan::{Cursor, Kind, text_of};
-use super::text::Text;
+use super::fault::{JsonError, JsonErrorKind, quoted};
+use super::scan::{Cursor, ValueKind, text_of};
+use super::text::JsonStr;
 
 /// Members up to which comparing each with each is the fastest way to find two of one name.
 const FEW: usize = 16;
 
 /// A JSON object: its text, checked, and where its members lie.
 #[derive(Debug, Clone)]
-pub struct Object {
+pub struct RawObject {
     bytes: Bytes,
-    places: Places,
+    places: MemberSpans,
 }
 
-impl Object {
+impl RawObject {
     /// Checks a text in one pass: valid JSON of at most 128 levels, nothing after it, an object, and no two of its own
     /// members (those within members may) with one name.
-    pub fn skim(bytes: Bytes) -> Result<Self, Fault> {
-        let places = Places::of(text_of(&bytes)?)?;
+    pub fn skim(bytes: Bytes) -> Result<Self, JsonError> {
+        let places = MemberSpans::of(text_of(&bytes)?)?;
         Ok(Self { bytes, places })
     }
 
     /// From the places found in these very bytes.
-    pub(super) fn placed(bytes: Bytes, places: Places) -> Self {
+    pub(super) fn placed(bytes: Bytes, places: MemberSpans) -> Self {
         Self { bytes, places }
     }
 
@@ -109,14 +109,14 @@ pub(super) fn string(text: &str) -> String {
 
 /// Where the members of an object lie in its text.
 #[derive(Debug, Clone)]
-pub(super) struct Places {
-    members: Vec<Member>,
+pub(super) struct MemberSpans {
+    members: Vec<ObjectMember>,
     /// The closing bracket.
     close: usize,
 }
 
 #[derive(Debug, Clone)]
-struct Member {
+struct ObjectMember {
     /// The quote that begins its name.
     start: usize,
     /// Where the name ends, before its quote.
@@ -125,35 +125,35 @@ struct Member {
     value: Range<usize>,
 }
 
-impl Member {
+impl ObjectMember {
     fn is(&self, bytes: &[u8], key: &str) -> bool {
         let raw = &bytes[self.start + 1..self.name_end];
         if !self.escaped {
             return raw == key.as_bytes();
         }
-        std::str::from_utf8(raw).is_ok_and(|raw| Text { raw, escaped: true, at: self.start + 1 }.is(key))
+        std::str::from_utf8(raw).is_ok_and(|raw| JsonStr { raw, escaped: true, at: self.start + 1 }.is(key))
     }
 
     fn name<'a>(&self, text: &'a str) -> Cow<'a, str> {
         let raw = &text[self.start + 1..self.name_end];
-        Text { raw, escaped: self.escaped, at: self.start + 1 }.cow()
+        JsonStr { raw, escaped: self.escaped, at: self.start + 1 }.cow()
     }
 }
 
-impl Places {
+impl MemberSpans {
     /// Checks a text and finds them.
-    pub(super) fn of(text: &str) -> Result<Self, Fault> {
+    pub(super) fn of(text: &str) -> Result<Self, JsonError> {
         Self::found(text, |cursor, _| cursor.skip().map(drop))
     }
 
     /// The same in one pass with whoever reads the values: the closure takes each.
     pub(super) fn found<'a>(
         text: &'a str,
-        mut each: impl FnMut(&mut Cursor<'a>, &Text<'a>) -> Result<(), Fault>,
-    ) -> Result<Self, Fault> {
+        mut each: impl FnMut(&mut Cursor<'a>, &JsonStr<'a>) -> Result<(), JsonError>,
+    ) -> Result<Self, JsonError> {
         let mut cursor = Cursor::over(text);
-        if cursor.kind()? != Kind::Object {
-            let fault = cursor.fault(FaultKind::NotAnObject);
+        if cursor.kind()? != ValueKind::Object {
+            let fault = cursor.fault(JsonErrorKind::NotAnObject);
             cursor.skip()?;
             cursor.end()?;
             return Err(fault);
@@ -163,13 +163,13 @@ impl Places {
             cursor.kind()?;
             let value = cursor.at();
             each(cursor, &name)?;
-            members.push(Member {
+            members.push(ObjectMember {
                 start: name.at - 1,
                 name_end: name.at + name.raw.len(),
                 escaped: name.escaped,
                 value: value..cursor.at(),
             });
-            Ok::<_, Fault>(())
+            Ok::<_, JsonError>(())
         })?;
         let close = cursor.at() - 1;
         cursor.end()?;
@@ -189,7 +189,7 @@ impl Places {
         Some(member.value.clone())
     }
 
-    fn refuse_duplicates(&self, text: &str) -> Result<(), Fault> {
+    fn refuse_duplicates(&self, text: &str) -> Result<(), JsonError> {
         let members = &self.members;
         if members.len() <= FEW && members.iter().all(|member| !member.escaped) {
             let name = |at: usize| &text[members[at].start + 1..members[at].name_end];
@@ -203,8 +203,8 @@ impl Places {
     }
 }
 
-fn duplicate(name: &str, at: usize) -> Fault {
-    Fault { kind: FaultKind::DuplicateKey(quoted(name)), at }
+fn duplicate(name: &str, at: usize) -> JsonError {
+    JsonError { kind: JsonErrorKind::DuplicateKey(quoted(name)), at }
 }
 
 #[cfg(test)]
@@ -215,15 +215,15 @@ mod tests {
 
     use super::*;
 
-    fn object(text: &str) -> Object {
-        Object::skim(Bytes::copy_from_slice(text.as_bytes())).unwrap()
+    fn object(text: &str) -> RawObject {
+        RawObject::skim(Bytes::copy_from_slice(text.as_bytes())).unwrap()
     }
 
     #[test]
     fn equal_names_are_refused_at_the_top_only() {
         let check = |text: &str, name: &str, at| {
-            let fault = Object::skim(Bytes::copy_from_slice(text.as_bytes())).unwrap_err();
-            assert_eq!(fault, Fault { kind: FaultKind::DuplicateKey(name.into()), at }, "{text}");
+            let fault = RawObject::skim(Bytes::copy_from_slice(text.as_bytes())).unwrap_err();
+            assert_eq!(fault, JsonError { kind: JsonErrorKind::DuplicateKey(name.into()), at }, "{text}");
         };
         check(r#"{"a":1,"a":1}"#, "a", 7);
         check(r#"{"model":1, "mod\u0065l":2}"#, "model", 12);
@@ -236,8 +236,8 @@ mod tests {
     #[test]
     fn only_objects_will_do() {
         for text in ["[]", "1", "null", " \"x\" ", "[{}]"] {
-            let fault = Object::skim(Bytes::copy_from_slice(text.as_bytes())).unwrap_err();
-            assert_eq!(fault.kind, FaultKind::NotAnObject, "{text}");
+            let fault = RawObject::skim(Bytes::copy_from_slice(text.as_bytes())).unwrap_err();
+            assert_eq!(fault.kind, JsonErrorKind::NotAnObject, "{text}");
         }
     }
 
@@ -306,9 +306,9 @@ mod tests {
 
     /// Whether it is JSON, whatever else is wrong with it.
     fn is_json(text: &[u8]) -> bool {
-        match Object::skim(Bytes::copy_from_slice(text)) {
+        match RawObject::skim(Bytes::copy_from_slice(text)) {
             Ok(_) => true,
-            Err(fault) => matches!(fault.kind, FaultKind::NotAnObject | FaultKind::DuplicateKey(_)),
+            Err(fault) => matches!(fault.kind, JsonErrorKind::NotAnObject | JsonErrorKind::DuplicateKey(_)),
         }
     }
 
@@ -358,7 +358,7 @@ mod tests {
             let edits: Vec<(&str, Option<&[u8]>)> =
                 edits.iter().map(|(k, v)| (k.as_str(), v.as_ref().map(|v| v.as_bytes()))).collect();
             let before = object(&text);
-            let after = Object::skim(before.edited(&edits)).unwrap();
+            let after = RawObject::skim(before.edited(&edits)).unwrap();
             let mut expected: serde_json::Map<String, Value> = serde_json::from_str(&text).unwrap();
             for (key, value) in &edits {
                 match value {

@@ -4,13 +4,13 @@ use std::ops::Range;
 
 use router_policies::PromptRole;
 
-use super::attachments::Attachments;
+use super::attachments::AttachmentCounts;
 use super::estimate::weight;
 use super::fault::quoted;
 use super::fields::refuse_second;
 use super::refusal::BadRequest;
-use super::scan::{Cursor, Kind};
-use super::text::Text;
+use super::scan::{Cursor, ValueKind};
+use super::text::JsonStr;
 use super::value::wrong_type;
 
 const MOST_MESSAGES: usize = 10_000;
@@ -18,26 +18,26 @@ const MOST_PARTS: usize = 1_000;
 
 /// Where a piece of text lies in the body.
 #[derive(Debug, Clone)]
-pub(super) struct Span {
+pub(super) struct TextSpan {
     at: Range<usize>,
     escaped: bool,
 }
 
-impl Span {
-    fn of(text: Text<'_>) -> Self {
+impl TextSpan {
+    fn of(text: JsonStr<'_>) -> Self {
         Self { at: text.at..text.at + text.raw.len(), escaped: text.escaped }
     }
 
     /// The text there.
-    pub(super) fn text<'a>(&self, body: &'a [u8]) -> Text<'a> {
+    pub(super) fn text<'a>(&self, body: &'a [u8]) -> JsonStr<'a> {
         let raw = std::str::from_utf8(&body[self.at.clone()]).unwrap_or_default();
-        Text { raw, escaped: self.escaped, at: self.at.start }
+        JsonStr { raw, escaped: self.escaped, at: self.at.start }
     }
 }
 
 /// One message: who speaks, and which of the spans are its text.
 #[derive(Debug, Clone)]
-pub(super) struct Message {
+pub(super) struct MessageOutline {
     /// All of it in the body.
     pub(super) at: Range<usize>,
     pub(super) role: PromptRole,
@@ -46,24 +46,24 @@ pub(super) struct Message {
 
 /// All messages.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Messages {
-    pub(super) list: Vec<Message>,
+pub(super) struct MessageList {
+    pub(super) list: Vec<MessageOutline>,
     /// Their texts, in order.
-    pub(super) spans: Vec<Span>,
+    pub(super) spans: Vec<TextSpan>,
     /// What they carry beside text.
-    pub(super) attachments: Attachments,
+    pub(super) attachments: AttachmentCounts,
     /// Whether tools were called or have answered.
     pub(super) tools: bool,
     /// What is neither text nor attachment (names, tool calls, reasoning), in thousandths of a token.
     pub(super) rest: u64,
 }
 
-impl Messages {
+impl MessageList {
     /// Reads them from a text that was checked before; `at` is where their value begins.
     pub(super) fn read(text: &str, at: usize) -> Result<Self, BadRequest> {
         let mut cursor = Cursor::within(text, at);
         match cursor.kind()? {
-            Kind::Array => {}
+            ValueKind::Array => {}
             kind => return Err(wrong_type("messages".into(), "an array", kind)),
         }
         let mut messages = Self::default();
@@ -84,7 +84,7 @@ impl Messages {
     fn message(&mut self, cursor: &mut Cursor<'_>, index: usize) -> Result<(), BadRequest> {
         let place = |field: &str| format!("messages[{index}]{field}");
         match cursor.kind()? {
-            Kind::Object => {}
+            ValueKind::Object => {}
             kind => return Err(wrong_type(place(""), "an object", kind)),
         }
         let (first, begins) = (self.spans.len(), cursor.at());
@@ -112,10 +112,10 @@ impl Messages {
         if content != Some(true) && !acts && word != "function" {
             return Err(match content {
                 None => BadRequest::missing(place(".content")),
-                Some(_) => wrong_type(place(".content"), "a string or an array of parts", Kind::Null),
+                Some(_) => wrong_type(place(".content"), "a string or an array of parts", ValueKind::Null),
             });
         }
-        self.list.push(Message { at: begins..cursor.at(), role, texts: first..self.spans.len() });
+        self.list.push(MessageOutline { at: begins..cursor.at(), role, texts: first..self.spans.len() });
         Ok(())
     }
 
@@ -126,12 +126,12 @@ impl Messages {
         place: &impl Fn(&str) -> String,
     ) -> Result<bool, BadRequest> {
         match cursor.kind()? {
-            Kind::String => self.spans.push(Span::of(cursor.string()?)),
-            Kind::Null => {
+            ValueKind::String => self.spans.push(TextSpan::of(cursor.string()?)),
+            ValueKind::Null => {
                 cursor.skip()?;
                 return Ok(false);
             }
-            Kind::Array => {
+            ValueKind::Array => {
                 let mut count = 0;
                 cursor.elements(|cursor, index| {
                     count += 1;
@@ -154,7 +154,7 @@ impl Messages {
 
     fn part(&mut self, cursor: &mut Cursor<'_>, place: &dyn Fn(&str) -> String) -> Result<(), BadRequest> {
         match cursor.kind()? {
-            Kind::Object => {}
+            ValueKind::Object => {}
             kind => return Err(wrong_type(place(""), "an object", kind)),
         }
         self.attachments.begin();
@@ -177,7 +177,7 @@ impl Messages {
         match &*kind {
             "text" | "refusal" => {
                 let text = body.ok_or_else(|| BadRequest::missing(place(&format!(".{kind}"))))?;
-                self.spans.push(Span::of(text));
+                self.spans.push(TextSpan::of(text));
                 Ok(())
             }
             other => self.attachments.take(other, place),
@@ -230,9 +230,9 @@ fn speaker<'a>(
     Ok((role, word))
 }
 
-fn string<'a>(cursor: &mut Cursor<'a>, place: impl Fn() -> String) -> Result<Text<'a>, BadRequest> {
+fn string<'a>(cursor: &mut Cursor<'a>, place: impl Fn() -> String) -> Result<JsonStr<'a>, BadRequest> {
     match cursor.kind()? {
-        Kind::String => Ok(cursor.string()?),
+        ValueKind::String => Ok(cursor.string()?),
         kind => Err(wrong_type(place(), "a string", kind)),
     }
 }

@@ -4,19 +4,19 @@ use bytes::Bytes;
 
 use super::endpoint::ApiEndpoint;
 use super::fields::stream_options;
-use super::json::{Object, string};
+use super::json::{RawObject, string};
 use super::refusal::BadRequest;
 
 /// A client's own words, for an upstream that has the same endpoint: what a chat cannot say reaches it unchanged.
 #[derive(Debug, Clone)]
-pub struct Native {
+pub struct OriginalRequest {
     endpoint: ApiEndpoint,
-    body: Object,
+    body: RawObject,
     cannot: Option<BadRequest>,
 }
 
-impl Native {
-    pub(super) fn new(endpoint: ApiEndpoint, body: Object, cannot: Option<BadRequest>) -> Self {
+impl OriginalRequest {
+    pub(super) fn new(endpoint: ApiEndpoint, body: RawObject, cannot: Option<BadRequest>) -> Self {
         Self { endpoint, body, cannot }
     }
 
@@ -28,7 +28,7 @@ impl Native {
 
     /// The body as it came.
     #[inline]
-    pub fn body(&self) -> &Object {
+    pub fn body(&self) -> &RawObject {
         &self.body
     }
 

@@ -4,8 +4,8 @@ use bytes::{Bytes, BytesMut};
 use memchr::memmem;
 
 use super::chunk::replaced;
-use super::json::Object;
-use super::sse::Splitter;
+use super::json::RawObject;
+use super::sse::SseParser;
 use super::usage::FinalUsage;
 
 /// The last event of a message.
@@ -28,7 +28,7 @@ pub fn native_end(events: &[Bytes], usage: &FinalUsage) -> Bytes {
 
 /// A whole message or response with the cost in its usage.
 pub(super) fn native_whole(body: &Bytes, usage: &FinalUsage) -> Bytes {
-    let own = Object::skim(body.clone()).ok();
+    let own = RawObject::skim(body.clone()).ok();
     let told = own.and_then(|own| match own.get("object") {
         Some(b"\"response\"") => billed(&own, usage),
         _ => marked(&own, usage),
@@ -37,22 +37,22 @@ pub(super) fn native_whole(body: &Bytes, usage: &FinalUsage) -> Bytes {
 }
 
 fn with_cost(raw: &Bytes, usage: &FinalUsage) -> Bytes {
-    let mut splitter = Splitter::for_long_events();
+    let mut splitter = SseParser::for_long_events();
     splitter.feed(raw.clone());
     let Some(Ok(event)) = splitter.next() else { return raw.clone() };
-    let data = Object::skim(event.data.clone()).ok();
+    let data = RawObject::skim(event.data.clone()).ok();
     let data = data.and_then(|data| response(&data, usage).or_else(|| marked(&data, usage)));
     data.map_or_else(|| raw.clone(), |data| replaced(&event.raw, &event.data, &data))
 }
 
 /// The last event of a response, with the response in it.
-fn response(event: &Object, usage: &FinalUsage) -> Option<Bytes> {
-    let response = Object::skim(event.bytes().slice_ref(event.get("response")?)).ok()?;
+fn response(event: &RawObject, usage: &FinalUsage) -> Option<Bytes> {
+    let response = RawObject::skim(event.bytes().slice_ref(event.get("response")?)).ok()?;
     Some(event.edited(&[("response", Some(&billed(&response, usage)?))]))
 }
 
 /// A response with the cost in its usage, which is written anew where the upstream gave none.
-fn billed(response: &Object, usage: &FinalUsage) -> Option<Bytes> {
+fn billed(response: &RawObject, usage: &FinalUsage) -> Option<Bytes> {
     let own = response.get("usage").filter(|own| own.starts_with(b"{")).map(<[u8]>::to_vec);
     let own = own.unwrap_or_else(|| {
         let (input, output) = (usage.usage.prompt(), usage.usage.completion());
@@ -62,7 +62,7 @@ fn billed(response: &Object, usage: &FinalUsage) -> Option<Bytes> {
     Some(response.edited(&[("usage", Some(&usage.marked(&own)?))]))
 }
 
-fn marked(object: &Object, usage: &FinalUsage) -> Option<Bytes> {
+fn marked(object: &RawObject, usage: &FinalUsage) -> Option<Bytes> {
     let own = usage.marked(object.get("usage")?)?;
     Some(object.edited(&[("usage", Some(&own))]))
 }

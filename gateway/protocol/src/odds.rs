@@ -4,15 +4,15 @@ use std::ops::Range;
 
 use bytes::Bytes;
 
-use super::chunk::{Chunk, What, read_chunk};
-use super::fault::Fault;
-use super::scan::{Cursor, Kind, text_of};
-use super::sse::Event;
-use super::whole::Whole;
+use super::chunk::{ResponseChunk, ChunkKind, read_chunk};
+use super::fault::JsonError;
+use super::scan::{Cursor, ValueKind, text_of};
+use super::sse::SseEvent;
+use super::whole::CompletionBody;
 
 /// What a chunk, or a whole answer, says of its tokens.
 #[derive(Debug, Default, PartialEq)]
-pub struct Odds {
+pub struct TokenLogprobs {
     /// Log-probabilities, natural logarithms, 0 or less, in the order of the tokens, over all choices.
     pub logprobs: Vec<f64>,
     /// The same of the two likeliest tokens in the place of each, where the upstream says so.
@@ -21,31 +21,31 @@ pub struct Odds {
     places: Vec<Range<usize>>,
 }
 
-impl Odds {
-    fn read(data: &[u8]) -> Result<Self, Fault> {
+impl TokenLogprobs {
+    fn read(data: &[u8]) -> Result<Self, JsonError> {
         let mut odds = Self::default();
         let mut cursor = Cursor::over(text_of(data)?);
-        if cursor.kind()? != Kind::Object {
+        if cursor.kind()? != ValueKind::Object {
             return Ok(odds);
         }
         cursor.members(|cursor, name| match name.raw {
-            "choices" if cursor.kind()? == Kind::Array => cursor.elements(|cursor, _| odds.choice(cursor)),
+            "choices" if cursor.kind()? == ValueKind::Array => cursor.elements(|cursor, _| odds.choice(cursor)),
             _ => cursor.skip().map(drop),
         })?;
         Ok(odds)
     }
 
-    fn choice(&mut self, cursor: &mut Cursor<'_>) -> Result<(), Fault> {
-        if cursor.kind()? != Kind::Object {
+    fn choice(&mut self, cursor: &mut Cursor<'_>) -> Result<(), JsonError> {
+        if cursor.kind()? != ValueKind::Object {
             return cursor.skip().map(drop);
         }
         cursor.members(|cursor, name| {
-            if name.raw != "logprobs" || cursor.kind()? != Kind::Object {
+            if name.raw != "logprobs" || cursor.kind()? != ValueKind::Object {
                 return cursor.skip().map(drop);
             }
             let start = cursor.at();
             cursor.members(|cursor, name| match name.raw {
-                "content" if cursor.kind()? == Kind::Array => cursor.elements(|cursor, _| self.token(cursor)),
+                "content" if cursor.kind()? == ValueKind::Array => cursor.elements(|cursor, _| self.token(cursor)),
                 _ => cursor.skip().map(drop),
             })?;
             self.places.push(start..cursor.at());
@@ -53,13 +53,13 @@ impl Odds {
         })
     }
 
-    fn token(&mut self, cursor: &mut Cursor<'_>) -> Result<(), Fault> {
-        if cursor.kind()? != Kind::Object {
+    fn token(&mut self, cursor: &mut Cursor<'_>) -> Result<(), JsonError> {
+        if cursor.kind()? != ValueKind::Object {
             return cursor.skip().map(drop);
         }
         let mut likeliest = [None; 2];
         cursor.members(|cursor, name| {
-            if name.raw == "top_logprobs" && cursor.kind()? == Kind::Array {
+            if name.raw == "top_logprobs" && cursor.kind()? == ValueKind::Array {
                 return cursor.elements(|cursor, at| alternative(cursor, likeliest.get_mut(at)));
             }
             let value = cursor.skip()?;
@@ -76,8 +76,8 @@ impl Odds {
 }
 
 /// Reads the log-probability of a token that could have come.
-fn alternative(cursor: &mut Cursor<'_>, place: Option<&mut Option<f64>>) -> Result<(), Fault> {
-    let (Kind::Object, Some(place)) = (cursor.kind()?, place) else { return cursor.skip().map(drop) };
+fn alternative(cursor: &mut Cursor<'_>, place: Option<&mut Option<f64>>) -> Result<(), JsonError> {
+    let (ValueKind::Object, Some(place)) = (cursor.kind()?, place) else { return cursor.skip().map(drop) };
     cursor.members(|cursor, name| {
         let value = cursor.skip()?;
         if name.raw == "logprob" {
@@ -93,28 +93,28 @@ fn logprob(value: &str) -> Option<f64> {
 }
 
 /// What an answer or a piece of one says of how probable its tokens are.
-pub fn odds(data: &[u8]) -> Odds {
-    Odds::read(data).unwrap_or_default()
+pub fn odds(data: &[u8]) -> TokenLogprobs {
+    TokenLogprobs::read(data).unwrap_or_default()
 }
 
-impl Chunk {
+impl ResponseChunk {
     /// The chunk without log-probabilities.
     pub fn without_logprobs(self) -> Self {
-        if !matches!(self.what, What::Piece(_)) {
+        if !matches!(self.what, ChunkKind::Piece(_)) {
             return self;
         }
         match without(&self.data) {
             Some(data) => {
                 let raw: Bytes = [b"data: ", &data[..], b"\n\n"].concat().into();
                 let data = raw.slice(b"data: ".len()..raw.len() - b"\n\n".len());
-                read_chunk(Event { raw, data, event: None, comment: false })
+                read_chunk(SseEvent { raw, data, event: None, comment: false })
             }
             None => self,
         }
     }
 }
 
-impl Whole {
+impl CompletionBody {
     /// The answer without log-probabilities.
     pub fn without_logprobs(self) -> Self {
         without(self.bytes()).and_then(|bytes| Self::parse(bytes.into()).ok()).unwrap_or(self)
@@ -124,7 +124,7 @@ impl Whole {
 /// The text with null for each `logprobs`; `None` where it says nothing of it. Line ends between its parts become
 /// spaces, so that it fits on one line of an event.
 fn without(data: &[u8]) -> Option<Vec<u8>> {
-    let places = Odds::read(data).ok()?.places;
+    let places = TokenLogprobs::read(data).ok()?.places;
     if places.is_empty() {
         return None;
     }
@@ -142,7 +142,7 @@ fn without(data: &[u8]) -> Option<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::sse::Splitter;
+    use super::super::sse::SseParser;
     use super::*;
 
     const PIECE: &str = r#"{"id":"x","choices":[{"index":0,"delta":{"content":"ab"},"logprobs":{"content":[{"token":"a","logprob":-0.5,"bytes":[97],"top_logprobs":[{"token":"b","logprob":-9}]},{"token":"b","logprob":-1.25}],"refusal":null},"finish_reason":null}],"usage":null}"#;
@@ -172,12 +172,12 @@ mod tests {
 
     #[test]
     fn takes_them_out() {
-        let mut splitter = Splitter::new();
+        let mut splitter = SseParser::new();
         splitter.feed(Bytes::from(format!("data: {PIECE}\n\n")));
         let chunk = read_chunk(splitter.next().unwrap().unwrap()).without_logprobs();
         let expected = r#"{"id":"x","choices":[{"index":0,"delta":{"content":"ab"},"logprobs":null,"finish_reason":null}],"usage":null}"#;
         assert_eq!(std::str::from_utf8(&chunk.raw).unwrap(), format!("data: {expected}\n\n"));
-        let What::Piece(piece) = &chunk.what else { panic!("{chunk:?}") };
+        let ChunkKind::Piece(piece) = &chunk.what else { panic!("{chunk:?}") };
         assert_eq!(&chunk.data[piece.content.clone().unwrap()], b"ab");
         let plain = chunk.clone().without_logprobs();
         assert_eq!(plain, chunk);
@@ -187,7 +187,7 @@ mod tests {
     fn takes_them_out_of_a_whole_answer() {
         let text = r#"{"choices":[{"message":{"content":"a"},
             "logprobs":{"content":[{"token":"a","logprob":-0.5}]}}]}"#;
-        let whole = Whole::parse(Bytes::from(text)).unwrap().without_logprobs();
+        let whole = CompletionBody::parse(Bytes::from(text)).unwrap().without_logprobs();
         assert!(!std::str::from_utf8(whole.bytes()).unwrap().contains("-0.5"));
         assert_eq!(odds(whole.bytes()).logprobs, [0.0; 0]);
     }

@@ -10,12 +10,12 @@
 //! | crops of 768 px, or a fixed count | Google's up to 2.5, and from 3 on | ai.google.dev/gemini-api/docs/tokens, and …/media-resolution |
 //! | squares of 28 or 32 px | Alibaba's Qwen-VL | help.aliyun.com/zh/model-studio/vision, and the models' own preprocessor files |
 
-use super::size::Size;
+use super::size::ImageSize;
 
 /// A rule by which pictures are counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(usize)]
-pub enum Sight {
+pub enum ImageTokenRule {
     /// None is known: as open models mostly do, in squares of 28 px, up to 2,000 of them.
     Unknown,
     /// OpenAI's tiles, at 85 and 170 a tile.
@@ -40,23 +40,23 @@ pub enum Sight {
     Qwen32,
 }
 
-const SIGHTS: [Sight; 11] = [
-    Sight::Unknown,
-    Sight::Tiles,
-    Sight::DearTiles,
-    Sight::Patches,
-    Sight::FinePatches,
-    Sight::Claude,
-    Sight::FineClaude,
-    Sight::Crops,
-    Sight::Fixed,
-    Sight::Qwen28,
-    Sight::Qwen32,
+const SIGHTS: [ImageTokenRule; 11] = [
+    ImageTokenRule::Unknown,
+    ImageTokenRule::Tiles,
+    ImageTokenRule::DearTiles,
+    ImageTokenRule::Patches,
+    ImageTokenRule::FinePatches,
+    ImageTokenRule::Claude,
+    ImageTokenRule::FineClaude,
+    ImageTokenRule::Crops,
+    ImageTokenRule::Fixed,
+    ImageTokenRule::Qwen28,
+    ImageTokenRule::Qwen32,
 ];
 
 /// How closely a picture is to be looked at, in OpenAI's words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) enum Detail {
+pub(super) enum ImageDetail {
     Low,
     High,
     /// As it is.
@@ -66,7 +66,7 @@ pub(super) enum Detail {
     Auto,
 }
 
-impl Detail {
+impl ImageDetail {
     pub(super) fn of(word: &str) -> Self {
         match word {
             "low" => Self::Low,
@@ -79,27 +79,27 @@ impl Detail {
 
 /// Tokens of all pictures of a request, by each rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Pictures([u64; SIGHTS.len()]);
+pub struct ImageTokens([u64; SIGHTS.len()]);
 
-impl Pictures {
+impl ImageTokens {
     /// What they count for by a rule.
     #[inline]
-    pub fn by(&self, sight: Sight) -> u64 {
+    pub fn by(&self, sight: ImageTokenRule) -> u64 {
         self.0[sight as usize]
     }
 
     /// Whether there are none.
     #[inline]
     pub fn is_empty(&self) -> bool {
-        self.by(Sight::Unknown) == 0
+        self.by(ImageTokenRule::Unknown) == 0
     }
 
     /// Adds one; `bytes`: of its file, where that is in the request.
-    pub(super) fn add(&mut self, size: Option<Size>, bytes: Option<u64>, detail: Detail) {
+    pub(super) fn add(&mut self, size: Option<ImageSize>, bytes: Option<u64>, detail: ImageDetail) {
         for sight in SIGHTS {
             let tokens = match (size, bytes, sight) {
                 // A file of a kind that we do not read: by its length, within what pictures count for.
-                (None, Some(bytes), Sight::Unknown) => (bytes / BYTES).clamp(LEAST, MOST),
+                (None, Some(bytes), ImageTokenRule::Unknown) => (bytes / BYTES).clamp(LEAST, MOST),
                 (Some(size), _, _) => sight.tokens(size, detail),
                 (None, _, _) => sight.most(detail),
             };
@@ -114,19 +114,19 @@ const BYTES: u64 = 256;
 const LEAST: u64 = 85;
 const MOST: u64 = 2_000;
 
-impl Sight {
+impl ImageTokenRule {
     /// Tokens of a picture of this size.
-    fn tokens(self, size: Size, detail: Detail) -> u64 {
+    fn tokens(self, size: ImageSize, detail: ImageDetail) -> u64 {
         let (width, height) = (f64::from(size.width), f64::from(size.height));
         let tokens = match (self, detail) {
-            (Self::Tiles, Detail::Low) => 85.0,
+            (Self::Tiles, ImageDetail::Low) => 85.0,
             (Self::Tiles, _) => 85.0 + 170.0 * tiles(width, height),
-            (Self::DearTiles, Detail::Low) => 2_833.0,
+            (Self::DearTiles, ImageDetail::Low) => 2_833.0,
             (Self::DearTiles, _) => 2_833.0 + 5_667.0 * tiles(width, height),
-            (Self::Patches, Detail::Low) => 2.46 * within(width, height, 32.0, 512.0, 256.0),
+            (Self::Patches, ImageDetail::Low) => 2.46 * within(width, height, 32.0, 512.0, 256.0),
             (Self::Patches, _) => 2.46 * within(width, height, 32.0, 2_048.0, 1_536.0),
-            (Self::FinePatches, Detail::Low) => 1.2 * within(width, height, 32.0, 512.0, 256.0),
-            (Self::FinePatches, Detail::High) => 1.2 * within(width, height, 32.0, 65_535.0, 2_500.0),
+            (Self::FinePatches, ImageDetail::Low) => 1.2 * within(width, height, 32.0, 512.0, 256.0),
+            (Self::FinePatches, ImageDetail::High) => 1.2 * within(width, height, 32.0, 65_535.0, 2_500.0),
             (Self::FinePatches, _) => 1.2 * within(width, height, 32.0, 65_535.0, 30_000.0),
             (Self::Claude, _) => within(width, height, 28.0, 1_568.0, 1_568.0),
             (Self::FineClaude, _) => within(width, height, 28.0, 2_576.0, 4_784.0),
@@ -140,17 +140,17 @@ impl Sight {
     }
 
     /// The most that a picture of any size counts for, unless its provider is asked to look closer than it does by itself.
-    fn most(self, detail: Detail) -> u64 {
+    fn most(self, detail: ImageDetail) -> u64 {
         match (self, detail) {
-            (Self::Tiles, Detail::Low) => 85,
+            (Self::Tiles, ImageDetail::Low) => 85,
             // Two by four tiles, of the longest picture that is 768 px wide.
             (Self::Tiles, _) => 85 + 170 * 8,
-            (Self::DearTiles, Detail::Low) => 2_833,
+            (Self::DearTiles, ImageDetail::Low) => 2_833,
             (Self::DearTiles, _) => 2_833 + 5_667 * 8,
-            (Self::Patches, Detail::Low) => 630,
+            (Self::Patches, ImageDetail::Low) => 630,
             (Self::Patches, _) => 3_779,
-            (Self::FinePatches, Detail::Low) => 308,
-            (Self::FinePatches, Detail::High) => 3_000,
+            (Self::FinePatches, ImageDetail::Low) => 308,
+            (Self::FinePatches, ImageDetail::High) => 3_000,
             (Self::FinePatches, _) => 12_000,
             (Self::Claude, _) => 1_568,
             (Self::FineClaude, _) => 4_784,
@@ -199,57 +199,57 @@ mod tests {
 
     #[test]
     fn pictures_count_by_their_providers_rules() {
-        let check = |sight: Sight, detail: Detail, width: u32, height: u32, expected: u64| {
-            let tokens = sight.tokens(Size { width, height }, detail);
+        let check = |sight: ImageTokenRule, detail: ImageDetail, width: u32, height: u32, expected: u64| {
+            let tokens = sight.tokens(ImageSize { width, height }, detail);
             assert_eq!(tokens, expected, "{sight:?} {detail:?} {width}x{height}");
         };
         // OpenAI's own examples.
-        check(Sight::Tiles, Detail::High, 1024, 1024, 765);
-        check(Sight::Tiles, Detail::High, 2048, 4096, 1105);
-        check(Sight::Tiles, Detail::Low, 4096, 8192, 85);
-        check(Sight::Tiles, Detail::Auto, 100, 100, 255);
-        check(Sight::DearTiles, Detail::Auto, 512, 512, 8_500);
-        check(Sight::Patches, Detail::High, 1024, 1024, 2_520);
-        check(Sight::Patches, Detail::High, 1800, 2400, 3_779);
-        check(Sight::FinePatches, Detail::High, 640, 480, 360);
-        check(Sight::FinePatches, Detail::High, 2880, 864, 2_916);
-        check(Sight::FinePatches, Detail::Low, 640, 480, 231);
-        check(Sight::FinePatches, Detail::Original, 3200, 960, 3_600);
+        check(ImageTokenRule::Tiles, ImageDetail::High, 1024, 1024, 765);
+        check(ImageTokenRule::Tiles, ImageDetail::High, 2048, 4096, 1105);
+        check(ImageTokenRule::Tiles, ImageDetail::Low, 4096, 8192, 85);
+        check(ImageTokenRule::Tiles, ImageDetail::Auto, 100, 100, 255);
+        check(ImageTokenRule::DearTiles, ImageDetail::Auto, 512, 512, 8_500);
+        check(ImageTokenRule::Patches, ImageDetail::High, 1024, 1024, 2_520);
+        check(ImageTokenRule::Patches, ImageDetail::High, 1800, 2400, 3_779);
+        check(ImageTokenRule::FinePatches, ImageDetail::High, 640, 480, 360);
+        check(ImageTokenRule::FinePatches, ImageDetail::High, 2880, 864, 2_916);
+        check(ImageTokenRule::FinePatches, ImageDetail::Low, 640, 480, 231);
+        check(ImageTokenRule::FinePatches, ImageDetail::Original, 3200, 960, 3_600);
         // Anthropic's.
-        check(Sight::Claude, Detail::Auto, 1000, 1000, 1_296);
-        check(Sight::FineClaude, Detail::Auto, 1920, 1080, 2_691);
-        check(Sight::Claude, Detail::Auto, 8000, 8000, 1_568);
-        check(Sight::FineClaude, Detail::Auto, 8000, 8000, 4_784);
+        check(ImageTokenRule::Claude, ImageDetail::Auto, 1000, 1000, 1_296);
+        check(ImageTokenRule::FineClaude, ImageDetail::Auto, 1920, 1080, 2_691);
+        check(ImageTokenRule::Claude, ImageDetail::Auto, 8000, 8000, 1_568);
+        check(ImageTokenRule::FineClaude, ImageDetail::Auto, 8000, 8000, 4_784);
         // Google's.
-        check(Sight::Crops, Detail::Auto, 384, 384, 258);
-        check(Sight::Crops, Detail::Auto, 960, 540, 1_548);
-        check(Sight::Fixed, Detail::Low, 20, 20, 1_120);
+        check(ImageTokenRule::Crops, ImageDetail::Auto, 384, 384, 258);
+        check(ImageTokenRule::Crops, ImageDetail::Auto, 960, 540, 1_548);
+        check(ImageTokenRule::Fixed, ImageDetail::Low, 20, 20, 1_120);
         // Alibaba's.
-        check(Sight::Qwen28, Detail::Auto, 1036, 1036, 1_371);
-        check(Sight::Qwen32, Detail::Auto, 1024, 1024, 1_026);
-        check(Sight::Qwen28, Detail::Auto, 20, 20, 6);
-        check(Sight::Unknown, Detail::Auto, 1, 1, 85);
-        check(Sight::Unknown, Detail::Auto, 9_000, 9_000, 2_000);
+        check(ImageTokenRule::Qwen28, ImageDetail::Auto, 1036, 1036, 1_371);
+        check(ImageTokenRule::Qwen32, ImageDetail::Auto, 1024, 1024, 1_026);
+        check(ImageTokenRule::Qwen28, ImageDetail::Auto, 20, 20, 6);
+        check(ImageTokenRule::Unknown, ImageDetail::Auto, 1, 1, 85);
+        check(ImageTokenRule::Unknown, ImageDetail::Auto, 9_000, 9_000, 2_000);
     }
 
     #[test]
     fn what_has_no_size_counts_for_the_most() {
-        let mut pictures = Pictures::default();
-        pictures.add(None, None, Detail::Auto);
+        let mut pictures = ImageTokens::default();
+        pictures.add(None, None, ImageDetail::Auto);
         for sight in SIGHTS {
-            assert_eq!(pictures.by(sight), sight.most(Detail::Auto));
+            assert_eq!(pictures.by(sight), sight.most(ImageDetail::Auto));
         }
-        let mut short = Pictures::default();
-        short.add(None, Some(3), Detail::Auto);
-        assert_eq!((short.by(Sight::Unknown), short.by(Sight::Claude)), (LEAST, 1_568));
+        let mut short = ImageTokens::default();
+        short.add(None, Some(3), ImageDetail::Auto);
+        assert_eq!((short.by(ImageTokenRule::Unknown), short.by(ImageTokenRule::Claude)), (LEAST, 1_568));
     }
 
     proptest! {
         #[test]
         fn a_picture_counts_for_something_and_never_without_bound(width in 1u32.., height in 1u32..) {
             for sight in SIGHTS {
-                for detail in [Detail::Low, Detail::High, Detail::Original, Detail::Auto] {
-                    let tokens = sight.tokens(Size { width, height }, detail);
+                for detail in [ImageDetail::Low, ImageDetail::High, ImageDetail::Original, ImageDetail::Auto] {
+                    let tokens = sight.tokens(ImageSize { width, height }, detail);
                     prop_assert!((1..=50_000).contains(&tokens), "{:?} {:?} {}", sight, detail, tokens);
                 }
             }
@@ -259,7 +259,7 @@ mod tests {
         fn a_closer_look_counts_for_no_less(width in 1u32..20_000, height in 1u32..20_000) {
             for sight in SIGHTS {
                 let [low, high, original] =
-                    [Detail::Low, Detail::High, Detail::Original].map(|it| sight.tokens(Size { width, height }, it));
+                    [ImageDetail::Low, ImageDetail::High, ImageDetail::Original].map(|it| sight.tokens(ImageSize { width, height }, it));
                 prop_assert!(low <= high && high <= original, "{:?}", sight);
             }
         }

@@ -2,14 +2,14 @@
 
 use gateway_config::{ModelConfig, ModelProvider};
 
-use super::chat::Chat;
+use super::chat::ChatRequest;
 use super::estimate::tokens;
 use super::json::string;
 use super::scan::{Cursor, text_of};
 
 /// How a provider is told that the last message is the beginning of its answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Prefix {
+pub enum PrefillStyle {
     /// By the message alone.
     Plain,
     /// By a field of the message that is true: `prefix` (DeepSeek, Mistral), `partial` (Moonshot, Alibaba).
@@ -18,7 +18,7 @@ pub enum Prefix {
     Continued,
 }
 
-impl Prefix {
+impl PrefillStyle {
     /// The way of a model's provider.
     pub fn of(model: &ModelConfig) -> Self {
         let ModelProvider::Remote(remote) = &model.provider else { return Self::Plain };
@@ -31,17 +31,17 @@ impl Prefix {
     }
 }
 
-impl Chat {
+impl ChatRequest {
     /// The same request with an answer that was begun with `said`, which counts towards the longest that the client
     /// allows. `None` if that cannot be said.
-    pub fn going_on_after(&self, said: &str, prefix: Prefix) -> Option<Self> {
+    pub fn going_on_after(&self, said: &str, prefix: PrefillStyle) -> Option<Self> {
         if !self.says_all() {
             return None;
         }
         let messages = self.object.get("messages")?.trim_ascii_end().strip_suffix(b"]")?;
         let mark = match prefix {
-            Prefix::Marked(field) => format!(",{}:true", string(field)),
-            Prefix::Plain | Prefix::Continued => String::new(),
+            PrefillStyle::Marked(field) => format!(",{}:true", string(field)),
+            PrefillStyle::Plain | PrefillStyle::Continued => String::new(),
         };
         let message = format!(r#",{{"role":"assistant","content":{}{mark}}}]"#, string(said));
         let messages = [messages, message.as_bytes()].concat();
@@ -54,7 +54,7 @@ impl Chat {
                 .filter(|name| self.object.get(name).is_some_and(|value| value != b"null"))
                 .map(|name| (name, left)),
         );
-        if prefix == Prefix::Continued {
+        if prefix == PrefillStyle::Continued {
             edits.push(("add_generation_prompt", Some(b"false")));
             edits.push(("continue_final_message", Some(b"true")));
         }
@@ -79,8 +79,8 @@ mod tests {
 
     #[test]
     fn an_answer_that_was_begun_is_the_last_message() {
-        let check = |given: &str, prefix: Prefix, expected: &str| {
-            let chat = Chat::parse(Bytes::copy_from_slice(given.as_bytes())).unwrap();
+        let check = |given: &str, prefix: PrefillStyle, expected: &str| {
+            let chat = ChatRequest::parse(Bytes::copy_from_slice(given.as_bytes())).unwrap();
             let on = chat.going_on_after("So \"it\"\n", prefix).unwrap();
             assert_eq!(std::str::from_utf8(on.object.bytes()).unwrap(), expected);
             assert!(on.needs().prefill);
@@ -88,21 +88,21 @@ mod tests {
         let hi = r#"{"role":"user","content":"hi"}"#;
         check(
             &format!(r#"{{"model":"m","messages":[ {hi} ] ,"x":1}}"#),
-            Prefix::Plain,
+            PrefillStyle::Plain,
             &format!(
                 r#"{{"model":"m","messages":[ {hi} ,{{"role":"assistant","content":"So \"it\"\n"}}] ,"x":1}}"#
             ),
         );
         check(
             &format!(r#"{{"model":"m","max_tokens":3,"messages":[{hi}]}}"#),
-            Prefix::Marked("partial"),
+            PrefillStyle::Marked("partial"),
             &format!(
                 r#"{{"model":"m","max_tokens":1,"messages":[{hi},{{"role":"assistant","content":"So \"it\"\n","partial":true}}]}}"#
             ),
         );
         check(
             &format!(r#"{{"model":"m","messages":[{hi}]}}"#),
-            Prefix::Continued,
+            PrefillStyle::Continued,
             &format!(
                 r#"{{"model":"m","messages":[{hi},{{"role":"assistant","content":"So \"it\"\n"}}],"add_generation_prompt":false,"continue_final_message":true}}"#
             ),

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::fault::{Fault, FaultKind};
+use super::fault::{JsonError, JsonErrorKind};
 
 /// A request that is the client's mistake: a 400 in OpenAI's shape.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -82,11 +82,11 @@ impl BadRequest {
     }
 }
 
-impl From<Fault> for BadRequest {
-    fn from(fault: Fault) -> Self {
+impl From<JsonError> for BadRequest {
+    fn from(fault: JsonError) -> Self {
         let code = match fault.kind {
-            FaultKind::Depth => "invalid_json_depth",
-            FaultKind::DuplicateKey(_) => "duplicate_key",
+            JsonErrorKind::Depth => "invalid_json_depth",
+            JsonErrorKind::DuplicateKey(_) => "duplicate_key",
             _ => "invalid_json",
         };
         let message = format!("The request body cannot be used: {fault}.");

@@ -4,12 +4,12 @@
 //! take exactly one value from the cursor, by [`Cursor::skip`] if by nothing else. Whatever was passed over has been
 //! checked.
 
-use super::fault::{Fault, FaultKind, MAX_DEPTH};
-use super::text::{Text, hex};
+use super::fault::{JsonError, JsonErrorKind, MAX_DEPTH};
+use super::text::{JsonStr, hex};
 
 /// A kind of value, known from its first byte.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum ValueKind {
     Object,
     Array,
     String,
@@ -18,7 +18,7 @@ pub(super) enum Kind {
     Null,
 }
 
-impl Kind {
+impl ValueKind {
     /// With its article, for messages.
     pub(super) fn name(self) -> &'static str {
         match self {
@@ -57,39 +57,39 @@ impl<'a> Cursor<'a> {
     }
 
     /// Passes over white space and looks at the first byte of the next value.
-    pub(super) fn kind(&mut self) -> Result<Kind, Fault> {
+    pub(super) fn kind(&mut self) -> Result<ValueKind, JsonError> {
         match self.peek()? {
-            b'"' => Ok(Kind::String),
-            b'{' => Ok(Kind::Object),
-            b'[' => Ok(Kind::Array),
-            b't' | b'f' => Ok(Kind::Bool),
-            b'n' => Ok(Kind::Null),
-            b'-' | b'0'..=b'9' => Ok(Kind::Number),
-            b'+' | b'.' | b'N' | b'I' => Err(self.fault(FaultKind::Number)),
-            _ => Err(self.fault(FaultKind::Expected("a value"))),
+            b'"' => Ok(ValueKind::String),
+            b'{' => Ok(ValueKind::Object),
+            b'[' => Ok(ValueKind::Array),
+            b't' | b'f' => Ok(ValueKind::Bool),
+            b'n' => Ok(ValueKind::Null),
+            b'-' | b'0'..=b'9' => Ok(ValueKind::Number),
+            b'+' | b'.' | b'N' | b'I' => Err(self.fault(JsonErrorKind::Number)),
+            _ => Err(self.fault(JsonErrorKind::Expected("a value"))),
         }
     }
 
     /// Takes a value, whatever it is, as it is written.
-    pub(super) fn skip(&mut self) -> Result<&'a str, Fault> {
+    pub(super) fn skip(&mut self) -> Result<&'a str, JsonError> {
         let kind = self.kind()?;
         let start = self.at;
         match kind {
-            Kind::Object => self.members(|cursor, _| cursor.skip().map(drop))?,
-            Kind::Array => self.elements(|cursor, _| cursor.skip().map(drop))?,
-            Kind::String => drop(self.string()?),
-            Kind::Number => self.number()?,
-            Kind::Bool if self.text.as_bytes()[start] == b't' => self.word("true")?,
-            Kind::Bool => self.word("false")?,
-            Kind::Null => self.word("null")?,
+            ValueKind::Object => self.members(|cursor, _| cursor.skip().map(drop))?,
+            ValueKind::Array => self.elements(|cursor, _| cursor.skip().map(drop))?,
+            ValueKind::String => drop(self.string()?),
+            ValueKind::Number => self.number()?,
+            ValueKind::Bool if self.text.as_bytes()[start] == b't' => self.word("true")?,
+            ValueKind::Bool => self.word("false")?,
+            ValueKind::Null => self.word("null")?,
         }
         Ok(&self.text[start..self.at])
     }
 
     /// Takes an object, giving each member's name; the closure takes its value.
-    pub(super) fn members<E: From<Fault>>(
+    pub(super) fn members<E: From<JsonError>>(
         &mut self,
-        mut each: impl FnMut(&mut Self, Text<'a>) -> Result<(), E>,
+        mut each: impl FnMut(&mut Self, JsonStr<'a>) -> Result<(), E>,
     ) -> Result<(), E> {
         self.open(b'{', "an object")?;
         if self.peek()? == b'}' {
@@ -97,24 +97,24 @@ impl<'a> Cursor<'a> {
         }
         loop {
             if self.peek()? != b'"' {
-                return Err(self.fault(FaultKind::Expected("a name in quotes")).into());
+                return Err(self.fault(JsonErrorKind::Expected("a name in quotes")).into());
             }
             let name = self.string()?;
             if self.peek()? != b':' {
-                return Err(self.fault(FaultKind::Expected("a ':'")).into());
+                return Err(self.fault(JsonErrorKind::Expected("a ':'")).into());
             }
             self.at += 1;
             each(self, name)?;
             match self.peek()? {
                 b',' => self.at += 1,
                 b'}' => return self.close(),
-                _ => return Err(self.fault(FaultKind::Expected("a ',' or '}'")).into()),
+                _ => return Err(self.fault(JsonErrorKind::Expected("a ',' or '}'")).into()),
             }
         }
     }
 
     /// Takes an array, giving each element's place in it; the closure takes the element.
-    pub(super) fn elements<E: From<Fault>>(
+    pub(super) fn elements<E: From<JsonError>>(
         &mut self,
         mut each: impl FnMut(&mut Self, usize) -> Result<(), E>,
     ) -> Result<(), E> {
@@ -127,16 +127,16 @@ impl<'a> Cursor<'a> {
             match self.peek()? {
                 b',' => self.at += 1,
                 b']' => break,
-                _ => return Err(self.fault(FaultKind::Expected("a ',' or ']'")).into()),
+                _ => return Err(self.fault(JsonErrorKind::Expected("a ',' or ']'")).into()),
             }
         }
         self.close()
     }
 
     /// Takes a string.
-    pub(super) fn string(&mut self) -> Result<Text<'a>, Fault> {
+    pub(super) fn string(&mut self) -> Result<JsonStr<'a>, JsonError> {
         if self.peek()? != b'"' {
-            return Err(self.fault(FaultKind::Expected("a string")));
+            return Err(self.fault(JsonErrorKind::Expected("a string")));
         }
         let bytes = self.text.as_bytes();
         let start = self.at + 1;
@@ -150,30 +150,30 @@ impl<'a> Cursor<'a> {
                     escaped = true;
                     self.pass_escape()?;
                 }
-                Some(_) => return Err(self.fault(FaultKind::Control)),
-                None => return Err(self.fault(FaultKind::Truncated)),
+                Some(_) => return Err(self.fault(JsonErrorKind::Control)),
+                None => return Err(self.fault(JsonErrorKind::Truncated)),
             }
         }
         self.at += 1;
-        Ok(Text { raw: &self.text[start..self.at - 1], escaped, at: start })
+        Ok(JsonStr { raw: &self.text[start..self.at - 1], escaped, at: start })
     }
 
     /// Passes over white space to the end of the text.
-    pub(super) fn end(&mut self) -> Result<(), Fault> {
+    pub(super) fn end(&mut self) -> Result<(), JsonError> {
         match self.peek() {
             Err(_) => Ok(()),
-            Ok(_) => Err(self.fault(FaultKind::Trailing)),
+            Ok(_) => Err(self.fault(JsonErrorKind::Trailing)),
         }
     }
 
     /// A fault here.
-    pub(super) fn fault(&self, kind: FaultKind) -> Fault {
-        Fault { kind, at: self.at }
+    pub(super) fn fault(&self, kind: JsonErrorKind) -> JsonError {
+        JsonError { kind, at: self.at }
     }
 
     /// The next byte that is no white space.
     #[inline]
-    fn peek(&mut self) -> Result<u8, Fault> {
+    fn peek(&mut self) -> Result<u8, JsonError> {
         let bytes = self.text.as_bytes();
         while let Some(byte) = bytes.get(self.at) {
             if !matches!(byte, b' ' | b'\n' | b'\r' | b'\t') {
@@ -182,18 +182,18 @@ impl<'a> Cursor<'a> {
             self.at += 1;
         }
         Err(self.fault(if bytes.iter().all(u8::is_ascii_whitespace) {
-            FaultKind::Empty
+            JsonErrorKind::Empty
         } else {
-            FaultKind::Truncated
+            JsonErrorKind::Truncated
         }))
     }
 
-    fn open(&mut self, bracket: u8, what: &'static str) -> Result<(), Fault> {
+    fn open(&mut self, bracket: u8, what: &'static str) -> Result<(), JsonError> {
         if self.peek()? != bracket {
-            return Err(self.fault(FaultKind::Expected(what)));
+            return Err(self.fault(JsonErrorKind::Expected(what)));
         }
         if self.depth == MAX_DEPTH {
-            return Err(self.fault(FaultKind::Depth));
+            return Err(self.fault(JsonErrorKind::Depth));
         }
         self.depth += 1;
         self.at += 1;
@@ -206,17 +206,17 @@ impl<'a> Cursor<'a> {
         Ok(())
     }
 
-    fn word(&mut self, word: &'static str) -> Result<(), Fault> {
+    fn word(&mut self, word: &'static str) -> Result<(), JsonError> {
         let rest = &self.text.as_bytes()[self.at..];
         if rest.starts_with(word.as_bytes()) {
             self.at += word.len();
             return Ok(());
         }
         let truncated = word.as_bytes().starts_with(rest);
-        Err(self.fault(if truncated { FaultKind::Truncated } else { FaultKind::Expected("a value") }))
+        Err(self.fault(if truncated { JsonErrorKind::Truncated } else { JsonErrorKind::Expected("a value") }))
     }
 
-    fn number(&mut self) -> Result<(), Fault> {
+    fn number(&mut self) -> Result<(), JsonError> {
         let start = self.at;
         self.at += usize::from(self.byte() == b'-');
         let zero = self.byte() == b'0';
@@ -231,7 +231,7 @@ impl<'a> Cursor<'a> {
             self.digits() > 0
         };
         if whole == 0 || (zero && whole > 1) || !fraction || !exponent {
-            return Err(Fault { kind: FaultKind::Number, at: start });
+            return Err(JsonError { kind: JsonErrorKind::Number, at: start });
         }
         Ok(())
     }
@@ -249,29 +249,29 @@ impl<'a> Cursor<'a> {
         self.at - start
     }
 
-    fn pass_escape(&mut self) -> Result<(), Fault> {
+    fn pass_escape(&mut self) -> Result<(), JsonError> {
         let rest = &self.text.as_bytes()[self.at..];
         self.at += match rest.get(1) {
-            None => return Err(Fault { kind: FaultKind::Truncated, at: self.text.len() }),
+            None => return Err(JsonError { kind: JsonErrorKind::Truncated, at: self.text.len() }),
             Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => 2,
             Some(b'u') => self.unicode_escape()?,
-            Some(_) => return Err(self.fault(FaultKind::Escape)),
+            Some(_) => return Err(self.fault(JsonErrorKind::Escape)),
         };
         Ok(())
     }
 
     /// How many bytes the `\u` escape here takes: 6, or 12 for a surrogate pair.
-    fn unicode_escape(&self) -> Result<usize, Fault> {
+    fn unicode_escape(&self) -> Result<usize, JsonError> {
         let Some(first) = hex(self.text, self.at + 2) else {
-            return Err(self.fault(FaultKind::Escape));
+            return Err(self.fault(JsonErrorKind::Escape));
         };
         match first {
-            0xdc00..=0xdfff => Err(self.fault(FaultKind::Surrogate)),
+            0xdc00..=0xdfff => Err(self.fault(JsonErrorKind::Surrogate)),
             0xd800..=0xdbff => {
                 let pair = self.text.as_bytes().get(self.at + 6..self.at + 8) == Some(b"\\u");
                 match hex(self.text, self.at + 8) {
                     Some(0xdc00..=0xdfff) if pair => Ok(12),
-                    _ => Err(self.fault(FaultKind::Surrogate)),
+                    _ => Err(self.fault(JsonErrorKind::Surrogate)),
                 }
             }
             _ => Ok(6),
@@ -307,11 +307,11 @@ pub(super) fn is_plain(bytes: &[u8]) -> bool {
 }
 
 /// The text of these bytes, if it may be JSON at all.
-pub(super) fn text_of(bytes: &[u8]) -> Result<&str, Fault> {
+pub(super) fn text_of(bytes: &[u8]) -> Result<&str, JsonError> {
     if bytes.starts_with(b"\xef\xbb\xbf") {
-        return Err(Fault { kind: FaultKind::ByteOrderMark, at: 0 });
+        return Err(JsonError { kind: JsonErrorKind::ByteOrderMark, at: 0 });
     }
-    std::str::from_utf8(bytes).map_err(|error| Fault { kind: FaultKind::Utf8, at: error.valid_up_to() })
+    std::str::from_utf8(bytes).map_err(|error| JsonError { kind: JsonErrorKind::Utf8, at: error.valid_up_to() })
 }
 
 #[cfg(test)]
@@ -319,7 +319,7 @@ mod tests {
     use super::super::fault::quoted;
     use super::*;
 
-    fn whole(text: &[u8]) -> Result<(), Fault> {
+    fn whole(text: &[u8]) -> Result<(), JsonError> {
         let mut cursor = Cursor::over(text_of(text)?);
         cursor.skip()?;
         cursor.end()
@@ -327,50 +327,50 @@ mod tests {
 
     #[test]
     fn what_is_wrong_is_named_with_its_place() {
-        let check = |text: &[u8], kind: FaultKind, at: usize| {
-            assert_eq!(whole(text), Err(Fault { kind, at }), "{}", String::from_utf8_lossy(text));
+        let check = |text: &[u8], kind: JsonErrorKind, at: usize| {
+            assert_eq!(whole(text), Err(JsonError { kind, at }), "{}", String::from_utf8_lossy(text));
         };
-        check(b"", FaultKind::Empty, 0);
-        check(b" \n\t ", FaultKind::Empty, 4);
-        check(b"\xef\xbb\xbf{}", FaultKind::ByteOrderMark, 0);
-        check(b"{\"a\":\"\xc0\xaf\"}", FaultKind::Utf8, 6);
-        check(b"{\"a\":1", FaultKind::Truncated, 6);
-        check(b"\"abc", FaultKind::Truncated, 4);
-        check(b"\"abc\\", FaultKind::Truncated, 5);
-        check(b"tru", FaultKind::Truncated, 0);
-        check(b"trux", FaultKind::Expected("a value"), 0);
-        check(b"{a:1}", FaultKind::Expected("a name in quotes"), 1);
-        check(b"{\"a\" 1}", FaultKind::Expected("a ':'"), 5);
-        check(b"{\"a\":1 \"b\":2}", FaultKind::Expected("a ',' or '}'"), 7);
-        check(b"{\"a\":1,}", FaultKind::Expected("a name in quotes"), 7);
-        check(b"[1 2]", FaultKind::Expected("a ',' or ']'"), 3);
-        check(b"[1,]", FaultKind::Expected("a value"), 3);
+        check(b"", JsonErrorKind::Empty, 0);
+        check(b" \n\t ", JsonErrorKind::Empty, 4);
+        check(b"\xef\xbb\xbf{}", JsonErrorKind::ByteOrderMark, 0);
+        check(b"{\"a\":\"\xc0\xaf\"}", JsonErrorKind::Utf8, 6);
+        check(b"{\"a\":1", JsonErrorKind::Truncated, 6);
+        check(b"\"abc", JsonErrorKind::Truncated, 4);
+        check(b"\"abc\\", JsonErrorKind::Truncated, 5);
+        check(b"tru", JsonErrorKind::Truncated, 0);
+        check(b"trux", JsonErrorKind::Expected("a value"), 0);
+        check(b"{a:1}", JsonErrorKind::Expected("a name in quotes"), 1);
+        check(b"{\"a\" 1}", JsonErrorKind::Expected("a ':'"), 5);
+        check(b"{\"a\":1 \"b\":2}", JsonErrorKind::Expected("a ',' or '}'"), 7);
+        check(b"{\"a\":1,}", JsonErrorKind::Expected("a name in quotes"), 7);
+        check(b"[1 2]", JsonErrorKind::Expected("a ',' or ']'"), 3);
+        check(b"[1,]", JsonErrorKind::Expected("a value"), 3);
         for number in
             ["01", "-", "1.", ".5", "+1", "1e", "1e+", "NaN", "Infinity", "-Infinity", "-01", "1.e3"]
         {
-            check(number.as_bytes(), FaultKind::Number, 0);
+            check(number.as_bytes(), JsonErrorKind::Number, 0);
         }
-        check(br#""\x""#, FaultKind::Escape, 1);
-        check(br#""\u12g4""#, FaultKind::Escape, 1);
-        check(br#""\u+123""#, FaultKind::Escape, 1);
-        check(br#""\ud800""#, FaultKind::Surrogate, 1);
-        check(br#""\udc00""#, FaultKind::Surrogate, 1);
-        check(br#""\udfff""#, FaultKind::Surrogate, 1);
-        check(br#""\udbff\ue000""#, FaultKind::Surrogate, 1);
-        check(br#""\ud800\ud800""#, FaultKind::Surrogate, 1);
-        check(br#""\ud800xxdc00""#, FaultKind::Surrogate, 1);
-        check(b"\"a\nb\"", FaultKind::Control, 2);
-        check(b"{} {}", FaultKind::Trailing, 3);
-        check(b"1x", FaultKind::Trailing, 1);
+        check(br#""\x""#, JsonErrorKind::Escape, 1);
+        check(br#""\u12g4""#, JsonErrorKind::Escape, 1);
+        check(br#""\u+123""#, JsonErrorKind::Escape, 1);
+        check(br#""\ud800""#, JsonErrorKind::Surrogate, 1);
+        check(br#""\udc00""#, JsonErrorKind::Surrogate, 1);
+        check(br#""\udfff""#, JsonErrorKind::Surrogate, 1);
+        check(br#""\udbff\ue000""#, JsonErrorKind::Surrogate, 1);
+        check(br#""\ud800\ud800""#, JsonErrorKind::Surrogate, 1);
+        check(br#""\ud800xxdc00""#, JsonErrorKind::Surrogate, 1);
+        check(b"\"a\nb\"", JsonErrorKind::Control, 2);
+        check(b"{} {}", JsonErrorKind::Trailing, 3);
+        check(b"1x", JsonErrorKind::Trailing, 1);
     }
 
     #[test]
     fn depth_is_bounded_and_the_stack_with_it() {
         let nested = |levels: usize| [b"[".repeat(levels), b"]".repeat(levels)].concat();
         assert_eq!(whole(&nested(128)), Ok(()));
-        assert_eq!(whole(&nested(129)), Err(Fault { kind: FaultKind::Depth, at: 128 }));
-        assert_eq!(whole(&b"[".repeat(1_000_000)), Err(Fault { kind: FaultKind::Depth, at: 128 }));
-        assert_eq!(whole(&b"{\"a\":".repeat(100_000)), Err(Fault { kind: FaultKind::Depth, at: 640 }));
+        assert_eq!(whole(&nested(129)), Err(JsonError { kind: JsonErrorKind::Depth, at: 128 }));
+        assert_eq!(whole(&b"[".repeat(1_000_000)), Err(JsonError { kind: JsonErrorKind::Depth, at: 128 }));
+        assert_eq!(whole(&b"{\"a\":".repeat(100_000)), Err(JsonError { kind: JsonErrorKind::Depth, at: 640 }));
     }
 
     #[test]
@@ -384,7 +384,7 @@ mod tests {
     fn messages_never_echo_much() {
         let long = "x".repeat(10_000);
         let text = format!(r#"{{"{long}":1,"{long}":2}}"#);
-        let fault = super::super::json::Object::skim(text.into()).unwrap_err();
+        let fault = super::super::json::RawObject::skim(text.into()).unwrap_err();
         assert!(fault.to_string().len() < 140, "{fault}");
         assert_eq!(quoted("a\r\n\u{202e}\u{0}b"), r"a\r\n\u{202e}\0b");
         assert!(quoted(&"\u{202e}".repeat(1000)).chars().count() <= 64);

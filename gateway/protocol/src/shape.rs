@@ -6,12 +6,12 @@ use jsonschema::{PatternOptions, Validator};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::chat::Chat;
-use super::chunk::Finish;
-use super::fields::Format;
+use super::chat::ChatRequest;
+use super::chunk::FinishReason;
+use super::fields::FieldFormat;
 
 /// What an answer must be like to be of use.
-pub struct Shape {
+pub struct ExpectedFormat {
     json: bool,
     schema: Option<Validator>,
     tools: HashSet<String>,
@@ -20,21 +20,21 @@ pub struct Shape {
 /// The message of a whole answer, as far as its shape goes.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub struct Message {
+pub struct ShapedMessage {
     /// Its text.
     pub content: Option<String>,
-    tool_calls: Option<Vec<Call>>,
+    tool_calls: Option<Vec<ShapedCall>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct Call {
-    function: Function,
+struct ShapedCall {
+    function: ShapedFunction,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct Function {
+struct ShapedFunction {
     name: String,
     arguments: String,
 }
@@ -42,9 +42,9 @@ struct Function {
 /// The parts of a request that say what its answer is to be like.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct Asked {
+struct FormatRequest {
     response_format: Option<ResponseFormat>,
-    tools: Option<Vec<Tool>>,
+    tools: Option<Vec<DeclaredTool>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -61,18 +61,18 @@ struct JsonSchema {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct Tool {
-    function: Option<Function>,
+struct DeclaredTool {
+    function: Option<ShapedFunction>,
 }
 
-impl Shape {
+impl ExpectedFormat {
     /// What a request asks for. A schema that is none is the upstream's to refuse, and is not looked at here.
-    pub fn of(chat: &Chat) -> Self {
-        let json = matches!(chat.fields.format, Format::Json | Format::Schema);
+    pub fn of(chat: &ChatRequest) -> Self {
+        let json = matches!(chat.fields.format, FieldFormat::Json | FieldFormat::Schema);
         if !json && chat.fields.tools == 0 {
             return Self { json, schema: None, tools: HashSet::new() };
         }
-        let asked: Asked = serde_json::from_slice(chat.object.bytes()).unwrap_or_default();
+        let asked: FormatRequest = serde_json::from_slice(chat.object.bytes()).unwrap_or_default();
         let schema = asked.response_format.and_then(|format| format.json_schema?.schema);
         let tools = asked.tools.into_iter().flatten().filter_map(|tool| tool.function);
         Self { json, schema: schema.and_then(compiled), tools: tools.map(|function| function.name).collect() }
@@ -91,7 +91,7 @@ impl Shape {
     }
 
     /// Whether an answer is of this shape.
-    pub fn fits(&self, message: &Message) -> bool {
+    pub fn fits(&self, message: &ShapedMessage) -> bool {
         let calls = message.tool_calls.as_deref().unwrap_or_default();
         if !calls.is_empty() {
             return calls.iter().all(|call| self.can_be_called(&call.function));
@@ -107,7 +107,7 @@ impl Shape {
         }
     }
 
-    fn can_be_called(&self, call: &Function) -> bool {
+    fn can_be_called(&self, call: &ShapedFunction) -> bool {
         let known = self.tools.is_empty() || self.tools.contains(&call.name);
         // No arguments are written as nothing by some.
         let arguments = call.arguments.trim();
@@ -117,29 +117,29 @@ impl Shape {
     }
 }
 
-impl Message {
+impl ShapedMessage {
     /// The message of the first choice of a whole answer.
     pub fn of_whole(body: &[u8]) -> Option<Self> {
         Self::all_of_whole(body).into_iter().next().map(|(message, _)| message)
     }
 
     /// The messages of all choices of a whole answer, and why each ended.
-    pub fn all_of_whole(body: &[u8]) -> Vec<(Self, Option<Finish>)> {
+    pub fn all_of_whole(body: &[u8]) -> Vec<(Self, Option<FinishReason>)> {
         #[derive(Default, Deserialize)]
-        struct Answer {
-            choices: Vec<Choice>,
+        struct ShapedAnswer {
+            choices: Vec<ShapedChoice>,
         }
         #[derive(Deserialize)]
-        struct Choice {
-            message: Option<Message>,
+        struct ShapedChoice {
+            message: Option<ShapedMessage>,
             /// A completion's.
             text: Option<String>,
             finish_reason: Option<String>,
         }
-        let answer: Answer = serde_json::from_slice(body).unwrap_or_default();
-        let read = |choice: Choice| {
+        let answer: ShapedAnswer = serde_json::from_slice(body).unwrap_or_default();
+        let read = |choice: ShapedChoice| {
             let of_text = |text| Self { content: Some(text), tool_calls: None };
-            let finish = choice.finish_reason.as_deref().map(Finish::of);
+            let finish = choice.finish_reason.as_deref().map(FinishReason::of);
             Some((choice.message.or_else(|| choice.text.map(of_text))?, finish))
         };
         answer.choices.into_iter().filter_map(read).collect()
@@ -164,14 +164,14 @@ mod tests {
 
     use super::*;
 
-    fn shape(fields: &Value) -> Shape {
+    fn shape(fields: &Value) -> ExpectedFormat {
         let mut chat = json!({"model": "auto", "messages": [{"role": "user", "content": "hi"}]});
         chat.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
-        Shape::of(&Chat::parse(Bytes::from(chat.to_string())).unwrap())
+        ExpectedFormat::of(&ChatRequest::parse(Bytes::from(chat.to_string())).unwrap())
     }
 
-    fn text(content: &str) -> Message {
-        Message { content: Some(content.to_owned()), ..Message::default() }
+    fn text(content: &str) -> ShapedMessage {
+        ShapedMessage { content: Some(content.to_owned()), ..ShapedMessage::default() }
     }
 
     #[test]
@@ -212,7 +212,7 @@ mod tests {
         let check = |name: &str, arguments: &str, fits: bool| {
             let body = json!({"choices": [{"message": {"role": "assistant", "content": null, "tool_calls": [
                 {"id": "1", "type": "function", "function": {"name": name, "arguments": arguments}}]}}]});
-            let message = Message::of_whole(body.to_string().as_bytes()).unwrap();
+            let message = ShapedMessage::of_whole(body.to_string().as_bytes()).unwrap();
             assert!(message.calls());
             assert_eq!(shape(&offered).fits(&message), fits, "{name} {arguments}");
         };

@@ -2,12 +2,12 @@
 
 use router_policies::PromptRole;
 
-use super::chat::Chat;
-use super::fields::Format;
-use super::messages::Message;
+use super::chat::ChatRequest;
+use super::fields::FieldFormat;
+use super::messages::MessageOutline;
 use super::refusal::BadRequest;
-use super::scan::{Cursor, Kind};
-use super::value::Given;
+use super::scan::{Cursor, ValueKind};
+use super::value::FieldValue;
 
 /// One message, its parts joined.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,7 +20,7 @@ pub struct SimpleTurn {
 
 /// A chat request as the embedded engine takes it: every value in range, `None` where the client said nothing.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Simple {
+pub struct EngineRequest {
     /// The conversation, oldest first.
     pub turns: Vec<SimpleTurn>,
     /// The longest answer, in tokens.
@@ -51,19 +51,19 @@ pub struct Simple {
     pub prefill: bool,
 }
 
-impl Chat {
+impl ChatRequest {
     /// The request for the embedded engine, or what the engine cannot do.
-    pub fn simple(&self) -> Result<Simple, BadRequest> {
-        Simple::of(self)
+    pub fn simple(&self) -> Result<EngineRequest, BadRequest> {
+        EngineRequest::of(self)
     }
 }
 
-impl Simple {
+impl EngineRequest {
     /// From a request that the engine can serve.
-    fn of(chat: &Chat) -> Result<Self, BadRequest> {
+    fn of(chat: &ChatRequest) -> Result<Self, BadRequest> {
         refuse_the_impossible(chat)?;
         let turn =
-            |message: &Message| SimpleTurn { role: message.role, text: chat.text(message).into_owned() };
+            |message: &MessageOutline| SimpleTurn { role: message.role, text: chat.text(message).into_owned() };
         let number = |name, least, most| given(chat, name).map_or(Ok(None), |it| it.number(least, most));
         let integer = |name, least, most| given(chat, name).map_or(Ok(None), |it| it.integer(least, most));
         let alternatives = integer("top_logprobs", 0, 20)?.unwrap_or(0);
@@ -71,7 +71,7 @@ impl Simple {
         // vLLM says −1 where llama.cpp says 0: consider them all.
         let top_k = integer("top_k", -1, i64::from(u32::MAX))?;
         Ok(Self {
-            turns: chat.messages.list.iter().map(|message: &Message| turn(message)).collect(),
+            turns: chat.messages.list.iter().map(|message: &MessageOutline| turn(message)).collect(),
             max_tokens: chat.max_tokens(),
             temperature: number("temperature", 0.0, 2.0)?,
             top_p: number("top_p", 0.0, 1.0)?,
@@ -83,13 +83,13 @@ impl Simple {
             frequency_penalty: number("frequency_penalty", -2.0, 2.0)?.unwrap_or(0.0),
             logit_bias: logit_bias(chat)?,
             logprobs,
-            json_object: chat.fields.format == Format::Json,
+            json_object: chat.fields.format == FieldFormat::Json,
             prefill: chat.needs().prefill,
         })
     }
 }
 
-fn refuse_the_impossible(chat: &Chat) -> Result<(), BadRequest> {
+fn refuse_the_impossible(chat: &ChatRequest) -> Result<(), BadRequest> {
     let needs = chat.needs();
     let cannot = [
         (needs.image, "messages", "images"),
@@ -98,7 +98,7 @@ fn refuse_the_impossible(chat: &Chat) -> Result<(), BadRequest> {
         (needs.file, "messages", "files"),
         (needs.tools, "tools", "tools"),
         (needs.json_schema, "response_format", "JSON schemas"),
-        (chat.fields.format == Format::Other, "response_format", "this response format"),
+        (chat.fields.format == FieldFormat::Other, "response_format", "this response format"),
         (chat.n() > 1, "n", "more than one choice"),
     ];
     match cannot.into_iter().find(|(asked, _, _)| *asked) {
@@ -110,19 +110,19 @@ fn refuse_the_impossible(chat: &Chat) -> Result<(), BadRequest> {
     }
 }
 
-fn given<'a>(chat: &'a Chat, name: &'static str) -> Option<Given<'a>> {
+fn given<'a>(chat: &'a ChatRequest, name: &'static str) -> Option<FieldValue<'a>> {
     let raw = std::str::from_utf8(chat.object.get(name)?).ok()?;
-    Some(Given { name, raw })
+    Some(FieldValue { name, raw })
 }
 
 /// Empty stop texts would end every answer at once; they are left out.
-fn stop(chat: &Chat) -> Result<Vec<String>, BadRequest> {
+fn stop(chat: &ChatRequest) -> Result<Vec<String>, BadRequest> {
     let Some(given) = given(chat, "stop") else { return Ok(Vec::new()) };
     let mut cursor = Cursor::over(given.raw);
     let mut texts = Vec::new();
     match given.kind()? {
-        Kind::String => texts.push(cursor.string()?.cow().into_owned()),
-        Kind::Array => cursor.elements(|cursor, _| {
+        ValueKind::String => texts.push(cursor.string()?.cow().into_owned()),
+        ValueKind::Array => cursor.elements(|cursor, _| {
             texts.push(cursor.string()?.cow().into_owned());
             Ok::<_, BadRequest>(())
         })?,
@@ -132,16 +132,16 @@ fn stop(chat: &Chat) -> Result<Vec<String>, BadRequest> {
     Ok(texts)
 }
 
-fn logit_bias(chat: &Chat) -> Result<Vec<(u32, f64)>, BadRequest> {
+fn logit_bias(chat: &ChatRequest) -> Result<Vec<(u32, f64)>, BadRequest> {
     let mut biases = Vec::new();
     let Some(given) = given(chat, "logit_bias") else { return Ok(biases) };
-    if given.kind()? != Kind::Object {
+    if given.kind()? != ValueKind::Object {
         return Ok(biases);
     }
     Cursor::over(given.raw).members(|cursor, name| {
         let token =
             name.cow().parse().map_err(|_| BadRequest::value("logit_bias", "a key is no token number"))?;
-        let bias = Given { raw: cursor.skip()?, ..given }.number(-100.0, 100.0)?;
+        let bias = FieldValue { raw: cursor.skip()?, ..given }.number(-100.0, 100.0)?;
         biases.extend(bias.map(|bias| (token, bias)));
         Ok::<_, BadRequest>(())
     })?;
@@ -154,9 +154,9 @@ mod tests {
 
     use super::*;
 
-    fn simple(field: &str) -> Result<Simple, BadRequest> {
+    fn simple(field: &str) -> Result<EngineRequest, BadRequest> {
         let text = format!(r#"{{"model":"a","messages":[{{"role":"user","content":"hi"}}]{field}}}"#);
-        Chat::parse(Bytes::from(text)).unwrap().simple()
+        ChatRequest::parse(Bytes::from(text)).unwrap().simple()
     }
 
     #[test]
@@ -169,7 +169,7 @@ mod tests {
                "presence_penalty":1,"frequency_penalty":-1,"logit_bias":{"50256":-100,"3":null},"logprobs":true,
                "top_logprobs":5,"max_tokens":9,"response_format":{"type":"json_object"},"cache_prompt":true"#,
         );
-        let expected = Simple {
+        let expected = EngineRequest {
             turns: plain.turns,
             max_tokens: Some(9),
             temperature: Some(0.5),
@@ -206,7 +206,7 @@ mod tests {
         check(r#","logit_bias":{"the":1}"#, "logit_bias");
         let image =
             r#"{"model":"a","messages":[{"role":"user","content":[{"type":"image_url","image_url":"x"}]}]}"#;
-        let error = Chat::parse(Bytes::from_static(image.as_bytes())).unwrap().simple().unwrap_err();
+        let error = ChatRequest::parse(Bytes::from_static(image.as_bytes())).unwrap().simple().unwrap_err();
         assert_eq!(error.message, "The model is an embedded one, which does not support images.");
     }
 }

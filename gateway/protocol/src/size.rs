@@ -5,7 +5,7 @@
 
 /// In pixels; neither is 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Size {
+pub(super) struct ImageSize {
     pub(super) width: u32,
     pub(super) height: u32,
 }
@@ -13,10 +13,10 @@ pub(super) struct Size {
 /// Segments of a JPEG that are passed over before its frame is there; no writer needs as many.
 const MOST_SEGMENTS: usize = 512;
 
-impl Size {
+impl ImageSize {
     /// Of a file in base64, without line ends or escapes.
     pub(super) fn of(base64: &str) -> Option<Self> {
-        let file = File(base64.as_bytes());
+        let file = FileSize(base64.as_bytes());
         let start = file.bytes::<12>(0)?;
         match start {
             [0x89, b'P', b'N', b'G', 0x0d, 0x0a, 0x1a, 0x0a, ..] => png(&file),
@@ -35,9 +35,9 @@ impl Size {
 }
 
 /// A file in base64, any byte of which can be read without the others.
-struct File<'a>(&'a [u8]);
+struct FileSize<'a>(&'a [u8]);
 
-impl File<'_> {
+impl FileSize<'_> {
     fn byte(&self, at: usize) -> Option<u8> {
         let group = (at / 3).checked_mul(4)?;
         let sign = |place: usize| value(*self.0.get(group.checked_add(place)?)?);
@@ -82,28 +82,28 @@ fn value(sign: u8) -> Option<u8> {
     }
 }
 
-fn png(file: &File<'_>) -> Option<Size> {
+fn png(file: &FileSize<'_>) -> Option<ImageSize> {
     if file.bytes::<4>(12)? != *b"IHDR" {
         return None;
     }
-    Size::from(file.big(16, 4)?, file.big(20, 4)?)
+    ImageSize::from(file.big(16, 4)?, file.big(20, 4)?)
 }
 
-fn webp(file: &File<'_>) -> Option<Size> {
+fn webp(file: &FileSize<'_>) -> Option<ImageSize> {
     match &file.bytes::<4>(12)? {
-        b"VP8X" => Size::from(file.little(24, 3)? + 1, file.little(27, 3)? + 1),
+        b"VP8X" => ImageSize::from(file.little(24, 3)? + 1, file.little(27, 3)? + 1),
         b"VP8L" if file.byte(20)? == 0x2f => {
             let bits = file.little(21, 4)?;
-            Size::from((bits & 0x3fff) + 1, (bits >> 14 & 0x3fff) + 1)
+            ImageSize::from((bits & 0x3fff) + 1, (bits >> 14 & 0x3fff) + 1)
         }
         b"VP8 " if file.bytes::<3>(23)? == [0x9d, 0x01, 0x2a] => {
-            Size::from(file.little(26, 2)? & 0x3fff, file.little(28, 2)? & 0x3fff)
+            ImageSize::from(file.little(26, 2)? & 0x3fff, file.little(28, 2)? & 0x3fff)
         }
         _ => None,
     }
 }
 
-fn jpeg(file: &File<'_>) -> Option<Size> {
+fn jpeg(file: &FileSize<'_>) -> Option<ImageSize> {
     let mut at = 2;
     for _ in 0..MOST_SEGMENTS {
         // Any number of 0xff may stand before a marker; each counts as a segment here.
@@ -112,7 +112,7 @@ fn jpeg(file: &File<'_>) -> Option<Size> {
             (0xff, 0xff) => at + 1,
             // The beginning of a frame, of whichever process; the three between them are tables.
             (0xff, 0xc0..=0xcf) if !matches!(kind, 0xc4 | 0xc8 | 0xcc) => {
-                return Size::from(file.big(at + 7, 2)?, file.big(at + 5, 2)?);
+                return ImageSize::from(file.big(at + 7, 2)?, file.big(at + 5, 2)?);
             }
             // Markers without a length.
             (0xff, 0x01 | 0xd0..=0xd8) => at + 2,
@@ -191,10 +191,10 @@ mod tests {
     #[test]
     fn sizes_are_read_from_the_first_bytes() {
         let check = |file: Vec<u8>, width: u32, height: u32| {
-            assert_eq!(Size::of(&base64(&file)), Some(Size { width, height }), "{file:?}");
+            assert_eq!(ImageSize::of(&base64(&file)), Some(ImageSize { width, height }), "{file:?}");
             // So few bytes are too few for any of them.
             for length in 0..12 {
-                assert_eq!(Size::of(&base64(&file[..length])), None);
+                assert_eq!(ImageSize::of(&base64(&file[..length])), None);
             }
         };
         check(png_of(1024, 768), 1024, 768);
@@ -217,17 +217,17 @@ mod tests {
             b"<svg xmlns='http://www.w3.org/2000/svg'/>".to_vec(),
             b"RIFF\0\0\0\0WAVEfmt \0\0\0\0\0\0\0\0\0\0\0\0".to_vec(),
         ] {
-            assert_eq!(Size::of(&base64(&file)), None, "{file:?}");
+            assert_eq!(ImageSize::of(&base64(&file)), None, "{file:?}");
         }
         for text in ["", "=", "iVBORw0KGgo=", "not base64 at all, you know", "data:image/png;base64,"] {
-            assert_eq!(Size::of(text), None, "{text}");
+            assert_eq!(ImageSize::of(text), None, "{text}");
         }
     }
 
     proptest! {
         #[test]
         fn anything_at_all_is_read_without_a_fault(text in ".{0,200}") {
-            let _ = Size::of(&text);
+            let _ = ImageSize::of(&text);
         }
 
         #[test]
@@ -238,7 +238,7 @@ mod tests {
             let starts = [png_of(1, 1), gif_of(1, 1), jpeg_of(1, 1, 1), webp_of(b"VP8X", 1, 1), webp_of(b"VP8L", 1, 1), webp_of(b"VP8 ", 1, 1)];
             let start = &starts[start];
             for kept in [3, 12, 16, start.len()] {
-                let _ = Size::of(&base64(&[&start[..kept.min(start.len())], &rest].concat()));
+                let _ = ImageSize::of(&base64(&[&start[..kept.min(start.len())], &rest].concat()));
             }
         }
 
@@ -253,7 +253,7 @@ mod tests {
                 webp_of(b"VP8 ", width, height),
             ];
             for file in files {
-                prop_assert_eq!(Size::of(&base64(&file)), Some(Size { width, height }));
+                prop_assert_eq!(ImageSize::of(&base64(&file)), Some(ImageSize { width, height }));
             }
         }
     }

@@ -8,20 +8,20 @@ use gateway_config::{EffortLevel, OutputLimitField, ThinkingConfig, ThinkingHist
 use memchr::memmem;
 use router_policies::PromptRole;
 
-use super::chat::Chat;
+use super::chat::ChatRequest;
 use super::endpoint::ApiEndpoint;
-use super::json::{Object, string};
-use super::prefill::Prefix;
+use super::json::{RawObject, string};
+use super::prefill::PrefillStyle;
 
 /// How a host is spoken to.
 #[derive(Debug, Clone, Copy)]
-pub struct Speech<'a> {
+pub struct ProviderQuirks<'a> {
     /// What it calls the longest answer.
     pub limit: OutputLimitField,
     /// How it is told how hard to think.
     pub thinking: &'a ThinkingConfig,
     /// How it is told that an answer was begun, where it can go on with one.
-    pub prefix: Option<Prefix>,
+    pub prefix: Option<PrefillStyle>,
 }
 
 /// A member of a request and what is to stand there; `None`: nothing.
@@ -35,14 +35,14 @@ const MUCH: u64 = 24_576;
 /// What an assistant's message may hold of its thoughts.
 const THOUGHTS: [&str; 4] = ["reasoning_content", "reasoning", "reasoning_details", "thinking_blocks"];
 
-impl Chat {
+impl ChatRequest {
     /// What is to be changed for a host that is spoken to so.
-    pub(super) fn spoken(&self, speech: &Speech<'_>) -> Vec<Edit> {
+    pub(super) fn spoken(&self, speech: &ProviderQuirks<'_>) -> Vec<Edit> {
         let mut edits = Vec::new();
         self.limit(speech.limit, &mut edits);
         self.effort(speech.thinking, &mut edits);
         let prefix = speech.prefix.filter(|_| self.is_begun_for_sure());
-        if prefix == Some(Prefix::Continued) {
+        if prefix == Some(PrefillStyle::Continued) {
             edits.push(("add_generation_prompt", Some(Bytes::from_static(b"false"))));
             edits.push(("continue_final_message", Some(Bytes::from_static(b"true"))));
         }
@@ -99,7 +99,7 @@ impl Chat {
     }
 
     /// The messages, where some are to be told otherwise.
-    fn retold(&self, history: ThinkingHistory, prefix: Option<Prefix>) -> Option<Bytes> {
+    fn retold(&self, history: ThinkingHistory, prefix: Option<PrefillStyle>) -> Option<Bytes> {
         let body = self.object.bytes();
         let raw = self.object.get("messages")?;
         let thoughts = match history {
@@ -111,7 +111,7 @@ impl Chat {
             }
         };
         let mark = match prefix {
-            Some(Prefix::Marked(field)) => Some(field),
+            Some(PrefillStyle::Marked(field)) => Some(field),
             _ => None,
         };
         if !thoughts && mark.is_none() {
@@ -124,7 +124,7 @@ impl Chat {
             if message.role != PromptRole::Assistant {
                 continue;
             }
-            let Ok(object) = Object::skim(body.slice(message.at.clone())) else { continue };
+            let Ok(object) = RawObject::skim(body.slice(message.at.clone())) else { continue };
             let mut edits = if thoughts { remembered(&object, history) } else { Vec::new() };
             if let Some(field) = mark.filter(|_| number == last) {
                 edits.push((field, Some(Bytes::from_static(b"true"))));
@@ -143,7 +143,7 @@ impl Chat {
 }
 
 /// What a message of an assistant is to say of its thoughts.
-fn remembered(message: &Object, history: ThinkingHistory) -> Vec<Edit> {
+fn remembered(message: &RawObject, history: ThinkingHistory) -> Vec<Edit> {
     let said = |name: &str| message.get(name).filter(|raw| !matches!(*raw, b"null" | b"\"\"" | b"[]"));
     match history {
         ThinkingHistory::Kept => Vec::new(),
@@ -200,17 +200,17 @@ mod tests {
 
     use super::*;
 
-    fn chat(body: &Value) -> Chat {
-        Chat::parse(body.to_string().into()).unwrap()
+    fn chat(body: &Value) -> ChatRequest {
+        ChatRequest::parse(body.to_string().into()).unwrap()
     }
 
     fn spoken(
-        chat: &Chat,
+        chat: &ChatRequest,
         limit: OutputLimitField,
         thinking: &ThinkingConfig,
-        prefix: Option<Prefix>,
+        prefix: Option<PrefillStyle>,
     ) -> Value {
-        let edits = chat.spoken(&Speech { limit, thinking, prefix });
+        let edits = chat.spoken(&ProviderQuirks { limit, thinking, prefix });
         let edits: Vec<_> = edits.iter().map(|(name, value)| (*name, value.as_deref())).collect();
         serde_json::from_slice(&chat.object.edited(&edits)).unwrap()
     }
@@ -441,14 +441,14 @@ mod tests {
         let messages = ApiEndpoint::Messages.read(body.to_string().into(), "r").unwrap().chat;
         let same = chat(&body);
         let none = ThinkingConfig::default();
-        let marked = spoken(&messages, OutputLimitField::AsWritten, &none, Some(Prefix::Marked("partial")));
+        let marked = spoken(&messages, OutputLimitField::AsWritten, &none, Some(PrefillStyle::Marked("partial")));
         assert_eq!(marked["messages"][1], json!({"role": "assistant", "content": "{", "partial": true}));
-        let continued = spoken(&messages, OutputLimitField::AsWritten, &none, Some(Prefix::Continued));
+        let continued = spoken(&messages, OutputLimitField::AsWritten, &none, Some(PrefillStyle::Continued));
         assert_eq!(
             (&continued["continue_final_message"], &continued["add_generation_prompt"]),
             (&json!(true), &json!(false))
         );
         // Of a chat it may be a mere turn.
-        assert_eq!(spoken(&same, OutputLimitField::AsWritten, &none, Some(Prefix::Marked("partial"))), body);
+        assert_eq!(spoken(&same, OutputLimitField::AsWritten, &none, Some(PrefillStyle::Marked("partial"))), body);
     }
 }

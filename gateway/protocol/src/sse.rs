@@ -6,7 +6,7 @@
 use bytes::{Bytes, BytesMut};
 use memchr::memchr2;
 
-use super::json::Object;
+use super::json::RawObject;
 
 /// The longest line, in bytes: a chunk of an answer has a few hundred.
 const LINE: usize = 1 << 20;
@@ -26,7 +26,7 @@ pub struct LineTooLong {
 
 /// One event with the bytes that it came as.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Event {
+pub struct SseEvent {
     /// Everything from the end of the last event to the blank line that ends this one, included. A blank line with
     /// nothing before it is an event of its own.
     pub raw: Bytes,
@@ -40,7 +40,7 @@ pub struct Event {
 
 /// Cuts a byte stream into events.
 #[derive(Debug)]
-pub struct Splitter {
+pub struct SseParser {
     /// The beginning of an event, from pieces before.
     held: BytesMut,
     /// The last piece, from the end of the last event on.
@@ -57,13 +57,13 @@ pub struct Splitter {
     broken: bool,
 }
 
-impl Default for Splitter {
+impl Default for SseParser {
     fn default() -> Self {
         Self::with_cap(LINE)
     }
 }
 
-impl Splitter {
+impl SseParser {
     /// For lines of at most 1 MiB.
     pub fn new() -> Self {
         Self::default()
@@ -102,7 +102,7 @@ impl Splitter {
 
     /// The next whole event, if it has come. `None` is no end: it goes on with what is fed next.
     #[expect(clippy::should_implement_trait, reason = "an iterator would be over after None")]
-    pub fn next(&mut self) -> Option<Result<Event, LineTooLong>> {
+    pub fn next(&mut self) -> Option<Result<SseEvent, LineTooLong>> {
         if self.broken {
             return None;
         }
@@ -124,7 +124,7 @@ impl Splitter {
 
     /// What the end of the stream leaves over, once [`Splitter::next`] gives `None`: an event without its blank line
     /// counts if its data are whole, that is a JSON object or `[DONE]`; its raw bytes are completed.
-    pub fn finish(&mut self) -> Option<Event> {
+    pub fn finish(&mut self) -> Option<SseEvent> {
         self.seen = self.fed.len();
         let carriage = self.carriage.take();
         let unfinished = carriage.is_some() || self.line > 0;
@@ -139,7 +139,7 @@ impl Splitter {
         // After a CR the first newline only completes its line.
         let ending: &[u8] = if unfinished { b"\n\n" } else { b"\n" };
         let event = self.event([&raw[..], ending].concat().into());
-        let whole = &event.data[..] == b"[DONE]" || Object::skim(event.data.clone()).is_ok();
+        let whole = &event.data[..] == b"[DONE]" || RawObject::skim(event.data.clone()).is_ok();
         (whole && !event.comment).then_some(event)
     }
 
@@ -183,7 +183,7 @@ impl Splitter {
     }
 
     /// Reads the lines of an event.
-    fn event(&mut self, raw: Bytes) -> Event {
+    fn event(&mut self, raw: Bytes) -> SseEvent {
         let mut rest = &raw[..];
         if std::mem::take(&mut self.fresh) {
             rest = rest.strip_prefix(BYTE_ORDER_MARK).unwrap_or(rest);
@@ -209,7 +209,7 @@ impl Splitter {
             (None, None) => Bytes::new(),
         };
         let comment = data.is_empty();
-        Event { data, event, comment, raw }
+        SseEvent { data, event, comment, raw }
     }
 }
 
@@ -231,8 +231,8 @@ mod tests {
     use super::*;
 
     /// All events of a stream that comes in these pieces, and what its end leaves over.
-    fn split<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> (Vec<Event>, Option<Event>) {
-        let mut splitter = Splitter::new();
+    fn split<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> (Vec<SseEvent>, Option<SseEvent>) {
+        let mut splitter = SseParser::new();
         let mut events = Vec::new();
         for piece in pieces {
             splitter.feed(Bytes::copy_from_slice(piece));
@@ -302,7 +302,7 @@ mod tests {
     #[test]
     fn an_event_in_one_piece_is_a_slice_of_it() {
         let piece = Bytes::from_static(b"data: one\n\ndata: two\r\n\r\n");
-        let mut splitter = Splitter::new();
+        let mut splitter = SseParser::new();
         splitter.feed(piece.clone());
         for at in [0, 11] {
             let event = splitter.next().unwrap().unwrap();
@@ -338,7 +338,7 @@ mod tests {
     #[test]
     fn long_lines_and_endless_events_end_it() {
         for piece in [&b"data: aaaaaaa"[..], b"data: aaa\n"] {
-            let mut splitter = Splitter::with_cap(100);
+            let mut splitter = SseParser::with_cap(100);
             let mut fed = 0;
             let error = loop {
                 splitter.feed(Bytes::copy_from_slice(piece));
@@ -353,7 +353,7 @@ mod tests {
             splitter.feed(Bytes::from_static(b"data: x\n\n"));
             assert_eq!((splitter.next(), splitter.finish()), (None, None));
         }
-        let mut splitter = Splitter::with_cap(100);
+        let mut splitter = SseParser::with_cap(100);
         splitter.feed(Bytes::from(b"data: x\n\n".repeat(1000)));
         assert_eq!(std::iter::from_fn(|| splitter.next()).flatten().count(), 1000);
     }

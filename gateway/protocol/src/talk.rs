@@ -4,11 +4,11 @@ use std::hash::{BuildHasher, Hasher};
 
 use router_policies::PromptRole;
 
-use super::chat::Chat;
+use super::chat::ChatRequest;
 
 /// What a request has in common with the one before it, and with the one that will follow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Talk {
+pub struct ConversationKey {
     /// Stands for all of its messages: what the next request of the conversation begins with.
     pub here: u64,
     /// Stands for the messages before the last answer: all that the request had which got that answer. `None` where
@@ -18,10 +18,10 @@ pub struct Talk {
     pub in_tool_loop: bool,
 }
 
-impl Chat {
+impl ChatRequest {
     /// Where this request stands. `whose` sets conversations of different people apart; the hasher is one for all
     /// requests.
-    pub fn talk(&self, hasher: &impl BuildHasher, whose: &str) -> Talk {
+    pub fn talk(&self, hasher: &impl BuildHasher, whose: &str) -> ConversationKey {
         let list = &self.messages.list;
         let answered = list.iter().rposition(|message| message.role == PromptRole::Assistant);
         let (mut hash, mut before) = (hasher.build_hasher(), None);
@@ -36,7 +36,7 @@ impl Chat {
         }
         let in_tool_loop =
             answered.is_some() && list.last().is_some_and(|last| last.role == PromptRole::Tool);
-        Talk { here: hash.finish(), before, in_tool_loop }
+        ConversationKey { here: hash.finish(), before, in_tool_loop }
     }
 }
 
@@ -53,7 +53,7 @@ mod tests {
         let hasher = RandomState::new();
         let talk = |whose: &str, messages: &str| {
             let body = format!(r#"{{"model":"auto","messages":[{messages}]}}"#);
-            Chat::parse(Bytes::from(body)).unwrap().talk(&hasher, whose)
+            ChatRequest::parse(Bytes::from(body)).unwrap().talk(&hasher, whose)
         };
         let (question, answer) =
             (r#"{"role":"user","content":"hi"}"#, r#"{"role":"assistant","content":"hello"}"#);

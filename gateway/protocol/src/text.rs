@@ -4,14 +4,14 @@ use std::borrow::Cow;
 
 /// A string as it is written between its quotes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Text<'a> {
+pub(super) struct JsonStr<'a> {
     pub(super) raw: &'a str,
     pub(super) escaped: bool,
     /// Where it begins, after its quote.
     pub(super) at: usize,
 }
 
-impl<'a> Text<'a> {
+impl<'a> JsonStr<'a> {
     /// What it says.
     pub(super) fn cow(self) -> Cow<'a, str> {
         if self.escaped { Cow::Owned(unescape(self.raw)) } else { Cow::Borrowed(self.raw) }
@@ -72,7 +72,7 @@ mod tests {
     #[test]
     fn escapes_say_what_they_mean() {
         let check = |raw: &str, says: &str| {
-            let text = Text { raw, escaped: raw.contains('\\'), at: 0 };
+            let text = JsonStr { raw, escaped: raw.contains('\\'), at: 0 };
             assert_eq!(text.cow(), says);
             assert!(text.is(says) && !text.is("something else"));
         };

@@ -3,14 +3,14 @@
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
-use super::chunk::{Chunk, read_chunk};
-use super::sse::Splitter;
-use super::whole::Whole;
+use super::chunk::{ResponseChunk, read_chunk};
+use super::sse::SseParser;
+use super::whole::CompletionBody;
 use super::write::DONE;
 
-impl Whole {
+impl CompletionBody {
     /// Its chunks: what each choice says, why each ended, the usage if there is any, the marker.
-    pub fn unfold(&self) -> Vec<Chunk> {
+    pub fn unfold(&self) -> Vec<ResponseChunk> {
         let Ok(Value::Object(mut answer)) = serde_json::from_slice(self.bytes()) else { return Vec::new() };
         let choices = match answer.remove("choices") {
             Some(Value::Array(choices)) => choices,
@@ -60,16 +60,16 @@ fn event(answer: &Map<String, Value>, choices: Value, usage: Option<Value>) -> B
     format!("data: {}\n\n", Value::Object(chunk)).into()
 }
 
-fn chunks(event: Bytes) -> Vec<Chunk> {
-    let mut splitter = Splitter::with_cap(event.len());
+fn chunks(event: Bytes) -> Vec<ResponseChunk> {
+    let mut splitter = SseParser::with_cap(event.len());
     splitter.feed(event);
     std::iter::from_fn(|| splitter.next()).filter_map(Result::ok).map(read_chunk).collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::chunk::What;
-    use super::super::gather::Gather;
+    use super::super::chunk::ChunkKind;
+    use super::super::gather::ResponseAggregator;
     use super::super::usage::FinalUsage;
     use super::*;
 
@@ -88,15 +88,15 @@ mod tests {
                 "choices": [{"index": 0, "message": message, "logprobs": null, "finish_reason": "length"}],
                 "usage": {"prompt_tokens": 3, "completion_tokens": 2},
             });
-            let whole = Whole::parse(answer.to_string().into()).unwrap();
+            let whole = CompletionBody::parse(answer.to_string().into()).unwrap();
             let chunks = whole.unfold();
-            assert_eq!(chunks.last().map(|chunk| &chunk.what), Some(&What::Done));
-            let mut gather = Gather::new();
+            assert_eq!(chunks.last().map(|chunk| &chunk.what), Some(&ChunkKind::Done));
+            let mut gather = ResponseAggregator::new();
             chunks.iter().for_each(|chunk| gather.see(chunk).unwrap());
             let again: Value = serde_json::from_slice(&gather.whole(&FinalUsage::default())).unwrap();
             assert_eq!(again, answer);
             let finished =
-                chunks.iter().filter(|chunk| matches!(&chunk.what, What::Piece(it) if it.finish.is_some()));
+                chunks.iter().filter(|chunk| matches!(&chunk.what, ChunkKind::Piece(it) if it.finish.is_some()));
             assert_eq!(finished.count(), 1);
         }
     }

@@ -5,16 +5,16 @@ use std::fmt::Write as _;
 use bytes::Bytes;
 use router_policies::{Money, Usage};
 
-use super::fault::Fault;
-use super::json::Object;
-use super::scan::{Cursor, Kind};
+use super::fault::JsonError;
+use super::json::RawObject;
+use super::scan::{Cursor, ValueKind};
 
 /// No answer has more tokens than this; a higher count is a mistake or an attack.
 const MOST: u64 = 1 << 32;
 
 /// Token counts as an upstream reported them, in range.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Reported {
+pub struct ReportedUsage {
     /// Prompt tokens, cached ones included.
     pub prompt: Option<u64>,
     /// Tokens of the answer, reasoning included.
@@ -32,7 +32,7 @@ pub struct Reported {
     pub suspect: bool,
 }
 
-impl Reported {
+impl ReportedUsage {
     /// The counts by disjoint kinds.
     pub fn usage(&self) -> Usage {
         let cached = self.cached.unwrap_or(0);
@@ -61,12 +61,12 @@ impl Reported {
     }
 
     /// Takes a `usage` value from a cursor. `None`: it is null or no object, or has no counts.
-    pub(super) fn read(cursor: &mut Cursor<'_>) -> Result<Option<Self>, Fault> {
-        if cursor.kind()? != Kind::Object {
+    pub(super) fn read(cursor: &mut Cursor<'_>) -> Result<Option<Self>, JsonError> {
+        if cursor.kind()? != ValueKind::Object {
             cursor.skip()?;
             return Ok(None);
         }
-        let mut counts = Counts::default();
+        let mut counts = UsageFields::default();
         cursor.members(|cursor, name| counts.see(&name.cow(), cursor))?;
         Ok((counts.prompt.is_some() || counts.completion.is_some()).then(|| counts.fit()))
     }
@@ -74,7 +74,7 @@ impl Reported {
 
 /// The numbers as they come.
 #[derive(Default)]
-struct Counts {
+struct UsageFields {
     prompt: Option<u64>,
     completion: Option<u64>,
     total: Option<u64>,
@@ -93,8 +93,8 @@ const OF_PROMPT: [&str; 4] =
 /// What tells how long what was written is kept.
 const OF_WRITTEN: [&str; 2] = ["ephemeral_5m_input_tokens", "ephemeral_1h_input_tokens"];
 
-impl Counts {
-    fn see(&mut self, name: &str, cursor: &mut Cursor<'_>) -> Result<(), Fault> {
+impl UsageFields {
+    fn see(&mut self, name: &str, cursor: &mut Cursor<'_>) -> Result<(), JsonError> {
         match name {
             "prompt_tokens" => self.prompt = self.count(cursor)?.or(self.prompt),
             "completion_tokens" => self.completion = self.count(cursor)?.or(self.completion),
@@ -117,8 +117,8 @@ impl Counts {
         Ok(())
     }
 
-    fn details(&mut self, cursor: &mut Cursor<'_>, words: &[&str]) -> Result<(), Fault> {
-        if cursor.kind()? != Kind::Object {
+    fn details(&mut self, cursor: &mut Cursor<'_>, words: &[&str]) -> Result<(), JsonError> {
+        if cursor.kind()? != ValueKind::Object {
             return cursor.skip().map(drop);
         }
         cursor.members(|cursor, name| match words.iter().find(|word| name.is(word)) {
@@ -128,8 +128,8 @@ impl Counts {
     }
 
     /// A number of tokens: bounded, rounded up, suspect if that was needed. `None` for anything else.
-    fn count(&mut self, cursor: &mut Cursor<'_>) -> Result<Option<u64>, Fault> {
-        if cursor.kind()? != Kind::Number {
+    fn count(&mut self, cursor: &mut Cursor<'_>) -> Result<Option<u64>, JsonError> {
+        if cursor.kind()? != ValueKind::Number {
             cursor.skip()?;
             return Ok(None);
         }
@@ -145,7 +145,7 @@ impl Counts {
     }
 
     /// Bounds the parts by their wholes.
-    fn fit(mut self) -> Reported {
+    fn fit(mut self) -> ReportedUsage {
         let hidden = self.hidden();
         if hidden > 0 {
             self.completion = Some(self.completion.unwrap_or(0) + hidden);
@@ -162,7 +162,7 @@ impl Counts {
         let reasoning = bound(self.reasoning, self.completion);
         let suspect = self.suspect || cached != self.cached || reasoning != self.reasoning;
         let (prompt, completion) = (self.prompt, self.completion);
-        Reported { prompt, completion, cached, written, written_hour, reasoning, suspect }
+        ReportedUsage { prompt, completion, cached, written, written_hour, reasoning, suspect }
     }
 
     /// What was written to a cache of five minutes, or to the only one, and to one of an hour.
@@ -210,16 +210,16 @@ impl FinalUsage {
         if let Some(marked) = own.and_then(|own| appended(own, &marks)) {
             return marked;
         }
-        match own.and_then(|own| Object::skim(Bytes::copy_from_slice(own)).ok()) {
+        match own.and_then(|own| RawObject::skim(Bytes::copy_from_slice(own)).ok()) {
             Some(own) => own.edited(&marks),
-            None => Object::skim(plain(&self.usage).into())
+            None => RawObject::skim(plain(&self.usage).into())
                 .map_or_else(|_| Bytes::new(), |own| own.edited(&marks)),
         }
     }
 
     /// A usage object of another dialect with ours added; its own counts stay.
     pub(super) fn marked(&self, own: &[u8]) -> Option<Bytes> {
-        let own = Object::skim(Bytes::copy_from_slice(own)).ok()?;
+        let own = RawObject::skim(Bytes::copy_from_slice(own)).ok()?;
         let cost = self.cost.map(|cost| cost.to_string());
         let estimated = self.usage.estimated.then_some(b"true".as_slice());
         Some(own.edited(&[("cost", cost.as_deref().map(str::as_bytes)), ("estimated", estimated)]))
@@ -287,7 +287,7 @@ mod tests {
         let check = |own: &str, by_hand: bool| {
             let members =
                 [("cost", Some(b"0.1".as_slice())), ("estimated", None), ("resumed", Some(b"true"))];
-            let read = Object::skim(Bytes::copy_from_slice(own.as_bytes())).unwrap().edited(&members);
+            let read = RawObject::skim(Bytes::copy_from_slice(own.as_bytes())).unwrap().edited(&members);
             let put = appended(own.as_bytes(), &members);
             assert_eq!(put.is_some(), by_hand, "{own}");
             assert!(put.is_none_or(|put| put == read), "{own}");
@@ -303,8 +303,8 @@ mod tests {
         check(r#"{"costs":2,"a":{}}"#, true);
     }
 
-    fn read(usage: &str) -> Option<Reported> {
-        Reported::read(&mut Cursor::over(usage)).unwrap()
+    fn read(usage: &str) -> Option<ReportedUsage> {
+        ReportedUsage::read(&mut Cursor::over(usage)).unwrap()
     }
 
     /// Input, cached input, output, reasoning, suspect.
@@ -400,7 +400,7 @@ mod tests {
         assert_eq!(read(r#"{"prompt_tokens":"5"}"#), None);
         let long = read(r#"{"prompt_tokens":3,"completion_tokens":100,"reasoning_tokens":60}"#).unwrap();
         assert_eq!(long.within(100), long);
-        let bounded = Reported { completion: Some(50), reasoning: Some(50), suspect: true, ..long };
+        let bounded = ReportedUsage { completion: Some(50), reasoning: Some(50), suspect: true, ..long };
         assert_eq!(long.within(50), bounded);
     }
 

@@ -2,17 +2,17 @@
 
 use bytes::Bytes;
 
-use super::json::Object;
+use super::json::RawObject;
 use super::usage::FinalUsage;
-use super::write::{Stamp, head};
+use super::write::{ChunkMeta, head};
 
 /// The last usage chunk of a stream, `data: {…}\n\n`. `last` is the data of the upstream's last chunk with usage: the
 /// chunk and its usage object are kept with no choices and with the cost added. Without one, or with tokens estimated, the
 /// usage is written anew, under `stamp` if there is no chunk.
-pub fn usage_chunk(last: Option<&[u8]>, stamp: &Stamp<'_>, usage: &FinalUsage) -> Bytes {
-    let last = last.and_then(|last| Object::skim(Bytes::copy_from_slice(last)).ok());
+pub fn usage_chunk(last: Option<&[u8]>, stamp: &ChunkMeta<'_>, usage: &FinalUsage) -> Bytes {
+    let last = last.and_then(|last| RawObject::skim(Bytes::copy_from_slice(last)).ok());
     let object = usage.object(last.as_ref().and_then(|last| last.get("usage")));
-    let chunk = last.or_else(|| Object::skim(head(stamp, "chat.completion.chunk").into()).ok());
+    let chunk = last.or_else(|| RawObject::skim(head(stamp, "chat.completion.chunk").into()).ok());
     let edits = [("choices", Some(b"[]".as_slice())), ("usage", Some(&object[..]))];
     let chunk = chunk.map(|chunk| chunk.edited(&edits)).unwrap_or_default();
     [b"data: ", &chunk[..], b"\n\n"].concat().into()
@@ -24,7 +24,7 @@ mod tests {
 
     use super::*;
 
-    const STAMP: Stamp<'_> = Stamp { id: "chatcmpl-1", created: 7, model: "m", fingerprint: None };
+    const STAMP: ChunkMeta<'_> = ChunkMeta { id: "chatcmpl-1", created: 7, model: "m", fingerprint: None };
 
     #[test]
     fn the_last_chunk_keeps_what_the_upstream_said() {

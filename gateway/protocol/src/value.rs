@@ -2,21 +2,21 @@
 
 use super::fault::quoted;
 use super::refusal::BadRequest;
-use super::scan::{Cursor, Kind};
+use super::scan::{Cursor, ValueKind};
 
 /// A field's name and its value as it is written, in a text that was checked before. `null` is as good as nothing.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Given<'a> {
+pub(super) struct FieldValue<'a> {
     pub(super) name: &'static str,
     pub(super) raw: &'a str,
 }
 
-impl<'a> Given<'a> {
+impl<'a> FieldValue<'a> {
     /// True or false.
     pub(super) fn boolean(self) -> Result<Option<bool>, BadRequest> {
         match self.kind()? {
-            Kind::Bool => Ok(Some(self.raw == "true")),
-            Kind::Null => Ok(None),
+            ValueKind::Bool => Ok(Some(self.raw == "true")),
+            ValueKind::Null => Ok(None),
             kind => Err(self.not("a boolean", kind)),
         }
     }
@@ -24,12 +24,12 @@ impl<'a> Given<'a> {
     /// A whole number from `least` to `most`.
     pub(super) fn integer(self, least: i64, most: i64) -> Result<Option<i64>, BadRequest> {
         match self.kind()? {
-            Kind::Null => Ok(None),
-            Kind::Number if self.raw.contains(['.', 'e', 'E']) => {
+            ValueKind::Null => Ok(None),
+            ValueKind::Number if self.raw.contains(['.', 'e', 'E']) => {
                 let what = format!("expected an integer, but got {}", quoted(self.raw));
                 Err(self.wrong("invalid_type", "type", &what))
             }
-            Kind::Number => match self.raw.parse::<i64>().ok() {
+            ValueKind::Number => match self.raw.parse::<i64>().ok() {
                 Some(number) if (least..=most).contains(&number) => Ok(Some(number)),
                 number if number.map_or(self.raw.starts_with('-'), |number| number < least) => {
                     Err(self.outside("integer_below_min_value", &format!("at least {least}")))
@@ -43,8 +43,8 @@ impl<'a> Given<'a> {
     /// A number from `least` to `most`.
     pub(super) fn number(self, least: f64, most: f64) -> Result<Option<f64>, BadRequest> {
         match self.kind()? {
-            Kind::Null => Ok(None),
-            Kind::Number => match self.raw.parse::<f64>() {
+            ValueKind::Null => Ok(None),
+            ValueKind::Number => match self.raw.parse::<f64>() {
                 Ok(number) if number < least => {
                     Err(self.outside("number_below_min_value", &format!("at least {least}")))
                 }
@@ -56,10 +56,10 @@ impl<'a> Given<'a> {
     }
 
     /// How many elements an array has: at most `most`, each one of `kinds` if any are given.
-    pub(super) fn array(self, most: usize, kinds: &[Kind]) -> Result<Option<usize>, BadRequest> {
+    pub(super) fn array(self, most: usize, kinds: &[ValueKind]) -> Result<Option<usize>, BadRequest> {
         match self.kind()? {
-            Kind::Null => return Ok(None),
-            Kind::Array => {}
+            ValueKind::Null => return Ok(None),
+            ValueKind::Array => {}
             kind => return Err(self.not("an array", kind)),
         }
         let mut count = 0;
@@ -85,12 +85,12 @@ impl<'a> Given<'a> {
     }
 
     /// What kind of value it is.
-    pub(super) fn kind(self) -> Result<Kind, BadRequest> {
+    pub(super) fn kind(self) -> Result<ValueKind, BadRequest> {
         Ok(Cursor::over(self.raw).kind()?)
     }
 
     /// It is not what was expected.
-    pub(super) fn not(self, expected: &str, kind: Kind) -> BadRequest {
+    pub(super) fn not(self, expected: &str, kind: ValueKind) -> BadRequest {
         self.wrong("invalid_type", "type", &format!("expected {expected}, but got {}", kind.name()))
     }
 
@@ -109,7 +109,7 @@ impl<'a> Given<'a> {
 }
 
 /// A value of the wrong type, somewhere in the messages.
-pub(super) fn wrong_type(place: String, expected: &str, kind: Kind) -> BadRequest {
+pub(super) fn wrong_type(place: String, expected: &str, kind: ValueKind) -> BadRequest {
     let message = format!("Invalid type for '{place}': expected {expected}, but got {}.", kind.name());
     BadRequest::new(place, "invalid_type", message)
 }

@@ -2,22 +2,22 @@
 
 use std::fmt::Write;
 
-use super::fault::Fault;
-use super::json::Object;
-use super::scan::{Cursor, Kind};
+use super::fault::JsonError;
+use super::json::RawObject;
+use super::scan::{Cursor, ValueKind};
 
 /// The form of a vector.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Form {
+pub enum VectorEncoding {
     /// A list of numbers.
     Floats,
     /// The numbers as 32 bits each, the least byte first, in base64.
     Base64,
 }
 
-impl Form {
+impl VectorEncoding {
     /// Of a request; `None` where it leaves that to the upstream.
-    pub fn asked(request: &Object) -> Option<Self> {
+    pub fn asked(request: &RawObject) -> Option<Self> {
         match request.get("encoding_format")? {
             b"\"base64\"" => Some(Self::Base64),
             b"\"float\"" => Some(Self::Floats),
@@ -26,18 +26,18 @@ impl Form {
     }
 
     /// An answer with its vectors in this form; as it came where they are, or where one is no vector.
-    pub fn of(self, answer: Object) -> Object {
+    pub fn of(self, answer: RawObject) -> RawObject {
         let Some(data) = answer.get("data").and_then(|data| std::str::from_utf8(data).ok()) else {
             return answer;
         };
         let Ok(Some(data)) = self.all(data) else { return answer };
-        Object::skim(answer.edited(&[("data", Some(data.as_bytes()))])).unwrap_or(answer)
+        RawObject::skim(answer.edited(&[("data", Some(data.as_bytes()))])).unwrap_or(answer)
     }
 
     /// `None`: nothing is to be changed.
-    fn all(self, data: &str) -> Result<Option<String>, Fault> {
+    fn all(self, data: &str) -> Result<Option<String>, JsonError> {
         let (mut out, mut end, mut cursor) = (String::new(), 0, Cursor::over(data));
-        let other = if self == Self::Base64 { Kind::Array } else { Kind::String };
+        let other = if self == Self::Base64 { ValueKind::Array } else { ValueKind::String };
         cursor.elements(|cursor, _| {
             cursor.members(|cursor, name| {
                 let kind = cursor.kind()?;
@@ -52,7 +52,7 @@ impl Form {
                     out.push_str(&vector);
                     end = cursor.at();
                 }
-                Ok::<_, Fault>(())
+                Ok::<_, JsonError>(())
             })
         })?;
         out.push_str(&data[end..]);
@@ -92,8 +92,8 @@ mod tests {
 
     use super::*;
 
-    fn check(form: Form, given: &str, expected: &str) {
-        let told = form.of(Object::skim(Bytes::copy_from_slice(given.as_bytes())).unwrap());
+    fn check(form: VectorEncoding, given: &str, expected: &str) {
+        let told = form.of(RawObject::skim(Bytes::copy_from_slice(given.as_bytes())).unwrap());
         assert_eq!(std::str::from_utf8(told.bytes()).unwrap(), expected, "{form:?}");
     }
 
@@ -105,19 +105,19 @@ mod tests {
             )
         };
         let (floats, packed) = (of("[1,-0.5,0.25]"), of("\"AACAPwAAAL8AAIA+\""));
-        check(Form::Base64, &floats, &packed);
-        check(Form::Floats, &packed, &floats);
-        check(Form::Floats, &floats, &floats);
-        check(Form::Base64, &packed, &packed);
+        check(VectorEncoding::Base64, &floats, &packed);
+        check(VectorEncoding::Floats, &packed, &floats);
+        check(VectorEncoding::Floats, &floats, &floats);
+        check(VectorEncoding::Base64, &packed, &packed);
         // What is no vector stays, for who knows what it is.
         for odd in ["\"\"", "\"AAA\"", "\"AACAfw==\"", "\"?\"", "{\"a\":1}", "null"] {
-            check(Form::Floats, &of(odd), &of(odd));
+            check(VectorEncoding::Floats, &of(odd), &of(odd));
         }
         for odd in ["[\"x\"]", "[[1]]", "{}", "null"] {
-            check(Form::Base64, &of(odd), &of(odd));
+            check(VectorEncoding::Base64, &of(odd), &of(odd));
         }
-        check(Form::Base64, r#"{"data":7}"#, r#"{"data":7}"#);
-        check(Form::Base64, r#"{"data":[]}"#, r#"{"data":[]}"#);
+        check(VectorEncoding::Base64, r#"{"data":7}"#, r#"{"data":7}"#);
+        check(VectorEncoding::Base64, r#"{"data":[]}"#, r#"{"data":[]}"#);
     }
 
     proptest! {

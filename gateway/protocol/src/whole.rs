@@ -2,20 +2,20 @@
 
 use bytes::Bytes;
 
-use super::chunk::{Finish, Piece};
-use super::complaint::Complaint;
+use super::chunk::{FinishReason, ChunkInfo};
+use super::complaint::ProviderError;
 use super::estimate::in_tokens;
-use super::fault::Fault;
-use super::json::Object;
+use super::fault::JsonError;
+use super::json::RawObject;
 use super::native_usage::native_whole;
-use super::usage::{FinalUsage, Reported};
-use super::vectors::Form;
+use super::usage::{FinalUsage, ReportedUsage};
+use super::vectors::VectorEncoding;
 
 /// A whole answer with the bytes that it came as.
 #[derive(Debug, Clone)]
-pub struct Whole {
-    object: Object,
-    piece: Piece,
+pub struct CompletionBody {
+    object: RawObject,
+    piece: ChunkInfo,
     native: Option<Bytes>,
 }
 
@@ -24,34 +24,34 @@ pub struct Whole {
 pub enum NotAnAnswer {
     /// It holds an error.
     #[error("an error in place of an answer: {}", .0.message)]
-    Complaint(Complaint),
+    Complaint(ProviderError),
     /// It is not JSON, or no object.
     #[error("not a JSON object: {0}")]
-    NotJson(Fault),
+    NotJson(JsonError),
     /// It has no choices.
     #[error("an answer without choices")]
     NoChoices,
 }
 
-impl Whole {
+impl CompletionBody {
     /// Reads the body of a 200. Blank lines before it, which some send to keep the connection alive, do not matter.
     pub fn parse(body: Bytes) -> Result<Self, NotAnAnswer> {
         let (object, piece) = read(body)?;
         if piece.failed {
-            return Err(NotAnAnswer::Complaint(Complaint::read(None, object.bytes())));
+            return Err(NotAnAnswer::Complaint(ProviderError::read(None, object.bytes())));
         }
         if piece.choices_empty {
-            let complaint = Complaint::found(object.bytes());
+            let complaint = ProviderError::found(object.bytes());
             return Err(complaint.map_or(NotAnAnswer::NoChoices, NotAnAnswer::Complaint));
         }
         Ok(Self { object, piece, native: None })
     }
 
     /// Reads an answer that has vectors; they are told in the form that was asked for, if one was.
-    pub fn of_vectors(body: Bytes, form: Option<Form>) -> Result<Self, NotAnAnswer> {
+    pub fn of_vectors(body: Bytes, form: Option<VectorEncoding>) -> Result<Self, NotAnAnswer> {
         let (object, piece) = read(body)?;
         if piece.failed || object.get("data").is_none_or(|data| !data.starts_with(b"[")) {
-            let complaint = Complaint::found(object.bytes());
+            let complaint = ProviderError::found(object.bytes());
             return Err(complaint.map_or(NotAnAnswer::NoChoices, NotAnAnswer::Complaint));
         }
         Ok(Self { object: form.map_or(object.clone(), |form| form.of(object)), piece, native: None })
@@ -76,7 +76,7 @@ impl Whole {
 
     /// The upstream's token counts.
     #[inline]
-    pub fn reported(&self) -> Option<Reported> {
+    pub fn reported(&self) -> Option<ReportedUsage> {
         self.piece.usage
     }
 
@@ -100,7 +100,7 @@ impl Whole {
 
     /// Why the answer ended; of several choices the last.
     #[inline]
-    pub fn finish(&self) -> Option<Finish> {
+    pub fn finish(&self) -> Option<FinishReason> {
         self.piece.finish
     }
 
@@ -115,9 +115,9 @@ impl Whole {
     }
 }
 
-fn read(body: Bytes) -> Result<(Object, Piece), NotAnAnswer> {
-    let (piece, places) = Piece::read_placed(&body).map_err(NotAnAnswer::NotJson)?;
-    Ok((Object::placed(body, places), piece))
+fn read(body: Bytes) -> Result<(RawObject, ChunkInfo), NotAnAnswer> {
+    let (piece, places) = ChunkInfo::read_placed(&body).map_err(NotAnAnswer::NotJson)?;
+    Ok((RawObject::placed(body, places), piece))
 }
 
 #[cfg(test)]
@@ -126,8 +126,8 @@ mod tests {
 
     use super::*;
 
-    fn parse(text: &'static str) -> Result<Whole, NotAnAnswer> {
-        Whole::parse(Bytes::from_static(text.as_bytes()))
+    fn parse(text: &'static str) -> Result<CompletionBody, NotAnAnswer> {
+        CompletionBody::parse(Bytes::from_static(text.as_bytes()))
     }
 
     const ANSWER: &str = "\n\n{\"id\":\"1\", \"choices\":[{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":\"你好, you\"},\
@@ -136,7 +136,7 @@ mod tests {
     #[test]
     fn an_answer_is_read() {
         let whole = parse(ANSWER).unwrap();
-        assert_eq!((whole.text(), whole.finish()), (7, Some(Finish::Length)));
+        assert_eq!((whole.text(), whole.finish()), (7, Some(FinishReason::Length)));
         assert_eq!(whole.tokens(), 3);
         assert_eq!(whole.reported().unwrap().completion, Some(4));
         assert_eq!(whole.bytes(), ANSWER);

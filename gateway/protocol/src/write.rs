@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use serde::Serialize;
 
-use super::chunk::Finish;
+use super::chunk::FinishReason;
 use super::json::string;
 use super::usage::FinalUsage;
 
@@ -12,7 +12,7 @@ pub const DONE: &[u8] = b"data: [DONE]\n\n";
 
 /// What every piece of one answer has in common.
 #[derive(Debug, Clone, Copy)]
-pub struct Stamp<'a> {
+pub struct ChunkMeta<'a> {
     /// Such as `chatcmpl-…`.
     pub id: &'a str,
     /// Seconds since 1970.
@@ -25,7 +25,7 @@ pub struct Stamp<'a> {
 
 /// What a chunk adds to an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Delta<'a> {
+pub enum DeltaField<'a> {
     /// The first: says that the assistant speaks.
     Role,
     /// Text.
@@ -33,7 +33,7 @@ pub enum Delta<'a> {
     /// Text of reasoning.
     Reasoning(&'a str),
     /// The last: says why it ended.
-    End(Finish),
+    End(FinishReason),
 }
 
 /// A token and how probable it was.
@@ -48,12 +48,12 @@ pub struct TokenLogprob {
     pub bytes: Vec<u8>,
     /// The likeliest tokens at this place.
     #[serde(rename = "top_logprobs")]
-    pub top: Vec<Alternative>,
+    pub top: Vec<LogprobAlternative>,
 }
 
 /// A token that might have been.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Alternative {
+pub struct LogprobAlternative {
     /// Its text.
     pub token: String,
     /// Natural logarithm of its probability; −9999 where that is no number of JSON's.
@@ -72,29 +72,29 @@ fn finite<S: serde::Serializer>(logprob: &f64, serializer: S) -> Result<S::Ok, S
 
 /// One finished choice.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Choice {
+pub struct WrittenChoice {
     /// The text.
     pub content: String,
     /// The text of reasoning, if any.
     pub reasoning: Option<String>,
     /// Why it ended.
-    pub finish: Finish,
+    pub finish: FinishReason,
     /// Its tokens, when asked for.
     pub logprobs: Option<Vec<TokenLogprob>>,
 }
 
 /// A `chat.completion.chunk` as an event, `data: {…}\n\n`.
 pub fn write_chunk(
-    stamp: &Stamp<'_>,
+    stamp: &ChunkMeta<'_>,
     index: u32,
-    delta: Delta<'_>,
+    delta: DeltaField<'_>,
     logprobs: Option<&[TokenLogprob]>,
 ) -> Bytes {
     let (delta, finish) = match delta {
-        Delta::Role => (r#"{"role":"assistant","content":""}"#.to_owned(), None),
-        Delta::Content(text) => (format!(r#"{{"content":{}}}"#, string(text)), None),
-        Delta::Reasoning(text) => (format!(r#"{{"reasoning_content":{}}}"#, string(text)), None),
-        Delta::End(finish) => ("{}".to_owned(), Some(finish)),
+        DeltaField::Role => (r#"{"role":"assistant","content":""}"#.to_owned(), None),
+        DeltaField::Content(text) => (format!(r#"{{"content":{}}}"#, string(text)), None),
+        DeltaField::Reasoning(text) => (format!(r#"{{"reasoning_content":{}}}"#, string(text)), None),
+        DeltaField::End(finish) => ("{}".to_owned(), Some(finish)),
     };
     let head = open_head(stamp, "chat.completion.chunk");
     let (logprobs, finish) = (logprobs_json(logprobs), finish_json(finish));
@@ -106,7 +106,7 @@ pub fn write_chunk(
 }
 
 /// A `chat.completion`.
-pub fn write_whole(stamp: &Stamp<'_>, choices: &[Choice], usage: &FinalUsage) -> Bytes {
+pub fn write_whole(stamp: &ChunkMeta<'_>, choices: &[WrittenChoice], usage: &FinalUsage) -> Bytes {
     let choices: Vec<_> = choices.iter().enumerate().map(|(index, choice)| choice.json(index)).collect();
     let usage = usage.object(None);
     let usage = std::str::from_utf8(&usage).unwrap_or("null");
@@ -133,19 +133,19 @@ pub fn error_event(body: &[u8]) -> Bytes {
 }
 
 /// An object with what every piece of the answer has, and nothing else.
-pub(super) fn head(stamp: &Stamp<'_>, object: &str) -> String {
+pub(super) fn head(stamp: &ChunkMeta<'_>, object: &str) -> String {
     open_head(stamp, object) + "}"
 }
 
-fn open_head(stamp: &Stamp<'_>, object: &str) -> String {
-    let Stamp { id, created, model, fingerprint } = stamp;
+fn open_head(stamp: &ChunkMeta<'_>, object: &str) -> String {
+    let ChunkMeta { id, created, model, fingerprint } = stamp;
     let (id, model) = (string(id), string(model));
     let fingerprint = fingerprint.map(|mark| format!(r#","system_fingerprint":{}"#, string(mark)));
     let fingerprint = fingerprint.unwrap_or_default();
     format!(r#"{{"id":{id},"object":"{object}","created":{created},"model":{model}{fingerprint}"#)
 }
 
-fn finish_json(finish: Option<Finish>) -> String {
+fn finish_json(finish: Option<FinishReason>) -> String {
     finish.map_or_else(|| "null".to_owned(), |finish| string(finish.word()))
 }
 
@@ -154,7 +154,7 @@ fn logprobs_json(logprobs: Option<&[TokenLogprob]>) -> String {
     tokens.map_or_else(|| "null".to_owned(), |tokens| format!(r#"{{"content":{tokens},"refusal":null}}"#))
 }
 
-impl Choice {
+impl WrittenChoice {
     fn json(&self, index: usize) -> String {
         let content = string(&self.content);
         let reasoning = self.reasoning.as_deref();
@@ -173,20 +173,20 @@ mod tests {
     use router_policies::Usage;
     use serde_json::{Value, json};
 
-    use super::super::chunk::{What, read_chunk};
-    use super::super::sse::Splitter;
+    use super::super::chunk::{ChunkKind, read_chunk};
+    use super::super::sse::SseParser;
     use super::*;
 
-    const STAMP: Stamp<'_> = Stamp { id: "chatcmpl-1", created: 7, model: "小\"", fingerprint: Some("fp") };
+    const STAMP: ChunkMeta<'_> = ChunkMeta { id: "chatcmpl-1", created: 7, model: "小\"", fingerprint: Some("fp") };
 
     fn token(text: &str, logprob: f64) -> TokenLogprob {
-        let top = vec![Alternative { token: text.into(), logprob: f64::NEG_INFINITY, bytes: text.into() }];
+        let top = vec![LogprobAlternative { token: text.into(), logprob: f64::NEG_INFINITY, bytes: text.into() }];
         TokenLogprob { token: text.into(), logprob, bytes: text.into(), top }
     }
 
     #[test]
     fn chunks_have_openais_shape() {
-        let check = |delta: Delta<'_>, logprobs: Option<&[TokenLogprob]>, choice: Value| {
+        let check = |delta: DeltaField<'_>, logprobs: Option<&[TokenLogprob]>, choice: Value| {
             let bytes = write_chunk(&STAMP, 2, delta, logprobs);
             let text = std::str::from_utf8(&bytes).unwrap();
             let data = text.strip_prefix("data: ").and_then(|data| data.strip_suffix("\n\n")).unwrap();
@@ -195,13 +195,13 @@ mod tests {
                 "system_fingerprint": "fp", "choices": [choice],
             });
             assert_eq!(serde_json::from_str::<Value>(data).unwrap(), expected);
-            let mut splitter = Splitter::new();
+            let mut splitter = SseParser::new();
             splitter.feed(bytes);
-            assert!(matches!(read_chunk(splitter.next().unwrap().unwrap()).what, What::Piece(_)));
+            assert!(matches!(read_chunk(splitter.next().unwrap().unwrap()).what, ChunkKind::Piece(_)));
         };
         let choice = |delta: Value, logprobs: Value, finish: Value| json!({"index": 2, "delta": delta, "logprobs": logprobs, "finish_reason": finish});
         check(
-            Delta::Role,
+            DeltaField::Role,
             None,
             choice(json!({"role": "assistant", "content": ""}), Value::Null, Value::Null),
         );
@@ -211,27 +211,27 @@ mod tests {
             "top_logprobs": [{"token": "好", "logprob": -9999.0, "bytes": [229, 165, 189]}],
         }]});
         check(
-            Delta::Content("好\n\""),
+            DeltaField::Content("好\n\""),
             Some(&tokens),
             choice(json!({"content": "好\n\""}), logprobs, Value::Null),
         );
         check(
-            Delta::Reasoning("hm"),
+            DeltaField::Reasoning("hm"),
             None,
             choice(json!({"reasoning_content": "hm"}), Value::Null, Value::Null),
         );
-        check(Delta::End(Finish::Length), None, choice(json!({}), Value::Null, json!("length")));
+        check(DeltaField::End(FinishReason::Length), None, choice(json!({}), Value::Null, json!("length")));
     }
 
     #[test]
     fn whole_answers_have_openais_shape() {
-        let choice = Choice {
+        let choice = WrittenChoice {
             content: "Hi\u{0}".into(),
             reasoning: Some("hm".into()),
-            finish: Finish::Stop,
+            finish: FinishReason::Stop,
             logprobs: Some(vec![token("Hi", -1.0)]),
         };
-        let plain = Choice { content: "好".into(), reasoning: None, finish: Finish::Other, logprobs: None };
+        let plain = WrittenChoice { content: "好".into(), reasoning: None, finish: FinishReason::Other, logprobs: None };
         let usage = Usage { input: 1, output: 2, ..Usage::default() };
         let usage = FinalUsage { usage, ..FinalUsage::default() };
         let whole = write_whole(&STAMP, &[choice, plain], &usage);

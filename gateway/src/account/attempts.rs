@@ -3,19 +3,19 @@
 use router_policies::guard::GuardScore;
 
 use super::*;
-use crate::protocol::Chunk;
+use crate::protocol::ResponseChunk;
 use crate::record::AttemptResult;
 
 /// An attempt that has no end yet.
-pub(super) struct UnderWay {
+pub(super) struct InFlightAttempt {
     pub(super) attempt: AttemptId,
     began: Instant,
     at: Timestamp,
     /// On a machine of our own.
-    turn: Option<Turn>,
+    turn: Option<BusyGuard>,
 }
 
-impl Account {
+impl RequestAccount {
     /// An attempt begins. Until it ends it stands as abandoned.
     #[must_use]
     pub fn begin(&mut self, model: &Arc<ModelConfig>, endpoint: &Arc<str>) -> AttemptId {
@@ -24,8 +24,8 @@ impl Account {
         let by_hour = model.price.as_ref().is_some_and(Tariff::is_by_hour);
         let turn = by_hour.then(|| self.telemetry.paces.begin(&model.name));
         let id = AttemptId(self.record.attempts.len());
-        self.under_way.push(UnderWay { attempt: id, began, at: Timestamp::now(), turn });
-        self.tallies.push(Tally::default());
+        self.under_way.push(InFlightAttempt { attempt: id, began, at: Timestamp::now(), turn });
+        self.tallies.push(TokenCounter::default());
         self.record.attempts.push(Attempt {
             model: Arc::clone(model),
             endpoint: Arc::clone(endpoint),
@@ -61,12 +61,12 @@ impl Account {
 
     /// The attempt ended without an answer. What may have been billed is charged at the bound; what the provider refused
     /// costs nothing.
-    pub fn failed(&mut self, id: AttemptId, setback: &Setback) {
-        if let Happened::Doubted(_) = setback.what {
+    pub fn failed(&mut self, id: AttemptId, setback: &AttemptError) {
+        if let AttemptErrorKind::Doubted(_) = setback.what {
             return self.set_aside(id, setback.word(), Waste::Escalated);
         }
         let usage = if setback.may_be_billed() { self.unknown(id) } else { Usage::default() };
-        self.end_attempt(id, setback.word(), Bill::of(usage), Some(Waste::Retried));
+        self.end_attempt(id, setback.word(), AttemptBill::of(usage), Some(Waste::Retried));
         self.note_detail(id, setback);
     }
 
@@ -80,14 +80,14 @@ impl Account {
     }
 
     /// A piece of the attempt's answer came; what it says of tokens is counted.
-    pub fn saw(&mut self, id: AttemptId, piece: &Piece) {
-        let mut tally = Tally::default();
+    pub fn saw(&mut self, id: AttemptId, piece: &ChunkInfo) {
+        let mut tally = TokenCounter::default();
         tally.saw(piece);
         self.hear(id, &tally);
     }
 
     /// A piece of the attempt's answer goes to the client, in this chunk.
-    pub fn hand_on(&mut self, id: AttemptId, piece: &Piece, chunk: &Chunk) {
+    pub fn hand_on(&mut self, id: AttemptId, piece: &ChunkInfo, chunk: &ResponseChunk) {
         self.saw(id, piece);
         if let Some(content) = &mut self.record.content {
             content.hear(chunk);
@@ -108,7 +108,7 @@ impl Account {
 
     /// The attempt's answer is whole; its usage and cost are settled, so that [`Account::cost`] is final.
     pub fn settle(&mut self, id: AttemptId) {
-        self.end_attempt(id, AttemptResult::Ok.word(), Bill::whole(self.usage(id)), None);
+        self.end_attempt(id, AttemptResult::Ok.word(), AttemptBill::whole(self.usage(id)), None);
     }
 
     /// The attempt's answer is ended here because it is longer than allowed; what its upstream wrote meanwhile may be
@@ -118,7 +118,7 @@ impl Account {
     }
 
     /// The attempt's answer broke off after its first byte. It brought the client something, so it is not waste.
-    pub fn broke_off(&mut self, id: AttemptId, setback: &Setback) {
+    pub fn broke_off(&mut self, id: AttemptId, setback: &AttemptError) {
         // What was seen of it is less than what is charged for it.
         let bill = self.so_far(id);
         self.before = Some(bill.shown);
@@ -140,14 +140,14 @@ impl Account {
         let tally = self.tally(id);
         // It may have worked without a word.
         let silent = tally.weight == 0 && tally.reported.is_none();
-        let bill = if silent { Bill::of(self.unknown(id)) } else { self.so_far(id) };
+        let bill = if silent { AttemptBill::of(self.unknown(id)) } else { self.so_far(id) };
         self.end_attempt(id, word, bill, Some(cause));
     }
 
     /// The attempt's answer is whole, and is not the one that the client gets: it was there to be compared, or will not
     /// do.
     pub fn whole_aside(&mut self, id: AttemptId, word: &'static str, cause: Option<Waste>) {
-        self.end_attempt(id, word, Bill::whole(self.usage(id)), cause);
+        self.end_attempt(id, word, AttemptBill::whole(self.usage(id)), cause);
     }
 
     /// Whether the attempt's answer is longer than what was set aside for it, which its upstream was told, beyond doubt.
@@ -171,7 +171,7 @@ impl Account {
         // What was said before the client left is what the provider bills, as far as we can know.
         let bill = match self.record.answered_by == Some(id.0) {
             true => self.so_far(id),
-            false => Bill::of(self.unknown(id)),
+            false => AttemptBill::of(self.unknown(id)),
         };
         self.end_attempt(id, AttemptResult::Abandoned.word(), bill, Some(Waste::Abandoned));
     }
@@ -185,7 +185,7 @@ impl Account {
         self.record.attempts.get_mut(id.0)
     }
 
-    fn note_detail(&mut self, id: AttemptId, setback: &Setback) {
+    fn note_detail(&mut self, id: AttemptId, setback: &AttemptError) {
         if let Some(attempt) = self.attempt_mut(id) {
             attempt.detail = setback.detail();
             attempt.cause.clone_from(&setback.cause);
@@ -199,18 +199,18 @@ impl Account {
     }
 
     /// What the attempt is shown and charged with if it ends here.
-    fn so_far(&self, id: AttemptId) -> Bill {
+    fn so_far(&self, id: AttemptId) -> AttemptBill {
         let seen = self.usage(id);
         let estimate = self.tally(id).weight.div_ceil(1000);
         // Reports on the way may lag behind what was said.
         let output = seen.output.max(estimate.saturating_sub(seen.reasoning));
-        Bill { shown: seen, charged: charge::early(&Usage { output, ..seen }, &self.bound_of(id)) }
+        AttemptBill { shown: seen, charged: charge::early(&Usage { output, ..seen }, &self.bound_of(id)) }
     }
 
-    fn end_attempt(&mut self, id: AttemptId, result: &'static str, bill: Bill, wasted: Option<Waste>) {
+    fn end_attempt(&mut self, id: AttemptId, result: &'static str, bill: AttemptBill, wasted: Option<Waste>) {
         let Some(place) = self.under_way.iter().position(|it| it.attempt == id) else { return };
-        let UnderWay { began, at, turn, .. } = self.under_way.swap_remove(place);
-        let Bill { shown, charged } = bill;
+        let InFlightAttempt { began, at, turn, .. } = self.under_way.swap_remove(place);
+        let AttemptBill { shown, charged } = bill;
         let whole = (result == AttemptResult::Ok.word()).then_some(shown.total());
         let (now, finish) = (Instant::now(), self.tally(id).finish);
         let busy = turn.map_or_else(|| now.duration_since(began), |turn| turn.end(whole));
@@ -227,14 +227,14 @@ impl Account {
 }
 
 /// What an attempt comes to.
-struct Bill {
+struct AttemptBill {
     /// What is shown of tokens.
     shown: Usage,
     /// What is paid for.
     charged: Usage,
 }
 
-impl Bill {
+impl AttemptBill {
     /// What is shown is what is paid for.
     fn of(usage: Usage) -> Self {
         Self { shown: usage, charged: usage }

@@ -1,11 +1,11 @@
 //! How an account ends: what its attempts are charged, and where the record goes.
 
 use super::*;
-use crate::pace::Paces;
+use crate::pace::MachineTimeMeter;
 use crate::record::ClosedRecord;
 
-impl Account {
-    pub(super) fn words_for_spent(&self, till: &Till, amount: Money) -> String {
+impl RequestAccount {
+    pub(super) fn words_for_spent(&self, till: &ClientQuota, amount: Money) -> String {
         let (client, currency) = (till.client(), self.currency);
         let Some(budget) = till.budget() else { return format!("The budget of client `{client}` is spent.") };
         let per = match budget.per {
@@ -24,11 +24,11 @@ impl Account {
 
     /// The most that all attempts under way cost; `None` where one has no price.
     pub(super) fn bounds_under_way(&self, now: Timestamp) -> Option<Money> {
-        let model = |under_way: &UnderWay| Some(&self.record.attempts.get(under_way.attempt.0)?.model);
+        let model = |under_way: &InFlightAttempt| Some(&self.record.attempts.get(under_way.attempt.0)?.model);
         self.under_way.iter().map(|it| self.bound.most(model(it)?, now, &self.telemetry.paces)).sum()
     }
 
-    pub(super) fn close(&mut self, outcome: Outcome) {
+    pub(super) fn close(&mut self, outcome: RequestOutcome) {
         self.closed = true;
         let now = Timestamp::now();
         let since = |end: Option<Instant>, start: Instant| end.map(|end| end.duration_since(start));
@@ -59,7 +59,7 @@ impl Account {
     }
 
     /// Settles with the client's budget, once, and gives back what is left of its limits.
-    pub(super) fn pay(&mut self) -> Option<Paid> {
+    pub(super) fn pay(&mut self) -> Option<BudgetDebit> {
         let tokens = self.record.attempts.iter().map(|attempt| attempt.usage.total()).sum();
         if let Some(mut place) = self.place.take() {
             place.used(tokens);
@@ -76,14 +76,14 @@ impl Account {
     }
 }
 
-impl Account {
+impl RequestAccount {
     /// Closes the account of an answer that the client got whole.
     pub fn close_complete(mut self: Box<Self>) {
-        self.close(Outcome::Complete);
+        self.close(RequestOutcome::Complete);
     }
 
     /// Closes the account of a request that ended in an error.
-    pub fn close_failed(mut self: Box<Self>, failure: &Failure) {
+    pub fn close_failed(mut self: Box<Self>, failure: &ApiError) {
         self.record.error = Some(failure.code());
         if self.times.head.is_none() {
             self.record.status = failure.status();
@@ -93,18 +93,18 @@ impl Account {
 
     /// Closes the account of a request that a panic has ended.
     pub fn close_faulty(mut self: Box<Self>) {
-        self.close_unfinished(Some(&Failure::Internal));
+        self.close_unfinished(Some(&ApiError::Internal));
     }
 
     /// Closes it in the midst of its work: its client has left, or `failure` has ended it.
-    fn close_unfinished(&mut self, failure: Option<&Failure>) {
+    fn close_unfinished(&mut self, failure: Option<&ApiError>) {
         while let Some(under_way) = self.under_way.last() {
             self.abandon(under_way.attempt);
         }
         let outcome = match (failure, self.record.answered_by) {
-            (None, _) => Outcome::Abandoned,
-            (Some(_), None) => Outcome::Failed,
-            (Some(_), Some(_)) => Outcome::Cut,
+            (None, _) => RequestOutcome::Abandoned,
+            (Some(_), None) => RequestOutcome::Failed,
+            (Some(_), Some(_)) => RequestOutcome::Cut,
         };
         if let Some(failure) = failure {
             self.record.error = Some(failure.code());
@@ -117,15 +117,15 @@ impl Account {
     }
 }
 
-impl Drop for Account {
+impl Drop for RequestAccount {
     fn drop(&mut self) {
         if self.closed {
             return;
         }
         // Whoever is still here at the curfew did not leave: it is we who do.
         let failure = match (std::thread::panicking(), self.telemetry.curfew.has_fallen()) {
-            (true, _) => Some(Failure::Internal),
-            (false, true) => Some(Failure::Stopping),
+            (true, _) => Some(ApiError::Internal),
+            (false, true) => Some(ApiError::Stopping),
             (false, false) => None,
         };
         self.close_unfinished(failure.as_ref());
@@ -133,7 +133,7 @@ impl Drop for Account {
 }
 
 /// The same answer from the top of the ladder; `None` where its price is not known, or nothing was answered.
-fn baseline(record: &Record, now: Timestamp, paces: &Paces) -> Option<Money> {
+fn baseline(record: &RequestRecord, now: Timestamp, paces: &MachineTimeMeter) -> Option<Money> {
     if record.call.is_ours() {
         return None;
     }
@@ -151,16 +151,16 @@ fn baseline(record: &Record, now: Timestamp, paces: &Paces) -> Option<Money> {
 }
 
 /// Counts a request as under way for as long as it lives.
-pub(super) struct InFlight(IntGauge);
+pub(super) struct InFlightGauge(IntGauge);
 
-impl InFlight {
+impl InFlightGauge {
     pub(super) fn enter(gauge: &IntGauge) -> Self {
         gauge.inc();
         Self(gauge.clone())
     }
 }
 
-impl Drop for InFlight {
+impl Drop for InFlightGauge {
     fn drop(&mut self) {
         self.0.dec();
     }

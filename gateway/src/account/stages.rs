@@ -7,41 +7,41 @@ use gateway_config::ClientConfig;
 use router_policies::Features;
 
 use super::*;
-use crate::protocol::Chat;
-use crate::record::Decided;
-use crate::record::content::Content;
+use crate::protocol::ChatRequest;
+use crate::record::RecordedDecision;
+use crate::record::content::RecordedContent;
 
-impl Account {
+impl RequestAccount {
     /// Who asks is known.
     pub fn identified(&mut self, client: Option<&Arc<ClientConfig>>) {
         self.record.client = client.cloned();
     }
 
     /// The request was read.
-    pub fn read(&mut self, chat: &Chat) {
+    pub fn read(&mut self, chat: &ChatRequest) {
         self.record.stream = chat.stream();
-        self.bound = Bound::for_chat(chat);
+        self.bound = UsageBound::for_chat(chat);
     }
 
     /// What was asked for by name is known, or another route has taken over.
-    pub fn asked(&mut self, asked: Asked) {
+    pub fn asked(&mut self, asked: RequestSummary) {
         self.record.asked = asked;
     }
 
     /// Keeps what is asked, and what will be answered, where the route says that it is recorded.
-    pub fn record_content(&mut self, chat: &Chat) {
+    pub fn record_content(&mut self, chat: &ChatRequest) {
         if self.record.is_recorded() {
             self.keep_content(chat);
         }
     }
 
     /// Keeps what is asked, and what will be answered.
-    pub fn keep_content(&mut self, chat: &Chat) {
-        self.record.content.get_or_insert_with(|| Box::new(Content::of(chat)));
+    pub fn keep_content(&mut self, chat: &ChatRequest) {
+        self.record.content.get_or_insert_with(|| Box::new(RecordedContent::of(chat)));
     }
 
     /// It was decided what to do, after so long a scoring; with the features of the prompt, where it was scored.
-    pub fn decided(&mut self, decided: Decided, scoring: Option<Duration>, features: Option<Features>) {
+    pub fn decided(&mut self, decided: RecordedDecision, scoring: Option<Duration>, features: Option<Features>) {
         self.record.decided = Some(decided);
         self.record.scoring = scoring;
         self.record.features = features.map(Box::new);
@@ -53,7 +53,7 @@ impl Account {
     }
 
     /// The request belongs to a trace.
-    pub fn traced(&mut self, traced: Option<Box<Traced>>) {
+    pub fn traced(&mut self, traced: Option<Box<TraceGuard>>) {
         self.traced = traced;
     }
 
@@ -74,18 +74,18 @@ impl Account {
 
 /// The record of a request of which nothing is known yet.
 #[inline]
-pub(super) fn nothing_known(id: RequestId, call: Call) -> Record {
-    Record {
+pub(super) fn nothing_known(id: RequestId, call: RecordedCall) -> RequestRecord {
+    RequestRecord {
         id,
         call,
         client: None,
-        asked: Asked::Nothing,
+        asked: RequestSummary::Nothing,
         stream: false,
         decided: None,
         features: None,
         attempts: Vec::new(),
         answered_by: None,
-        outcome: Outcome::Abandoned,
+        outcome: RequestOutcome::Abandoned,
         status: 0,
         error: None,
         first_token: None,

@@ -1,7 +1,7 @@
 //! What was heard of an attempt, and what it comes to in tokens.
 
 use super::*;
-use crate::protocol::{Finish, Whole};
+use crate::protocol::{FinishReason, CompletionBody};
 
 /// Tokens. No answer is longer unless the request allows it; a higher count from an upstream is a mistake or an attack.
 const LONGEST_ANSWER: u64 = 1 << 20;
@@ -11,8 +11,8 @@ const LONGEST_TOKEN: u64 = 256;
 
 /// What an attempt has said so far.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Tally {
-    pub(super) reported: Option<Reported>,
+pub struct TokenCounter {
+    pub(super) reported: Option<ReportedUsage>,
     /// Thousandths of a token.
     pub(super) weight: u64,
     /// Tokens that it has at least.
@@ -20,18 +20,18 @@ pub struct Tally {
     /// Characters.
     text: usize,
     /// Why it ended, once it said so.
-    pub(super) finish: Option<Finish>,
+    pub(super) finish: Option<FinishReason>,
 }
 
-impl Tally {
+impl TokenCounter {
     /// Takes note of a piece of an answer.
-    pub fn saw(&mut self, piece: &Piece) {
-        let Piece { usage: reported, weight, least, text, finish, .. } = *piece;
+    pub fn saw(&mut self, piece: &ChunkInfo) {
+        let ChunkInfo { usage: reported, weight, least, text, finish, .. } = *piece;
         self.add(&Self { reported, weight, least, text, finish });
     }
 
     /// Takes note of a whole answer.
-    pub fn saw_whole(&mut self, whole: &Whole) {
+    pub fn saw_whole(&mut self, whole: &CompletionBody) {
         let (reported, weight) = (whole.reported(), whole.tokens().saturating_mul(1000));
         let (least, text, finish) = (whole.least(), whole.text(), whole.finish());
         self.add(&Self { reported, weight, least, text, finish });
@@ -57,9 +57,9 @@ impl Tally {
     }
 }
 
-impl Account {
+impl RequestAccount {
     /// Takes over what was heard of the attempt while nobody kept its account.
-    pub fn hear(&mut self, id: AttemptId, heard: &Tally) {
+    pub fn hear(&mut self, id: AttemptId, heard: &TokenCounter) {
         if let Some(tally) = self.tallies.get_mut(id.0) {
             tally.add(heard);
         }
@@ -94,7 +94,7 @@ impl Account {
     }
 
     /// What was heard of the attempt.
-    pub(super) fn tally(&self, id: AttemptId) -> Tally {
+    pub(super) fn tally(&self, id: AttemptId) -> TokenCounter {
         self.tallies.get(id.0).copied().unwrap_or_default()
     }
 }

@@ -5,8 +5,8 @@ use router_policies::guard::RejectReason;
 use serde_json::Value;
 
 use super::*;
-use crate::scripted::{Reply, ScriptedGateway, chunk};
-use crate::setback::Happened::{
+use crate::scripted::{UpstreamScript, ScriptedGateway, chunk};
+use crate::setback::AttemptErrorKind::{
     self, Cut, Doubted, Faulty, RateLimited, Refused, ServerError, Silent, Unreachable,
 };
 
@@ -26,15 +26,15 @@ routes: [{name: auto, ladder: [small, large], policy: {kind: fixed, model: small
 const MOST: u64 = 200;
 
 fn gateway() -> ScriptedGateway {
-    let fine = || vec![Reply::text("fine", 5)];
+    let fine = || vec![UpstreamScript::text("fine", 5)];
     ScriptedGateway::new(YAML, [("small", fine()), ("large", fine())])
 }
 
-fn open(scripted: &ScriptedGateway) -> Box<Account> {
+fn open(scripted: &ScriptedGateway) -> Box<RequestAccount> {
     let gateway = &scripted.gateway;
     let (id, now) = (RequestId::new(), Instant::now());
-    let mut account = gateway.account(&gateway.snapshot(), id, Call::Chat, now, &http::HeaderMap::new());
-    account.bound(Bound { prompt: 10, answer: Some(MOST), choices: 1, ..Bound::default() });
+    let mut account = gateway.account(&gateway.snapshot(), id, RecordedCall::Chat, now, &http::HeaderMap::new());
+    account.bound(UsageBound { prompt: 10, answer: Some(MOST), choices: 1, ..UsageBound::default() });
     account
 }
 
@@ -42,45 +42,45 @@ fn model(scripted: &ScriptedGateway, name: &str) -> Arc<ModelConfig> {
     Arc::clone(scripted.gateway.snapshot().config.model(name).unwrap())
 }
 
-fn till(scripted: &ScriptedGateway) -> Arc<Till> {
+fn till(scripted: &ScriptedGateway) -> Arc<ClientQuota> {
     let snapshot = scripted.gateway.snapshot();
     Arc::clone(snapshot.till(&snapshot.config.clients[0]).unwrap())
 }
 
 /// Text of so many tokens by estimate.
-fn text(tokens: u64) -> Piece {
-    let mut piece = Piece::default();
+fn text(tokens: u64) -> ChunkInfo {
+    let mut piece = ChunkInfo::default();
     (piece.weight, piece.begins) = (tokens * 1000, true);
     piece
 }
 
 /// A count by the upstream.
-fn count(prompt: u64, completion: u64) -> Piece {
-    let mut piece = Piece::default();
+fn count(prompt: u64, completion: u64) -> ChunkInfo {
+    let mut piece = ChunkInfo::default();
     let (prompt, completion) = (Some(prompt), Some(completion));
-    piece.usage = Some(Reported { prompt, completion, ..Reported::default() });
+    piece.usage = Some(ReportedUsage { prompt, completion, ..ReportedUsage::default() });
     piece
 }
 
 /// What an attempt came to: its result, its cost, and why it was in vain.
-fn booked(account: &Account, at: usize) -> (&'static str, i64, Option<&'static str>) {
+fn booked(account: &RequestAccount, at: usize) -> (&'static str, i64, Option<&'static str>) {
     let attempt = &account.record().attempts[at];
     let cost = attempt.cost.expect("a price").units().round() as i64;
     (attempt.result, cost, attempt.wasted.map(Waste::word))
 }
 
 /// The end of an attempt that said these pieces.
-type End = fn(&mut Account, AttemptId);
+type End = fn(&mut RequestAccount, AttemptId);
 
-fn failed(what: Happened) -> impl Fn(&mut Account, AttemptId) {
-    move |account, id| account.failed(id, &Setback::new(what))
+fn failed(what: AttemptErrorKind) -> impl Fn(&mut RequestAccount, AttemptId) {
+    move |account, id| account.failed(id, &AttemptError::new(what))
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_attempt_is_charged_by_how_it_ends() {
     let scripted = gateway();
     let small = model(&scripted, "small");
-    let check = |name: &str, said: &[Piece], end: &dyn Fn(&mut Account, AttemptId), expected| {
+    let check = |name: &str, said: &[ChunkInfo], end: &dyn Fn(&mut RequestAccount, AttemptId), expected| {
         let mut account = open(&scripted);
         let id = account.begin(&small, &"small-0".into());
         said.iter().for_each(|piece| account.saw(id, piece));
@@ -92,7 +92,7 @@ async fn an_attempt_is_charged_by_how_it_ends() {
     let hedged: End = |account, id| account.set_aside(id, "hedged", Waste::Hedged);
     let sampled: End = |account, id| account.whole_aside(id, "sampled", None);
     let cut_short: End = |account, id| account.cut_short(id);
-    let broke_off: End = |account, id| account.broke_off(id, &Setback::new(Cut));
+    let broke_off: End = |account, id| account.broke_off(id, &AttemptError::new(Cut));
     let (retried, escalated) = (Some("retried"), Some("escalated"));
     // What was counted is the bill; an estimate is raised by half.
     check("whole, counted", &[text(9), count(10, 7)], &settle, ("ok", 7, None));
@@ -144,7 +144,7 @@ async fn attempts_at_the_same_time_are_told_apart() {
     account.saw(first, &count(10, 1));
     account.saw(second, &count(10, 2));
     account.whole_aside(second, "sampled", None);
-    account.failed(first, &Setback::new(ServerError(500)));
+    account.failed(first, &AttemptError::new(ServerError(500)));
     account.commit(third);
     account.settle(third);
     assert_eq!(booked(&account, 0), ("server_error", 0, Some("retried")));
@@ -168,7 +168,7 @@ async fn an_attempt_ends_once() {
     let id = account.begin(&small, &"small-0".into());
     account.saw(id, &count(10, 7));
     account.settle(id);
-    account.failed(id, &Setback::new(Silent));
+    account.failed(id, &AttemptError::new(Silent));
     account.set_aside(id, "hedged", Waste::Hedged);
     assert_eq!(booked(&account, 0), ("ok", 7, None));
     account.close_complete();
@@ -185,7 +185,7 @@ async fn an_answer_that_went_on_counts_once() {
         let first = account.begin(&small, &"small-0".into());
         account.commit(first);
         account.saw(first, &count(10, 4));
-        account.broke_off(first, &Setback::new(Cut));
+        account.broke_off(first, &AttemptError::new(Cut));
         let second = account.begin(&small, &"small-1".into());
         account.saw(second, &count(12, 7));
         account.resume(second, whole);
@@ -208,14 +208,14 @@ fn said(scripted: &ScriptedGateway) -> (String, u64, Value, String) {
 }
 
 /// An attempt that has said ten tokens.
-fn begun(scripted: &ScriptedGateway, mut account: Box<Account>) -> (Box<Account>, AttemptId) {
+fn begun(scripted: &ScriptedGateway, mut account: Box<RequestAccount>) -> (Box<RequestAccount>, AttemptId) {
     let id = account.begin(&model(scripted, "small"), &"small-0".into());
     account.saw(id, &text(10));
     (account, id)
 }
 
 /// The same, whose answer the client gets.
-fn committed(scripted: &ScriptedGateway, account: Box<Account>) -> (Box<Account>, AttemptId) {
+fn committed(scripted: &ScriptedGateway, account: Box<RequestAccount>) -> (Box<RequestAccount>, AttemptId) {
     let (mut account, id) = begun(scripted, account);
     account.commit(id);
     account.head_sent(200);
@@ -223,7 +223,7 @@ fn committed(scripted: &ScriptedGateway, account: Box<Account>) -> (Box<Account>
 }
 
 /// Outcome, status, error, and what the attempts came to, once a request was closed so.
-fn check_closed(name: &str, close: fn(&ScriptedGateway, Box<Account>), expected: (&str, u64, &str, &str)) {
+fn check_closed(name: &str, close: fn(&ScriptedGateway, Box<RequestAccount>), expected: (&str, u64, &str, &str)) {
     let scripted = gateway();
     close(&scripted, open(&scripted));
     let (outcome, status, error, charged) = said(&scripted);
@@ -241,17 +241,17 @@ async fn a_request_is_closed_as_it_ends() {
     }, ("complete", 200, "", "ok 15"));
     check_closed("in vain", |gateway, account| {
         let (mut account, id) = begun(gateway, account);
-        account.failed(id, &Setback::new(Silent));
-        account.close_failed(&Failure::UpstreamSlow);
+        account.failed(id, &AttemptError::new(Silent));
+        account.close_failed(&ApiError::UpstreamSlow);
     }, ("failed", 504, "upstream_timeout", "silent 200"));
     check_closed("broken off", |gateway, account| {
         let (mut account, id) = committed(gateway, account);
-        account.broke_off(id, &Setback::new(Cut));
-        account.close_failed(&Failure::Truncated);
+        account.broke_off(id, &AttemptError::new(Cut));
+        account.close_failed(&ApiError::Truncated);
     }, ("cut", 200, "upstream_truncated", "cut 79"));
-    check_closed("refused", |_, account| account.close_failed(&Failure::NoKey),
+    check_closed("refused", |_, account| account.close_failed(&ApiError::NoKey),
         ("refused", 401, "invalid_api_key", ""));
-    check_closed("busy", |_, account| account.close_failed(&Failure::UpstreamBusy(None)),
+    check_closed("busy", |_, account| account.close_failed(&ApiError::UpstreamBusy(None)),
         ("failed", 429, "rate_limit_exceeded", ""));
     check_closed("a fault of ours", |gateway, account| begun(gateway, account).0.close_faulty(),
         ("failed", 500, "internal_error", "abandoned 200"));
@@ -307,7 +307,7 @@ async fn a_place_is_given_back() {
     drop(one);
     three.admit(&till, &models).unwrap();
     two.close_complete();
-    three.close_failed(&Failure::UpstreamDown);
+    three.close_failed(&ApiError::UpstreamDown);
     assert_eq!(
         open(&scripted).admit(&till, &models).unwrap_err().code(),
         "rate_limit_exceeded",
@@ -329,7 +329,7 @@ async fn what_was_set_aside_and_not_spent_comes_back() {
     assert_eq!(left(), 5000 - 2000, "200 tokens of `large`");
     account.cover(&small).await.unwrap();
     let first = account.begin(&small, &"small-0".into());
-    account.failed(first, &Setback::new(Silent));
+    account.failed(first, &AttemptError::new(Silent));
     assert_eq!(left(), 3000, "as long as it goes on, nothing is settled");
     account.cover(&large).await.unwrap();
     assert_eq!(left(), 5000 - 200 - 2000, "what was spent is beside it");
@@ -416,7 +416,7 @@ async fn the_baseline_is_the_same_answer_from_the_top_of_the_ladder() {
     let route = Arc::clone(&scripted.gateway.snapshot().config.routes[0]);
     for (name, expected) in [("small", 70.0), ("large", 70.0)] {
         let mut account = open(&scripted);
-        account.asked(Asked::Route(Arc::clone(&route)));
+        account.asked(RequestSummary::Route(Arc::clone(&route)));
         let id = account.begin(&model(&scripted, name), &"e".into());
         account.saw(id, &count(10, 7));
         account.commit(id);
@@ -425,7 +425,7 @@ async fn the_baseline_is_the_same_answer_from_the_top_of_the_ladder() {
         assert_eq!(scripted.records().pop().unwrap()["baseline"].as_f64(), Some(expected), "{name}");
     }
     let mut account = open(&scripted);
-    account.asked(Asked::Model(model(&scripted, "small")));
+    account.asked(RequestSummary::Model(model(&scripted, "small")));
     let id = account.begin(&model(&scripted, "small"), &"e".into());
     account.commit(id);
     account.settle(id);

@@ -3,7 +3,7 @@
 use tokio::time::Instant;
 
 /// When the steps of a request were taken, as far as they were.
-pub(super) struct Times {
+pub(super) struct AttemptTimings {
     pub(super) arrived: Instant,
     pub(super) first_asked: Option<Instant>,
     pub(super) committed: Option<Instant>,
@@ -12,7 +12,7 @@ pub(super) struct Times {
     pub(super) last_token: Option<Instant>,
 }
 
-impl Times {
+impl AttemptTimings {
     /// Of a request that has arrived.
     pub(super) fn of(arrived: Instant) -> Self {
         Self { arrived, first_asked: None, committed: None, head: None, first_token: None, last_token: None }

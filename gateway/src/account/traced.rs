@@ -2,9 +2,9 @@
 
 use http::HeaderMap;
 
-use super::{Account, AttemptId};
+use super::{RequestAccount, AttemptId};
 
-impl Account {
+impl RequestAccount {
     /// The headers that the attempt sends along, of those that came: where the request is traced, they name the attempt.
     pub fn onward(&self, id: AttemptId, came: &HeaderMap) -> HeaderMap {
         match &self.traced {

@@ -9,21 +9,21 @@ use super::*;
 /// out an answer.
 pub(super) fn assess_embeddings<'a>(
     route: &'a Route,
-    ask: &Question<'_>,
+    ask: &AssessInput<'_>,
     terms: &RuleConstraints<'_>,
-) -> Result<Assessment, Failure> {
+) -> Result<Assessment, ApiError> {
     let first = |says| route.ladder.iter().position(|model| model.accepts.embeddings == says);
     let only = first(Some(true)).or_else(|| first(None));
     let judge = |(at, model): (usize, &'a Arc<ModelConfig>)| {
-        let why = if only == Some(at) { unfit(model, ask, terms) } else { Some(Unfit::Vectors) };
+        let why = if only == Some(at) { unfit(model, ask, terms) } else { Some(Ineligible::Vectors) };
         (model, why)
     };
-    let judged: Vec<(&'a Arc<ModelConfig>, Option<Unfit>)> =
+    let judged: Vec<(&'a Arc<ModelConfig>, Option<Ineligible>)> =
         route.ladder.iter().enumerate().map(judge).collect();
     let rung = judged.iter().position(|(_, unfit)| unfit.is_none()).map(Rung);
     let rung = rung.ok_or_else(|| nothing_fits(&judged))?;
     let decision = Decision::of(Plan::Ask(rung), Reason::CAPABILITY);
-    let candidate = |(at, (model, _)): (usize, &(&Arc<ModelConfig>, Option<Unfit>))| Candidate {
+    let candidate = |(at, (model, _)): (usize, &(&Arc<ModelConfig>, Option<Ineligible>))| CandidateModel {
         model: Arc::clone(model),
         able: at == rung.0,
         suffices: None,
@@ -31,7 +31,7 @@ pub(super) fn assess_embeddings<'a>(
         outset: AnswerPrior::NOTHING,
     };
     Ok(Assessment {
-        decided: Decided { decision, scores: None, draw: None },
+        decided: RecordedDecision { decision, scores: None, draw: None },
         ladder: judged.iter().enumerate().map(candidate).collect(),
         fallback: Fallback::None,
         scoring: None,

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::request_id::RequestId;
-use crate::scripted::{Reply, ScriptedGateway};
+use crate::scripted::{UpstreamScript, ScriptedGateway};
 
 /// `home` is local, and takes text alone in 1000 tokens; `mid` has no price; `top` takes everything.
 const YAML: &str = "
@@ -41,7 +41,7 @@ routes:
 ";
 
 fn gateway() -> ScriptedGateway {
-    let fine = || vec![Reply::text("fine", 5)];
+    let fine = || vec![UpstreamScript::text("fine", 5)];
     ScriptedGateway::new(YAML, [("home", fine()), ("mid", fine()), ("top", fine())])
 }
 
@@ -64,11 +64,11 @@ fn image() -> Value {
 }
 
 /// The plan with its models, then whom else may be asked; or the error's code.
-fn assessed(gateway: &ScriptedGateway, name: &str, request: &Value, hints: &Hints) -> String {
+fn assessed(gateway: &ScriptedGateway, name: &str, request: &Value, hints: &RoutingOverrides) -> String {
     let snapshot = gateway.gateway.snapshot();
     let target = snapshot.target(name, None).expect("a name of the configuration");
-    let chat = Chat::parse(Bytes::from(request.to_string())).expect("a request");
-    let question = Question { chat: &chat, hints, id: &RequestId::new(), now: Timestamp::now() };
+    let chat = ChatRequest::parse(Bytes::from(request.to_string())).expect("a request");
+    let question = AssessInput { chat: &chat, hints, id: &RequestId::new(), now: Timestamp::now() };
     match assess(&target, &question) {
         Ok(assessment) => {
             let decision = assessment.decided.decision;
@@ -87,7 +87,7 @@ fn assessed(gateway: &ScriptedGateway, name: &str, request: &Value, hints: &Hint
 fn models_that_cannot_serve_a_request_are_not_asked() {
     let gateway = gateway();
     let check = |name: &str, route: &str, request: Value, expected: &str| {
-        assert_eq!(assessed(&gateway, route, &request, &Hints::default()).trim(), expected, "{name}");
+        assert_eq!(assessed(&gateway, route, &request, &RoutingOverrides::default()).trim(), expected, "{name}");
     };
     let long = |words: usize| asks(&"word ".repeat(words));
     check("text", "first", asks("Hello"), "ask home | mid top");
@@ -105,7 +105,7 @@ fn models_that_cannot_serve_a_request_are_not_asked() {
 fn the_policy_chooses_and_the_fallback_names_the_others() {
     let gateway = gateway();
     let check = |route: &str, expected: &str| {
-        assert_eq!(assessed(&gateway, route, &asks("Hello"), &Hints::default()).trim(), expected, "{route}");
+        assert_eq!(assessed(&gateway, route, &asks("Hello"), &RoutingOverrides::default()).trim(), expected, "{route}");
     };
     check("first", "ask home | mid top");
     check("last", "ask top | home mid");
@@ -121,26 +121,26 @@ fn the_policy_chooses_and_the_fallback_names_the_others() {
 #[test]
 fn what_a_client_asks_for_in_headers_narrows_the_choice() {
     let gateway = gateway();
-    let check = |name: &str, route: &str, hints: Hints, expected: &str| {
+    let check = |name: &str, route: &str, hints: RoutingOverrides, expected: &str| {
         assert_eq!(assessed(&gateway, route, &asks("Hello"), &hints).trim(), expected, "{name}");
     };
-    let least = |model: &str| Hints { min_tier: Some(model.to_owned()), ..Hints::default() };
-    let most = |model: &str| Hints { max_tier: Some(model.to_owned()), ..Hints::default() };
-    let local = || Hints { local_only: true, ..Hints::default() };
-    let priced = || Hints { priced_only: true, ..Hints::default() };
+    let least = |model: &str| RoutingOverrides { min_tier: Some(model.to_owned()), ..RoutingOverrides::default() };
+    let most = |model: &str| RoutingOverrides { max_tier: Some(model.to_owned()), ..RoutingOverrides::default() };
+    let local = || RoutingOverrides { local_only: true, ..RoutingOverrides::default() };
+    let priced = || RoutingOverrides { priced_only: true, ..RoutingOverrides::default() };
     check("no smaller than mid", "first", least("mid"), "ask mid | top");
     check("no larger than mid", "last", most("mid"), "ask mid | home");
     check("no larger than home", "guarded", most("home"), "ask home |");
     check(
         "from mid to mid",
         "first",
-        Hints { max_tier: Some("mid".to_owned()), ..least("mid") },
+        RoutingOverrides { max_tier: Some("mid".to_owned()), ..least("mid") },
         "ask mid |",
     );
     check(
         "from top to home",
         "first",
-        Hints { max_tier: Some("home".to_owned()), ..least("top") },
+        RoutingOverrides { max_tier: Some("home".to_owned()), ..least("top") },
         "unsupported_by_models",
     );
     check("a tier that is none", "first", least("huge"), "unknown_tier");
@@ -157,7 +157,7 @@ fn what_a_client_asks_for_in_headers_narrows_the_choice() {
 fn rules_narrow_the_choice_or_hand_the_request_over() {
     let gateway = gateway();
     let check = |name: &str, route: &str, request: Value, expected: &str| {
-        assert_eq!(assessed(&gateway, route, &request, &Hints::default()).trim(), expected, "{name}");
+        assert_eq!(assessed(&gateway, route, &request, &RoutingOverrides::default()).trim(), expected, "{name}");
     };
     check("nothing private", "private", asks("Hello"), "ask top | home mid");
     check("an address", "private", asks("Write to ada@example.org"), "ask home |");
@@ -179,9 +179,9 @@ fn a_request_is_scored_where_there_is_a_choice() {
     let gateway = gateway();
     let snapshot = gateway.gateway.snapshot();
     let check = |name: &str, scored: bool| {
-        let chat = Chat::parse(Bytes::from(asks("Prove that there are infinitely many primes.").to_string()));
-        let (chat, hints, id) = (chat.unwrap(), Hints::default(), RequestId::new());
-        let question = Question { chat: &chat, hints: &hints, id: &id, now: Timestamp::now() };
+        let chat = ChatRequest::parse(Bytes::from(asks("Prove that there are infinitely many primes.").to_string()));
+        let (chat, hints, id) = (chat.unwrap(), RoutingOverrides::default(), RequestId::new());
+        let question = AssessInput { chat: &chat, hints: &hints, id: &id, now: Timestamp::now() };
         let assessment = assess(&snapshot.target(name, None).unwrap(), &question).expect("it can be asked");
         let scores = assessment.decided.scores;
         assert_eq!(scores.is_some(), scored, "{name}");

@@ -5,7 +5,7 @@ use std::fmt;
 use super::*;
 
 /// Why a model cannot serve a request.
-pub(super) enum Unfit {
+pub(super) enum Ineligible {
     Takes(&'static str),
     /// Another model makes the route's embeddings.
     Vectors,
@@ -25,17 +25,17 @@ pub(super) enum Unfit {
 const ESTIMATE_MARGIN: f64 = 1.3;
 
 /// Why this model cannot serve this request, if so.
-pub(super) fn unfit(model: &ModelConfig, ask: &Question<'_>, terms: &RuleConstraints<'_>) -> Option<Unfit> {
-    let Question { chat, hints, now, .. } = *ask;
+pub(super) fn unfit(model: &ModelConfig, ask: &AssessInput<'_>, terms: &RuleConstraints<'_>) -> Option<Ineligible> {
+    let AssessInput { chat, hints, now, .. } = *ask;
     if (hints.local_only || terms.local_only) && !model.local {
-        return Some(Unfit::NotLocal);
+        return Some(Ineligible::NotLocal);
     }
     if !is_stated(terms, model) {
-        return Some(Unfit::Provenance);
+        return Some(Ineligible::Provenance);
     }
     let priced = || model.price.as_ref().is_some_and(|tariff| tariff.at(now).is_some());
     if hints.priced_only && !priced() {
-        return Some(Unfit::NoPrice);
+        return Some(Ineligible::NoPrice);
     }
     let (needs, accepts) = (chat.needs(), &model.accepts);
     let vectors = chat.is_for_embeddings();
@@ -49,59 +49,59 @@ pub(super) fn unfit(model: &ModelConfig, ask: &Question<'_>, terms: &RuleConstra
         (needs.json_schema && !accepts.json_schema, "JSON schemas"),
     ];
     if let Some((_, what)) = missing.iter().find(|(missing, _)| *missing) {
-        return Some(Unfit::Takes(what));
+        return Some(Ineligible::Takes(what));
     }
     // Of embeddings it is each text that must fit.
     if let Some(context) = model.context.filter(|_| !vectors) {
         let estimate = chat.prompt_tokens_at(model);
         if estimate as f64 > context as f64 * ESTIMATE_MARGIN {
-            return Some(Unfit::Context { estimate, context });
+            return Some(Ineligible::Context { estimate, context });
         }
     }
-    if let Some(why) = chat.native().and_then(Native::cannot_be_a_chat)
+    if let Some(why) = chat.native().and_then(OriginalRequest::cannot_be_a_chat)
         && !said_as_it_came(model, chat)
     {
-        return Some(Unfit::Engine(why.message.clone()));
+        return Some(Ineligible::Engine(why.message.clone()));
     }
     match &model.provider {
-        ModelProvider::Embedded(_) => chat.simple().err().map(|bad| Unfit::Engine(bad.message)),
+        ModelProvider::Embedded(_) => chat.simple().err().map(|bad| Ineligible::Engine(bad.message)),
         ModelProvider::Remote(remote) => speaks(remote, needs.prefill.then_some(accepts.prefill), chat),
     }
 }
 
 /// Why a model's dialect has no words for a request. `begun`: whether the model is said to go on with an answer, where that
 /// is what is asked; of one of OpenAI's dialect it is its upstream's to say no where nothing is said.
-fn speaks(remote: &RemoteModel, begun: Option<Option<bool>>, chat: &Chat) -> Option<Unfit> {
-    let (dialect, effort) = Dialect::of(remote);
-    let unsaid = dialect == Dialect::OpenAi;
+fn speaks(remote: &RemoteModel, begun: Option<Option<bool>>, chat: &ChatRequest) -> Option<Ineligible> {
+    let (dialect, effort) = UpstreamApi::of(remote);
+    let unsaid = dialect == UpstreamApi::OpenAi;
     if begun.is_some_and(|said| !said.unwrap_or(unsaid)) {
-        return Some(Unfit::Takes("answers that were begun"));
+        return Some(Ineligible::Takes("answers that were begun"));
     }
-    if dialect == Dialect::OpenAi || Dialect::asked(remote, chat) == Dialect::Responses {
+    if dialect == UpstreamApi::OpenAi || UpstreamApi::asked(remote, chat) == UpstreamApi::Responses {
         return None;
     }
     if chat.is_for_embeddings() {
-        return Some(Unfit::Takes("requests for embeddings"));
+        return Some(Ineligible::Takes("requests for embeddings"));
     }
-    dialect.takes(chat, effort).err().map(|bad| Unfit::Engine(bad.message))
+    dialect.takes(chat, effort).err().map(|bad| Ineligible::Engine(bad.message))
 }
 
 /// What the client is told where no model can, each with its reason.
-pub(super) fn nothing_fits(judged: &[(&Arc<ModelConfig>, Option<Unfit>)]) -> Failure {
+pub(super) fn nothing_fits(judged: &[(&Arc<ModelConfig>, Option<Ineligible>)]) -> ApiError {
     let reasons = judged.iter().filter_map(|(model, unfit)| Some((model, unfit.as_ref()?)));
     let reasons: Vec<String> = reasons.map(|(model, unfit)| format!("{}: {unfit}", model.name)).collect();
-    let all = |test: fn(&Unfit) -> bool| judged.iter().all(|(_, unfit)| unfit.as_ref().is_some_and(test));
+    let all = |test: fn(&Ineligible) -> bool| judged.iter().all(|(_, unfit)| unfit.as_ref().is_some_and(test));
     let words = format!("No model that may answer can serve this request ({}).", reasons.join("; "));
-    if all(|unfit| matches!(unfit, Unfit::Context { .. })) {
-        Failure::TooLong(None)
-    } else if judged.iter().any(|(_, unfit)| matches!(unfit, Some(Unfit::NotLocal))) {
-        Failure::NothingLocal(words)
+    if all(|unfit| matches!(unfit, Ineligible::Context { .. })) {
+        ApiError::TooLong(None)
+    } else if judged.iter().any(|(_, unfit)| matches!(unfit, Some(Ineligible::NotLocal))) {
+        ApiError::NothingLocal(words)
     } else {
-        Failure::NothingFits(words)
+        ApiError::NothingFits(words)
     }
 }
 
-impl fmt::Display for Unfit {
+impl fmt::Display for Ineligible {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Takes(what) => write!(f, "takes no {what}"),

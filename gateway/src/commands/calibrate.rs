@@ -10,8 +10,8 @@ use router_policies::evaluate::{RankingFigures, calibration_error};
 use router_policies::scorers::default_scorer;
 use serde_json::json;
 
-use super::Failure;
-use super::labelled::{Bad, read};
+use super::CommandError;
+use super::labelled::{InvalidLabel, read};
 
 /// Adapt the shipped scorer to labelled rows, and certify a threshold.
 ///
@@ -48,9 +48,9 @@ const HELD_OUT: u64 = 3;
 /// # Errors
 /// 2 when the data are not there or an argument makes no sense, 1 when there are too few rows or the certificate
 /// that was asked for cannot be given.
-pub fn run(args: &Args) -> Result<(), Failure> {
+pub fn run(args: &Args) -> Result<(), CommandError> {
     let bound = bound(args)?;
-    let mut bad = Bad::default();
+    let mut bad = InvalidLabel::default();
     let rows: Vec<LabelledRow> = read(&args.data, &mut bad)?.into_iter().map(|entry| entry.row).collect();
     bad.sum_up();
     // Other bits of the stem than those that deal rows to the folds of a fit.
@@ -60,18 +60,18 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     let mut fitted = Calibration::fit(default_scorer(), &used, || progress.inc(1)).map_err(|few| {
         let held =
             if held.is_empty() { String::new() } else { format!(" ({} more are held out)", held.len()) };
-        Failure::other(format!("{}: {few}{held}", args.data.display()))
+        CommandError::other(format!("{}: {few}{held}", args.data.display()))
     })?;
     progress.finish_and_clear();
     let certificate =
         bound.map(|(max_loss, confidence)| certificate(&fitted, &used, &held, max_loss, confidence));
     fitted.calibration.promise = certificate.as_ref().and_then(Option::as_ref).map(Certificate::promise);
     std::fs::write(&args.out, fitted.calibration.write())
-        .map_err(|error| Failure::other(format!("{}: {error}", args.out.display())))?;
+        .map_err(|error| CommandError::other(format!("{}: {error}", args.out.display())))?;
     let text = report(args, &fitted, &used, certificate.as_ref(), bad.count());
-    std::io::stdout().write_all(text.as_bytes()).map_err(Failure::other)?;
+    std::io::stdout().write_all(text.as_bytes()).map_err(CommandError::other)?;
     match certificate {
-        Some(None) => Err(Failure::other(format!(
+        Some(None) => Err(CommandError::other(format!(
             "no certificate: {} held-out rows do not show that any threshold keeps the loss within {} with \
              confidence {}. Give more rows, allow more loss, or ask for less confidence. The adapted scorer was written.",
             held.len(),
@@ -82,13 +82,13 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     }
 }
 
-fn bound(args: &Args) -> Result<Option<(f64, f64)>, Failure> {
+fn bound(args: &Args) -> Result<Option<(f64, f64)>, CommandError> {
     let Some((max_loss, confidence)) = args.max_loss.zip(args.confidence) else { return Ok(None) };
     if !(0.0..1.0).contains(&max_loss) {
-        return Err(Failure::usage("--max-loss is a number from 0 to below 1"));
+        return Err(CommandError::usage("--max-loss is a number from 0 to below 1"));
     }
     if !(0.5..1.0).contains(&confidence) {
-        return Err(Failure::usage("--confidence is a number from 0.5 to below 1"));
+        return Err(CommandError::usage("--confidence is a number from 0.5 to below 1"));
     }
     Ok(Some((max_loss, confidence)))
 }

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use router_policies::money::{Tariff, TokenRates};
 use router_policies::{Currency, Price};
 
-use super::Failure;
+use super::CommandError;
 
 /// Check a configuration.
 ///
@@ -27,7 +27,7 @@ pub struct Args {
 ///
 /// # Errors
 /// 78 with every problem, one a line.
-pub fn run(args: &Args) -> Result<(), Failure> {
+pub fn run(args: &Args) -> Result<(), CommandError> {
     let loaded = gateway_config::load(args.config.as_deref(), &|name| std::env::var(name).ok());
     let config = loaded.map_err(|problems| {
         let file = args.config.clone().unwrap_or_else(|| gateway_config::DEFAULT_FILE.into());
@@ -35,10 +35,10 @@ pub fn run(args: &Args) -> Result<(), Failure> {
             1 => "1 problem".to_owned(),
             count => format!("{count} problems"),
         };
-        Failure::configuration(format!("{count} in {}\n{problems}", file.display()))
+        CommandError::configuration(format!("{count} in {}\n{problems}", file.display()))
     })?;
     let text = understood(&config, Timestamp::now());
-    std::io::Write::write_all(&mut std::io::stdout(), text.as_bytes()).map_err(Failure::other)
+    std::io::Write::write_all(&mut std::io::stdout(), text.as_bytes()).map_err(CommandError::other)
 }
 
 /// What a configuration means, as short tables.

@@ -3,7 +3,7 @@
 use clap::CommandFactory;
 use clap_complete::Shell;
 
-use super::{Arguments, Failure};
+use super::{CommandLine, CommandError};
 
 /// Print completions for a shell.
 #[derive(clap::Args)]
@@ -17,8 +17,8 @@ pub struct Args {
 ///
 /// # Errors
 /// When standard output cannot be written.
-pub fn run(args: &Args) -> Result<(), Failure> {
+pub fn run(args: &Args) -> Result<(), CommandError> {
     let mut script = Vec::new();
-    clap_complete::generate(args.shell, &mut Arguments::command(), "xietong", &mut script);
-    std::io::Write::write_all(&mut std::io::stdout(), &script).map_err(Failure::other)
+    clap_complete::generate(args.shell, &mut CommandLine::command(), "xietong", &mut script);
+    std::io::Write::write_all(&mut std::io::stdout(), &script).map_err(CommandError::other)
 }

@@ -10,10 +10,10 @@ use router_policies::evaluate::{RankingFigures, RecoveryCurve, ScoredPrompt, ora
 use router_policies::scoring::random::SplitMix64;
 use serde::Deserialize;
 
-use super::labelled::{Bad, Entry, lines, open, read};
-use super::plot::{Line, plot};
-use super::scorer::Asked;
-use super::{Failure, say};
+use super::labelled::{InvalidLabel, LabelledEntry, lines, open, read};
+use super::plot::{PlotLine, plot};
+use super::scorer::ScoredRequest;
+use super::{CommandError, say};
 
 /// Measure a scorer on labelled rows: APGR, CPT, AUC, with 95 % intervals and controls.
 ///
@@ -48,18 +48,18 @@ const FEWEST: usize = 10;
 ///
 /// # Errors
 /// 2 when a file is not there, 1 when there are not enough rows or no gap between the models.
-pub fn run(args: &Args) -> Result<(), Failure> {
-    let mut bad = Bad::default();
+pub fn run(args: &Args) -> Result<(), CommandError> {
+    let mut bad = InvalidLabel::default();
     let entries = read(&args.data, &mut bad)?;
     bad.sum_up();
     if entries.len() < FEWEST {
         let words = format!("{}: {} usable rows; {FEWEST} are needed", args.data.display(), entries.len());
-        return Err(Failure::other(words));
+        return Err(CommandError::other(words));
     }
     let scores = match &args.scores {
         Some(path) => outside(path, &entries)?,
         None => {
-            let asked = Asked::new(args.calibration.as_deref(), (ModelClass::Small, ModelClass::Frontier))?;
+            let asked = ScoredRequest::new(args.calibration.as_deref(), (ModelClass::Small, ModelClass::Frontier))?;
             say_trained(&asked, &entries);
             entries.iter().map(|entry| asked.gain_unseen(&entry.row.features)).collect()
         }
@@ -72,14 +72,14 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     let parts = measure(&entries, &scored)?;
     if let Some(path) = &args.plot {
         std::fs::write(path, drawing(&scored)?)
-            .map_err(|error| Failure::other(format!("{}: {error}", path.display())))?;
+            .map_err(|error| CommandError::other(format!("{}: {error}", path.display())))?;
     }
     let text = if args.json { json(&parts, bad.count()) } else { table(&parts) };
-    std::io::stdout().write_all(text.as_bytes()).map_err(Failure::other)
+    std::io::stdout().write_all(text.as_bytes()).map_err(CommandError::other)
 }
 
 /// Figures on training data would flatter.
-fn say_trained(asked: &Asked, entries: &[Entry]) {
+fn say_trained(asked: &ScoredRequest, entries: &[LabelledEntry]) {
     let trained = entries.iter().filter(|entry| asked.trained_on(&entry.row.features)).count();
     if trained > 0 {
         let all = entries.len();
@@ -93,7 +93,7 @@ fn say_trained(asked: &Asked, entries: &[Entry]) {
 type Part = (String, Option<RankingFigures>);
 
 /// All rows, and then each source by itself if there are several.
-fn measure(entries: &[Entry], scored: &[ScoredPrompt]) -> Result<Vec<Part>, Failure> {
+fn measure(entries: &[LabelledEntry], scored: &[ScoredPrompt]) -> Result<Vec<Part>, CommandError> {
     let mut by_source: BTreeMap<&str, Vec<ScoredPrompt>> = BTreeMap::new();
     for (entry, scored) in entries.iter().zip(scored) {
         if let Some(source) = &entry.source {
@@ -105,7 +105,7 @@ fn measure(entries: &[Entry], scored: &[ScoredPrompt]) -> Result<Vec<Part>, Fail
     }
     let progress = ProgressBar::new((1 + by_source.len()) as u64 * 1000);
     let all = RankingFigures::of(scored, || progress.inc(1)).ok_or_else(|| {
-        Failure::other(
+        CommandError::other(
             "the large model is no better than the small one on these rows: there is no gap to recover",
         )
     })?;
@@ -119,25 +119,25 @@ fn measure(entries: &[Entry], scored: &[ScoredPrompt]) -> Result<Vec<Part>, Fail
 }
 
 /// Scores by line; lines of the data that were bad are skipped in both files.
-fn outside(path: &Path, entries: &[Entry]) -> Result<Vec<f64>, Failure> {
+fn outside(path: &Path, entries: &[LabelledEntry]) -> Result<Vec<f64>, CommandError> {
     #[derive(Deserialize)]
     #[serde(untagged)]
-    enum Given {
+    enum EvalInput {
         Number(f64),
         Object { gain: Option<f64>, score: Option<f64> },
     }
     let mut scores = Vec::new();
     for line in lines(open(path)?) {
-        let line = line.map_err(|error| Failure::other(format!("{}: {error}", path.display())))?;
+        let line = line.map_err(|error| CommandError::other(format!("{}: {error}", path.display())))?;
         scores.push(match serde_json::from_slice(&line) {
-            Ok(Given::Number(score)) => Some(score),
-            Ok(Given::Object { gain, score }) => gain.or(score),
+            Ok(EvalInput::Number(score)) => Some(score),
+            Ok(EvalInput::Object { gain, score }) => gain.or(score),
             Err(_) => None,
         });
     }
-    let score = |entry: &Entry| {
+    let score = |entry: &LabelledEntry| {
         let found = scores.get(entry.line - 1).copied().flatten().filter(|score| score.is_finite());
-        found.ok_or_else(|| Failure::other(format!("{}: no score in line {}", path.display(), entry.line)))
+        found.ok_or_else(|| CommandError::other(format!("{}: no score in line {}", path.display(), entry.line)))
     };
     entries.iter().map(score).collect()
 }
@@ -176,22 +176,22 @@ fn json(parts: &[Part], left_out: usize) -> String {
     format!("{value:#}\n")
 }
 
-fn drawing(scored: &[ScoredPrompt]) -> Result<String, Failure> {
+fn drawing(scored: &[ScoredPrompt]) -> Result<String, CommandError> {
     let curve = |rows: &[ScoredPrompt]| {
-        RecoveryCurve::of(rows).ok_or_else(|| Failure::other("there is no gap to draw"))
+        RecoveryCurve::of(rows).ok_or_else(|| CommandError::other("there is no gap to draw"))
     };
     let own = curve(scored)?;
     let title = format!("Performance gap recovered, {} prompts (APGR {:.3})", scored.len(), own.apgr());
     let lines = [
-        Line { name: "oracle", colour: "#2e7d32", dashed: true, curve: curve(&oracle(scored))? },
-        Line { name: "this scorer", colour: "#1565c0", dashed: false, curve: own },
-        Line {
+        PlotLine { name: "oracle", colour: "#2e7d32", dashed: true, curve: curve(&oracle(scored))? },
+        PlotLine { name: "this scorer", colour: "#1565c0", dashed: false, curve: own },
+        PlotLine {
             name: "same scores, shuffled",
             colour: "#ef6c00",
             dashed: false,
             curve: curve(&shuffle(scored, &mut SplitMix64(17)))?,
         },
-        Line {
+        PlotLine {
             name: "random",
             colour: "#757575",
             dashed: true,

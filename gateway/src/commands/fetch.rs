@@ -5,9 +5,9 @@ use std::io::Write;
 use std::path::PathBuf;
 
 #[cfg(feature = "engine")]
-use super::Failure;
+use super::CommandError;
 #[cfg(feature = "engine")]
-use crate::weights::{self, FetchError, Progress};
+use crate::weights::{self, FetchError, DownloadProgress};
 
 /// Fetch the weights of embedded models, and verify them.
 ///
@@ -32,20 +32,20 @@ pub struct Args {
 /// # Errors
 /// 2 for an unknown name, 69 when no place has the file, 1 when the folder cannot be written.
 #[cfg(feature = "engine")]
-pub fn run(args: &Args) -> Result<(), Failure> {
+pub fn run(args: &Args) -> Result<(), CommandError> {
     if args.list {
         // That nobody reads on is no reason to fail.
         let _ = std::io::stdout().write_all(weights::list(&args.dir).as_bytes());
         return Ok(());
     }
-    let entries = weights::choose(&args.names).map_err(Failure::usage)?;
+    let entries = weights::choose(&args.names).map_err(CommandError::usage)?;
     let runtime =
-        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::other)?;
-    let mut progress = Progress::new();
+        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(CommandError::other)?;
+    let mut progress = DownloadProgress::new();
     for entry in entries {
         runtime.block_on(weights::fetch(entry, &args.dir, &mut progress)).map_err(|error| match error {
-            FetchError::NoSource { .. } => Failure::unavailable(error),
-            error => Failure::other(error),
+            FetchError::NoSource { .. } => CommandError::unavailable(error),
+            error => CommandError::other(error),
         })?;
     }
     Ok(())

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use gateway_config::{KnownProvider, LargeChoice, StarterFile, known_providers};
 
-use super::{Failure, say};
+use super::{CommandError, say};
 use local::LocalServer;
 
 /// Write a starter configuration.
@@ -50,14 +50,14 @@ pub struct Args {
 ///
 /// # Errors
 /// 2 for arguments that make no sense, 1 when the file is there already or cannot be written.
-pub fn run(args: &Args) -> Result<(), Failure> {
+pub fn run(args: &Args) -> Result<(), CommandError> {
     if args.file != Path::new("-") && args.file.exists() && !args.force {
-        return Err(Failure::other(format!(
+        return Err(CommandError::other(format!(
             "{} is there already; --force overwrites it",
             args.file.display()
         )));
     }
-    let found = Found::look();
+    let found = FoundProvider::look();
     let asks = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
     let starter = match asks {
         true => ask(args, &found, &mut std::io::stdin().lock(), &mut std::io::stderr())?,
@@ -66,21 +66,21 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     write(args, &starter.yaml())?;
     say(&next_steps(args, &starter, &found));
     if args.file != Path::new("-") {
-        std::io::stdout().write_all(exports(&starter).as_bytes()).map_err(Failure::other)?;
+        std::io::stdout().write_all(exports(&starter).as_bytes()).map_err(CommandError::other)?;
     }
     Ok(())
 }
 
 /// What there is to choose from.
 #[derive(Debug, Default)]
-struct Found {
+struct FoundProvider {
     /// Providers whose key is in the environment.
     keyed: Vec<KnownProvider>,
     /// Model servers on this machine.
     servers: Vec<LocalServer>,
 }
 
-impl Found {
+impl FoundProvider {
     fn look() -> Self {
         let is_set = |name: &str| std::env::var(name).is_ok_and(|value| !value.trim().is_empty());
         let mut keyed: Vec<KnownProvider> = Vec::new();
@@ -108,7 +108,7 @@ impl Found {
 }
 
 /// The choice without asking.
-fn choose(args: &Args, found: &Found) -> Result<StarterFile, Failure> {
+fn choose(args: &Args, found: &FoundProvider) -> Result<StarterFile, CommandError> {
     let provider = args.provider.clone().unwrap_or_else(|| found.first());
     let model = args.model.clone().or_else(|| found.model_of(&provider).map(str::to_owned));
     Ok(StarterFile {
@@ -123,36 +123,36 @@ fn large(
     model: Option<String>,
     key: Option<String>,
     no_embedded: bool,
-) -> Result<LargeChoice, Failure> {
+) -> Result<LargeChoice, CommandError> {
     if let Some(name) = key.as_deref().filter(|name| !is_variable(name)) {
-        return Err(Failure::usage(format!(
+        return Err(CommandError::usage(format!(
             "--key-env takes the name of an environment variable, not `{name}`"
         )));
     }
     if provider == "embedded" {
         return match (no_embedded, model, key) {
-            (true, ..) => Err(Failure::usage("--provider embedded and --no-embedded leave no model to run")),
+            (true, ..) => Err(CommandError::usage("--provider embedded and --no-embedded leave no model to run")),
             (false, None, None) => Ok(LargeChoice::Embedded),
             (false, ..) => {
-                Err(Failure::usage("--model and --key-env have no meaning with --provider embedded"))
+                Err(CommandError::usage("--model and --key-env have no meaning with --provider embedded"))
             }
         };
     }
     if provider.starts_with("http://") || provider.starts_with("https://") {
         let model = model.ok_or_else(|| {
-            Failure::usage(format!("{provider} needs --model: the name of the model there"))
+            CommandError::usage(format!("{provider} needs --model: the name of the model there"))
         })?;
         return Ok(LargeChoice::Address { base_url: provider.to_owned(), model, key });
     }
     let Some(known) = known_providers().find(|known| known.name == provider) else {
         let names: Vec<_> = known_providers().map(|known| known.name).collect();
-        return Err(Failure::usage(format!(
+        return Err(CommandError::usage(format!(
             "there is no provider `{provider}`: it is `embedded`, a URL, or one of {}",
             names.join(", ")
         )));
     };
     if model.is_none() && known.model.is_none() {
-        return Err(Failure::usage(format!(
+        return Err(CommandError::usage(format!(
             "{provider} needs --model: the name of the model that it has loaded"
         )));
     }
@@ -167,11 +167,11 @@ fn is_variable(name: &str) -> bool {
 /// The choice by asking for what the flags leave open. An answer that makes no sense is asked for again.
 fn ask(
     args: &Args,
-    found: &Found,
+    found: &FoundProvider,
     input: &mut dyn BufRead,
     output: &mut dyn Write,
-) -> Result<StarterFile, Failure> {
-    let mut dialogue = Dialogue { input, output };
+) -> Result<StarterFile, CommandError> {
+    let mut dialogue = SetupDialogue { input, output };
     let provider = match &args.provider {
         Some(provider) => provider.clone(),
         None => {
@@ -215,20 +215,20 @@ fn ask(
         None => dialogue
             .ask("Data port", "127.0.0.1:8080".to_owned(), parses::<SocketAddr>)?
             .parse()
-            .map_err(Failure::other)?,
+            .map_err(CommandError::other)?,
     };
     Ok(StarterFile { listen, embedded: !no_embedded, large: large(&provider, model, key_env, no_embedded)? })
 }
 
 /// Questions and answers, line by line.
-struct Dialogue<'a> {
+struct SetupDialogue<'a> {
     input: &'a mut dyn BufRead,
     output: &'a mut dyn Write,
 }
 
-impl Dialogue<'_> {
-    fn say(&mut self, text: &str) -> Result<(), Failure> {
-        self.output.write_all(text.as_bytes()).map_err(Failure::other)
+impl SetupDialogue<'_> {
+    fn say(&mut self, text: &str) -> Result<(), CommandError> {
+        self.output.write_all(text.as_bytes()).map_err(CommandError::other)
     }
 
     /// An empty answer is the default, if that is good.
@@ -237,16 +237,16 @@ impl Dialogue<'_> {
         question: &str,
         default: String,
         good: fn(&str) -> Result<(), String>,
-    ) -> Result<String, Failure> {
+    ) -> Result<String, CommandError> {
         loop {
             match default.is_empty() {
                 true => self.say(&format!("{question}: "))?,
                 false => self.say(&format!("{question} [{default}]: "))?,
             }
-            self.output.flush().map_err(Failure::other)?;
+            self.output.flush().map_err(CommandError::other)?;
             let mut line = String::new();
-            if self.input.read_line(&mut line).map_err(Failure::other)? == 0 {
-                return Err(Failure::other(
+            if self.input.read_line(&mut line).map_err(CommandError::other)? == 0 {
+                return Err(CommandError::other(
                     "the input ended before everything was answered; nothing was written",
                 ));
             }
@@ -259,7 +259,7 @@ impl Dialogue<'_> {
     }
 }
 
-fn offer(found: &Found) -> String {
+fn offer(found: &FoundProvider) -> String {
     let mut text = String::from("Found on this machine:\n");
     for provider in &found.keyed {
         let key = provider.key.unwrap_or_default();
@@ -304,9 +304,9 @@ fn parses<T: std::str::FromStr<Err: Display>>(answer: &str) -> Result<(), String
 }
 
 /// A file that is there is left alone unless --force was given, even when it appears in the meantime.
-fn write(args: &Args, yaml: &str) -> Result<(), Failure> {
+fn write(args: &Args, yaml: &str) -> Result<(), CommandError> {
     if args.file == Path::new("-") {
-        return std::io::stdout().write_all(yaml.as_bytes()).map_err(Failure::other);
+        return std::io::stdout().write_all(yaml.as_bytes()).map_err(CommandError::other);
     }
     let file = std::fs::File::options()
         .write(true)
@@ -315,10 +315,10 @@ fn write(args: &Args, yaml: &str) -> Result<(), Failure> {
         .truncate(args.force)
         .open(&args.file);
     let written = file.and_then(|mut file| file.write_all(yaml.as_bytes()));
-    written.map_err(|why| Failure::other(format!("cannot write {}: {why}", args.file.display())))
+    written.map_err(|why| CommandError::other(format!("cannot write {}: {why}", args.file.display())))
 }
 
-fn next_steps(args: &Args, starter: &StarterFile, found: &Found) -> String {
+fn next_steps(args: &Args, starter: &StarterFile, found: &FoundProvider) -> String {
     let file = args.file.display();
     let mut text = match args.file == Path::new("-") {
         true => String::new(),

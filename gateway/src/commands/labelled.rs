@@ -12,14 +12,14 @@ use router_policies::{Features, Prompt, PromptRole};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Failure, say};
-use crate::protocol::Chat;
+use super::{CommandError, say};
+use crate::protocol::ChatRequest;
 
 /// How many bad rows are reported one by one; beyond, they are only counted.
 const REPORTED: usize = 20;
 
 /// A labelled row and where it stands.
-pub(super) struct Entry {
+pub(super) struct LabelledEntry {
     /// The line's number, from 1.
     pub(super) line: usize,
     /// The row.
@@ -29,7 +29,7 @@ pub(super) struct Entry {
 }
 
 #[derive(Deserialize)]
-struct Labels {
+struct LabelSet {
     small: f64,
     large: f64,
     source: Option<String>,
@@ -37,9 +37,9 @@ struct Labels {
 
 /// Bad lines so far.
 #[derive(Default)]
-pub(super) struct Bad(usize);
+pub(super) struct InvalidLabel(usize);
 
-impl Bad {
+impl InvalidLabel {
     /// Reports one.
     pub(super) fn report(&mut self, line: usize, why: impl fmt::Display) {
         self.0 += 1;
@@ -69,10 +69,10 @@ impl Bad {
 ///
 /// # Errors
 /// 2 when the file is not there, 1 when it cannot be read.
-pub(super) fn read(path: &Path, bad: &mut Bad) -> Result<Vec<Entry>, Failure> {
+pub(super) fn read(path: &Path, bad: &mut InvalidLabel) -> Result<Vec<LabelledEntry>, CommandError> {
     let mut entries = Vec::new();
     for (at, line) in lines(open(path)?).enumerate() {
-        let line = line.map_err(|error| Failure::other(format!("{}: {error}", path.display())))?;
+        let line = line.map_err(|error| CommandError::other(format!("{}: {error}", path.display())))?;
         if line.trim_ascii().is_empty() {
             continue;
         }
@@ -88,11 +88,11 @@ pub(super) fn read(path: &Path, bad: &mut Bad) -> Result<Vec<Entry>, Failure> {
 ///
 /// # Errors
 /// 2 when the file is not there.
-pub(super) fn open(path: &Path) -> Result<Box<dyn Read>, Failure> {
+pub(super) fn open(path: &Path) -> Result<Box<dyn Read>, CommandError> {
     if path == Path::new("-") {
         return Ok(Box::new(std::io::stdin()));
     }
-    let file = File::open(path).map_err(|error| Failure::usage(format!("{}: {error}", path.display())))?;
+    let file = File::open(path).map_err(|error| CommandError::usage(format!("{}: {error}", path.display())))?;
     Ok(Box::new(file))
 }
 
@@ -120,7 +120,7 @@ pub(super) fn features(line: &[u8]) -> Result<(Features, u64), String> {
             });
             fields.entry("model").or_insert_with(|| Value::from("auto"));
             let body = serde_json::to_vec(&fields).map_err(|error| error.to_string())?;
-            let chat = Chat::parse(Bytes::from(body)).map_err(|bad| bad.message)?;
+            let chat = ChatRequest::parse(Bytes::from(body)).map_err(|bad| bad.message)?;
             let prompt = chat.prompt();
             let question = prompt.turns.iter().rev().find(|turn| turn.role == PromptRole::User);
             Ok((Features::of(&prompt), stem(question.map_or("", |turn| &turn.text))))
@@ -129,16 +129,16 @@ pub(super) fn features(line: &[u8]) -> Result<(Features, u64), String> {
     }
 }
 
-fn entry(line: usize, text: &[u8]) -> Result<Entry, String> {
+fn entry(line: usize, text: &[u8]) -> Result<LabelledEntry, String> {
     let (features, stem) = features(text)?;
-    let labels: Labels = serde_json::from_slice(text).map_err(|error| format!("labels: {error}"))?;
+    let labels: LabelSet = serde_json::from_slice(text).map_err(|error| format!("labels: {error}"))?;
     for (name, quality) in [("small", labels.small), ("large", labels.large)] {
         if !(0.0..=1.0).contains(&quality) {
             return Err(format!("`{name}` is {quality}, not a quality from 0 to 1"));
         }
     }
     let row = LabelledRow { features, small: labels.small, large: labels.large, stem };
-    Ok(Entry { line, row, source: labels.source })
+    Ok(LabelledEntry { line, row, source: labels.source })
 }
 
 #[cfg(test)]

@@ -27,15 +27,15 @@ use crate::terminal::say;
 
 /// Why a command did not do what it was asked.
 #[derive(Debug)]
-pub struct Failure {
-    kind: Kind,
+pub struct CommandError {
+    kind: CommandErrorKind,
     words: String,
 }
 
 router_policies::vocabulary! {
     /// Kinds of failures.
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-    enum Kind {
+    enum CommandErrorKind {
         /// The command failed for a reason that is none of the others.
         Other = "other",
         /// The arguments make no sense, or name a file that is not there.
@@ -47,25 +47,25 @@ router_policies::vocabulary! {
     }
 }
 
-impl Failure {
+impl CommandError {
     /// Anything that is none of the others: exit code 1.
     pub fn other(words: impl fmt::Display) -> Self {
-        Self { kind: Kind::Other, words: words.to_string() }
+        Self { kind: CommandErrorKind::Other, words: words.to_string() }
     }
 
     /// Arguments that make no sense, or name a file that is not there: exit code 2.
     pub fn usage(words: impl fmt::Display) -> Self {
-        Self { kind: Kind::Usage, words: words.to_string() }
+        Self { kind: CommandErrorKind::Usage, words: words.to_string() }
     }
 
     /// A service that is needed cannot be reached or used: exit code 69.
     pub fn unavailable(words: impl fmt::Display) -> Self {
-        Self { kind: Kind::Unavailable, words: words.to_string() }
+        Self { kind: CommandErrorKind::Unavailable, words: words.to_string() }
     }
 
     /// A configuration that cannot be used: exit code 78.
     pub fn configuration(words: impl fmt::Display) -> Self {
-        Self { kind: Kind::Configuration, words: words.to_string() }
+        Self { kind: CommandErrorKind::Configuration, words: words.to_string() }
     }
 
     /// The exit code.
@@ -74,7 +74,7 @@ impl Failure {
     }
 }
 
-impl Kind {
+impl CommandErrorKind {
     fn code(self) -> u8 {
         match self {
             Self::Other => 1,
@@ -87,30 +87,30 @@ impl Kind {
 
 /// Every exit code, and what it means.
 pub fn exit_codes() -> Vec<(u8, &'static str, &'static str)> {
-    let failures = Kind::ALL.into_iter().map(|kind| (kind.code(), kind.word(), kind.meaning()));
+    let failures = CommandErrorKind::ALL.into_iter().map(|kind| (kind.code(), kind.word(), kind.meaning()));
     [(0, "success", "The command did what it was asked.")].into_iter().chain(failures).collect()
 }
 
 /// Every command with its options, also those that this build leaves out.
 pub fn tree() -> clap::Command {
-    let tree = Arguments::command();
+    let tree = CommandLine::command();
     #[cfg(not(feature = "engine"))]
     let tree = tree.subcommand(fetch::Args::augment_args(clap::Command::new("fetch")));
     tree
 }
 
-impl fmt::Display for Failure {
+impl fmt::Display for CommandError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.words)
     }
 }
 
-impl std::error::Error for Failure {}
+impl std::error::Error for CommandError {}
 
 /// An OpenAI-compatible gateway where a small and a large language model work together.
 #[derive(Parser)]
 #[command(name = "xietong", version = env!("XIETONG_VERSION"), max_term_width = 100)]
-struct Arguments {
+struct CommandLine {
     #[command(subcommand)]
     command: Command,
 }
@@ -135,8 +135,8 @@ enum Command {
 ///
 /// # Errors
 /// When the command does not do what it was asked.
-pub fn run<T: Into<OsString> + Clone>(words: impl IntoIterator<Item = T>) -> Result<(), Failure> {
-    match Arguments::parse_from(words).command {
+pub fn run<T: Into<OsString> + Clone>(words: impl IntoIterator<Item = T>) -> Result<(), CommandError> {
+    match CommandLine::parse_from(words).command {
         Command::Serve(args) => serve::run(args),
         Command::Check(args) => check::run(&args),
         Command::Init(args) => init::run(&args),

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use router_policies::evaluate::RecoveryCurve;
 
 /// A curve with its place in the legend.
-pub(super) struct Line {
+pub(super) struct PlotLine {
     pub(super) name: &'static str,
     pub(super) colour: &'static str,
     pub(super) dashed: bool,
@@ -22,13 +22,13 @@ const BOTTOM: f64 = 60.0;
 const POINTS: usize = 240;
 
 /// Draws curves over the share of calls to the large model.
-pub(super) fn plot(title: &str, lines: &[Line]) -> String {
+pub(super) fn plot(title: &str, lines: &[PlotLine]) -> String {
     let values = || lines.iter().flat_map(|line| &line.curve.recovered).copied();
     // Steps of a fifth; an oracle far above 1 must not flatten the rest.
     let most = (values().fold(1.0, f64::max).min(2.0) * 5.0).ceil() / 5.0;
     // A dip of a hundredth is no reason for a longer axis.
     let least = ((values().fold(0.0, f64::min).max(-0.6) + 0.01) * 5.0).floor().min(0.0) / 5.0;
-    let frame = Frame { least, most };
+    let frame = PlotFrame { least, most };
     let mut svg = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" font-family=\"sans-serif\" \
          font-size=\"13\">\n<rect width=\"{WIDTH}\" height=\"{HEIGHT}\" fill=\"#ffffff\"/>\n\
@@ -46,12 +46,12 @@ pub(super) fn plot(title: &str, lines: &[Line]) -> String {
     svg
 }
 
-struct Frame {
+struct PlotFrame {
     least: f64,
     most: f64,
 }
 
-impl Frame {
+impl PlotFrame {
     fn x(&self, share: f64) -> f64 {
         LEFT + share * (WIDTH - LEFT - RIGHT)
     }
@@ -84,7 +84,7 @@ impl Frame {
         text(svg, 18.0, (top + bottom) / 2.0, "middle", &turned, "performance gap recovered");
     }
 
-    fn curve(&self, svg: &mut String, line: &Line) {
+    fn curve(&self, svg: &mut String, line: &PlotLine) {
         let dashes = if line.dashed { " stroke-dasharray=\"6 4\"" } else { "" };
         let _ = write!(
             svg,
@@ -99,7 +99,7 @@ impl Frame {
     }
 }
 
-fn legend(svg: &mut String, lines: &[Line]) {
+fn legend(svg: &mut String, lines: &[PlotLine]) {
     let (left, top) = (WIDTH - RIGHT - 262.0, HEIGHT - BOTTOM - 16.0 - 20.0 * lines.len() as f64);
     let height = 20.0 * lines.len() as f64 + 8.0;
     let _ = writeln!(

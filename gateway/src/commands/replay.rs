@@ -14,8 +14,8 @@ use router_policies::policy_replay::{
 use router_policies::{Features, Money, Plan, Probability, RequestDraw, RequestFacts, Usage};
 use serde::Serialize;
 
-use super::{Failure, report};
-use crate::ledger::slip::{Scores, Slip, Try};
+use super::{CommandError, report};
+use crate::ledger::slip::{RecordedScores, UsageRecord, AttemptRecord};
 use crate::record::NONE;
 use crate::report::{amount, share};
 use crate::request_id::RequestId;
@@ -44,39 +44,39 @@ pub struct Args {
 ///
 /// # Errors
 /// 2 for a ledger that is not there, 78 for a configuration that cannot be used.
-pub fn run(args: &Args) -> Result<(), Failure> {
+pub fn run(args: &Args) -> Result<(), CommandError> {
     let config = gateway_config::load(Some(&args.config), &|name| std::env::var(name).ok())
-        .map_err(Failure::configuration)?;
-    let mut replays: BTreeMap<&str, Replay<'_>> =
-        config.routes.iter().map(|route| (route.name.as_str(), Replay::new(route))).collect();
+        .map_err(CommandError::configuration)?;
+    let mut replays: BTreeMap<&str, ReplayInput<'_>> =
+        config.routes.iter().map(|route| (route.name.as_str(), ReplayInput::new(route))).collect();
     let mut unmatched = 0u64;
-    report::read(&report::Source::named(&args.ledger), |slip| match replays.get_mut(&*slip.route) {
+    report::read(&report::LedgerSource::named(&args.ledger), |slip| match replays.get_mut(&*slip.route) {
         Some(replay) => replay.see(&slip),
         None => unmatched += 1,
     })?;
-    let figures: BTreeMap<&str, &Figures> =
+    let figures: BTreeMap<&str, &ReplayFigures> =
         replays.iter().map(|(name, replay)| (*name, &replay.figures)).collect();
     let text = if args.json {
         let json = serde_json::json!({
             "currency": config.currency.code(), "routes": figures, "requests_of_other_routes": unmatched,
         });
-        serde_json::to_string_pretty(&json).map_err(Failure::other)? + "\n"
+        serde_json::to_string_pretty(&json).map_err(CommandError::other)? + "\n"
     } else {
         table(&config, &figures, unmatched)
     };
-    std::io::stdout().write_all(text.as_bytes()).map_err(Failure::other)
+    std::io::stdout().write_all(text.as_bytes()).map_err(CommandError::other)
 }
 
 /// One route's traffic under another policy.
-struct Replay<'a> {
+struct ReplayInput<'a> {
     route: &'a Route,
     trial: PolicyReplay<'a>,
-    figures: Figures,
+    figures: ReplayFigures,
 }
 
 /// What came out for a route. Amounts in nano-units.
 #[derive(Debug, Default, Serialize)]
-struct Figures {
+struct ReplayFigures {
     /// Requests of the route in the recording.
     requests: u64,
     /// Of those, answered, scored and of known cost before and now: the rest of the figures is about them.
@@ -114,7 +114,7 @@ fn units<S: serde::Serializer>(nanos: &i64, serializer: S) -> Result<S::Ok, S::E
     serializer.serialize_f64(Money(*nanos).units())
 }
 
-impl<'a> Replay<'a> {
+impl<'a> ReplayInput<'a> {
     fn new(route: &'a Route) -> Self {
         let step = |model: &'a std::sync::Arc<gateway_config::ModelConfig>| ReplayRung {
             model: &model.name,
@@ -122,10 +122,10 @@ impl<'a> Replay<'a> {
             tariff: model.price.as_ref(),
         };
         let trial = PolicyReplay::new(&route.policy, route.ladder.iter().map(step).collect());
-        Self { route, trial, figures: Figures::default() }
+        Self { route, trial, figures: ReplayFigures::default() }
     }
 
-    fn see(&mut self, slip: &Slip<'_>) {
+    fn see(&mut self, slip: &UsageRecord<'_>) {
         self.figures.requests += 1;
         let (Some(scores), Some(answer)) = (&slip.scores, slip.answer()) else { return };
         let features = features(scores);
@@ -148,7 +148,7 @@ impl<'a> Replay<'a> {
 
     fn add(
         &mut self,
-        slip: &Slip<'_>,
+        slip: &UsageRecord<'_>,
         seen: &RecordedRequest<'_>,
         (outlook, model): (&ReplayForecast, &str),
         cost: Money,
@@ -182,8 +182,8 @@ impl<'a> Replay<'a> {
 
 /// A recorded request as a policy under trial is shown it.
 fn seen<'a>(
-    slip: &'a Slip<'_>,
-    scores: &Scores<'_>,
+    slip: &'a UsageRecord<'_>,
+    scores: &RecordedScores<'_>,
     features: &'a Features,
     usage: Usage,
 ) -> RecordedRequest<'a> {
@@ -206,19 +206,19 @@ fn seen<'a>(
 }
 
 /// The random number that the recorded request was decided with.
-fn draw(slip: &Slip<'_>) -> RequestDraw {
+fn draw(slip: &UsageRecord<'_>) -> RequestDraw {
     slip.draw.map_or_else(|| RequestId::draw_from_name(&slip.id), RequestDraw::from_recorded)
 }
 
 /// What a guard found of an answer to a recorded request.
-fn judged<'a>(slip: &'a Slip<'_>) -> Option<RecordedJudgement<'a>> {
+fn judged<'a>(slip: &'a UsageRecord<'_>) -> Option<RecordedJudgement<'a>> {
     let attempt = guarded(slip)?;
     let chance = attempt.chance.map(Probability::new);
     Some(RecordedJudgement { model: &attempt.model, doubt: RejectReason::named(&attempt.result), chance })
 }
 
 /// The attempt that a guard judged: the one that it doubted, else the answer, if that is of who was asked first.
-fn guarded<'a, 'b>(slip: &'a Slip<'b>) -> Option<&'a Try<'b>> {
+fn guarded<'a, 'b>(slip: &'a UsageRecord<'b>) -> Option<&'a AttemptRecord<'b>> {
     slip.plan.as_ref().filter(|plan| *plan == "cascade")?;
     let mut line = slip.attempts.iter().filter(|attempt| !attempt.beside);
     let first = line.clone().next()?;
@@ -227,18 +227,18 @@ fn guarded<'a, 'b>(slip: &'a Slip<'b>) -> Option<&'a Try<'b>> {
 }
 
 /// What the answer cost that was not kept, or would not have been.
-fn doubted(slip: &Slip<'_>) -> Option<Money> {
+fn doubted(slip: &UsageRecord<'_>) -> Option<Money> {
     guarded(slip)?.cost.map(Money)
 }
 
 /// The features that were recorded; the words were not.
-fn features(scores: &Scores<'_>) -> Features {
+fn features(scores: &RecordedScores<'_>) -> Features {
     let mut readable = [0.0; COUNT];
     readable.iter_mut().zip(&*scores.features).for_each(|(slot, value)| *slot = *value);
     Features { chars: scores.chars, readable, grams: Vec::new() }
 }
 
-fn table(config: &GatewayConfig, routes: &BTreeMap<&str, &Figures>, unmatched: u64) -> String {
+fn table(config: &GatewayConfig, routes: &BTreeMap<&str, &ReplayFigures>, unmatched: u64) -> String {
     let mut out = String::new();
     for (name, figures) in routes {
         // Writing to a String cannot fail.
@@ -290,7 +290,7 @@ fn table(config: &GatewayConfig, routes: &BTreeMap<&str, &Figures>, unmatched: u
 }
 
 /// What the figures do not say.
-fn caveats(out: &mut String, figures: &Figures) {
+fn caveats(out: &mut String, figures: &ReplayFigures) {
     let compared = figures.compared as f64;
     let _ = writeln!(
         out,
@@ -327,7 +327,7 @@ mod tests {
     use super::*;
 
     /// A recorded request of a cascade: the attempts, each with its model, result, chance and cost; the last answers.
-    fn slip(attempts: &[(&str, &str, Option<f64>, i64)]) -> Slip<'static> {
+    fn slip(attempts: &[(&str, &str, Option<f64>, i64)]) -> UsageRecord<'static> {
         let attempt = |(model, result, chance, cost): &(&str, &str, Option<f64>, i64)| {
             serde_json::json!({
                 "model": model, "result": result, "chance": chance, "input": 10, "output": 10, "cost": cost,
@@ -349,7 +349,7 @@ mod tests {
                        "spend":{"amount":1,"per":"day"}}"#;
         let policy: Policy = serde_json::from_str(yaml).unwrap();
         let step = |model| ReplayRung { model, class: ModelClass::Small, tariff: None };
-        let shadow = |slip: &Slip<'_>| {
+        let shadow = |slip: &UsageRecord<'_>| {
             let (scores, features) = (slip.scores.as_ref().unwrap(), Features::default());
             let seen = seen(slip, scores, &features, Usage::default());
             PolicyReplay::new(&policy, vec![step("s"), step("l")]).next(&seen).unwrap().decision.shadow
@@ -384,7 +384,7 @@ mod tests {
             );
             let config =
                 gateway_config::from_str(&yaml, None, &|_| None).unwrap_or_else(|why| panic!("{why}"));
-            let mut replay = Replay::new(&config.routes[0]);
+            let mut replay = ReplayInput::new(&config.routes[0]);
             replay.see(&slip(&[("s", "ok", Some(0.6), 5_000)]));
             replay.see(&slip(&[("s", "confidence", Some(0.4), 3_000), ("l", "ok", None, 50_000)]));
             replay.see(&slip(&[("s", "refusal", Some(0.9), 2_000), ("l", "ok", None, 50_000)]));

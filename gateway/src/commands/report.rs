@@ -8,10 +8,10 @@ use indicatif::ProgressBar;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Span, SpanRelativeTo, Timestamp};
 
-use super::{Failure, say};
-use crate::ledger::slip::Slip;
-use crate::ledger::{Entry, book, read_shared};
-use crate::report::{html, table, tally::Tally};
+use super::{CommandError, say};
+use crate::ledger::slip::UsageRecord;
+use crate::ledger::{LedgerEntry, book, read_shared};
+use crate::report::{html, table, tally::ReportTally};
 
 /// Show costs, savings against the largest model, escalations and wasted attempts, per model, route and client.
 ///
@@ -26,7 +26,7 @@ pub struct Args {
     since: Option<SignedDuration>,
     /// How to show it.
     #[arg(long, value_enum, default_value_t = Format::Table)]
-    format: Format,
+    format: ReportFormat,
     /// The ledger: a file, or the URL of a Redis. Default: the one of the configuration.
     #[arg(long, value_name = "FILE")]
     ledger: Option<String>,
@@ -36,7 +36,7 @@ pub struct Args {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum Format {
+enum ReportFormat {
     /// Text for a terminal.
     Table,
     /// JSON for programs.
@@ -49,35 +49,35 @@ enum Format {
 ///
 /// # Errors
 /// 2 for a ledger that is not there, 78 for a configuration that names none.
-pub fn run(args: &Args) -> Result<(), Failure> {
+pub fn run(args: &Args) -> Result<(), CommandError> {
     let (ledger, zone) = match &args.ledger {
-        Some(ledger) => (Source::named(ledger), TimeZone::UTC),
+        Some(ledger) => (LedgerSource::named(ledger), TimeZone::UTC),
         None => configured(args.config.as_deref())?,
     };
     let since = args.since.and_then(|since| Timestamp::now().checked_sub(since).ok());
-    let mut tally = Tally::default();
+    let mut tally = ReportTally::default();
     read(&ledger, |slip| {
         if since.is_none_or(|since| slip.time >= since) {
             tally.add(&slip, &zone);
         }
     })?;
     let text = match args.format {
-        Format::Table => table::table(&tally),
-        Format::Json => serde_json::to_string_pretty(&tally.json()).map_err(Failure::other)? + "\n",
-        Format::Html => html::page(&tally),
+        ReportFormat::Table => table::table(&tally),
+        ReportFormat::Json => serde_json::to_string_pretty(&tally.json()).map_err(CommandError::other)? + "\n",
+        ReportFormat::Html => html::page(&tally),
     };
-    std::io::stdout().write_all(text.as_bytes()).map_err(Failure::other)
+    std::io::stdout().write_all(text.as_bytes()).map_err(CommandError::other)
 }
 
 /// Where a ledger is.
-pub(super) enum Source {
+pub(super) enum LedgerSource {
     /// A file.
     File(PathBuf),
     /// A Redis.
     Shared(SharedState),
 }
 
-impl Source {
+impl LedgerSource {
     /// As it is named on the command line: a file, or the URL of a Redis.
     pub(super) fn named(name: &str) -> Self {
         match name.starts_with("redis:") || name.starts_with("rediss:") {
@@ -88,13 +88,13 @@ impl Source {
 }
 
 /// The ledger that a configuration names, and where its days begin.
-fn configured(config: Option<&Path>) -> Result<(Source, TimeZone), Failure> {
+fn configured(config: Option<&Path>) -> Result<(LedgerSource, TimeZone), CommandError> {
     let config =
-        gateway_config::load(config, &|name| std::env::var(name).ok()).map_err(Failure::configuration)?;
+        gateway_config::load(config, &|name| std::env::var(name).ok()).map_err(CommandError::configuration)?;
     match config.state {
-        StateConfig::Embedded(state) => Ok((Source::File(state.path), config.time_zone)),
-        StateConfig::Redis(state) => Ok((Source::Shared(state), config.time_zone)),
-        StateConfig::None => Err(Failure::configuration(
+        StateConfig::Embedded(state) => Ok((LedgerSource::File(state.path), config.time_zone)),
+        StateConfig::Redis(state) => Ok((LedgerSource::Shared(state), config.time_zone)),
+        StateConfig::None => Err(CommandError::configuration(
             "the configuration keeps no records: it needs `state: {kind: embedded, path: xietong.db}`; or name a ledger with \
              --ledger",
         )),
@@ -102,25 +102,25 @@ fn configured(config: Option<&Path>) -> Result<(Source, TimeZone), Failure> {
 }
 
 /// Reads the requests of a ledger, with a bar on a terminal.
-pub(super) fn read(ledger: &Source, mut see: impl FnMut(Slip<'static>)) -> Result<(), Failure> {
+pub(super) fn read(ledger: &LedgerSource, mut see: impl FnMut(UsageRecord<'static>)) -> Result<(), CommandError> {
     let path = match ledger {
-        Source::File(path) => path.as_path(),
-        Source::Shared(state) => {
-            return read_shared(state, see).map_err(|why| Failure::unavailable(format!("Redis: {why}")));
+        LedgerSource::File(path) => path.as_path(),
+        LedgerSource::Shared(state) => {
+            return read_shared(state, see).map_err(|why| CommandError::unavailable(format!("Redis: {why}")));
         }
     };
     let unread = |why: std::io::Error| match why.kind() {
         std::io::ErrorKind::NotFound => {
-            Failure::usage(format!("{}: there is no such ledger", path.display()))
+            CommandError::usage(format!("{}: there is no such ledger", path.display()))
         }
-        _ => Failure::other(format!("{}: {why}", path.display())),
+        _ => CommandError::other(format!("{}: {why}", path.display())),
     };
     let size = std::fs::metadata(path).map_err(unread)?.len();
     let bar = if size > 32 << 20 { ProgressBar::new_spinner() } else { ProgressBar::hidden() };
     bar.set_message("reading the ledger");
     let damaged = book::read(path, |entry| {
         bar.tick();
-        if let Entry::Request(slip) = entry {
+        if let LedgerEntry::Request(slip) = entry {
             see(*slip);
         }
     });

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{Failure, say};
+use super::{CommandError, say};
 use crate::ledger::book;
 
 /// Copy what is sound of a damaged ledger to a new file.
@@ -22,8 +22,8 @@ pub struct Args {
 ///
 /// # Errors
 /// When a file cannot be read or written.
-pub fn run(args: &Args) -> Result<(), Failure> {
-    let failed = |why| Failure::other(format!("{} → {}: {why}", args.ledger.display(), args.new.display()));
+pub fn run(args: &Args) -> Result<(), CommandError> {
+    let failed = |why| CommandError::other(format!("{} → {}: {why}", args.ledger.display(), args.new.display()));
     let (kept, lost) = book::salvage(&args.ledger, &args.new).map_err(failed)?;
     say(&format!("{kept} lines kept, {lost} damaged ones lost"));
     Ok(())

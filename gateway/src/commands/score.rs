@@ -8,9 +8,9 @@ use router_policies::ModelClass;
 use serde_json::json;
 use tokio::time::Instant;
 
-use super::Failure;
-use super::labelled::{Bad, features, lines, open};
-use super::scorer::Asked;
+use super::CommandError;
+use super::labelled::{InvalidLabel, features, lines, open};
+use super::scorer::ScoredRequest;
 
 /// Score prompts: JSON lines in, JSON lines out, in the same order.
 ///
@@ -36,18 +36,18 @@ pub struct Args {
 ///
 /// # Errors
 /// 2 when a file is not there, 78 when the configuration is wrong, 1 when a line was bad or output cannot be written.
-pub fn run(args: &Args) -> Result<(), Failure> {
+pub fn run(args: &Args) -> Result<(), CommandError> {
     let calibration = args.calibration.as_deref();
     let asked = match &args.config {
-        Some(config) => Asked::of_config(config, calibration)?,
-        None => Asked::new(calibration, (ModelClass::Small, ModelClass::Frontier))?,
+        Some(config) => ScoredRequest::of_config(config, calibration)?,
+        None => ScoredRequest::new(calibration, (ModelClass::Small, ModelClass::Frontier))?,
     };
     let input = open(args.file.as_deref().unwrap_or(Path::new("-")))?;
     let mut output = BufWriter::new(std::io::stdout().lock());
     let progress = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
-    let mut bad = Bad::default();
+    let mut bad = InvalidLabel::default();
     for (at, line) in lines(input).enumerate() {
-        let line = line.map_err(Failure::other)?;
+        let line = line.map_err(CommandError::other)?;
         if line.trim_ascii().is_empty() {
             continue;
         }
@@ -58,19 +58,19 @@ pub fn run(args: &Args) -> Result<(), Failure> {
                 json!({"error": why, "line": at + 1})
             }
         };
-        writeln!(output, "{scored}").map_err(Failure::other)?;
+        writeln!(output, "{scored}").map_err(CommandError::other)?;
         progress.inc(1);
     }
-    output.flush().map_err(Failure::other)?;
+    output.flush().map_err(CommandError::other)?;
     progress.finish_and_clear();
     match bad.count() {
         0 => Ok(()),
-        1 => Err(Failure::other("1 line could not be scored")),
-        count => Err(Failure::other(format!("{count} lines could not be scored"))),
+        1 => Err(CommandError::other("1 line could not be scored")),
+        count => Err(CommandError::other(format!("{count} lines could not be scored"))),
     }
 }
 
-fn scored(asked: &Asked, line: &[u8]) -> Result<serde_json::Value, String> {
+fn scored(asked: &ScoredRequest, line: &[u8]) -> Result<serde_json::Value, String> {
     let began = Instant::now();
     let (features, _) = features(line)?;
     let score = asked.score(&features);

@@ -7,25 +7,25 @@ use router_policies::scorers::default_scorer::PromptView;
 use router_policies::scorers::{DefaultScorer, default_scorer};
 use router_policies::{Features, ModelClass};
 
-use super::Failure;
+use super::CommandError;
 
 /// What a prompt gets.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Score {
+pub(super) struct ScoreOutput {
     pub(super) small: f64,
     pub(super) gain: f64,
     pub(super) familiarity: f64,
 }
 
 /// The shipped scorer, adapted or as it is.
-pub(super) struct Asked {
+pub(super) struct ScoredRequest {
     shipped: &'static DefaultScorer,
     calibration: Option<Calibration>,
     /// The classes of the smallest and the top rung.
     classes: (ModelClass, ModelClass),
 }
 
-impl Asked {
+impl ScoredRequest {
     /// Reads the calibration, if one is named.
     ///
     /// # Errors
@@ -33,7 +33,7 @@ impl Asked {
     pub(super) fn new(
         calibration: Option<&Path>,
         classes: (ModelClass, ModelClass),
-    ) -> Result<Self, Failure> {
+    ) -> Result<Self, CommandError> {
         let calibration = calibration.map(load).transpose()?;
         Ok(Self { shipped: default_scorer(), calibration, classes })
     }
@@ -42,9 +42,9 @@ impl Asked {
     ///
     /// # Errors
     /// 78 when the configuration is wrong, else as for [`Asked::new`].
-    pub(super) fn of_config(config: &Path, calibration: Option<&Path>) -> Result<Self, Failure> {
+    pub(super) fn of_config(config: &Path, calibration: Option<&Path>) -> Result<Self, CommandError> {
         let config = gateway_config::load(Some(config), &|name| std::env::var(name).ok())
-            .map_err(|problems| Failure::configuration(format!("{}\n{problems}", config.display())))?;
+            .map_err(|problems| CommandError::configuration(format!("{}\n{problems}", config.display())))?;
         let route = config.routes.first();
         let ends = route.and_then(|route| Some((route.ladder.first()?.class, route.ladder.last()?.class)));
         let mut asked = Self::new(calibration, ends.unwrap_or((ModelClass::Small, ModelClass::Frontier)))?;
@@ -56,7 +56,7 @@ impl Asked {
     }
 
     /// Scores a prompt.
-    pub(super) fn score(&self, features: &Features) -> Score {
+    pub(super) fn score(&self, features: &Features) -> ScoreOutput {
         match &self.calibration {
             Some(calibration) => calibrated(calibration.predict(self.shipped, features)),
             None => self.plain(&self.shipped.view(features)),
@@ -76,18 +76,18 @@ impl Asked {
         self.shipped.memory.recall(features).is_some()
     }
 
-    fn plain(&self, view: &PromptView) -> Score {
+    fn plain(&self, view: &PromptView) -> ScoreOutput {
         let (small, large) = (view.outlook.of(self.classes.0), view.outlook.of(self.classes.1));
-        Score { small: small.value(), gain: large.value() - small.value(), familiarity: view.familiarity }
+        ScoreOutput { small: small.value(), gain: large.value() - small.value(), familiarity: view.familiarity }
     }
 }
 
-fn calibrated(seen: CalibratedPrediction) -> Score {
-    Score { small: seen.small.value(), gain: seen.gain, familiarity: seen.familiarity }
+fn calibrated(seen: CalibratedPrediction) -> ScoreOutput {
+    ScoreOutput { small: seen.small.value(), gain: seen.gain, familiarity: seen.familiarity }
 }
 
-fn load(path: &Path) -> Result<Calibration, Failure> {
+fn load(path: &Path) -> Result<Calibration, CommandError> {
     let bytes =
-        std::fs::read(path).map_err(|error| Failure::usage(format!("{}: {error}", path.display())))?;
-    Calibration::load(&bytes).map_err(|bad| Failure::other(format!("{}: {bad}", path.display())))
+        std::fs::read(path).map_err(|error| CommandError::usage(format!("{}: {error}", path.display())))?;
+    Calibration::load(&bytes).map_err(|bad| CommandError::other(format!("{}: {bad}", path.display())))
 }

@@ -13,7 +13,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 
-use super::{Failure, say};
+use super::{CommandError, say};
 use crate::build_info::VERSION;
 use crate::{Listeners, LogFilter, LogOutput, RunError, bind, bind_shared, run_with};
 
@@ -48,32 +48,32 @@ pub struct Args {
 ///
 /// # Errors
 /// 78 for a configuration that cannot be used, 69 for a port or weights that cannot be had.
-pub fn run(args: Args) -> Result<(), Failure> {
+pub fn run(args: Args) -> Result<(), CommandError> {
     let config = load(args.config.as_deref())?;
     std::panic::set_hook(Box::new(|panic| say(&panicked(panic.location(), panic.payload()))));
-    let runtime = runtime().map_err(Failure::other)?;
+    let runtime = runtime().map_err(CommandError::other)?;
     let result = runtime.block_on(serve(config, args));
     // A thread that still loads or writes must not hold up the end.
     runtime.shutdown_background();
     result
 }
 
-fn load(file: Option<&std::path::Path>) -> Result<GatewayConfig, Failure> {
-    gateway_config::load(file, &environment).map_err(Failure::configuration)
+fn load(file: Option<&std::path::Path>) -> Result<GatewayConfig, CommandError> {
+    gateway_config::load(file, &environment).map_err(CommandError::configuration)
 }
 
 fn environment(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
-async fn serve(config: GatewayConfig, args: Args) -> Result<(), Failure> {
+async fn serve(config: GatewayConfig, args: Args) -> Result<(), CommandError> {
     let data = listen(config.listen, args.take_over).await?;
     let admin = listen(config.admin, args.take_over).await?;
     announce(&config);
     let reread = args.config.or_else(|| config.source.clone());
     let source: crate::Source = Box::new(move || gateway_config::load(reread.as_deref(), &environment));
     // The ports may have been left to the system.
-    let address = |listener: &TcpListener| listener.local_addr().map_err(Failure::other);
+    let address = |listener: &TcpListener| listener.local_addr().map_err(CommandError::other);
     let (data_at, admin_at) = (address(&data)?, address(&admin)?);
     let listeners = Listeners { data, admin };
     let ready = move |config: &GatewayConfig| say(&invitation(config, data_at, admin_at));
@@ -86,8 +86,8 @@ async fn serve(config: GatewayConfig, args: Args) -> Result<(), Failure> {
         never = signals.heed(stop) => match never {},
     };
     end.map_err(|error| match error {
-        RunError::Snapshot(_) | RunError::Panicked | RunError::State(_) => Failure::unavailable(error),
-        RunError::Metrics(_) => Failure::other(error),
+        RunError::Snapshot(_) | RunError::Panicked | RunError::State(_) => CommandError::unavailable(error),
+        RunError::Metrics(_) => CommandError::other(error),
     })
 }
 
@@ -113,9 +113,9 @@ fn log_filter() -> LogFilter {
     LogFilter::default()
 }
 
-async fn listen(address: SocketAddr, shared: bool) -> Result<TcpListener, Failure> {
+async fn listen(address: SocketAddr, shared: bool) -> Result<TcpListener, CommandError> {
     let bound = if shared { bind_shared(address).await } else { bind(address).await };
-    bound.map_err(Failure::unavailable)
+    bound.map_err(CommandError::unavailable)
 }
 
 /// What the operator reads of a panic. Words that were put together at run time are left out: those of the standard
@@ -134,9 +134,9 @@ struct StopSignals {
 
 impl StopSignals {
     /// From now on they do not end the process by themselves.
-    fn listen() -> Result<Self, Failure> {
-        let terminate = signal(SignalKind::terminate()).map_err(Failure::other)?;
-        let interrupt = signal(SignalKind::interrupt()).map_err(Failure::other)?;
+    fn listen() -> Result<Self, CommandError> {
+        let terminate = signal(SignalKind::terminate()).map_err(CommandError::other)?;
+        let interrupt = signal(SignalKind::interrupt()).map_err(CommandError::other)?;
         Ok(Self { terminate, interrupt })
     }
 

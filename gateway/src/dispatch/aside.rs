@@ -6,25 +6,25 @@ use gateway_config::WholeAs;
 use http::HeaderMap;
 use router_policies::Money;
 
-use super::attempt::{Form, conclude, enter, listen};
-use super::{Committed, Standing};
-use crate::account::Account;
-use crate::error::Failure;
-use crate::protocol::{AnswerMessage, Chat};
-use crate::upstreams::{Ask, Pool};
+use super::attempt::{ResponseMode, conclude, enter, listen};
+use super::{DispatchOutcome, CommittedAnswer};
+use crate::account::RequestAccount;
+use crate::error::ApiError;
+use crate::protocol::{AnswerMessage, ChatRequest};
+use crate::upstreams::{UpstreamRequest, EndpointPool};
 
 /// Asks a model once, and closes the account. The text of its answer, if it gave one, and what that cost (`None`:
 /// unknown).
 pub async fn aside(
-    pool: &Arc<Pool>,
-    chat: &Arc<Chat>,
-    mut account: Box<Account>,
+    pool: &Arc<EndpointPool>,
+    chat: &Arc<ChatRequest>,
+    mut account: Box<RequestAccount>,
 ) -> (Option<String>, Option<Money>) {
     let Ok(open) = enter(pool, &mut account).await else {
-        account.close_failed(&Failure::UpstreamDown);
+        account.close_failed(&ApiError::UpstreamDown);
         return (None, Some(Money::ZERO));
     };
-    let ask = Ask {
+    let ask = UpstreamRequest {
         chat: Arc::clone(chat),
         stream: pool.model.whole_as == WholeAs::Stream,
         logprobs: false,
@@ -33,9 +33,9 @@ pub async fn aside(
         id: account.id().clone(),
         trace: HeaderMap::new(),
     };
-    let heard = listen(open, ask, Form { stream: false, choices: 1, most: None }).await;
+    let heard = listen(open, ask, ResponseMode { stream: false, choices: 1, most: None }).await;
     match conclude(pool, heard, &mut account) {
-        Ok(Committed { answer: Standing::Whole(body), .. }) => {
+        Ok(DispatchOutcome { answer: CommittedAnswer::Whole(body), .. }) => {
             let cost = account.cost();
             account.head_sent(200);
             account.close_complete();
@@ -43,7 +43,7 @@ pub async fn aside(
         }
         Ok(_) | Err(_) => {
             let cost = account.cost();
-            account.close_failed(&Failure::UpstreamDown);
+            account.close_failed(&ApiError::UpstreamDown);
             (None, cost)
         }
     }

@@ -8,12 +8,12 @@ use tokio::time::sleep;
 
 use super::attempt::attempt;
 use super::guarded::guarded;
-use super::rungs::Rungs;
-use super::{Committed, Job};
-use crate::account::Account;
-use crate::error::Failure;
-use crate::setback::{Happened, LONGEST_WAIT, Next, Setback};
-use crate::upstreams::Pool;
+use super::rungs::RemainingLadder;
+use super::{DispatchOutcome, DispatchJob};
+use crate::account::RequestAccount;
+use crate::error::ApiError;
+use crate::setback::{AttemptErrorKind, LONGEST_WAIT, RetryDecision, AttemptError};
+use crate::upstreams::EndpointPool;
 
 /// The longest pause before the first retry; each further one doubles it, up to [`LONGEST_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -21,26 +21,26 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
 /// Asks `first`, then the rungs that the fallback names, until one answers; says which were not asked.
 pub(super) async fn ask(
-    job: &Job,
+    job: &DispatchJob,
     first: Rung,
-    account: &mut Account,
-) -> Result<(Committed, Rungs), Failure> {
-    go_on(job, Rungs::of(job, first), Vec::new(), false, account).await
+    account: &mut RequestAccount,
+) -> Result<(DispatchOutcome, RemainingLadder), ApiError> {
+    go_on(job, RemainingLadder::of(job, first), Vec::new(), false, account).await
 }
 
 /// Asks the rungs that are left, one after the other; whoever has `climbed` may go on to any.
 pub(super) async fn go_on(
-    job: &Job,
-    mut rungs: Rungs,
-    mut setbacks: Vec<Setback>,
+    job: &DispatchJob,
+    mut rungs: RemainingLadder,
+    mut setbacks: Vec<AttemptError>,
     mut climbed: bool,
-    account: &mut Account,
-) -> Result<(Committed, Rungs), Failure> {
+    account: &mut RequestAccount,
+) -> Result<(DispatchOutcome, RemainingLadder), ApiError> {
     while let Some(rung) = rungs.next() {
         if rung > job.plan.first() && !climbed {
             if !job.may_climb() {
                 rungs.keep(|rung| rung <= job.plan.first());
-                setbacks.push(Setback::new(Happened::Bounded));
+                setbacks.push(AttemptError::new(AttemptErrorKind::Bounded));
                 continue;
             }
             climbed = true;
@@ -60,25 +60,25 @@ pub(super) async fn go_on(
 ///
 /// # Errors
 /// A setback that is the client's to hear of.
-pub(super) fn next(job: &Job, rung: Rung, setback: &Setback, rungs: &mut Rungs) -> Result<(), Failure> {
+pub(super) fn next(job: &DispatchJob, rung: Rung, setback: &AttemptError, rungs: &mut RemainingLadder) -> Result<(), ApiError> {
     match setback.next() {
-        Next::Client => return Err(failure(std::slice::from_ref(setback))),
-        Next::LargerContext => {
+        RetryDecision::Client => return Err(failure(std::slice::from_ref(setback))),
+        RetryDecision::LargerContext => {
             let context = |rung: Rung| job.ladder[rung.0].pool.model.context.unwrap_or(u64::MAX);
             rungs.keep(|other| context(other) > context(rung));
         }
-        Next::SameModel | Next::OtherRung => {}
+        RetryDecision::SameModel | RetryDecision::OtherRung => {}
     }
     Ok(())
 }
 
 /// Asks one rung, under a guard if there is one, and again where that may help and the retry budget allows it.
 pub(super) async fn ask_rung(
-    job: &Job,
+    job: &DispatchJob,
     rung: Rung,
     guard: Option<Guard>,
-    account: &mut Account,
-) -> Result<Committed, Setback> {
+    account: &mut RequestAccount,
+) -> Result<DispatchOutcome, AttemptError> {
     let pool = &job.ladder[rung.0].pool;
     pool.arrived();
     let mut tries = 0;
@@ -99,10 +99,10 @@ pub(super) async fn ask_rung(
 
 /// How long to wait before the same model is asked again; `None` where that cannot help, or the retry budget does not
 /// allow it.
-pub(super) fn pause_before_retry(job: &Job, pool: &Pool, setback: &Setback, tries: u32) -> Option<Duration> {
+pub(super) fn pause_before_retry(job: &DispatchJob, pool: &EndpointPool, setback: &AttemptError, tries: u32) -> Option<Duration> {
     let asked_to_wait = setback.retry_after.unwrap_or_default();
     let again =
-        setback.next() == Next::SameModel && tries < pool.model.retries && asked_to_wait <= LONGEST_WAIT;
+        setback.next() == RetryDecision::SameModel && tries < pool.model.retries && asked_to_wait <= LONGEST_WAIT;
     // The jitter comes on top: all who were told the same time would come back at the same time.
     let jitter = || pause(tries, job.id.draw().uniform(DrawPurpose::RetryPause));
     (again && pool.may_retry()).then(|| asked_to_wait + jitter())
@@ -115,35 +115,35 @@ fn pause(tries: u32, draw: f64) -> Duration {
 }
 
 /// What the client is told when no rung answered. A rate limit is only the answer where every rung had one.
-fn failure(setbacks: &[Setback]) -> Failure {
+fn failure(setbacks: &[AttemptError]) -> ApiError {
     // That an answer was doubted says nothing of why there is no other.
-    let setbacks: Vec<&Setback> =
-        setbacks.iter().filter(|setback| !matches!(setback.what, Happened::Doubted(_))).collect();
-    let busy = |setback: &&Setback| matches!(setback.what, Happened::RateLimited | Happened::Full);
+    let setbacks: Vec<&AttemptError> =
+        setbacks.iter().filter(|setback| !matches!(setback.what, AttemptErrorKind::Doubted(_))).collect();
+    let busy = |setback: &&AttemptError| matches!(setback.what, AttemptErrorKind::RateLimited | AttemptErrorKind::Full);
     if !setbacks.is_empty() && setbacks.iter().all(busy) {
-        return Failure::UpstreamBusy(setbacks.iter().filter_map(|setback| setback.retry_after).min());
+        return ApiError::UpstreamBusy(setbacks.iter().filter_map(|setback| setback.retry_after).min());
     }
-    if setbacks.iter().any(|setback| setback.what == Happened::Bounded) {
-        return Failure::EscalationsSpent;
+    if setbacks.iter().any(|setback| setback.what == AttemptErrorKind::Bounded) {
+        return ApiError::EscalationsSpent;
     }
     let Some(last) = setbacks.iter().rev().find(|setback| !busy(setback)) else {
-        return Failure::UpstreamDown;
+        return ApiError::UpstreamDown;
     };
     let said = last.complaint.as_deref().cloned();
     match last.what {
-        Happened::Refused(status) => {
-            said.map_or(Failure::UpstreamFaulty, |said| Failure::Refused(status, said))
+        AttemptErrorKind::Refused(status) => {
+            said.map_or(ApiError::UpstreamFaulty, |said| ApiError::Refused(status, said))
         }
-        Happened::TooLong => Failure::TooLong(said),
-        Happened::Unaffordable => Failure::BudgetSpent(
+        AttemptErrorKind::TooLong => ApiError::TooLong(said),
+        AttemptErrorKind::Unaffordable => ApiError::BudgetSpent(
             "The budget of this client does not cover another attempt after the first one failed.".to_owned(),
         ),
-        Happened::Silent | Happened::Stalled | Happened::Overran => Failure::UpstreamSlow,
-        Happened::Unreachable
-        | Happened::TurnedAway
-        | Happened::Ejected
-        | Happened::ServerError(503 | 529) => Failure::UpstreamDown,
-        _ => Failure::UpstreamFaulty,
+        AttemptErrorKind::Silent | AttemptErrorKind::Stalled | AttemptErrorKind::Overran => ApiError::UpstreamSlow,
+        AttemptErrorKind::Unreachable
+        | AttemptErrorKind::TurnedAway
+        | AttemptErrorKind::Ejected
+        | AttemptErrorKind::ServerError(503 | 529) => ApiError::UpstreamDown,
+        _ => ApiError::UpstreamFaulty,
     }
 }
 
@@ -153,18 +153,18 @@ mod tests {
 
     #[test]
     fn the_client_hears_of_a_rate_limit_only_where_every_rung_had_one() {
-        let limited = |seconds| Setback {
+        let limited = |seconds| AttemptError {
             retry_after: Some(Duration::from_secs(seconds)),
-            ..Setback::new(Happened::RateLimited)
+            ..AttemptError::new(AttemptErrorKind::RateLimited)
         };
         let check =
-            |setbacks: &[Setback], status| assert_eq!(failure(setbacks).status(), status, "{setbacks:?}");
+            |setbacks: &[AttemptError], status| assert_eq!(failure(setbacks).status(), status, "{setbacks:?}");
         check(&[limited(3), limited(2)], 429);
-        check(&[Setback::new(Happened::Silent), limited(2)], 504);
-        check(&[limited(2), Setback::new(Happened::Unreachable)], 503);
-        check(&[Setback::new(Happened::Faulty(401))], 502);
-        check(&[Setback::new(Happened::Cut)], 502);
-        check(&[Setback::new(Happened::ServerError(500))], 502);
+        check(&[AttemptError::new(AttemptErrorKind::Silent), limited(2)], 504);
+        check(&[limited(2), AttemptError::new(AttemptErrorKind::Unreachable)], 503);
+        check(&[AttemptError::new(AttemptErrorKind::Faulty(401))], 502);
+        check(&[AttemptError::new(AttemptErrorKind::Cut)], 502);
+        check(&[AttemptError::new(AttemptErrorKind::ServerError(500))], 502);
         check(&[], 503);
     }
 

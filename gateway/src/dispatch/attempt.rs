@@ -5,11 +5,11 @@ use std::sync::Arc;
 use gateway_config::{ModelConfig, ModelProvider, WholeAs};
 use http::HeaderMap;
 
-use super::{AnswerPart, AnswerReader, Begun, Committed, Job, Standing};
-use crate::account::{Account, AttemptId, Tally};
-use crate::protocol::{Chat, Chunk, Dialect, FinalUsage, Gather, What, Whole};
-use crate::setback::{Happened, Setback};
-use crate::upstreams::{Answer, AnswerBody, Ask, Pool, Visit};
+use super::{AnswerPart, AnswerReader, StartedStream, DispatchOutcome, DispatchJob, CommittedAnswer};
+use crate::account::{RequestAccount, AttemptId, TokenCounter};
+use crate::protocol::{ChatRequest, ResponseChunk, UpstreamApi, FinalUsage, ResponseAggregator, ChunkKind, CompletionBody};
+use crate::setback::{AttemptErrorKind, AttemptError};
+use crate::upstreams::{UpstreamResponse, AnswerBody, UpstreamRequest, EndpointPool, EndpointGuard};
 
 /// Bytes that are held back before the first token; a stream that says more without a token is not an answer.
 const HELD: usize = 256 << 10;
@@ -18,12 +18,12 @@ const ASIDES: usize = 64 << 20;
 
 /// Asks one endpoint of the pool. The account knows of the attempt from before its first byte to its end.
 pub(super) async fn attempt(
-    job: &Job,
-    pool: &Arc<Pool>,
-    account: &mut Account,
-) -> Result<Committed, Setback> {
+    job: &DispatchJob,
+    pool: &Arc<EndpointPool>,
+    account: &mut RequestAccount,
+) -> Result<DispatchOutcome, AttemptError> {
     let open = enter(pool, account).await?;
-    let form = Form { most: account.most(&pool.model), ..Form::of(&job.chat) };
+    let form = ResponseMode { most: account.most(&pool.model), ..ResponseMode::of(&job.chat) };
     let ask = question(job, pool, open.id, account);
     let heard = listen(open, ask, form).await;
     conclude(pool, heard, account)
@@ -32,29 +32,29 @@ pub(super) async fn attempt(
 /// An attempt that has begun: its place at an endpoint, and the name that the account knows it by.
 pub(super) struct OpenAttempt {
     pub(super) id: AttemptId,
-    pub(super) visit: Visit,
+    pub(super) visit: EndpointGuard,
 }
 
 impl OpenAttempt {
     /// It ended without an answer.
-    pub(super) fn fail(mut self, setback: &Setback, account: &mut Account) {
+    pub(super) fn fail(mut self, setback: &AttemptError, account: &mut RequestAccount) {
         self.visit.failed(setback);
         account.failed(self.id, setback);
     }
 }
 
 /// Takes a place at an endpoint; an attempt has begun.
-pub(super) async fn enter(pool: &Arc<Pool>, account: &mut Account) -> Result<OpenAttempt, Setback> {
+pub(super) async fn enter(pool: &Arc<EndpointPool>, account: &mut RequestAccount) -> Result<OpenAttempt, AttemptError> {
     account.cover(&pool.model).await?;
     let Some(visit) = pool.pick(|endpoint| account.has_failed_at(endpoint)) else {
-        return Err(Setback::new(Happened::Ejected));
+        return Err(AttemptError::new(AttemptErrorKind::Ejected));
     };
     let id = account.begin(&pool.model, visit.endpoint_id());
     Ok(OpenAttempt { id, visit })
 }
 
-pub(super) fn question(job: &Job, pool: &Pool, id: AttemptId, account: &Account) -> Ask {
-    Ask {
+pub(super) fn question(job: &DispatchJob, pool: &EndpointPool, id: AttemptId, account: &RequestAccount) -> UpstreamRequest {
+    UpstreamRequest {
         longest: account.longest(&pool.model),
         chat: Arc::clone(&job.chat),
         // Whoever has paid no heed to a bound is asked for what can be cut, where there is a budget to keep to. Of what is
@@ -71,14 +71,14 @@ pub(super) fn question(job: &Job, pool: &Pool, id: AttemptId, account: &Account)
 }
 
 /// Whether a whole answer to this cannot be gathered: its pieces are none of a chat, or its client gets what no chat says.
-fn is_whole_alone(model: &ModelConfig, chat: &Chat) -> bool {
+fn is_whole_alone(model: &ModelConfig, chat: &ChatRequest) -> bool {
     let ModelProvider::Remote(remote) = &model.provider else { return chat.is_native() };
-    chat.is_native() || Dialect::asked(remote, chat) == Dialect::Responses
+    chat.is_native() || UpstreamApi::asked(remote, chat) == UpstreamApi::Responses
 }
 
 /// What form the client wants its answer in.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Form {
+pub(super) struct ResponseMode {
     /// In pieces.
     pub(super) stream: bool,
     /// How many choices must finish before it is whole.
@@ -87,93 +87,93 @@ pub(super) struct Form {
     pub(super) most: Option<u64>,
 }
 
-impl Form {
-    pub(super) fn of(chat: &Chat) -> Self {
+impl ResponseMode {
+    pub(super) fn of(chat: &ChatRequest) -> Self {
         Self { stream: chat.stream(), choices: chat.n(), most: None }
     }
 }
 
 /// What was heard of an attempt up to the point where we could stand by its answer.
-pub(super) struct Heard {
+pub(super) struct AttemptAnswer {
     pub(super) open: OpenAttempt,
-    pub(super) tally: Tally,
-    pub(super) opened: Result<Opened, Setback>,
+    pub(super) tally: TokenCounter,
+    pub(super) opened: Result<OpenedAnswer, AttemptError>,
 }
 
 /// An answer that we could stand by.
-pub(super) struct Opened {
+pub(super) struct OpenedAnswer {
     pub(super) headers: HeaderMap,
-    pub(super) body: Body,
+    pub(super) body: OpenedBody,
 }
 
-pub(super) enum Body {
-    Whole(Box<Whole>),
-    Gathered(Box<Gather>),
+pub(super) enum OpenedBody {
+    Whole(Box<CompletionBody>),
+    Gathered(Box<ResponseAggregator>),
     /// Read up to its first token, and to be read again from its beginning.
     Begun(AnswerReader),
 }
 
 /// Asks, and waits until the answer is one that we could stand by: whole, or with its first token here. It owns what it
 /// works with, so that several can be under way.
-pub(super) async fn listen(open: OpenAttempt, ask: Ask, form: Form) -> Heard {
-    let mut tally = Tally::default();
+pub(super) async fn listen(open: OpenAttempt, ask: UpstreamRequest, form: ResponseMode) -> AttemptAnswer {
+    let mut tally = TokenCounter::default();
     let opened = match open.visit.ask(ask).await {
-        Ok(Answer { headers, body }) => {
-            stand_by(body, form, &mut tally).await.map(|body| Opened { headers, body })
+        Ok(UpstreamResponse { headers, body }) => {
+            stand_by(body, form, &mut tally).await.map(|body| OpenedAnswer { headers, body })
         }
         Err(setback) => Err(setback),
     };
-    Heard { open, tally, opened }
+    AttemptAnswer { open, tally, opened }
 }
 
-async fn stand_by(body: AnswerBody, form: Form, tally: &mut Tally) -> Result<Body, Setback> {
+async fn stand_by(body: AnswerBody, form: ResponseMode, tally: &mut TokenCounter) -> Result<OpenedBody, AttemptError> {
     match (body, form.stream) {
         (AnswerBody::Stream(chunks), true) => {
             let mut reader = AnswerReader::new(chunks, form.choices);
             let held = first_token(&mut reader).await?;
             reader.begin_again(held);
-            Ok(Body::Begun(reader))
+            Ok(OpenedBody::Begun(reader))
         }
         (AnswerBody::Stream(chunks), false) => {
             let reader = AnswerReader::new(chunks, form.choices);
-            Ok(Body::Gathered(Box::new(gather(reader, form.most, tally).await?)))
+            Ok(OpenedBody::Gathered(Box::new(gather(reader, form.most, tally).await?)))
         }
         (AnswerBody::Whole(whole), false) => {
             tally.saw_whole(&whole);
-            Ok(Body::Whole(whole))
+            Ok(OpenedBody::Whole(whole))
         }
         // A whole answer where a stream was asked for: the upstream does not do what it was asked.
-        (AnswerBody::Whole(_), true) => Err(Setback::new(Happened::Faulty(200))),
+        (AnswerBody::Whole(_), true) => Err(AttemptError::new(AttemptErrorKind::Faulty(200))),
     }
 }
 
 /// Commits to what was heard, or closes the attempt's account.
-pub(super) fn conclude(pool: &Pool, heard: Heard, account: &mut Account) -> Result<Committed, Setback> {
-    let Heard { open, tally, opened } = heard;
+pub(super) fn conclude(pool: &EndpointPool, heard: AttemptAnswer, account: &mut RequestAccount) -> Result<DispatchOutcome, AttemptError> {
+    let AttemptAnswer { open, tally, opened } = heard;
     // What goes to the client is counted on its way, from the beginning.
-    if !matches!(&opened, Ok(Opened { body: Body::Begun(_), .. })) {
+    if !matches!(&opened, Ok(OpenedAnswer { body: OpenedBody::Begun(_), .. })) {
         account.hear(open.id, &tally);
     }
     match opened {
-        Ok(Opened { headers, body }) => {
+        Ok(OpenedAnswer { headers, body }) => {
             let OpenAttempt { id, mut visit } = open;
             visit.answered();
             account.commit(id);
             let answer = match body {
-                Body::Whole(whole) => {
+                OpenedBody::Whole(whole) => {
                     if account.is_overlong(id) {
                         pool.note_overrun();
                     }
-                    Standing::Whole(settled(id, account, |usage| whole.with_usage(usage)))
+                    CommittedAnswer::Whole(settled(id, account, |usage| whole.with_usage(usage)))
                 }
-                Body::Gathered(gather) if gather.is_cut_short() => {
+                OpenedBody::Gathered(gather) if gather.is_cut_short() => {
                     account.cut_short(id);
-                    Standing::Whole(gather.whole(&account.final_usage(id)))
+                    CommittedAnswer::Whole(gather.whole(&account.final_usage(id)))
                 }
-                Body::Gathered(gather) => Standing::Whole(settled(id, account, |usage| gather.whole(usage))),
-                Body::Begun(reader) => Standing::Begun(Begun { attempt: id, reader, visit, resume: None }),
+                OpenedBody::Gathered(gather) => CommittedAnswer::Whole(settled(id, account, |usage| gather.whole(usage))),
+                OpenedBody::Begun(reader) => CommittedAnswer::Begun(StartedStream { attempt: id, reader, visit, resume: None }),
             };
-            Ok(Committed { model: Arc::clone(&pool.model), headers, answer })
+            Ok(DispatchOutcome { model: Arc::clone(&pool.model), headers, answer })
         }
         Err(setback) => {
             open.fail(&setback, account);
@@ -186,20 +186,20 @@ pub(super) fn conclude(pool: &Pool, heard: Heard, account: &mut Account) -> Resu
 ///
 /// # Errors
 /// An end without a token.
-pub(super) async fn first_token(reader: &mut AnswerReader) -> Result<Vec<Chunk>, Setback> {
+pub(super) async fn first_token(reader: &mut AnswerReader) -> Result<Vec<ResponseChunk>, AttemptError> {
     let (mut held, mut bytes, mut asides) = (Vec::new(), 0, 0);
     loop {
         let chunk = match reader.next().await {
             AnswerPart::Chunk(chunk) => chunk,
-            AnswerPart::Complete(_) => return Err(Setback::new(Happened::Faulty(200))),
+            AnswerPart::Complete(_) => return Err(AttemptError::new(AttemptErrorKind::Faulty(200))),
             AnswerPart::Broken(setback) => return Err(setback),
         };
         let here = match &chunk.what {
-            What::Piece(piece) => {
+            ChunkKind::Piece(piece) => {
                 bytes += chunk.raw.len();
                 piece.begins || piece.finish.is_some()
             }
-            What::Aside => {
+            ChunkKind::Aside => {
                 asides += chunk.native.as_ref().map_or(0, bytes::Bytes::len);
                 false
             }
@@ -210,23 +210,23 @@ pub(super) async fn first_token(reader: &mut AnswerReader) -> Result<Vec<Chunk>,
             return Ok(held);
         }
         if bytes > HELD || asides > ASIDES {
-            return Err(Setback::new(Happened::Faulty(200)));
+            return Err(AttemptError::new(AttemptErrorKind::Faulty(200)));
         }
     }
 }
 
 /// Folds a stream into a whole answer; one of more than `most` tokens is ended.
-async fn gather(mut reader: AnswerReader, most: Option<u64>, tally: &mut Tally) -> Result<Gather, Setback> {
-    let mut gather = Gather::new();
+async fn gather(mut reader: AnswerReader, most: Option<u64>, tally: &mut TokenCounter) -> Result<ResponseAggregator, AttemptError> {
+    let mut gather = ResponseAggregator::new();
     loop {
         let chunk = match reader.next().await {
             AnswerPart::Chunk(chunk) => chunk,
             AnswerPart::Complete(_) => return Ok(gather),
             AnswerPart::Broken(setback) => return Err(setback),
         };
-        let What::Piece(piece) = &chunk.what else { continue };
+        let ChunkKind::Piece(piece) = &chunk.what else { continue };
         tally.saw(piece);
-        gather.see(&chunk).map_err(|_| Setback::new(Happened::Faulty(200)))?;
+        gather.see(&chunk).map_err(|_| AttemptError::new(AttemptErrorKind::Faulty(200)))?;
         if !reader.is_whole() && most.is_some_and(|most| tally.is_beyond(most)) {
             gather.cut_short();
             return Ok(gather);
@@ -236,7 +236,7 @@ async fn gather(mut reader: AnswerReader, most: Option<u64>, tally: &mut Tally) 
 
 fn settled(
     id: AttemptId,
-    account: &mut Account,
+    account: &mut RequestAccount,
     write: impl FnOnce(&FinalUsage) -> bytes::Bytes,
 ) -> bytes::Bytes {
     account.settle(id);

@@ -5,25 +5,25 @@ use router_policies::Rung;
 use router_policies::guard::Guard;
 
 use super::ask::{ask_rung, go_on, next};
-use super::rungs::Rungs;
-use super::{Committed, Job};
-use crate::account::Account;
-use crate::error::Failure;
-use crate::setback::Happened;
+use super::rungs::RemainingLadder;
+use super::{DispatchOutcome, DispatchJob};
+use crate::account::RequestAccount;
+use crate::error::ApiError;
+use crate::setback::AttemptErrorKind;
 
 /// Asks `from` under a guard, then `to` where its answer will not do, and others as the fallback says where one fails.
 pub(super) async fn cascade(
-    job: &Job,
+    job: &DispatchJob,
     (from, to): (Rung, Rung),
     guard: Guard,
-    account: &mut Account,
-) -> Result<(Committed, Rungs), Failure> {
-    let mut rungs = Rungs::of(job, from);
+    account: &mut RequestAccount,
+) -> Result<(DispatchOutcome, RemainingLadder), ApiError> {
+    let mut rungs = RemainingLadder::of(job, from);
     rungs.next();
     match ask_rung(job, from, Some(guard.of_choices(job.chat.n())), account).await {
         Ok(committed) => Ok((committed, rungs)),
         Err(setback) => {
-            let doubted = matches!(setback.what, Happened::Doubted(_));
+            let doubted = matches!(setback.what, AttemptErrorKind::Doubted(_));
             match doubted {
                 true => rungs.escalate(from, to, job.fallback),
                 false => next(job, from, &setback, &mut rungs)?,

@@ -4,28 +4,28 @@ use router_policies::Rung;
 use router_policies::guard::Guard;
 
 use super::attempt::{conclude, enter, question};
-use super::samples::Samples;
+use super::samples::SecondOpinions;
 use super::watch::{doubted, judge};
-use super::{Committed, Job};
-use crate::account::Account;
+use super::{DispatchOutcome, DispatchJob};
+use crate::account::RequestAccount;
 use crate::record::Waste;
-use crate::setback::{Happened, Setback};
-use crate::upstreams::Ask;
+use crate::setback::{AttemptErrorKind, AttemptError};
+use crate::upstreams::UpstreamRequest;
 
 /// Asks one endpoint, and stands by its answer only where the guard lets it pass.
 pub(super) async fn guarded(
-    job: &Job,
+    job: &DispatchJob,
     rung: Rung,
     guard: Guard,
-    account: &mut Account,
-) -> Result<Committed, Setback> {
+    account: &mut RequestAccount,
+) -> Result<DispatchOutcome, AttemptError> {
     let pool = &job.ladder[rung.0].pool;
     let open = enter(pool, account).await?;
     let id = open.id;
     let logprobs =
         guard.signals.confidence > 0.0 && pool.model.accepts.logprobs && !job.chat.needs().logprobs;
-    let ask = Ask { logprobs, ..question(job, pool, id, account) };
-    let mut samples = Samples::ask(job, rung, guard.agree, account).await;
+    let ask = UpstreamRequest { logprobs, ..question(job, pool, id, account) };
+    let mut samples = SecondOpinions::ask(job, rung, guard.agree, account).await;
     let mut judged = samples.beside(judge(job, rung, open, ask, guard)).await;
     if let (Ok(_), Some(text)) = (&judged.heard.opened, &judged.text)
         && let Err(doubt) = samples.agree(text).await
@@ -36,7 +36,7 @@ pub(super) async fn guarded(
     samples.close(judged.heard.opened.is_ok(), account);
     account.judged(id, judged.found);
     let doubt =
-        judged.heard.opened.as_ref().err().filter(|setback| matches!(setback.what, Happened::Doubted(_)));
+        judged.heard.opened.as_ref().err().filter(|setback| matches!(setback.what, AttemptErrorKind::Doubted(_)));
     if let (Some(setback), Some(_)) = (doubt, &judged.text) {
         // It was whole: its bill is known.
         account.hear(id, &std::mem::take(&mut judged.heard.tally));

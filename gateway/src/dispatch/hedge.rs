@@ -11,28 +11,28 @@ use router_policies::Rung;
 use tokio::time::{sleep, timeout};
 
 use super::ask::{ask, go_on, next, pause_before_retry};
-use super::attempt::{Form, Heard, conclude, enter, listen, question};
+use super::attempt::{ResponseMode, AttemptAnswer, conclude, enter, listen, question};
 use super::rungs::Rungs;
-use super::{Committed, Job};
-use crate::account::{Account, AttemptId};
-use crate::error::Failure;
+use super::{DispatchOutcome, DispatchJob};
+use crate::account::{RequestAccount, AttemptId};
+use crate::error::ApiError;
 use crate::record::{AttemptResult, Waste};
-use crate::setback::Setback;
-use crate::upstreams::Pool;
+use crate::setback::AttemptError;
+use crate::upstreams::EndpointPool;
 
 /// Asks `first`, and `second` as well after a silence, where the budget for that allows it.
 pub(super) async fn hedge(
-    job: &Job,
+    job: &DispatchJob,
     (first, second): (Rung, Rung),
     silence: Duration,
-    account: &mut Account,
-) -> Result<(Committed, Rungs), Failure> {
+    account: &mut RequestAccount,
+) -> Result<(DispatchOutcome, RemainingLadder), ApiError> {
     let pool = &job.ladder[first.0].pool;
     if !job.chat.stream() && pool.model.whole_as != WholeAs::Stream {
         // Who writes a whole answer cannot be told from one who is silent.
         return ask(job, first, account).await;
     }
-    let mut rest = Rest { rungs: Rungs::of(job, first), failed: Vec::new(), climbed: false, raced: false };
+    let mut rest = RemainingRungs { rungs: RemainingLadder::of(job, first), failed: Vec::new(), climbed: false, raced: false };
     rest.rungs.next();
     pool.arrived();
     let mut tries = 0;
@@ -46,7 +46,7 @@ pub(super) async fn hedge(
         sleep(pause).await;
         tries += 1;
     };
-    let Rest { mut rungs, mut failed, climbed, .. } = rest;
+    let RemainingRungs { mut rungs, mut failed, climbed, .. } = rest;
     failed.push((rung, setback));
     // What one of them says of the request holds, whichever was the last to say something.
     failed.iter().try_for_each(|(rung, setback)| next(job, *rung, setback, &mut rungs))?;
@@ -55,12 +55,12 @@ pub(super) async fn hedge(
 }
 
 async fn attempt(
-    job: &Job,
+    job: &DispatchJob,
     (first, second): (Rung, Rung),
     silence: Duration,
-    rest: &mut Rest,
-    account: &mut Account,
-) -> Result<Committed, (Rung, Setback)> {
+    rest: &mut RemainingRungs,
+    account: &mut RequestAccount,
+) -> Result<DispatchOutcome, (Rung, AttemptError)> {
     let mut one = begin(job, first, account).await.map_err(|setback| (first, setback))?;
     match timeout(silence, &mut one.heard).await {
         Ok(heard) => finish(&one, heard, account),
@@ -69,10 +69,10 @@ async fn attempt(
 }
 
 /// What is left to do where neither answers.
-struct Rest {
-    rungs: Rungs,
+struct RemainingRungs {
+    rungs: RemainingLadder,
     /// Who has failed, and how.
-    failed: Vec<(Rung, Setback)>,
+    failed: Vec<(Rung, AttemptError)>,
     /// The request has been counted among those that go on to a larger model; it is one, however far it goes.
     climbed: bool,
     /// Both were asked.
@@ -80,30 +80,30 @@ struct Rest {
 }
 
 /// A model that is being asked.
-struct Runner {
+struct HedgedAttempt {
     rung: Rung,
     attempt: AttemptId,
-    pool: Arc<Pool>,
-    heard: Pin<Box<dyn Future<Output = Heard> + Send>>,
+    pool: Arc<EndpointPool>,
+    heard: Pin<Box<dyn Future<Output = AttemptAnswer> + Send>>,
 }
 
-async fn begin(job: &Job, rung: Rung, account: &mut Account) -> Result<Runner, Setback> {
+async fn begin(job: &DispatchJob, rung: Rung, account: &mut RequestAccount) -> Result<HedgedAttempt, AttemptError> {
     let pool = Arc::clone(&job.ladder[rung.0].pool);
     let open = enter(&pool, account).await?;
     let attempt = open.id;
-    let form = Form { most: account.most(&pool.model), ..Form::of(&job.chat) };
+    let form = ResponseMode { most: account.most(&pool.model), ..ResponseMode::of(&job.chat) };
     let heard = Box::pin(listen(open, question(job, &pool, attempt, account), form));
-    Ok(Runner { rung, attempt, pool, heard })
+    Ok(HedgedAttempt { rung, attempt, pool, heard })
 }
 
 /// The first runner goes on, beside the second where there may be one.
 async fn race(
-    job: &Job,
-    mut one: Runner,
+    job: &DispatchJob,
+    mut one: HedgedAttempt,
     second: Rung,
-    left: &mut Rest,
-    account: &mut Account,
-) -> Result<Committed, (Rung, Setback)> {
+    left: &mut RemainingRungs,
+    account: &mut RequestAccount,
+) -> Result<DispatchOutcome, (Rung, AttemptError)> {
     left.climbed = left.climbed || (one.pool.may_hedge() && job.may_climb());
     let two = if left.climbed { begin(job, second, account).await.ok() } else { None };
     let Some(mut two) = two else {
@@ -119,7 +119,7 @@ async fn race(
         Either::Right((heard, _)) => (heard, two, one),
     };
     if heard.opened.is_ok() {
-        let Runner { attempt, heard: let_go, .. } = late;
+        let HedgedAttempt { attempt, heard: let_go, .. } = late;
         drop(let_go);
         account.set_aside(attempt, AttemptResult::Hedged.word(), Waste::Hedged);
         return finish(&early, heard, account);
@@ -129,6 +129,6 @@ async fn race(
     finish(&late, heard, account)
 }
 
-fn finish(runner: &Runner, heard: Heard, account: &mut Account) -> Result<Committed, (Rung, Setback)> {
+fn finish(runner: &HedgedAttempt, heard: AttemptAnswer, account: &mut RequestAccount) -> Result<DispatchOutcome, (Rung, AttemptError)> {
     conclude(&runner.pool, heard, account).map_err(|setback| (runner.rung, setback))
 }

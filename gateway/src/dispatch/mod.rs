@@ -23,24 +23,24 @@ use router_policies::Plan;
 use router_policies::guard::AnswerPrior;
 use tokio::time::Instant;
 
-use crate::account::{Account, AttemptId};
-use crate::allowance::Allowance;
-use crate::error::Failure;
-use crate::protocol::Chat;
+use crate::account::{RequestAccount, AttemptId};
+use crate::allowance::RetryBudget;
+use crate::error::ApiError;
+use crate::protocol::ChatRequest;
 use crate::request_id::RequestId;
-use crate::upstreams::{Pool, Visit};
+use crate::upstreams::{EndpointPool, EndpointGuard};
 
 pub use aside::aside;
 pub use probe::CompletionProbe;
 pub use reader::{AnswerPart, AnswerReader};
-pub use resume::{Resume, Resumed};
+pub use resume::{StreamResumption, ResumedStream};
 
 /// A request that is ready to be carried out.
-pub struct Job {
+pub struct DispatchJob {
     /// What the client asks.
-    pub chat: Arc<Chat>,
+    pub chat: Arc<ChatRequest>,
     /// The rungs, from small to large.
-    pub ladder: Vec<Rungside>,
+    pub ladder: Vec<RungTarget>,
     /// What was decided.
     pub plan: Plan,
     /// Where to go when a rung fails.
@@ -50,14 +50,14 @@ pub struct Job {
     /// Its name.
     pub id: RequestId,
     /// What its client may still escalate; `None`: as much as it needs.
-    pub climbs: Option<Arc<Allowance>>,
+    pub climbs: Option<Arc<RetryBudget>>,
     /// Whether an answer that breaks off may be finished on another rung.
     pub resume: bool,
     /// Trace context to send along.
     pub trace: HeaderMap,
 }
 
-impl Job {
+impl DispatchJob {
     /// Whether one more request of its client may go on to a larger model than it began with; if so, it is counted.
     pub(in crate::dispatch) fn may_climb(&self) -> bool {
         self.climbs.as_ref().is_none_or(|climbs| climbs.withdraw(Instant::now()))
@@ -66,9 +66,9 @@ impl Job {
 
 /// A rung with its endpoints.
 #[derive(Clone)]
-pub struct Rungside {
+pub struct RungTarget {
     /// The endpoints.
-    pub pool: Arc<Pool>,
+    pub pool: Arc<EndpointPool>,
     /// Whether this model can serve the request.
     pub able: bool,
     /// What is foreseen of its answer.
@@ -76,40 +76,40 @@ pub struct Rungside {
 }
 
 /// An answer that we stand by.
-pub struct Committed {
+pub struct DispatchOutcome {
     /// Who gave it.
     pub model: Arc<ModelConfig>,
     /// Headers of the upstream that clients may see.
     pub headers: HeaderMap,
     /// The answer.
-    pub answer: Standing,
+    pub answer: CommittedAnswer,
 }
 
 /// An answer, whole and final, or begun.
-pub enum Standing {
+pub enum CommittedAnswer {
     /// The body that the client gets, usage and cost included.
     Whole(Bytes),
     /// A stream whose first token is here.
-    Begun(Begun),
+    Begun(StartedStream),
 }
 
 /// A stream whose first token is here.
-pub struct Begun {
+pub struct StartedStream {
     /// The attempt that gives it.
     pub attempt: AttemptId,
     /// Reads the answer, from its beginning where it goes to the client as it came.
     pub reader: AnswerReader,
     /// The place at the endpoint.
-    pub visit: Visit,
+    pub visit: EndpointGuard,
     /// How to go on if it breaks off, where that is allowed and there is anyone to ask.
-    pub resume: Option<Box<Resume>>,
+    pub resume: Option<Box<StreamResumption>>,
 }
 
 /// How dispatch ends: an answer or a failure, and the account with every attempt in it, for the caller to close.
-pub type Settlement = (Result<Committed, Failure>, Box<Account>);
+pub type Settlement = (Result<DispatchOutcome, ApiError>, Box<RequestAccount>);
 
 /// Carries out the plan.
-pub async fn dispatch(job: Job, mut account: Box<Account>) -> Settlement {
+pub async fn dispatch(job: DispatchJob, mut account: Box<RequestAccount>) -> Settlement {
     let result = match job.plan {
         Plan::Ask(rung) => ask::ask(&job, rung, &mut account).await,
         // Apart: each request would make room for the largest plan.
@@ -121,8 +121,8 @@ pub async fn dispatch(job: Job, mut account: Box<Account>) -> Settlement {
         }
     };
     let result = result.map(|(mut committed, rungs)| {
-        if let Standing::Begun(begun) = &mut committed.answer {
-            begun.resume = Resume::new(job, rungs);
+        if let CommittedAnswer::Begun(begun) = &mut committed.answer {
+            begun.resume = StreamResumption::new(job, rungs);
         }
         committed
     });

@@ -14,15 +14,15 @@ use router_policies::Currency;
 use tokio::time::{Instant, timeout};
 
 use super::{AnswerPart, AnswerReader};
-use crate::account::{Account, AttemptId, Tally};
-use crate::charge::Bound;
-use crate::error::Failure;
-use crate::protocol::{Chat, What};
-use crate::record::{Asked, Call};
+use crate::account::{RequestAccount, AttemptId, TokenCounter};
+use crate::charge::UsageBound;
+use crate::error::ApiError;
+use crate::protocol::{ChatRequest, ChunkKind};
+use crate::record::{RequestSummary, RecordedCall};
 use crate::request_id::RequestId;
-use crate::setback::{Happened, Setback};
+use crate::setback::{AttemptErrorKind, AttemptError};
 use crate::telemetry::Telemetry;
-use crate::upstreams::{Answer, AnswerBody, Ask, Endpoint, Probe};
+use crate::upstreams::{UpstreamResponse, AnswerBody, UpstreamRequest, Endpoint, Probe};
 
 /// What is asked. The answer may have one token.
 const QUESTION: &[u8] = br#"{"model":"-","messages":[{"role":"user","content":"1"}],"stream":true}"#;
@@ -42,7 +42,7 @@ pub struct CompletionProbe {
 impl Probe for CompletionProbe {
     fn answers(&self, endpoint: Arc<Endpoint>) -> Pin<Box<dyn Future<Output = bool> + Send + '_>> {
         Box::pin(async move {
-            let Ok(chat) = Chat::parse(Bytes::from_static(QUESTION)) else { return false };
+            let Ok(chat) = ChatRequest::parse(Bytes::from_static(QUESTION)) else { return false };
             let (account, attempt) = self.open(&endpoint, &chat);
             ask(&endpoint, chat, account, attempt).await
         })
@@ -50,20 +50,20 @@ impl Probe for CompletionProbe {
 }
 
 impl CompletionProbe {
-    fn open(&self, endpoint: &Endpoint, chat: &Chat) -> (Box<Account>, AttemptId) {
+    fn open(&self, endpoint: &Endpoint, chat: &ChatRequest) -> (Box<RequestAccount>, AttemptId) {
         let (id, now) = (RequestId::new(), Instant::now());
-        let mut account = Account::open(&self.telemetry, self.format, self.currency, id, Call::Check, now);
-        account.asked(Asked::Model(Arc::clone(&endpoint.model)));
+        let mut account = RequestAccount::open(&self.telemetry, self.format, self.currency, id, RecordedCall::Check, now);
+        account.asked(RequestSummary::Model(Arc::clone(&endpoint.model)));
         account.read(chat);
-        account.bound(Bound { answer: Some(1), ..Bound::for_chat(chat) });
+        account.bound(UsageBound { answer: Some(1), ..UsageBound::for_chat(chat) });
         let attempt = account.begin(&endpoint.model, &endpoint.id);
         (account, attempt)
     }
 }
 
 /// Whether the endpoint answers, be it with an error.
-async fn ask(endpoint: &Endpoint, chat: Chat, mut account: Box<Account>, attempt: AttemptId) -> bool {
-    let ask = Ask {
+async fn ask(endpoint: &Endpoint, chat: ChatRequest, mut account: Box<RequestAccount>, attempt: AttemptId) -> bool {
+    let ask = UpstreamRequest {
         chat: Arc::new(chat),
         stream: true,
         logprobs: false,
@@ -72,10 +72,10 @@ async fn ask(endpoint: &Endpoint, chat: Chat, mut account: Box<Account>, attempt
         id: account.id().clone(),
         trace: HeaderMap::new(),
     };
-    let mut tally = Tally::default();
+    let mut tally = TokenCounter::default();
     let heard = timeout(PATIENCE, listen(endpoint, ask, &mut tally)).await;
     account.hear(attempt, &tally);
-    match heard.unwrap_or_else(|_| Err(Setback::new(Happened::Silent))) {
+    match heard.unwrap_or_else(|_| Err(AttemptError::new(AttemptErrorKind::Silent))) {
         Ok(()) => {
             account.commit(attempt);
             account.settle(attempt);
@@ -84,15 +84,15 @@ async fn ask(endpoint: &Endpoint, chat: Chat, mut account: Box<Account>, attempt
         }
         Err(setback) => {
             account.failed(attempt, &setback);
-            account.close_failed(&Failure::UpstreamDown);
+            account.close_failed(&ApiError::UpstreamDown);
             setback.is_answered()
         }
     }
 }
 
 /// Reads to the end of the answer.
-async fn listen(endpoint: &Endpoint, ask: Ask, tally: &mut Tally) -> Result<(), Setback> {
-    let Answer { body, .. } = endpoint.ask(ask).await?;
+async fn listen(endpoint: &Endpoint, ask: UpstreamRequest, tally: &mut TokenCounter) -> Result<(), AttemptError> {
+    let UpstreamResponse { body, .. } = endpoint.ask(ask).await?;
     let mut reader = match body {
         AnswerBody::Whole(whole) => {
             tally.saw_whole(&whole);
@@ -103,7 +103,7 @@ async fn listen(endpoint: &Endpoint, ask: Ask, tally: &mut Tally) -> Result<(), 
     loop {
         match reader.next().await {
             AnswerPart::Chunk(chunk) => {
-                if let What::Piece(piece) = &chunk.what {
+                if let ChunkKind::Piece(piece) = &chunk.what {
                     tally.saw(piece);
                 }
             }

@@ -6,8 +6,8 @@ use std::task::{Context, Poll, ready};
 
 use futures_util::StreamExt;
 
-use crate::protocol::{Chunk, What};
-use crate::setback::{Happened, Setback};
+use crate::protocol::{ResponseChunk, ChunkKind};
+use crate::setback::{AttemptErrorKind, AttemptError};
 use crate::upstreams::Chunks;
 
 /// An answer that is being read. It is whole at the upstream's marker of success, or once every choice has given the
@@ -15,7 +15,7 @@ use crate::upstreams::Chunks;
 /// end, and an error among the chunks, is an error of the attempt.
 pub struct AnswerReader {
     /// What is read again before anything new.
-    held: VecDeque<Chunk>,
+    held: VecDeque<ResponseChunk>,
     chunks: Chunks,
     choices: u64,
     finished: u64,
@@ -25,11 +25,11 @@ pub struct AnswerReader {
 #[derive(Debug)]
 pub enum AnswerPart {
     /// A chunk. Those of [`What::Done`] and [`What::Error`] are told as the ends that they are.
-    Chunk(Chunk),
+    Chunk(ResponseChunk),
     /// The answer is whole; with the upstream's marker of success, if there was one.
-    Complete(Option<Chunk>),
+    Complete(Option<ResponseChunk>),
     /// It will not become whole.
-    Broken(Setback),
+    Broken(AttemptError),
 }
 
 impl AnswerReader {
@@ -54,23 +54,23 @@ impl AnswerReader {
             },
         };
         Poll::Ready(match &chunk.what {
-            What::Piece(piece) => {
+            ChunkKind::Piece(piece) => {
                 self.finished += u64::from(piece.finished);
                 AnswerPart::Chunk(chunk)
             }
-            What::Done => AnswerPart::Complete(Some(chunk)),
-            What::Error(complaint) => AnswerPart::Broken(Setback::in_band(complaint)),
-            What::KeepAlive | What::Aside | What::Malformed => AnswerPart::Chunk(chunk),
+            ChunkKind::Done => AnswerPart::Complete(Some(chunk)),
+            ChunkKind::Error(complaint) => AnswerPart::Broken(AttemptError::in_band(complaint)),
+            ChunkKind::KeepAlive | ChunkKind::Aside | ChunkKind::Malformed => AnswerPart::Chunk(chunk),
         })
     }
 
-    fn ended(&mut self, setback: Option<Setback>) -> AnswerPart {
+    fn ended(&mut self, setback: Option<AttemptError>) -> AnswerPart {
         // What has ended must not be read again, and is let go at once.
         drop(self.take_rest());
         match setback {
             None if self.is_whole() => AnswerPart::Complete(None),
             Some(setback) if self.is_whole() && setback.is_a_mere_end() => AnswerPart::Complete(None),
-            setback => AnswerPart::Broken(setback.unwrap_or_else(|| Setback::new(Happened::Cut))),
+            setback => AnswerPart::Broken(setback.unwrap_or_else(|| AttemptError::new(AttemptErrorKind::Cut))),
         }
     }
 
@@ -90,13 +90,13 @@ impl AnswerReader {
     }
 
     /// Has the answer read again from its beginning; `held` is all that was read of it.
-    pub fn begin_again(&mut self, held: Vec<Chunk>) {
+    pub fn begin_again(&mut self, held: Vec<ResponseChunk>) {
         self.held = held.into();
         self.finished = 0;
     }
 
     /// What is read again before anything new.
-    pub fn held(&self) -> &VecDeque<Chunk> {
+    pub fn held(&self) -> &VecDeque<ResponseChunk> {
         &self.held
     }
 
@@ -118,7 +118,7 @@ mod tests {
     use futures_util::{FutureExt, stream};
 
     use super::*;
-    use crate::protocol::{Complaint, Splitter, read_chunk};
+    use crate::protocol::{ProviderError, SseParser, read_chunk};
 
     const TEXT: &str = r#"data: {"choices":[{"index":0,"delta":{"content":"Paris"}}]}"#;
     const FIRST_ENDS: &str = r#"data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}"#;
@@ -136,12 +136,12 @@ mod tests {
     #[derive(Debug, Clone, Copy)]
     enum Given {
         Event(&'static str),
-        Fails(Happened),
+        Fails(AttemptErrorKind),
     }
     use Given::{Event as E, Fails};
 
-    fn chunk(event: &str) -> Chunk {
-        let mut splitter = Splitter::default();
+    fn chunk(event: &str) -> ResponseChunk {
+        let mut splitter = SseParser::default();
         splitter.feed(Bytes::from(format!("{event}\n\n")));
         read_chunk(splitter.next().unwrap().unwrap())
     }
@@ -151,7 +151,7 @@ mod tests {
             .iter()
             .map(|given| match given {
                 E(event) => Ok(chunk(event)),
-                Fails(happened) => Err(Setback::new(*happened)),
+                Fails(happened) => Err(AttemptError::new(*happened)),
             })
             .collect();
         Box::pin(stream::iter(given))
@@ -195,17 +195,17 @@ mod tests {
             let (before, end) = read(&mut AnswerReader::new(chunks(given), 1));
             assert_eq!((before, end.as_str()), expected, "{name}");
         };
-        let whole = |what: Happened| [E(TEXT), E(FIRST_ENDS), Fails(what)];
-        check("cut off", &whole(Happened::Cut), (2, "complete"));
-        check("silent", &whole(Happened::Stalled), (2, "complete"));
-        check("too slow", &whole(Happened::Overran), (2, "complete"));
-        check("no answer", &whole(Happened::Faulty(200)), (2, "faulty"));
+        let whole = |what: AttemptErrorKind| [E(TEXT), E(FIRST_ENDS), Fails(what)];
+        check("cut off", &whole(AttemptErrorKind::Cut), (2, "complete"));
+        check("silent", &whole(AttemptErrorKind::Stalled), (2, "complete"));
+        check("too slow", &whole(AttemptErrorKind::Overran), (2, "complete"));
+        check("no answer", &whole(AttemptErrorKind::Faulty(200)), (2, "faulty"));
         check("an error event", &[E(TEXT), E(FIRST_ENDS), E(ERROR)], (2, "faulty"));
-        let part = |what: Happened| [E(TEXT), Fails(what)];
-        check("cut off in the middle", &part(Happened::Cut), (1, "cut"));
-        check("silent in the middle", &part(Happened::Stalled), (1, "stalled"));
-        check("too slow in the middle", &part(Happened::Overran), (1, "overran"));
-        check("silent from the beginning", &[Fails(Happened::Silent)], (0, "silent"));
+        let part = |what: AttemptErrorKind| [E(TEXT), Fails(what)];
+        check("cut off in the middle", &part(AttemptErrorKind::Cut), (1, "cut"));
+        check("silent in the middle", &part(AttemptErrorKind::Stalled), (1, "stalled"));
+        check("too slow in the middle", &part(AttemptErrorKind::Overran), (1, "overran"));
+        check("silent from the beginning", &[Fails(AttemptErrorKind::Silent)], (0, "silent"));
     }
 
     #[test]
@@ -223,8 +223,8 @@ mod tests {
     #[test]
     fn an_error_with_a_status_of_its_own_is_what_that_status_says() {
         let check = |status: u16, expected: &str| {
-            let complaint = Complaint { status: Some(status), ..Complaint::default() };
-            let said = Chunk { what: What::Error(complaint), ..chunk(TEXT) };
+            let complaint = ProviderError { status: Some(status), ..ProviderError::default() };
+            let said = ResponseChunk { what: ChunkKind::Error(complaint), ..chunk(TEXT) };
             let mut reader = AnswerReader::new(Box::pin(stream::iter([Ok(said)])), 1);
             assert_eq!(read(&mut reader), (0, expected.to_owned()), "{status}");
         };

@@ -5,38 +5,38 @@ use std::sync::Arc;
 
 use super::attempt::{OpenAttempt, enter, first_token, question};
 use super::rungs::Rungs;
-use super::{AnswerPart, AnswerReader, Begun, Job};
-use crate::account::{Account, AttemptId};
-use crate::protocol::{self, Chat, Chunk, Finish, Piece, Prefix, What};
+use super::{AnswerPart, AnswerReader, StartedStream, DispatchJob};
+use crate::account::{RequestAccount, AttemptId};
+use crate::protocol::{self, ChatRequest, ResponseChunk, FinishReason, ChunkInfo, PrefillStyle, ChunkKind};
 use crate::record::{AttemptResult, Waste};
-use crate::setback::{Happened, Next, Setback};
-use crate::upstreams::{Answer, AnswerBody, Ask, Pool};
+use crate::setback::{AttemptErrorKind, RetryDecision, AttemptError};
+use crate::upstreams::{UpstreamResponse, AnswerBody, UpstreamRequest, EndpointPool};
 
 /// Who may go on with an answer.
-pub struct Resume {
-    job: Job,
-    rungs: Rungs,
+pub struct StreamResumption {
+    job: DispatchJob,
+    rungs: RemainingLadder,
 }
 
 /// An answer that goes on.
-pub struct Resumed {
+pub struct ResumedStream {
     /// The text that follows what was sent, of the pieces that came so far; they are counted.
     pub text: String,
     /// Why the answer ended, if it did with these.
-    pub finish: Option<Finish>,
+    pub finish: Option<FinishReason>,
     /// What follows.
-    pub begun: Begun,
+    pub begun: StartedStream,
 }
 
-impl Resume {
+impl StreamResumption {
     /// `None` where it is not allowed, nobody is left to ask, or a joint could not be seen to be sound.
-    pub(super) fn new(job: Job, rungs: Rungs) -> Option<Box<Self>> {
+    pub(super) fn new(job: DispatchJob, rungs: RemainingLadder) -> Option<Box<Self>> {
         let sound = job.chat.n() == 1 && !job.chat.needs().logprobs;
         (job.resume && sound && !rungs.is_empty()).then(|| Box::new(Self { job, rungs }))
     }
 
     /// Asks one rung after the other to go on after `said`.
-    pub async fn go_on(self, said: String, mut account: Box<Account>) -> (Option<Resumed>, Box<Account>) {
+    pub async fn go_on(self, said: String, mut account: Box<RequestAccount>) -> (Option<ResumedStream>, Box<RequestAccount>) {
         let Self { job, mut rungs } = self;
         while let Some(rung) = rungs.next() {
             let pool = &job.ladder[rung.0].pool;
@@ -65,12 +65,12 @@ enum NotResumed {
 
 /// The rung gets the answer as it stands, and writes what follows.
 async fn continued(
-    job: &Job,
-    pool: &Arc<Pool>,
+    job: &DispatchJob,
+    pool: &Arc<EndpointPool>,
     said: &str,
-    account: &mut Account,
-) -> Result<Resumed, NotResumed> {
-    let chat = job.chat.going_on_after(said, Prefix::of(&pool.model)).ok_or(NotResumed::Failed)?;
+    account: &mut RequestAccount,
+) -> Result<ResumedStream, NotResumed> {
+    let chat = job.chat.going_on_after(said, PrefillStyle::of(&pool.model)).ok_or(NotResumed::Failed)?;
     let (mut open, mut reader) = open(job, pool, Arc::new(chat), account).await?;
     let held = match first_token(&mut reader).await {
         Ok(held) => held,
@@ -82,23 +82,23 @@ async fn continued(
     let finish = pieces.filter_map(|piece| piece.finish).last();
     let Some(text) = held.iter().map(content).collect() else { return Err(mismatch(open.id, account)) };
     account.resume(open.id, false);
-    Ok(Resumed { text, finish, begun: following(reader, open) })
+    Ok(ResumedStream { text, finish, begun: following(reader, open) })
 }
 
 /// The rung gets the question, and its answer must begin with what was sent.
 async fn repeated(
-    job: &Job,
-    pool: &Arc<Pool>,
+    job: &DispatchJob,
+    pool: &Arc<EndpointPool>,
     said: &str,
-    account: &mut Account,
-) -> Result<Resumed, NotResumed> {
+    account: &mut RequestAccount,
+) -> Result<ResumedStream, NotResumed> {
     let (mut open, mut reader) = open(job, pool, Arc::clone(&job.chat), account).await?;
     let (mut again, mut finish) = (String::new(), None);
     while again.len() < said.len() {
         let chunk = match reader.next().await {
             AnswerPart::Chunk(chunk) => chunk,
             // It says less than what was sent.
-            AnswerPart::Complete(_) => return Err(fail(open, &Setback::new(Happened::Cut), account)),
+            AnswerPart::Complete(_) => return Err(fail(open, &AttemptError::new(AttemptErrorKind::Cut), account)),
             AnswerPart::Broken(setback) => return Err(fail(open, &setback, account)),
         };
         let Some(piece) = piece(&chunk) else { continue };
@@ -115,45 +115,45 @@ async fn repeated(
     }
     open.visit.answered();
     account.resume(open.id, true);
-    Ok(Resumed { text: again.split_off(said.len()), finish, begun: following(reader, open) })
+    Ok(ResumedStream { text: again.split_off(said.len()), finish, begun: following(reader, open) })
 }
 
-fn following(reader: AnswerReader, open: OpenAttempt) -> Begun {
+fn following(reader: AnswerReader, open: OpenAttempt) -> StartedStream {
     let OpenAttempt { id, visit } = open;
-    Begun { attempt: id, reader, visit, resume: None }
+    StartedStream { attempt: id, reader, visit, resume: None }
 }
 
-fn mismatch(id: AttemptId, account: &mut Account) -> NotResumed {
+fn mismatch(id: AttemptId, account: &mut RequestAccount) -> NotResumed {
     account.set_aside(id, AttemptResult::Mismatch.word(), Waste::Retried);
     NotResumed::Failed
 }
 
 async fn open(
-    job: &Job,
-    pool: &Arc<Pool>,
-    chat: Arc<Chat>,
-    account: &mut Account,
+    job: &DispatchJob,
+    pool: &Arc<EndpointPool>,
+    chat: Arc<ChatRequest>,
+    account: &mut RequestAccount,
 ) -> Result<(OpenAttempt, AnswerReader), NotResumed> {
     let open = enter(pool, account).await.map_err(|_| NotResumed::Failed)?;
-    let ask = Ask { chat, ..question(job, pool, open.id, account) };
+    let ask = UpstreamRequest { chat, ..question(job, pool, open.id, account) };
     match open.visit.ask(ask).await {
-        Ok(Answer { body: AnswerBody::Stream(chunks), .. }) => Ok((open, AnswerReader::new(chunks, 1))),
-        Ok(_) => Err(fail(open, &Setback::new(Happened::Faulty(200)), account)),
+        Ok(UpstreamResponse { body: AnswerBody::Stream(chunks), .. }) => Ok((open, AnswerReader::new(chunks, 1))),
+        Ok(_) => Err(fail(open, &AttemptError::new(AttemptErrorKind::Faulty(200)), account)),
         Err(setback) => Err(fail(open, &setback, account)),
     }
 }
 
-fn fail(open: OpenAttempt, setback: &Setback, account: &mut Account) -> NotResumed {
+fn fail(open: OpenAttempt, setback: &AttemptError, account: &mut RequestAccount) -> NotResumed {
     open.fail(setback, account);
-    if setback.next() == Next::Client { NotResumed::Refused } else { NotResumed::Failed }
+    if setback.next() == RetryDecision::Client { NotResumed::Refused } else { NotResumed::Failed }
 }
 
-fn piece(chunk: &Chunk) -> Option<&Piece> {
-    if let What::Piece(piece) = &chunk.what { Some(piece) } else { None }
+fn piece(chunk: &ResponseChunk) -> Option<&ChunkInfo> {
+    if let ChunkKind::Piece(piece) = &chunk.what { Some(piece) } else { None }
 }
 
 /// The text of a chunk; `None` if it says anything else.
-fn content(chunk: &Chunk) -> Option<String> {
+fn content(chunk: &ResponseChunk) -> Option<String> {
     let Some(piece) = piece(chunk) else { return Some(String::new()) };
     match &piece.content {
         Some(place) => protocol::unescaped(&chunk.data[place.clone()]),

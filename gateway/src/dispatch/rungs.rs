@@ -3,13 +3,13 @@
 use gateway_config::Fallback;
 use router_policies::Rung;
 
-use super::Job;
+use super::DispatchJob;
 
 /// The rungs that are left to ask, the next one last.
 #[derive(Debug)]
-pub(super) struct Rungs(Vec<Rung>);
+pub(super) struct RemainingLadder(Vec<Rung>);
 
-impl Rungs {
+impl RemainingLadder {
     /// `first`, then as `fallback` says, of the rungs for which `able` holds; `first` itself is taken as it is.
     pub(super) fn new(first: Rung, count: usize, fallback: Fallback, able: impl Fn(Rung) -> bool) -> Self {
         let up = (first.0 + 1..count).map(Rung);
@@ -27,7 +27,7 @@ impl Rungs {
     }
 
     /// The order for a request that begins with `first`.
-    pub(super) fn of(job: &Job, first: Rung) -> Self {
+    pub(super) fn of(job: &DispatchJob, first: Rung) -> Self {
         Self::new(first, job.ladder.len(), job.fallback, |rung| job.ladder[rung.0].able)
     }
 
@@ -65,7 +65,7 @@ mod tests {
     #[test]
     fn falls_back_as_configured() {
         let check = |first, fallback, unable: &[usize], expected: &[usize]| {
-            let mut rungs = Rungs::new(Rung(first), 4, fallback, |rung| !unable.contains(&rung.0));
+            let mut rungs = RemainingLadder::new(Rung(first), 4, fallback, |rung| !unable.contains(&rung.0));
             let order: Vec<usize> = std::iter::from_fn(|| rungs.next()).map(|rung| rung.0).collect();
             assert_eq!(order, expected, "{first} {fallback:?} {unable:?}");
         };
@@ -80,7 +80,7 @@ mod tests {
     #[test]
     fn a_doubted_answer_is_better_than_none() {
         let check = |from, to, fallback, expected: &[usize]| {
-            let mut rungs = Rungs::new(Rung(from), 4, fallback, |_| true);
+            let mut rungs = RemainingLadder::new(Rung(from), 4, fallback, |_| true);
             rungs.next();
             rungs.escalate(Rung(from), Rung(to), fallback);
             let order: Vec<usize> = std::iter::from_fn(|| rungs.next()).map(|rung| rung.0).collect();

@@ -10,32 +10,32 @@ use router_policies::Rung;
 use router_policies::answers::FinalAnswer;
 use router_policies::guard::{AgreementCheck, RejectReason};
 
-use super::Job;
-use super::attempt::{Body, Form, Heard, OpenAttempt, Opened, enter, listen, question};
-use crate::account::{Account, AttemptId};
+use super::DispatchJob;
+use super::attempt::{OpenedBody, ResponseMode, AttemptAnswer, OpenAttempt, OpenedAnswer, enter, listen, question};
+use crate::account::{RequestAccount, AttemptId};
 use crate::protocol::{AnswerMessage, FinalUsage};
 use crate::record::{AttemptResult, Waste};
-use crate::upstreams::Ask;
+use crate::upstreams::UpstreamRequest;
 
 /// The word for an attempt that was made to be compared.
 const WORD: &str = AttemptResult::Sampled.word();
 
-type Listening = Pin<Box<dyn Future<Output = Heard> + Send>>;
+type Listening = Pin<Box<dyn Future<Output = AttemptAnswer> + Send>>;
 
 /// Answers under way.
-pub(super) struct Samples {
+pub(super) struct SecondOpinions {
     attempts: Vec<AttemptId>,
     running: Pin<Box<JoinAll<Listening>>>,
-    heard: Option<Vec<Heard>>,
+    heard: Option<Vec<AttemptAnswer>>,
 }
 
-impl Samples {
+impl SecondOpinions {
     /// Asks for as many as the plan wants; for fewer where the budget or the endpoints do not allow them.
     pub(super) async fn ask(
-        job: &Job,
+        job: &DispatchJob,
         judged: Rung,
         agree: Option<AgreementCheck>,
-        account: &mut Account,
+        account: &mut RequestAccount,
     ) -> Self {
         let (mut attempts, mut futures) = (Vec::new(), Vec::new());
         let chat = agree.and_then(|_| job.chat.again()).map(Arc::new);
@@ -45,8 +45,8 @@ impl Samples {
                 let Ok(open) = enter(pool, account).await else { break };
                 account.beside(open.id);
                 attempts.push(open.id);
-                let ask = Ask { chat: Arc::clone(&chat), ..question(job, pool, open.id, account) };
-                let form = Form { stream: false, choices: 1, most: account.most(&pool.model) };
+                let ask = UpstreamRequest { chat: Arc::clone(&chat), ..question(job, pool, open.id, account) };
+                let form = ResponseMode { stream: false, choices: 1, most: account.most(&pool.model) };
                 futures.push(Box::pin(listen(open, ask, form)) as Listening);
             }
         }
@@ -80,7 +80,7 @@ impl Samples {
     }
 
     /// Closes their accounts; those still under way are let go.
-    pub(super) fn close(self, kept: bool, account: &mut Account) {
+    pub(super) fn close(self, kept: bool, account: &mut RequestAccount) {
         let Self { attempts, running, heard } = self;
         drop(running);
         let waste = (!kept).then_some(Waste::Escalated);
@@ -92,8 +92,8 @@ impl Samples {
     }
 }
 
-fn ended(heard: Heard, waste: Option<Waste>, account: &mut Account) {
-    let Heard { open, tally, opened, .. } = heard;
+fn ended(heard: AttemptAnswer, waste: Option<Waste>, account: &mut RequestAccount) {
+    let AttemptAnswer { open, tally, opened, .. } = heard;
     account.hear(open.id, &tally);
     match opened {
         Ok(_) => {
@@ -105,11 +105,11 @@ fn ended(heard: Heard, waste: Option<Waste>, account: &mut Account) {
     }
 }
 
-fn said(opened: &Opened) -> Option<String> {
+fn said(opened: &OpenedAnswer) -> Option<String> {
     let message = match &opened.body {
-        Body::Whole(whole) => AnswerMessage::of_whole(whole.bytes()),
-        Body::Gathered(gather) => AnswerMessage::of_whole(&gather.whole(&FinalUsage::default())),
-        Body::Begun(_) => None,
+        OpenedBody::Whole(whole) => AnswerMessage::of_whole(whole.bytes()),
+        OpenedBody::Gathered(gather) => AnswerMessage::of_whole(&gather.whole(&FinalUsage::default())),
+        OpenedBody::Begun(_) => None,
     };
     message?.content
 }

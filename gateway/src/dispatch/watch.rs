@@ -10,22 +10,22 @@ use router_policies::guard::{
 };
 use tokio::time::{Instant, timeout_at};
 
-use super::attempt::{Body, Heard, OpenAttempt, Opened};
-use super::{AnswerPart, AnswerReader, Job};
-use crate::account::Tally;
+use super::attempt::{OpenedBody, AttemptAnswer, OpenAttempt, OpenedAnswer};
+use super::{AnswerPart, AnswerReader, DispatchJob};
+use crate::account::TokenCounter;
 use crate::protocol::{
-    AnswerMessage, Chat, Chunk, FinalUsage, Finish, Gather, Odds, Piece, Shape, What, Whole, odds, unescaped,
+    AnswerMessage, ChatRequest, ResponseChunk, FinalUsage, FinishReason, ResponseAggregator, TokenLogprobs, ChunkInfo, ExpectedFormat, ChunkKind, CompletionBody, odds, unescaped,
 };
-use crate::setback::{Happened, Setback};
-use crate::upstreams::{Answer, AnswerBody, Ask};
+use crate::setback::{AttemptErrorKind, AttemptError};
+use crate::upstreams::{UpstreamResponse, AnswerBody, UpstreamRequest};
 
 /// Bytes of an answer that are held back; what is longer is kept without having been judged to its end.
 const HELD: usize = 256 << 10;
 
 /// What was heard under a guard.
-pub(super) struct Judged {
+pub(super) struct GuardedResult {
     /// As of any attempt; where the answer will not do, [`Happened::Doubted`].
-    pub(super) heard: Heard,
+    pub(super) heard: AttemptAnswer,
     /// The text of an answer that was judged whole.
     pub(super) text: Option<String>,
     /// The chance that the answer would do.
@@ -33,31 +33,31 @@ pub(super) struct Judged {
 }
 
 /// Asks, and waits until the guard lets the answer pass, or not.
-pub(super) async fn judge(job: &Job, rung: Rung, open: OpenAttempt, ask: Ask, guard: Guard) -> Judged {
-    let mut hearing = Hearing::new(job, rung, &ask, guard);
+pub(super) async fn judge(job: &DispatchJob, rung: Rung, open: OpenAttempt, ask: UpstreamRequest, guard: Guard) -> GuardedResult {
+    let mut hearing = GuardedRead::new(job, rung, &ask, guard);
     let opened = match open.visit.ask(ask).await {
-        Ok(Answer { headers, body }) => hearing.hear(body).await.map(|body| Opened { headers, body }),
+        Ok(UpstreamResponse { headers, body }) => hearing.hear(body).await.map(|body| OpenedAnswer { headers, body }),
         Err(setback) => Err(setback),
     };
     let text = hearing.whole.then(|| hearing.watch.text().to_owned());
     let found = hearing.watch.found().filter(|_| guard.signals.confidence > 0.0);
-    let heard = Heard { open, tally: hearing.tally, opened };
-    Judged { heard, text, found }
+    let heard = AttemptAnswer { open, tally: hearing.tally, opened };
+    GuardedResult { heard, text, found }
 }
 
 /// An answer under a guard.
-struct Hearing<'a> {
-    job: &'a Job,
+struct GuardedRead<'a> {
+    job: &'a DispatchJob,
     watch: GuardRun,
-    shape: Shape,
+    shape: ExpectedFormat,
     /// The client wants it in pieces.
     stream: bool,
     /// The client must not see log-probabilities.
     strip: bool,
-    tally: Tally,
-    held: Vec<Chunk>,
+    tally: TokenCounter,
+    held: Vec<ResponseChunk>,
     bytes: usize,
-    gather: Gather,
+    gather: ResponseAggregator,
     /// How many choices the client wants.
     choices: u64,
     /// A tool is being called: that can only be judged whole.
@@ -68,16 +68,16 @@ struct Hearing<'a> {
 }
 
 /// What follows from a piece.
-enum Step {
+enum GuardStep {
     On,
     Keep,
     End,
 }
 
-impl<'a> Hearing<'a> {
-    fn new(job: &'a Job, rung: Rung, ask: &Ask, guard: Guard) -> Self {
+impl<'a> GuardedRead<'a> {
+    fn new(job: &'a DispatchJob, rung: Rung, ask: &UpstreamRequest, guard: Guard) -> Self {
         let chat = &ask.chat;
-        let shape = Shape::of(chat);
+        let shape = ExpectedFormat::of(chat);
         let expected = expected(chat, &shape, job.ladder[rung.0].outset);
         // Who waits for the whole answer anyway loses nothing when it is judged whole.
         let hold = if chat.stream() { guard.hold } else { HoldBack::All };
@@ -87,10 +87,10 @@ impl<'a> Hearing<'a> {
             shape,
             stream: chat.stream(),
             strip: ask.logprobs,
-            tally: Tally::default(),
+            tally: TokenCounter::default(),
             held: Vec::new(),
             bytes: 0,
-            gather: Gather::new(),
+            gather: ResponseAggregator::new(),
             choices: chat.n(),
             calling: false,
             first: None,
@@ -98,17 +98,17 @@ impl<'a> Hearing<'a> {
         }
     }
 
-    async fn hear(&mut self, body: AnswerBody) -> Result<Body, Setback> {
+    async fn hear(&mut self, body: AnswerBody) -> Result<OpenedBody, AttemptError> {
         match body {
             AnswerBody::Stream(chunks) => self.hear_stream(AnswerReader::new(chunks, self.choices)).await,
             AnswerBody::Whole(whole) if !self.stream => {
-                self.hear_whole(*whole).map(|whole| Body::Whole(Box::new(whole)))
+                self.hear_whole(*whole).map(|whole| OpenedBody::Whole(Box::new(whole)))
             }
-            AnswerBody::Whole(_) => Err(Setback::new(Happened::Faulty(200))),
+            AnswerBody::Whole(_) => Err(AttemptError::new(AttemptErrorKind::Faulty(200))),
         }
     }
 
-    async fn hear_stream(&mut self, mut reader: AnswerReader) -> Result<Body, Setback> {
+    async fn hear_stream(&mut self, mut reader: AnswerReader) -> Result<OpenedBody, AttemptError> {
         loop {
             let part = match self.deadline() {
                 Some(deadline) => timeout_at(deadline, reader.next()).await.ok(),
@@ -119,14 +119,14 @@ impl<'a> Hearing<'a> {
                 Some(AnswerPart::Chunk(chunk)) => self.take(chunk)?,
                 Some(AnswerPart::Complete(marker)) => {
                     self.held.extend(marker);
-                    Step::End
+                    GuardStep::End
                 }
                 Some(AnswerPart::Broken(setback)) => return Err(setback),
             };
             match step {
-                Step::On => {}
-                Step::Keep => return Ok(self.kept(reader)),
-                Step::End => {
+                GuardStep::On => {}
+                GuardStep::Keep => return Ok(self.kept(reader)),
+                GuardStep::End => {
                     self.end(&self.gather.whole(&FinalUsage::default()))?;
                     return Ok(self.kept(reader));
                 }
@@ -134,26 +134,26 @@ impl<'a> Hearing<'a> {
         }
     }
 
-    fn take(&mut self, chunk: Chunk) -> Result<Step, Setback> {
+    fn take(&mut self, chunk: ResponseChunk) -> Result<GuardStep, AttemptError> {
         // They are gone once the chunk is fit for the client.
         let odds = odds(&chunk.data);
         let chunk = if self.strip { chunk.without_logprobs() } else { chunk };
         let step = match &chunk.what {
-            What::Piece(piece) => self.see(piece, &chunk, &odds)?,
-            What::Aside => Step::On,
-            _ => return Ok(Step::On),
+            ChunkKind::Piece(piece) => self.see(piece, &chunk, &odds)?,
+            ChunkKind::Aside => GuardStep::On,
+            _ => return Ok(GuardStep::On),
         };
         self.bytes += chunk.raw.len();
         self.held.push(chunk);
         let full = self.stream && self.bytes > HELD;
-        Ok(if full && matches!(step, Step::On) { Step::Keep } else { step })
+        Ok(if full && matches!(step, GuardStep::On) { GuardStep::Keep } else { step })
     }
 
-    fn see(&mut self, piece: &Piece, chunk: &Chunk, odds: &Odds) -> Result<Step, Setback> {
+    fn see(&mut self, piece: &ChunkInfo, chunk: &ResponseChunk, odds: &TokenLogprobs) -> Result<GuardStep, AttemptError> {
         self.tally.saw(piece);
-        self.gather.see(chunk).map_err(|_| Setback::new(Happened::Faulty(200)))?;
+        self.gather.see(chunk).map_err(|_| AttemptError::new(AttemptErrorKind::Faulty(200)))?;
         if !piece.begins {
-            return Ok(Step::On);
+            return Ok(GuardStep::On);
         }
         self.first.get_or_insert_with(Instant::now);
         let text = piece.content.clone().and_then(|place| unescaped(&chunk.data[place]));
@@ -170,7 +170,7 @@ impl<'a> Hearing<'a> {
         self.step(verdict)
     }
 
-    fn hear_whole(&mut self, whole: Whole) -> Result<Whole, Setback> {
+    fn hear_whole(&mut self, whole: CompletionBody) -> Result<CompletionBody, AttemptError> {
         self.tally.saw_whole(&whole);
         self.whole = true;
         if self.choices == 1 {
@@ -188,7 +188,7 @@ impl<'a> Hearing<'a> {
     }
 
     /// All of it is here, as one object.
-    fn end(&mut self, whole: &[u8]) -> Result<Step, Setback> {
+    fn end(&mut self, whole: &[u8]) -> Result<GuardStep, AttemptError> {
         self.whole = true;
         let verdict = if self.choices == 1 {
             let first = AnswerMessage::all_of_whole(whole).into_iter().next().unwrap_or_default();
@@ -199,14 +199,14 @@ impl<'a> Hearing<'a> {
         self.step(verdict)
     }
 
-    fn end_of(&self, (message, finish): &(AnswerMessage, Option<Finish>)) -> AnswerEnd {
-        let cut = *finish == Some(Finish::Length);
+    fn end_of(&self, (message, finish): &(AnswerMessage, Option<FinishReason>)) -> AnswerEnd {
+        let cut = *finish == Some(FinishReason::Length);
         AnswerEnd { cut, well_formed: self.shape.fits(message), calls: message.calls() }
     }
 
     /// Judges each of several choices by what it says, so far or in all; one that will not do is enough.
     fn each(&self, whole: &[u8]) -> Verdict {
-        let judge = |choice: &(AnswerMessage, Option<Finish>)| {
+        let judge = |choice: &(AnswerMessage, Option<FinishReason>)| {
             let mut watch = self.watch.restart();
             let text = choice.0.content.as_deref().unwrap_or_default();
             match watch.see(AnswerObservation { text, ..AnswerObservation::default() }) {
@@ -218,31 +218,31 @@ impl<'a> Hearing<'a> {
         verdicts.find(|verdict| matches!(verdict, Verdict::Escalate(_))).unwrap_or(Verdict::Keep)
     }
 
-    fn step(&self, verdict: Verdict) -> Result<Step, Setback> {
+    fn step(&self, verdict: Verdict) -> Result<GuardStep, AttemptError> {
         let so_far = verdict == Verdict::Keep && self.choices > 1 && !self.whole && !self.calling;
         let verdict = match so_far {
             true => self.each(&self.gather.whole(&FinalUsage::default())),
             false => verdict,
         };
         match verdict {
-            Verdict::Keep if !self.calling => Ok(Step::Keep),
-            Verdict::Wait | Verdict::Keep => Ok(Step::On),
+            Verdict::Keep if !self.calling => Ok(GuardStep::Keep),
+            Verdict::Wait | Verdict::Keep => Ok(GuardStep::On),
             // Beyond what may be escalated an answer is taken as it is.
             Verdict::Escalate(doubt) if self.job.may_climb() => Err(doubted(doubt)),
-            Verdict::Escalate(_) => Ok(Step::Keep),
+            Verdict::Escalate(_) => Ok(GuardStep::Keep),
         }
     }
 
     /// The answer as far as it was heard, and what follows.
-    fn kept(&mut self, mut reader: AnswerReader) -> Body {
+    fn kept(&mut self, mut reader: AnswerReader) -> OpenedBody {
         if !self.stream {
-            return Body::Gathered(Box::new(std::mem::take(&mut self.gather)));
+            return OpenedBody::Gathered(Box::new(std::mem::take(&mut self.gather)));
         }
         if self.strip {
-            reader.map_rest(|chunks| Box::pin(chunks.map(|chunk| chunk.map(Chunk::without_logprobs))));
+            reader.map_rest(|chunks| Box::pin(chunks.map(|chunk| chunk.map(ResponseChunk::without_logprobs))));
         }
         reader.begin_again(std::mem::take(&mut self.held));
-        Body::Begun(reader)
+        OpenedBody::Begun(reader)
     }
 
     fn elapsed(&self) -> Duration {
@@ -259,11 +259,11 @@ impl<'a> Hearing<'a> {
 }
 
 /// An answer that will not do.
-pub(super) fn doubted(doubt: RejectReason) -> Setback {
-    Setback::new(Happened::Doubted(doubt))
+pub(super) fn doubted(doubt: RejectReason) -> AttemptError {
+    AttemptError::new(AttemptErrorKind::Doubted(doubt))
 }
 
-fn expected(chat: &Chat, shape: &Shape, outset: AnswerPrior) -> AnswerExpectation {
+fn expected(chat: &ChatRequest, shape: &ExpectedFormat, outset: AnswerPrior) -> AnswerExpectation {
     // No answer is longer than its client lets it be.
     let most = chat.max_tokens().map_or(f64::INFINITY, |most| most as f64);
     AnswerExpectation {

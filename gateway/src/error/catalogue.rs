@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::Failure;
-use crate::protocol::{BadRequest, Complaint};
+use super::ApiError;
+use crate::protocol::{BadRequest, ProviderError};
 
 /// An error that clients can get.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,7 +41,7 @@ macro_rules! failures {
     };
 }
 
-use Failure as F;
+use ApiError as F;
 
 failures! {
     // Each of its codes stands in [`BadRequest::CODES`].
@@ -95,10 +95,10 @@ failures! {
         "The gateway cannot write down what requests cost, so that it asks no paid models.",
         "Try again later, or ask for a local model.";]
     F::Refused(..) => [
-        F::Refused(400, Complaint { code: Some("content_policy_violation".to_owned()), ..Complaint::default() }),
+        F::Refused(400, ProviderError { code: Some("content_policy_violation".to_owned()), ..ProviderError::default() }),
         "The provider's filter refused the prompt. The status is the provider's, 400 or 422.",
         "Change the prompt.";
-        F::Refused(400, Complaint::default()),
+        F::Refused(400, ProviderError::default()),
         "The provider refused the request. The status and the message are the provider's, and so is the code where it gave one.",
         "Change what the message names.";]
     F::TooLong(_) => [F::TooLong(None),
@@ -134,7 +134,7 @@ failures! {
 pub fn entries() -> Vec<ErrorEntry> {
     let bad = BadRequest::CODES.into_iter().map(|(code, when, remedy)| {
         let bad = BadRequest { message: String::new(), param: None, code: Some(code) };
-        (Failure::BadRequest(bad), when, remedy)
+        (ApiError::BadRequest(bad), when, remedy)
     });
     bad.chain(examples()).map(|(failure, when, remedy)| entry(&failure, when, remedy)).collect()
 }
@@ -150,7 +150,7 @@ pub fn codes() -> Vec<(&'static str, &'static str)> {
     codes
 }
 
-fn entry(failure: &Failure, when: &'static str, remedy: &'static str) -> ErrorEntry {
+fn entry(failure: &ApiError, when: &'static str, remedy: &'static str) -> ErrorEntry {
     has_row(failure);
     let face = failure.face();
     ErrorEntry {

@@ -10,9 +10,9 @@ use serde_json::json;
 
 use super::Explorer;
 use super::question::ask;
-use crate::protocol::Chat;
-use crate::record::Call;
-use crate::upstreams::Pool;
+use crate::protocol::ChatRequest;
+use crate::record::RecordedCall;
+use crate::upstreams::EndpointPool;
 
 /// Bytes of the request, and of each answer, that a judge reads.
 const LONGEST: usize = 16 << 10;
@@ -35,43 +35,43 @@ pub(super) fn by_agreement(small: &str, large: &str) -> Option<PreferredAnswer> 
 /// preferred. `None` where it gives no verdict.
 pub(super) async fn by_model(
     explorer: &Explorer,
-    pool: &Arc<Pool>,
-    chat: &Chat,
+    pool: &Arc<EndpointPool>,
+    chat: &ChatRequest,
     small: &str,
     large: &str,
 ) -> Option<PreferredAnswer> {
     if small.trim() == large.trim() {
         return Some(PreferredAnswer::Neither);
     }
-    let first = verdict(&ask(explorer, pool, &question(chat, small, large)?, Call::Judge).await?)?;
-    let second = verdict(&ask(explorer, pool, &question(chat, large, small)?, Call::Judge).await?)?;
+    let first = verdict(&ask(explorer, pool, &question(chat, small, large)?, RecordedCall::Judge).await?)?;
+    let second = verdict(&ask(explorer, pool, &question(chat, large, small)?, RecordedCall::Judge).await?)?;
     Some(match (first, second) {
-        (Verdict::A, Verdict::B) => PreferredAnswer::Smaller,
-        (Verdict::B, Verdict::A) => PreferredAnswer::Larger,
+        (JudgeVerdict::A, JudgeVerdict::B) => PreferredAnswer::Smaller,
+        (JudgeVerdict::B, JudgeVerdict::A) => PreferredAnswer::Larger,
         _ => PreferredAnswer::Neither,
     })
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Verdict {
+enum JudgeVerdict {
     A,
     B,
     Same,
 }
 
 /// The last letter that stands alone.
-fn verdict(text: &str) -> Option<Verdict> {
+fn verdict(text: &str) -> Option<JudgeVerdict> {
     let words = text.split(|sign: char| !sign.is_alphanumeric());
     let letter = |word: &str| match word {
-        "A" => Some(Verdict::A),
-        "B" => Some(Verdict::B),
-        "S" => Some(Verdict::Same),
+        "A" => Some(JudgeVerdict::A),
+        "B" => Some(JudgeVerdict::B),
+        "S" => Some(JudgeVerdict::Same),
         _ => None,
     };
     words.rev().find_map(letter)
 }
 
-fn question(chat: &Chat, a: &str, b: &str) -> Option<Arc<Chat>> {
+fn question(chat: &ChatRequest, a: &str, b: &str) -> Option<Arc<ChatRequest>> {
     let prompt = chat.prompt();
     let turns: Vec<String> =
         prompt.turns.iter().map(|turn| format!("[{}]\n{}", word(turn.role), turn.text)).collect();
@@ -86,7 +86,7 @@ fn question(chat: &Chat, a: &str, b: &str) -> Option<Arc<Chat>> {
         "max_tokens": VERDICT_TOKENS,
         "temperature": 0,
     });
-    Chat::parse(Bytes::from(body.to_string())).ok().map(Arc::new)
+    ChatRequest::parse(Bytes::from(body.to_string())).ok().map(Arc::new)
 }
 
 fn word(role: PromptRole) -> &'static str {
@@ -105,11 +105,11 @@ mod tests {
     #[test]
     fn verdicts_are_letters_that_stand_alone() {
         let check = |text: &str, expected| assert_eq!(verdict(text), expected, "{text}");
-        check("A", Some(Verdict::A));
-        check(" **B**.", Some(Verdict::B));
-        check("S", Some(Verdict::Same));
-        check("Answer A is wrong, as 2 + 2 = 4. So: B", Some(Verdict::B));
-        check("答案：A。", Some(Verdict::A));
+        check("A", Some(JudgeVerdict::A));
+        check(" **B**.", Some(JudgeVerdict::B));
+        check("S", Some(JudgeVerdict::Same));
+        check("Answer A is wrong, as 2 + 2 = 4. So: B", Some(JudgeVerdict::B));
+        check("答案：A。", Some(JudgeVerdict::A));
         check("答案A", None);
         check("Both are fine", None);
         check("", None);
@@ -126,7 +126,7 @@ mod tests {
     fn a_judge_sees_the_end_of_a_long_request() {
         let long = format!("{}the question?", "长".repeat(LONGEST));
         let body = json!({"model": "m", "messages": [{"role": "user", "content": long}]});
-        let chat = Chat::parse(Bytes::from(body.to_string())).unwrap();
+        let chat = ChatRequest::parse(Bytes::from(body.to_string())).unwrap();
         let asked = question(&chat, "one", "two").unwrap();
         let shown = asked.question();
         assert!(shown.len() < LONGEST + 200 && shown.contains("the question?"), "{}", shown.len());

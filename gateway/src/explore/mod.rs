@@ -21,9 +21,9 @@ use tokio::sync::Semaphore;
 use tracing::warn;
 
 use crate::telemetry::Telemetry;
-use crate::upstreams::Pool;
-pub use shadow::Shadow;
-use spend::Purse;
+use crate::upstreams::EndpointPool;
+pub use shadow::ShadowRequest;
+use spend::SpendLimiter;
 
 /// Answers beside that are under way at the same time, on each route. What comes meanwhile is not explored: exploring
 /// must not become a load of its own.
@@ -32,18 +32,18 @@ const AT_ONCE: usize = 4;
 /// What a route explores, and what it has learned.
 pub struct Explorer {
     route: Arc<Route>,
-    pools: Arc<[Arc<Pool>]>,
+    pools: Arc<[Arc<EndpointPool>]>,
     telemetry: Telemetry,
     format: LogFormat,
     currency: Currency,
     judge: Option<usize>,
-    purse: Arc<Purse>,
+    purse: Arc<SpendLimiter>,
     places: Arc<Semaphore>,
-    learned: Arc<Learned>,
+    learned: Arc<ExplorationState>,
 }
 
 /// What a route has learned; it outlives a reload.
-struct Learned {
+struct ExplorationState {
     outcomes: Mutex<PairOutcomes>,
     corrections: ArcSwap<Vec<Correction>>,
     /// Of what guards find.
@@ -52,7 +52,7 @@ struct Learned {
     broken: AtomicBool,
 }
 
-impl Learned {
+impl ExplorationState {
     fn new(rungs: usize) -> Self {
         Self {
             outcomes: Mutex::new(PairOutcomes::new(rungs)),
@@ -67,7 +67,7 @@ impl Explorer {
     /// For a route whose policy explores. It goes on with what `before` has learned and spent.
     pub fn new(
         route: &Arc<Route>,
-        pools: &Arc<[Arc<Pool>]>,
+        pools: &Arc<[Arc<EndpointPool>]>,
         config: &GatewayConfig,
         telemetry: &Telemetry,
         before: Option<&Self>,
@@ -83,13 +83,13 @@ impl Explorer {
             currency: config.currency,
             judge: judge.and_then(of_judge),
             purse: before.map_or_else(
-                || Arc::new(Purse::new(explore.spend, &config.time_zone)),
+                || Arc::new(SpendLimiter::new(explore.spend, &config.time_zone)),
                 |before| Arc::clone(&before.purse),
             ),
             places: before
                 .map_or_else(|| Arc::new(Semaphore::new(AT_ONCE)), |before| Arc::clone(&before.places)),
             learned: before.map_or_else(
-                || Arc::new(Learned::new(route.ladder.len())),
+                || Arc::new(ExplorationState::new(route.ladder.len())),
                 |before| Arc::clone(&before.learned),
             ),
         })
@@ -108,7 +108,7 @@ impl Explorer {
     }
 
     /// Asks, judges and learns in the background; does nothing where too much is under way or too much was spent.
-    pub fn follow(self: &Arc<Self>, shadow: Shadow, answer: String) {
+    pub fn follow(self: &Arc<Self>, shadow: ShadowRequest, answer: String) {
         let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else { return };
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
         let explorer = Arc::clone(self);

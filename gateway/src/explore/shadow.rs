@@ -7,14 +7,14 @@ use router_policies::{Probability, Rung};
 
 use super::question::ask;
 use super::{Explorer, judge};
-use crate::protocol::Chat;
-use crate::record::Call;
+use crate::protocol::ChatRequest;
+use crate::record::RecordedCall;
 
 /// What is kept of a request whose answer another model is asked for too.
 #[derive(Debug, Clone)]
-pub struct Shadow {
+pub struct ShadowRequest {
     /// What the client asked.
-    pub chat: Arc<Chat>,
+    pub chat: Arc<ChatRequest>,
     /// Who answers too.
     pub rung: Rung,
     /// Who answered the client.
@@ -27,14 +27,14 @@ pub struct Shadow {
     pub able: Vec<bool>,
 }
 
-impl Shadow {
+impl ShadowRequest {
     /// Has it answered and judged; `None` where it cannot be told which answer is better, or it may not be asked.
     pub(super) async fn run(self, explorer: &Explorer, answer: &str) -> Option<PairOutcome> {
         if self.rung == self.answered {
             return None;
         }
         let pool = explorer.pools.get(self.rung.0)?;
-        let other = ask(explorer, pool, &self.chat, Call::Shadow).await?;
+        let other = ask(explorer, pool, &self.chat, RecordedCall::Shadow).await?;
         let (small, large) =
             if self.rung < self.answered { (other.as_str(), answer) } else { (answer, other.as_str()) };
         let judging = explorer.judge.filter(|&judge| self.able.get(judge) == Some(&true));

@@ -8,10 +8,10 @@ use jiff::tz::TimeZone;
 use router_policies::Money;
 use router_policies::policies::{SpendPeriod, SpendTarget};
 
-use crate::ledger::period::Window;
+use crate::ledger::period::BudgetPeriod;
 
 /// An amount for each hour or day, of which the worst case is taken before anything is asked.
-pub(super) struct Purse {
+pub(super) struct SpendLimiter {
     amount: Money,
     per: BudgetPeriodLength,
     zone: TimeZone,
@@ -19,7 +19,7 @@ pub(super) struct Purse {
     taken: Mutex<(Arc<str>, Money)>,
 }
 
-impl Purse {
+impl SpendLimiter {
     pub(super) fn new(spend: SpendTarget, zone: &TimeZone) -> Self {
         let per = match spend.per {
             SpendPeriod::Hour => BudgetPeriodLength::Hour,
@@ -31,7 +31,7 @@ impl Purse {
 
     /// Takes an amount, if there is that much.
     pub(super) fn take(&self, amount: Money) -> bool {
-        let window = Window::around(Timestamp::now(), self.per, &self.zone);
+        let window = BudgetPeriod::around(Timestamp::now(), self.per, &self.zone);
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
         if taken.0 != window.id {
             *taken = (window.id, Money::ZERO);
@@ -57,7 +57,7 @@ mod tests {
 
     #[test]
     fn no_more_is_taken_than_there_is() {
-        let purse = Purse::new(SpendTarget { amount: 1.0, per: SpendPeriod::Day }, &TimeZone::UTC);
+        let purse = SpendLimiter::new(SpendTarget { amount: 1.0, per: SpendPeriod::Day }, &TimeZone::UTC);
         let tenths = |count: i64| Money(count * 100_000_000);
         assert!(purse.take(tenths(6)) && !purse.take(tenths(5)) && purse.take(tenths(4)));
         assert!(!purse.take(Money(1)));

@@ -9,11 +9,11 @@ use router_policies::{Currency, Money};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::record::{Hundredths, NONE, Record};
+use crate::record::{Hundredths, NONE, RequestRecord};
 
 /// The fields of a request's line; the names are part of the interface.
 #[derive(Serialize)]
-struct Line<'a> {
+struct RequestLine<'a> {
     time: String,
     request_id: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -30,8 +30,8 @@ struct Line<'a> {
     familiarity: Option<f64>,
     stream: bool,
     degraded: bool,
-    attempts: Vec<Try<'a>>,
-    tokens: Tokens,
+    attempts: Vec<AttemptLine<'a>>,
+    tokens: TokenCounts,
     cost: Option<f64>,
     baseline: Option<f64>,
     currency: &'a str,
@@ -48,7 +48,7 @@ struct Line<'a> {
 }
 
 #[derive(Serialize)]
-struct Try<'a> {
+struct AttemptLine<'a> {
     model: &'a str,
     endpoint: &'a str,
     result: &'static str,
@@ -63,7 +63,7 @@ struct Try<'a> {
 }
 
 #[derive(Serialize)]
-struct Tokens {
+struct TokenCounts {
     input: u64,
     cached_input: u64,
     output: u64,
@@ -72,13 +72,13 @@ struct Tokens {
 }
 
 /// The line as JSON.
-pub(super) fn json_line(record: &Record, trace: Option<u128>, now: Timestamp, currency: Currency) -> String {
+pub(super) fn json_line(record: &RequestRecord, trace: Option<u128>, now: Timestamp, currency: Currency) -> String {
     let mut time = String::new();
     append_time(&mut time, now);
     let scores = record.decided.and_then(|decided| decided.scores);
     let usage = record.answer().map(|attempt| attempt.usage).unwrap_or_default();
     let (prompt, answer) = record.recorded().map(|content| content.shown(record)).unzip();
-    let line = Line {
+    let line = RequestLine {
         time,
         request_id: record.id.as_str(),
         trace_id: trace.map(|trace| format!("{trace:032x}")),
@@ -97,7 +97,7 @@ pub(super) fn json_line(record: &Record, trace: Option<u128>, now: Timestamp, cu
         attempts: record
             .attempts
             .iter()
-            .map(|attempt| Try {
+            .map(|attempt| AttemptLine {
                 model: &attempt.model.name,
                 endpoint: &attempt.endpoint,
                 result: attempt.result,
@@ -107,7 +107,7 @@ pub(super) fn json_line(record: &Record, trace: Option<u128>, now: Timestamp, cu
                 cost: attempt.cost.map(Money::units),
             })
             .collect(),
-        tokens: Tokens {
+        tokens: TokenCounts {
             input: usage.prompt().saturating_sub(usage.cached_input),
             cached_input: usage.cached_input,
             output: usage.output,
@@ -132,7 +132,7 @@ pub(super) fn json_line(record: &Record, trace: Option<u128>, now: Timestamp, cu
 /// The line for people, appended to `line`.
 pub(super) fn text_line(
     line: &mut String,
-    record: &Record,
+    record: &RequestRecord,
     trace: Option<u128>,
     now: Timestamp,
     currency: Currency,

@@ -45,7 +45,7 @@ impl Subscriber for NoteSubscriber {
         // What came by way of the `log` crate has its true target among its fields.
         let normalized = event.normalized_metadata();
         let metadata = normalized.as_ref().unwrap_or_else(|| event.metadata());
-        let mut said = Said::default();
+        let mut said = NoteFields::default();
         event.record(&mut said);
         let (now, level, target) = (Timestamp::now(), *metadata.level(), metadata.target());
         // Written before the writer is asked: a value's Debug may have events of its own.
@@ -71,14 +71,14 @@ impl Subscriber for NoteSubscriber {
 
 /// What an event says.
 #[derive(Default)]
-struct Said {
+struct NoteFields {
     note: String,
     fields: Map<String, Value>,
 }
 
 /// A note's line; the names are part of the interface.
 #[derive(Serialize)]
-struct Line<'a> {
+struct NoteLine<'a> {
     note: &'a str,
     time: String,
     level: &'static str,
@@ -87,11 +87,11 @@ struct Line<'a> {
     fields: &'a Map<String, Value>,
 }
 
-impl Said {
+impl NoteFields {
     fn json(&self, now: Timestamp, level: Level, target: &str) -> String {
         let mut time = String::new();
         append_time(&mut time, now);
-        let line = Line { note: &self.note, time, level: word(level), target, fields: &self.fields };
+        let line = NoteLine { note: &self.note, time, level: word(level), target, fields: &self.fields };
         serde_json::to_string(&line).unwrap_or_default()
     }
 
@@ -123,7 +123,7 @@ impl Said {
     }
 }
 
-impl Visit for Said {
+impl Visit for NoteFields {
     fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
         match field.name() {
             // Writing to a String fails only where the value's Debug does.

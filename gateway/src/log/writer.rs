@@ -20,8 +20,8 @@ const KEPT: usize = 1 << 16;
 /// Takes lines for the thread.
 #[derive(Clone)]
 pub(super) struct LogWriter {
-    tray: Arc<Tray>,
-    orders: Sender<Order>,
+    tray: Arc<PendingLines>,
+    orders: Sender<LogCommand>,
     dropped: IntCounter,
     notes_as_json: Arc<AtomicBool>,
 }
@@ -30,7 +30,7 @@ impl LogWriter {
     /// Starts the thread; it ends with the last handle.
     pub(super) fn start(out: Box<dyn Write + Send>, dropped: IntCounter) -> Self {
         let (orders, waiting) = channel();
-        let tray = Arc::<Tray>::default();
+        let tray = Arc::<PendingLines>::default();
         let lines = Arc::clone(&tray);
         // A gateway that cannot start this thread drops its log and counts what it drops.
         let write = move || write_lines(out, &lines, &waiting);
@@ -54,7 +54,7 @@ impl LogWriter {
         });
         match before {
             None => self.dropped.inc(),
-            Some(0) if self.orders.send(Order::Look).is_err() => {
+            Some(0) if self.orders.send(LogCommand::Look).is_err() => {
                 self.tray.swap(&mut String::new());
                 self.dropped.inc();
             }
@@ -65,7 +65,7 @@ impl LogWriter {
     /// Waits until everything said so far is written, at most a second.
     pub(super) fn flush(&self) {
         let (done, wait) = sync_channel(1);
-        if self.orders.send(Order::Flush(done)).is_ok() {
+        if self.orders.send(LogCommand::Flush(done)).is_ok() {
             let _ = wait.recv_timeout(Duration::from_secs(1));
         }
     }
@@ -82,7 +82,7 @@ impl LogWriter {
 }
 
 /// What the writer is asked to do.
-enum Order {
+enum LogCommand {
     /// Look into the tray, soon.
     Look,
     /// Say when everything said so far is written.
@@ -91,16 +91,16 @@ enum Order {
 
 /// Lines until they are written. Apart from the orders, since each of those wakes the writer.
 #[derive(Default)]
-struct Tray(Mutex<Lines>);
+struct PendingLines(Mutex<LineBuffer>);
 
 /// Lines with their ends.
 #[derive(Default)]
-struct Lines {
+struct LineBuffer {
     text: String,
     count: usize,
 }
 
-impl Tray {
+impl PendingLines {
     /// Puts a line in, unless too many wait; says how many waited before it.
     fn put(&self, line: &str) -> Option<usize> {
         let mut lines = self.lines();
@@ -119,12 +119,12 @@ impl Tray {
         lines.count = 0;
     }
 
-    fn lines(&self) -> MutexGuard<'_, Lines> {
+    fn lines(&self) -> MutexGuard<'_, LineBuffer> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn write_lines(mut out: impl Write, tray: &Tray, orders: &Receiver<Order>) {
+fn write_lines(mut out: impl Write, tray: &PendingLines, orders: &Receiver<LogCommand>) {
     let mut text = String::new();
     let mut write = || {
         tray.swap(&mut text);
@@ -135,12 +135,12 @@ fn write_lines(mut out: impl Write, tray: &Tray, orders: &Receiver<Order>) {
     };
     while let Ok(order) = orders.recv() {
         match order {
-            Order::Look => {
+            LogCommand::Look => {
                 #[expect(clippy::disallowed_methods, reason = "the log's own thread")]
                 std::thread::sleep(GATHER);
                 write();
             }
-            Order::Flush(done) => {
+            LogCommand::Flush(done) => {
                 write();
                 let _ = done.try_send(());
             }

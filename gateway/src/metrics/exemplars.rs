@@ -8,12 +8,12 @@ use prometheus::HistogramVec;
 use prometheus::core::Collector;
 use prometheus::proto::LabelPair;
 
-use crate::trace_context::Context;
+use crate::trace_context::TraceContext;
 
 /// A traced request in a bucket.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Exemplar {
-    pub(super) context: Context,
+    pub(super) context: TraceContext,
     pub(super) value: f64,
     pub(super) at: SystemTime,
 }
@@ -36,7 +36,7 @@ impl Exemplars {
         labels: &[&str],
         bounds: &[f64],
         value: f64,
-        context: Context,
+        context: TraceContext,
     ) {
         let descriptions = histogram.desc();
         let Some(description) = descriptions.first() else { return };

@@ -5,10 +5,10 @@ use router_policies::outcomes::PreferredAnswer;
 use router_policies::weight_controller::TargetName;
 use router_policies::{PlanKind, Reason};
 
-use super::words::{ReloadResult, SpanLoss, TargetValue, TokenKind, Weighed};
+use super::words::{ReloadResult, SpanLoss, TargetValue, TokenKind, WeightKind};
 use crate::error::catalogue::codes;
-use crate::record::{AttemptResult, Call, Outcome, Waste};
-use crate::setback::Happened;
+use crate::record::{AttemptResult, RecordedCall, RequestOutcome, Waste};
+use crate::setback::AttemptErrorKind;
 
 /// A word, and what it means.
 pub type Word = (&'static str, &'static str);
@@ -41,11 +41,11 @@ pub fn values(metric: &str, label: &str) -> Option<LabelValues> {
         ("xietong_config_reloads_total", "result") => Some(LabelValues::Words(words!(ReloadResult))),
         ("xietong_wasted_cost_total", "cause") => Some(LabelValues::Words(words!(Waste))),
         ("xietong_spans_dropped_total", "cause") => Some(LabelValues::Words(words!(SpanLoss))),
-        ("xietong_policy_weight", "target") => Some(LabelValues::Words(words!(Weighed))),
+        ("xietong_policy_weight", "target") => Some(LabelValues::Words(words!(WeightKind))),
         ("xietong_policy_target", "target") => Some(LabelValues::Words(words!(TargetName))),
         ("xietong_policy_target", "what") => Some(LabelValues::Words(words!(TargetValue))),
-        (_, "endpoint") => Some(LabelValues::Words(words!(Call))),
-        (_, "outcome") => Some(LabelValues::Words(words!(Outcome))),
+        (_, "endpoint") => Some(LabelValues::Words(words!(RecordedCall))),
+        (_, "outcome") => Some(LabelValues::Words(words!(RequestOutcome))),
         (_, "plan") => Some(LabelValues::Words(words!(PlanKind))),
         (_, "kind") => Some(LabelValues::Words(words!(TokenKind))),
         (_, "preferred") => Some(LabelValues::Words(words!(PreferredAnswer))),
@@ -79,13 +79,13 @@ pub fn values(metric: &str, label: &str) -> Option<LabelValues> {
 
 /// How attempts end.
 pub fn results() -> Vec<Word> {
-    let setbacks = Happened::ALL.into_iter().filter(|it| !matches!(it, Happened::Doubted(_)));
+    let setbacks = AttemptErrorKind::ALL.into_iter().filter(|it| !matches!(it, AttemptErrorKind::Doubted(_)));
     let setbacks = setbacks.map(|it| (it.word(), it.meaning())).collect();
     [words!(AttemptResult), setbacks, words!(RejectReason)].concat()
 }
 
 fn operations() -> Vec<Word> {
-    let asked = Call::ALL.into_iter().filter(|call| call.is_asked_of_models());
+    let asked = RecordedCall::ALL.into_iter().filter(|call| call.is_asked_of_models());
     let mut operations: Vec<Word> = asked.map(|call| (call.operation(), call.meaning())).collect();
     // Checks are chats, whose meaning comes first.
     operations.sort_by_key(|(word, _)| *word);

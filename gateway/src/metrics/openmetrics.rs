@@ -13,19 +13,19 @@ const TOTAL: &str = "_total";
 
 /// All metrics. Of kinds that the gateway does not have nothing is said.
 pub(super) fn text(families: &[MetricFamily], exemplars: &Exemplars) -> String {
-    let mut page = Page { text: String::new(), exemplars };
+    let mut page = MetricsPage { text: String::new(), exemplars };
     families.iter().for_each(|family| page.family(family));
     page.text.push_str("# EOF\n");
     page.text
 }
 
-struct Page<'a> {
+struct MetricsPage<'a> {
     text: String,
     exemplars: &'a Exemplars,
 }
 
 // Writing to a String cannot fail.
-impl Page<'_> {
+impl MetricsPage<'_> {
     fn family(&mut self, family: &MetricFamily) {
         let (kind, name) = match family.get_field_type() {
             MetricType::COUNTER => ("counter", family.name().strip_suffix(TOTAL).unwrap_or(family.name())),
@@ -140,13 +140,13 @@ mod tests {
     use prometheus::{CounterVec, Histogram, HistogramOpts, HistogramVec, IntGauge, Opts, Registry};
 
     use super::*;
-    use crate::trace_context::Context;
+    use crate::trace_context::TraceContext;
 
-    fn context() -> Context {
+    fn context() -> TraceContext {
         let mut headers = http::HeaderMap::new();
         let caller = "00-0af7651916cd43dd8448eb211c80319c-00ad6b7169203331-01";
         headers.insert("traceparent", http::HeaderValue::from_static(caller));
-        Context::of(&headers).unwrap()
+        TraceContext::of(&headers).unwrap()
     }
 
     #[test]

@@ -46,7 +46,7 @@ vocabulary! {
 vocabulary! {
     /// What a utility policy weighs.
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-    pub enum Weighed {
+    pub enum WeightKind {
         /// What a whole chance of a sufficient answer weighs.
         Quality = "quality",
         /// What one unit of the account currency weighs.

@@ -11,14 +11,14 @@ use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use crate::protocol::Complaint;
-use crate::scripted::Part::{Breaks, Done, Event, Finish, Text, Usage, Wait};
-use crate::scripted::Reply::{self, Says};
-use crate::scripted::{Heard, ScriptedGateway};
-use crate::setback::Happened::{
+use crate::protocol::ProviderError;
+use crate::scripted::ScriptedPart::{Breaks, Done, Event, Finish, Text, Usage, Wait};
+use crate::scripted::UpstreamScript::{self, Says};
+use crate::scripted::{ClientResponse, ScriptedGateway};
+use crate::setback::AttemptErrorKind::{
     self, Cut, Ejected, Faulty, Full, Overran, Refused, Silent, Stalled, TurnedAway, Unreachable,
 };
-use crate::setback::Setback;
+use crate::setback::AttemptError;
 
 const NAMED: &str = "small";
 const FIXED: &str = "{kind: fixed, model: small}";
@@ -53,9 +53,9 @@ struct Case {
     name: &'static str,
     forms: &'static [Form],
     /// What `small` says, one request after the other; the last again and again.
-    small: Vec<Reply>,
+    small: Vec<UpstreamScript>,
     /// The same of `large`.
-    large: Vec<Reply>,
+    large: Vec<UpstreamScript>,
     /// Whom it is asked of in turn: `s` is `small`, and `L` is `large`.
     asked: &'static str,
     /// What the client hears: the status, the text, and `.` at the end of a whole answer, or the error's code.
@@ -67,7 +67,7 @@ struct Case {
 /// A case that is the same for both forms, and in which `large` is fine.
 fn case(
     name: &'static str,
-    small: Reply,
+    small: UpstreamScript,
     asked: &'static str,
     heard: &'static str,
     charged: &'static str,
@@ -76,7 +76,7 @@ fn case(
         name,
         forms: BOTH,
         small: vec![small],
-        large: vec![Reply::text("Large", 5)],
+        large: vec![UpstreamScript::text("Large", 5)],
         asked,
         heard,
         charged,
@@ -92,12 +92,12 @@ impl Case {
         Self { forms: &[Whole], ..self }
     }
 
-    fn then(mut self, small: Reply) -> Self {
+    fn then(mut self, small: UpstreamScript) -> Self {
         self.small.push(small);
         self
     }
 
-    fn large(self, large: Reply) -> Self {
+    fn large(self, large: UpstreamScript) -> Self {
         Self { large: vec![large], ..self }
     }
 
@@ -156,7 +156,7 @@ fn yaml(route: &str) -> String {
     )
 }
 
-fn scripted(policy: &str, small: Vec<Reply>, large: Vec<Reply>) -> ScriptedGateway {
+fn scripted(policy: &str, small: Vec<UpstreamScript>, large: Vec<UpstreamScript>) -> ScriptedGateway {
     let policy = if policy == NAMED { FIXED } else { policy };
     ScriptedGateway::new(
         &yaml(&format!("resume: never, policy: {policy}")),
@@ -170,25 +170,25 @@ fn request(policy: &str, form: Form) -> Value {
     json!({"model": model, "messages": messages, "max_tokens": 40, "stream": form == Streamed})
 }
 
-fn fine() -> Reply {
-    Reply::text("Small", 5)
+fn fine() -> UpstreamScript {
+    UpstreamScript::text("Small", 5)
 }
 
-fn fails(what: Happened) -> Reply {
-    Reply::fails(what)
+fn fails(what: AttemptErrorKind) -> UpstreamScript {
+    UpstreamScript::fails(what)
 }
 
-fn breaks(text: &'static str, what: Happened) -> Reply {
-    Reply::breaks(text, what)
+fn breaks(text: &'static str, what: AttemptErrorKind) -> UpstreamScript {
+    UpstreamScript::breaks(text, what)
 }
 
-fn status(status: u16) -> Reply {
-    Reply::status(status, "oops")
+fn status(status: u16) -> UpstreamScript {
+    UpstreamScript::status(status, "oops")
 }
 
 /// A status with the provider's code.
-fn says_no(status: u16, code: &str) -> Reply {
-    Reply::status(status, code)
+fn says_no(status: u16, code: &str) -> UpstreamScript {
+    UpstreamScript::status(status, code)
 }
 
 fn seconds(count: u64) -> Duration {
@@ -196,9 +196,9 @@ fn seconds(count: u64) -> Duration {
 }
 
 /// 429, with a time to wait.
-fn limited(wait: u64) -> Reply {
-    let complaint = Complaint { status: Some(429), ..Complaint::default() };
-    Reply::Fails(Duration::ZERO, Setback::from_status(429, complaint, Some(seconds(wait))))
+fn limited(wait: u64) -> UpstreamScript {
+    let complaint = ProviderError { status: Some(429), ..ProviderError::default() };
+    UpstreamScript::Fails(Duration::ZERO, AttemptError::from_status(429, complaint, Some(seconds(wait))))
 }
 
 /// However it is asked for and under whichever plan, an attempt that fails before its first token leads to the same.
@@ -357,7 +357,7 @@ async fn an_answer_that_is_held_back_can_still_be_replaced() {
 #[tokio::test(start_paused = true)]
 #[rustfmt::skip]
 async fn an_answer_that_will_not_do_is_not_seen_where_a_larger_model_answers() {
-    let (blank, refusal) = (|| Reply::text(" ", 9), || Reply::text(REFUSAL, 9));
+    let (blank, refusal) = (|| UpstreamScript::text(" ", 9), || UpstreamScript::text(REFUSAL, 9));
     check(&[CASCADE], &[
         case("it is fine", fine(), "s", "200 Small.", "ok 5"),
         case("a blank", blank(), "s L", "200 Large.", "empty 9, ok 50"),
@@ -382,8 +382,8 @@ async fn an_answer_that_will_not_do_is_not_seen_where_a_larger_model_answers() {
 #[tokio::test(start_paused = true)]
 #[rustfmt::skip]
 async fn a_second_opinion_is_asked_for_at_the_same_time() {
-    let says = |text: &'static str| Reply::text(text, 5);
-    let (blank, later) = (|| Reply::text(" ", 9), |text| says(text).after(seconds(2)));
+    let says = |text: &'static str| UpstreamScript::text(text, 5);
+    let (blank, later) = (|| UpstreamScript::text(" ", 9), |text| says(text).after(seconds(2)));
     check(&[SAMPLED], &[
         case("they agree", says("42"), "L s", "200 42.", "ok 5, sampled 50").large(says("42")),
         case("they agree, later", says("42"), "L s", "200 42.", "ok 5, sampled 50").large(later("42")),
@@ -406,7 +406,7 @@ async fn a_second_opinion_is_asked_for_at_the_same_time() {
 #[rustfmt::skip]
 async fn a_silent_model_is_hedged() {
     let later = |count| fine().after(seconds(count));
-    let slow = || Reply::text("Large", 5).after(seconds(9));
+    let slow = || UpstreamScript::text("Large", 5).after(seconds(9));
     check(&[HEDGE], &[
         case("it speaks in time", fine().after(Duration::from_millis(900)), "s", "200 Small.", "ok 5"),
         case("the second is faster", later(3), "s L", "200 Large.", "hedged 40, ok 50"),
@@ -426,7 +426,7 @@ async fn a_silent_model_is_hedged() {
 
 #[tokio::test(start_paused = true)]
 async fn a_hedge_must_be_earned() {
-    let gateway = scripted(HEDGE, vec![fine().after(seconds(3))], vec![Reply::text("Large", 5)]);
+    let gateway = scripted(HEDGE, vec![fine().after(seconds(3))], vec![UpstreamScript::text("Large", 5)]);
     let heard = gateway.ask(&request(HEDGE, Streamed)).await;
     assert_eq!((heard.summary().as_str(), gateway.asked().as_str()), ("200 Small.", "small"));
 }
@@ -435,10 +435,10 @@ async fn a_hedge_must_be_earned() {
 /// is.
 #[tokio::test(start_paused = true)]
 async fn beyond_its_escalations_a_client_gets_what_there_is() {
-    let check = async |name: &str, small: Reply, asked: &str, heard: &str, charged: &str| {
+    let check = async |name: &str, small: UpstreamScript, asked: &str, heard: &str, charged: &str| {
         for form in BOTH {
             let gateway =
-                scripted(BUDGET, vec![Reply::text(REFUSAL, 9), small.clone()], vec![Reply::text("Large", 5)]);
+                scripted(BUDGET, vec![UpstreamScript::text(REFUSAL, 9), small.clone()], vec![UpstreamScript::text("Large", 5)]);
             let first = gateway.ask(&request(BUDGET, *form)).await;
             assert_eq!(first.summary(), "200 Large.", "{name}, {form:?}");
             let second = gateway.ask(&request(BUDGET, *form)).await;
@@ -448,11 +448,11 @@ async fn beyond_its_escalations_a_client_gets_what_there_is() {
         }
     };
     let refusal = "200 I'm sorry, but I can't help with that, as I do not know what you mean..";
-    check("an answer that will not do", Reply::text(REFUSAL, 9), "small", refusal, "ok 9").await;
+    check("an answer that will not do", UpstreamScript::text(REFUSAL, 9), "small", refusal, "ok 9").await;
     check("a fine one", fine(), "small", "200 Small.", "ok 5").await;
     let spent = "503 escalation_limit_exceeded";
     check("none", fails(Silent), "small", spent, "silent 40").await;
-    check("503", Reply::status(503, "oops"), "small small", spent, "server_error 0, server_error 0").await;
+    check("503", UpstreamScript::status(503, "oops"), "small small", spent, "server_error 0, server_error 0").await;
 }
 
 /// What is set aside covers one attempt at the dearest model; another is only made where the budget covers it as well.
@@ -465,7 +465,7 @@ async fn an_attempt_that_the_budget_does_not_cover_is_not_made() {
             );
             let gateway = ScriptedGateway::new(
                 &format!("{}{clients}", yaml(&format!("resume: never, policy: {FIXED}"))),
-                [("small", vec![fails(Silent)]), ("large", vec![Reply::text("Large", 5)])],
+                [("small", vec![fails(Silent)]), ("large", vec![UpstreamScript::text("Large", 5)])],
             );
             let key = [("authorization", "Bearer key-of-a-01234567890")];
             let answer = gateway.ask_with(&request(FIXED, *form), &key).await;
@@ -482,7 +482,7 @@ async fn an_attempt_that_the_budget_does_not_cover_is_not_made() {
 /// Five failures in a row, and the endpoint is left alone.
 #[tokio::test(start_paused = true)]
 async fn an_endpoint_that_fails_again_and_again_is_not_asked() {
-    let gateway = scripted(FIXED, vec![Reply::status(401, "bad_key")], vec![Reply::text("Large", 5)]);
+    let gateway = scripted(FIXED, vec![UpstreamScript::status(401, "bad_key")], vec![UpstreamScript::text("Large", 5)]);
     for _ in 0..5 {
         assert_eq!(gateway.ask(&request(FIXED, Whole)).await.summary(), "200 Large.");
         assert_eq!(gateway.charged(), "faulty 0, ok 50");
@@ -496,11 +496,11 @@ async fn an_endpoint_that_fails_again_and_again_is_not_asked() {
 /// A whole answer that is asked for as a stream is guarded by the limits of one, and nothing has left when it breaks.
 #[tokio::test(start_paused = true)]
 async fn a_whole_answer_that_is_gathered_can_be_replaced() {
-    let check = async |name: &str, small: Reply, asked: &str, heard: &str, charged: &str| {
+    let check = async |name: &str, small: UpstreamScript, asked: &str, heard: &str, charged: &str| {
         let yaml = yaml(&format!("resume: never, policy: {FIXED}"))
             .replace("context: 10000,", "context: 10000, whole_as: stream,");
         let gateway =
-            ScriptedGateway::new(&yaml, [("small", vec![small]), ("large", vec![Reply::text("Large", 5)])]);
+            ScriptedGateway::new(&yaml, [("small", vec![small]), ("large", vec![UpstreamScript::text("Large", 5)])]);
         assert_eq!(gateway.ask(&request(FIXED, Whole)).await.summary(), heard, "{name}");
         assert_eq!((gateway.asked().as_str(), gateway.charged().as_str()), (asked, charged), "{name}");
     };
@@ -540,7 +540,7 @@ async fn a_whole_answer_that_is_gathered_can_be_replaced() {
 /// An answer that broke off goes on where the other model says the very same so far, or is told to go on.
 #[tokio::test(start_paused = true)]
 async fn an_answer_is_finished_by_another_model_where_the_joint_is_sound() {
-    let check = async |name: &str, prefill: bool, large: Reply, asked: &str, heard: &str, charged: &str| {
+    let check = async |name: &str, prefill: bool, large: UpstreamScript, asked: &str, heard: &str, charged: &str| {
         let accepts = if prefill { "context: 100000, accepts: [text, prefill]," } else { "context: 100000," };
         let yaml = yaml(&format!("policy: {FIXED}")).replace("context: 100000,", accepts);
         let small = breaks("It is Par", Cut);
@@ -551,7 +551,7 @@ async fn an_answer_is_finished_by_another_model_where_the_joint_is_sound() {
     };
     let truncated = "200 It is Par… upstream_truncated";
     let both = "small large";
-    let says = |text| Reply::text(text, 5);
+    let says = |text| UpstreamScript::text(text, 5);
     check("the same so far", false, says("It is Paris"), both, "200 It is Paris.", "cut 40, ok 50").await;
     check(
         "the same, in pieces",
@@ -564,7 +564,7 @@ async fn an_answer_is_finished_by_another_model_where_the_joint_is_sound() {
     .await;
     check("something else", false, says("That is Paris"), both, truncated, "cut 40, mismatch 400").await;
     check("less", false, says("It is"), both, truncated, "cut 40, mismatch 400").await;
-    check("it fails", false, Reply::status(503, "oops"), both, truncated, "cut 40, server_error 0").await;
+    check("it fails", false, UpstreamScript::status(503, "oops"), both, truncated, "cut 40, server_error 0").await;
     check("it is silent", false, fails(Silent), both, truncated, "cut 40, silent 400").await;
     check("it breaks before the joint", false, breaks("It", Cut), both, truncated, "cut 40, cut 400").await;
     check(
@@ -590,7 +590,7 @@ async fn an_answer_is_finished_by_another_model_where_the_joint_is_sound() {
 }
 
 /// With three rungs there is always one more that might be asked.
-fn three(route: &str, small: Reply, large: Reply) -> ScriptedGateway {
+fn three(route: &str, small: UpstreamScript, large: UpstreamScript) -> ScriptedGateway {
     let model = |name: &str, price: u32| {
         format!(
             "  - {{name: {name}, provider: openai, base_url: 'http://127.0.0.1:1/v1', model: m, \
@@ -600,7 +600,7 @@ fn three(route: &str, small: Reply, large: Reply) -> ScriptedGateway {
     let models = [model("small", 1), model("large", 10), model("largest", 100)].concat();
     let route = format!("routes:\n  - {{name: auto, ladder: [small, large, largest], {route}}}\n");
     let scripts =
-        [("small", vec![small]), ("large", vec![large]), ("largest", vec![Reply::text("Largest", 5)])];
+        [("small", vec![small]), ("large", vec![large]), ("largest", vec![UpstreamScript::text("Largest", 5)])];
     ScriptedGateway::new(&format!("models:\n{models}{route}"), scripts)
 }
 
@@ -608,7 +608,7 @@ fn three(route: &str, small: Reply, large: Reply) -> ScriptedGateway {
 #[tokio::test(start_paused = true)]
 #[rustfmt::skip]
 async fn what_a_provider_refuses_goes_no_further() {
-    let check = async |name: &str, route: &str, small: Reply, large: Reply, asked: &str, heard: &str, charged: &str| {
+    let check = async |name: &str, route: &str, small: UpstreamScript, large: UpstreamScript, asked: &str, heard: &str, charged: &str| {
         let gateway = three(route, small, large);
         gateway.earn_a_hedge("small");
         assert_eq!(gateway.ask(&request(FIXED, Streamed)).await.summary(), heard, "{name}");
@@ -617,14 +617,14 @@ async fn what_a_provider_refuses_goes_no_further() {
     let hedge = format!("resume: never, policy: {HEDGE}");
     let (fixed, cascade) = (format!("policy: {FIXED}"), format!("resume: never, policy: {CASCADE}"));
     let refuses = || says_no(400, "bad_value");
-    let late = |reply: Reply| reply.after(seconds(3));
+    let late = |reply: UpstreamScript| reply.after(seconds(3));
     check("by the first of two", &hedge, late(refuses()), late(fails(Silent)), "small large",
         "400 bad_value", "refused 0, silent 400").await;
     check("by the second of two", &hedge, late(fails(Silent)), refuses(), "small large",
         "400 bad_value", "silent 40, refused 0").await;
     check("by none of two", &hedge, late(fails(Silent)), status(401), "small large largest",
         "200 Largest.", "silent 40, faulty 0, ok 500").await;
-    check("after a rejected answer", &cascade, Reply::text(" ", 9), refuses(), "small large",
+    check("after a rejected answer", &cascade, UpstreamScript::text(" ", 9), refuses(), "small large",
         "400 bad_value", "empty 9, refused 0").await;
     check("after an answer broke off", &fixed, breaks("It is Par", Cut), refuses(), "small large",
         "200 It is Par… upstream_truncated", "cut 40, refused 0").await;
@@ -643,7 +643,7 @@ async fn an_answer_without_a_count_is_charged_alike_under_each_plan() {
         let mut charged = Vec::new();
         for policy in [FIXED, CASCADE, &short, HEDGE] {
             let uncounted = Says(vec![Text(text), Finish("stop"), Done]);
-            let gateway = scripted(policy, vec![uncounted], vec![Reply::text("Large", 5)]);
+            let gateway = scripted(policy, vec![uncounted], vec![UpstreamScript::text("Large", 5)]);
             let mut request = request(policy, *form);
             request["max_tokens"] = 1000.into();
             let heard = gateway.ask(&request).await;
@@ -657,8 +657,8 @@ async fn an_answer_without_a_count_is_charged_alike_under_each_plan() {
 /// A client that leaves ends the attempt; what was said so far, or may have been, is charged.
 #[tokio::test(start_paused = true)]
 async fn a_client_that_leaves_pays_for_what_was_under_way() {
-    let check = async |name: &str, form: Form, small: Reply, wait: Duration, charged: &str| {
-        let gateway = scripted(FIXED, vec![small], vec![Reply::text("Large", 5)]);
+    let check = async |name: &str, form: Form, small: UpstreamScript, wait: Duration, charged: &str| {
+        let gateway = scripted(FIXED, vec![small], vec![UpstreamScript::text("Large", 5)]);
         let request = request(FIXED, form);
         let left = tokio::time::timeout(wait, async {
             let mut response = gateway.begin(&request, &[]).await;
@@ -683,10 +683,10 @@ async fn a_client_that_leaves_pays_for_what_was_under_way() {
 /// While nothing has come, comments keep the connection alive, and an error is an event then.
 #[tokio::test(start_paused = true)]
 async fn a_client_that_waits_hears_heartbeats() {
-    let gateway = scripted(FIXED, vec![fine().after(seconds(12))], vec![Reply::text("Large", 5)]);
+    let gateway = scripted(FIXED, vec![fine().after(seconds(12))], vec![UpstreamScript::text("Large", 5)]);
     let heard = gateway.ask(&request(FIXED, Streamed)).await;
     assert_eq!((heard.summary().as_str(), heard.body.matches(": keep-alive").count()), ("200 Small.", 1));
-    let gateway = scripted(NAMED, vec![fails(Silent).after(seconds(12))], vec![Reply::text("Large", 5)]);
+    let gateway = scripted(NAMED, vec![fails(Silent).after(seconds(12))], vec![UpstreamScript::text("Large", 5)]);
     let heard = gateway.ask(&request(NAMED, Streamed)).await;
     assert_eq!(heard.summary(), "200 … upstream_timeout");
     assert_eq!(gateway.outcome(), "failed");
@@ -695,8 +695,8 @@ async fn a_client_that_waits_hears_heartbeats() {
 /// The retry comes after what the provider asks for, and after a pause of up to a tenth of a second otherwise.
 #[tokio::test(start_paused = true)]
 async fn a_provider_that_asks_to_wait_is_waited_for() {
-    let check = async |name: &str, first: Reply, least: Duration, most: Duration| {
-        let gateway = scripted(FIXED, vec![first, fine()], vec![Reply::text("Large", 5)]);
+    let check = async |name: &str, first: UpstreamScript, least: Duration, most: Duration| {
+        let gateway = scripted(FIXED, vec![first, fine()], vec![UpstreamScript::text("Large", 5)]);
         let began = Instant::now();
         assert_eq!(gateway.ask(&request(FIXED, Whole)).await.summary(), "200 Small.", "{name}");
         let waited = began.elapsed();
@@ -704,11 +704,11 @@ async fn a_provider_that_asks_to_wait_is_waited_for() {
     };
     let pause = Duration::from_millis(101);
     check("429 for 7 s", limited(7), seconds(7), seconds(7) + pause).await;
-    check("429", Reply::status(429, "slow_down"), Duration::ZERO, pause).await;
+    check("429", UpstreamScript::status(429, "slow_down"), Duration::ZERO, pause).await;
     check("no connection", fails(Unreachable), Duration::ZERO, pause).await;
 }
 
-fn headers<'a>(heard: &'a Heard, names: &[&str]) -> Vec<Option<&'a str>> {
+fn headers<'a>(heard: &'a ClientResponse, names: &[&str]) -> Vec<Option<&'a str>> {
     names.iter().map(|name| heard.header(name)).collect()
 }
 
@@ -717,7 +717,7 @@ fn headers<'a>(heard: &'a Heard, names: &[&str]) -> Vec<Option<&'a str>> {
 async fn the_head_says_how_an_answer_came_about() {
     const NAMES: &[&str] =
         &["x-xietong-model", "x-xietong-plan", "x-xietong-attempts", "x-xietong-degraded", "x-xietong-cost"];
-    let check = async |name: &str, policy: &str, small: Reply, large: Reply, expected: [Option<&str>; 5]| {
+    let check = async |name: &str, policy: &str, small: UpstreamScript, large: UpstreamScript, expected: [Option<&str>; 5]| {
         let gateway = scripted(policy, vec![small], vec![large]);
         let heard = gateway.ask(&request(policy, Whole)).await;
         assert_eq!(headers(&heard, NAMES), expected, "{name}");
@@ -727,7 +727,7 @@ async fn the_head_says_how_an_answer_came_about() {
         "the first",
         FIXED,
         fine(),
-        Reply::text("Large", 5),
+        UpstreamScript::text("Large", 5),
         [Some("small"), Some("ask"), Some("1"), None, Some("5")],
     )
     .await;
@@ -735,22 +735,22 @@ async fn the_head_says_how_an_answer_came_about() {
         "the next",
         FIXED,
         down(),
-        Reply::text("Large", 5),
+        UpstreamScript::text("Large", 5),
         [Some("large"), Some("ask"), Some("3"), None, Some("50")],
     )
     .await;
     check(
         "a guard's",
         CASCADE,
-        Reply::text(REFUSAL, 9),
-        Reply::text("Large", 5),
+        UpstreamScript::text(REFUSAL, 9),
+        UpstreamScript::text("Large", 5),
         [Some("large"), Some("cascade"), Some("2"), None, Some("59")],
     )
     .await;
     check(
         "a rejected one",
         CASCADE,
-        Reply::text(REFUSAL, 9),
+        UpstreamScript::text(REFUSAL, 9),
         down(),
         [Some("small"), Some("cascade"), Some("4"), Some("true"), Some("18")],
     )

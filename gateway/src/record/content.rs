@@ -6,8 +6,8 @@ use gateway_config::ModelProvider;
 use router_policies::Usage;
 use serde_json::Value;
 
-use super::Record;
-use crate::protocol::{Chat, Chunk, Extras, FinalUsage, Gather, Splitter, read_chunk};
+use super::RequestRecord;
+use crate::protocol::{ChatRequest, ResponseChunk, EncodeOptions, FinalUsage, ResponseAggregator, SseParser, read_chunk};
 
 /// Bytes of JSON that a prompt and an answer may have each; of a longer one the beginning is kept, as text.
 const LONGEST: usize = 64 << 10;
@@ -16,19 +16,19 @@ const REDACTED: &str = "[key]";
 
 /// The messages of a request, and the answer that its client got.
 #[derive(Debug, Clone)]
-pub struct Content {
+pub struct RecordedContent {
     prompt: String,
     answer: Option<String>,
-    heard: Gather,
+    heard: ResponseAggregator,
     /// Bytes of the pieces that were heard.
     bytes: usize,
 }
 
-impl Content {
+impl RecordedContent {
     /// Of a request that has no answer yet.
-    pub fn of(chat: &Chat) -> Self {
-        let body = chat.encode("-", chat.stream(), &Extras::default());
-        Self { prompt: member(&body, "messages"), answer: None, heard: Gather::new(), bytes: 0 }
+    pub fn of(chat: &ChatRequest) -> Self {
+        let body = chat.encode("-", chat.stream(), &EncodeOptions::default());
+        Self { prompt: member(&body, "messages"), answer: None, heard: ResponseAggregator::new(), bytes: 0 }
     }
 
     /// The whole answer, as it came.
@@ -37,7 +37,7 @@ impl Content {
     }
 
     /// A piece of the answer goes to the client.
-    pub fn hear(&mut self, chunk: &Chunk) {
+    pub fn hear(&mut self, chunk: &ResponseChunk) {
         self.bytes = self.bytes.saturating_add(chunk.data.len());
         // The frame of a piece is many times its text; what is beyond this is beyond the bound, too.
         if self.bytes < LONGEST * 64 {
@@ -47,7 +47,7 @@ impl Content {
 
     /// Events of ours that join one model's answer to another's.
     pub fn join(&mut self, events: &Bytes) {
-        let mut splitter = Splitter::default();
+        let mut splitter = SseParser::default();
         splitter.feed(events.clone());
         while let Some(Ok(event)) = splitter.next() {
             self.hear(&read_chunk(event));
@@ -68,7 +68,7 @@ impl Content {
     }
 
     /// The messages, and the choices that were answered: JSON, or the beginning of it as text.
-    pub fn shown(&self, record: &Record) -> (Value, Value) {
+    pub fn shown(&self, record: &RequestRecord) -> (Value, Value) {
         let answer = self.answer.clone().unwrap_or_else(|| self.heard());
         (excerpt(&self.prompt, record), excerpt(&answer, record))
     }
@@ -84,7 +84,7 @@ fn member(object: &[u8], name: &str) -> String {
     text
 }
 
-fn excerpt(text: &str, record: &Record) -> Value {
+fn excerpt(text: &str, record: &RequestRecord) -> Value {
     let remotes = record.attempts.iter().filter_map(|attempt| match &attempt.model.provider {
         ModelProvider::Remote(remote) => Some(&remote.endpoints),
         ModelProvider::Embedded(_) => None,

@@ -3,24 +3,24 @@
 use std::borrow::Cow;
 
 use jiff::Timestamp;
-use ledger::slip::{Paid, Scores, Slip, Try, Word};
+use ledger::slip::{BudgetDebit, RecordedScores, UsageRecord, AttemptRecord, Word};
 use router_policies::{Currency, RequestDraw};
 
-use super::{Attempt, NONE, Record};
+use super::{Attempt, NONE, RequestRecord};
 
 /// A record that is closed, with what the ledger must know beside it.
 pub struct ClosedRecord<'a> {
     /// The record.
-    pub record: &'a Record,
+    pub record: &'a RequestRecord,
     /// When it was closed.
     pub time: Timestamp,
     /// The currency of accounts.
     pub currency: &'a Currency,
     /// Which budget paid, and how much.
-    pub paid: Option<Paid>,
+    pub paid: Option<BudgetDebit>,
 }
 
-impl<'a> From<ClosedRecord<'a>> for Slip<'a> {
+impl<'a> From<ClosedRecord<'a>> for UsageRecord<'a> {
     fn from(closed: ClosedRecord<'a>) -> Self {
         let ClosedRecord { record, time, currency, paid } = closed;
         let decided = record.decided.as_ref();
@@ -35,7 +35,7 @@ impl<'a> From<ClosedRecord<'a>> for Slip<'a> {
             call: record.call.word().into(),
             plan: decided.map(|decided| decided.decision.plan.word().into()),
             reason: decided.map(|decided| decided.decision.reason.word().into()),
-            scores: scores.map(|it| Scores {
+            scores: scores.map(|it| RecordedScores {
                 difficulty: rounded(it.difficulty),
                 gain: rounded(it.gain),
                 familiarity: rounded(it.familiarity),
@@ -62,9 +62,9 @@ impl<'a> From<ClosedRecord<'a>> for Slip<'a> {
     }
 }
 
-fn try_of(attempt: &Attempt) -> Try<'_> {
+fn try_of(attempt: &Attempt) -> AttemptRecord<'_> {
     let usage = &attempt.usage;
-    Try {
+    AttemptRecord {
         model: attempt.model.name.as_str().into(),
         result: attempt.result.into(),
         input: usage.input,
@@ -90,12 +90,12 @@ fn rounded(value: f64) -> f64 {
 mod tests {
     use ledger::slip::OURS;
 
-    use super::super::Call;
+    use super::super::RecordedCall;
 
     /// Reports leave out what the gateway asks for its own sake, by the words that the ledger has for it.
     #[test]
     fn the_ledger_knows_which_calls_are_the_gateways_own() {
-        for call in Call::ALL {
+        for call in RecordedCall::ALL {
             assert_eq!(OURS.contains(&call.word()), call.is_ours(), "{call:?}");
         }
     }

@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use jiff::tz::TimeZone;
 
-use crate::ledger::balance::{Balance, Key};
-use crate::ledger::book::{self, Book, BookError};
-use crate::ledger::slip::{Paid, Scores, Slip, Try};
-use crate::ledger::{Entry, line};
-use crate::report::tally::Tally;
+use crate::ledger::balance::{Balance, BalanceKey};
+use crate::ledger::book::{self, LedgerFile, LedgerFileError};
+use crate::ledger::slip::{BudgetDebit, RecordedScores, UsageRecord, AttemptRecord};
+use crate::ledger::{LedgerEntry, line};
+use crate::report::tally::ReportTally;
 
 /// Every member of the lines of a ledger's file, by the kind of line, with what it says.
 pub const LEDGER_MEMBERS: [(&str, &str); 56] = [
@@ -88,8 +88,8 @@ pub type LedgerBalance = (String, String, i64, i64);
 ///
 /// # Errors
 /// A file that cannot be used.
-pub fn ledger_balances(path: &Path) -> Result<Vec<LedgerBalance>, BookError> {
-    let opened = Book::open(path, jiff::Timestamp::now())?;
+pub fn ledger_balances(path: &Path) -> Result<Vec<LedgerBalance>, LedgerFileError> {
+    let opened = LedgerFile::open(path, jiff::Timestamp::now())?;
     let each = opened.balances.iter().map(|(key, balance)| {
         (key.client.to_string(), key.period.to_string(), balance.leased, balance.spent)
     });
@@ -103,9 +103,9 @@ pub fn ledger_balances(path: &Path) -> Result<Vec<LedgerBalance>, BookError> {
 /// # Errors
 /// A file that cannot be read.
 pub fn ledger_report(path: &Path) -> std::io::Result<serde_json::Value> {
-    let mut tally = Tally::default();
+    let mut tally = ReportTally::default();
     book::read(path, |entry| {
-        if let Entry::Request(request) = entry {
+        if let LedgerEntry::Request(request) = entry {
             tally.add(&request, &TimeZone::UTC);
         }
     })?;
@@ -114,19 +114,19 @@ pub fn ledger_report(path: &Path) -> std::io::Result<serde_json::Value> {
 
 /// One line of each kind, with every member, as a gateway writes it to a ledger's file.
 pub fn ledger_lines() -> String {
-    let key = || Key { client: "team-a".into(), period: "2026-12-01".into() };
+    let key = || BalanceKey { client: "team-a".into(), period: "2026-12-01".into() };
     let entries = [
-        Entry::Open { epoch: 3, time: time() },
-        Entry::Lease { key: key(), amount: 781_250_000 },
-        Entry::Back { key: key(), amount: 250_000_000 },
-        Entry::Balance { key: key(), balance: Balance { leased: 531_250_000, spent: 420_000 } },
-        Entry::Request(Box::new(full(key()))),
-        Entry::Request(Box::new(bare())),
+        LedgerEntry::Open { epoch: 3, time: time() },
+        LedgerEntry::Lease { key: key(), amount: 781_250_000 },
+        LedgerEntry::Back { key: key(), amount: 250_000_000 },
+        LedgerEntry::Balance { key: key(), balance: Balance { leased: 531_250_000, spent: 420_000 } },
+        LedgerEntry::Request(Box::new(full(key()))),
+        LedgerEntry::Request(Box::new(bare())),
     ];
     let mut lines = Vec::new();
     for (number, entry) in (0..).zip(&entries) {
         line::write_with(&mut lines, number, |out| match entry {
-            Entry::Request(request) => {
+            LedgerEntry::Request(request) => {
                 out.extend_from_slice(book::REQUEST);
                 request.write(out);
                 out.push(b'}');
@@ -143,8 +143,8 @@ fn time() -> jiff::Timestamp {
 }
 
 /// A request with every member.
-fn full(key: Key) -> Slip<'static> {
-    let attempt = Try {
+fn full(key: BalanceKey) -> UsageRecord<'static> {
+    let attempt = AttemptRecord {
         model: "small".into(),
         result: "confidence".into(),
         input: 20,
@@ -159,7 +159,7 @@ fn full(key: Key) -> Slip<'static> {
         chance: Some(0.25),
         beside: true,
     };
-    let scores = Scores {
+    let scores = RecordedScores {
         difficulty: 0.5,
         gain: -0.25,
         familiarity: 0.75,
@@ -167,7 +167,7 @@ fn full(key: Key) -> Slip<'static> {
         chars: 14,
         features: vec![0.0, 1.5].into(),
     };
-    Slip {
+    UsageRecord {
         time: time(),
         id: "req-1".into(),
         client: Arc::clone(&key.client).to_string().into(),
@@ -189,13 +189,13 @@ fn full(key: Key) -> Slip<'static> {
         status: 200,
         error: Some("upstream_truncated".into()),
         outcome: "cut".into(),
-        paid: Some(Paid { key, amount: 420_000 }),
+        paid: Some(BudgetDebit { key, amount: 420_000 }),
     }
 }
 
 /// A request with no member that it need not have.
-fn bare() -> Slip<'static> {
-    let attempt = Try {
+fn bare() -> UsageRecord<'static> {
+    let attempt = AttemptRecord {
         model: "small".into(),
         result: "ok".into(),
         input: 20,
@@ -210,7 +210,7 @@ fn bare() -> Slip<'static> {
         chance: None,
         beside: false,
     };
-    Slip {
+    UsageRecord {
         time: time(),
         id: "req-2".into(),
         client: "-".into(),

@@ -1,41 +1,41 @@
 //! What is read of an upstream's chunks to write our own beside them.
 
-use crate::protocol::Stamp;
+use crate::protocol::ChunkMeta;
 
 /// What a chunk of ours needs of the upstream's.
 #[derive(Default, serde::Deserialize)]
 #[serde(default)]
-pub(super) struct Sample {
+pub(super) struct ChunkIdentity {
     id: String,
     created: u64,
     model: String,
 }
 
-impl Sample {
+impl ChunkIdentity {
     pub(super) fn of(data: Option<&[u8]>) -> Self {
         data.and_then(|data| serde_json::from_slice(data).ok()).unwrap_or_default()
     }
 
-    pub(super) fn stamp(&self) -> Stamp<'_> {
-        Stamp { id: &self.id, created: self.created, model: &self.model, fingerprint: None }
+    pub(super) fn stamp(&self) -> ChunkMeta<'_> {
+        ChunkMeta { id: &self.id, created: self.created, model: &self.model, fingerprint: None }
     }
 }
 
 /// Which choices end with this chunk; none where it cannot be read.
 pub(super) fn ended(data: &[u8]) -> impl Iterator<Item = u32> {
-    let chunk: Ends = serde_json::from_slice(data).unwrap_or_default();
+    let chunk: ChoiceEnds = serde_json::from_slice(data).unwrap_or_default();
     chunk.choices.into_iter().filter(|choice| choice.finish_reason.is_some()).map(|choice| choice.index)
 }
 
 #[derive(Default, serde::Deserialize)]
 #[serde(default)]
-struct Ends {
-    choices: Vec<End>,
+struct ChoiceEnds {
+    choices: Vec<ChoiceEnd>,
 }
 
 #[derive(Default, serde::Deserialize)]
 #[serde(default)]
-struct End {
+struct ChoiceEnd {
     index: u32,
     finish_reason: Option<String>,
 }

@@ -2,22 +2,22 @@
 
 use bytes::Bytes;
 
-use crate::dispatch::Resume;
-use crate::protocol::{self, Piece};
+use crate::dispatch::StreamResumption;
+use crate::protocol::{self, ChunkInfo};
 
 /// Bytes of an answer that are kept for a rung that may have to go on with it.
 const KEPT: usize = 64 << 10;
 
 /// What it takes to go on with an answer, if it breaks off.
-pub(super) struct Spare {
-    pub(super) resume: Box<Resume>,
+pub(super) struct ResumeBuffer {
+    pub(super) resume: Box<StreamResumption>,
     /// The text that was sent, as it is written in JSON.
     pub(super) said: Vec<u8>,
 }
 
-impl Spare {
+impl ResumeBuffer {
     /// Keeps what a piece says; `None` once that is more than text, or too much.
-    pub(super) fn keep(mut self, piece: &Piece, data: &Bytes) -> Option<Self> {
+    pub(super) fn keep(mut self, piece: &ChunkInfo, data: &Bytes) -> Option<Self> {
         let Some(place) = piece.content.clone() else { return (!piece.begins).then_some(self) };
         if self.said.len() + place.len() > KEPT {
             return None;
@@ -26,7 +26,7 @@ impl Spare {
         Some(self)
     }
 
-    pub(super) fn take(self) -> Option<(Box<Resume>, String)> {
+    pub(super) fn take(self) -> Option<(Box<StreamResumption>, String)> {
         Some((self.resume, protocol::unescaped(&self.said)?))
     }
 }

@@ -11,13 +11,13 @@ use jiff::Timestamp;
 use tokio::time::{Instant, sleep};
 
 use super::*;
-use crate::charge::Bound;
+use crate::charge::UsageBound;
 use crate::dispatch::AnswerReader;
-use crate::protocol::client::Telling;
-use crate::protocol::{Splitter, read_chunk};
-use crate::record::Call;
+use crate::protocol::client::ResponseEncoder;
+use crate::protocol::{SseParser, read_chunk};
+use crate::record::RecordedCall;
 use crate::request_id::RequestId;
-use crate::scripted::{Reply, ScriptedGateway};
+use crate::scripted::{UpstreamScript, ScriptedGateway};
 use crate::upstreams::Chunks;
 
 const YAML: &str = "
@@ -37,17 +37,17 @@ enum Next {
     /// Nothing comes for so long.
     Waits(Duration),
     /// It breaks off.
-    Breaks(Happened),
+    Breaks(AttemptErrorKind),
 }
 use Next::{Breaks, Comes, Waits};
 
-use crate::setback::Happened;
+use crate::setback::AttemptErrorKind;
 
 fn chunks(parts: Vec<Next>) -> Chunks {
     let each = stream::iter(parts).then(|part| async move {
         match part {
             Comes(bytes) => {
-                let mut splitter = Splitter::default();
+                let mut splitter = SseParser::default();
                 splitter.feed(Bytes::from_static(bytes.as_bytes()));
                 let mut events = Vec::new();
                 while let Some(event) = splitter.next() {
@@ -59,7 +59,7 @@ fn chunks(parts: Vec<Next>) -> Chunks {
                 sleep(time).await;
                 Vec::new()
             }
-            Breaks(what) => vec![Err(Setback::new(what))],
+            Breaks(what) => vec![Err(AttemptError::new(what))],
         }
     });
     Box::pin(each.flat_map(stream::iter))
@@ -68,7 +68,7 @@ fn chunks(parts: Vec<Next>) -> Chunks {
 /// A relay under way, and the gateway that it belongs to.
 struct Relayed {
     scripted: ScriptedGateway,
-    relay: Relay,
+    relay: AnswerRelay,
 }
 
 /// How the answer is asked for.
@@ -83,18 +83,18 @@ struct Asked {
 const PLAIN: Asked = Asked { include_usage: false, choices: 1, budget: None };
 
 async fn relay(asked: Asked, parts: Vec<Next>) -> Relayed {
-    let scripted = ScriptedGateway::new(YAML, [("m", vec![Reply::text("unused", 1)])]);
+    let scripted = ScriptedGateway::new(YAML, [("m", vec![UpstreamScript::text("unused", 1)])]);
     let gateway = &scripted.gateway;
     let snapshot = gateway.snapshot();
     let model: Arc<ModelConfig> = Arc::clone(&snapshot.config.models[0]);
     let visit = snapshot.pool(&model).unwrap().pick(|_| false).unwrap();
     let (id, now) = (RequestId::new(), Instant::now());
-    let mut account = gateway.account(&snapshot, id, Call::Chat, now, &http::HeaderMap::new());
-    account.bound(Bound {
+    let mut account = gateway.account(&snapshot, id, RecordedCall::Chat, now, &http::HeaderMap::new());
+    account.bound(UsageBound {
         prompt: 9,
         answer: asked.budget.or(Some(100)),
         choices: asked.choices,
-        ..Bound::default()
+        ..UsageBound::default()
     });
     if asked.budget.is_some() {
         let till = snapshot.till(&snapshot.config.clients[0]).unwrap();
@@ -104,13 +104,13 @@ async fn relay(asked: Asked, parts: Vec<Next>) -> Relayed {
     account.commit(attempt);
     account.head_sent(200);
     let reader = AnswerReader::new(chunks(parts), asked.choices);
-    let manner = Manner {
+    let manner = RelayOptions {
         include_usage: asked.include_usage,
-        telling: Telling::as_it_is(),
+        telling: ResponseEncoder::as_it_is(),
         heartbeat: Duration::from_secs(5),
         curfew: gateway.telemetry.curfew.waiter(),
     };
-    let relay = Relay::begun(Begun { attempt, reader, visit, resume: None }, account, manner);
+    let relay = AnswerRelay::begun(StartedStream { attempt, reader, visit, resume: None }, account, manner);
     Relayed { scripted, relay }
 }
 
@@ -221,8 +221,8 @@ async fn what_breaks_off_is_told() {
         assert_eq!(relayed.scripted.outcome(), "cut", "{name}");
     };
     check("an end", vec![Comes(HELLO)]).await;
-    check("lost", vec![Comes(HELLO), Breaks(Happened::Cut)]).await;
-    check("silent", vec![Comes(HELLO), Breaks(Happened::Stalled)]).await;
+    check("lost", vec![Comes(HELLO), Breaks(AttemptErrorKind::Cut)]).await;
+    check("silent", vec![Comes(HELLO), Breaks(AttemptErrorKind::Stalled)]).await;
     check(
         "an error",
         vec![Comes(HELLO), Comes("data: {\"error\":{\"message\":\"Oops.\",\"code\":\"secret\"}}\n\n")],

@@ -7,13 +7,13 @@ use bytes::{Bytes, BytesMut};
 use futures_util::{FutureExt, StreamExt};
 use tokio::time::timeout;
 
-use super::sample::{self, Sample};
-use super::spare::Spare;
-use crate::account::{Account, AttemptId};
-use crate::dispatch::{AnswerPart, AnswerReader, Begun};
-use crate::protocol::{self, Chunk, DONE, Delta, Finish, What};
-use crate::setback::Setback;
-use crate::upstreams::{Chunks, Visit};
+use super::sample::{self, ChunkIdentity};
+use super::spare::ResumeBuffer;
+use crate::account::{RequestAccount, AttemptId};
+use crate::dispatch::{AnswerPart, AnswerReader, StartedStream};
+use crate::protocol::{self, ResponseChunk, DONE, DeltaField, FinishReason, ChunkKind};
+use crate::setback::AttemptError;
+use crate::upstreams::{Chunks, EndpointGuard};
 
 /// Bytes. What comes together goes on together up to so much: each piece by itself costs more than to copy it.
 const ALONG: usize = 8 << 10;
@@ -21,11 +21,11 @@ const ALONG: usize = 8 << 10;
 const DRAIN: Duration = Duration::from_secs(1);
 
 /// An answer on its way.
-pub(super) struct Writing {
-    pub(super) account: Box<Account>,
+pub(super) struct StreamWriter {
+    pub(super) account: Box<RequestAccount>,
     pub(super) attempt: AttemptId,
     pub(super) reader: AnswerReader,
-    pub(super) visit: Visit,
+    pub(super) visit: EndpointGuard,
     /// The data of the last chunk with usage: the client's own is made of it.
     pub(super) usage: Option<Bytes>,
     /// The upstream's own marker of success, unless it broke off within it.
@@ -34,7 +34,7 @@ pub(super) struct Writing {
     pub(super) sample: Option<Bytes>,
     /// Which choices have ended, where there are several.
     pub(super) over: Vec<u32>,
-    pub(super) spare: Option<Spare>,
+    pub(super) spare: Option<ResumeBuffer>,
     /// The client speaks the upstream's dialect, and gets its events as they came.
     pub(super) native: bool,
     /// Those from the end of the answer on: what it cost is told among them.
@@ -43,11 +43,11 @@ pub(super) struct Writing {
     first: Bytes,
     more: Vec<u8>,
     /// What follows on that.
-    next: Option<Step>,
+    next: Option<WriterStep>,
 }
 
 /// What follows for the client.
-pub(super) enum Step {
+pub(super) enum WriterStep {
     /// Bytes for the client.
     Say(Bytes),
     /// It is whole.
@@ -55,11 +55,11 @@ pub(super) enum Step {
     /// It goes on beyond what it may.
     Overlong,
     /// It broke off.
-    Broken(Setback),
+    Broken(AttemptError),
 }
 
-impl Writing {
-    pub(super) fn new(begun: Begun, account: Box<Account>) -> Self {
+impl StreamWriter {
+    pub(super) fn new(begun: StartedStream, account: Box<RequestAccount>) -> Self {
         // A copy: a slice would keep the whole read buffer alive for as long as the stream lasts.
         let sample = begun.reader.held().front().map(|chunk| Bytes::copy_from_slice(&chunk.data));
         let native = begun.reader.held().iter().any(|chunk| chunk.native.is_some());
@@ -74,7 +74,7 @@ impl Writing {
             marker: None,
             sample,
             over: Vec::new(),
-            spare: resume.map(|resume| Spare { resume, said: Vec::new() }),
+            spare: resume.map(|resume| ResumeBuffer { resume, said: Vec::new() }),
             native,
             kept: Vec::new(),
             first: Bytes::new(),
@@ -84,25 +84,25 @@ impl Writing {
     }
 
     /// The next step; what is here already is said at once, as one piece.
-    pub(super) fn poll_steps(&mut self, cx: &mut Context<'_>) -> Poll<Step> {
+    pub(super) fn poll_steps(&mut self, cx: &mut Context<'_>) -> Poll<WriterStep> {
         if let Some(step) = self.next.take() {
             return Poll::Ready(step);
         }
         match ready!(self.poll_step(cx)) {
-            Step::Say(bytes) => self.first = bytes,
+            WriterStep::Say(bytes) => self.first = bytes,
             step => return Poll::Ready(step),
         }
         while self.first.len() + self.more.len() < ALONG {
             match self.poll_step(cx) {
                 Poll::Pending => break,
-                Poll::Ready(Step::Say(bytes)) => self.more.extend_from_slice(&bytes),
+                Poll::Ready(WriterStep::Say(bytes)) => self.more.extend_from_slice(&bytes),
                 Poll::Ready(step) => {
                     self.next = Some(step);
                     break;
                 }
             }
         }
-        Poll::Ready(Step::Say(self.unsaid()))
+        Poll::Ready(WriterStep::Say(self.unsaid()))
     }
 
     /// What is to be said and was not yet: more than nothing only after a panic.
@@ -111,16 +111,16 @@ impl Writing {
         if more.is_empty() { first } else { [&first[..], &more[..]].concat().into() }
     }
 
-    fn poll_step(&mut self, cx: &mut Context<'_>) -> Poll<Step> {
+    fn poll_step(&mut self, cx: &mut Context<'_>) -> Poll<WriterStep> {
         loop {
             if !self.reader.is_whole() && self.account.is_overlong(self.attempt) {
-                return Poll::Ready(Step::Overlong);
+                return Poll::Ready(WriterStep::Overlong);
             }
             let step = match ready!(self.reader.poll_next(cx)) {
                 AnswerPart::Chunk(chunk) if self.native => self.take_native(chunk),
                 AnswerPart::Chunk(chunk) => self.take(chunk),
                 AnswerPart::Complete(marker) => Some(self.whole(marker)),
-                AnswerPart::Broken(setback) => Some(Step::Broken(setback)),
+                AnswerPart::Broken(setback) => Some(WriterStep::Broken(setback)),
             };
             if let Some(step) = step {
                 return Poll::Ready(step);
@@ -129,55 +129,55 @@ impl Writing {
     }
 
     /// It is whole, with the upstream's own word for success, if it has one.
-    fn whole(&mut self, marker: Option<Chunk>) -> Step {
-        if let Some(Chunk { raw, native, .. }) = marker {
+    fn whole(&mut self, marker: Option<ResponseChunk>) -> WriterStep {
+        if let Some(ResponseChunk { raw, native, .. }) = marker {
             let ended = [&b"\n\n"[..], b"\r\r", b"\r\n\r\n"].iter().any(|end| raw.ends_with(end));
             match self.native {
                 true => self.kept.push(native.unwrap_or_default()),
                 false => self.marker = ended.then_some(raw),
             }
         }
-        Step::Complete
+        WriterStep::Complete
     }
 
-    fn take(&mut self, chunk: Chunk) -> Option<Step> {
+    fn take(&mut self, chunk: ResponseChunk) -> Option<WriterStep> {
         match &chunk.what {
-            What::Piece(piece) => {
+            ChunkKind::Piece(piece) => {
                 self.account.hand_on(self.attempt, piece, &chunk);
                 if piece.finished > 0 && self.reader.choices() > 1 {
                     self.over.extend(sample::ended(&chunk.data));
                 }
                 self.spare = self.spare.take().and_then(|spare| spare.keep(piece, &chunk.data));
                 if piece.usage.is_none() {
-                    return Some(Step::Say(chunk.raw));
+                    return Some(WriterStep::Say(chunk.raw));
                 }
                 self.usage = Some(chunk.data.clone());
-                chunk.without_usage().map(Step::Say)
+                chunk.without_usage().map(WriterStep::Say)
             }
-            What::KeepAlive => Some(Step::Say(chunk.raw)),
-            What::Malformed => {
+            ChunkKind::KeepAlive => Some(WriterStep::Say(chunk.raw)),
+            ChunkKind::Malformed => {
                 self.account.skipped_event(self.attempt);
                 None
             }
-            What::Aside | What::Done | What::Error(_) => None,
+            ChunkKind::Aside | ChunkKind::Done | ChunkKind::Error(_) => None,
         }
     }
 
     /// As [`Writing::take`], for a client that gets what came.
-    fn take_native(&mut self, mut chunk: Chunk) -> Option<Step> {
+    fn take_native(&mut self, mut chunk: ResponseChunk) -> Option<WriterStep> {
         let came = chunk.native.take().unwrap_or_default();
         match &chunk.what {
-            What::Piece(piece) => {
+            ChunkKind::Piece(piece) => {
                 self.account.hand_on(self.attempt, piece, &chunk);
             }
-            What::Malformed => self.account.skipped_event(self.attempt),
-            What::KeepAlive | What::Aside | What::Done | What::Error(_) => {}
+            ChunkKind::Malformed => self.account.skipped_event(self.attempt),
+            ChunkKind::KeepAlive | ChunkKind::Aside | ChunkKind::Done | ChunkKind::Error(_) => {}
         }
         if self.reader.has_finished_any() {
             self.kept.push(came);
             return None;
         }
-        (!came.is_empty()).then_some(Step::Say(came))
+        (!came.is_empty()).then_some(WriterStep::Say(came))
     }
 
     pub(super) fn complete(mut self, include_usage: bool) -> Bytes {
@@ -192,11 +192,11 @@ impl Writing {
     pub(super) fn cut_short(mut self, include_usage: bool) -> Bytes {
         drop(self.reader.take_rest());
         self.account.cut_short(self.attempt);
-        let known = Sample::of(self.sample.as_deref());
+        let known = ChunkIdentity::of(self.sample.as_deref());
         let mut end = BytesMut::new();
         let choices = u32::try_from(self.reader.choices()).unwrap_or(u32::MAX);
         for index in (0..choices).filter(|index| !self.over.contains(index)) {
-            let length = Delta::End(Finish::Length);
+            let length = DeltaField::End(FinishReason::Length);
             end.extend_from_slice(&protocol::write_chunk(&known.stamp(), index, length, None));
         }
         end.extend_from_slice(&self.last_words(include_usage));
@@ -212,7 +212,7 @@ impl Writing {
         let mut end = BytesMut::new();
         if include_usage {
             let usage = self.account.final_usage(self.attempt);
-            let known = Sample::of(self.sample.as_deref());
+            let known = ChunkIdentity::of(self.sample.as_deref());
             end.extend_from_slice(&protocol::usage_chunk(self.usage.as_deref(), &known.stamp(), &usage));
         }
         end.extend_from_slice(self.marker.as_deref().unwrap_or(DONE));

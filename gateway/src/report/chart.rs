@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 /// Bars beside each other for each label: what is paid, and what it would have cost.
-pub(super) struct Pair<'a> {
+pub(super) struct BarPair<'a> {
     pub(super) label: &'a str,
     pub(super) paid: f64,
     pub(super) baseline: f64,
@@ -16,7 +16,7 @@ const BOTTOM: f64 = 36.0;
 const TOP: f64 = 12.0;
 
 /// Upright bars, a pair a label. `money` writes an amount for people.
-pub(super) fn pairs(title: &str, pairs: &[Pair<'_>], money: impl Fn(f64) -> String) -> String {
+pub(super) fn pairs(title: &str, pairs: &[BarPair<'_>], money: impl Fn(f64) -> String) -> String {
     let most = pairs.iter().flat_map(|pair| [pair.paid, pair.baseline]).fold(0.0, f64::max);
     let top = nice(most);
     let y = |value: f64| TOP + (HEIGHT - TOP - BOTTOM) * (1.0 - value / top);

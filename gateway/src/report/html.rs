@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 
 use router_policies::Money;
 
-use super::chart::{Pair, bars, escaped, pairs};
-use super::tally::{Sums, Tally, shown};
+use super::chart::{BarPair, bars, escaped, pairs};
+use super::tally::{ReportSums, ReportTally, shown};
 use super::{amount, share};
 
 const STYLE: &str = "
@@ -25,7 +25,7 @@ th { color: var(--soft); font-weight: 500 } th, td { padding: 6px 8px; text-alig
 ";
 
 /// The report as a page.
-pub fn page(tally: &Tally) -> String {
+pub fn page(tally: &ReportTally) -> String {
     let mut out = format!(
         "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width\">\n\
          <title>Xietong: costs and savings</title>\n<style>{STYLE}</style>\n<h1>Costs and savings</h1>\n"
@@ -51,7 +51,7 @@ pub fn page(tally: &Tally) -> String {
     out
 }
 
-fn cards(out: &mut String, tally: &Tally) {
+fn cards(out: &mut String, tally: &ReportTally) {
     let all = &tally.all;
     let money = |nanos: i64| amount(Money(nanos));
     let saved = share(all.saved().units(), Money(all.baseline).units());
@@ -73,11 +73,11 @@ fn cards(out: &mut String, tally: &Tally) {
     out.push_str("</div>\n");
 }
 
-fn days(out: &mut String, tally: &Tally) {
-    let days: Vec<Pair<'_>> = tally
+fn days(out: &mut String, tally: &ReportTally) {
+    let days: Vec<BarPair<'_>> = tally
         .days
         .iter()
-        .map(|(day, sums)| Pair {
+        .map(|(day, sums)| BarPair {
             label: day.get(5..).unwrap_or(day),
             paid: Money(sums.compared_cost).units(),
             baseline: Money(sums.baseline).units(),
@@ -92,7 +92,7 @@ fn days(out: &mut String, tally: &Tally) {
     out.push_str(&pairs("Paid and baseline by day", &days, money));
 }
 
-fn models(out: &mut String, tally: &Tally) {
+fn models(out: &mut String, tally: &ReportTally) {
     let mut models: Vec<_> = tally.models.iter().collect();
     models.sort_by_key(|(_, sums)| std::cmp::Reverse(sums.cost));
     let rows: Vec<(String, f64, String)> = models
@@ -130,7 +130,7 @@ fn models(out: &mut String, tally: &Tally) {
     table(out, &heads, rows);
 }
 
-fn groups_of(out: &mut String, title: &str, groups: &BTreeMap<String, Sums>) {
+fn groups_of(out: &mut String, title: &str, groups: &BTreeMap<String, ReportSums>) {
     let _ = writeln!(out, "<h2>{title}</h2>");
     let heads = ["", "requests", "complete", "escalated", "cost", "baseline", "saved", "share", "wasted"];
     let rows = groups.iter().map(|(name, sums)| {
@@ -149,7 +149,7 @@ fn groups_of(out: &mut String, title: &str, groups: &BTreeMap<String, Sums>) {
     table(out, &heads, rows);
 }
 
-fn notes(out: &mut String, all: &Sums) {
+fn notes(out: &mut String, all: &ReportSums) {
     let _ = writeln!(
         out,
         "<h2>How to read this</h2>\n<p>The baseline is what the same answers, token for token, would have cost from the \

@@ -5,11 +5,11 @@ use std::fmt::Write as _;
 
 use router_policies::Money;
 
-use super::tally::{Sums, Tally, shown};
+use super::tally::{ReportSums, ReportTally, shown};
 use super::{amount, share};
 
 /// The report as text.
-pub fn table(tally: &Tally) -> String {
+pub fn table(tally: &ReportTally) -> String {
     let (all, currency) = (&tally.all, &tally.currency);
     let mut out = String::new();
     let Some((from, to)) = tally.span else { return "no requests in this time\n".to_owned() };
@@ -64,7 +64,7 @@ pub fn table(tally: &Tally) -> String {
     out
 }
 
-fn models(out: &mut String, tally: &Tally) {
+fn models(out: &mut String, tally: &ReportTally) {
     let mut rows = vec![
         ["model", "attempts", "answers", "prompt", "cached", "answer", "cost", "wasted"].map(str::to_owned),
     ];
@@ -84,7 +84,7 @@ fn models(out: &mut String, tally: &Tally) {
     aligned(out, &rows);
 }
 
-fn groups_of(out: &mut String, title: &str, groups: &BTreeMap<String, Sums>) {
+fn groups_of(out: &mut String, title: &str, groups: &BTreeMap<String, ReportSums>) {
     let heads = [title, "requests", "complete", "escalated", "cost", "baseline", "saved", "share"];
     let mut rows = vec![heads.map(str::to_owned)];
     for (name, sums) in groups {

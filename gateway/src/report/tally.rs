@@ -8,12 +8,12 @@ use router_policies::Money;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::ledger::slip::{Slip, Try};
+use crate::ledger::slip::{UsageRecord, AttemptRecord};
 use crate::record::NONE;
 
 /// What some requests add up to. Money is in nano-units of the account currency.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct Sums {
+pub struct ReportSums {
     /// Requests.
     pub requests: u64,
     /// By how they ended.
@@ -64,26 +64,26 @@ pub struct ModelSums {
 
 /// A report.
 #[derive(Debug, Clone, Default)]
-pub struct Tally {
+pub struct ReportTally {
     /// The account currency; the last one where it changed.
     pub currency: String,
     /// The first and the last request.
     pub span: Option<(Timestamp, Timestamp)>,
     /// All of it.
-    pub all: Sums,
+    pub all: ReportSums,
     /// By the model that was asked.
     pub models: BTreeMap<String, ModelSums>,
     /// By route; requests for a model by name under `-`.
-    pub routes: BTreeMap<String, Sums>,
+    pub routes: BTreeMap<String, ReportSums>,
     /// By client.
-    pub clients: BTreeMap<String, Sums>,
+    pub clients: BTreeMap<String, ReportSums>,
     /// By calendar day.
-    pub days: BTreeMap<String, Sums>,
+    pub days: BTreeMap<String, ReportSums>,
 }
 
-impl Tally {
+impl ReportTally {
     /// Adds a request; days are those of `zone`.
-    pub fn add(&mut self, slip: &Slip<'_>, zone: &TimeZone) {
+    pub fn add(&mut self, slip: &UsageRecord<'_>, zone: &TimeZone) {
         if self.currency != slip.currency {
             self.currency = slip.currency.to_string();
         }
@@ -101,7 +101,7 @@ impl Tally {
 
     /// As JSON, with amounts as decimal numbers.
     pub fn json(&self) -> Value {
-        let group = |sums: &BTreeMap<String, Sums>| -> Value {
+        let group = |sums: &BTreeMap<String, ReportSums>| -> Value {
             sums.iter()
                 .map(|(name, sums)| (name.clone(), sums.json()))
                 .collect::<serde_json::Map<_, _>>()
@@ -122,8 +122,8 @@ impl Tally {
     }
 }
 
-impl Sums {
-    fn add(&mut self, slip: &Slip<'_>) {
+impl ReportSums {
+    fn add(&mut self, slip: &UsageRecord<'_>) {
         if slip.is_ours() {
             return self.add_own(slip);
         }
@@ -151,7 +151,7 @@ impl Sums {
         self.below_top += u64::from(below);
     }
 
-    fn add_own(&mut self, slip: &Slip<'_>) {
+    fn add_own(&mut self, slip: &UsageRecord<'_>) {
         let known: Vec<i64> = slip.attempts.iter().filter_map(|attempt| attempt.cost).collect();
         let cost = known.iter().fold(0, |sum: i64, &cost| sum.saturating_add(cost));
         self.cost = self.cost.saturating_add(cost);
@@ -194,7 +194,7 @@ impl Sums {
 }
 
 impl ModelSums {
-    fn add(&mut self, attempt: &Try<'_>, answered: bool) {
+    fn add(&mut self, attempt: &AttemptRecord<'_>, answered: bool) {
         let usage = attempt.usage();
         self.attempts += 1;
         self.answers += u64::from(answered);
@@ -234,7 +234,7 @@ mod tests {
     use super::*;
 
     /// A request as a ledger has it.
-    fn slip(json: Value) -> Slip<'static> {
+    fn slip(json: Value) -> UsageRecord<'static> {
         let mut whole = json!({
             "time": "2026-11-24T23:30:00Z", "id": "r", "client": "a", "route": "auto", "model": "large", "top": "large",
             "call": "chat", "attempts": [], "currency": "CNY", "total": 1.0, "status": 200, "outcome": "complete",
@@ -249,7 +249,7 @@ mod tests {
     fn sums_are_those_of_the_requests() {
         let attempt = |model: &str, cost: Value, wasted: Value| json!({ "model": model, "result": "ok", "input": 10, "cached": 5, "output": 4, "cost": cost, "wasted": wasted });
         let (ok, zone) = (Value::Null, jiff::tz::TimeZoneDatabase::bundled().get("Asia/Shanghai").unwrap());
-        let mut tally = Tally::default();
+        let mut tally = ReportTally::default();
         let small = attempt("small", json!(100), ok.clone());
         tally.add(
             &slip(json!({ "attempts": [small], "answered_by": 0, "baseline": 1000, "model": "small" })),

@@ -19,10 +19,10 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
 use super::PortLimits;
-use super::socket::{Socket, left};
-use crate::body::Body;
+use super::socket::{ClientSocket, left};
+use crate::body::GatewayBody;
 use crate::endpoint;
-use crate::error::Failure;
+use crate::error::ApiError;
 use crate::error_response::error_response;
 use crate::request_id::RequestId;
 
@@ -33,7 +33,7 @@ const LAST_REQUEST: Duration = Duration::from_millis(500);
 const HTTP2: &[u8] = b"PRI * HTTP/2.0";
 
 /// What all connections of a port share.
-pub(super) struct Port<F> {
+pub(super) struct ServerState<F> {
     pub(super) http: Builder<TokioExecutor>,
     /// For who speaks HTTP/1 beyond doubt.
     pub(super) http1: Builder<TokioExecutor>,
@@ -47,10 +47,10 @@ pub(super) struct Port<F> {
 
 /// Answers the requests of a connection until it ends, or until the client is gone: then whatever is under way for it is
 /// dropped, and with it its upstream connections.
-pub(super) async fn converse<F, A>(port: Arc<Port<F>>, stream: TcpStream)
+pub(super) async fn converse<F, A>(port: Arc<ServerState<F>>, stream: TcpStream)
 where
     F: Fn(Request<Incoming>, RequestId) -> A + Send + Sync + 'static,
-    A: Future<Output = Result<Response<Body>, Infallible>> + Send + 'static,
+    A: Future<Output = Result<Response<GatewayBody>, Infallible>> + Send + 'static,
 {
     let stream = Arc::new(stream);
     let (mut first_head, mut closing) = (pin!(sleep(port.limits.head)), Some(port.closing.subscribe()));
@@ -65,7 +65,7 @@ where
             }
         }
     };
-    let io = TokioIo::new(Socket::new(Arc::clone(&stream), port.limits.stall));
+    let io = TokioIo::new(ClientSocket::new(Arc::clone(&stream), port.limits.stall));
     let asked = Arc::new(AtomicBool::new(false));
     let service = service_fn(|request| {
         asked.store(true, Ordering::Relaxed);
@@ -119,10 +119,10 @@ async fn closed(closing: &mut Option<watch::Receiver<bool>>) {
     }
 }
 
-async fn answer<F, A>(port: Arc<Port<F>>, request: Request<Incoming>) -> Result<Response<Body>, Infallible>
+async fn answer<F, A>(port: Arc<ServerState<F>>, request: Request<Incoming>) -> Result<Response<GatewayBody>, Infallible>
 where
     F: Fn(Request<Incoming>, RequestId) -> A,
-    A: Future<Output = Result<Response<Body>, Infallible>>,
+    A: Future<Output = Result<Response<GatewayBody>, Infallible>>,
 {
     let version = request.version();
     let id = RequestId::from_headers(request.headers());
@@ -132,7 +132,7 @@ where
     // Whatever the request held is dropped: what it shares with others is whole at every step.
     let mut response = match answered {
         Ok(response) => response?,
-        Err(_) => error_response(&Failure::Internal, vendor, &id),
+        Err(_) => error_response(&ApiError::Internal, vendor, &id),
     };
     if port.leaving.load(Ordering::Relaxed) && version <= Version::HTTP_11 {
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));

@@ -30,9 +30,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
-use self::connection::{Port, converse};
-use crate::body::Body;
-use crate::curfew::Curfew;
+use self::connection::{ServerState, converse};
+use crate::body::GatewayBody;
+use crate::curfew::ShutdownDeadline;
 use crate::request_id::RequestId;
 
 /// After this pause a failed accept (no file descriptors left, say) is tried again.
@@ -75,17 +75,17 @@ pub async fn serve<F, A>(
     listener: TcpListener,
     limits: PortLimits,
     shutdown: impl Future<Output = ()> + Send,
-    curfew: Curfew,
+    curfew: ShutdownDeadline,
     answer: F,
 ) where
     F: Fn(Request<Incoming>, RequestId) -> A + Send + Sync + 'static,
-    A: Future<Output = Result<Response<Body>, Infallible>> + Send + 'static,
+    A: Future<Output = Result<Response<GatewayBody>, Infallible>> + Send + 'static,
 {
     let (http, leaving) = (http(limits.head), AtomicBool::new(false));
     let http1 = http.clone().http1_only();
-    let port = Arc::new(Port { http, http1, limits, leaving, closing: watch::Sender::new(false), answer });
+    let port = Arc::new(ServerState { http, http1, limits, leaving, closing: watch::Sender::new(false), answer });
     let mut door =
-        Door { listener, places: Arc::new(Semaphore::new(limits.connections)), inside: JoinSet::new() };
+        ConnectionAcceptor { listener, places: Arc::new(Semaphore::new(limits.connections)), inside: JoinSet::new() };
     tokio::select! {
         () = door.keep_open(&port) => {}
         () = shutdown => {}
@@ -103,18 +103,18 @@ pub async fn serve<F, A>(
 }
 
 /// A listener, and the connections that came in through it.
-struct Door {
+struct ConnectionAcceptor {
     listener: TcpListener,
     places: Arc<Semaphore>,
     inside: JoinSet<()>,
 }
 
-impl Door {
+impl ConnectionAcceptor {
     /// Lets connections in, and never ends.
-    async fn keep_open<F, A>(&mut self, port: &Arc<Port<F>>)
+    async fn keep_open<F, A>(&mut self, port: &Arc<ServerState<F>>)
     where
         F: Fn(Request<Incoming>, RequestId) -> A + Send + Sync + 'static,
-        A: Future<Output = Result<Response<Body>, Infallible>> + Send + 'static,
+        A: Future<Output = Result<Response<GatewayBody>, Infallible>> + Send + 'static,
     {
         loop {
             tokio::select! {
@@ -125,10 +125,10 @@ impl Door {
     }
 
     /// Goes on until load balancers have noticed; where there is none, until nobody is inside.
-    async fn give_notice<F, A>(&mut self, port: &Arc<Port<F>>, end: Instant)
+    async fn give_notice<F, A>(&mut self, port: &Arc<ServerState<F>>, end: Instant)
     where
         F: Fn(Request<Incoming>, RequestId) -> A + Send + Sync + 'static,
-        A: Future<Output = Result<Response<Body>, Infallible>> + Send + 'static,
+        A: Future<Output = Result<Response<GatewayBody>, Infallible>> + Send + 'static,
     {
         let local = self.listener.local_addr().is_ok_and(|address| address.ip().is_loopback());
         let noticed =
@@ -147,10 +147,10 @@ impl Door {
     }
 
     /// Lets in whom the kernel has let in already, and nobody else.
-    fn close<F, A>(mut self, port: &Arc<Port<F>>) -> JoinSet<()>
+    fn close<F, A>(mut self, port: &Arc<ServerState<F>>) -> JoinSet<()>
     where
         F: Fn(Request<Incoming>, RequestId) -> A + Send + Sync + 'static,
-        A: Future<Output = Result<Response<Body>, Infallible>> + Send + 'static,
+        A: Future<Output = Result<Response<GatewayBody>, Infallible>> + Send + 'static,
     {
         while let Some(Some(accepted)) = accept(&self.listener, &self.places).now_or_never() {
             self.admit(port, Some(accepted));
@@ -158,10 +158,10 @@ impl Door {
         self.inside
     }
 
-    fn admit<F, A>(&mut self, port: &Arc<Port<F>>, accepted: Option<(TcpStream, OwnedSemaphorePermit)>)
+    fn admit<F, A>(&mut self, port: &Arc<ServerState<F>>, accepted: Option<(TcpStream, OwnedSemaphorePermit)>)
     where
         F: Fn(Request<Incoming>, RequestId) -> A + Send + Sync + 'static,
-        A: Future<Output = Result<Response<Body>, Infallible>> + Send + 'static,
+        A: Future<Output = Result<Response<GatewayBody>, Infallible>> + Send + 'static,
     {
         let Some((stream, place)) = accepted else { return };
         let port = Arc::clone(port);

@@ -15,7 +15,7 @@ use tokio::time::{Sleep, sleep};
 const DRAINS: bool = cfg!(any(target_os = "linux", target_os = "android"));
 
 /// A socket that breaks off a peer which does not read for too long.
-pub(super) struct Socket {
+pub(super) struct ClientSocket {
     stream: Arc<TcpStream>,
     /// How long a write may wait for the peer.
     stall: Duration,
@@ -23,7 +23,7 @@ pub(super) struct Socket {
     patience: Option<Pin<Box<Sleep>>>,
 }
 
-impl Socket {
+impl ClientSocket {
     pub(super) fn new(stream: Arc<TcpStream>, stall: Duration) -> Self {
         Self { stream, stall, patience: None }
     }
@@ -76,7 +76,7 @@ pub(super) async fn left(stream: &TcpStream) {
     }
 }
 
-impl AsyncRead for Socket {
+impl AsyncRead for ClientSocket {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         loop {
             ready!(self.stream.poll_read_ready(cx))?;
@@ -99,7 +99,7 @@ impl AsyncRead for Socket {
     }
 }
 
-impl AsyncWrite for Socket {
+impl AsyncWrite for ClientSocket {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         self.poll_written(cx, |stream| stream.try_write(buf))
     }

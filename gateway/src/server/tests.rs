@@ -8,15 +8,15 @@ use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 
 use super::*;
-use crate::account::Account;
-use crate::dispatch::{AnswerReader, Begun};
+use crate::account::RequestAccount;
+use crate::dispatch::{AnswerReader, StartedStream};
 use crate::gateway::Gateway;
 use crate::log::Log;
 use crate::metrics::Metrics;
-use crate::protocol::client::Telling;
-use crate::protocol::{Chat, Splitter, read_chunk};
-use crate::record::Call;
-use crate::relay::{Manner, Relay};
+use crate::protocol::client::ResponseEncoder;
+use crate::protocol::{ChatRequest, SseParser, read_chunk};
+use crate::record::RecordedCall;
+use crate::relay::{RelayOptions, AnswerRelay};
 use crate::telemetry::Telemetry;
 
 const MODELS: &str = r"
@@ -37,47 +37,47 @@ fn gateway_with(yaml: &str) -> Arc<Gateway> {
     let metrics = Arc::new(Metrics::new().unwrap());
     let log = Log::to_stdout(metrics.log_dropped.with_label_values::<&str>(&[]));
     let ledger = ledger::Ledger::open(&config, log.notes()).unwrap();
-    let telemetry = Telemetry { metrics, log, paces: Arc::default(), ledger, curfew: Curfew::default() };
+    let telemetry = Telemetry { metrics, log, paces: Arc::default(), ledger, curfew: ShutdownDeadline::default() };
     Arc::new(Gateway::new(config, telemetry).unwrap())
 }
 
-fn account(gateway: &Gateway, id: RequestId, stream: bool) -> Box<Account> {
-    let mut account = gateway.account(&gateway.snapshot(), id, Call::Chat, Instant::now(), &HeaderMap::new());
+fn account(gateway: &Gateway, id: RequestId, stream: bool) -> Box<RequestAccount> {
+    let mut account = gateway.account(&gateway.snapshot(), id, RecordedCall::Chat, Instant::now(), &HeaderMap::new());
     let body =
         format!(r#"{{"model":"m","messages":[{{"role":"user","content":"Hello"}}],"stream":{stream}}}"#);
-    account.read(&Chat::parse(Bytes::from(body)).unwrap());
+    account.read(&ChatRequest::parse(Bytes::from(body)).unwrap());
     account
 }
 
-fn manner(gateway: &Gateway) -> Manner {
-    Manner {
+fn manner(gateway: &Gateway) -> RelayOptions {
+    RelayOptions {
         include_usage: false,
-        telling: Telling::as_it_is(),
+        telling: ResponseEncoder::as_it_is(),
         heartbeat: Duration::from_millis(20),
         curfew: gateway.telemetry.curfew.waiter(),
     }
 }
 
 /// An answer whose first token is here, and after which the next piece is a panic.
-fn begun(gateway: &Gateway, mut account: Box<Account>) -> Relay {
+fn begun(gateway: &Gateway, mut account: Box<RequestAccount>) -> AnswerRelay {
     let model = gateway.snapshot().config.models[0].clone();
     let visit = gateway.snapshot().pool(&model).unwrap().pick(|_| false).unwrap();
     let attempt = account.begin(&model, visit.endpoint_id());
     account.commit(attempt);
     account.head_sent(200);
-    let mut events = Splitter::default();
+    let mut events = SseParser::default();
     events.feed(Bytes::from_static(EVENT.as_bytes()));
     let held = vec![read_chunk(events.next().unwrap().unwrap())];
     let mut reader = AnswerReader::new(Box::pin(stream::poll_fn(|_| panic!("a fault of the test"))), 1);
     reader.begin_again(held);
-    Relay::begun(Begun { attempt, reader, visit, resume: None }, account, manner(gateway))
+    AnswerRelay::begun(StartedStream { attempt, reader, visit, resume: None }, account, manner(gateway))
 }
 
 async fn handle(
     gateway: Arc<Gateway>,
     request: Request<Incoming>,
     id: RequestId,
-) -> Result<Response<Body>, Infallible> {
+) -> Result<Response<GatewayBody>, Infallible> {
     let path = request.uri().path().to_owned();
     let account = account(&gateway, id, path.starts_with("/stream"));
     let relay = match path.as_str() {
@@ -88,16 +88,16 @@ async fn handle(
                 let account = account;
                 panic!("a fault of the test with {}", account.record().status)
             });
-            Relay::waiting(waiting, manner(&gateway))
+            AnswerRelay::waiting(waiting, manner(&gateway))
         }
         "/stream-begun" => begun(&gateway, account),
         _ => {
             sleep(Duration::from_millis(100)).await;
             account.close_complete();
-            return Ok(Response::new(Body::full("fine")));
+            return Ok(Response::new(GatewayBody::full("fine")));
         }
     };
-    Ok(Response::new(Body::Stream(Box::pin(relay))))
+    Ok(Response::new(GatewayBody::Stream(Box::pin(relay))))
 }
 
 async fn port(gateway: &Arc<Gateway>) -> (SocketAddr, JoinHandle<()>) {
@@ -111,7 +111,7 @@ async fn port(gateway: &Arc<Gateway>) -> (SocketAddr, JoinHandle<()>) {
         assert!(request.uri().path() != "/at-once", "a fault of the test");
         handle(Arc::clone(&gateway), request, id)
     };
-    (address, tokio::spawn(serve(listener, limits, std::future::pending(), Curfew::default(), answer)))
+    (address, tokio::spawn(serve(listener, limits, std::future::pending(), ShutdownDeadline::default(), answer)))
 }
 
 /// Asks for a path on a connection that is kept, then for one that is well.
@@ -210,10 +210,10 @@ async fn a_panic_settles_what_was_set_aside() {
     let (model, client) = (Arc::clone(&snapshot.config.models[0]), Arc::clone(&snapshot.config.clients[0]));
     for (asked, left) in [(false, 1_000_000_000), (true, 999_000_000)] {
         let mut account = account(&gateway, RequestId::default(), false);
-        account.bound(crate::charge::Bound { choices: 1, ..Default::default() });
+        account.bound(crate::charge::UsageBound { choices: 1, ..Default::default() });
         let till = Arc::clone(snapshot.till(&client).unwrap());
         let (model, gateway) = (Arc::clone(&model), Arc::clone(&gateway));
-        let remaining = move |till: &ledger::till::Till| till.remaining(&gateway.telemetry.ledger).unwrap().0;
+        let remaining = move |till: &ledger::till::ClientQuota| till.remaining(&gateway.telemetry.ledger).unwrap().0;
         let working = tokio::spawn({
             let (till, remaining) = (Arc::clone(&till), remaining.clone());
             async move {

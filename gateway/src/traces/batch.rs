@@ -5,8 +5,8 @@ use gateway_config::OtlpConfig;
 use prost::Message;
 use prost::encoding::{WireType, encode_key, encode_varint, message};
 
-use super::Ended;
-use super::otlp::{Attributes, Resource, Scope};
+use super::FinishedTrace;
+use super::otlp::{AttributeList, OtlpResource, InstrumentationScope};
 use super::spans::spans;
 use crate::build_info::VERSION;
 
@@ -19,14 +19,14 @@ const SPANS: u32 = 2;
 
 /// Spans of requests, as the field of a message.
 #[derive(Default)]
-pub(super) struct Batch {
+pub(super) struct SpanBatch {
     spans: BytesMut,
     count: u64,
 }
 
-impl Batch {
+impl SpanBatch {
     /// Adds a request's.
-    pub(super) fn add(&mut self, ended: &Ended) {
+    pub(super) fn add(&mut self, ended: &FinishedTrace) {
         for span in spans(ended) {
             message::encode(SPANS, &span, &mut self.spans);
             self.count += 1;
@@ -39,7 +39,7 @@ impl Batch {
     }
 
     /// The request to a collector.
-    pub(super) fn request(self, from: &Sender) -> Bytes {
+    pub(super) fn request(self, from: &BatchSender) -> Bytes {
         let within_scope = [&from.scope[..], &self.spans].concat();
         let within_resource = [&from.resource[..], &field(SCOPE_SPANS, &within_scope)].concat();
         field(RESOURCE_SPANS, &within_resource).into()
@@ -47,19 +47,19 @@ impl Batch {
 }
 
 /// What is said of this gateway with each batch, as fields of messages.
-pub(super) struct Sender {
+pub(super) struct BatchSender {
     resource: Vec<u8>,
     scope: Vec<u8>,
 }
 
-impl Sender {
+impl BatchSender {
     pub(super) fn of(otlp: &OtlpConfig) -> Self {
-        let mut attributes = Attributes::default();
+        let mut attributes = AttributeList::default();
         attributes.text("service.name", otlp.service.as_str());
         attributes.text("service.version", VERSION);
         otlp.attributes.iter().for_each(|(key, value)| attributes.text(key, value.as_str()));
-        let scope = Scope { name: "xietong".to_owned(), version: VERSION.to_owned() };
-        let resource = Resource { attributes: attributes.0 };
+        let scope = InstrumentationScope { name: "xietong".to_owned(), version: VERSION.to_owned() };
+        let resource = OtlpResource { attributes: attributes.0 };
         Self {
             resource: field(RESOURCE, &resource.encode_to_vec()),
             scope: field(SCOPE, &scope.encode_to_vec()),

@@ -12,9 +12,9 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep, timeout_at};
 use tracing::{info, warn};
 
-use super::Ended;
-use super::batch::{Batch, Sender};
-use super::otlp::Taken;
+use super::FinishedTrace;
+use super::batch::{SpanBatch, BatchSender};
+use super::otlp::ExportResponse;
 use crate::metrics::Metrics;
 use crate::metrics::words::SpanLoss;
 use crate::protocol::retry_after;
@@ -36,19 +36,19 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 const LARGEST_ANSWER: usize = 64 << 10;
 
 /// What the task is told.
-pub(super) enum Message {
+pub(super) enum ExportMessage {
     /// A request is over.
-    Ended(Box<Ended>),
+    Ended(Box<FinishedTrace>),
     /// Whoever waits on the other side wants everything before this to go out now.
     Flush(oneshot::Sender<()>),
 }
 
 /// The way to one collector.
-pub(super) struct Exporter {
+pub(super) struct OtlpExporter {
     client: Client,
     url: Url,
     headers: HeaderMap,
-    sender: Sender,
+    sender: BatchSender,
     sent: IntCounter,
     /// Spans of batches that could not be delivered.
     failed: IntCounter,
@@ -78,13 +78,13 @@ pub enum ExporterError {
 }
 
 /// Why a batch was not taken.
-struct Untaken {
+struct ExportError {
     why: String,
     /// Whether it may be offered again, and when at the earliest.
     again: Option<Duration>,
 }
 
-impl Exporter {
+impl OtlpExporter {
     /// # Errors
     /// See [`ExporterError`].
     pub(super) fn new(otlp: &OtlpConfig, telemetry: &Telemetry) -> Result<Self, ExporterError> {
@@ -95,7 +95,7 @@ impl Exporter {
             client: client(otlp).map_err(ExporterError::HttpClient)?,
             url,
             headers: headers(otlp)?,
-            sender: Sender::of(otlp),
+            sender: BatchSender::of(otlp),
             sent: spans_sent.with_label_values::<&str>(&[]),
             failed: spans_dropped.with_label_values(&[SpanLoss::Failed.word()]),
             rejected: spans_dropped.with_label_values(&[SpanLoss::Rejected.word()]),
@@ -104,15 +104,15 @@ impl Exporter {
     }
 
     /// Goes on until the tracer is gone and everything has been sent.
-    pub(super) async fn run(mut self, mut queue: mpsc::Receiver<Message>) {
+    pub(super) async fn run(mut self, mut queue: mpsc::Receiver<ExportMessage>) {
         while let Some(first) = queue.recv().await {
-            let (mut batch, mut waiting) = (Batch::default(), None);
+            let (mut batch, mut waiting) = (SpanBatch::default(), None);
             let mut next = Some(first);
             let due = Instant::now() + LINGER;
             while let Some(message) = next {
                 match message {
-                    Message::Ended(ended) => batch.add(&ended),
-                    Message::Flush(done) => waiting = Some(done),
+                    ExportMessage::Ended(ended) => batch.add(&ended),
+                    ExportMessage::Flush(done) => waiting = Some(done),
                 }
                 let full = batch.count() >= MOST || waiting.is_some();
                 next = if full { None } else { timeout_at(due, queue.recv()).await.ok().flatten() };
@@ -126,7 +126,7 @@ impl Exporter {
         }
     }
 
-    async fn deliver(&mut self, batch: Batch) {
+    async fn deliver(&mut self, batch: SpanBatch) {
         let count = batch.count();
         let body = batch.request(&self.sender);
         let mut tries = 0;
@@ -151,9 +151,9 @@ impl Exporter {
     }
 
     /// Offers a batch; how many spans of it the collector rejects.
-    async fn offer(&self, body: Bytes) -> Result<u64, Untaken> {
+    async fn offer(&self, body: Bytes) -> Result<u64, ExportError> {
         let request = self.client.post(self.url.clone()).headers(self.headers.clone()).body(body);
-        let response = request.send().await.map_err(|error| Untaken {
+        let response = request.send().await.map_err(|error| ExportError {
             why: if error.is_timeout() { "does not answer in time" } else { "cannot be reached" }.to_owned(),
             again: Some(Duration::ZERO),
         })?;
@@ -169,7 +169,7 @@ impl Exporter {
                 | StatusCode::GATEWAY_TIMEOUT
         );
         let wait = retry_after(response.headers(), std::time::SystemTime::now()).unwrap_or_default();
-        Err(Untaken {
+        Err(ExportError {
             why: format!("answers {}", status.as_u16()),
             again: may.then(|| wait.min(LONGEST_PAUSE)),
         })
@@ -200,7 +200,7 @@ async fn rejected(mut response: Response) -> u64 {
         }
         body.extend_from_slice(&piece);
     }
-    let taken = Taken::decode(&body[..]).unwrap_or_default();
+    let taken = ExportResponse::decode(&body[..]).unwrap_or_default();
     taken.partial_success.map_or(0, |partial| partial.rejected_spans.max(0).unsigned_abs())
 }
 

@@ -24,11 +24,11 @@ use tracing::instrument::WithSubscriber;
 
 use crate::head;
 use crate::metrics::words::SpanLoss;
-use crate::record::Record;
+use crate::record::RequestRecord;
 use crate::telemetry::Telemetry;
-use crate::trace_context::Context;
+use crate::trace_context::TraceContext;
 pub use export::ExporterError;
-use export::{Exporter, Message};
+use export::{OtlpExporter, ExportMessage};
 
 /// Requests that may wait to be told of, as with OpenTelemetry's own batches of spans.
 const WAITING: usize = 2048;
@@ -38,22 +38,22 @@ const LAST_WORDS: Duration = Duration::from_secs(3);
 const RANDOM_BITS: u32 = 56;
 
 /// Chooses which requests are traced, and takes what is to be told of them. Its task ends with it.
-pub struct Tracer {
-    queue: mpsc::Sender<Message>,
+pub struct RequestTracer {
+    queue: mpsc::Sender<ExportMessage>,
     /// Spans that the queue had no place for.
     dropped: IntCounter,
     /// The least of a trace's random bits with which it is traced.
     least: u64,
-    ids: Ids,
+    ids: SpanIds,
 }
 
-impl Tracer {
+impl RequestTracer {
     /// Starts to collect.
     ///
     /// # Errors
     /// See [`ExporterError`].
     pub fn start(otlp: &OtlpConfig, telemetry: &Telemetry) -> Result<Arc<Self>, ExporterError> {
-        let exporter = Exporter::new(otlp, telemetry)?;
+        let exporter = OtlpExporter::new(otlp, telemetry)?;
         let (queue, waiting) = mpsc::channel(WAITING);
         #[expect(
             clippy::disallowed_methods,
@@ -61,32 +61,32 @@ impl Tracer {
         )]
         tokio::spawn(exporter.run(waiting).with_subscriber(telemetry.log.notes().clone()));
         let dropped = telemetry.metrics.spans_dropped.with_label_values(&[SpanLoss::Full.word()]);
-        Ok(Arc::new(Self { queue, dropped, least: least(otlp.share), ids: Ids::default() }))
+        Ok(Arc::new(Self { queue, dropped, least: least(otlp.share), ids: SpanIds::default() }))
     }
 
     /// The place of a request with these headers among traces; `None`: it is not traced. A caller's trace decides for
     /// itself.
-    pub fn follow(self: &Arc<Self>, headers: &HeaderMap) -> Option<Box<Traced>> {
-        let caller = Context::of(headers);
+    pub fn follow(self: &Arc<Self>, headers: &HeaderMap) -> Option<Box<TraceGuard>> {
+        let caller = TraceContext::of(headers);
         let context = match caller {
             Some(caller) if !caller.is_sampled() => return None,
-            Some(caller) => Context { span: self.ids.span(), ..caller },
+            Some(caller) => TraceContext { span: self.ids.span(), ..caller },
             None => {
                 let trace = self.ids.trace();
                 if random(trace) < self.least {
                     return None;
                 }
-                Context::begin(trace, self.ids.span())
+                TraceContext::begin(trace, self.ids.span())
             }
         };
-        Some(Box::new(Traced { tracer: Arc::clone(self), context, parent: caller.map(|caller| caller.span) }))
+        Some(Box::new(TraceGuard { tracer: Arc::clone(self), context, parent: caller.map(|caller| caller.span) }))
     }
 
     /// Waits, for a bounded time, until what was collected has gone out.
     pub async fn flush(&self) {
         let (done, gone) = oneshot::channel();
         let flushed = async {
-            if self.queue.send(Message::Flush(done)).await.is_ok() {
+            if self.queue.send(ExportMessage::Flush(done)).await.is_ok() {
                 let _ = gone.await;
             }
         };
@@ -104,21 +104,21 @@ fn random(trace: u128) -> u64 {
 }
 
 /// The place of a traced request in its trace.
-pub struct Traced {
-    tracer: Arc<Tracer>,
-    context: Context,
+pub struct TraceGuard {
+    tracer: Arc<RequestTracer>,
+    context: TraceContext,
     parent: Option<u64>,
 }
 
-impl Traced {
+impl TraceGuard {
     /// The trace, and the request's span in it.
-    pub fn context(&self) -> Context {
+    pub fn context(&self) -> TraceContext {
         self.context
     }
 
     /// The trace context that an attempt sends along in place of what came.
     pub fn onward(&self, mut came: HeaderMap, attempt: usize) -> HeaderMap {
-        let context = Context { span: self.context.attempt(attempt), ..self.context };
+        let context = TraceContext { span: self.context.attempt(attempt), ..self.context };
         came.insert(head::TRACEPARENT, context.header());
         if self.parent.is_none() {
             // It belongs to a trace that is none.
@@ -128,20 +128,20 @@ impl Traced {
     }
 
     /// The request is over. What is kept of its record must not hold its content.
-    pub fn close(self, record: Record, currency: Currency) {
+    pub fn close(self, record: RequestRecord, currency: Currency) {
         let Self { tracer, context, parent } = self;
         let spans = 1 + record.attempts.len() as u64;
-        let ended = Ended { record, context, parent, currency, at: SystemTime::now() };
-        if tracer.queue.try_send(Message::Ended(Box::new(ended))).is_err() {
+        let ended = FinishedTrace { record, context, parent, currency, at: SystemTime::now() };
+        if tracer.queue.try_send(ExportMessage::Ended(Box::new(ended))).is_err() {
             tracer.dropped.inc_by(spans);
         }
     }
 }
 
 /// A traced request that is over.
-struct Ended {
-    record: Record,
-    context: Context,
+struct FinishedTrace {
+    record: RequestRecord,
+    context: TraceContext,
     parent: Option<u64>,
     currency: Currency,
     at: SystemTime,
@@ -149,12 +149,12 @@ struct Ended {
 
 /// Makes ids that are random enough to be unique.
 #[derive(Default)]
-struct Ids {
+struct SpanIds {
     hasher: RandomState,
     count: AtomicU64,
 }
 
-impl Ids {
+impl SpanIds {
     fn trace(&self) -> u128 {
         (u128::from(self.span()) << 64) | u128::from(self.span())
     }
@@ -171,7 +171,7 @@ mod tests {
 
     #[test]
     fn a_share_of_traces_is_chosen_by_their_ids_alone() {
-        let ids = Ids::default();
+        let ids = SpanIds::default();
         let traces: Vec<u128> = (0..20_000).map(|_| ids.trace()).collect();
         let check = |share: f64| {
             let least = least(share);
@@ -188,7 +188,7 @@ mod tests {
 
     #[test]
     fn ids_differ() {
-        let ids = Ids::default();
+        let ids = SpanIds::default();
         let spans: std::collections::HashSet<u64> = (0..10_000).map(|_| ids.span()).collect();
         assert_eq!(spans.len(), 10_000);
     }

@@ -7,7 +7,7 @@ use prost::{Enumeration, Message, Oneof};
 
 /// A span.
 #[derive(Clone, PartialEq, Message)]
-pub struct Span {
+pub struct OtlpSpan {
     #[prost(bytes = "vec", tag = "1")]
     pub trace_id: Vec<u8>,
     #[prost(bytes = "vec", tag = "2")]
@@ -26,7 +26,7 @@ pub struct Span {
     #[prost(message, repeated, tag = "9")]
     pub attributes: Vec<KeyValue>,
     #[prost(message, optional, tag = "15")]
-    pub status: Option<Status>,
+    pub status: Option<SpanStatus>,
     /// Those of the trace, and whether the parent is known to be remote.
     #[prost(fixed32, tag = "16")]
     pub flags: u32,
@@ -35,7 +35,7 @@ pub struct Span {
 /// What a span is of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enumeration)]
 #[repr(i32)]
-pub enum Kind {
+pub enum SpanKind {
     Unspecified = 0,
     /// Work in this process.
     Internal = 1,
@@ -47,7 +47,7 @@ pub enum Kind {
 
 /// How it ended.
 #[derive(Clone, PartialEq, Message)]
-pub struct Status {
+pub struct SpanStatus {
     #[prost(enumeration = "Code", tag = "3")]
     pub code: i32,
 }
@@ -55,7 +55,7 @@ pub struct Status {
 /// How it ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enumeration)]
 #[repr(i32)]
-pub enum Code {
+pub enum SpanStatusCode {
     Unset = 0,
     Ok = 1,
     Error = 2,
@@ -89,26 +89,26 @@ pub enum Value {
     #[prost(double, tag = "4")]
     Number(f64),
     #[prost(message, tag = "5")]
-    List(List),
+    List(ArrayValue),
 }
 
 /// Several values.
 #[derive(Clone, PartialEq, Message)]
-pub struct List {
+pub struct ArrayValue {
     #[prost(message, repeated, tag = "1")]
     pub values: Vec<AnyValue>,
 }
 
 /// Who says it.
 #[derive(Clone, PartialEq, Message)]
-pub struct Resource {
+pub struct OtlpResource {
     #[prost(message, repeated, tag = "1")]
     pub attributes: Vec<KeyValue>,
 }
 
 /// What part of it says it.
 #[derive(Clone, PartialEq, Message)]
-pub struct Scope {
+pub struct InstrumentationScope {
     #[prost(string, tag = "1")]
     pub name: String,
     #[prost(string, tag = "2")]
@@ -117,23 +117,23 @@ pub struct Scope {
 
 /// What a collector answers.
 #[derive(Clone, PartialEq, Message)]
-pub struct Taken {
+pub struct ExportResponse {
     #[prost(message, optional, tag = "1")]
-    pub partial_success: Option<Partial>,
+    pub partial_success: Option<PartialSuccess>,
 }
 
 /// What of it the collector did not take.
 #[derive(Clone, PartialEq, Message)]
-pub struct Partial {
+pub struct PartialSuccess {
     #[prost(int64, tag = "1")]
     pub rejected_spans: i64,
 }
 
 /// Attributes, one after the other.
 #[derive(Default)]
-pub struct Attributes(pub Vec<KeyValue>);
+pub struct AttributeList(pub Vec<KeyValue>);
 
-impl Attributes {
+impl AttributeList {
     pub fn text(&mut self, key: &str, value: impl Into<String>) {
         self.add(key, Value::Text(value.into()));
     }
@@ -152,7 +152,7 @@ impl Attributes {
 
     pub fn texts(&mut self, key: &str, values: &[&str]) {
         let value = |text: &&str| AnyValue { value: Some(Value::Text((*text).to_owned())) };
-        self.add(key, Value::List(List { values: values.iter().map(value).collect() }));
+        self.add(key, Value::List(ArrayValue { values: values.iter().map(value).collect() }));
     }
 
     fn add(&mut self, key: &str, value: Value) {

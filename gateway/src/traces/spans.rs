@@ -6,39 +6,39 @@ use std::time::Duration;
 use gateway_config::{ModelConfig, ModelProvider};
 use router_policies::Currency;
 
-use super::Ended;
-use super::otlp::{Attributes, Code, Kind, Span, Status, nanos};
+use super::FinishedTrace;
+use super::otlp::{AttributeList, SpanStatusCode, SpanKind, OtlpSpan, SpanStatus, nanos};
 use crate::endpoint;
-use crate::record::{Asked, Attempt, Outcome, Record};
+use crate::record::{RequestSummary, Attempt, RequestOutcome, RequestRecord};
 
 /// Bits of a span's flags: that it is known whether the parent is remote, and that it is.
 const KNOWN_IF_REMOTE: u32 = 0x100;
 const REMOTE: u32 = 0x200;
 
 /// All spans of a request.
-pub(super) fn spans(ended: &Ended) -> impl Iterator<Item = Span> {
+pub(super) fn spans(ended: &FinishedTrace) -> impl Iterator<Item = OtlpSpan> {
     let attempts = ended.record.attempts.iter().enumerate();
     std::iter::once(request(ended))
         .chain(attempts.map(|(number, attempt)| self::attempt(ended, number, attempt)))
 }
 
-fn request(ended: &Ended) -> Span {
-    let Ended { record, context, parent, .. } = ended;
-    let mut attributes = Attributes::default();
+fn request(ended: &FinishedTrace) -> OtlpSpan {
+    let FinishedTrace { record, context, parent, .. } = ended;
+    let mut attributes = AttributeList::default();
     let name = exchange(record, &mut attributes);
     decision(record, &mut attributes);
     outcome(record, ended.currency, &mut attributes);
     let remote = if parent.is_some() { KNOWN_IF_REMOTE | REMOTE } else { KNOWN_IF_REMOTE };
-    let failed = matches!(record.outcome, Outcome::Failed | Outcome::Cut);
-    Span {
+    let failed = matches!(record.outcome, RequestOutcome::Failed | RequestOutcome::Cut);
+    OtlpSpan {
         parent_span_id: parent.map(|span| span.to_be_bytes().to_vec()).unwrap_or_default(),
         flags: u32::from(context.flags) | remote,
-        ..span(ended, context.span, (name, Kind::Server), (Duration::ZERO, record.total), attributes, failed)
+        ..span(ended, context.span, (name, SpanKind::Server), (Duration::ZERO, record.total), attributes, failed)
     }
 }
 
 /// What of HTTP there is to say; the span's name.
-fn exchange(record: &Record, attributes: &mut Attributes) -> String {
+fn exchange(record: &RequestRecord, attributes: &mut AttributeList) -> String {
     // What a client puts in place of a method or a path is its own, and not told.
     let known = endpoint::method_and_path(record.call).filter(|_| !matches!(record.status, 404 | 405));
     attributes.text("url.scheme", "http");
@@ -57,15 +57,15 @@ fn exchange(record: &Record, attributes: &mut Attributes) -> String {
     known.map_or_else(|| "HTTP".to_owned(), |(method, path)| format!("{method} {path}"))
 }
 
-fn decision(record: &Record, attributes: &mut Attributes) {
+fn decision(record: &RequestRecord, attributes: &mut AttributeList) {
     attributes.text("xietong.request_id", record.id.as_str());
     if let Some(client) = &record.client {
         attributes.text("xietong.client", client.name.as_str());
     }
     match &record.asked {
-        Asked::Nothing => {}
-        Asked::Route(route) => attributes.text("xietong.route", route.name.as_str()),
-        Asked::Model(model) => attributes.text("xietong.asked", model.name.as_str()),
+        RequestSummary::Nothing => {}
+        RequestSummary::Route(route) => attributes.text("xietong.route", route.name.as_str()),
+        RequestSummary::Model(model) => attributes.text("xietong.asked", model.name.as_str()),
     }
     attributes.flag("xietong.stream", record.stream);
     let Some(decided) = &record.decided else { return };
@@ -78,7 +78,7 @@ fn decision(record: &Record, attributes: &mut Attributes) {
     }
 }
 
-fn outcome(record: &Record, currency: Currency, attributes: &mut Attributes) {
+fn outcome(record: &RequestRecord, currency: Currency, attributes: &mut AttributeList) {
     attributes.text("xietong.outcome", record.outcome.word());
     if let Some(answer) = record.answer() {
         attributes.text("xietong.model", answer.model.name.as_str());
@@ -102,9 +102,9 @@ fn outcome(record: &Record, currency: Currency, attributes: &mut Attributes) {
     }
 }
 
-fn attempt(ended: &Ended, number: usize, attempt: &Attempt) -> Span {
+fn attempt(ended: &FinishedTrace, number: usize, attempt: &Attempt) -> OtlpSpan {
     let (record, model) = (&ended.record, &attempt.model);
-    let mut attributes = Attributes::default();
+    let mut attributes = AttributeList::default();
     let operation = record.call.operation();
     attributes.text("gen_ai.operation.name", operation);
     let kind = peer(model, &attempt.endpoint, &mut attributes);
@@ -116,7 +116,7 @@ fn attempt(ended: &Ended, number: usize, attempt: &Attempt) -> Span {
     let name = (format!("{operation} {}", model.sent()), kind);
     let times = (attempt.began, attempt.ended);
     let context = ended.context;
-    Span {
+    OtlpSpan {
         parent_span_id: context.span.to_be_bytes().to_vec(),
         flags: u32::from(context.flags) | KNOWN_IF_REMOTE,
         ..span(ended, context.attempt(number), name, times, attributes, attempt.is_error())
@@ -124,20 +124,20 @@ fn attempt(ended: &Ended, number: usize, attempt: &Attempt) -> Span {
 }
 
 /// Who is asked.
-fn peer(model: &ModelConfig, endpoint: &str, attributes: &mut Attributes) -> Kind {
+fn peer(model: &ModelConfig, endpoint: &str, attributes: &mut AttributeList) -> SpanKind {
     attributes.text("gen_ai.provider.name", model.provider.name());
     attributes.text("gen_ai.request.model", model.sent());
-    let ModelProvider::Remote(remote) = &model.provider else { return Kind::Internal };
+    let ModelProvider::Remote(remote) = &model.provider else { return SpanKind::Internal };
     let address = remote.endpoints.iter().find(|it| it.id == endpoint);
     if let Some(url) = address.and_then(|it| reqwest::Url::parse(&it.base_url).ok()) {
         attributes.text("server.address", url.host_str().unwrap_or_default());
         url.port_or_known_default().into_iter().for_each(|port| attributes.whole("server.port", port.into()));
     }
-    Kind::Client
+    SpanKind::Client
 }
 
 /// What came of it, in tokens.
-fn usage(attempt: &Attempt, attributes: &mut Attributes) {
+fn usage(attempt: &Attempt, attributes: &mut AttributeList) {
     let usage = &attempt.usage;
     if let Some(finish) = attempt.finish {
         attributes.texts("gen_ai.response.finish_reasons", &[finish.word()]);
@@ -166,7 +166,7 @@ fn usage(attempt: &Attempt, attributes: &mut Attributes) {
     }
 }
 
-fn own(attempt: &Attempt, number: usize, currency: Currency, attributes: &mut Attributes) {
+fn own(attempt: &Attempt, number: usize, currency: Currency, attributes: &mut AttributeList) {
     attributes.text("xietong.model", attempt.model.name.as_str());
     attributes.text("xietong.endpoint", &*attempt.endpoint);
     attributes.whole("xietong.attempt", number as u64 + 1);
@@ -192,15 +192,15 @@ fn own(attempt: &Attempt, number: usize, currency: Currency, attributes: &mut At
 
 /// A span without its parent; times are counted from the request's arrival.
 fn span(
-    ended: &Ended,
+    ended: &FinishedTrace,
     id: u64,
-    (name, kind): (String, Kind),
+    (name, kind): (String, SpanKind),
     (from, to): (Duration, Duration),
-    attributes: Attributes,
+    attributes: AttributeList,
     failed: bool,
-) -> Span {
+) -> OtlpSpan {
     let arrived = ended.at.checked_sub(ended.record.total).unwrap_or(ended.at);
-    Span {
+    OtlpSpan {
         trace_id: ended.context.trace.to_be_bytes().to_vec(),
         span_id: id.to_be_bytes().to_vec(),
         parent_span_id: Vec::new(),
@@ -209,7 +209,7 @@ fn span(
         start_time_unix_nano: nanos(arrived + from),
         end_time_unix_nano: nanos(arrived + to),
         attributes: attributes.0,
-        status: failed.then(|| Status { code: Code::Error.into() }),
+        status: failed.then(|| SpanStatus { code: SpanStatusCode::Error.into() }),
         flags: 0,
     }
 }

@@ -8,8 +8,8 @@ use http::{StatusCode, header};
 use reqwest::{Client, Response};
 use small_model::catalogue::CatalogueEntry;
 
-use super::part::Part;
-use super::progress::Progress;
+use super::part::PartialDownload;
+use super::progress::DownloadProgress;
 use super::source_error::SourceError;
 
 /// A machine without a network must soon go on to the next source.
@@ -21,8 +21,8 @@ const SILENCE: Duration = Duration::from_secs(60);
 pub(super) async fn fetch(
     url: &str,
     entry: &CatalogueEntry,
-    part: &Part,
-    progress: &Progress,
+    part: &PartialDownload,
+    progress: &DownloadProgress,
 ) -> Result<(), SourceError> {
     if part.length() == entry.bytes {
         return Ok(());
@@ -65,8 +65,8 @@ async fn ask(url: &str, from: u64) -> Result<Response, reqwest::Error> {
 async fn write(
     response: Response,
     entry: &CatalogueEntry,
-    part: &Part,
-    progress: &Progress,
+    part: &PartialDownload,
+    progress: &DownloadProgress,
 ) -> Result<(), SourceError> {
     let mut file = part.append()?;
     let mut at = part.length();
@@ -114,7 +114,7 @@ mod tests {
             thread::current().id()
         ));
         std::fs::create_dir_all(&folder).unwrap();
-        let part = Part::open(&folder.join("file")).unwrap();
+        let part = PartialDownload::open(&folder.join("file")).unwrap();
         if !had.is_empty() {
             std::fs::write(part.path(), had).unwrap();
         }
@@ -132,7 +132,7 @@ mod tests {
         });
         let entry = CatalogueEntry { bytes: FILE.len() as u64, ..ENTRIES[0] };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let result = runtime.block_on(fetch(&url, &entry, &part, &Progress::new()));
+        let result = runtime.block_on(fetch(&url, &entry, &part, &DownloadProgress::new()));
         let asked = host.join().unwrap();
         let asked = asked.lines().find_map(|line| line.strip_prefix("range: "));
         assert_eq!(asked, range);

@@ -16,8 +16,8 @@ use std::path::{Path, PathBuf};
 
 use small_model::catalogue::{self, CatalogueEntry, WeightsSource};
 
-use part::Part;
-pub(crate) use progress::Progress;
+use part::PartialDownload;
+pub(crate) use progress::DownloadProgress;
 use source_error::{SourceError, TriedSource};
 
 /// Why weights could not be got.
@@ -85,7 +85,7 @@ pub(crate) fn list(folder: &Path) -> String {
 pub(crate) async fn fetch(
     entry: &'static CatalogueEntry,
     folder: &Path,
-    progress: &mut Progress,
+    progress: &mut DownloadProgress,
 ) -> Result<(), FetchError> {
     let path = folder.join(entry.file);
     if proof::holds(&path, entry) {
@@ -103,7 +103,7 @@ pub(crate) async fn fetch(
         }
         progress.say(&format!("{}: is damaged or another file; fetching it anew", path.display()));
     }
-    let part = Part::open(&path)?;
+    let part = PartialDownload::open(&path)?;
     let mut tried = Vec::new();
     for source in entry.sources {
         match from(source, entry, &part, progress).await {
@@ -125,8 +125,8 @@ pub(crate) async fn fetch(
 async fn from(
     source: &WeightsSource,
     entry: &'static CatalogueEntry,
-    part: &Part,
-    progress: &mut Progress,
+    part: &PartialDownload,
+    progress: &mut DownloadProgress,
 ) -> Result<(), SourceError> {
     let size = entry.bytes / 1_000_000;
     progress.begin(&format!("{}: fetching {size} MB from {}", entry.file, place(source)), entry.bytes);

@@ -9,14 +9,14 @@ use small_model::catalogue::CatalogueEntry;
 use super::{FetchError, beside, proof};
 
 /// A file on its way, locked against a second fetch for as long as this lives.
-pub(super) struct Part {
+pub(super) struct PartialDownload {
     goal: PathBuf,
     path: PathBuf,
     /// Holds the lock. It is on a file of its own, as the part itself comes and goes.
     lock: File,
 }
 
-impl Part {
+impl PartialDownload {
     /// The part of this file; what an earlier fetch left of it is kept.
     pub(super) fn open(goal: &Path) -> Result<Self, FetchError> {
         let unusable = |path: &Path, source| FetchError::Folder { path: path.to_owned(), source };
@@ -66,7 +66,7 @@ impl Part {
     }
 }
 
-impl Drop for Part {
+impl Drop for PartialDownload {
     fn drop(&mut self) {
         let _ = self.lock.unlock();
         let _ = std::fs::remove_file(beside(&self.goal, "lock"));

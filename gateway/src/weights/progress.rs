@@ -7,12 +7,12 @@ use indicatif::{ProgressBar, ProgressStyle};
 use crate::terminal::say;
 
 /// Where progress is shown: on standard error.
-pub(crate) struct Progress {
+pub(crate) struct DownloadProgress {
     terminal: bool,
     bar: Option<ProgressBar>,
 }
 
-impl Progress {
+impl DownloadProgress {
     /// As fits what standard error is.
     pub(crate) fn new() -> Self {
         Self { terminal: std::io::stderr().is_terminal(), bar: None }

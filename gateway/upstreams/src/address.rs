@@ -14,7 +14,7 @@ const ANTHROPIC_VERSION: &str = "2023-06-01";
 const GEMINI_VERSION: &str = "v1beta";
 
 /// Where an endpoint is asked.
-pub(super) struct Places {
+pub(super) struct EndpointUrls {
     /// For a whole answer.
     pub(super) whole: Url,
     /// For a stream.
@@ -28,7 +28,7 @@ pub(super) struct Places {
     pub(super) harmless: Url,
 }
 
-impl Places {
+impl EndpointUrls {
     /// Below an endpoint's address.
     ///
     /// # Errors
@@ -145,7 +145,7 @@ mod tests {
                 endpoints: Vec::new(),
                 authority: None,
             };
-            let places = Places::of(&remote, base_url).unwrap();
+            let places = EndpointUrls::of(&remote, base_url).unwrap();
             assert_eq!((places.whole.as_str(), places.streamed.as_str()), (whole, streamed));
             let responses = places.responses.map(|url| url.path().to_owned());
             let beside = match dialect {

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 /// What an allowance grows by, and how far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Terms {
+pub struct RetryBudgetConfig {
     /// Each request earns so many thousandths of one.
     pub thousandths: u32,
     /// The most that requests can have earned: what a sudden outage may cost at once.
@@ -28,13 +28,13 @@ const ONE: u32 = 1000;
 
 /// What may still be spent.
 #[derive(Debug)]
-pub struct Allowance {
-    terms: Terms,
-    state: Mutex<State>,
+pub struct RetryBudget {
+    terms: RetryBudgetConfig,
+    state: Mutex<BucketState>,
 }
 
 #[derive(Debug)]
-struct State {
+struct BucketState {
     /// Thousandths that requests have earned and that have not been spent.
     earned: u32,
     /// Time that has not, as it was …
@@ -43,10 +43,10 @@ struct State {
     at: Instant,
 }
 
-impl Allowance {
+impl RetryBudget {
     /// With its floor full, and nothing earned by requests.
-    pub fn new(terms: Terms, now: Instant) -> Self {
-        let state = State { earned: 0, saved: terms.each * terms.floor, at: now };
+    pub fn new(terms: RetryBudgetConfig, now: Instant) -> Self {
+        let state = BucketState { earned: 0, saved: terms.each * terms.floor, at: now };
         Self { terms, state: Mutex::new(state) }
     }
 
@@ -64,7 +64,7 @@ impl Allowance {
             state.earned = left;
             return true;
         }
-        let Terms { each, floor, .. } = self.terms;
+        let RetryBudgetConfig { each, floor, .. } = self.terms;
         if each.is_zero() {
             return false;
         }
@@ -75,7 +75,7 @@ impl Allowance {
         left.is_some()
     }
 
-    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+    fn state(&self) -> std::sync::MutexGuard<'_, BucketState> {
         // The state is whole at every point, so a poisoned lock is still good.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -85,12 +85,12 @@ impl Allowance {
 mod tests {
     use super::*;
 
-    const RETRIES: Terms = Terms { thousandths: 200, most: 100, each: Duration::from_secs(1), floor: 10 };
+    const RETRIES: RetryBudgetConfig = RetryBudgetConfig { thousandths: 200, most: 100, each: Duration::from_secs(1), floor: 10 };
 
     /// Requests that all fail and would all be retried three times, one each `pause`.
     fn retries(requests: u32, pause: Duration) -> u32 {
         let start = Instant::now();
-        let budget = Allowance::new(RETRIES, start);
+        let budget = RetryBudget::new(RETRIES, start);
         let tries = (0..requests).flat_map(|n| {
             budget.deposit();
             let now = start + pause * n;
@@ -114,7 +114,7 @@ mod tests {
     #[tokio::test]
     async fn what_can_be_saved_is_bounded() {
         let start = Instant::now();
-        let budget = Allowance::new(RETRIES, start);
+        let budget = RetryBudget::new(RETRIES, start);
         (0..1_000_000).for_each(|_| budget.deposit());
         let later = start + Duration::from_secs(3600);
         assert_eq!((0..1000).filter(|_| budget.withdraw(later)).count(), 110);

@@ -38,13 +38,13 @@ const PROBE_LOST: Duration = Duration::from_secs(30);
 
 /// The state of one endpoint.
 #[derive(Debug, Default)]
-pub(super) struct Breaker(Mutex<State>);
+pub(super) struct Breaker(Mutex<BreakerState>);
 
 #[derive(Debug, Default)]
-struct State {
+struct BreakerState {
     failures: u32,
     terms: u32,
-    out: Option<Out>,
+    out: Option<Ejection>,
     probing: Option<Instant>,
     /// How often a background answer was followed by a failure.
     led_on: u32,
@@ -56,7 +56,7 @@ struct State {
 
 /// An endpoint that is left alone.
 #[derive(Debug, Clone, Copy)]
-struct Out {
+struct Ejection {
     since: Instant,
     until: Instant,
     /// It fails without an answer.
@@ -69,7 +69,7 @@ struct Out {
 
 /// How a request failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Manner {
+pub(super) enum FailureKind {
     /// With an answer, which is an error.
     Answered,
     /// Without an answer, or within one.
@@ -78,7 +78,7 @@ pub(super) enum Manner {
 
 /// What a report changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Change {
+pub(super) enum BreakerTransition {
     /// Nothing to tell.
     None,
     /// The endpoint is left alone from now on.
@@ -104,32 +104,32 @@ impl Breaker {
     }
 
     /// A request went well.
-    pub(super) fn succeeded(&self) -> Change {
+    pub(super) fn succeeded(&self) -> BreakerTransition {
         let mut state = self.state();
         let was_out = state.out.is_some();
-        *state = State::default();
-        if was_out { Change::Recovered } else { Change::None }
+        *state = BreakerState::default();
+        if was_out { BreakerTransition::Recovered } else { BreakerTransition::None }
     }
 
     /// A request failed by the endpoint's fault. `jitter` in 0..1 spreads the ends of terms by ±20 %.
-    pub(super) fn failed(&self, now: Instant, manner: Manner, jitter: f64) -> Change {
+    pub(super) fn failed(&self, now: Instant, manner: FailureKind, jitter: f64) -> BreakerTransition {
         let mut state = self.state();
         state.failures = state.failures.saturating_add(1);
         let probed = state.probing.take().is_some();
         let before = state.out;
         // A late failure of a request that was under way does not lengthen a term.
         if !probed && (before.is_some() || state.failures < FAILURES) {
-            return Change::None;
+            return BreakerTransition::None;
         }
-        let mute = manner == Manner::Mute;
+        let mute = manner == FailureKind::Mute;
         state.led_on += u32::from(mute && before.is_some_and(|out| out.answered));
         state.belied += u32::from(mute && before.is_some_and(|out| out.spoke));
         let term = doubled(SHORTEST, state.terms).min(LONGEST);
         let term = if mute { term } else { term.min(TRY_EVERY) };
         state.terms += 1;
         let until = now + term.mul_f64(0.8 + 0.4 * jitter);
-        state.out = Some(Out { since: now, until, mute, answered: false, spoke: false });
-        if before.is_none() { Change::Ejected } else { Change::None }
+        state.out = Some(Ejection { since: now, until, mute, answered: false, spoke: false });
+        if before.is_none() { BreakerTransition::Ejected } else { BreakerTransition::None }
     }
 
     /// A request ended in a way that says nothing about the endpoint: a probe's place is free again.
@@ -177,13 +177,13 @@ impl Breaker {
         }
     }
 
-    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+    fn state(&self) -> std::sync::MutexGuard<'_, BreakerState> {
         // The state is whole at every point, so a poisoned lock is still good.
         self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }
 
-impl State {
+impl BreakerState {
     fn admits(&self, now: Instant) -> bool {
         let Some(out) = self.out else { return true };
         let over = out.answered || out.spoke || now >= out.until;
@@ -201,19 +201,19 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
 
-    fn fail(breaker: &Breaker, now: Instant, manner: Manner, times: u32) -> Change {
-        (0..times).map(|_| breaker.failed(now, manner, 0.5)).last().unwrap_or(Change::None)
+    fn fail(breaker: &Breaker, now: Instant, manner: FailureKind, times: u32) -> BreakerTransition {
+        (0..times).map(|_| breaker.failed(now, manner, 0.5)).last().unwrap_or(BreakerTransition::None)
     }
 
     #[tokio::test]
     async fn five_failures_in_a_row_eject() {
-        for manner in [Manner::Answered, Manner::Mute] {
+        for manner in [FailureKind::Answered, FailureKind::Mute] {
             let (breaker, now) = (Breaker::default(), Instant::now());
-            assert_eq!(fail(&breaker, now, manner, 4), Change::None);
-            assert_eq!(breaker.succeeded(), Change::None);
-            assert_eq!(fail(&breaker, now, manner, 4), Change::None);
+            assert_eq!(fail(&breaker, now, manner, 4), BreakerTransition::None);
+            assert_eq!(breaker.succeeded(), BreakerTransition::None);
+            assert_eq!(fail(&breaker, now, manner, 4), BreakerTransition::None);
             assert!(breaker.admits(now));
-            assert_eq!(fail(&breaker, now, manner, 1), Change::Ejected);
+            assert_eq!(fail(&breaker, now, manner, 1), BreakerTransition::Ejected);
             assert!(!breaker.admits(now + Duration::from_millis(4999)));
             assert!(breaker.admits(now + Duration::from_secs(5)));
         }
@@ -222,35 +222,35 @@ mod tests {
     #[tokio::test]
     async fn one_probe_at_a_time_and_terms_double() {
         let (breaker, mut now) = (Breaker::default(), Instant::now());
-        fail(&breaker, now, Manner::Mute, 5);
+        fail(&breaker, now, FailureKind::Mute, 5);
         for term in [5, 10, 20, 40, 80, 160, 300, 300] {
             assert!(!breaker.admits(now + SECOND * (term - 1)), "within {term} s");
             now += SECOND * term;
             assert!(breaker.enter(now), "after {term} s");
             assert!(!breaker.enter(now) && !breaker.admits(now), "a second probe after {term} s");
-            assert_eq!(breaker.failed(now, Manner::Mute, 0.5), Change::None);
+            assert_eq!(breaker.failed(now, FailureKind::Mute, 0.5), BreakerTransition::None);
         }
         now += SECOND * 300;
         assert!(breaker.enter(now));
-        assert_eq!(breaker.succeeded(), Change::Recovered);
+        assert_eq!(breaker.succeeded(), BreakerTransition::Recovered);
         assert!(breaker.enter(now) && breaker.enter(now));
     }
 
     #[tokio::test]
     async fn an_endpoint_that_answers_is_tried_again_soon() {
         let (breaker, mut now) = (Breaker::default(), Instant::now());
-        fail(&breaker, now, Manner::Answered, 5);
+        fail(&breaker, now, FailureKind::Answered, 5);
         for term in [5, 7, 7, 7, 7, 7, 7, 7, 7] {
             assert_eq!(breaker.wants_check(), Some(false));
             now += SECOND * term;
             assert!(breaker.enter(now), "after {term} s");
-            breaker.failed(now, Manner::Answered, 0.5);
+            breaker.failed(now, FailureKind::Answered, 0.5);
             assert!(!breaker.admits(now + SECOND * 6));
         }
         // Once it does not answer, it has the term that it would have had.
         now += SECOND * 7;
         assert!(breaker.enter(now));
-        breaker.failed(now, Manner::Mute, 0.5);
+        breaker.failed(now, FailureKind::Mute, 0.5);
         assert!(!breaker.admits(now + SECOND * 299) && breaker.admits(now + SECOND * 300));
     }
 
@@ -258,7 +258,7 @@ mod tests {
     async fn an_answer_in_the_background_ends_a_term() {
         let (breaker, mut now) = (Breaker::default(), Instant::now());
         assert_eq!(breaker.wants_check(), None);
-        fail(&breaker, now, Manner::Mute, 5);
+        fail(&breaker, now, FailureKind::Mute, 5);
         // It leads us on: each time the answer counts later, but never later than the term.
         for counts_after in [0, 5, 10, 20, 40, 80, 160, 300, 300] {
             assert_eq!(breaker.wants_check(), Some(true));
@@ -270,22 +270,22 @@ mod tests {
             breaker.answered(now);
             assert!(breaker.enter(now), "after {counts_after} s");
             assert_eq!(breaker.wants_check(), Some(false), "a request is under way");
-            breaker.failed(now, Manner::Mute, 0.5);
+            breaker.failed(now, FailureKind::Mute, 0.5);
         }
         breaker.answered(now + SECOND * 300);
         assert!(breaker.enter(now + SECOND * 300));
-        assert_eq!(breaker.succeeded(), Change::Recovered);
+        assert_eq!(breaker.succeeded(), BreakerTransition::Recovered);
         assert_eq!(breaker.wants_check(), None);
     }
 
     #[tokio::test]
     async fn a_word_ends_the_term_of_one_that_led_us_on() {
         let (breaker, mut now) = (Breaker::default(), Instant::now());
-        fail(&breaker, now, Manner::Mute, 5);
+        fail(&breaker, now, FailureKind::Mute, 5);
         assert!(!breaker.wants_a_word(now), "it has not led us on");
         breaker.answered(now);
         assert!(breaker.enter(now));
-        breaker.failed(now, Manner::Mute, 0.5);
+        breaker.failed(now, FailureKind::Mute, 0.5);
         assert!(breaker.wants_a_word(now) && !breaker.wants_a_word(now + SECOND * 6));
         // A word that is belied counts later each time, but never later than the term.
         for counts_after in [0, 5, 10, 20, 40, 80, 160] {
@@ -297,19 +297,19 @@ mod tests {
             breaker.spoke(now);
             assert!(breaker.enter(now), "after {counts_after} s");
             assert!(!breaker.wants_a_word(now + WORD_EVERY), "a request is under way");
-            breaker.failed(now, Manner::Mute, 0.5);
+            breaker.failed(now, FailureKind::Mute, 0.5);
         }
         assert!(breaker.wants_a_word(now + WORD_EVERY));
         breaker.spoke(now + SECOND * 300);
         assert!(breaker.enter(now + SECOND * 300));
-        assert_eq!(breaker.succeeded(), Change::Recovered);
+        assert_eq!(breaker.succeeded(), BreakerTransition::Recovered);
         assert!(!breaker.wants_a_word(now + SECOND * 400));
     }
 
     #[tokio::test]
     async fn a_lost_or_undecided_probe_frees_its_place() {
         let (breaker, mut now) = (Breaker::default(), Instant::now());
-        fail(&breaker, now, Manner::Mute, 5);
+        fail(&breaker, now, FailureKind::Mute, 5);
         now += Duration::from_secs(5);
         assert!(breaker.enter(now));
         assert!(breaker.enter(now + PROBE_LOST));
@@ -320,8 +320,8 @@ mod tests {
     #[tokio::test]
     async fn late_failures_of_requests_under_way_do_not_lengthen_a_term() {
         let (breaker, now) = (Breaker::default(), Instant::now());
-        fail(&breaker, now, Manner::Mute, 5);
-        assert_eq!(fail(&breaker, now, Manner::Mute, 20), Change::None);
+        fail(&breaker, now, FailureKind::Mute, 5);
+        assert_eq!(fail(&breaker, now, FailureKind::Mute, 20), BreakerTransition::None);
         assert!(breaker.admits(now + Duration::from_secs(5)));
     }
 
@@ -330,7 +330,7 @@ mod tests {
         for (jitter, seconds) in [(0.0, 4), (0.5, 5), (1.0, 6)] {
             let (breaker, now) = (Breaker::default(), Instant::now());
             for _ in 0..5 {
-                breaker.failed(now, Manner::Mute, jitter);
+                breaker.failed(now, FailureKind::Mute, jitter);
             }
             assert!(!breaker.admits(now + SECOND * seconds - SECOND / 100));
             assert!(breaker.admits(now + SECOND * seconds + SECOND / 100));

@@ -5,18 +5,18 @@ use std::time::Duration;
 use gateway_config::AttemptTimeouts;
 use tokio::time::Instant;
 
-use crate::setback::Happened;
+use crate::setback::AttemptErrorKind;
 
 /// When an attempt has been silent for too long.
 #[derive(Debug)]
-pub(super) struct Clock {
+pub(super) struct AttemptDeadlines {
     idle: Duration,
     next: Instant,
     total: Instant,
     begun: bool,
 }
 
-impl Clock {
+impl AttemptDeadlines {
     /// The first token must come within `first_token` of `began`, each further piece within `idle` of the one before,
     /// and all within `total`.
     pub(super) fn new(timeouts: &AttemptTimeouts, began: Instant) -> Self {
@@ -46,11 +46,11 @@ impl Clock {
     }
 
     /// What happened when it did.
-    pub(super) fn late(&self) -> Happened {
+    pub(super) fn late(&self) -> AttemptErrorKind {
         match (Instant::now() >= self.total, self.begun) {
-            (true, _) => Happened::Overran,
-            (false, false) => Happened::Silent,
-            (false, true) => Happened::Stalled,
+            (true, _) => AttemptErrorKind::Overran,
+            (false, false) => AttemptErrorKind::Silent,
+            (false, true) => AttemptErrorKind::Stalled,
         }
     }
 }

@@ -16,14 +16,14 @@ use small_model::{
 use tokio::time::{Instant, timeout_at};
 use tower::util::BoxCloneSyncService;
 
-use super::clock::Clock;
+use super::clock::AttemptDeadlines;
 use super::pool_error::PoolError;
-use super::{Answer, AnswerBody, Ask, Chunks, Upstream};
+use super::{UpstreamResponse, AnswerBody, UpstreamRequest, Chunks, Upstream};
 use crate::request_id::RequestId;
-use crate::setback::{Happened, Setback};
+use crate::setback::{AttemptErrorKind, AttemptError};
 use protocol::{
-    self, Alternative, Chunk, Complaint, DONE, Delta, Event, FinalUsage, Finish, Piece, Reported, Simple,
-    Stamp, TokenLogprob, What,
+    self, LogprobAlternative, ResponseChunk, ProviderError, DONE, DeltaField, SseEvent, FinalUsage, FinishReason, ChunkInfo, ReportedUsage, EngineRequest,
+    ChunkMeta, TokenLogprob, ChunkKind,
 };
 
 /// Loads the weights and gives the engine as an upstream.
@@ -40,11 +40,11 @@ pub(super) fn upstream(model: &Arc<ModelConfig>, embedded: &EmbeddedModel) -> Re
     let engine =
         Engine::load(options).map_err(|source| PoolError::Weights { model: model.name.clone(), source })?;
     let model = Arc::clone(model);
-    let service = tower::service_fn(move |ask: Ask| answer(engine.clone(), Arc::clone(&model), ask));
+    let service = tower::service_fn(move |ask: UpstreamRequest| answer(engine.clone(), Arc::clone(&model), ask));
     Ok(BoxCloneSyncService::new(service))
 }
 
-async fn answer(engine: Engine, model: Arc<ModelConfig>, ask: Ask) -> Result<Answer, Setback> {
+async fn answer(engine: Engine, model: Arc<ModelConfig>, ask: UpstreamRequest) -> Result<UpstreamResponse, AttemptError> {
     let simple = ask.chat.simple().map_err(|bad| refused(bad.message))?;
     let wants_logprobs = simple.logprobs.is_some() || ask.logprobs;
     let began = Instant::now();
@@ -52,14 +52,14 @@ async fn answer(engine: Engine, model: Arc<ModelConfig>, ask: Ask) -> Result<Ans
         .generate(request(simple, &ask, model.max_output))
         .await
         .map_err(|refusal| setback(&refusal))?;
-    let voice = Voice::new(&model.name, wants_logprobs);
-    let clock = Clock::new(&model.timeouts, began);
-    let state = Under { generation, voice, clock, pending: Vec::new(), over: false };
-    Ok(Answer { body: AnswerBody::Stream(chunks(state)), headers: HeaderMap::new() })
+    let voice = EmbeddedEncoder::new(&model.name, wants_logprobs);
+    let clock = AttemptDeadlines::new(&model.timeouts, began);
+    let state = EmbeddedAnswer { generation, voice, clock, pending: Vec::new(), over: false };
+    Ok(UpstreamResponse { body: AnswerBody::Stream(chunks(state)), headers: HeaderMap::new() })
 }
 
 /// `most` tokens are the longest answer where nobody sets a limit: it is what was reserved for it.
-fn request(simple: Simple, ask: &Ask, most: u64) -> GenerationRequest {
+fn request(simple: EngineRequest, ask: &UpstreamRequest, most: u64) -> GenerationRequest {
     let mut messages: Vec<ChatMessage> =
         simple.turns.into_iter().map(|turn| ChatMessage::new(role(turn.role), turn.text)).collect();
     let prefill = if simple.prefill { messages.pop().map(|message| message.content) } else { None };
@@ -97,45 +97,45 @@ fn role(role: PromptRole) -> &'static str {
     }
 }
 
-fn setback(refusal: &EngineRefusal) -> Setback {
+fn setback(refusal: &EngineRefusal) -> AttemptError {
     match refusal {
-        EngineRefusal::Busy => Setback::new(Happened::Full),
-        EngineRefusal::Dead => Setback::new(Happened::Ejected),
-        EngineRefusal::PromptTooLong { .. } => said(Happened::TooLong, format!("{refusal}.")),
+        EngineRefusal::Busy => AttemptError::new(AttemptErrorKind::Full),
+        EngineRefusal::Dead => AttemptError::new(AttemptErrorKind::Ejected),
+        EngineRefusal::PromptTooLong { .. } => said(AttemptErrorKind::TooLong, format!("{refusal}.")),
         EngineRefusal::Invalid(sentence) => refused(sentence.clone()),
     }
 }
 
-fn refused(sentence: String) -> Setback {
-    said(Happened::Refused(400), sentence)
+fn refused(sentence: String) -> AttemptError {
+    said(AttemptErrorKind::Refused(400), sentence)
 }
 
-fn said(what: Happened, message: String) -> Setback {
-    let code = (what == Happened::TooLong).then(|| "context_length_exceeded".to_owned());
+fn said(what: AttemptErrorKind, message: String) -> AttemptError {
+    let code = (what == AttemptErrorKind::TooLong).then(|| "context_length_exceeded".to_owned());
     let kind = Some("invalid_request_error".to_owned());
-    let complaint = Complaint { status: Some(400), code, kind, param: None, message };
-    Setback { complaint: Some(Box::new(complaint)), ..Setback::new(what) }
+    let complaint = ProviderError { status: Some(400), code, kind, param: None, message };
+    AttemptError { complaint: Some(Box::new(complaint)), ..AttemptError::new(what) }
 }
 
 /// An answer under way, and how it is put into words.
-struct Under {
+struct EmbeddedAnswer {
     generation: Generation,
-    voice: Voice,
-    clock: Clock,
+    voice: EmbeddedEncoder,
+    clock: AttemptDeadlines,
     /// Chunks that are ready, the next one last.
-    pending: Vec<Chunk>,
+    pending: Vec<ResponseChunk>,
     over: bool,
 }
 
-fn chunks(state: Under) -> Chunks {
+fn chunks(state: EmbeddedAnswer) -> Chunks {
     Box::pin(unfold(state, |mut state| async move {
         let next = state.next().await?;
         Some((next, state))
     }))
 }
 
-impl Under {
-    async fn next(&mut self) -> Option<Result<Chunk, Setback>> {
+impl EmbeddedAnswer {
+    async fn next(&mut self) -> Option<Result<ResponseChunk, AttemptError>> {
         loop {
             if let Some(chunk) = self.pending.pop() {
                 return Some(Ok(chunk));
@@ -145,7 +145,7 @@ impl Under {
             }
             match timeout_at(self.clock.limit(), self.generation.next()).await {
                 Ok(Some(Ok(piece))) => self.take(piece),
-                Ok(Some(Err(_)) | None) => return self.end(Happened::Cut),
+                Ok(Some(Err(_)) | None) => return self.end(AttemptErrorKind::Cut),
                 Err(_) => return self.end(self.clock.late()),
             }
         }
@@ -167,14 +167,14 @@ impl Under {
         }
     }
 
-    fn end(&mut self, what: Happened) -> Option<Result<Chunk, Setback>> {
+    fn end(&mut self, what: AttemptErrorKind) -> Option<Result<ResponseChunk, AttemptError>> {
         self.over = true;
-        Some(Err(Setback::new(what)))
+        Some(Err(AttemptError::new(what)))
     }
 }
 
 /// Writes chunks of one answer.
-struct Voice {
+struct EmbeddedEncoder {
     id: String,
     created: u64,
     model: String,
@@ -182,7 +182,7 @@ struct Voice {
     logprobs: Option<Vec<TokenLogprob>>,
 }
 
-impl Voice {
+impl EmbeddedEncoder {
     fn new(model: &str, wants_logprobs: bool) -> Self {
         let created = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
         Self {
@@ -193,22 +193,22 @@ impl Voice {
         }
     }
 
-    fn role(&self) -> Chunk {
-        piece(protocol::write_chunk(&self.stamp(), 0, Delta::Role, None), |_| {})
+    fn role(&self) -> ResponseChunk {
+        piece(protocol::write_chunk(&self.stamp(), 0, DeltaField::Role, None), |_| {})
     }
 
-    fn token(&mut self, token: GeneratedToken) -> Option<Chunk> {
+    fn token(&mut self, token: GeneratedToken) -> Option<ResponseChunk> {
         if let Some(held) = &mut self.logprobs {
             held.push(odds(&token));
         }
         (!token.text.is_empty()).then(|| self.content(&token.text))
     }
 
-    fn content(&mut self, text: &str) -> Chunk {
+    fn content(&mut self, text: &str) -> ResponseChunk {
         let logprobs = self.logprobs.as_mut().map(std::mem::take);
-        let raw = protocol::write_chunk(&self.stamp(), 0, Delta::Content(text), logprobs.as_deref());
+        let raw = protocol::write_chunk(&self.stamp(), 0, DeltaField::Content(text), logprobs.as_deref());
         let data = data(&raw);
-        protocol::read_chunk(Event { raw, data, event: None, comment: false })
+        protocol::read_chunk(SseEvent { raw, data, event: None, comment: false })
     }
 
     fn end(
@@ -216,27 +216,27 @@ impl Voice {
         text: &str,
         finish: small_model::GenerationFinish,
         usage: small_model::GenerationUsage,
-    ) -> Vec<Chunk> {
+    ) -> Vec<ResponseChunk> {
         let finish = match finish {
-            small_model::GenerationFinish::Stop => Finish::Stop,
-            small_model::GenerationFinish::Length => Finish::Length,
+            small_model::GenerationFinish::Stop => FinishReason::Stop,
+            small_model::GenerationFinish::Length => FinishReason::Length,
         };
         let mut chunks = Vec::with_capacity(4);
         if !text.is_empty() {
             chunks.push(self.content(text));
         }
-        let last = protocol::write_chunk(&self.stamp(), 0, Delta::End(finish), None);
+        let last = protocol::write_chunk(&self.stamp(), 0, DeltaField::End(finish), None);
         chunks.push(piece(last, |piece| {
             piece.finish = Some(finish);
             piece.finished = 1;
         }));
         chunks.push(self.usage(usage));
         let (raw, data) = (Bytes::from_static(DONE), Bytes::from_static(b"[DONE]"));
-        chunks.push(Chunk { raw, data, what: What::Done, native: None });
+        chunks.push(ResponseChunk { raw, data, what: ChunkKind::Done, native: None });
         chunks
     }
 
-    fn usage(&self, usage: small_model::GenerationUsage) -> Chunk {
+    fn usage(&self, usage: small_model::GenerationUsage) -> ResponseChunk {
         let cached = u64::from(usage.cached_tokens);
         let counts = Usage {
             input: u64::from(usage.prompt_tokens).saturating_sub(cached),
@@ -249,11 +249,11 @@ impl Voice {
             &self.stamp(),
             &FinalUsage { usage: counts, cost: None, resumed: false },
         );
-        let reported = Reported {
+        let reported = ReportedUsage {
             prompt: Some(u64::from(usage.prompt_tokens)),
             completion: Some(u64::from(usage.completion_tokens)),
             cached: Some(cached),
-            ..Reported::default()
+            ..ReportedUsage::default()
         };
         piece(raw, |piece| {
             piece.usage = Some(reported);
@@ -261,17 +261,17 @@ impl Voice {
         })
     }
 
-    fn stamp(&self) -> Stamp<'_> {
-        Stamp { id: &self.id, created: self.created, model: &self.model, fingerprint: None }
+    fn stamp(&self) -> ChunkMeta<'_> {
+        ChunkMeta { id: &self.id, created: self.created, model: &self.model, fingerprint: None }
     }
 }
 
 /// A chunk from an event that we wrote: what it says is known, and need not be read back.
-fn piece(raw: Bytes, fill: impl FnOnce(&mut Piece)) -> Chunk {
-    let mut piece = Piece::default();
+fn piece(raw: Bytes, fill: impl FnOnce(&mut ChunkInfo)) -> ResponseChunk {
+    let mut piece = ChunkInfo::default();
     fill(&mut piece);
     let data = data(&raw);
-    Chunk { raw, data, what: What::Piece(piece), native: None }
+    ResponseChunk { raw, data, what: ChunkKind::Piece(piece), native: None }
 }
 
 fn data(event: &Bytes) -> Bytes {
@@ -280,7 +280,7 @@ fn data(event: &Bytes) -> Bytes {
 
 fn odds(token: &GeneratedToken) -> TokenLogprob {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    let alternative = |it: &small_model::TokenAlternative| Alternative {
+    let alternative = |it: &small_model::TokenAlternative| LogprobAlternative {
         token: text(&it.bytes),
         bytes: it.bytes.clone(),
         logprob: f64::from(it.logprob),

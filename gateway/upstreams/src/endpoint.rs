@@ -11,10 +11,10 @@ use gateway_config::ModelConfig;
 use tokio::time::{Instant, sleep};
 use tower::ServiceExt;
 
-use super::breaker::{Breaker, CHECK_EVERY, Change, Manner};
-use super::load::Load;
-use super::{Answer, Ask, Check, Upstream};
-use crate::setback::{Happened, Setback};
+use super::breaker::{Breaker, CHECK_EVERY, BreakerTransition, FailureKind};
+use super::load::PeakEwma;
+use super::{UpstreamResponse, UpstreamRequest, Check, Upstream};
+use crate::setback::{AttemptErrorKind, AttemptError};
 
 /// One endpoint and how it does.
 pub struct Endpoint {
@@ -28,7 +28,7 @@ pub struct Endpoint {
     breaker: Breaker,
     /// Whether it is asked in the background how it does.
     watched: AtomicBool,
-    load: Load,
+    load: PeakEwma,
     hooks: PoolHooks,
 }
 
@@ -48,7 +48,7 @@ impl Endpoint {
             check,
             breaker: Breaker::default(),
             watched: AtomicBool::new(false),
-            load: Load::default(),
+            load: PeakEwma::default(),
             hooks: hooks.clone(),
         };
         hooks.observer.added(&endpoint);
@@ -59,7 +59,7 @@ impl Endpoint {
     ///
     /// # Errors
     /// The setback, not yet reported.
-    pub async fn ask(&self, ask: Ask) -> Result<Answer, Setback> {
+    pub async fn ask(&self, ask: UpstreamRequest) -> Result<UpstreamResponse, AttemptError> {
         self.upstream.clone().oneshot(ask).await
     }
 
@@ -91,7 +91,7 @@ pub trait Observer: Send + Sync {
     fn added(&self, endpoint: &Endpoint);
 
     /// The endpoint is left alone from now on; this was its last failure.
-    fn ejected(&self, endpoint: &Endpoint, setback: &Setback);
+    fn ejected(&self, endpoint: &Endpoint, setback: &AttemptError);
 
     /// The endpoint is in use again.
     fn recovered(&self, endpoint: &Endpoint);
@@ -114,13 +114,13 @@ pub struct PoolHooks {
 }
 
 /// One request at one endpoint: counted as in flight until it is dropped, its end reported to the breaker.
-pub struct Visit {
+pub struct EndpointGuard {
     endpoint: Arc<Endpoint>,
     began: Instant,
     reported: bool,
 }
 
-impl Visit {
+impl EndpointGuard {
     /// A request at this endpoint, if its breaker lets one in.
     pub(super) fn enter(endpoint: &Arc<Endpoint>, now: Instant) -> Option<Self> {
         if !endpoint.breaker.enter(now) {
@@ -139,7 +139,7 @@ impl Visit {
     ///
     /// # Errors
     /// The setback, not yet reported.
-    pub async fn ask(&self, ask: Ask) -> Result<Answer, Setback> {
+    pub async fn ask(&self, ask: UpstreamRequest) -> Result<UpstreamResponse, AttemptError> {
         self.endpoint.ask(ask).await
     }
 
@@ -148,16 +148,16 @@ impl Visit {
         self.reported = true;
         let now = Instant::now();
         self.endpoint.load.saw(now, now.duration_since(self.began));
-        if self.endpoint.breaker.succeeded() == Change::Recovered {
+        if self.endpoint.breaker.succeeded() == BreakerTransition::Recovered {
             self.endpoint.hooks.observer.recovered(&self.endpoint);
         }
     }
 
     /// The attempt failed, before or after its first token.
-    pub fn failed(&mut self, setback: &Setback) {
+    pub fn failed(&mut self, setback: &AttemptError) {
         self.reported = true;
         let now = Instant::now();
-        if matches!(setback.what, Happened::RateLimited | Happened::TurnedAway) {
+        if matches!(setback.what, AttemptErrorKind::RateLimited | AttemptErrorKind::TurnedAway) {
             let wait = setback.retry_after.unwrap_or(Duration::from_secs(1)).min(Duration::from_secs(300));
             self.endpoint.load.asked_to_wait(now, wait);
         }
@@ -165,8 +165,8 @@ impl Visit {
             return self.endpoint.breaker.undecided();
         }
         let jitter = RandomState::new().hash_one(now.elapsed()) as f64 / u64::MAX as f64;
-        let manner = if setback.is_answered() { Manner::Answered } else { Manner::Mute };
-        if self.endpoint.breaker.failed(now, manner, jitter) == Change::Ejected {
+        let manner = if setback.is_answered() { FailureKind::Answered } else { FailureKind::Mute };
+        if self.endpoint.breaker.failed(now, manner, jitter) == BreakerTransition::Ejected {
             self.endpoint.hooks.observer.ejected(&self.endpoint, setback);
             if !self.endpoint.watched.swap(true, Ordering::AcqRel) {
                 #[expect(
@@ -182,7 +182,7 @@ impl Visit {
 /// Asks an ejected endpoint in the background whether it answers, until it is in use again.
 async fn watch(endpoint: Weak<Endpoint>) {
     // However it ends, the next ejection has a watch of its own.
-    let _watched = Watched(Weak::clone(&endpoint));
+    let _watched = WatchedEndpoint(Weak::clone(&endpoint));
     loop {
         sleep(CHECK_EVERY).await;
         // A pool that a reload has dropped needs no watch.
@@ -205,9 +205,9 @@ async fn watch(endpoint: Weak<Endpoint>) {
 }
 
 /// While it lives, an endpoint is watched.
-struct Watched(Weak<Endpoint>);
+struct WatchedEndpoint(Weak<Endpoint>);
 
-impl Drop for Watched {
+impl Drop for WatchedEndpoint {
     fn drop(&mut self) {
         if let Some(endpoint) = self.0.upgrade() {
             endpoint.watched.store(false, Ordering::Release);
@@ -215,7 +215,7 @@ impl Drop for Watched {
     }
 }
 
-impl Drop for Visit {
+impl Drop for EndpointGuard {
     fn drop(&mut self) {
         self.endpoint.load.leave();
         if !self.reported {

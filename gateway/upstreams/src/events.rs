@@ -11,54 +11,54 @@ use futures_util::Stream;
 use gateway_config::AttemptTimeouts;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use super::clock::Clock;
-use crate::setback::{Happened, Setback};
-use protocol::{Chunk, Decoder, Splitter, What};
+use super::clock::AttemptDeadlines;
+use crate::setback::{AttemptErrorKind, AttemptError};
+use protocol::{ResponseChunk, ResponseDecoder, SseParser, ChunkKind};
 
 /// A stream of chunks that ends by itself when the upstream is silent for too long.
-pub(super) struct Events<S> {
+pub(super) struct EventStream<S> {
     bytes: Pin<Box<S>>,
-    splitter: Splitter,
-    decoder: Decoder,
+    splitter: SseParser,
+    decoder: ResponseDecoder,
     /// Chunks of the last event that are still to be handed on.
-    ready: VecDeque<Chunk>,
-    clock: Clock,
+    ready: VecDeque<ResponseChunk>,
+    clock: AttemptDeadlines,
     limit: Pin<Box<Sleep>>,
     secret: Option<Arc<str>>,
     over: bool,
 }
 
-impl<S> Events<S>
+impl<S> EventStream<S>
 where
-    S: Stream<Item = Result<Bytes, Setback>>,
+    S: Stream<Item = Result<Bytes, AttemptError>>,
 {
     /// Events of `bytes`, within the limits of an attempt that began at `began`. Errors among them are told without
     /// `secret`: some providers quote the key that they refuse.
     pub(super) fn new(
         bytes: S,
-        decoder: Decoder,
+        decoder: ResponseDecoder,
         timeouts: &AttemptTimeouts,
         began: Instant,
         secret: Option<Arc<str>>,
     ) -> Self {
-        let clock = Clock::new(timeouts, began);
+        let clock = AttemptDeadlines::new(timeouts, began);
         let limit = Box::pin(sleep_until(clock.limit()));
         let (bytes, splitter, ready) = (Box::pin(bytes), decoder.splitter(), VecDeque::new());
         Self { bytes, splitter, decoder, ready, clock, limit, secret, over: false }
     }
 
     /// The next chunk that is ready.
-    fn next(&mut self) -> Option<Chunk> {
+    fn next(&mut self) -> Option<ResponseChunk> {
         let mut chunk = self.ready.pop_front()?;
-        if let What::Error(complaint) = &mut chunk.what {
+        if let ChunkKind::Error(complaint) = &mut chunk.what {
             *complaint = std::mem::take(complaint).without(self.secret.as_deref().unwrap_or_default());
         }
         self.heard(&chunk);
         Some(chunk)
     }
 
-    fn heard(&mut self, chunk: &Chunk) {
-        if let What::Piece(piece) = &chunk.what
+    fn heard(&mut self, chunk: &ResponseChunk) {
+        if let ChunkKind::Piece(piece) = &chunk.what
             && (piece.begins || piece.finish.is_some())
         {
             self.clock.begin();
@@ -67,7 +67,7 @@ where
     }
 
     /// Whether patience has ended. A later limit moves the timer when it fires, not with every piece.
-    fn poll_late(&mut self, cx: &mut Context<'_>) -> Poll<Happened> {
+    fn poll_late(&mut self, cx: &mut Context<'_>) -> Poll<AttemptErrorKind> {
         if self.clock.limit() < self.limit.deadline() {
             self.limit.as_mut().reset(self.clock.limit());
         }
@@ -81,17 +81,17 @@ where
         Poll::Pending
     }
 
-    fn end(&mut self, item: Option<Result<Chunk, Setback>>) -> Poll<Option<Result<Chunk, Setback>>> {
+    fn end(&mut self, item: Option<Result<ResponseChunk, AttemptError>>) -> Poll<Option<Result<ResponseChunk, AttemptError>>> {
         self.over = true;
         Poll::Ready(item)
     }
 }
 
-impl<S> Stream for Events<S>
+impl<S> Stream for EventStream<S>
 where
-    S: Stream<Item = Result<Bytes, Setback>>,
+    S: Stream<Item = Result<Bytes, AttemptError>>,
 {
-    type Item = Result<Chunk, Setback>;
+    type Item = Result<ResponseChunk, AttemptError>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = &mut *self;
@@ -107,7 +107,7 @@ where
                     this.decoder.take(event, &mut this.ready);
                     continue;
                 }
-                Some(Err(_)) => return this.end(Some(Err(Setback::new(Happened::Faulty(200))))),
+                Some(Err(_)) => return this.end(Some(Err(AttemptError::new(AttemptErrorKind::Faulty(200))))),
                 None => {}
             }
             match this.bytes.as_mut().poll_next(cx) {
@@ -122,7 +122,7 @@ where
                 }
                 Poll::Pending => {
                     return match this.poll_late(cx) {
-                        Poll::Ready(what) => this.end(Some(Err(Setback::new(what)))),
+                        Poll::Ready(what) => this.end(Some(Err(AttemptError::new(what)))),
                         Poll::Pending => Poll::Pending,
                     };
                 }

@@ -59,7 +59,7 @@ pub fn insert(headers: &mut HeaderMap, name: HeaderName, value: impl TryInto<Hea
 
 /// Adds a number or a word of ours. One of more than 48 bytes is left out.
 pub fn insert_short(headers: &mut HeaderMap, name: HeaderName, value: impl Display) {
-    let mut short = Short { bytes: [0; SHORT], length: 0 };
+    let mut short = ShortValue { bytes: [0; SHORT], length: 0 };
     if write!(short, "{value}").is_ok() {
         insert(headers, name, &short.bytes[..short.length]);
     }
@@ -68,12 +68,12 @@ pub fn insert_short(headers: &mut HeaderMap, name: HeaderName, value: impl Displ
 const SHORT: usize = 48;
 
 /// A text that needs no memory of its own.
-struct Short {
+struct ShortValue {
     bytes: [u8; SHORT],
     length: usize,
 }
 
-impl Write for Short {
+impl Write for ShortValue {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         let end = self.length + text.len();
         self.bytes.get_mut(self.length..end).ok_or(fmt::Error)?.copy_from_slice(text.as_bytes());

@@ -18,7 +18,7 @@ const LONGEST_TRAILER: usize = 16 << 10;
 
 /// What came is no answer, or no end of one, or larger than any.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Malformed;
+pub(super) struct MalformedResponse;
 
 /// Writes a header.
 pub(super) fn write_header(head: &mut Vec<u8>, name: &HeaderName, value: &[u8]) {
@@ -31,7 +31,7 @@ pub(super) fn write_header(head: &mut Vec<u8>, name: &HeaderName, value: &[u8]) 
 
 /// The head of an answer.
 #[derive(Debug)]
-pub(super) struct Head {
+pub(super) struct ResponseHead {
     pub(super) status: StatusCode,
     /// Without those that speak of the connection or of the length.
     pub(super) headers: HeaderMap,
@@ -42,13 +42,13 @@ pub(super) struct Head {
     pub(super) kept: Option<Duration>,
 }
 
-impl Head {
+impl ResponseHead {
     /// Takes a head off the front of what came; `None` until all of it is there. Those that announce another are passed
     /// over.
     ///
     /// # Errors
     /// What can be none.
-    pub(super) fn take(came: &mut BytesMut) -> Result<Option<Self>, Malformed> {
+    pub(super) fn take(came: &mut BytesMut) -> Result<Option<Self>, MalformedResponse> {
         while !came.is_empty() {
             let mut fields = [const { MaybeUninit::uninit() }; MOST_HEADERS];
             let mut parsed = httparse::Response::new(&mut []);
@@ -59,12 +59,12 @@ impl Head {
             ) {
                 Ok(Status::Complete(length)) if length <= LARGEST_HEAD => length,
                 Ok(Status::Partial) if came.len() <= LARGEST_HEAD => return Ok(None),
-                _ => return Err(Malformed),
+                _ => return Err(MalformedResponse),
             };
-            let status = parsed.code.and_then(|code| StatusCode::from_u16(code).ok()).ok_or(Malformed)?;
+            let status = parsed.code.and_then(|code| StatusCode::from_u16(code).ok()).ok_or(MalformedResponse)?;
             match status.as_u16() {
                 // Nobody has asked for another protocol.
-                101 => return Err(Malformed),
+                101 => return Err(MalformedResponse),
                 100..200 => came.advance(length),
                 _ => {
                     let head = Self::of(status, parsed.version == Some(1), &came[..length], parsed.headers)?;
@@ -81,23 +81,23 @@ impl Head {
         is_1_1: bool,
         head: &[u8],
         fields: &[httparse::Header<'_>],
-    ) -> Result<Self, Malformed> {
+    ) -> Result<Self, MalformedResponse> {
         // A head of its own: what is kept of it does not keep the body.
         let (start, head) = (head.as_ptr() as usize, Bytes::copy_from_slice(head));
         let mut headers = HeaderMap::with_capacity(fields.len());
         let (mut length, mut coding, mut closes, mut kept) = (None, None, !is_1_1, None);
         for field in fields {
-            let name = HeaderName::from_bytes(field.name.as_bytes()).map_err(|_| Malformed)?;
+            let name = HeaderName::from_bytes(field.name.as_bytes()).map_err(|_| MalformedResponse)?;
             match name {
                 header::CONTENT_LENGTH => {
                     let here = content_length(field.value)?;
                     if length.replace(here).is_some_and(|before| before != here) {
-                        return Err(Malformed);
+                        return Err(MalformedResponse);
                     }
                 }
                 header::TRANSFER_ENCODING => {
                     if coding.replace(field.value.trim_ascii()).is_some() {
-                        return Err(Malformed);
+                        return Err(MalformedResponse);
                     }
                 }
                 header::CONNECTION => closes |= says_close(field.value),
@@ -105,7 +105,7 @@ impl Head {
                 name => {
                     let at = field.value.as_ptr() as usize - start;
                     let value = head.slice(at..at + field.value.len());
-                    headers.append(name, HeaderValue::from_maybe_shared(value).map_err(|_| Malformed)?);
+                    headers.append(name, HeaderValue::from_maybe_shared(value).map_err(|_| MalformedResponse)?);
                 }
             }
         }
@@ -113,9 +113,9 @@ impl Head {
             _ if matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) => Framing::Sized(0),
             // HTTP/1.0 has no codings, and we offer none but this.
             (Some(coding), _) if is_1_1 && coding.eq_ignore_ascii_case(b"chunked") => {
-                Framing::Chunked(Chunk::Size)
+                Framing::Chunked(BodyChunk::Size)
             }
-            (Some(_), _) => return Err(Malformed),
+            (Some(_), _) => return Err(MalformedResponse),
             (None, Some(length)) => Framing::Sized(length),
             (None, None) => Framing::UntilClosed,
         };
@@ -127,19 +127,19 @@ impl Head {
 }
 
 /// One length, which may be said several times over (RFC 9110, section 8.6).
-fn content_length(value: &[u8]) -> Result<u64, Malformed> {
+fn content_length(value: &[u8]) -> Result<u64, MalformedResponse> {
     let mut length = None;
     for said in value.split(|&byte| byte == b',') {
         let said = said.trim_ascii();
         if said.is_empty() || !said.iter().all(u8::is_ascii_digit) {
-            return Err(Malformed);
+            return Err(MalformedResponse);
         }
-        let here = std::str::from_utf8(said).ok().and_then(|said| said.parse().ok()).ok_or(Malformed)?;
+        let here = std::str::from_utf8(said).ok().and_then(|said| said.parse().ok()).ok_or(MalformedResponse)?;
         if length.replace(here).is_some_and(|before: u64| before != here) {
-            return Err(Malformed);
+            return Err(MalformedResponse);
         }
     }
-    length.ok_or(Malformed)
+    length.ok_or(MalformedResponse)
 }
 
 /// `timeout=5, max=100`: what comes before a connection is closed (RFC 2068, section 19.7.1, and every server since).
@@ -159,14 +159,14 @@ pub(super) enum Framing {
     /// After so many bytes more.
     Sized(u64),
     /// After a chunk without bytes.
-    Chunked(Chunk),
+    Chunked(BodyChunk),
     /// Where the connection does.
     UntilClosed,
 }
 
 /// What comes next in a body of chunks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Chunk {
+pub(super) enum BodyChunk {
     /// The line with its size.
     Size,
     /// So many of its bytes.
@@ -177,7 +177,7 @@ pub(super) enum Chunk {
 
 /// What there is of a body.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Part {
+pub(super) enum BodyEvent {
     Piece(Bytes),
     /// More must come first.
     Wanting,
@@ -189,13 +189,13 @@ impl Framing {
     ///
     /// # Errors
     /// What can be none.
-    pub(super) fn take(&mut self, came: &mut BytesMut) -> Result<Part, Malformed> {
+    pub(super) fn take(&mut self, came: &mut BytesMut) -> Result<BodyEvent, MalformedResponse> {
         match self {
-            Self::Sized(0) => Ok(Part::End),
+            Self::Sized(0) => Ok(BodyEvent::End),
             Self::Sized(left) => Ok(piece(left, came)),
             Self::Chunked(chunk) => chunk.take(came),
-            Self::UntilClosed if came.is_empty() => Ok(Part::Wanting),
-            Self::UntilClosed => Ok(Part::Piece(came.split().freeze())),
+            Self::UntilClosed if came.is_empty() => Ok(BodyEvent::Wanting),
+            Self::UntilClosed => Ok(BodyEvent::Piece(came.split().freeze())),
         }
     }
 
@@ -205,29 +205,29 @@ impl Framing {
     }
 }
 
-impl Chunk {
-    fn take(&mut self, came: &mut BytesMut) -> Result<Part, Malformed> {
+impl BodyChunk {
+    fn take(&mut self, came: &mut BytesMut) -> Result<BodyEvent, MalformedResponse> {
         loop {
             match self {
                 Self::Size => match httparse::parse_chunk_size(came) {
                     // The parser reads a line without digits as a zero.
                     _ if came.first().is_some_and(|first| !first.is_ascii_hexdigit()) => {
-                        return Err(Malformed);
+                        return Err(MalformedResponse);
                     }
                     Ok(Status::Complete((length, size))) if has_whole_line_ends(&came[..length]) => {
                         came.advance(length);
                         *self = if size == 0 { Self::Trailer } else { Self::Data(size) };
                     }
-                    Ok(Status::Partial) if came.len() <= LONGEST_LINE => return Ok(Part::Wanting),
-                    _ => return Err(Malformed),
+                    Ok(Status::Partial) if came.len() <= LONGEST_LINE => return Ok(BodyEvent::Wanting),
+                    _ => return Err(MalformedResponse),
                 },
                 Self::Data(0) => match &came[..came.len().min(2)] {
                     b"\r\n" => {
                         came.advance(2);
                         *self = Self::Size;
                     }
-                    b"\r" | b"" => return Ok(Part::Wanting),
-                    _ => return Err(Malformed),
+                    b"\r" | b"" => return Ok(BodyEvent::Wanting),
+                    _ => return Err(MalformedResponse),
                 },
                 Self::Data(left) => return Ok(piece(left, came)),
                 Self::Trailer => {
@@ -237,10 +237,10 @@ impl Chunk {
                             if length <= LONGEST_TRAILER && has_whole_line_ends(&came[..length]) =>
                         {
                             came.advance(length);
-                            Ok(Part::End)
+                            Ok(BodyEvent::End)
                         }
-                        Ok(Status::Partial) if came.len() <= LONGEST_TRAILER => Ok(Part::Wanting),
-                        _ => Err(Malformed),
+                        Ok(Status::Partial) if came.len() <= LONGEST_TRAILER => Ok(BodyEvent::Wanting),
+                        _ => Err(MalformedResponse),
                     };
                 }
             }
@@ -254,13 +254,13 @@ fn has_whole_line_ends(lines: &[u8]) -> bool {
 }
 
 /// What is here of so many bytes.
-fn piece(left: &mut u64, came: &mut BytesMut) -> Part {
+fn piece(left: &mut u64, came: &mut BytesMut) -> BodyEvent {
     if came.is_empty() {
-        return Part::Wanting;
+        return BodyEvent::Wanting;
     }
     let here = usize::try_from(*left).map_or(came.len(), |left| left.min(came.len()));
     *left -= here as u64;
-    Part::Piece(came.split_to(here).freeze())
+    BodyEvent::Piece(came.split_to(here).freeze())
 }
 
 #[cfg(test)]
@@ -284,24 +284,24 @@ mod tests {
     }
 
     /// Reads an answer that comes in pieces of `size` bytes.
-    fn read(bytes: &[u8], size: usize) -> Result<Read, Malformed> {
+    fn read(bytes: &[u8], size: usize) -> Result<Read, MalformedResponse> {
         let mut pieces = bytes.chunks(size);
         let mut came = BytesMut::new();
         let head = loop {
-            match Head::take(&mut came)? {
+            match ResponseHead::take(&mut came)? {
                 Some(head) => break head,
-                None => came.extend_from_slice(pieces.next().ok_or(Malformed)?),
+                None => came.extend_from_slice(pieces.next().ok_or(MalformedResponse)?),
             }
         };
         let (mut framing, mut body) = (head.framing, Vec::new());
         loop {
             match framing.take(&mut came)? {
-                Part::Piece(piece) => body.extend_from_slice(&piece),
-                Part::End => break,
-                Part::Wanting => match pieces.next() {
+                BodyEvent::Piece(piece) => body.extend_from_slice(&piece),
+                BodyEvent::End => break,
+                BodyEvent::Wanting => match pieces.next() {
                     Some(piece) => came.extend_from_slice(piece),
                     None if framing.ends_with_connection() => break,
-                    None => return Err(Malformed),
+                    None => return Err(MalformedResponse),
                 },
             }
         }
@@ -351,7 +351,7 @@ mod tests {
     fn what_is_no_answer_is_told() {
         let check = |answer: &str| {
             for size in [1, 4096] {
-                assert_eq!(read(answer.as_bytes(), size), Err(Malformed), "{answer} in {size}");
+                assert_eq!(read(answer.as_bytes(), size), Err(MalformedResponse), "{answer} in {size}");
             }
         };
         check("");
@@ -396,7 +396,7 @@ mod tests {
 
     #[test]
     fn nothing_grows_without_end() {
-        let check = |answer: String| assert_eq!(read(answer.as_bytes(), 1 << 10), Err(Malformed));
+        let check = |answer: String| assert_eq!(read(answer.as_bytes(), 1 << 10), Err(MalformedResponse));
         let long = "x".repeat(LARGEST_HEAD);
         check(format!("HTTP/1.1 200 OK\r\nx: {long}\r\ncontent-length: 0\r\n\r\n"));
         check(format!("HTTP/1.1 200 OK\r\n{}content-length: 0\r\n\r\n", "x: y\r\n".repeat(MOST_HEADERS)));
@@ -413,7 +413,7 @@ mod tests {
              Keep-Alive: timeout=5, max=100\r\n\
              Content-Length: 4\r\n\r\nbody",
         );
-        let head = Head::take(&mut came).unwrap().unwrap();
+        let head = ResponseHead::take(&mut came).unwrap().unwrap();
         let headers: Vec<_> =
             head.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
         let expected: [(&str, &[u8]); 3] =

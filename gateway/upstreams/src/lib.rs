@@ -39,9 +39,9 @@ mod transport;
 mod upstream;
 mod way;
 
-pub use endpoint::{Endpoint, Observer, PoolHooks, Probe, Visit};
-pub use pool::Pool;
+pub use endpoint::{Endpoint, Observer, PoolHooks, Probe, EndpointGuard};
+pub use pool::EndpointPool;
 pub use pool_error::{EndpointError, PoolError};
 pub use remote::TransportTo;
-pub use transport::{Own, ResponseBody, Sending, Transport};
-pub use upstream::{Answer, AnswerBody, Ask, Check, Chunks, Upstream};
+pub use transport::{RequestHeaders, ResponseBody, Sending, Transport};
+pub use upstream::{UpstreamResponse, AnswerBody, UpstreamRequest, Check, Chunks, Upstream};

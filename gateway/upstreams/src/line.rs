@@ -24,10 +24,10 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, timeout};
 use tower::ServiceExt;
 
-use super::http1::{Framing, Head, Malformed, Part, write_header};
+use super::http1::{Framing, ResponseHead, MalformedResponse, BodyEvent, write_header};
 use super::reqwest_transport::ReqwestTransport;
-use super::transport::{Own, ResponseBody, Sending, Transport};
-use crate::setback::{Cause, Happened, Phase, Setback};
+use super::transport::{RequestHeaders, ResponseBody, Sending, Transport};
+use crate::setback::{FailureCause, AttemptErrorKind, TransportPhase, AttemptError};
 
 /// Connections that are kept for the next request, and for how long.
 const MOST_IDLE: usize = 256;
@@ -47,7 +47,7 @@ const ROOM_ENOUGH: usize = 2 << 10;
 const SMALL_BODY: usize = 16 << 10;
 
 /// The connections to one endpoint.
-pub(super) struct Lines {
+pub(super) struct ConnectionPool {
     uri: Uri,
     /// What the head of every request says after its first line.
     common: Vec<u8>,
@@ -55,23 +55,23 @@ pub(super) struct Lines {
     replaceable: HeaderMap,
     connector: HttpConnector,
     patience: Duration,
-    idle: Mutex<Vec<Idle>>,
+    idle: Mutex<Vec<IdleConnection>>,
     /// Whether somebody looks through them.
     swept: AtomicBool,
 }
 
-struct Idle {
-    line: Line,
+struct IdleConnection {
+    line: UpstreamConnection,
     until: Instant,
 }
 
-impl Idle {
+impl IdleConnection {
     fn is_usable(&self, now: Instant) -> bool {
         now < self.until && self.line.is_quiet()
     }
 }
 
-impl Lines {
+impl ConnectionPool {
     /// To the host of this address, which begins with `http:`, with these headers in each request; `None` where it has no
     /// host that a header can name.
     pub(super) fn to(url: &Url, headers: &HeaderMap, patience: Duration) -> Option<Arc<Self>> {
@@ -83,7 +83,7 @@ impl Lines {
         let (mut common, mut replaceable) = (Vec::new(), HeaderMap::new());
         write_header(&mut common, &header::HOST, host.as_bytes());
         for (name, value) in headers {
-            if Own::may_have(name) {
+            if RequestHeaders::may_have(name) {
                 replaceable.insert(name, value.clone());
             } else {
                 write_header(&mut common, name, value.as_bytes());
@@ -107,9 +107,9 @@ impl Lines {
     pub(super) async fn post(
         self: &Arc<Self>,
         url: &Url,
-        own: &Own<'_>,
+        own: &RequestHeaders<'_>,
         body: Bytes,
-    ) -> Result<Response<Flow>, Setback> {
+    ) -> Result<Response<BuiltinBody>, AttemptError> {
         let mut letter = self.letter(url, own, body);
         loop {
             let (mut line, used) = match self.at_hand() {
@@ -120,13 +120,13 @@ impl Lines {
                 Ok(head) => return Ok(self.answer(head, line, letter)),
                 // The peer closed the connection while nobody used it: not a byte of the request has left.
                 Err(_) if letter.sent == 0 && used => {}
-                Err(cause) if letter.sent == 0 => return Err(Setback::caused(Happened::Unreachable, cause)),
-                Err(cause) => return Err(Setback::caused(Happened::Cut, cause)),
+                Err(cause) if letter.sent == 0 => return Err(AttemptError::caused(AttemptErrorKind::Unreachable, cause)),
+                Err(cause) => return Err(AttemptError::caused(AttemptErrorKind::Cut, cause)),
             }
         }
     }
 
-    fn letter(&self, url: &Url, own: &Own<'_>, mut body: Bytes) -> Letter {
+    fn letter(&self, url: &Url, own: &RequestHeaders<'_>, mut body: Bytes) -> OutgoingRequest {
         let small = if body.len() <= SMALL_BODY { body.split_off(0) } else { Bytes::new() };
         let mut head = Vec::with_capacity(url.as_str().len() + self.common.len() + small.len() + 256);
         head.extend_from_slice(b"POST ");
@@ -147,22 +147,22 @@ impl Lines {
         write_header(&mut head, &header::CONTENT_LENGTH, itoa::Buffer::new().format(length).as_bytes());
         head.extend_from_slice(b"\r\n");
         head.extend_from_slice(&small);
-        Letter { head, body, sent: 0 }
+        OutgoingRequest { head, body, sent: 0 }
     }
 
-    fn answer(self: &Arc<Self>, head: Head, mut line: Line, letter: Letter) -> Response<Flow> {
+    fn answer(self: &Arc<Self>, head: ResponseHead, mut line: UpstreamConnection, letter: OutgoingRequest) -> Response<BuiltinBody> {
         line.kept = head.kept.or(line.kept);
         // Who answers before it has read the request may close the connection at any time.
         let home = if head.stays_open && letter.is_sent() { Arc::downgrade(self) } else { Weak::new() };
         let unsent = (!letter.is_sent()).then(|| Box::new(letter));
-        let mut response = Response::new(Flow { framing: head.framing, line: Some(line), unsent, home });
+        let mut response = Response::new(BuiltinBody { framing: head.framing, line: Some(line), unsent, home });
         *response.status_mut() = head.status;
         *response.headers_mut() = head.headers;
         response
     }
 
     /// A connection that the peer has not closed, as far as is known here.
-    fn at_hand(&self) -> Option<Line> {
+    fn at_hand(&self) -> Option<UpstreamConnection> {
         let now = Instant::now();
         loop {
             let idle = self.idle().pop()?;
@@ -172,22 +172,22 @@ impl Lines {
         }
     }
 
-    async fn connect(self: &Arc<Self>) -> Result<Line, Setback> {
+    async fn connect(self: &Arc<Self>) -> Result<UpstreamConnection, AttemptError> {
         let connecting = self.connector.clone().oneshot(self.uri.clone());
         match timeout(self.patience, connecting).await {
             Ok(Ok(io)) => {
-                Ok(Line { stream: io.into_inner(), came: BytesMut::new(), room: FIRST_ROOM, kept: None })
+                Ok(UpstreamConnection { stream: io.into_inner(), came: BytesMut::new(), room: FIRST_ROOM, kept: None })
             }
             Ok(Err(error)) => {
                 // The connector tells in words alone what kind of connecting failed.
-                let phase = if error.to_string() == "dns error" { Phase::Dns } else { Phase::Connect };
-                Err(Setback::caused(Happened::Unreachable, Cause::of(phase, &error)))
+                let phase = if error.to_string() == "dns error" { TransportPhase::Dns } else { TransportPhase::Connect };
+                Err(AttemptError::caused(AttemptErrorKind::Unreachable, FailureCause::of(phase, &error)))
             }
-            Err(late) => Err(Setback::caused(Happened::Unreachable, Cause::of(Phase::Connect, &late))),
+            Err(late) => Err(AttemptError::caused(AttemptErrorKind::Unreachable, FailureCause::of(TransportPhase::Connect, &late))),
         }
     }
 
-    fn keep(self: &Arc<Self>, line: Line) {
+    fn keep(self: &Arc<Self>, line: UpstreamConnection) {
         let mut idle = self.idle();
         if !self.swept.swap(true, Ordering::Relaxed) {
             #[expect(clippy::disallowed_methods, reason = "ends with what it sweeps")]
@@ -195,17 +195,17 @@ impl Lines {
         }
         if idle.len() < MOST_IDLE {
             let kept = line.kept.map_or(LONGEST_IDLE, |kept| kept.saturating_sub(MARGIN).min(LONGEST_IDLE));
-            idle.push(Idle { line, until: Instant::now() + kept });
+            idle.push(IdleConnection { line, until: Instant::now() + kept });
         }
     }
 
-    fn idle(&self) -> MutexGuard<'_, Vec<Idle>> {
+    fn idle(&self) -> MutexGuard<'_, Vec<IdleConnection>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// Closes connections that nobody wanted, until there are none.
-async fn sweep(lines: Weak<Lines>) {
+async fn sweep(lines: Weak<ConnectionPool>) {
     loop {
         sleep(SWEEP).await;
         let Some(lines) = lines.upgrade() else { return };
@@ -220,7 +220,7 @@ async fn sweep(lines: Weak<Lines>) {
 }
 
 /// A request on its way.
-struct Letter {
+struct OutgoingRequest {
     /// The head, and a small body.
     head: Vec<u8>,
     /// A large body.
@@ -229,7 +229,7 @@ struct Letter {
     sent: usize,
 }
 
-impl Letter {
+impl OutgoingRequest {
     fn is_sent(&self) -> bool {
         self.sent == self.head.len() + self.body.len()
     }
@@ -251,7 +251,7 @@ impl Letter {
 }
 
 /// A connection.
-struct Line {
+struct UpstreamConnection {
     stream: TcpStream,
     /// What came and was not looked at.
     came: BytesMut,
@@ -261,30 +261,30 @@ struct Line {
     kept: Option<Duration>,
 }
 
-impl Line {
+impl UpstreamConnection {
     /// Sends a request, and reads up to the body of its answer.
-    async fn ask(&mut self, letter: &mut Letter) -> Result<Head, Cause> {
+    async fn ask(&mut self, letter: &mut OutgoingRequest) -> Result<ResponseHead, FailureCause> {
         let mut refused = None;
         std::future::poll_fn(|cx| {
             // Some answer before they have read all, and close their ear: the answer counts.
             if refused.is_none()
                 && let Poll::Ready(Err(error)) = letter.poll_send(&mut self.stream, cx)
             {
-                let cause = Cause::of(Phase::Write, &error);
+                let cause = FailureCause::of(TransportPhase::Write, &error);
                 if letter.sent == 0 {
                     return Poll::Ready(Err(cause));
                 }
                 refused = Some(cause);
             }
             loop {
-                if let Some(head) = Head::take(&mut self.came).map_err(|_| no_answer())? {
+                if let Some(head) = ResponseHead::take(&mut self.came).map_err(|_| no_answer())? {
                     return Poll::Ready(Ok(head));
                 }
                 match ready!(self.poll_read(cx)) {
                     Ok(1..) => {}
                     Ok(0) => return Poll::Ready(Err(refused.take().unwrap_or_else(early_end))),
                     Err(error) => {
-                        let cause = || Cause::of(Phase::Read, &error);
+                        let cause = || FailureCause::of(TransportPhase::Read, &error);
                         return Poll::Ready(Err(refused.take().unwrap_or_else(cause)));
                     }
                 }
@@ -331,17 +331,17 @@ impl Line {
 }
 
 /// The body of an answer. At its end the connection goes back; dropped before, it is closed.
-pub(super) struct Flow {
+pub(super) struct BuiltinBody {
     framing: Framing,
-    line: Option<Line>,
+    line: Option<UpstreamConnection>,
     /// What is left of a request whose answer has begun before its end.
-    unsent: Option<Box<Letter>>,
+    unsent: Option<Box<OutgoingRequest>>,
     /// Where the connection goes; nowhere if it cannot be used again.
-    home: Weak<Lines>,
+    home: Weak<ConnectionPool>,
 }
 
-impl Flow {
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Cause>>> {
+impl BuiltinBody {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, FailureCause>>> {
         let Some(line) = &mut self.line else { return Poll::Ready(None) };
         if let Some(letter) = &mut self.unsent
             && letter.poll_send(&mut line.stream, cx).is_ready()
@@ -350,13 +350,13 @@ impl Flow {
         }
         let cause = loop {
             match self.framing.take(&mut line.came) {
-                Ok(Part::Piece(piece)) => return Poll::Ready(Some(Ok(piece))),
-                Ok(Part::End) => {
+                Ok(BodyEvent::Piece(piece)) => return Poll::Ready(Some(Ok(piece))),
+                Ok(BodyEvent::End) => {
                     self.give_back();
                     return Poll::Ready(None);
                 }
-                Ok(Part::Wanting) => {}
-                Err(Malformed) => break no_answer(),
+                Ok(BodyEvent::Wanting) => {}
+                Err(MalformedResponse) => break no_answer(),
             }
             match line.poll_read(cx) {
                 Poll::Pending => {
@@ -369,7 +369,7 @@ impl Flow {
                     return Poll::Ready(None);
                 }
                 Poll::Ready(Ok(0)) => break early_end(),
-                Poll::Ready(Err(error)) => break Cause::of(Phase::Read, &error),
+                Poll::Ready(Err(error)) => break FailureCause::of(TransportPhase::Read, &error),
             }
         };
         self.line = None;
@@ -388,32 +388,32 @@ impl Flow {
     }
 }
 
-impl Stream for Flow {
-    type Item = Result<Bytes, Cause>;
+impl Stream for BuiltinBody {
+    type Item = Result<Bytes, FailureCause>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         self.poll(cx)
     }
 }
 
-fn early_end() -> Cause {
-    Cause::new(Phase::Read, "the connection ended before the answer did")
+fn early_end() -> FailureCause {
+    FailureCause::new(TransportPhase::Read, "the connection ended before the answer did")
 }
 
-fn no_answer() -> Cause {
-    Cause::new(Phase::Read, "what came is no HTTP/1.1")
+fn no_answer() -> FailureCause {
+    FailureCause::new(TransportPhase::Read, "what came is no HTTP/1.1")
 }
 
 /// Sends over connections of our own; what is no request of a client's goes another way.
 pub(super) struct Http1Transport {
     /// The connections.
-    pub(super) lines: Arc<Lines>,
+    pub(super) lines: Arc<ConnectionPool>,
     /// The other way.
     pub(super) checks: ReqwestTransport,
 }
 
 impl Transport for Http1Transport {
-    fn post<'a>(&'a self, url: &'a Url, own: &'a Own<'a>, body: Bytes) -> Sending<'a> {
+    fn post<'a>(&'a self, url: &'a Url, own: &'a RequestHeaders<'a>, body: Bytes) -> Sending<'a> {
         Box::pin(async move {
             let response = self.lines.post(url, own, body).await?;
             Ok(response.map(|flow| Box::pin(flow) as ResponseBody))
@@ -442,23 +442,23 @@ mod tests {
     struct Site {
         listener: TcpListener,
         url: Url,
-        lines: Arc<Lines>,
+        lines: Arc<ConnectionPool>,
     }
 
     impl Site {
         async fn new() -> Self {
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
             let url: Url = format!("http://{}/v1/x", listener.local_addr().unwrap()).parse().unwrap();
-            let lines = Lines::to(&url, &HeaderMap::new(), PATIENCE).unwrap();
+            let lines = ConnectionPool::to(&url, &HeaderMap::new(), PATIENCE).unwrap();
             Self { listener, url, lines }
         }
 
-        fn asked(&self) -> tokio::task::JoinHandle<Result<String, Option<Happened>>> {
+        fn asked(&self) -> tokio::task::JoinHandle<Result<String, Option<AttemptErrorKind>>> {
             self.asked_with(Bytes::from_static(b"{}"))
         }
 
         /// The body of the answer; an error without a word of what happened where it broke off.
-        fn asked_with(&self, body: Bytes) -> tokio::task::JoinHandle<Result<String, Option<Happened>>> {
+        fn asked_with(&self, body: Bytes) -> tokio::task::JoinHandle<Result<String, Option<AttemptErrorKind>>> {
             let (lines, url) = (Arc::clone(&self.lines), self.url.clone());
             tokio::spawn(async move {
                 let mut response = post(&lines, &url, body).await.map_err(Some)?;
@@ -471,8 +471,8 @@ mod tests {
         }
     }
 
-    async fn post(lines: &Arc<Lines>, url: &Url, body: Bytes) -> Result<Response<Flow>, Happened> {
-        let own = Own { accept: "application/json", id: &RequestId::new(), trace: HeaderMap::new() };
+    async fn post(lines: &Arc<ConnectionPool>, url: &Url, body: Bytes) -> Result<Response<BuiltinBody>, AttemptErrorKind> {
+        let own = RequestHeaders { accept: "application/json", id: &RequestId::new(), trace: HeaderMap::new() };
         lines.post(url, &own, body).await.map_err(|setback| setback.what)
     }
 
@@ -495,10 +495,10 @@ mod tests {
             headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
         }
         let url: Url = "http://[::1]:8000/a%20b/c?api-version=1".parse().unwrap();
-        let lines = Lines::to(&url, &headers, PATIENCE).unwrap();
+        let lines = ConnectionPool::to(&url, &headers, PATIENCE).unwrap();
         let (id, mut trace) = (RequestId::new(), HeaderMap::new());
         let letter = |trace: &HeaderMap| {
-            let own = Own { accept: "text/event-stream", id: &id, trace: trace.clone() };
+            let own = RequestHeaders { accept: "text/event-stream", id: &id, trace: trace.clone() };
             String::from_utf8(lines.letter(&url, &own, Bytes::from_static(b"{}")).head).unwrap()
         };
         let begin = "POST /a%20b/c?api-version=1 HTTP/1.1\r\nhost: [::1]:8000\r\nauthorization: Bearer k\r\n";
@@ -619,10 +619,10 @@ mod tests {
         let (mut peer, _) = listener.accept().await.unwrap();
         answer(&mut peer, "").await;
         drop(peer);
-        assert_eq!(asked.await.unwrap(), Err(Happened::Cut));
+        assert_eq!(asked.await.unwrap(), Err(AttemptErrorKind::Cut));
         drop(listener);
         let refused = post(&lines, &url, Bytes::from_static(b"{}")).await.map(drop);
-        assert_eq!(refused, Err(Happened::Unreachable));
+        assert_eq!(refused, Err(AttemptErrorKind::Unreachable));
     }
 
     #[tokio::test]

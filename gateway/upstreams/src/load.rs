@@ -13,20 +13,20 @@ const UNKNOWN: f64 = 0.001;
 
 /// Peak-sensitive moving average of the time to first token, and requests in flight.
 #[derive(Debug, Default)]
-pub(super) struct Load {
+pub(super) struct PeakEwma {
     in_flight: AtomicU32,
-    first_token: Mutex<Average>,
+    first_token: Mutex<DecayingAverage>,
 }
 
 #[derive(Debug, Default)]
-struct Average {
+struct DecayingAverage {
     seconds: f64,
     at: Option<Instant>,
     /// A rate limit makes the endpoint look slow until then.
     slow_until: Option<Instant>,
 }
 
-impl Load {
+impl PeakEwma {
     /// The cost of sending one more request there, in seconds: average × (in flight + 1).
     pub(super) fn cost(&self, now: Instant) -> f64 {
         let waiting = f64::from(self.in_flight()) + 1.0;
@@ -67,7 +67,7 @@ impl Load {
         self.in_flight.fetch_sub(1, Ordering::Relaxed);
     }
 
-    fn average(&self) -> std::sync::MutexGuard<'_, Average> {
+    fn average(&self) -> std::sync::MutexGuard<'_, DecayingAverage> {
         // The average is whole at every point, so a poisoned lock is still good.
         self.first_token.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
@@ -83,7 +83,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_slow_moment_counts_at_once_and_fades() {
-        let (load, now) = (Load::default(), Instant::now());
+        let (load, now) = (PeakEwma::default(), Instant::now());
         let fresh = load.cost(now);
         load.saw(now, Duration::from_millis(100));
         load.saw(now, Duration::from_secs(2));
@@ -94,7 +94,7 @@ mod tests {
 
     #[tokio::test]
     async fn requests_in_flight_and_a_rate_limit_add_up() {
-        let (load, now) = (Load::default(), Instant::now());
+        let (load, now) = (PeakEwma::default(), Instant::now());
         load.saw(now, Duration::from_secs(1));
         load.enter();
         assert!((load.cost(now) - 2.0).abs() < 1e-9);

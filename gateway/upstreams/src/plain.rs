@@ -9,14 +9,14 @@ use flate2::write::MultiGzDecoder;
 use futures_util::Stream;
 use http::{HeaderMap, header};
 
-use crate::setback::{Cause, Happened, Setback};
+use crate::setback::{FailureCause, AttemptErrorKind, AttemptError};
 
 /// So many compressed bytes are unpacked at a time. Deflate makes at most 1,032 bytes of one, so that a bomb takes a
 /// megabyte of memory, and then its reader's limits end it.
 const PIECE: usize = 1 << 10;
 
 /// A body without its coding, unpacked as it comes.
-pub(super) struct Plain<S> {
+pub(super) struct DecodedBody<S> {
     bytes: S,
     decoder: Option<MultiGzDecoder<Vec<u8>>>,
     /// What came and is still packed.
@@ -24,13 +24,13 @@ pub(super) struct Plain<S> {
     over: bool,
 }
 
-impl<S> Plain<S>
+impl<S> DecodedBody<S>
 where
-    S: Stream<Item = Result<Bytes, Cause>> + Unpin,
+    S: Stream<Item = Result<Bytes, FailureCause>> + Unpin,
 {
     /// # Errors
     /// A coding that nobody asked for and that we do not know.
-    pub(super) fn new(bytes: S, headers: &HeaderMap) -> Result<Self, Setback> {
+    pub(super) fn new(bytes: S, headers: &HeaderMap) -> Result<Self, AttemptError> {
         let mut codings = headers.get_all(header::CONTENT_ENCODING).iter();
         let decoder =
             match (codings.next().map(|coding| coding.as_bytes().to_ascii_lowercase()), codings.next()) {
@@ -39,22 +39,22 @@ where
                 (Some(coding), None) if coding == b"gzip" || coding == b"x-gzip" => {
                     Some(MultiGzDecoder::new(Vec::new()))
                 }
-                _ => return Err(Setback::new(Happened::Faulty(200))),
+                _ => return Err(AttemptError::new(AttemptErrorKind::Faulty(200))),
             };
         Ok(Self { bytes, decoder, packed: Bytes::new(), over: false })
     }
 
-    fn end(&mut self, setback: Setback) -> Poll<Option<Result<Bytes, Setback>>> {
+    fn end(&mut self, setback: AttemptError) -> Poll<Option<Result<Bytes, AttemptError>>> {
         self.over = true;
         Poll::Ready(Some(Err(setback)))
     }
 }
 
-impl<S> Stream for Plain<S>
+impl<S> Stream for DecodedBody<S>
 where
-    S: Stream<Item = Result<Bytes, Cause>> + Unpin,
+    S: Stream<Item = Result<Bytes, FailureCause>> + Unpin,
 {
-    type Item = Result<Bytes, Setback>;
+    type Item = Result<Bytes, AttemptError>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = &mut *self;
@@ -63,7 +63,7 @@ where
                 let piece = this.packed.split_to(PIECE.min(this.packed.len()));
                 // Flushed each time: an event must not wait for the next one.
                 if decoder.write_all(&piece).and_then(|()| decoder.flush()).is_err() {
-                    return this.end(Setback::new(Happened::Faulty(200)));
+                    return this.end(AttemptError::new(AttemptErrorKind::Faulty(200)));
                 }
                 let plain = std::mem::take(decoder.get_mut());
                 if !plain.is_empty() {
@@ -74,12 +74,12 @@ where
             match ready!(Pin::new(&mut this.bytes).poll_next(cx)) {
                 Some(Ok(bytes)) if this.decoder.is_some() => this.packed = bytes,
                 Some(Ok(bytes)) => return Poll::Ready(Some(Ok(bytes))),
-                Some(Err(cause)) => return this.end(Setback::caused(Happened::Cut, cause)),
+                Some(Err(cause)) => return this.end(AttemptError::caused(AttemptErrorKind::Cut, cause)),
                 None => {
                     this.over = true;
                     let Some(decoder) = &mut this.decoder else { break };
                     if decoder.try_finish().is_err() {
-                        return this.end(Setback::new(Happened::Cut));
+                        return this.end(AttemptError::new(AttemptErrorKind::Cut));
                     }
                     let plain = std::mem::take(decoder.get_mut());
                     if !plain.is_empty() {
@@ -106,13 +106,13 @@ mod tests {
         encoder.finish().unwrap()
     }
 
-    fn plain(coding: Option<&str>, pieces: Vec<Bytes>) -> impl Stream<Item = Result<Bytes, Setback>> {
+    fn plain(coding: Option<&str>, pieces: Vec<Bytes>) -> impl Stream<Item = Result<Bytes, AttemptError>> {
         let headers = coding.map(|coding| (header::CONTENT_ENCODING, coding.parse().unwrap()));
-        let pieces = stream::iter(pieces.into_iter().map(Ok::<_, Cause>));
-        Plain::new(pieces, &headers.into_iter().collect()).unwrap_or_else(|_| panic!("{coding:?}"))
+        let pieces = stream::iter(pieces.into_iter().map(Ok::<_, FailureCause>));
+        DecodedBody::new(pieces, &headers.into_iter().collect()).unwrap_or_else(|_| panic!("{coding:?}"))
     }
 
-    async fn read(coding: Option<&str>, body: &[u8], size: usize) -> Result<Vec<u8>, Happened> {
+    async fn read(coding: Option<&str>, body: &[u8], size: usize) -> Result<Vec<u8>, AttemptErrorKind> {
         let pieces = body.chunks(size).map(Bytes::copy_from_slice).collect();
         let mut stream = plain(coding, pieces);
         let mut all = Vec::new();
@@ -140,20 +140,20 @@ mod tests {
         encoder.write_all(b"data: one\n\n").unwrap();
         encoder.flush().unwrap();
         let first = std::mem::take(encoder.get_mut());
-        let pieces = stream::iter([Ok::<_, Cause>(Bytes::from(first))]).chain(stream::pending());
+        let pieces = stream::iter([Ok::<_, FailureCause>(Bytes::from(first))]).chain(stream::pending());
         let headers = [(header::CONTENT_ENCODING, "gzip".parse().unwrap())].into_iter().collect();
-        let mut stream = Plain::new(pieces, &headers).unwrap_or_else(|_| panic!());
+        let mut stream = DecodedBody::new(pieces, &headers).unwrap_or_else(|_| panic!());
         assert_eq!(stream.next().await.unwrap().unwrap(), "data: one\n\n");
     }
 
     #[tokio::test]
     async fn bad_and_unfinished_bodies_are_told() {
         let body = packed(b"data: one\n\n");
-        assert_eq!(read(Some("gzip"), b"not packed at all", 100).await, Err(Happened::Faulty(200)));
-        assert_eq!(read(Some("gzip"), &body[..body.len() / 2], 100).await, Err(Happened::Cut));
+        assert_eq!(read(Some("gzip"), b"not packed at all", 100).await, Err(AttemptErrorKind::Faulty(200)));
+        assert_eq!(read(Some("gzip"), &body[..body.len() / 2], 100).await, Err(AttemptErrorKind::Cut));
         for coding in ["br", "zstd", "deflate", "gzip, gzip", ""] {
             let headers = [(header::CONTENT_ENCODING, coding.parse().unwrap())].into_iter().collect();
-            assert!(Plain::new(stream::iter([Ok::<_, Cause>(Bytes::new())]), &headers).is_err(), "{coding}");
+            assert!(DecodedBody::new(stream::iter([Ok::<_, FailureCause>(Bytes::new())]), &headers).is_err(), "{coding}");
         }
     }
 

@@ -9,30 +9,30 @@ use gateway_config::{ModelConfig, ModelProvider, Secret, UpstreamClient};
 use tokio::time::Instant;
 
 use super::Upstream;
-use super::endpoint::{Endpoint, PoolHooks, Visit};
+use super::endpoint::{Endpoint, PoolHooks, EndpointGuard};
 use super::pool_error::PoolError;
 use super::remote::{self, Named};
-use crate::allowance::{Allowance, Terms};
+use crate::allowance::{RetryBudget, RetryBudgetConfig};
 
 /// Retries are 20 % of traffic; time earns them too, so that a model with little traffic has some.
-const RETRIES: Terms = Terms { thousandths: 200, most: 100, each: Duration::from_secs(1), floor: 10 };
+const RETRIES: RetryBudgetConfig = RetryBudgetConfig { thousandths: 200, most: 100, each: Duration::from_secs(1), floor: 10 };
 /// Requests that are asked for beside one that is silent: one in twenty of those that a model answers.
-const HEDGES: Terms = Terms { thousandths: 50, most: 25, each: Duration::ZERO, floor: 0 };
+const HEDGES: RetryBudgetConfig = RetryBudgetConfig { thousandths: 50, most: 25, each: Duration::ZERO, floor: 0 };
 
 /// A model's endpoints, of which requests take the better of two drawn at random.
-pub struct Pool {
+pub struct EndpointPool {
     /// The model.
     pub model: Arc<ModelConfig>,
     endpoints: Vec<Arc<Endpoint>>,
-    retries: Allowance,
-    hedges: Allowance,
+    retries: RetryBudget,
+    hedges: RetryBudget,
     /// Whether a whole answer was longer than it might be.
     overran: AtomicBool,
     draws: AtomicU64,
     hasher: RandomState,
 }
 
-impl Pool {
+impl EndpointPool {
     /// Makes a model's endpoints ready to be asked; loads weights if it is embedded.
     ///
     /// # Errors
@@ -75,8 +75,8 @@ impl Pool {
         Self {
             model: Arc::clone(model),
             endpoints: upstreams.into_iter().map(endpoint).collect(),
-            retries: Allowance::new(RETRIES, Instant::now()),
-            hedges: Allowance::new(HEDGES, Instant::now()),
+            retries: RetryBudget::new(RETRIES, Instant::now()),
+            hedges: RetryBudget::new(HEDGES, Instant::now()),
             overran: AtomicBool::new(false),
             draws: AtomicU64::new(0),
             hasher: RandomState::new(),
@@ -85,10 +85,10 @@ impl Pool {
 
     /// An endpoint for one request, the better of two drawn at random, and one that has not failed it already, if there is
     /// any; `None` while all are ejected.
-    pub fn pick(&self, has_failed: impl Fn(&str) -> bool) -> Option<Visit> {
+    pub fn pick(&self, has_failed: impl Fn(&str) -> bool) -> Option<EndpointGuard> {
         let now = Instant::now();
         if let [only] = &self.endpoints[..] {
-            return Visit::enter(only, now);
+            return EndpointGuard::enter(only, now);
         }
         let mut open: Vec<&Arc<Endpoint>> =
             self.endpoints.iter().filter(|endpoint| endpoint.admits(now)).collect();
@@ -105,7 +105,7 @@ impl Pool {
             }
         }
         // Between looking and entering another request may have taken a probe's only place.
-        open.into_iter().find_map(|endpoint| Visit::enter(endpoint, now))
+        open.into_iter().find_map(|endpoint| EndpointGuard::enter(endpoint, now))
     }
 
     /// Has every endpoint asked by an upstream of a test's own.

@@ -13,18 +13,18 @@ use reqwest::Url;
 use tokio::time::{Instant, timeout_at};
 use tower::util::BoxCloneSyncService;
 
-use super::address::{self, Places};
-use super::events::Events;
-use super::line::{Http1Transport, Lines};
-use super::plain::Plain;
+use super::address::{self, EndpointUrls};
+use super::events::EventStream;
+use super::line::{Http1Transport, ConnectionPool};
+use super::plain::DecodedBody;
 use super::pool_error::PoolError;
 use super::reqwest_transport::{self, ReqwestTransport};
-use super::transport::{Own, ResponseBody, Transport};
-use super::way::{Way, Ways};
-use super::{Answer, AnswerBody, Ask, Check, Upstream};
+use super::transport::{RequestHeaders, ResponseBody, Transport};
+use super::way::{UpstreamPath, SupportedPaths};
+use super::{UpstreamResponse, AnswerBody, UpstreamRequest, Check, Upstream};
 use crate::head;
-use crate::setback::{Happened, Setback};
-use protocol::{Chat, Dialect, Effort, Form, NotAnAnswer, Prefix, Speech, Told, Whole};
+use crate::setback::{AttemptErrorKind, AttemptError};
+use protocol::{ChatRequest, UpstreamApi, EffortStyle, VectorEncoding, NotAnAnswer, PrefillStyle, ProviderQuirks, EncodedRequest, CompletionBody};
 
 /// The largest whole answer that is read, in bytes.
 const LARGEST_ANSWER: usize = 64 << 20;
@@ -60,7 +60,7 @@ pub(super) fn upstreams(
         // reqwest makes a header of credentials in an address.
         let plain = url.scheme() == "http" && url.username().is_empty() && proxy.is_none();
         let own = (plain && kind == UpstreamClient::Builtin)
-            .then(|| Lines::to(url, headers, model.timeouts.connect));
+            .then(|| ConnectionPool::to(url, headers, model.timeouts.connect));
         match own.flatten() {
             Some(lines) => Arc::new(Http1Transport { lines, checks: by_reqwest }),
             None => Arc::new(by_reqwest),
@@ -82,12 +82,12 @@ pub(super) fn upstreams_over(
         .iter()
         .map(|endpoint| {
             let fault = |source| PoolError::Endpoint { endpoint: endpoint.id.clone(), source };
-            let (dialect, effort) = Dialect::of(remote);
-            let places = Places::of(remote, &endpoint.base_url).map_err(fault)?;
+            let (dialect, effort) = UpstreamApi::of(remote);
+            let places = EndpointUrls::of(remote, &endpoint.base_url).map_err(fault)?;
             let headers = address::headers(remote.dialect, endpoint).map_err(fault)?;
-            let address = Address {
+            let address = RemoteEndpoint {
                 transport: transport(&places.whole, &headers),
-                ways: Ways::to(places),
+                ways: SupportedPaths::to(places),
                 headers,
                 secret: endpoint.api_key.as_ref().map(|key| key.reveal().into()),
                 dialect,
@@ -99,28 +99,28 @@ pub(super) fn upstreams_over(
                 },
                 thinking: remote.thinking.clone(),
                 renamed: remote.limit,
-                prefix: (model.accepts.prefill == Some(true)).then(|| Prefix::of(model)),
+                prefix: (model.accepts.prefill == Some(true)).then(|| PrefillStyle::of(model)),
                 most: model.max_output,
                 timeouts: model.timeouts,
             };
             let address = Arc::new(address);
             let checked = Arc::clone(&address);
             let check: Check = Arc::new(move || Box::pin(Arc::clone(&checked).answers()));
-            let service = tower::service_fn(move |ask: Ask| Arc::clone(&address).ask(ask));
+            let service = tower::service_fn(move |ask: UpstreamRequest| Arc::clone(&address).ask(ask));
             Ok((endpoint.id.clone(), BoxCloneSyncService::new(service), Some(check)))
         })
         .collect()
 }
 
 /// Where to ask, and how.
-struct Address {
+struct RemoteEndpoint {
     transport: Arc<dyn Transport>,
-    ways: Ways,
+    ways: SupportedPaths,
     /// Of each request.
     headers: HeaderMap,
     secret: Option<Arc<str>>,
-    dialect: Dialect,
-    effort: Effort,
+    dialect: UpstreamApi,
+    effort: EffortStyle,
     model: String,
     /// What the longest answer is called there.
     limit: &'static str,
@@ -128,25 +128,25 @@ struct Address {
     /// How it is told how hard to think.
     thinking: ThinkingConfig,
     /// How it is told that an answer was begun; `None`: it cannot go on with one.
-    prefix: Option<Prefix>,
+    prefix: Option<PrefillStyle>,
     /// Tokens of the longest answer.
     most: u64,
     timeouts: AttemptTimeouts,
 }
 
-impl Address {
-    async fn ask(self: Arc<Self>, ask: Ask) -> Result<Answer, Setback> {
+impl RemoteEndpoint {
+    async fn ask(self: Arc<Self>, ask: UpstreamRequest) -> Result<UpstreamResponse, AttemptError> {
         let began = Instant::now();
         let total = began + self.timeouts.total;
         let head = if ask.stream { total.min(began + self.timeouts.first_token) } else { total };
-        let late = if head == total { Happened::Overran } else { Happened::Silent };
+        let late = if head == total { AttemptErrorKind::Overran } else { AttemptErrorKind::Silent };
         let way = self.ways.of(&ask.chat)?;
         let body = self.body(&ask, way)?;
         let accept = if ask.stream { "text/event-stream" } else { "application/json" };
-        let own = Own { accept, id: &ask.id, trace: self.trace(&ask) };
+        let own = RequestHeaders { accept, id: &ask.id, trace: self.trace(&ask) };
         let sent = self.transport.post(self.ways.url(way, ask.stream), &own, body);
         let response = match timeout_at(head, sent).await {
-            Err(_) => return Err(Setback::new(late)),
+            Err(_) => return Err(AttemptError::new(late)),
             Ok(Err(setback)) => return Err(setback),
             Ok(Ok(response)) => response,
         };
@@ -172,7 +172,7 @@ impl Address {
                 })?
             }
         };
-        Ok(Answer { body, headers })
+        Ok(UpstreamResponse { body, headers })
     }
 
     /// Whether it answers HTTP at all.
@@ -181,13 +181,13 @@ impl Address {
     }
 
     /// What it is asked in.
-    fn dialect(&self, way: Way) -> Dialect {
-        if way == Way::Responses { Dialect::Responses } else { self.dialect }
+    fn dialect(&self, way: UpstreamPath) -> UpstreamApi {
+        if way == UpstreamPath::Responses { UpstreamApi::Responses } else { self.dialect }
     }
 
     /// What is sent, in the words of the endpoint.
-    fn body(&self, ask: &Ask, way: Way) -> Result<Bytes, Setback> {
-        let told = Told {
+    fn body(&self, ask: &UpstreamRequest, way: UpstreamPath) -> Result<Bytes, AttemptError> {
+        let told = EncodedRequest {
             model: &self.model,
             stream: ask.stream,
             logprobs: ask.logprobs,
@@ -195,7 +195,7 @@ impl Address {
             limit: self.limit,
             most: self.most,
             effort: self.effort,
-            speech: Speech { limit: self.renamed, thinking: &self.thinking, prefix: self.prefix },
+            speech: ProviderQuirks { limit: self.renamed, thinking: &self.thinking, prefix: self.prefix },
         };
         match way.words(&ask.chat) {
             Some(words) => Ok(words.encode(&self.model, ask.stream, ask.longest)),
@@ -205,7 +205,7 @@ impl Address {
 
     /// What is sent along. What the client asks of Anthropic beside the body is for its API alone, and joins what the
     /// configuration asks of it.
-    fn trace(&self, ask: &Ask) -> HeaderMap {
+    fn trace(&self, ask: &UpstreamRequest) -> HeaderMap {
         let mut trace = ask.trace.clone();
         let Some(beta) = trace.remove(head::ANTHROPIC_BETA) else { return trace };
         if self.dialect.original(&ask.chat).is_some() {
@@ -222,9 +222,9 @@ impl Address {
     /// A stream, which where a whole answer was asked for has the limits of one.
     fn events(
         &self,
-        bytes: impl Stream<Item = Result<Bytes, Setback>> + Send + 'static,
-        ask: &Ask,
-        (dialect, native): (Dialect, bool),
+        bytes: impl Stream<Item = Result<Bytes, AttemptError>> + Send + 'static,
+        ask: &UpstreamRequest,
+        (dialect, native): (UpstreamApi, bool),
         began: Instant,
     ) -> super::Chunks {
         let mut timeouts = self.timeouts;
@@ -232,24 +232,24 @@ impl Address {
             (timeouts.first_token, timeouts.idle) = (timeouts.total, timeouts.total);
         }
         let decoder = dialect.decoder(native, now());
-        Box::pin(Events::new(bytes, decoder, &timeouts, began, self.secret.clone()))
+        Box::pin(EventStream::new(bytes, decoder, &timeouts, began, self.secret.clone()))
     }
 
     async fn whole(
         &self,
-        bytes: impl Stream<Item = Result<Bytes, Setback>> + Unpin,
-        (chat, way): (&Chat, Way),
+        bytes: impl Stream<Item = Result<Bytes, AttemptError>> + Unpin,
+        (chat, way): (&ChatRequest, UpstreamPath),
         native: bool,
         deadline: Instant,
-    ) -> Result<Whole, Setback> {
+    ) -> Result<CompletionBody, AttemptError> {
         let body = read(bytes, LARGEST_ANSWER, deadline).await?;
         let whole = match way {
-            Way::Embeddings => Whole::of_vectors(body, form(chat)),
-            Way::Chat | Way::Completions | Way::Responses => self.dialect(way).whole(body, native, now()),
+            UpstreamPath::Embeddings => CompletionBody::of_vectors(body, form(chat)),
+            UpstreamPath::Chat | UpstreamPath::Completions | UpstreamPath::Responses => self.dialect(way).whole(body, native, now()),
         };
         whole.map_err(|error| match error {
-            NotAnAnswer::Complaint(complaint) => Setback::in_band(&complaint.without(self.secret())),
-            NotAnAnswer::NotJson(_) | NotAnAnswer::NoChoices => Setback::new(Happened::Faulty(200)),
+            NotAnAnswer::Complaint(complaint) => AttemptError::in_band(&complaint.without(self.secret())),
+            NotAnAnswer::NotJson(_) | NotAnAnswer::NoChoices => AttemptError::new(AttemptErrorKind::Faulty(200)),
         })
     }
 
@@ -258,7 +258,7 @@ impl Address {
         self.secret.as_deref().unwrap_or_default()
     }
 
-    async fn refusal(&self, response: Response<ResponseBody>) -> Setback {
+    async fn refusal(&self, response: Response<ResponseBody>) -> AttemptError {
         let status = response.status().as_u16();
         let retry_after = protocol::retry_after(response.headers(), SystemTime::now());
         let body = match plain(response) {
@@ -268,25 +268,25 @@ impl Address {
         // Some providers quote the key that they refuse.
         let complaint = self.dialect.error(status, &body).without(self.secret());
         let status = complaint.status.unwrap_or(status);
-        Setback::from_status(status, complaint, retry_after.or_else(|| self.dialect.wait(&body)))
+        AttemptError::from_status(status, complaint, retry_after.or_else(|| self.dialect.wait(&body)))
     }
 }
 
 /// The form that a request wants its vectors in.
-fn form(chat: &Chat) -> Option<Form> {
-    Form::asked(chat.native()?.body())
+fn form(chat: &ChatRequest) -> Option<VectorEncoding> {
+    VectorEncoding::asked(chat.native()?.body())
 }
 
 /// A request that was let through though this dialect has no words for it: the rung is passed over like any that refuses.
-fn unsaid(bad: protocol::BadRequest) -> Setback {
-    let complaint = protocol::Complaint {
+fn unsaid(bad: protocol::BadRequest) -> AttemptError {
+    let complaint = protocol::ProviderError {
         status: Some(400),
         code: bad.code.map(str::to_owned),
         kind: Some("invalid_request_error".to_owned()),
         param: bad.param.map(std::borrow::Cow::into_owned),
         message: bad.message,
     };
-    Setback::from_status(400, complaint, None)
+    AttemptError::from_status(400, complaint, None)
 }
 
 /// Seconds since 1970.
@@ -303,28 +303,28 @@ fn is(response: &Response<ResponseBody>, kind: &str) -> bool {
 
 fn plain(
     response: Response<ResponseBody>,
-) -> Result<impl Stream<Item = Result<Bytes, Setback>> + Send + Unpin + 'static, Setback> {
+) -> Result<impl Stream<Item = Result<Bytes, AttemptError>> + Send + Unpin + 'static, AttemptError> {
     let (head, flow) = response.into_parts();
-    Plain::new(flow, &head.headers)
+    DecodedBody::new(flow, &head.headers)
 }
 
 /// The whole body, of at most `limit` bytes, by `deadline`.
 async fn read(
-    mut bytes: impl Stream<Item = Result<Bytes, Setback>> + Unpin,
+    mut bytes: impl Stream<Item = Result<Bytes, AttemptError>> + Unpin,
     limit: usize,
     deadline: Instant,
-) -> Result<Bytes, Setback> {
+) -> Result<Bytes, AttemptError> {
     // Most come in one piece, which is the whole then.
     let (mut first, mut body) = (Bytes::new(), BytesMut::new());
     loop {
         match timeout_at(deadline, bytes.next()).await {
-            Err(_) => return Err(Setback::new(Happened::Overran)),
+            Err(_) => return Err(AttemptError::new(AttemptErrorKind::Overran)),
             Ok(None) if body.is_empty() => return Ok(first),
             Ok(None) => return Ok(body.freeze()),
             Ok(Some(piece)) => {
                 let piece = piece?;
                 if first.len().max(body.len()) + piece.len() > limit {
-                    return Err(Setback::new(Happened::Faulty(200)));
+                    return Err(AttemptError::new(AttemptErrorKind::Faulty(200)));
                 }
                 if first.is_empty() {
                     first = piece;

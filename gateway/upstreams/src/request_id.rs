@@ -9,7 +9,7 @@ use router_policies::RequestDraw;
 use sha2::{Digest, Sha256};
 
 use crate::head;
-use protocol::client::Vendor;
+use protocol::client::ClientVendor;
 
 /// The longest id that a client may give.
 const LONGEST: usize = 128;
@@ -56,9 +56,9 @@ impl RequestId {
     }
 
     /// Writes it as this vendor's clients look for it.
-    pub fn write(&self, vendor: Vendor, headers: &mut HeaderMap) {
+    pub fn write(&self, vendor: ClientVendor, headers: &mut HeaderMap) {
         headers.insert(head::REQUEST_ID, self.header());
-        if vendor == Vendor::Anthropic {
+        if vendor == ClientVendor::Anthropic {
             headers.insert(head::ANTHROPIC_REQUEST_ID, self.header());
         }
     }

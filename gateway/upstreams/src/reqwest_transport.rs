@@ -12,9 +12,9 @@ use http::{HeaderMap, Response};
 use http_body_util::BodyDataStream;
 use reqwest::{Certificate, Client, Url, redirect};
 
-use super::transport::{Own, ResponseBody, Sending, Transport, USER_AGENT};
+use super::transport::{RequestHeaders, ResponseBody, Sending, Transport, USER_AGENT};
 use crate::head;
-use crate::setback::{Cause, Happened, Phase, Setback};
+use crate::setback::{FailureCause, AttemptErrorKind, TransportPhase, AttemptError};
 
 /// Idle connections kept for the next request to a model.
 const IDLE_CONNECTIONS: usize = 256;
@@ -36,7 +36,7 @@ impl ReqwestTransport {
 }
 
 impl Transport for ReqwestTransport {
-    fn post<'a>(&'a self, url: &'a Url, own: &'a Own<'a>, body: Bytes) -> Sending<'a> {
+    fn post<'a>(&'a self, url: &'a Url, own: &'a RequestHeaders<'a>, body: Bytes) -> Sending<'a> {
         Box::pin(async move {
             let mut headers = self.headers.clone();
             own.each(|name, value| {
@@ -46,7 +46,7 @@ impl Transport for ReqwestTransport {
             let response: Response<reqwest::Body> = sent.map_err(|error| broken(&error))?.into();
             Ok(response.map(|body| {
                 let pieces = BodyDataStream::new(body);
-                Box::pin(pieces.map(|piece| piece.map_err(|error| Cause::of(Phase::Read, &error))))
+                Box::pin(pieces.map(|piece| piece.map_err(|error| FailureCause::of(TransportPhase::Read, &error))))
                     as ResponseBody
             }))
         })
@@ -87,17 +87,17 @@ pub(super) fn client(
 }
 
 /// What became of a failed request, and with it whether it can have reached the provider.
-fn broken(error: &reqwest::Error) -> Setback {
+fn broken(error: &reqwest::Error) -> AttemptError {
     let what = match error {
-        error if error.is_connect() || error.is_builder() => Happened::Unreachable,
-        error if turned_away(error) => Happened::TurnedAway,
-        _ => Happened::Cut,
+        error if error.is_connect() || error.is_builder() => AttemptErrorKind::Unreachable,
+        error if turned_away(error) => AttemptErrorKind::TurnedAway,
+        _ => AttemptErrorKind::Cut,
     };
-    Setback::caused(what, Cause::of(phase(error), error))
+    AttemptError::caused(what, FailureCause::of(phase(error), error))
 }
 
 /// What was being done. The client tells in words alone what kind of connecting failed.
-fn phase(error: &reqwest::Error) -> Phase {
+fn phase(error: &reqwest::Error) -> TransportPhase {
     let mut causes = causes(error);
     if !error.is_connect() {
         let cannot_write = |error: &&(dyn Error + 'static)| {
@@ -105,18 +105,18 @@ fn phase(error: &reqwest::Error) -> Phase {
                 .downcast_ref::<std::io::Error>()
                 .is_some_and(|it| it.kind() == std::io::ErrorKind::BrokenPipe)
         };
-        return if causes.any(|error| cannot_write(&error)) { Phase::Write } else { Phase::Read };
+        return if causes.any(|error| cannot_write(&error)) { TransportPhase::Write } else { TransportPhase::Read };
     }
-    causes.find_map(connecting).unwrap_or(Phase::Connect)
+    causes.find_map(connecting).unwrap_or(TransportPhase::Connect)
 }
 
-fn connecting(error: &(dyn Error + 'static)) -> Option<Phase> {
+fn connecting(error: &(dyn Error + 'static)) -> Option<TransportPhase> {
     if is_of_tls(error) {
-        return Some(Phase::Tls);
+        return Some(TransportPhase::Tls);
     }
     match error.to_string() {
-        words if words == "dns error" => Some(Phase::Dns),
-        words if words.starts_with("tls ") => Some(Phase::Tls),
+        words if words == "dns error" => Some(TransportPhase::Dns),
+        words if words.starts_with("tls ") => Some(TransportPhase::Tls),
         _ => None,
     }
 }

@@ -31,45 +31,45 @@ use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 use reqwest::Url;
 use tokio::time::sleep;
 
-use super::transport::{Own, ResponseBody, Sending, Transport};
-use super::{Endpoint, Observer, Pool, PoolHooks, Probe};
-use crate::setback::{Cause, Happened, Phase, Setback};
+use super::transport::{RequestHeaders, ResponseBody, Sending, Transport};
+use super::{Endpoint, Observer, EndpointPool, PoolHooks, Probe};
+use crate::setback::{FailureCause, AttemptErrorKind, TransportPhase, AttemptError};
 
 /// What an endpoint does, request after request, and what it was asked. Clones are the same script.
 #[derive(Clone, Default)]
-pub struct Script(Arc<Mutex<State>>);
+pub struct ScriptedTransport(Arc<Mutex<ScriptState>>);
 
 #[derive(Default)]
-struct State {
-    replies: VecDeque<Reply>,
-    requests: Vec<Sent>,
+struct ScriptState {
+    replies: VecDeque<ScriptedReply>,
+    requests: Vec<SentRequest>,
 }
 
 /// A request as it was sent.
 #[derive(Debug, Clone)]
-pub struct Sent {
+pub struct SentRequest {
     /// Where to.
     pub url: Url,
     /// The body.
     pub body: Bytes,
 }
 
-impl Sent {
+impl SentRequest {
     /// The body as JSON; null where it is none.
     pub fn json(&self) -> serde_json::Value {
         serde_json::from_slice(&self.body).unwrap_or_default()
     }
 }
 
-impl Script {
+impl ScriptedTransport {
     /// The next request that has no reply yet gets this one.
-    pub fn then(&self, reply: Reply) -> &Self {
+    pub fn then(&self, reply: ScriptedReply) -> &Self {
         self.state().replies.push_back(reply);
         self
     }
 
     /// What was sent so far.
-    pub fn requests(&self) -> Vec<Sent> {
+    pub fn requests(&self) -> Vec<SentRequest> {
         self.state().requests.clone()
     }
 
@@ -82,65 +82,65 @@ impl Script {
     ///
     /// # Panics
     /// For a model that is embedded, or has an address that is none.
-    pub fn pool(&self, model: &Arc<ModelConfig>) -> Arc<Pool> {
-        let pool = Pool::over(model, &|_, _| Arc::new(self.clone()), &PoolHooks::none());
+    pub fn pool(&self, model: &Arc<ModelConfig>) -> Arc<EndpointPool> {
+        let pool = EndpointPool::over(model, &|_, _| Arc::new(self.clone()), &PoolHooks::none());
         Arc::new(pool.unwrap_or_else(|fault| panic!("{fault}")))
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, ScriptState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// What comes back for one request.
 #[derive(Debug, Clone)]
-pub struct Reply {
-    head: Head,
-    steps: Vec<Step>,
+pub struct ScriptedReply {
+    head: ScriptedHead,
+    steps: Vec<ScriptedStep>,
     headers: Vec<(HeaderName, HeaderValue)>,
     delay: Duration,
 }
 
 #[derive(Debug, Clone)]
-enum Head {
+enum ScriptedHead {
     Status(StatusCode),
-    Failed(Happened, Cause),
+    Failed(AttemptErrorKind, FailureCause),
     Never,
 }
 
 #[derive(Debug, Clone)]
-enum Step {
+enum ScriptedStep {
     Bytes(Bytes),
     Wait(Duration),
     Cut,
     Silence,
 }
 
-impl Reply {
-    fn new(head: Head) -> Self {
+impl ScriptedReply {
+    fn new(head: ScriptedHead) -> Self {
         Self { head, steps: Vec::new(), headers: Vec::new(), delay: Duration::ZERO }
     }
 
     /// No connection: the endpoint cannot have looked at the request.
     pub fn refused() -> Self {
-        let cause = Cause::new(Phase::Connect, "Connection refused (os error 111)");
-        Self::new(Head::Failed(Happened::Unreachable, cause))
+        let cause = FailureCause::new(TransportPhase::Connect, "Connection refused (os error 111)");
+        Self::new(ScriptedHead::Failed(AttemptErrorKind::Unreachable, cause))
     }
 
     /// The endpoint says that it has not looked at the request, as HTTP/2 has it.
     pub fn turned_away() -> Self {
-        Self::new(Head::Failed(Happened::TurnedAway, Cause::new(Phase::Read, "refused stream")))
+        Self::new(ScriptedHead::Failed(AttemptErrorKind::TurnedAway, FailureCause::new(TransportPhase::Read, "refused stream")))
     }
 
     /// The connection breaks before a response, after the request was sent.
     pub fn broken() -> Self {
-        let cause = Cause::new(Phase::Read, "Connection reset by peer (os error 104)");
-        Self::new(Head::Failed(Happened::Cut, cause))
+        let cause = FailureCause::new(TransportPhase::Read, "Connection reset by peer (os error 104)");
+        Self::new(ScriptedHead::Failed(AttemptErrorKind::Cut, cause))
     }
 
     /// Nothing, ever.
     pub fn never() -> Self {
-        Self::new(Head::Never)
+        Self::new(ScriptedHead::Never)
     }
 
     /// A response of this status with no body yet, in JSON.
@@ -149,7 +149,7 @@ impl Reply {
     /// For a number that is no status.
     pub fn status(status: u16) -> Self {
         let status = StatusCode::from_u16(status).unwrap_or_else(|fault| panic!("{status}: {fault}"));
-        Self::new(Head::Status(status)).header("content-type", "application/json")
+        Self::new(ScriptedHead::Status(status)).header("content-type", "application/json")
     }
 
     /// A whole answer: status 200 with this JSON.
@@ -159,7 +159,7 @@ impl Reply {
 
     /// A stream: status 200 with these events, each in a piece of its own.
     pub fn events(events: &[&str]) -> Self {
-        let reply = Self::new(Head::Status(StatusCode::OK)).header("content-type", "text/event-stream");
+        let reply = Self::new(ScriptedHead::Status(StatusCode::OK)).header("content-type", "text/event-stream");
         events.iter().fold(reply, |reply, event| reply.body(event.to_string()))
     }
 
@@ -180,45 +180,45 @@ impl Reply {
 
     /// Then these bytes.
     pub fn body(self, bytes: impl Into<Bytes>) -> Self {
-        self.step(Step::Bytes(bytes.into()))
+        self.step(ScriptedStep::Bytes(bytes.into()))
     }
 
     /// Then nothing for so long.
     pub fn wait(self, pause: Duration) -> Self {
-        self.step(Step::Wait(pause))
+        self.step(ScriptedStep::Wait(pause))
     }
 
     /// Then the connection breaks.
     pub fn cut(self) -> Self {
-        self.step(Step::Cut)
+        self.step(ScriptedStep::Cut)
     }
 
     /// Then nothing more, though the connection stays open.
     pub fn silence(self) -> Self {
-        self.step(Step::Silence)
+        self.step(ScriptedStep::Silence)
     }
 
-    fn step(mut self, step: Step) -> Self {
+    fn step(mut self, step: ScriptedStep) -> Self {
         self.steps.push(step);
         self
     }
 
-    async fn send(self) -> Result<Response<ResponseBody>, Setback> {
+    async fn send(self) -> Result<Response<ResponseBody>, AttemptError> {
         sleep(self.delay).await;
         let status = match self.head {
-            Head::Status(status) => status,
-            Head::Failed(what, cause) => return Err(Setback::caused(what, cause)),
-            Head::Never => pending().await,
+            ScriptedHead::Status(status) => status,
+            ScriptedHead::Failed(what, cause) => return Err(AttemptError::caused(what, cause)),
+            ScriptedHead::Never => pending().await,
         };
         let pieces = stream::iter(self.steps).then(|step| async {
             match step {
-                Step::Bytes(bytes) => Some(Ok(bytes)),
-                Step::Wait(pause) => {
+                ScriptedStep::Bytes(bytes) => Some(Ok(bytes)),
+                ScriptedStep::Wait(pause) => {
                     sleep(pause).await;
                     None
                 }
-                Step::Cut => Some(Err(Cause::new(Phase::Read, "Connection reset by peer (os error 104)"))),
-                Step::Silence => pending().await,
+                ScriptedStep::Cut => Some(Err(FailureCause::new(TransportPhase::Read, "Connection reset by peer (os error 104)"))),
+                ScriptedStep::Silence => pending().await,
             }
         });
         let body: ResponseBody = Box::pin(pieces.filter_map(std::future::ready));
@@ -235,11 +235,11 @@ impl Reply {
     }
 }
 
-impl Transport for Script {
-    fn post<'a>(&'a self, url: &'a Url, _: &'a Own<'a>, body: Bytes) -> Sending<'a> {
+impl Transport for ScriptedTransport {
+    fn post<'a>(&'a self, url: &'a Url, _: &'a RequestHeaders<'a>, body: Bytes) -> Sending<'a> {
         let mut state = self.state();
-        state.requests.push(Sent { url: url.clone(), body });
-        let reply = state.replies.pop_front().unwrap_or_else(Reply::refused);
+        state.requests.push(SentRequest { url: url.clone(), body });
+        let reply = state.replies.pop_front().unwrap_or_else(ScriptedReply::refused);
         Box::pin(reply.send())
     }
 
@@ -250,15 +250,15 @@ impl Transport for Script {
 }
 
 /// Hears of endpoints and does nothing; takes every mute one for well.
-struct Nobody;
+struct IgnoringObserver;
 
-impl Observer for Nobody {
+impl Observer for IgnoringObserver {
     fn added(&self, _: &Endpoint) {}
-    fn ejected(&self, _: &Endpoint, _: &Setback) {}
+    fn ejected(&self, _: &Endpoint, _: &AttemptError) {}
     fn recovered(&self, _: &Endpoint) {}
 }
 
-impl Probe for Nobody {
+impl Probe for IgnoringObserver {
     fn answers(&self, _: Arc<Endpoint>) -> Pin<Box<dyn Future<Output = bool> + Send + '_>> {
         Box::pin(std::future::ready(true))
     }
@@ -267,7 +267,7 @@ impl Probe for Nobody {
 impl PoolHooks {
     /// Nobody hears of endpoints, and every mute one is taken for well.
     pub fn none() -> Self {
-        Self { observer: Arc::new(Nobody), probe: Arc::new(Nobody) }
+        Self { observer: Arc::new(IgnoringObserver), probe: Arc::new(IgnoringObserver) }
     }
 }
 
@@ -275,10 +275,10 @@ impl PoolHooks {
 mod tests {
     use http::HeaderMap;
 
-    use super::super::{AnswerBody, Ask};
+    use super::super::{AnswerBody, UpstreamRequest};
     use super::*;
     use crate::request_id::RequestId;
-    use protocol::{Chat, What};
+    use protocol::{ChatRequest, ChunkKind};
 
     const CHUNK: &str = "data: {\"id\":\"1\",\"object\":\"chat.completion.chunk\",\"created\":1,\"model\":\"m\",\
         \"choices\":[{\"index\":0,\"delta\":{\"content\":\"hi\"},\"finish_reason\":null}]}\n\n";
@@ -291,14 +291,14 @@ mod tests {
     }
 
     /// Tokens that came, how the answer ended, and after how many seconds.
-    async fn heard(reply: Reply) -> (usize, Option<Setback>, u64) {
-        let script = Script::default();
+    async fn heard(reply: ScriptedReply) -> (usize, Option<AttemptError>, u64) {
+        let script = ScriptedTransport::default();
         script.then(reply);
         let pool = script.pool(&model());
         let body =
             Bytes::from_static(br#"{"model":"m","stream":true,"messages":[{"role":"user","content":"x"}]}"#);
-        let ask = Ask {
-            chat: Arc::new(Chat::parse(body).unwrap()),
+        let ask = UpstreamRequest {
+            chat: Arc::new(ChatRequest::parse(body).unwrap()),
             stream: true,
             logprobs: false,
             longest: None,
@@ -316,7 +316,7 @@ mod tests {
                     match chunks.next().await {
                         None => break None,
                         Some(Err(setback)) => break Some(setback),
-                        Some(Ok(chunk)) => tokens += usize::from(matches!(chunk.what, What::Piece(_))),
+                        Some(Ok(chunk)) => tokens += usize::from(matches!(chunk.what, ChunkKind::Piece(_))),
                     }
                 }
             }
@@ -330,7 +330,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_script_is_heard_as_an_endpoint_would_be() {
         let check =
-            async |reply: Reply, tokens: usize, end: Option<Happened>, phase: Option<Phase>, after: u64| {
+            async |reply: ScriptedReply, tokens: usize, end: Option<AttemptErrorKind>, phase: Option<TransportPhase>, after: u64| {
                 let said = format!("{reply:?}");
                 let (heard, setback, seconds) = heard(reply).await;
                 let found = setback.as_ref().map(|setback| setback.what);
@@ -339,17 +339,17 @@ mod tests {
                 assert_eq!(cause, phase, "{said}");
             };
         let (done, second) = ("data: [DONE]\n\n", Duration::from_secs(1));
-        check(Reply::events(&[CHUNK, CHUNK, done]).after(second), 2, None, None, 1).await;
+        check(ScriptedReply::events(&[CHUNK, CHUNK, done]).after(second), 2, None, None, 1).await;
         let whole = r#"{"id":"1","object":"chat.completion","created":1,"model":"m","choices":[{"index":0,
             "message":{"role":"assistant","content":"hi"},"finish_reason":"stop"}]}"#;
-        check(Reply::json(whole), 2, None, None, 0).await;
-        check(Reply::refused(), 0, Some(Happened::Unreachable), Some(Phase::Connect), 0).await;
-        check(Reply::turned_away(), 0, Some(Happened::TurnedAway), Some(Phase::Read), 0).await;
-        check(Reply::broken(), 0, Some(Happened::Cut), Some(Phase::Read), 0).await;
-        check(Reply::never(), 0, Some(Happened::Silent), None, 10).await;
-        check(Reply::status(429).body("{}"), 0, Some(Happened::RateLimited), None, 0).await;
-        check(Reply::status(401).body("{}"), 0, Some(Happened::Faulty(401)), None, 0).await;
-        check(Reply::events(&[CHUNK]).wait(second).cut(), 1, Some(Happened::Cut), Some(Phase::Read), 1).await;
-        check(Reply::events(&[CHUNK]).silence(), 1, Some(Happened::Stalled), None, 5).await;
+        check(ScriptedReply::json(whole), 2, None, None, 0).await;
+        check(ScriptedReply::refused(), 0, Some(AttemptErrorKind::Unreachable), Some(TransportPhase::Connect), 0).await;
+        check(ScriptedReply::turned_away(), 0, Some(AttemptErrorKind::TurnedAway), Some(TransportPhase::Read), 0).await;
+        check(ScriptedReply::broken(), 0, Some(AttemptErrorKind::Cut), Some(TransportPhase::Read), 0).await;
+        check(ScriptedReply::never(), 0, Some(AttemptErrorKind::Silent), None, 10).await;
+        check(ScriptedReply::status(429).body("{}"), 0, Some(AttemptErrorKind::RateLimited), None, 0).await;
+        check(ScriptedReply::status(401).body("{}"), 0, Some(AttemptErrorKind::Faulty(401)), None, 0).await;
+        check(ScriptedReply::events(&[CHUNK]).wait(second).cut(), 1, Some(AttemptErrorKind::Cut), Some(TransportPhase::Read), 1).await;
+        check(ScriptedReply::events(&[CHUNK]).silence(), 1, Some(AttemptErrorKind::Stalled), None, 5).await;
     }
 }

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use router_policies::guard::RejectReason;
 
-pub use cause::{Cause, Phase};
-use protocol::Complaint;
+pub use cause::{FailureCause, TransportPhase};
+use protocol::ProviderError;
 pub use shown::shown;
 
 /// The longest `Retry-After` that is waited for on the same model; beyond it the next rung is asked.
@@ -16,21 +16,21 @@ pub const LONGEST_WAIT: Duration = Duration::from_secs(10);
 
 /// The end of an attempt that gave no answer, or only part of one.
 #[derive(Debug, Clone)]
-pub struct Setback {
+pub struct AttemptError {
     /// What happened.
-    pub what: Happened,
+    pub what: AttemptErrorKind,
     /// What the provider said, if it did; shown to clients only where [`Next::Client`] follows.
-    pub complaint: Option<Box<Complaint>>,
+    pub complaint: Option<Box<ProviderError>>,
     /// How long the provider asks us to stay away.
     pub retry_after: Option<Duration>,
     /// Why the connection failed, if it did and that is known; for the operator.
-    pub cause: Option<Box<Cause>>,
+    pub cause: Option<Box<FailureCause>>,
 }
 
 router_policies::vocabulary! {
     /// What happened to an attempt.
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-    pub enum Happened {
+    pub enum AttemptErrorKind {
         /// The gateway could not connect to the endpoint: no address, no connection, or no TLS. Nothing was sent.
         Unreachable = "unreachable",
         /// The endpoint turned the request away over HTTP/2 before it looked at it (`REFUSED_STREAM` or `GOAWAY`). Nothing
@@ -71,7 +71,7 @@ router_policies::vocabulary! {
 
 /// What an attempt's end means for the request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Next {
+pub enum RetryDecision {
     /// The same model may be asked again, within the retry budget.
     SameModel,
     /// The next rung; never the same model.
@@ -82,75 +82,75 @@ pub enum Next {
     Client,
 }
 
-impl Setback {
+impl AttemptError {
     /// Without a word from the provider.
-    pub fn new(what: Happened) -> Self {
+    pub fn new(what: AttemptErrorKind) -> Self {
         Self { what, complaint: None, retry_after: None, cause: None }
     }
 
     /// A connection that failed.
-    pub fn caused(what: Happened, cause: Cause) -> Self {
+    pub fn caused(what: AttemptErrorKind, cause: FailureCause) -> Self {
         Self { cause: Some(Box::new(cause)), ..Self::new(what) }
     }
 
     /// From an answer's status, the provider's words and its `Retry-After`.
-    pub fn from_status(status: u16, complaint: Complaint, retry_after: Option<Duration>) -> Self {
+    pub fn from_status(status: u16, complaint: ProviderError, retry_after: Option<Duration>) -> Self {
         let what = match status {
-            429 => Happened::RateLimited,
-            500 | 502 | 503 | 504 | 529 => Happened::ServerError(status),
-            408 => Happened::Cut,
-            413 => Happened::TooLong,
-            400 | 422 if complaint.is_context_length() => Happened::TooLong,
-            400 | 422 => Happened::Refused(status),
-            _ => Happened::Faulty(status),
+            429 => AttemptErrorKind::RateLimited,
+            500 | 502 | 503 | 504 | 529 => AttemptErrorKind::ServerError(status),
+            408 => AttemptErrorKind::Cut,
+            413 => AttemptErrorKind::TooLong,
+            400 | 422 if complaint.is_context_length() => AttemptErrorKind::TooLong,
+            400 | 422 => AttemptErrorKind::Refused(status),
+            _ => AttemptErrorKind::Faulty(status),
         };
         Self { what, complaint: Some(Box::new(complaint)), retry_after, cause: None }
     }
 
     /// From an error in a 200: the endpoint's fault, unless it says that the prompt is too long, or has a status of its own,
     /// as where a provider's filter blocked the prompt.
-    pub fn in_band(complaint: &Complaint) -> Self {
+    pub fn in_band(complaint: &ProviderError) -> Self {
         if let Some(status) = complaint.status {
             return Self::from_status(status, complaint.clone(), None);
         }
-        let what = if complaint.is_context_length() { Happened::TooLong } else { Happened::Faulty(200) };
+        let what = if complaint.is_context_length() { AttemptErrorKind::TooLong } else { AttemptErrorKind::Faulty(200) };
         Self { complaint: Some(Box::new(complaint.clone())), ..Self::new(what) }
     }
 
     /// What follows.
-    pub fn next(&self) -> Next {
+    pub fn next(&self) -> RetryDecision {
         match self.what {
             // An empty balance comes as a 429 from some providers; asking again cannot help.
-            Happened::RateLimited if self.complaint.as_deref().is_some_and(Complaint::is_balance) => {
-                Next::OtherRung
+            AttemptErrorKind::RateLimited if self.complaint.as_deref().is_some_and(ProviderError::is_balance) => {
+                RetryDecision::OtherRung
             }
-            Happened::Unreachable
-            | Happened::TurnedAway
-            | Happened::RateLimited
-            | Happened::ServerError(_) => Next::SameModel,
-            Happened::Ejected
-            | Happened::Unaffordable
-            | Happened::Doubted(_)
-            | Happened::Bounded
-            | Happened::Full
-            | Happened::Silent
-            | Happened::Stalled
-            | Happened::Overran
-            | Happened::Cut
-            | Happened::Faulty(_) => Next::OtherRung,
-            Happened::TooLong => Next::LargerContext,
-            Happened::Refused(_) => Next::Client,
+            AttemptErrorKind::Unreachable
+            | AttemptErrorKind::TurnedAway
+            | AttemptErrorKind::RateLimited
+            | AttemptErrorKind::ServerError(_) => RetryDecision::SameModel,
+            AttemptErrorKind::Ejected
+            | AttemptErrorKind::Unaffordable
+            | AttemptErrorKind::Doubted(_)
+            | AttemptErrorKind::Bounded
+            | AttemptErrorKind::Full
+            | AttemptErrorKind::Silent
+            | AttemptErrorKind::Stalled
+            | AttemptErrorKind::Overran
+            | AttemptErrorKind::Cut
+            | AttemptErrorKind::Faulty(_) => RetryDecision::OtherRung,
+            AttemptErrorKind::TooLong => RetryDecision::LargerContext,
+            AttemptErrorKind::Refused(_) => RetryDecision::Client,
         }
     }
 
     /// Whether nothing is wrong with it after an answer is whole but for its marker: the connection ended, or fell silent.
     pub fn is_a_mere_end(&self) -> bool {
-        matches!(self.what, Happened::Cut | Happened::Stalled | Happened::Overran)
+        matches!(self.what, AttemptErrorKind::Cut | AttemptErrorKind::Stalled | AttemptErrorKind::Overran)
     }
 
     /// Whether the provider may have worked on the request, and so may bill it.
     pub fn may_be_billed(&self) -> bool {
-        matches!(self.what, Happened::Silent | Happened::Stalled | Happened::Overran | Happened::Cut)
+        matches!(self.what, AttemptErrorKind::Silent | AttemptErrorKind::Stalled | AttemptErrorKind::Overran | AttemptErrorKind::Cut)
     }
 
     /// Whether the endpoint itself is to blame, for its breaker. A request that the provider refuses, a rate
@@ -158,21 +158,21 @@ impl Setback {
     pub fn blames_endpoint(&self) -> bool {
         !matches!(
             self.what,
-            Happened::Refused(_)
-                | Happened::TooLong
-                | Happened::RateLimited
-                | Happened::TurnedAway
-                | Happened::Full
-                | Happened::Ejected
-                | Happened::Unaffordable
-                | Happened::Doubted(_)
-                | Happened::Bounded
+            AttemptErrorKind::Refused(_)
+                | AttemptErrorKind::TooLong
+                | AttemptErrorKind::RateLimited
+                | AttemptErrorKind::TurnedAway
+                | AttemptErrorKind::Full
+                | AttemptErrorKind::Ejected
+                | AttemptErrorKind::Unaffordable
+                | AttemptErrorKind::Doubted(_)
+                | AttemptErrorKind::Bounded
         )
     }
 
     /// Whether the provider answered, if only with an error.
     pub fn is_answered(&self) -> bool {
-        self.complaint.is_some() || matches!(self.what, Happened::Faulty(_) | Happened::ServerError(_))
+        self.complaint.is_some() || matches!(self.what, AttemptErrorKind::Faulty(_) | AttemptErrorKind::ServerError(_))
     }
 
     /// The provider's status and code, for the operator, in at most 64 characters. Not its words: those may quote
@@ -187,7 +187,7 @@ impl Setback {
     /// The word for metrics and logs.
     pub fn word(&self) -> &'static str {
         match self.what {
-            Happened::Doubted(doubt) => doubt.word(),
+            AttemptErrorKind::Doubted(doubt) => doubt.word(),
             what => what.word(),
         }
     }

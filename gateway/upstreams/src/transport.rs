@@ -11,16 +11,16 @@ use reqwest::Url;
 
 use crate::head;
 use crate::request_id::RequestId;
-use crate::setback::{Cause, Setback};
+use crate::setback::{FailureCause, AttemptError};
 
 /// How this gateway calls itself.
 pub(super) const USER_AGENT: &str = concat!("xietong/", env!("CARGO_PKG_VERSION"));
 
 /// The response once its head is here, or why there is none.
-pub type Sending<'a> = Pin<Box<dyn Future<Output = Result<Response<ResponseBody>, Setback>> + Send + 'a>>;
+pub type Sending<'a> = Pin<Box<dyn Future<Output = Result<Response<ResponseBody>, AttemptError>> + Send + 'a>>;
 
 /// The bytes of a response as they come. An error is the last item: the body broke off.
-pub type ResponseBody = Pin<Box<dyn Stream<Item = Result<Bytes, Cause>> + Send>>;
+pub type ResponseBody = Pin<Box<dyn Stream<Item = Result<Bytes, FailureCause>> + Send>>;
 
 /// Sends requests to one endpoint. It knows nothing of models, and has no time limit but that of connecting: who waits
 /// says for how long, and ends a request by dropping it.
@@ -30,14 +30,14 @@ pub trait Transport: Send + Sync {
     /// # Errors
     /// `Unreachable` where the endpoint cannot have looked at the request, `TurnedAway` where it says that it has not, and
     /// `Cut` where it may have; with the cause, where that is known.
-    fn post<'a>(&'a self, url: &'a Url, own: &'a Own<'a>, body: Bytes) -> Sending<'a>;
+    fn post<'a>(&'a self, url: &'a Url, own: &'a RequestHeaders<'a>, body: Bytes) -> Sending<'a>;
 
     /// Whether the endpoint answers HTTP at all, asked for what costs nothing.
     fn check<'a>(&'a self, url: &'a Url) -> Pin<Box<dyn Future<Output = bool> + Send + 'a>>;
 }
 
 /// Headers that a request has of its own; they count before those of the configuration.
-pub struct Own<'a> {
+pub struct RequestHeaders<'a> {
     /// The kind of response that is wanted.
     pub accept: &'static str,
     /// The request's name.
@@ -46,7 +46,7 @@ pub struct Own<'a> {
     pub trace: HeaderMap,
 }
 
-impl Own<'_> {
+impl RequestHeaders<'_> {
     /// Whether a request may have this one.
     pub fn may_have(name: &HeaderName) -> bool {
         const NAMES: [HeaderName; 5] =

@@ -6,17 +6,17 @@ use std::sync::Arc;
 
 use futures_util::Stream;
 use http::HeaderMap;
-use protocol::{Chat, Chunk, Whole};
+use protocol::{ChatRequest, ResponseChunk, CompletionBody};
 use tower::util::BoxCloneSyncService;
 
 use crate::request_id::RequestId;
-use crate::setback::Setback;
+use crate::setback::AttemptError;
 
 /// What an upstream is asked.
 #[derive(Clone)]
-pub struct Ask {
+pub struct UpstreamRequest {
     /// The client's request.
-    pub chat: Arc<Chat>,
+    pub chat: Arc<ChatRequest>,
     /// Whether the upstream is asked for a stream, whatever the client asked for.
     pub stream: bool,
     /// Whether it is asked how probable its tokens are, though the client does not want to know.
@@ -33,7 +33,7 @@ pub struct Ask {
 }
 
 /// What comes back.
-pub struct Answer {
+pub struct UpstreamResponse {
     /// The answer, whole or in pieces.
     pub body: AnswerBody,
     /// Headers of the upstream that clients may see.
@@ -43,16 +43,16 @@ pub struct Answer {
 /// An answer, whole or in pieces. Dropping it stops the upstream's work.
 pub enum AnswerBody {
     /// All of it.
-    Whole(Box<Whole>),
+    Whole(Box<CompletionBody>),
     /// Pieces as they are written.
     Stream(Chunks),
 }
 
 /// Pieces of an answer; ends after `Done`, at the upstream's end of stream, or with the first setback.
-pub type Chunks = Pin<Box<dyn Stream<Item = Result<Chunk, Setback>> + Send>>;
+pub type Chunks = Pin<Box<dyn Stream<Item = Result<ResponseChunk, AttemptError>> + Send>>;
 
 /// One endpoint that can be asked.
-pub type Upstream = BoxCloneSyncService<Ask, Answer, Setback>;
+pub type Upstream = BoxCloneSyncService<UpstreamRequest, UpstreamResponse, AttemptError>;
 
 /// Asks an endpoint whether it answers at all, at no cost.
 pub type Check = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = bool> + Send>> + Send + Sync>;

@@ -4,14 +4,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use reqwest::Url;
 
-use super::address::Places;
-use crate::setback::{Happened, Setback};
-use protocol::client::{ApiEndpoint, Native};
-use protocol::{Chat, Complaint};
+use super::address::EndpointUrls;
+use crate::setback::{AttemptErrorKind, AttemptError};
+use protocol::client::{ApiEndpoint, OriginalRequest};
+use protocol::{ChatRequest, ProviderError};
 
 /// A path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Way {
+pub(super) enum UpstreamPath {
     /// All that can be said as a chat, in the upstream's dialect.
     Chat,
     /// `completions`, for who asked so.
@@ -23,15 +23,15 @@ pub(super) enum Way {
 }
 
 /// The ways to an endpoint.
-pub(super) struct Ways {
-    places: Places,
+pub(super) struct SupportedPaths {
+    places: EndpointUrls,
     /// It has shown that it has no completions: many have chats only.
     only_chats: AtomicBool,
 }
 
-impl Ways {
+impl SupportedPaths {
     /// To these places.
-    pub(super) fn to(places: Places) -> Self {
+    pub(super) fn to(places: EndpointUrls) -> Self {
         Self { places, only_chats: AtomicBool::new(false) }
     }
 
@@ -39,17 +39,17 @@ impl Ways {
     ///
     /// # Errors
     /// A request that only other words can say.
-    pub(super) fn of(&self, chat: &Chat) -> Result<Way, Setback> {
-        let Some(native) = chat.native() else { return Ok(Way::Chat) };
+    pub(super) fn of(&self, chat: &ChatRequest) -> Result<UpstreamPath, AttemptError> {
+        let Some(native) = chat.native() else { return Ok(UpstreamPath::Chat) };
         let has_completions = self.places.completions.is_some() && !self.only_chats.load(Ordering::Relaxed);
         match (native.endpoint(), native.cannot_be_a_chat()) {
-            (ApiEndpoint::Embeddings, _) if self.places.embeddings.is_some() => Ok(Way::Embeddings),
+            (ApiEndpoint::Embeddings, _) if self.places.embeddings.is_some() => Ok(UpstreamPath::Embeddings),
             (ApiEndpoint::Embeddings, _) => Err(no_embeddings()),
-            (ApiEndpoint::Completions, _) if has_completions => Ok(Way::Completions),
+            (ApiEndpoint::Completions, _) if has_completions => Ok(UpstreamPath::Completions),
             (ApiEndpoint::Completions, Some(why)) => Err(refused(&why.message)),
-            (ApiEndpoint::Responses, _) if self.places.responses.is_some() => Ok(Way::Responses),
+            (ApiEndpoint::Responses, _) if self.places.responses.is_some() => Ok(UpstreamPath::Responses),
             // Who cannot be told what the client wrote is not asked.
-            _ => Ok(Way::Chat),
+            _ => Ok(UpstreamPath::Chat),
         }
     }
 
@@ -57,26 +57,26 @@ impl Ways {
     ///
     /// # Errors
     /// Where there is none; then it is the client who asks for what this model does not do.
-    pub(super) fn is_missing(&self, way: Way) -> Result<(), Setback> {
+    pub(super) fn is_missing(&self, way: UpstreamPath) -> Result<(), AttemptError> {
         match way {
-            Way::Embeddings => Err(no_embeddings()),
-            Way::Completions => {
+            UpstreamPath::Embeddings => Err(no_embeddings()),
+            UpstreamPath::Completions => {
                 self.only_chats.store(true, Ordering::Relaxed);
                 Ok(())
             }
-            Way::Chat | Way::Responses => Ok(()),
+            UpstreamPath::Chat | UpstreamPath::Responses => Ok(()),
         }
     }
 
     /// Where it leads, for a stream or for a whole answer.
-    pub(super) fn url(&self, way: Way, stream: bool) -> &Url {
+    pub(super) fn url(&self, way: UpstreamPath, stream: bool) -> &Url {
         let places = &self.places;
         let chat = if stream { &places.streamed } else { &places.whole };
         match way {
-            Way::Chat => chat,
-            Way::Completions => places.completions.as_ref().unwrap_or(chat),
-            Way::Embeddings => places.embeddings.as_ref().unwrap_or(chat),
-            Way::Responses => places.responses.as_ref().unwrap_or(chat),
+            UpstreamPath::Chat => chat,
+            UpstreamPath::Completions => places.completions.as_ref().unwrap_or(chat),
+            UpstreamPath::Embeddings => places.embeddings.as_ref().unwrap_or(chat),
+            UpstreamPath::Responses => places.responses.as_ref().unwrap_or(chat),
         }
     }
 
@@ -86,9 +86,9 @@ impl Ways {
     }
 }
 
-impl Way {
+impl UpstreamPath {
     /// The client's own words, where they go on it as they are and have no dialect of upstreams.
-    pub(super) fn words(self, chat: &Chat) -> Option<&Native> {
+    pub(super) fn words(self, chat: &ChatRequest) -> Option<&OriginalRequest> {
         chat.native().filter(|_| self.has_no_dialect())
     }
 
@@ -98,17 +98,17 @@ impl Way {
     }
 }
 
-fn no_embeddings() -> Setback {
+fn no_embeddings() -> AttemptError {
     refused("The model makes no embeddings: its upstream has no such path.")
 }
 
 /// A refusal that no other endpoint would take back, and that says nothing against this one.
-fn refused(message: &str) -> Setback {
-    let complaint = Complaint {
+fn refused(message: &str) -> AttemptError {
+    let complaint = ProviderError {
         status: Some(400),
         code: Some("unsupported_by_models".into()),
         message: message.into(),
-        ..Complaint::default()
+        ..ProviderError::default()
     };
-    Setback { complaint: Some(Box::new(complaint)), ..Setback::new(Happened::Refused(400)) }
+    AttemptError { complaint: Some(Box::new(complaint)), ..AttemptError::new(AttemptErrorKind::Refused(400)) }
 }

@@ -1,14 +1,14 @@
 use std::collections::HashSet;
 
 use bytes::Bytes;
-use protocol::{FaultKind, Object};
+use protocol::{JsonErrorKind, RawObject};
 use serde::de::{Deserializer as _, IgnoredAny, MapAccess, Visitor};
 
 /// An object is read exactly where serde_json reads one, but for what is bounded on purpose; it has the members that
 /// serde_json finds, and one that is changed can be read again, changed in that alone.
 pub fn json_scanning(input: &[u8]) {
     let names = names(input);
-    match Object::skim(Bytes::copy_from_slice(input)) {
+    match RawObject::skim(Bytes::copy_from_slice(input)) {
         Ok(object) => {
             let names = names.expect("what is read is an object");
             assert!(names.iter().all(|name| object.get(name).is_some()), "every member is found");
@@ -18,18 +18,18 @@ pub fn json_scanning(input: &[u8]) {
         }
         // These serde_json lets pass where nothing is made of a text.
         Err(fault) => match fault.kind {
-            FaultKind::Depth | FaultKind::DuplicateKey(_) | FaultKind::Surrogate => {}
+            JsonErrorKind::Depth | JsonErrorKind::DuplicateKey(_) | JsonErrorKind::Surrogate => {}
             _ => assert!(names.is_none(), "refused, and well formed: {fault}"),
         },
     }
 }
 
 /// A member replaced, and removed.
-fn changed(object: &Object, name: &str, names: &HashSet<String>) {
-    let value = |object: &Object, name: &str| object.get(name).map(<[u8]>::to_vec);
+fn changed(object: &RawObject, name: &str, names: &HashSet<String>) {
+    let value = |object: &RawObject, name: &str| object.get(name).map(<[u8]>::to_vec);
     for new in [Some(&b"[\"new\"]"[..]), None] {
         let edited = object.edited(&[(name, new)]);
-        let edited = Object::skim(edited).expect("an object that is changed is one");
+        let edited = RawObject::skim(edited).expect("an object that is changed is one");
         assert_eq!(value(&edited, name).as_deref(), new);
         for other in names.iter().filter(|other| *other != name) {
             assert_eq!(value(&edited, other), value(object, other), "the others stay");

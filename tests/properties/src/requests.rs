@@ -1,7 +1,7 @@
 use bytes::Bytes;
 use gateway_config::{Limit, Thinking};
-use protocol::client::Request;
-use protocol::{ApiEndpoint, Chat, Dialect, Effort, Speech, Told};
+use protocol::client::ClientRequest;
+use protocol::{ApiEndpoint, ChatRequest, UpstreamApi, EffortStyle, ProviderQuirks, EncodedRequest};
 use serde_json::Value;
 
 /// See [`request`].
@@ -42,8 +42,8 @@ fn request(endpoint: ApiEndpoint, input: &[u8]) {
     };
     let chat = &request.chat;
     let _ = (chat.prompt(), chat.question(), chat.needs(), chat.simple(), chat.structured(), chat.pictures());
-    for dialect in [Dialect::OpenAi, Dialect::Anthropic, Dialect::Gemini, Dialect::Responses] {
-        for effort in [Effort::Word, Effort::Tokens] {
+    for dialect in [UpstreamApi::OpenAi, UpstreamApi::Anthropic, UpstreamApi::Gemini, UpstreamApi::Responses] {
+        for effort in [EffortStyle::Word, EffortStyle::Tokens] {
             sent(chat, dialect, effort);
         }
     }
@@ -53,9 +53,9 @@ fn request(endpoint: ApiEndpoint, input: &[u8]) {
 }
 
 /// What is sent is JSON; in our own dialect it is the same chat once more.
-fn sent(chat: &Chat, dialect: Dialect, effort: Effort) {
+fn sent(chat: &ChatRequest, dialect: UpstreamApi, effort: EffortStyle) {
     let thinking = Thinking::default();
-    let told = Told {
+    let told = EncodedRequest {
         model: "m",
         stream: true,
         logprobs: false,
@@ -63,14 +63,14 @@ fn sent(chat: &Chat, dialect: Dialect, effort: Effort) {
         limit: "max_tokens",
         most: 4096,
         effort,
-        speech: Speech { limit: Limit::AsWritten, thinking: &thinking, prefix: None },
+        speech: ProviderQuirks { limit: Limit::AsWritten, thinking: &thinking, prefix: None },
     };
     let sent = dialect.encode(chat, &told);
     assert_eq!(sent.is_ok(), dialect.takes(chat, effort).is_ok(), "what is taken can be sent");
     let Ok(sent) = sent else { return };
-    protocol::Object::skim(sent.clone()).expect("an upstream is sent an object");
-    if dialect == Dialect::OpenAi && !chat.is_for_embeddings() {
-        let again = Chat::parse(sent.clone()).expect("what is sent is a chat");
+    protocol::RawObject::skim(sent.clone()).expect("an upstream is sent an object");
+    if dialect == UpstreamApi::OpenAi && !chat.is_for_embeddings() {
+        let again = ChatRequest::parse(sent.clone()).expect("what is sent is a chat");
         assert!(again.model() == "m" && again.stream(), "as it was told");
         assert_eq!(texts(&again), texts(chat), "no word is lost");
         let twice = dialect.encode(&again, &told).expect("what was sent can be sent");
@@ -78,7 +78,7 @@ fn sent(chat: &Chat, dialect: Dialect, effort: Effort) {
     }
 }
 
-fn texts(chat: &Chat) -> Vec<String> {
+fn texts(chat: &ChatRequest) -> Vec<String> {
     chat.prompt().turns.into_iter().map(|turn| turn.text.into_owned()).collect()
 }
 
@@ -97,7 +97,7 @@ const WHOLE: &str = r#"{"id":"x","object":"chat.completion","created":7,"model":
     "usage":{"prompt_tokens":3,"completion_tokens":2}}"#;
 
 /// The client is told the same however the answer's events come, and what it is told is JSON.
-fn said<E: std::fmt::Debug>(read: &impl Fn() -> Result<Request, E>, at: usize) {
+fn said<E: std::fmt::Debug>(read: &impl Fn() -> Result<ClientRequest, E>, at: usize) {
     let telling = || read().expect("it was read before").telling;
     let (all, cut) = (Bytes::from_static(EVENTS.as_bytes()), at % EVENTS.len());
     let once = without_clock(&telling().events(all.clone()));

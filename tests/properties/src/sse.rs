@@ -1,5 +1,5 @@
 use bytes::Bytes;
-use protocol::{Event, LineTooLong, Splitter};
+use protocol::{SseEvent, LineTooLong, SseParser};
 
 use crate::cut::cut;
 
@@ -7,8 +7,8 @@ use crate::cut::cut;
 /// what it is among the others.
 pub fn event_stream(input: &[u8]) {
     let (whole, pieces) = cut(input);
-    let events = events(Splitter::new(), std::slice::from_ref(&whole));
-    assert_eq!(events, self::events(Splitter::new(), &pieces));
+    let events = events(SseParser::new(), std::slice::from_ref(&whole));
+    assert_eq!(events, self::events(SseParser::new(), &pieces));
     let (events, failed) = events;
     assert!(!failed, "no line of these is too long");
     let raw: Vec<u8> = events.iter().flat_map(|event| event.raw.clone()).collect();
@@ -17,12 +17,12 @@ pub fn event_stream(input: &[u8]) {
         assert!(event.comment || !event.data.is_empty() || event.event.is_some() || !event.raw.is_empty());
     }
     // A bound on lines is kept, and ends the stream at the same event however it is cut.
-    let short = || Splitter::with_cap(16);
+    let short = || SseParser::with_cap(16);
     assert_eq!(self::events(short(), std::slice::from_ref(&whole)), self::events(short(), &pieces));
 }
 
 /// The events of these pieces, and whether a line was too long.
-fn events(mut splitter: Splitter, pieces: &[Bytes]) -> (Vec<Event>, bool) {
+fn events(mut splitter: SseParser, pieces: &[Bytes]) -> (Vec<SseEvent>, bool) {
     let (mut events, mut failed) = (Vec::new(), false);
     for piece in pieces {
         splitter.feed(piece.clone());

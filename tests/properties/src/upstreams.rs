@@ -1,41 +1,41 @@
 use std::collections::VecDeque;
 
 use bytes::Bytes;
-use protocol::{Chunk, Decoder, Dialect, FinalUsage, Gather, Splitter, What, read_chunk};
+use protocol::{ResponseChunk, ResponseDecoder, UpstreamApi, FinalUsage, ResponseAggregator, SseParser, ChunkKind, read_chunk};
 use serde_json::Value;
 
 use crate::cut::cut;
 
 /// See [`answer`].
 pub fn openai_answer(input: &[u8]) {
-    answer(Dialect::OpenAi, input);
+    answer(UpstreamApi::OpenAi, input);
 }
 
 /// See [`answer`].
 pub fn anthropic_answer(input: &[u8]) {
-    answer(Dialect::Anthropic, input);
+    answer(UpstreamApi::Anthropic, input);
 }
 
 /// See [`answer`].
 pub fn gemini_answer(input: &[u8]) {
-    answer(Dialect::Gemini, input);
+    answer(UpstreamApi::Gemini, input);
 }
 
 /// See [`answer`].
 pub fn responses_answer(input: &[u8]) {
-    answer(Dialect::Responses, input);
+    answer(UpstreamApi::Responses, input);
 }
 
 /// However an upstream's stream is cut, its chunks are the same; each is an event of our own dialect that is read as what it
 /// is said to be; and the whole that they come to can be read. The same bytes as a whole answer and as an error are read
 /// without a fault, too.
-fn answer(dialect: Dialect, input: &[u8]) {
+fn answer(dialect: UpstreamApi, input: &[u8]) {
     let (whole, pieces) = cut(input);
     for native in [false, true] {
         let chunks = chunks(dialect.decoder(native, 7), std::slice::from_ref(&whole));
         assert_eq!(chunks, self::chunks(dialect.decoder(native, 7), &pieces));
         gathered(&chunks);
-        if !native && dialect != Dialect::OpenAi {
+        if !native && dialect != UpstreamApi::OpenAi {
             chunks.iter().for_each(is_what_it_says);
         }
         if let Ok(whole) = dialect.whole(whole.clone(), native, 7) {
@@ -48,7 +48,7 @@ fn answer(dialect: Dialect, input: &[u8]) {
     }
 }
 
-fn chunks(mut decoder: Decoder, pieces: &[Bytes]) -> Vec<Chunk> {
+fn chunks(mut decoder: ResponseDecoder, pieces: &[Bytes]) -> Vec<ResponseChunk> {
     let (mut splitter, mut chunks) = (decoder.splitter(), VecDeque::new());
     for piece in pieces {
         splitter.feed(piece.clone());
@@ -67,18 +67,18 @@ fn chunks(mut decoder: Decoder, pieces: &[Bytes]) -> Vec<Chunk> {
 }
 
 /// What we wrote is read as it was meant, but for tokens: those are told at the end alone, and counted wherever they come.
-fn is_what_it_says(chunk: &Chunk) {
-    let but_for_tokens = |what: &What| match what {
-        What::Piece(piece) => {
+fn is_what_it_says(chunk: &ResponseChunk) {
+    let but_for_tokens = |what: &ChunkKind| match what {
+        ChunkKind::Piece(piece) => {
             let mut piece = piece.clone();
             piece.usage = None;
-            Some(What::Piece(piece))
+            Some(ChunkKind::Piece(piece))
         }
-        What::Done => Some(What::Done),
+        ChunkKind::Done => Some(ChunkKind::Done),
         _ => None,
     };
     let Some(what) = but_for_tokens(&chunk.what) else { return };
-    let mut splitter = Splitter::new();
+    let mut splitter = SseParser::new();
     splitter.feed(chunk.raw.clone());
     let event = splitter.next().expect("a chunk is an event").expect("of a bounded length");
     assert!(splitter.next().is_none() && splitter.finish().is_none(), "and no more than one");
@@ -86,9 +86,9 @@ fn is_what_it_says(chunk: &Chunk) {
     assert_eq!((but_for_tokens(&read.what), &read.data), (Some(what), &chunk.data));
 }
 
-fn gathered(chunks: &[Chunk]) {
-    let mut gather = Gather::new();
-    for chunk in chunks.iter().filter(|chunk| matches!(chunk.what, What::Piece(_))) {
+fn gathered(chunks: &[ResponseChunk]) {
+    let mut gather = ResponseAggregator::new();
+    for chunk in chunks.iter().filter(|chunk| matches!(chunk.what, ChunkKind::Piece(_))) {
         if gather.see(chunk).is_err() {
             return;
         }

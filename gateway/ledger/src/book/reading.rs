@@ -3,13 +3,13 @@
 use serde::Deserialize;
 
 use super::*;
-use crate::slip::Paid;
+use crate::slip::BudgetDebit;
 
 /// Reads every sound line of a ledger, in order; gives how many others there were. A torn end is no damage.
 ///
 /// # Errors
 /// When the file cannot be read.
-pub fn read(path: &Path, mut see: impl FnMut(Entry)) -> io::Result<u64> {
+pub fn read(path: &Path, mut see: impl FnMut(LedgerEntry)) -> io::Result<u64> {
     let file = File::open(path)?;
     let (mut damaged, mut behind) = (0, 0);
     lines(&file, |_, line| {
@@ -53,7 +53,7 @@ pub(super) fn lines(file: &File, mut see: impl FnMut(u64, &[u8]) -> io::Result<(
 
 /// A file on its way into memory.
 #[derive(Debug, Default)]
-pub(super) struct Replay {
+pub(super) struct LedgerReader {
     pub(super) balances: Balances,
     pub(super) sound: u64,
     pub(super) next: u64,
@@ -65,9 +65,9 @@ pub(super) struct Replay {
     pub(super) count: u64,
 }
 
-impl Replay {
-    pub(super) fn read(&mut self, path: &Path, file: &File) -> Result<(), BookError> {
-        let io = |why| BookError::Io { path: path.to_owned(), why };
+impl LedgerReader {
+    pub(super) fn read(&mut self, path: &Path, file: &File) -> Result<(), LedgerFileError> {
+        let io = |why| LedgerFileError::Io { path: path.to_owned(), why };
         let mut damage = None;
         lines(file, |at, line| {
             self.count += 1;
@@ -90,14 +90,14 @@ impl Replay {
         })
         .map_err(io)?;
         match damage {
-            Some((line, offset)) => Err(BookError::Damaged { path: path.to_owned(), line, offset }),
+            Some((line, offset)) => Err(LedgerFileError::Damaged { path: path.to_owned(), line, offset }),
             None => Ok(()),
         }
     }
 
     fn take(&mut self, json: &[u8]) {
         if is_request(json) {
-            if let Ok(Closed { request }) = serde_json::from_slice(json) {
+            if let Ok(ClosedRequest { request }) = serde_json::from_slice(json) {
                 self.oldest.get_or_insert(request.time);
                 if let Some(paid) = request.paid {
                     self.balances.spend(&paid.key, paid.amount);
@@ -106,27 +106,27 @@ impl Replay {
             return;
         }
         match serde_json::from_slice(json) {
-            Ok(Entry::Open { epoch, .. }) => self.epoch = epoch,
-            Ok(Entry::Lease { key, amount }) => self.balances.lend(&key, amount),
-            Ok(Entry::Back { key, amount }) => self.balances.lend(&key, amount.saturating_neg()),
-            Ok(Entry::Balance { key, balance }) => self.balances.set(&key, balance),
+            Ok(LedgerEntry::Open { epoch, .. }) => self.epoch = epoch,
+            Ok(LedgerEntry::Lease { key, amount }) => self.balances.lend(&key, amount),
+            Ok(LedgerEntry::Back { key, amount }) => self.balances.lend(&key, amount.saturating_neg()),
+            Ok(LedgerEntry::Balance { key, balance }) => self.balances.set(&key, balance),
             // Requests were told by how they begin; the rest is of a newer version.
-            Ok(Entry::Request(_)) | Err(_) => {}
+            Ok(LedgerEntry::Request(_)) | Err(_) => {}
         }
     }
 }
 
 /// What a balance depends on of a request: most of the lines are requests, and most of a line is not needed.
 #[derive(Deserialize)]
-struct Closed {
-    request: Request,
+struct ClosedRequest {
+    request: RequestHistory,
 }
 
 #[derive(Deserialize)]
-struct Request {
+struct RequestHistory {
     time: Timestamp,
     #[serde(default)]
-    paid: Option<Paid>,
+    paid: Option<BudgetDebit>,
 }
 
 /// Copies what is sound of a damaged ledger to a new one; gives how many lines were kept and how many were not.

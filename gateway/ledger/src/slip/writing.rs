@@ -3,7 +3,7 @@
 
 use serde::Serialize;
 
-use super::{Paid, Scores, Slip, Try};
+use super::{BudgetDebit, RecordedScores, UsageRecord, AttemptRecord};
 
 /// A further member's name with what stands around it.
 macro_rules! name {
@@ -12,7 +12,7 @@ macro_rules! name {
     };
 }
 
-impl Slip<'_> {
+impl UsageRecord<'_> {
     /// Adds it.
     pub fn write(&self, out: &mut Vec<u8>) {
         let Self { time, id, client, route, model, top, call, plan, reason, scores, .. } = self;
@@ -32,7 +32,7 @@ impl Slip<'_> {
         let Self { draw, stream, attempts, answered_by, baseline, currency, first_token, total, .. } = self;
         some(out, name!("draw"), draw.as_ref());
         value(out, name!("stream"), stream);
-        list(out, name!("attempts"), attempts, Try::write);
+        list(out, name!("attempts"), attempts, AttemptRecord::write);
         some(out, name!("answered_by"), answered_by.as_ref());
         some(out, name!("baseline"), baseline.as_ref());
         text(out, name!("currency"), currency);
@@ -42,7 +42,7 @@ impl Slip<'_> {
         value(out, name!("status"), status);
         some_text(out, name!("error"), error.as_deref());
         text(out, name!("outcome"), outcome);
-        if let Some(Paid { key, amount }) = paid {
+        if let Some(BudgetDebit { key, amount }) = paid {
             out.extend_from_slice(name!("paid"));
             text(out, b"{\"client\":", &key.client);
             text(out, name!("period"), &key.period);
@@ -53,7 +53,7 @@ impl Slip<'_> {
     }
 }
 
-impl Scores<'_> {
+impl RecordedScores<'_> {
     fn write(&self, out: &mut Vec<u8>) {
         let Self { difficulty, gain, familiarity, suffices, chars, features } = self;
         value(out, b"{\"difficulty\":", difficulty);
@@ -70,7 +70,7 @@ impl Scores<'_> {
     }
 }
 
-impl Try<'_> {
+impl AttemptRecord<'_> {
     fn write(&self, out: &mut Vec<u8>) {
         let Self { model, result, input, cached, written, written_hour, output, reasoning, .. } = self;
         text(out, b"{\"model\":", model);
@@ -139,17 +139,17 @@ mod tests {
 
     use super::super::Word;
     use super::*;
-    use crate::balance::Key;
+    use crate::balance::BalanceKey;
 
     fn words() -> impl Strategy<Value = Word<'static>> {
         "[a-z0-9é你\"\\\\\n\u{1}\u{7f} -]{0,9}".prop_map(Word::Owned)
     }
 
-    fn scores() -> impl Strategy<Value = Scores<'static>> {
+    fn scores() -> impl Strategy<Value = RecordedScores<'static>> {
         let floats = (any::<f64>(), any::<f64>(), any::<f64>(), any::<[f64; 4]>());
         let features = vec(prop_oneof![Just(0.0f32), Just(-0.0), any::<f32>()], 0..6);
         (floats, any::<usize>(), features).prop_map(
-            |((difficulty, gain, familiarity, suffices), chars, features)| Scores {
+            |((difficulty, gain, familiarity, suffices), chars, features)| RecordedScores {
                 difficulty,
                 gain,
                 familiarity,
@@ -160,7 +160,7 @@ mod tests {
         )
     }
 
-    fn attempt() -> impl Strategy<Value = Try<'static>> {
+    fn attempt() -> impl Strategy<Value = AttemptRecord<'static>> {
         let counts = prop_oneof![Just(0), any::<u64>()];
         let counts = (counts.clone(), counts.clone(), counts.clone(), counts.clone(), counts.clone(), counts);
         let rest =
@@ -168,7 +168,7 @@ mod tests {
         (words(), words(), counts, rest).prop_map(
             |(model, result, counts, ((estimated, beside), cost, wasted, chance))| {
                 let (input, cached, written, written_hour, output, reasoning) = counts;
-                Try {
+                AttemptRecord {
                     model,
                     result,
                     input,
@@ -187,7 +187,7 @@ mod tests {
         )
     }
 
-    fn slip() -> impl Strategy<Value = Slip<'static>> {
+    fn slip() -> impl Strategy<Value = UsageRecord<'static>> {
         let names = (words(), words(), words(), words(), words(), words(), words());
         let some = (
             option::of(words()),
@@ -209,7 +209,7 @@ mod tests {
             let (top, plan, reason, error, scores) = some;
             let (second, draw, stream, total, status) = numbers;
             let (answered_by, baseline, first_token, attempts) = late;
-            Slip {
+            UsageRecord {
                 time: jiff::Timestamp::from_second(second.into()).unwrap(),
                 id,
                 client,
@@ -231,8 +231,8 @@ mod tests {
                 status,
                 error,
                 outcome,
-                paid: paid.map(|(client, period, amount)| Paid {
-                    key: Key { client: client.as_ref().into(), period: period.as_ref().into() },
+                paid: paid.map(|(client, period, amount)| BudgetDebit {
+                    key: BalanceKey { client: client.as_ref().into(), period: period.as_ref().into() },
                     amount,
                 }),
             }

@@ -3,9 +3,9 @@
 use super::super::json::string;
 
 /// An object under way.
-pub(super) struct Build(String);
+pub(super) struct JsonBuilder(String);
 
-impl Build {
+impl JsonBuilder {
     /// Without members.
     pub(super) fn new() -> Self {
         Self("{".to_owned())

@@ -2,11 +2,11 @@
 //! where one writes several at a time, the later ones wait.
 
 use super::super::scan::Cursor;
-use super::heard::Call;
+use super::heard::ToolCallDelta;
 
 /// What follows from a piece of a call.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Step {
+pub(super) enum ToolCallStep {
     /// A call begins; its id is empty where the upstream gave none.
     Begin {
         /// What answers to it are filed under.
@@ -22,16 +22,16 @@ pub(super) enum Step {
 
 /// The calls of an answer under way.
 #[derive(Debug, Default)]
-pub(super) struct Calls {
+pub(super) struct ToolCallAssembler {
     /// The call that is being told, with all its arguments so far.
-    open: Option<Call>,
+    open: Option<ToolCallDelta>,
     /// Those that began before it was whole.
-    waiting: Vec<Call>,
+    waiting: Vec<ToolCallDelta>,
 }
 
-impl Calls {
+impl ToolCallAssembler {
     /// Takes a piece.
-    pub(super) fn take(&mut self, piece: Call) -> Vec<Step> {
+    pub(super) fn take(&mut self, piece: ToolCallDelta) -> Vec<ToolCallStep> {
         let mut steps = Vec::new();
         match &mut self.open {
             Some(open) if goes_on(open, &piece) => {
@@ -50,36 +50,36 @@ impl Calls {
     }
 
     /// No piece of a call follows.
-    pub(super) fn finish(&mut self) -> Vec<Step> {
+    pub(super) fn finish(&mut self) -> Vec<ToolCallStep> {
         let mut steps = Vec::new();
         while !self.waiting.is_empty() {
             self.turn(&mut steps);
         }
-        steps.extend(self.open.take().map(|_| Step::End));
+        steps.extend(self.open.take().map(|_| ToolCallStep::End));
         steps
     }
 
     /// Ends the open call and begins the next.
-    fn turn(&mut self, steps: &mut Vec<Step>) {
-        steps.extend(self.open.take().map(|_| Step::End));
+    fn turn(&mut self, steps: &mut Vec<ToolCallStep>) {
+        steps.extend(self.open.take().map(|_| ToolCallStep::End));
         let next = self.waiting.remove(0);
-        steps.push(Step::Begin { id: next.id.clone(), name: next.name.clone() });
+        steps.push(ToolCallStep::Begin { id: next.id.clone(), name: next.name.clone() });
         steps.extend(more(next.arguments.clone()));
         self.open = Some(next);
     }
 }
 
 /// Whether a piece belongs to this call. Some upstreams give each of several calls the index 0, and an id of its own.
-fn goes_on(call: &Call, piece: &Call) -> bool {
+fn goes_on(call: &ToolCallDelta, piece: &ToolCallDelta) -> bool {
     let another = !piece.id.is_empty() && piece.id != call.id && !piece.name.is_empty();
     call.index == piece.index && !another
 }
 
-fn more(arguments: String) -> Option<Step> {
-    (!arguments.is_empty()).then_some(Step::More(arguments))
+fn more(arguments: String) -> Option<ToolCallStep> {
+    (!arguments.is_empty()).then_some(ToolCallStep::More(arguments))
 }
 
-fn is_whole(call: &Call) -> bool {
+fn is_whole(call: &ToolCallDelta) -> bool {
     let arguments = call.arguments.trim_end();
     let mut cursor = Cursor::over(arguments);
     arguments.ends_with('}') && cursor.skip().is_ok() && cursor.end().is_ok()
@@ -89,25 +89,25 @@ fn is_whole(call: &Call) -> bool {
 mod tests {
     use super::*;
 
-    fn call(index: u64, id: &str, name: &str, arguments: &str) -> Call {
-        Call { index, id: id.into(), name: name.into(), arguments: arguments.into() }
+    fn call(index: u64, id: &str, name: &str, arguments: &str) -> ToolCallDelta {
+        ToolCallDelta { index, id: id.into(), name: name.into(), arguments: arguments.into() }
     }
 
-    fn told(pieces: &[Call]) -> String {
-        let mut calls = Calls::default();
+    fn told(pieces: &[ToolCallDelta]) -> String {
+        let mut calls = ToolCallAssembler::default();
         let mut steps: Vec<_> = pieces.iter().flat_map(|piece| calls.take(piece.clone())).collect();
         steps.extend(calls.finish());
-        let word = |step: &Step| match step {
-            Step::Begin { id, name } => format!("<{id} {name}>"),
-            Step::More(arguments) => arguments.clone(),
-            Step::End => ";".to_owned(),
+        let word = |step: &ToolCallStep| match step {
+            ToolCallStep::Begin { id, name } => format!("<{id} {name}>"),
+            ToolCallStep::More(arguments) => arguments.clone(),
+            ToolCallStep::End => ";".to_owned(),
         };
         steps.iter().map(word).collect()
     }
 
     #[test]
     fn one_call_follows_the_other_however_they_come() {
-        let check = |pieces: &[Call], expected: &str| assert_eq!(told(pieces), expected, "{pieces:?}");
+        let check = |pieces: &[ToolCallDelta], expected: &str| assert_eq!(told(pieces), expected, "{pieces:?}");
         check(&[], "");
         check(&[call(0, "a", "f", ""), call(0, "", "", "{\"x\""), call(0, "", "", ":1}")], "<a f>{\"x\":1};");
         let (first, second) = (call(0, "a", "f", "{}"), call(1, "b", "g", "{\"y\":2}"));

@@ -3,14 +3,14 @@
 
 use router_policies::Usage;
 
-use super::super::chunk::Finish;
-use super::super::fault::Fault;
-use super::super::scan::{Cursor, Kind, text_of};
-use super::super::usage::Reported;
+use super::super::chunk::FinishReason;
+use super::super::fault::JsonError;
+use super::super::scan::{Cursor, ValueKind, text_of};
+use super::super::usage::ReportedUsage;
 
 /// A piece of an answer, or all of it.
 #[derive(Debug, Default)]
-pub(super) struct Heard {
+pub(super) struct ParsedResponse {
     pub(super) id: String,
     /// What it is by its own account.
     pub(super) object: String,
@@ -18,8 +18,8 @@ pub(super) struct Heard {
     pub(super) kind: String,
     pub(super) model: String,
     pub(super) created: u64,
-    pub(super) choices: Vec<Said>,
-    pub(super) usage: Option<Used>,
+    pub(super) choices: Vec<ChoiceDelta>,
+    pub(super) usage: Option<UsageCounts>,
     /// The number of an event of a response, and the response in it as it is written.
     pub(super) number: Option<u64>,
     pub(super) response: Option<String>,
@@ -27,13 +27,13 @@ pub(super) struct Heard {
 
 /// What one choice says.
 #[derive(Debug, Default)]
-pub(super) struct Said {
+pub(super) struct ChoiceDelta {
     pub(super) index: u64,
     pub(super) reasoning: String,
     pub(super) text: String,
     pub(super) refusal: String,
-    pub(super) calls: Vec<Call>,
-    pub(super) finish: Option<Finish>,
+    pub(super) calls: Vec<ToolCallDelta>,
+    pub(super) finish: Option<FinishReason>,
     /// The stop text that ended it, where the upstream says so (vLLM, SGLang).
     pub(super) stop: Option<String>,
     /// As they are written.
@@ -42,7 +42,7 @@ pub(super) struct Said {
 
 /// A call of a tool, or a piece of one; what a piece does not have is empty.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
-pub(super) struct Call {
+pub(super) struct ToolCallDelta {
     pub(super) index: u64,
     pub(super) id: String,
     pub(super) name: String,
@@ -51,7 +51,7 @@ pub(super) struct Call {
 
 /// What the client is told of tokens and cost.
 #[derive(Debug, Default, Clone)]
-pub(super) struct Used {
+pub(super) struct UsageCounts {
     pub(super) tokens: Usage,
     /// Members of ours as they are written: cost, estimated, resumed.
     pub(super) marks: Vec<(&'static str, String)>,
@@ -60,9 +60,9 @@ pub(super) struct Used {
 /// The members of a usage object that are ours.
 const MARKS: [&str; 3] = ["cost", "estimated", "resumed"];
 
-impl Heard {
+impl ParsedResponse {
     /// Reads a chunk's data, or a whole answer.
-    pub(super) fn read(data: &[u8]) -> Result<Self, Fault> {
+    pub(super) fn read(data: &[u8]) -> Result<Self, JsonError> {
         let mut cursor = Cursor::over(text_of(data)?);
         let mut heard = Self::default();
         cursor.members(|cursor, name| {
@@ -74,28 +74,28 @@ impl Heard {
                 "created" => heard.created = number(cursor)?.unwrap_or_default(),
                 "sequence_number" => heard.number = number(cursor)?,
                 "response" => heard.response = Some(cursor.skip()?.to_owned()),
-                "usage" => heard.usage = Used::read(cursor.skip()?)?,
-                "choices" if cursor.kind()? == Kind::Array => cursor.elements(|cursor, _| {
-                    heard.choices.extend(Said::read(cursor)?);
-                    Ok::<_, Fault>(())
+                "usage" => heard.usage = UsageCounts::read(cursor.skip()?)?,
+                "choices" if cursor.kind()? == ValueKind::Array => cursor.elements(|cursor, _| {
+                    heard.choices.extend(ChoiceDelta::read(cursor)?);
+                    Ok::<_, JsonError>(())
                 })?,
                 _ => drop(cursor.skip()?),
             }
-            Ok::<_, Fault>(())
+            Ok::<_, JsonError>(())
         })?;
         Ok(heard)
     }
 
     /// The first choice: dialects but the chat's have one answer.
-    pub(super) fn first(&mut self) -> Option<Said> {
+    pub(super) fn first(&mut self) -> Option<ChoiceDelta> {
         let at = self.choices.iter().position(|choice| choice.index == 0)?;
         Some(self.choices.swap_remove(at))
     }
 }
 
-impl Said {
-    fn read(cursor: &mut Cursor<'_>) -> Result<Option<Self>, Fault> {
-        if cursor.kind()? != Kind::Object {
+impl ChoiceDelta {
+    fn read(cursor: &mut Cursor<'_>) -> Result<Option<Self>, JsonError> {
+        if cursor.kind()? != ValueKind::Object {
             return cursor.skip().map(|_| None);
         }
         let mut said = Self::default();
@@ -110,20 +110,20 @@ impl Said {
                 }
                 "finish_reason" => {
                     let word = text(cursor)?;
-                    said.finish = (!word.is_empty()).then(|| Finish::of(&word));
+                    said.finish = (!word.is_empty()).then(|| FinishReason::of(&word));
                 }
                 "stop_reason" | "matched_stop" => {
                     said.stop = Some(text(cursor)?).filter(|stop| !stop.is_empty()).or(said.stop.take());
                 }
                 _ => drop(cursor.skip()?),
             }
-            Ok::<_, Fault>(())
+            Ok::<_, JsonError>(())
         })?;
         Ok(Some(said))
     }
 
-    fn message(&mut self, cursor: &mut Cursor<'_>) -> Result<(), Fault> {
-        if cursor.kind()? != Kind::Object {
+    fn message(&mut self, cursor: &mut Cursor<'_>) -> Result<(), JsonError> {
+        if cursor.kind()? != ValueKind::Object {
             return cursor.skip().map(drop);
         }
         let mut other = String::new();
@@ -133,14 +133,14 @@ impl Said {
                 "reasoning_content" => self.reasoning.push_str(&text(cursor)?),
                 "reasoning" => other = text(cursor)?,
                 "refusal" => self.refusal.push_str(&text(cursor)?),
-                "tool_calls" if cursor.kind()? == Kind::Array => cursor.elements(|cursor, at| {
-                    self.calls.extend(Call::read(cursor, at as u64)?);
-                    Ok::<_, Fault>(())
+                "tool_calls" if cursor.kind()? == ValueKind::Array => cursor.elements(|cursor, at| {
+                    self.calls.extend(ToolCallDelta::read(cursor, at as u64)?);
+                    Ok::<_, JsonError>(())
                 })?,
-                "function_call" => self.calls.extend(Call::of_function(cursor)?),
+                "function_call" => self.calls.extend(ToolCallDelta::of_function(cursor)?),
                 _ => drop(cursor.skip()?),
             }
-            Ok::<_, Fault>(())
+            Ok::<_, JsonError>(())
         })?;
         // Some say the same under both names.
         if self.reasoning.is_empty() {
@@ -150,10 +150,10 @@ impl Said {
     }
 }
 
-impl Call {
+impl ToolCallDelta {
     /// `at` is its place, for who gives no index.
-    fn read(cursor: &mut Cursor<'_>, at: u64) -> Result<Option<Self>, Fault> {
-        if cursor.kind()? != Kind::Object {
+    fn read(cursor: &mut Cursor<'_>, at: u64) -> Result<Option<Self>, JsonError> {
+        if cursor.kind()? != ValueKind::Object {
             return cursor.skip().map(|_| None);
         }
         let mut call = Self { index: at, ..Self::default() };
@@ -164,57 +164,57 @@ impl Call {
                 "function" => call.function(cursor)?,
                 _ => drop(cursor.skip()?),
             }
-            Ok::<_, Fault>(())
+            Ok::<_, JsonError>(())
         })?;
         Ok(Some(call))
     }
 
     /// The call of before there were tools.
-    fn of_function(cursor: &mut Cursor<'_>) -> Result<Option<Self>, Fault> {
+    fn of_function(cursor: &mut Cursor<'_>) -> Result<Option<Self>, JsonError> {
         let mut call = Self::default();
         call.function(cursor)?;
         Ok((call != Self::default()).then_some(call))
     }
 
-    fn function(&mut self, cursor: &mut Cursor<'_>) -> Result<(), Fault> {
-        if cursor.kind()? != Kind::Object {
+    fn function(&mut self, cursor: &mut Cursor<'_>) -> Result<(), JsonError> {
+        if cursor.kind()? != ValueKind::Object {
             return cursor.skip().map(drop);
         }
         cursor.members(|cursor, name| {
             match name.raw {
                 "name" => self.name = text(cursor)?,
                 // Some give the object itself, not its text.
-                "arguments" if cursor.kind()? == Kind::Object => self.arguments = cursor.skip()?.to_owned(),
+                "arguments" if cursor.kind()? == ValueKind::Object => self.arguments = cursor.skip()?.to_owned(),
                 "arguments" => self.arguments = text(cursor)?,
                 _ => drop(cursor.skip()?),
             }
-            Ok::<_, Fault>(())
+            Ok::<_, JsonError>(())
         })
     }
 }
 
-impl Used {
-    fn read(raw: &str) -> Result<Option<Self>, Fault> {
-        let Some(reported) = Reported::read(&mut Cursor::over(raw))? else { return Ok(None) };
+impl UsageCounts {
+    fn read(raw: &str) -> Result<Option<Self>, JsonError> {
+        let Some(reported) = ReportedUsage::read(&mut Cursor::over(raw))? else { return Ok(None) };
         let mut marks = Vec::new();
         Cursor::over(raw).members(|cursor, name| {
             let value = cursor.skip()?;
             let mark = MARKS.into_iter().find(|mark| name.is(mark)).filter(|_| value != "null");
             marks.extend(mark.map(|mark| (mark, value.to_owned())));
-            Ok::<_, Fault>(())
+            Ok::<_, JsonError>(())
         })?;
         Ok(Some(Self { tokens: reported.usage(), marks }))
     }
 }
 
 /// What a string says, or the texts of parts; nothing for anything else.
-fn text(cursor: &mut Cursor<'_>) -> Result<String, Fault> {
+fn text(cursor: &mut Cursor<'_>) -> Result<String, JsonError> {
     match cursor.kind()? {
-        Kind::String => Ok(cursor.string()?.cow().into_owned()),
-        Kind::Array => {
+        ValueKind::String => Ok(cursor.string()?.cow().into_owned()),
+        ValueKind::Array => {
             let mut all = String::new();
             cursor.elements(|cursor, _| {
-                if cursor.kind()? != Kind::Object {
+                if cursor.kind()? != ValueKind::Object {
                     return cursor.skip().map(drop);
                 }
                 cursor.members(|cursor, name| match name.raw {
@@ -228,6 +228,6 @@ fn text(cursor: &mut Cursor<'_>) -> Result<String, Fault> {
     }
 }
 
-fn number(cursor: &mut Cursor<'_>) -> Result<Option<u64>, Fault> {
+fn number(cursor: &mut Cursor<'_>) -> Result<Option<u64>, JsonError> {
     Ok(cursor.skip()?.parse().ok())
 }

@@ -2,26 +2,26 @@
 
 use std::borrow::Cow;
 
-use super::super::json::{Object, Places};
+use super::super::json::{RawObject, MemberSpans};
 use super::super::refusal::BadRequest;
-use super::super::scan::{Cursor, Kind};
+use super::super::scan::{Cursor, ValueKind};
 use super::super::value::wrong_type;
-use super::LeftOut;
+use super::DroppedFields;
 
 /// Elements of an array.
 const MOST_ELEMENTS: usize = 10_000;
 
 /// An object's members that nobody has taken yet. `null` is as good as nothing.
 #[derive(Debug)]
-pub(super) struct Members<'a> {
+pub(super) struct ObjectReader<'a> {
     /// Where the object is, such as `messages[3]`; empty at the top.
     place: String,
     rest: Vec<(Cow<'a, str>, &'a str)>,
 }
 
-impl<'a> Members<'a> {
+impl<'a> ObjectReader<'a> {
     /// Of a whole body.
-    pub(super) fn of_body(body: &'a Object) -> Result<Self, BadRequest> {
+    pub(super) fn of_body(body: &'a RawObject) -> Result<Self, BadRequest> {
         let text = std::str::from_utf8(body.bytes()).unwrap_or_default();
         Self::of(text, String::new())
     }
@@ -29,10 +29,10 @@ impl<'a> Members<'a> {
     /// Of a value that must be an object.
     pub(super) fn of(raw: &'a str, place: String) -> Result<Self, BadRequest> {
         match Cursor::over(raw).kind()? {
-            Kind::Object => {}
+            ValueKind::Object => {}
             kind => return Err(wrong_type(place, "an object", kind)),
         }
-        let places = Places::of(raw)?;
+        let places = MemberSpans::of(raw)?;
         let members = places.iter(raw).map(|(name, range)| (name, &raw[range]));
         Ok(Self { place, rest: members.filter(|(_, value)| *value != "null").collect() })
     }
@@ -57,7 +57,7 @@ impl<'a> Members<'a> {
     pub(super) fn quoted(&mut self, name: &str) -> Result<Option<&'a str>, BadRequest> {
         let Some(raw) = self.take(name) else { return Ok(None) };
         match kind(raw)? {
-            Kind::String => Ok(Some(raw)),
+            ValueKind::String => Ok(Some(raw)),
             kind => Err(wrong_type(self.place(name), "a string", kind)),
         }
     }
@@ -81,7 +81,7 @@ impl<'a> Members<'a> {
     pub(super) fn boolean(&mut self, name: &str) -> Result<Option<bool>, BadRequest> {
         let Some(raw) = self.take(name) else { return Ok(None) };
         match kind(raw)? {
-            Kind::Bool => Ok(Some(raw == "true")),
+            ValueKind::Bool => Ok(Some(raw == "true")),
             kind => Err(wrong_type(self.place(name), "a boolean", kind)),
         }
     }
@@ -99,7 +99,7 @@ impl<'a> Members<'a> {
     }
 
     /// Takes what no answer depends on.
-    pub(super) fn leave_out(&mut self, names: &[&'static str], left_out: &mut LeftOut) {
+    pub(super) fn leave_out(&mut self, names: &[&'static str], left_out: &mut DroppedFields) {
         for name in names {
             if self.take(name).is_some() {
                 left_out.note(name);
@@ -136,7 +136,7 @@ impl<'a> Members<'a> {
 /// The elements of an array, each with its place.
 pub(super) fn elements<'a>(raw: &'a str, place: &str) -> Result<Vec<(String, &'a str)>, BadRequest> {
     match kind(raw)? {
-        Kind::Array => {}
+        ValueKind::Array => {}
         kind => return Err(wrong_type(place.to_owned(), "an array", kind)),
     }
     let mut list = Vec::new();
@@ -152,7 +152,7 @@ pub(super) fn elements<'a>(raw: &'a str, place: &str) -> Result<Vec<(String, &'a
 }
 
 /// What kind of value it is.
-pub(super) fn kind(raw: &str) -> Result<Kind, BadRequest> {
+pub(super) fn kind(raw: &str) -> Result<ValueKind, BadRequest> {
     Ok(Cursor::over(raw).kind()?)
 }
 

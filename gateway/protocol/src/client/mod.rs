@@ -27,21 +27,21 @@ mod tests;
 
 use bytes::Bytes;
 
-use self::heard::Heard;
-use super::chat::Chat;
-pub use super::endpoint::{ApiEndpoint, Vendor};
-use super::json::Object;
-pub use super::native::Native;
+use self::heard::ParsedResponse;
+use super::chat::ChatRequest;
+pub use super::endpoint::{ApiEndpoint, ClientVendor};
+use super::json::RawObject;
+pub use super::native::OriginalRequest;
 use super::refusal::BadRequest;
-use super::sse::Splitter;
+use super::sse::SseParser;
 use super::write::error_body;
 
 /// A request that was read.
-pub struct Request {
+pub struct ClientRequest {
     /// As a chat.
-    pub chat: Chat,
+    pub chat: ChatRequest,
     /// How its client is told the answer.
-    pub telling: Telling,
+    pub telling: ResponseEncoder,
     /// What the client said that no answer depends on and a chat has no word for.
     pub left_out: Vec<&'static str>,
 }
@@ -51,12 +51,12 @@ impl ApiEndpoint {
     ///
     /// # Errors
     /// A body that is none, or says what a chat cannot say.
-    pub fn read(self, body: Bytes, id: &str) -> Result<Request, BadRequest> {
+    pub fn read(self, body: Bytes, id: &str) -> Result<ClientRequest, BadRequest> {
         let converted = match self {
             Self::Chat => {
-                return Ok(Request {
-                    chat: Chat::parse(body)?,
-                    telling: Telling::as_it_is(),
+                return Ok(ClientRequest {
+                    chat: ChatRequest::parse(body)?,
+                    telling: ResponseEncoder::as_it_is(),
                     left_out: Vec::new(),
                 });
             }
@@ -65,15 +65,15 @@ impl ApiEndpoint {
             Self::Messages => messages::read,
             Self::Embeddings => embeddings::read,
         };
-        let own = Object::skim(body)?;
-        let Converted { chat, teller, left_out, tokens, cannot } = converted(&own, id)?;
-        let chat = Chat::parse(chat.into()).map_err(|why| self.in_own_words(why))?;
-        let chat = chat.spoken_in(Native::new(self, own, cannot), tokens);
+        let own = RawObject::skim(body)?;
+        let ConvertedRequest { chat, teller, left_out, tokens, cannot } = converted(&own, id)?;
+        let chat = ChatRequest::parse(chat.into()).map_err(|why| self.in_own_words(why))?;
+        let chat = chat.spoken_in(OriginalRequest::new(self, own, cannot), tokens);
         let teller = teller.map(|mut teller| {
             teller.asked(&chat);
             teller
         });
-        Ok(Request { chat, telling: Telling::by(teller), left_out: left_out.0 })
+        Ok(ClientRequest { chat, telling: ResponseEncoder::by(teller), left_out: left_out.0 })
     }
 
     /// A refusal with the client's own name for the field at fault.
@@ -94,24 +94,24 @@ impl ApiEndpoint {
 ///
 /// # Errors
 /// As for [`ApiEndpoint::read`].
-pub fn read_for_counting(body: Bytes) -> Result<Chat, BadRequest> {
-    messages::read_for_counting(&Object::skim(body)?)
+pub fn read_for_counting(body: Bytes) -> Result<ChatRequest, BadRequest> {
+    messages::read_for_counting(&RawObject::skim(body)?)
 }
 
 /// A request as a chat.
-struct Converted {
+struct ConvertedRequest {
     chat: String,
     /// `None`: the answer is told as it is.
-    teller: Option<Box<dyn Tell>>,
-    left_out: LeftOut,
+    teller: Option<Box<dyn EncodeResponse>>,
+    left_out: DroppedFields,
     /// Tokens of the prompt, where they are not those of the chat.
     tokens: Option<u64>,
     /// Why the chat does not say all that the request says.
     cannot: Option<BadRequest>,
 }
 
-impl Converted {
-    fn new(chat: String, teller: impl Tell + 'static, left_out: LeftOut) -> Self {
+impl ConvertedRequest {
+    fn new(chat: String, teller: impl EncodeResponse + 'static, left_out: DroppedFields) -> Self {
         Self { chat, teller: Some(Box::new(teller)), left_out, tokens: None, cannot: None }
     }
 }
@@ -124,9 +124,9 @@ fn may_be_known(why: &BadRequest) -> bool {
 
 /// What is left out, each once.
 #[derive(Debug, Default)]
-struct LeftOut(Vec<&'static str>);
+struct DroppedFields(Vec<&'static str>);
 
-impl LeftOut {
+impl DroppedFields {
     fn note(&mut self, what: &'static str) {
         if !self.0.contains(&what) {
             self.0.push(what);
@@ -135,13 +135,13 @@ impl LeftOut {
 }
 
 /// Tells an answer in a dialect.
-trait Tell: Send + Sync {
+trait EncodeResponse: Send + Sync {
     /// Takes what it tells of the request, before it tells anything.
-    fn asked(&mut self, _chat: &Chat) {}
+    fn asked(&mut self, _chat: &ChatRequest) {}
     /// A whole answer.
-    fn whole(&mut self, answer: Heard) -> String;
+    fn whole(&mut self, answer: ParsedResponse) -> String;
     /// Adds the events for a piece of an answer.
-    fn hear(&mut self, piece: Heard, out: &mut String);
+    fn hear(&mut self, piece: ParsedResponse, out: &mut String);
     /// Adds the events for the end of an answer that is whole.
     fn done(&mut self, out: &mut String);
     /// Adds a sign of life.
@@ -151,7 +151,7 @@ trait Tell: Send + Sync {
     /// Adds the events for an error, after which nothing comes.
     fn failed(&mut self, error: &ErrorWords, out: &mut String);
     /// Whether what an upstream says is of this dialect already, and goes on as it came.
-    fn is_told(&mut self, _answer: &Heard) -> bool {
+    fn is_told(&mut self, _answer: &ParsedResponse) -> bool {
         false
     }
     /// Whether the dialect tells what a stream used, asked or not.
@@ -159,19 +159,19 @@ trait Tell: Send + Sync {
 }
 
 /// How a client is told an answer.
-pub struct Telling {
+pub struct ResponseEncoder {
     /// `None`: as it is.
-    teller: Option<Box<dyn Tell>>,
-    splitter: Splitter,
+    teller: Option<Box<dyn EncodeResponse>>,
+    splitter: SseParser,
 }
 
-impl Telling {
+impl ResponseEncoder {
     /// In the words that it has.
     pub fn as_it_is() -> Self {
-        Self { teller: None, splitter: Splitter::for_long_events() }
+        Self { teller: None, splitter: SseParser::for_long_events() }
     }
 
-    fn by(teller: Option<Box<dyn Tell>>) -> Self {
+    fn by(teller: Option<Box<dyn EncodeResponse>>) -> Self {
         Self { teller, ..Self::as_it_is() }
     }
 
@@ -183,7 +183,7 @@ impl Telling {
     /// A whole answer. `None` if it cannot be read.
     pub fn whole(&mut self, answer: Bytes) -> Option<Bytes> {
         let Some(teller) = &mut self.teller else { return Some(answer) };
-        let heard = Heard::read(&answer).ok()?;
+        let heard = ParsedResponse::read(&answer).ok()?;
         if teller.is_told(&heard) { Some(answer) } else { Some(teller.whole(heard).into()) }
     }
 
@@ -197,7 +197,7 @@ impl Telling {
                 teller.beat(&mut out);
             } else if event.data.trim_ascii() == b"[DONE]" {
                 teller.done(&mut out);
-            } else if let Ok(heard) = Heard::read(&event.data) {
+            } else if let Ok(heard) = ParsedResponse::read(&event.data) {
                 if teller.is_told(&heard) {
                     out.push_str(&String::from_utf8_lossy(&event.raw));
                 } else {
@@ -219,7 +219,7 @@ impl Telling {
     /// An error in the midst of a stream, after which nothing comes.
     pub fn failed(&mut self, error: &ErrorWords) -> Bytes {
         let Some(teller) = &mut self.teller else {
-            return super::write::error_event(&error.body(Vendor::OpenAi, ""));
+            return super::write::error_event(&error.body(ClientVendor::OpenAi, ""));
         };
         let mut out = String::new();
         teller.failed(error, &mut out);
@@ -244,10 +244,10 @@ pub struct ErrorWords {
 
 impl ErrorWords {
     /// As the body of an answer to the request of this name.
-    pub fn body(&self, vendor: Vendor, id: &str) -> Bytes {
+    pub fn body(&self, vendor: ClientVendor, id: &str) -> Bytes {
         match vendor {
-            Vendor::OpenAi => error_body(&self.message, &self.kind, self.param.as_deref(), Some(&self.code)),
-            Vendor::Anthropic => messages::error(self, id).into(),
+            ClientVendor::OpenAi => error_body(&self.message, &self.kind, self.param.as_deref(), Some(&self.code)),
+            ClientVendor::Anthropic => messages::error(self, id).into(),
         }
     }
 }

@@ -6,8 +6,8 @@ use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
 use super::super::chunk::read_chunk;
-use super::super::gather::Gather;
-use super::super::sse::Splitter;
+use super::super::gather::ResponseAggregator;
+use super::super::sse::SseParser;
 use super::super::usage::FinalUsage;
 use super::super::write::DONE;
 use super::*;
@@ -53,7 +53,7 @@ fn stretch() -> impl Strategy<Value = Stretch> {
 
 /// The same answer as a stream's events and as a whole.
 fn answer(stretches: &[Stretch]) -> (Bytes, Bytes) {
-    let (mut events, mut gather, mut calls) = (BytesMut::new(), Gather::new(), 0);
+    let (mut events, mut gather, mut calls) = (BytesMut::new(), ResponseAggregator::new(), 0);
     let deltas = stretches.iter().flat_map(|stretch| stretch.deltas(&mut calls));
     let deltas: Vec<_> = std::iter::once(json!({"role": "assistant", "content": ""})).chain(deltas).collect();
     let finish = if calls > 0 { "tool_calls" } else { "stop" };
@@ -64,7 +64,7 @@ fn answer(stretches: &[Stretch]) -> (Bytes, Bytes) {
     for chunk in chunks {
         let event = Bytes::from(format!("data: {chunk}\n\n"));
         events.extend_from_slice(&event);
-        let mut splitter = Splitter::new();
+        let mut splitter = SseParser::new();
         splitter.feed(event);
         gather.see(&read_chunk(splitter.next().unwrap().unwrap())).unwrap();
     }
@@ -145,11 +145,11 @@ fn blocks(events: &[Value]) -> Vec<Value> {
 }
 
 /// A chat's texts, message by message.
-fn texts(request: &Request) -> Vec<String> {
+fn texts(request: &ClientRequest) -> Vec<String> {
     request.chat.prompt().turns.into_iter().map(|turn| turn.text.into_owned()).collect()
 }
 
-fn read(dialect: ApiEndpoint, body: &Value) -> Result<Request, BadRequest> {
+fn read(dialect: ApiEndpoint, body: &Value) -> Result<ClientRequest, BadRequest> {
     dialect.read(body.to_string().into(), "r")
 }
 

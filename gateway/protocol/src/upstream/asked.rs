@@ -7,25 +7,25 @@ use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::super::json::Object;
+use super::super::json::RawObject;
 use super::super::refusal::BadRequest;
 
 /// The parts of a chat request that other dialects have words for. What is JSON of the client's own (schemas, marks of
 /// caches) stays as it is written.
 #[derive(Debug, Deserialize)]
-pub(super) struct Asked<'a> {
+pub(super) struct ParsedChat<'a> {
     #[serde(borrow)]
-    pub(super) messages: Vec<Message<'a>>,
+    pub(super) messages: Vec<ParsedMessage<'a>>,
     #[serde(borrow, default)]
-    pub(super) tools: Option<Vec<Tool<'a>>>,
+    pub(super) tools: Option<Vec<ParsedTool<'a>>>,
     #[serde(default)]
     pub(super) tool_choice: Option<Value>,
     #[serde(default)]
     pub(super) parallel_tool_calls: Option<bool>,
     #[serde(borrow, default)]
-    pub(super) response_format: Option<Form<'a>>,
+    pub(super) response_format: Option<OutputFormat<'a>>,
     #[serde(default)]
-    pub(super) stop: Option<Stop>,
+    pub(super) stop: Option<StopTexts>,
     #[serde(default)]
     pub(super) reasoning_effort: Option<String>,
     #[serde(default)]
@@ -34,10 +34,10 @@ pub(super) struct Asked<'a> {
 
 /// One message.
 #[derive(Debug, Deserialize)]
-pub(super) struct Message<'a> {
+pub(super) struct ParsedMessage<'a> {
     pub(super) role: String,
     #[serde(borrow, default)]
-    pub(super) content: Content<'a>,
+    pub(super) content: ParsedContent<'a>,
     #[serde(default)]
     pub(super) refusal: Option<String>,
     #[serde(default)]
@@ -45,7 +45,7 @@ pub(super) struct Message<'a> {
     #[serde(default)]
     pub(super) tool_call_id: Option<String>,
     #[serde(default)]
-    pub(super) tool_calls: Option<Vec<Call>>,
+    pub(super) tool_calls: Option<Vec<ParsedToolCall>>,
     /// What Anthropic's models thought, signed by Anthropic.
     #[serde(borrow, default)]
     pub(super) thinking_blocks: Option<Vec<&'a RawValue>>,
@@ -59,11 +59,11 @@ pub(super) struct Message<'a> {
 
 /// What a message says: nothing, a text, or parts.
 #[derive(Debug, Default)]
-pub(super) struct Content<'a>(pub(super) Vec<Part<'a>>);
+pub(super) struct ParsedContent<'a>(pub(super) Vec<ParsedPart<'a>>);
 
 /// A part of a message.
 #[derive(Debug, Default, Deserialize)]
-pub(super) struct Part<'a> {
+pub(super) struct ParsedPart<'a> {
     #[serde(rename = "type")]
     pub(super) kind: String,
     #[serde(default)]
@@ -71,24 +71,24 @@ pub(super) struct Part<'a> {
     #[serde(default)]
     pub(super) refusal: Option<String>,
     #[serde(default)]
-    pub(super) image_url: Option<Link>,
+    pub(super) image_url: Option<ImageUrl>,
     #[serde(default)]
-    pub(super) video_url: Option<Link>,
+    pub(super) video_url: Option<ImageUrl>,
     #[serde(default)]
-    pub(super) input_audio: Option<Sound>,
+    pub(super) input_audio: Option<InputAudio>,
     #[serde(default)]
-    pub(super) file: Option<Paper>,
+    pub(super) file: Option<FilePart>,
     #[serde(borrow, default)]
     pub(super) cache_control: Option<&'a RawValue>,
 }
 
 /// An address, `data:` or other.
 #[derive(Debug)]
-pub(super) struct Link(pub(super) String);
+pub(super) struct ImageUrl(pub(super) String);
 
 /// Sound in base64.
 #[derive(Debug, Deserialize)]
-pub(super) struct Sound {
+pub(super) struct InputAudio {
     pub(super) data: String,
     pub(super) format: String,
 }
@@ -96,26 +96,26 @@ pub(super) struct Sound {
 /// An attached file.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct Paper {
+pub(super) struct FilePart {
     pub(super) file_data: Option<String>,
     pub(super) filename: Option<String>,
 }
 
 /// A call of a tool.
 #[derive(Debug, Deserialize)]
-pub(super) struct Call {
+pub(super) struct ParsedToolCall {
     #[serde(default)]
     pub(super) id: Option<String>,
     #[serde(default)]
-    pub(super) function: Option<Called>,
+    pub(super) function: Option<FunctionCall>,
     /// Google's place for what its models want back.
     #[serde(default)]
-    pub(super) extra_content: Option<Extra>,
+    pub(super) extra_content: Option<ExtraContent>,
 }
 
 /// What is called, with what.
 #[derive(Debug, Deserialize)]
-pub(super) struct Called {
+pub(super) struct FunctionCall {
     pub(super) name: String,
     #[serde(default)]
     pub(super) arguments: Option<String>,
@@ -124,31 +124,31 @@ pub(super) struct Called {
 /// What a provider adds to a call.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct Extra {
-    pub(super) google: Option<Google>,
+pub(super) struct ExtraContent {
+    pub(super) google: Option<GoogleExtra>,
 }
 
 /// What Google adds to a call.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct Google {
+pub(super) struct GoogleExtra {
     pub(super) thought_signature: Option<String>,
 }
 
 /// A tool that is offered.
 #[derive(Debug, Deserialize)]
-pub(super) struct Tool<'a> {
+pub(super) struct ParsedTool<'a> {
     #[serde(rename = "type")]
     pub(super) kind: String,
     #[serde(borrow, default)]
-    pub(super) function: Option<Function<'a>>,
+    pub(super) function: Option<FunctionSpec<'a>>,
     #[serde(borrow, default)]
     pub(super) cache_control: Option<&'a RawValue>,
 }
 
 /// What a tool is.
 #[derive(Debug, Deserialize)]
-pub(super) struct Function<'a> {
+pub(super) struct FunctionSpec<'a> {
     pub(super) name: String,
     #[serde(default)]
     pub(super) description: Option<String>,
@@ -160,16 +160,16 @@ pub(super) struct Function<'a> {
 
 /// The form of the answer.
 #[derive(Debug, Deserialize)]
-pub(super) struct Form<'a> {
+pub(super) struct OutputFormat<'a> {
     #[serde(rename = "type")]
     pub(super) kind: String,
     #[serde(borrow, default)]
-    pub(super) json_schema: Option<Schema<'a>>,
+    pub(super) json_schema: Option<OutputSchema<'a>>,
 }
 
 /// A schema with its name, which only OpenAI wants.
 #[derive(Debug, Deserialize)]
-pub(super) struct Schema<'a> {
+pub(super) struct OutputSchema<'a> {
     #[serde(borrow, default)]
     pub(super) schema: Option<&'a RawValue>,
 }
@@ -177,14 +177,14 @@ pub(super) struct Schema<'a> {
 /// Texts that end an answer.
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]
-pub(super) enum Stop {
+pub(super) enum StopTexts {
     /// One.
     One(String),
     /// Several.
     Many(Vec<String>),
 }
 
-impl Stop {
+impl StopTexts {
     /// Those that are not empty: an empty one would end every answer at once.
     pub(super) fn texts(&self) -> Vec<&str> {
         let all: &[String] = match self {
@@ -197,14 +197,14 @@ impl Stop {
 
 /// Which tools are to be called.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Choice {
+pub(super) enum ParsedToolChoice {
     Auto,
     None,
     Required,
     Named(String),
 }
 
-impl<'a> Asked<'a> {
+impl<'a> ParsedChat<'a> {
     /// Reads a request that was checked before.
     pub(super) fn read(body: &'a [u8]) -> Result<Self, BadRequest> {
         serde_json::from_slice(body).map_err(|why| {
@@ -214,17 +214,17 @@ impl<'a> Asked<'a> {
     }
 
     /// Which tools are to be called; `None` where the request does not say.
-    pub(super) fn choice(&self) -> Result<Option<Choice>, BadRequest> {
+    pub(super) fn choice(&self) -> Result<Option<ParsedToolChoice>, BadRequest> {
         let Some(choice) = &self.tool_choice else { return Ok(None) };
         let named = || choice.get("function")?.get("name")?.as_str();
         match choice.as_str() {
-            Some("auto") => Ok(Some(Choice::Auto)),
-            Some("none") => Ok(Some(Choice::None)),
-            Some("required") => Ok(Some(Choice::Required)),
+            Some("auto") => Ok(Some(ParsedToolChoice::Auto)),
+            Some("none") => Ok(Some(ParsedToolChoice::None)),
+            Some("required") => Ok(Some(ParsedToolChoice::Required)),
             None if choice.is_null() => Ok(None),
             None if choice["type"] == "function" => named().map_or_else(
                 || Err(BadRequest::missing("tool_choice.function.name")),
-                |name| Ok(Some(Choice::Named(name.to_owned()))),
+                |name| Ok(Some(ParsedToolChoice::Named(name.to_owned()))),
             ),
             _ => Err(super::unsaid("tool_choice")),
         }
@@ -237,7 +237,7 @@ const LABELS: [&str; 5] =
     ["metadata", "prompt_cache_key", "prompt_cache_retention", "safety_identifier", "user"];
 
 /// Refuses fields that a dialect has no words for, unless they say nothing: they are never left out in silence.
-pub(super) fn refuse_others(object: &Object, known: &[&str]) -> Result<(), BadRequest> {
+pub(super) fn refuse_others(object: &RawObject, known: &[&str]) -> Result<(), BadRequest> {
     for (name, raw) in object.members() {
         if known.contains(&&*name) || LABELS.contains(&&*name) {
             continue;
@@ -266,17 +266,17 @@ fn says_nothing(name: &str, value: &Value) -> bool {
     }
 }
 
-impl<'de: 'a, 'a> Deserialize<'de> for Content<'a> {
+impl<'de: 'a, 'a> Deserialize<'de> for ParsedContent<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(Contents).map(Content)
+        deserializer.deserialize_any(MessageContents).map(ParsedContent)
     }
 }
 
 /// Reads a text, a list of parts, or null.
-struct Contents;
+struct MessageContents;
 
-impl<'de> Visitor<'de> for Contents {
-    type Value = Vec<Part<'de>>;
+impl<'de> Visitor<'de> for MessageContents {
+    type Value = Vec<ParsedPart<'de>>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a text or a list of parts")
@@ -287,7 +287,7 @@ impl<'de> Visitor<'de> for Contents {
     }
 
     fn visit_string<E: de::Error>(self, text: String) -> Result<Self::Value, E> {
-        Ok(vec![Part { kind: "text".to_owned(), text: Some(text), ..Part::default() }])
+        Ok(vec![ParsedPart { kind: "text".to_owned(), text: Some(text), ..ParsedPart::default() }])
     }
 
     fn visit_unit<E: de::Error>(self) -> Result<Self::Value, E> {
@@ -303,27 +303,27 @@ impl<'de> Visitor<'de> for Contents {
     }
 }
 
-impl<'de> Deserialize<'de> for Link {
+impl<'de> Deserialize<'de> for ImageUrl {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(Linked)
+        deserializer.deserialize_any(LinkedMedia)
     }
 }
 
 /// Reads an address, bare or as the `url` of an object. How closely to look (`detail`) is OpenAI's alone.
-struct Linked;
+struct LinkedMedia;
 
-impl<'de> Visitor<'de> for Linked {
-    type Value = Link;
+impl<'de> Visitor<'de> for LinkedMedia {
+    type Value = ImageUrl;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an address or an object with one")
     }
 
-    fn visit_str<E: de::Error>(self, url: &str) -> Result<Link, E> {
-        Ok(Link(url.to_owned()))
+    fn visit_str<E: de::Error>(self, url: &str) -> Result<ImageUrl, E> {
+        Ok(ImageUrl(url.to_owned()))
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Link, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<ImageUrl, A::Error> {
         let mut url = None;
         while let Some(name) = members.next_key::<String>()? {
             match name.as_str() {
@@ -331,6 +331,6 @@ impl<'de> Visitor<'de> for Linked {
                 _ => drop(members.next_value::<IgnoredAny>()?),
             }
         }
-        url.map(Link).ok_or_else(|| de::Error::missing_field("url"))
+        url.map(ImageUrl).ok_or_else(|| de::Error::missing_field("url"))
     }
 }

@@ -2,12 +2,12 @@
 
 use gateway_config::{DialectKind, RemoteModel};
 
-use super::super::chat::Chat;
-use super::{Dialect, Effort};
+use super::super::chat::ChatRequest;
+use super::{UpstreamApi, EffortStyle};
 
-impl Dialect {
+impl UpstreamApi {
     /// What a model's upstream is asked in: what its client wrote in, if it has that, else its own.
-    pub fn asked(remote: &RemoteModel, chat: &Chat) -> Self {
+    pub fn asked(remote: &RemoteModel, chat: &ChatRequest) -> Self {
         match remote.speaks_responses && Self::Responses.original(chat).is_some() {
             true => Self::Responses,
             false => Self::of(remote).0,
@@ -15,12 +15,12 @@ impl Dialect {
     }
 
     /// What a model's upstream speaks, and how it is told how hard to think.
-    pub fn of(remote: &RemoteModel) -> (Self, Effort) {
+    pub fn of(remote: &RemoteModel) -> (Self, EffortStyle) {
         let dialect = match remote.dialect {
             DialectKind::OpenAi | DialectKind::Azure => Self::OpenAi,
             DialectKind::Anthropic => Self::Anthropic,
             DialectKind::Gemini => Self::Gemini,
         };
-        (dialect, if remote.thinks_by_tokens { Effort::Tokens } else { Effort::Word })
+        (dialect, if remote.thinks_by_tokens { EffortStyle::Tokens } else { EffortStyle::Word })
     }
 }

@@ -1,39 +1,39 @@
 //! What is attached to a message, for dialects that want its type and its bytes apart. The bytes stay in base64.
 
 use super::super::refusal::BadRequest;
-use super::asked::Part;
+use super::asked::ParsedPart;
 
 /// One attachment.
 #[derive(Debug)]
-pub(super) struct Media {
+pub(super) struct MediaPart {
     /// Such as `image/png`; `None` where only an address is known.
     pub(super) kind: Option<String>,
     /// Where it is.
-    pub(super) source: Source,
+    pub(super) source: MediaSource,
     /// A file's name.
     pub(super) name: Option<String>,
 }
 
 /// Where an attachment is.
 #[derive(Debug)]
-pub(super) enum Source {
+pub(super) enum MediaSource {
     /// Here, in base64.
     Data(String),
     /// At an address, which the provider fetches.
     Url(String),
 }
 
-impl Media {
+impl MediaPart {
     /// From a part that is no text; `None` if it is of a type that has no bytes.
-    pub(super) fn of(part: Part<'_>, place: &str) -> Result<Option<Self>, BadRequest> {
-        let Part { kind, image_url, video_url, input_audio, file, .. } = part;
+    pub(super) fn of(part: ParsedPart<'_>, place: &str) -> Result<Option<Self>, BadRequest> {
+        let ParsedPart { kind, image_url, video_url, input_audio, file, .. } = part;
         match (kind.as_str(), image_url, video_url, input_audio, file) {
             ("image_url", Some(link), ..) | ("video_url", _, Some(link), ..) => {
                 Self::linked(link.0, None, place).map(Some)
             }
             ("input_audio", _, _, Some(sound), _) => {
                 let kind = Some(format!("audio/{}", sound.format));
-                Ok(Some(Self { kind, source: Source::Data(sound.data), name: None }))
+                Ok(Some(Self { kind, source: MediaSource::Data(sound.data), name: None }))
             }
             ("file", _, _, _, Some(file)) => {
                 let data =
@@ -55,10 +55,10 @@ impl Media {
             let (head, data) = url.split_once(',').ok_or_else(|| bad(place))?;
             let kind = head[scheme.len() + 1..].strip_suffix(";base64").ok_or_else(|| bad(place))?;
             let kind = kind.split(';').next().unwrap_or_default().to_ascii_lowercase();
-            return Ok(Self { kind: Some(kind), source: Source::Data(data.to_owned()), name });
+            return Ok(Self { kind: Some(kind), source: MediaSource::Data(data.to_owned()), name });
         }
         if scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("https") {
-            return Ok(Self { kind: None, source: Source::Url(url), name });
+            return Ok(Self { kind: None, source: MediaSource::Url(url), name });
         }
         Err(bad(place))
     }

@@ -21,7 +21,7 @@ mod turns;
 mod voice;
 mod written;
 
-pub use openai::Extras;
+pub use openai::EncodeOptions;
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
@@ -29,21 +29,21 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::chat::Chat;
-use super::chunk::{Chunk, Reader};
-use super::complaint::{Complaint, read_error};
-use super::conversions::Converted;
+use super::chat::ChatRequest;
+use super::chunk::{ResponseChunk, ChunkReader};
+use super::complaint::{ProviderError, read_error};
+use super::conversions::ConvertedChat;
 use super::endpoint::ApiEndpoint;
 use super::fault::quoted;
-use super::json::Object;
+use super::json::RawObject;
 use super::refusal::BadRequest;
-use super::speech::Speech;
-use super::sse::{Event, Splitter};
-use super::whole::{NotAnAnswer, Whole};
+use super::speech::ProviderQuirks;
+use super::sse::{SseEvent, SseParser};
+use super::whole::{NotAnAnswer, CompletionBody};
 
 /// An API that upstreams speak.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Dialect {
+pub enum UpstreamApi {
     /// OpenAI's chat completions; Azure's too.
     OpenAi,
     /// Anthropic's messages.
@@ -56,7 +56,7 @@ pub enum Dialect {
 
 /// How a model of another dialect is told how hard to think.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Effort {
+pub enum EffortStyle {
     /// By a word: Anthropic's `output_config.effort`, Google's `thinkingLevel`.
     Word,
     /// By a number of tokens, as older models want it.
@@ -65,7 +65,7 @@ pub enum Effort {
 
 /// What an upstream is told beside the client's own words.
 #[derive(Debug, Clone, Copy)]
-pub struct Told<'a> {
+pub struct EncodedRequest<'a> {
     /// The upstream's name for the model.
     pub model: &'a str,
     /// Whether the answer is to come as a stream.
@@ -79,17 +79,17 @@ pub struct Told<'a> {
     /// Tokens of the longest answer that the model gives: for dialects in which a request must say.
     pub most: u64,
     /// How it is told how hard to think.
-    pub effort: Effort,
+    pub effort: EffortStyle,
     /// What a host of OpenAI's dialect wants otherwise.
-    pub speech: Speech<'a>,
+    pub speech: ProviderQuirks<'a>,
 }
 
-impl Dialect {
+impl UpstreamApi {
     /// Whether a chat can be put into this dialect's words.
     ///
     /// # Errors
     /// What it has no words for.
-    pub fn takes(self, chat: &Chat, effort: Effort) -> Result<(), BadRequest> {
+    pub fn takes(self, chat: &ChatRequest, effort: EffortStyle) -> Result<(), BadRequest> {
         match self {
             Self::OpenAi => Ok(()),
             _ if self.original(chat).is_some() => Ok(()),
@@ -101,7 +101,7 @@ impl Dialect {
     ///
     /// # Errors
     /// As [`Dialect::takes`].
-    pub fn encode(self, chat: &Chat, told: &Told<'_>) -> Result<Bytes, BadRequest> {
+    pub fn encode(self, chat: &ChatRequest, told: &EncodedRequest<'_>) -> Result<Bytes, BadRequest> {
         let converted = || self.converted(chat, told.effort);
         match self {
             Self::OpenAi => {
@@ -109,7 +109,7 @@ impl Dialect {
                 Ok(chat.encode(
                     told.model,
                     told.stream,
-                    &Extras { logprobs: told.logprobs, longest, speech: Some(told.speech) },
+                    &EncodeOptions { logprobs: told.logprobs, longest, speech: Some(told.speech) },
                 ))
             }
             Self::Anthropic => match self.original(chat) {
@@ -126,7 +126,7 @@ impl Dialect {
 
     /// What the client wrote, if it wrote in this dialect, and that is not OpenAI's: the upstream gets it as it came, and
     /// the client the answer as it comes.
-    pub fn original(self, chat: &Chat) -> Option<&Object> {
+    pub fn original(self, chat: &ChatRequest) -> Option<&RawObject> {
         let native = chat.native()?;
         let same = match self {
             Self::Anthropic => native.endpoint() == ApiEndpoint::Messages,
@@ -137,13 +137,13 @@ impl Dialect {
     }
 
     /// A chat in these words, which it keeps.
-    fn converted(self, chat: &Chat, effort: Effort) -> Result<&Converted, BadRequest> {
+    fn converted(self, chat: &ChatRequest, effort: EffortStyle) -> Result<&ConvertedChat, BadRequest> {
         let kept = chat.conversions();
         let converted = match (self, effort) {
             (Self::OpenAi | Self::Responses, _) => return Err(unsaid("model")),
             (Self::Anthropic, _) => kept.anthropic.get_or_init(|| anthropic::convert(chat)),
-            (Self::Gemini, Effort::Word) => kept.gemini_by_word.get_or_init(|| gemini::convert(chat, effort)),
-            (Self::Gemini, Effort::Tokens) => {
+            (Self::Gemini, EffortStyle::Word) => kept.gemini_by_word.get_or_init(|| gemini::convert(chat, effort)),
+            (Self::Gemini, EffortStyle::Tokens) => {
                 kept.gemini_by_tokens.get_or_init(|| gemini::convert(chat, effort))
             }
         };
@@ -152,12 +152,12 @@ impl Dialect {
 
     /// Reads a stream. `native`: the client speaks this dialect, and every chunk is to carry the bytes that it came as.
     /// `created`: seconds since 1970, for dialects that do not say.
-    pub fn decoder(self, native: bool, created: u64) -> Decoder {
+    pub fn decoder(self, native: bool, created: u64) -> ResponseDecoder {
         match self {
-            Self::OpenAi => Decoder::OpenAi(Reader::default()),
-            Self::Anthropic => Decoder::Anthropic(Box::new(anthropic::Decoder::new(native, created))),
-            Self::Gemini => Decoder::Gemini(Box::new(gemini::Decoder::new(created))),
-            Self::Responses => Decoder::Responses(Box::default()),
+            Self::OpenAi => ResponseDecoder::OpenAi(ChunkReader::default()),
+            Self::Anthropic => ResponseDecoder::Anthropic(Box::new(anthropic::AnthropicDecoder::new(native, created))),
+            Self::Gemini => ResponseDecoder::Gemini(Box::new(gemini::GeminiDecoder::new(created))),
+            Self::Responses => ResponseDecoder::Responses(Box::default()),
         }
     }
 
@@ -165,9 +165,9 @@ impl Dialect {
     ///
     /// # Errors
     /// It is no answer.
-    pub fn whole(self, body: Bytes, native: bool, created: u64) -> Result<Whole, NotAnAnswer> {
+    pub fn whole(self, body: Bytes, native: bool, created: u64) -> Result<CompletionBody, NotAnAnswer> {
         match self {
-            Self::OpenAi => Whole::parse(body),
+            Self::OpenAi => CompletionBody::parse(body),
             Self::Anthropic => {
                 let whole = anthropic::whole(&body, created)?;
                 Ok(if native { whole.carrying(body) } else { whole })
@@ -179,7 +179,7 @@ impl Dialect {
 
     /// Reads the body of an error. The status in it is what the provider means: some say 400 of a key that they do not
     /// know, or of an account without money.
-    pub fn error(self, status: u16, body: &[u8]) -> Complaint {
+    pub fn error(self, status: u16, body: &[u8]) -> ProviderError {
         let complaint = read_error(status, body);
         match self {
             Self::OpenAi | Self::Responses => complaint,
@@ -196,28 +196,28 @@ impl Dialect {
 
 /// Reads the events of a stream, in their order.
 #[derive(Debug)]
-pub enum Decoder {
+pub enum ResponseDecoder {
     /// OpenAI's: an event is a chunk.
-    OpenAi(Reader),
+    OpenAi(ChunkReader),
     /// Anthropic's.
-    Anthropic(Box<anthropic::Decoder>),
+    Anthropic(Box<anthropic::AnthropicDecoder>),
     /// Google's.
-    Gemini(Box<gemini::Decoder>),
+    Gemini(Box<gemini::GeminiDecoder>),
     /// OpenAI's responses.
-    Responses(Box<responses::Decoder>),
+    Responses(Box<responses::ResponsesDecoder>),
 }
 
-impl Decoder {
+impl ResponseDecoder {
     /// Cuts the stream that it reads.
-    pub fn splitter(&self) -> Splitter {
+    pub fn splitter(&self) -> SseParser {
         match self {
-            Self::OpenAi(_) | Self::Anthropic(_) | Self::Gemini(_) => Splitter::new(),
-            Self::Responses(_) => Splitter::for_long_events(),
+            Self::OpenAi(_) | Self::Anthropic(_) | Self::Gemini(_) => SseParser::new(),
+            Self::Responses(_) => SseParser::for_long_events(),
         }
     }
 
     /// Adds what an event says.
-    pub fn take(&mut self, event: Event, chunks: &mut VecDeque<Chunk>) {
+    pub fn take(&mut self, event: SseEvent, chunks: &mut VecDeque<ResponseChunk>) {
         match self {
             Self::OpenAi(reader) => chunks.push_back(reader.read(event)),
             Self::Anthropic(decoder) => decoder.take(event, chunks),
@@ -227,7 +227,7 @@ impl Decoder {
     }
 
     /// Adds what the orderly end of the stream says.
-    pub fn end(&mut self, chunks: &mut VecDeque<Chunk>) {
+    pub fn end(&mut self, chunks: &mut VecDeque<ResponseChunk>) {
         match self {
             Self::OpenAi(_) | Self::Anthropic(_) | Self::Responses(_) => {}
             Self::Gemini(decoder) => decoder.end(chunks),

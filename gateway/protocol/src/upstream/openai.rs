@@ -2,26 +2,26 @@
 
 use bytes::Bytes;
 
-use super::super::chat::Chat;
+use super::super::chat::ChatRequest;
 use super::super::fields::stream_options;
 use super::super::json::string;
-use super::super::speech::Speech;
+use super::super::speech::ProviderQuirks;
 
 /// What an upstream is told beside the client's own words.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Extras<'a> {
+pub struct EncodeOptions<'a> {
     /// Say how probable the tokens are.
     pub logprobs: bool,
     /// The longest answer, in tokens, under the upstream's name for it; where the client sets a limit, that one holds.
     pub longest: Option<(&'a str, u64)>,
     /// What the host wants otherwise than OpenAI has it.
-    pub speech: Option<Speech<'a>>,
+    pub speech: Option<ProviderQuirks<'a>>,
 }
 
-impl Chat {
+impl ChatRequest {
     /// The body for an upstream of the OpenAI dialect: with its name for the model, streamed or not, usage always asked
     /// for in a stream, and with these extras. Every other byte is the client's.
-    pub fn encode(&self, model: &str, stream: bool, extras: &Extras<'_>) -> Bytes {
+    pub fn encode(&self, model: &str, stream: bool, extras: &EncodeOptions<'_>) -> Bytes {
         let model = string(model);
         let asked = stream.then(|| stream_options(&self.object));
         let word: &[u8] = if stream { b"true" } else { b"false" };
@@ -52,14 +52,14 @@ mod tests {
 
     const HI: &str = r#""messages":[{"role":"user","content":"hi"}]"#;
 
-    fn parse(text: &str) -> Chat {
-        Chat::parse(Bytes::copy_from_slice(text.as_bytes())).unwrap()
+    fn parse(text: &str) -> ChatRequest {
+        ChatRequest::parse(Bytes::copy_from_slice(text.as_bytes())).unwrap()
     }
 
     #[test]
     fn an_upstream_gets_the_clients_bytes() {
         let check = |given: &str, model: &str, stream: bool, expected: &str| {
-            assert_eq!(parse(given).encode(model, stream, &Extras::default()), expected, "{given}");
+            assert_eq!(parse(given).encode(model, stream, &EncodeOptions::default()), expected, "{given}");
         };
         let hi = HI;
         check(&format!(r#"{{"model":"auto",{hi}}}"#), "m", false, &format!(r#"{{"model":"m",{hi}}}"#));
@@ -102,7 +102,7 @@ mod tests {
             let sent = chat.encode(
                 "m",
                 false,
-                &Extras { longest: Some(("max_completion_tokens", 50)), ..Extras::default() },
+                &EncodeOptions { longest: Some(("max_completion_tokens", 50)), ..EncodeOptions::default() },
             );
             assert_eq!(sent, format!(r#"{{"model":"m",{HI}{expected}}}"#), "{fields}");
         };

@@ -3,29 +3,29 @@
 use gateway_config::{OutputLimitField, ThinkingConfig, ThinkingHistory};
 use serde_json::{Value, json};
 
-use super::super::chunk::What;
-use super::super::gather::Gather;
+use super::super::chunk::ChunkKind;
+use super::super::gather::ResponseAggregator;
 use super::super::usage::FinalUsage;
 use super::*;
 
 /// A chat with these messages and these further fields.
-pub(super) fn chat(messages: &Value, fields: &Value) -> Chat {
+pub(super) fn chat(messages: &Value, fields: &Value) -> ChatRequest {
     let mut chat = json!({"model": "auto", "messages": messages});
     chat.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
-    Chat::parse(Bytes::from(chat.to_string())).unwrap()
+    ChatRequest::parse(Bytes::from(chat.to_string())).unwrap()
 }
 
 /// What an upstream is told of a model that thinks by words.
-pub(super) fn told(stream: bool) -> Told<'static> {
-    Told {
+pub(super) fn told(stream: bool) -> EncodedRequest<'static> {
+    EncodedRequest {
         model: "m",
         stream,
         logprobs: false,
         longest: None,
         limit: "max_tokens",
         most: 4096,
-        effort: Effort::Word,
-        speech: Speech { limit: OutputLimitField::AsWritten, thinking: &PLAIN, prefix: None },
+        effort: EffortStyle::Word,
+        speech: ProviderQuirks { limit: OutputLimitField::AsWritten, thinking: &PLAIN, prefix: None },
     }
 }
 
@@ -39,21 +39,21 @@ const PLAIN: ThinkingConfig = ThinkingConfig {
 };
 
 /// The request in a dialect's words.
-pub(super) fn encoded(dialect: Dialect, chat: &Chat, told: &Told<'_>) -> Value {
+pub(super) fn encoded(dialect: UpstreamApi, chat: &ChatRequest, told: &EncodedRequest<'_>) -> Value {
     serde_json::from_slice(&dialect.encode(chat, told).unwrap()).unwrap()
 }
 
 /// Holds that a dialect has no words for a chat, and which field that is said of.
-pub(super) fn refused(dialect: Dialect, messages: &Value, fields: &Value, param: &str) {
-    let bad = dialect.takes(&chat(messages, fields), Effort::Word).expect_err(param);
+pub(super) fn refused(dialect: UpstreamApi, messages: &Value, fields: &Value, param: &str) {
+    let bad = dialect.takes(&chat(messages, fields), EffortStyle::Word).expect_err(param);
     assert_eq!(bad.param.as_deref(), Some(param), "{messages} {fields}: {}", bad.message);
     assert!(bad.message.ends_with('.') && bad.code.is_some());
 }
 
 /// The chunks that a stream of these bytes makes, which come in pieces of this size.
-pub(super) fn decoded(dialect: Dialect, native: bool, stream: &[u8], size: usize) -> Vec<Chunk> {
+pub(super) fn decoded(dialect: UpstreamApi, native: bool, stream: &[u8], size: usize) -> Vec<ResponseChunk> {
     let (mut splitter, mut decoder, mut chunks) =
-        (Splitter::new(), dialect.decoder(native, 7), VecDeque::new());
+        (SseParser::new(), dialect.decoder(native, 7), VecDeque::new());
     for piece in stream.chunks(size.max(1)) {
         splitter.feed(Bytes::copy_from_slice(piece));
         while let Some(event) = splitter.next() {
@@ -68,17 +68,17 @@ pub(super) fn decoded(dialect: Dialect, native: bool, stream: &[u8], size: usize
 }
 
 /// The whole answer that chunks add up to; `None` where they do not end well.
-pub(super) fn gathered(chunks: &[Chunk]) -> Option<Value> {
-    let mut gather = Gather::new();
+pub(super) fn gathered(chunks: &[ResponseChunk]) -> Option<Value> {
+    let mut gather = ResponseAggregator::new();
     chunks.iter().for_each(|chunk| gather.see(chunk).unwrap());
-    let ended = chunks.last().is_some_and(|chunk| chunk.what == What::Done);
+    let ended = chunks.last().is_some_and(|chunk| chunk.what == ChunkKind::Done);
     ended.then(|| serde_json::from_slice(&gather.whole(&FinalUsage::default())).unwrap())
 }
 
 /// The errors among chunks.
-pub(super) fn complaints(chunks: &[Chunk]) -> Vec<Complaint> {
+pub(super) fn complaints(chunks: &[ResponseChunk]) -> Vec<ProviderError> {
     let errors = chunks.iter().filter_map(|chunk| match &chunk.what {
-        What::Error(complaint) => Some(complaint.clone()),
+        ChunkKind::Error(complaint) => Some(complaint.clone()),
         _ => None,
     });
     errors.collect()
@@ -88,7 +88,7 @@ pub(super) fn complaints(chunks: &[Chunk]) -> Vec<Complaint> {
 #[test]
 fn what_nobody_else_can_say_is_refused() {
     let hi = json!([{"role": "user", "content": "hi"}]);
-    for dialect in [Dialect::Anthropic, Dialect::Gemini] {
+    for dialect in [UpstreamApi::Anthropic, UpstreamApi::Gemini] {
         let check = |fields: Value, param: &str| refused(dialect, &hi, &fields, param);
         check(json!({"logit_bias": {"50256": -100}}), "logit_bias");
         check(json!({"logprobs": true}), "logprobs");
@@ -129,7 +129,7 @@ fn what_says_nothing_is_let_through() {
         "prompt_cache_key": "x", "safety_identifier": "y", "tools": [], "stop": null, "top_k": null,
         "response_format": {"type": "text"}, "parallel_tool_calls": true,
     });
-    for dialect in [Dialect::Anthropic, Dialect::Gemini] {
-        dialect.takes(&chat(&hi, &fields), Effort::Word).unwrap();
+    for dialect in [UpstreamApi::Anthropic, UpstreamApi::Gemini] {
+        dialect.takes(&chat(&hi, &fields), EffortStyle::Word).unwrap();
     }
 }

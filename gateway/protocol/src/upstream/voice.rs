@@ -5,13 +5,13 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 use serde_json::value::RawValue;
 
-use super::super::chunk::{Chunk, Finish, Piece, What};
-use super::super::usage::Reported;
-use super::written::{Members, list, object, one};
+use super::super::chunk::{ResponseChunk, FinishReason, ChunkInfo, ChunkKind};
+use super::super::usage::ReportedUsage;
+use super::written::{ObjectWriter, list, object, one};
 
 /// Who speaks: what every chunk of one answer has in common.
 #[derive(Debug, Default)]
-pub(super) struct Voice {
+pub(super) struct ChunkEncoder {
     pub(super) id: String,
     pub(super) created: u64,
     pub(super) model: String,
@@ -19,7 +19,7 @@ pub(super) struct Voice {
 
 /// Tokens as the provider counts them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Counts {
+pub(super) struct EncodedUsage {
     /// The whole prompt.
     pub(super) prompt: u64,
     /// Of it, read from a cache.
@@ -35,7 +35,7 @@ pub(super) struct Counts {
 
 /// A call of a tool, whole.
 #[derive(Debug, Default)]
-pub(super) struct Calling {
+pub(super) struct ToolCallState {
     pub(super) id: String,
     pub(super) name: String,
     pub(super) arguments: String,
@@ -44,22 +44,22 @@ pub(super) struct Calling {
 
 /// What one choice of a whole answer says.
 #[derive(Debug, Default)]
-pub(super) struct Message {
+pub(super) struct EncodedMessage {
     pub(super) content: String,
     pub(super) reasoning: String,
     /// Signed thoughts, each JSON.
     pub(super) thoughts: Vec<String>,
-    pub(super) calls: Vec<Calling>,
+    pub(super) calls: Vec<ToolCallState>,
 }
 
-impl Voice {
+impl ChunkEncoder {
     /// A chunk that adds to one choice; `delta` writes what.
     pub(super) fn says(
         &self,
         index: u64,
-        finish: Option<Finish>,
-        delta: impl FnOnce(&mut Members<'_>),
-    ) -> Chunk {
+        finish: Option<FinishReason>,
+        delta: impl FnOnce(&mut ObjectWriter<'_>),
+    ) -> ResponseChunk {
         self.chunk(|out| {
             one(out, |out| {
                 object(out, |choice| {
@@ -76,9 +76,9 @@ impl Voice {
     }
 
     /// The chunk with the token counts.
-    pub(super) fn counted(&self, counts: &Counts) -> Chunk {
+    pub(super) fn counted(&self, counts: &EncodedUsage) -> ResponseChunk {
         let mut out = self.begin();
-        let mut members = Members::begin(&mut out);
+        let mut members = ObjectWriter::begin(&mut out);
         self.head(&mut members, "chat.completion.chunk");
         members.raw("choices", "[]");
         members.nested("usage", |out| counts.write(out));
@@ -87,7 +87,7 @@ impl Voice {
     }
 
     /// A `chat.completion`.
-    pub(super) fn whole(&self, choices: &[(Message, Finish)], counts: Option<&Counts>) -> Bytes {
+    pub(super) fn whole(&self, choices: &[(EncodedMessage, FinishReason)], counts: Option<&EncodedUsage>) -> Bytes {
         let mut out = Vec::with_capacity(1024);
         object(&mut out, |members| {
             self.head(members, "chat.completion");
@@ -108,9 +108,9 @@ impl Voice {
         out.into()
     }
 
-    fn chunk(&self, choices: impl FnOnce(&mut Vec<u8>)) -> Chunk {
+    fn chunk(&self, choices: impl FnOnce(&mut Vec<u8>)) -> ResponseChunk {
         let mut out = self.begin();
-        let mut members = Members::begin(&mut out);
+        let mut members = ObjectWriter::begin(&mut out);
         self.head(&mut members, "chat.completion.chunk");
         members.nested("choices", choices);
         members.end();
@@ -123,7 +123,7 @@ impl Voice {
         out
     }
 
-    fn head(&self, members: &mut Members<'_>, kind: &str) {
+    fn head(&self, members: &mut ObjectWriter<'_>, kind: &str) {
         members.text("id", &self.id);
         members.text("object", kind);
         members.raw("created", &self.created.to_string());
@@ -132,7 +132,7 @@ impl Voice {
 }
 
 /// A piece of a tool call in a delta: the first has a name, and perhaps what Google wants back; all may have arguments.
-pub(super) fn calls(delta: &mut Members<'_>, number: u64, first: Option<&Calling>, arguments: &str) {
+pub(super) fn calls(delta: &mut ObjectWriter<'_>, number: u64, first: Option<&ToolCallState>, arguments: &str) {
     delta.nested("tool_calls", |out| {
         one(out, |out| {
             object(out, |call| {
@@ -146,8 +146,8 @@ pub(super) fn calls(delta: &mut Members<'_>, number: u64, first: Option<&Calling
     });
 }
 
-impl Calling {
-    fn write(&self, call: &mut Members<'_>, arguments: &str) {
+impl ToolCallState {
+    fn write(&self, call: &mut ObjectWriter<'_>, arguments: &str) {
         call.text("id", &self.id);
         call.text("type", "function");
         call.nested("function", |out| {
@@ -166,8 +166,8 @@ impl Calling {
     }
 }
 
-impl Message {
-    fn write(&self, message: &mut Members<'_>) {
+impl EncodedMessage {
+    fn write(&self, message: &mut ObjectWriter<'_>) {
         message.text("role", "assistant");
         if self.content.is_empty() && !self.calls.is_empty() {
             message.raw("content", "null");
@@ -191,7 +191,7 @@ impl Message {
     }
 }
 
-impl Counts {
+impl EncodedUsage {
     fn write(&self, out: &mut Vec<u8>) {
         let total = self.prompt.saturating_add(self.completion);
         object(out, |usage| {
@@ -222,40 +222,40 @@ impl Counts {
     }
 
     /// As a piece of an answer tells them.
-    pub(super) fn reported(&self) -> Option<Reported> {
+    pub(super) fn reported(&self) -> Option<ReportedUsage> {
         let mut out = Vec::new();
         self.write(&mut out);
-        Reported::of(std::str::from_utf8(&out).ok()?)
+        ReportedUsage::of(std::str::from_utf8(&out).ok()?)
     }
 }
 
 const DATA: &[u8] = b"data: ";
 
 /// What is written becomes a chunk.
-fn finished(mut out: Vec<u8>) -> Chunk {
+fn finished(mut out: Vec<u8>) -> ResponseChunk {
     out.extend_from_slice(b"\n\n");
     let raw = Bytes::from(out);
     let data = raw.slice(DATA.len()..raw.len() - 2);
-    let what = Piece::read(&data).map_or(What::Malformed, What::Piece);
-    Chunk { raw, data, what, native: None }
+    let what = ChunkInfo::read(&data).map_or(ChunkKind::Malformed, ChunkKind::Piece);
+    ResponseChunk { raw, data, what, native: None }
 }
 
 /// The marker of success.
-pub(super) fn done() -> Chunk {
+pub(super) fn done() -> ResponseChunk {
     let raw = Bytes::from_static(super::super::write::DONE);
     let data = raw.slice(DATA.len()..raw.len() - 2);
-    Chunk { raw, data, what: What::Done, native: None }
+    ResponseChunk { raw, data, what: ChunkKind::Done, native: None }
 }
 
 /// A sign of life.
-pub(super) fn alive() -> Chunk {
+pub(super) fn alive() -> ResponseChunk {
     let raw = Bytes::from_static(b": keep-alive\n\n");
-    Chunk { raw, data: Bytes::new(), what: What::KeepAlive, native: None }
+    ResponseChunk { raw, data: Bytes::new(), what: ChunkKind::KeepAlive, native: None }
 }
 
 /// Hands an event on as it came: with the first of the chunks from `before` on, or with one that says nothing; those
 /// after it carry nothing.
-pub(super) fn carry(raw: Bytes, before: usize, chunks: &mut VecDeque<Chunk>) {
+pub(super) fn carry(raw: Bytes, before: usize, chunks: &mut VecDeque<ResponseChunk>) {
     if chunks.len() == before {
         chunks.push_back(aside());
     }
@@ -266,13 +266,13 @@ pub(super) fn carry(raw: Bytes, before: usize, chunks: &mut VecDeque<Chunk>) {
 }
 
 /// A chunk that says nothing in our words.
-pub(super) fn aside() -> Chunk {
-    Chunk { raw: Bytes::new(), data: Bytes::new(), what: What::Aside, native: None }
+pub(super) fn aside() -> ResponseChunk {
+    ResponseChunk { raw: Bytes::new(), data: Bytes::new(), what: ChunkKind::Aside, native: None }
 }
 
 /// An event that is none of the dialect.
-pub(super) fn malformed() -> Chunk {
-    Chunk { raw: Bytes::new(), data: Bytes::new(), what: What::Malformed, native: None }
+pub(super) fn malformed() -> ResponseChunk {
+    ResponseChunk { raw: Bytes::new(), data: Bytes::new(), what: ChunkKind::Malformed, native: None }
 }
 
 /// Raw JSON of at most 128 levels with every object's names read; `None` for more.

@@ -1,12 +1,12 @@
 //! JSON as it is written: objects and lists, member by member, into one buffer.
 
 /// An object under way; [`Members::end`] closes it.
-pub(super) struct Members<'b> {
+pub(super) struct ObjectWriter<'b> {
     out: &'b mut Vec<u8>,
     any: bool,
 }
 
-impl<'b> Members<'b> {
+impl<'b> ObjectWriter<'b> {
     /// Opens an object.
     pub(super) fn begin(out: &'b mut Vec<u8>) -> Self {
         out.push(b'{');
@@ -48,8 +48,8 @@ impl<'b> Members<'b> {
 }
 
 /// A whole object.
-pub(super) fn object(out: &mut Vec<u8>, write: impl FnOnce(&mut Members<'_>)) {
-    let mut members = Members::begin(out);
+pub(super) fn object(out: &mut Vec<u8>, write: impl FnOnce(&mut ObjectWriter<'_>)) {
+    let mut members = ObjectWriter::begin(out);
     write(&mut members);
     members.end();
 }

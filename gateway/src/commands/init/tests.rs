@@ -16,9 +16,9 @@ fn provider(name: &str) -> KnownProvider {
     known_providers().find(|known| known.name == name).unwrap()
 }
 
-fn found(keyed: &[&str], server: Option<&str>) -> Found {
+fn found(keyed: &[&str], server: Option<&str>) -> FoundProvider {
     let server = server.map(|name| LocalServer { provider: provider(name), model: "loaded".to_owned() });
-    Found { keyed: keyed.iter().map(|name| provider(name)).collect(), servers: server.into_iter().collect() }
+    FoundProvider { keyed: keyed.iter().map(|name| provider(name)).collect(), servers: server.into_iter().collect() }
 }
 
 fn preset(name: &str, model: Option<&str>, key: Option<&str>) -> LargeChoice {
@@ -38,7 +38,7 @@ fn passes(starter: &StarterFile) {
 
 #[test]
 fn takes_what_is_found_when_it_cannot_ask() {
-    let check = |flags: &str, found: &Found, expected: LargeChoice| {
+    let check = |flags: &str, found: &FoundProvider, expected: LargeChoice| {
         let starter = choose(&args(flags), found).unwrap();
         assert_eq!(starter.large, expected, "{flags}");
         passes(&starter);
@@ -77,7 +77,7 @@ fn refuses_what_makes_no_sense() {
 
 #[test]
 fn asks_for_what_the_flags_leave_open() {
-    let check = |flags: &str, found: &Found, answers: &str, expected: StarterFile, asked: usize| {
+    let check = |flags: &str, found: &FoundProvider, answers: &str, expected: StarterFile, asked: usize| {
         let mut output = Vec::new();
         let starter = ask(&args(flags), found, &mut answers.as_bytes(), &mut output).unwrap();
         let output = String::from_utf8(output).unwrap();

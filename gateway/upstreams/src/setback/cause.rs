@@ -9,16 +9,16 @@ const LONGEST: usize = 160;
 
 /// What was being done when a connection failed, and why it did.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Cause {
+pub struct FailureCause {
     /// What was being done.
-    pub phase: Phase,
+    pub phase: TransportPhase,
     /// What the system, or the library below us, said. It has no address, query, secret or body in it.
     pub words: Box<str>,
 }
 
 /// What is done with a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Phase {
+pub enum TransportPhase {
     /// The address of a host name is looked up.
     Dns,
     /// A connection is opened.
@@ -31,14 +31,14 @@ pub enum Phase {
     Read,
 }
 
-impl Cause {
+impl FailureCause {
     /// In words of our own.
-    pub fn new(phase: Phase, words: &str) -> Self {
+    pub fn new(phase: TransportPhase, words: &str) -> Self {
         Self { phase, words: shown(words, LONGEST).into() }
     }
 
     /// In the words of an error's innermost source. Those around it name addresses, which may hold what is secret.
-    pub fn of(phase: Phase, error: &(dyn Error + 'static)) -> Self {
+    pub fn of(phase: TransportPhase, error: &(dyn Error + 'static)) -> Self {
         let mut innermost = error;
         while let Some(source) = innermost.source() {
             innermost = source;
@@ -51,7 +51,7 @@ impl Cause {
     }
 }
 
-impl Phase {
+impl TransportPhase {
     /// The word for logs and traces.
     pub fn word(self) -> &'static str {
         match self {
@@ -77,11 +77,11 @@ mod tests {
     #[test]
     fn a_cause_has_the_innermost_words_on_one_short_line() {
         let check = |inner: io::Error, expected: &str| {
-            assert_eq!(&*Cause::of(Phase::Connect, &Outer(inner)).words, expected);
+            assert_eq!(&*FailureCause::of(TransportPhase::Connect, &Outer(inner)).words, expected);
         };
         check(io::Error::from_raw_os_error(111), "Connection refused (os error 111)");
         check(io::Error::other("no\nsuch\u{202e}thing"), "no\\u{a}such\\u{202e}thing");
-        let long = Cause::new(Phase::Read, &"x".repeat(1000));
+        let long = FailureCause::new(TransportPhase::Read, &"x".repeat(1000));
         assert_eq!((long.words.chars().count(), long.phase.word()), (LONGEST + 1, "read"));
     }
 }

@@ -1,26 +1,26 @@
 //! A request for a completion → a chat, as far as there is one that says the same.
 
 use super::super::super::fault::quoted;
-use super::super::super::json::{Object, string};
+use super::super::super::json::{RawObject, string};
 use super::super::super::refusal::BadRequest;
-use super::super::super::scan::Kind;
+use super::super::super::scan::ValueKind;
 use super::super::super::value::wrong_type;
-use super::super::build::{Build, array};
-use super::super::members::{Members, elements, inside, kind, said};
-use super::super::{Converted, LeftOut};
-use super::told::Completions;
+use super::super::build::{JsonBuilder, array};
+use super::super::members::{ObjectReader, elements, inside, kind, said};
+use super::super::{ConvertedRequest, DroppedFields};
+use super::told::CompletionsEncoder;
 
 /// Likeliest tokens that a completion may be asked to name.
 const MOST_LOGPROBS: u64 = 5;
 
 /// Reads a request. What both kinds of request have, and what neither the API nor we know, stays as it is.
-pub(in super::super) fn read(body: &Object, id: &str) -> Result<Converted, BadRequest> {
-    let mut members = Members::of_body(body)?;
+pub(in super::super) fn read(body: &RawObject, id: &str) -> Result<ConvertedRequest, BadRequest> {
+    let mut members = ObjectReader::of_body(body)?;
     let mut cannot = None;
-    let prompts = Prompts::read(members.need("prompt")?, &mut cannot)?;
+    let prompts = PromptTexts::read(members.need("prompt")?, &mut cannot)?;
     let messages =
-        prompts.texts.iter().map(|text| Build::new().text("role", "user").raw("content", text).end());
-    let mut chat = Build::new().raw("model", members.need("model")?).raw("messages", &array(messages));
+        prompts.texts.iter().map(|text| JsonBuilder::new().text("role", "user").raw("content", text).end());
+    let mut chat = JsonBuilder::new().raw("model", members.need("model")?).raw("messages", &array(messages));
     chat = chat.maybe("max_tokens", members.take("max_tokens"));
     if members.text("suffix")?.is_some_and(|suffix| !suffix.is_empty()) {
         cannot
@@ -47,12 +47,12 @@ pub(in super::super) fn read(body: &Object, id: &str) -> Result<Converted, BadRe
         chat = chat.raw(inside(&string(&name)), value);
     }
     let echoed = if echo { said(prompts.texts[0])?.into_owned() } else { String::new() };
-    let converted = Converted::new(chat.end(), Completions::new(id, echoed), LeftOut::default());
-    Ok(Converted { tokens: prompts.tokens, cannot, ..converted })
+    let converted = ConvertedRequest::new(chat.end(), CompletionsEncoder::new(id, echoed), DroppedFields::default());
+    Ok(ConvertedRequest { tokens: prompts.tokens, cannot, ..converted })
 }
 
 /// What is to be gone on with.
-struct Prompts<'a> {
+struct PromptTexts<'a> {
     /// As they are written; never empty.
     texts: Vec<&'a str>,
     count: u64,
@@ -60,12 +60,12 @@ struct Prompts<'a> {
     tokens: Option<u64>,
 }
 
-impl<'a> Prompts<'a> {
+impl<'a> PromptTexts<'a> {
     fn read(raw: &'a str, cannot: &mut Option<BadRequest>) -> Result<Self, BadRequest> {
         let only = |text| Self { texts: vec![text], count: 1, tokens: None };
         match kind(raw)? {
-            Kind::String => return Ok(only(raw)),
-            Kind::Array => {}
+            ValueKind::String => return Ok(only(raw)),
+            ValueKind::Array => {}
             other => return Err(wrong_type("prompt".into(), "a string or an array", other)),
         }
         let list = elements(raw, "prompt")?;
@@ -74,16 +74,16 @@ impl<'a> Prompts<'a> {
         let tokens = "a chat model does not take tokens; send a text";
         match kinds.first() {
             Some(first) if kinds.iter().any(|other| other != first) => Err(mixed()),
-            Some(Kind::String) if count == 1 => Ok(only(list[0].1)),
-            Some(Kind::String) => {
+            Some(ValueKind::String) if count == 1 => Ok(only(list[0].1)),
+            Some(ValueKind::String) => {
                 *cannot = Some(BadRequest::value("prompt", "a chat model takes one text a request"));
                 Ok(Self { texts: list.into_iter().map(|(_, raw)| raw).collect(), count, tokens: None })
             }
-            Some(Kind::Number) => {
+            Some(ValueKind::Number) => {
                 *cannot = Some(BadRequest::value("prompt", tokens));
                 Ok(Self { tokens: Some(count), ..only("\"\"") })
             }
-            Some(Kind::Array) => {
+            Some(ValueKind::Array) => {
                 *cannot = Some(BadRequest::value("prompt", tokens));
                 let each = list.iter().map(|(place, raw)| elements(raw, place).map(|list| list.len() as u64));
                 Ok(Self { count, tokens: Some(each.sum::<Result<_, _>>()?), ..only("\"\"") })

@@ -5,15 +5,15 @@ use serde::Deserialize;
 use super::super::super::json::string;
 use super::super::super::usage::plain;
 use super::super::super::write::error_event;
-use super::super::build::{Build, array};
-use super::super::heard::{Heard, Said, Used};
-use super::super::{ErrorWords, Tell, Vendor};
+use super::super::build::{JsonBuilder, array};
+use super::super::heard::{ParsedResponse, ChoiceDelta, UsageCounts};
+use super::super::{ErrorWords, EncodeResponse, ClientVendor};
 
 /// What a completion, and each of its chunks, calls itself.
 const OBJECT: &str = "text_completion";
 
 /// A completion under way.
-pub(super) struct Completions {
+pub(super) struct CompletionsEncoder {
     request: String,
     /// What each answer begins with.
     echo: String,
@@ -23,19 +23,19 @@ pub(super) struct Completions {
     told: Vec<(u64, usize)>,
 }
 
-impl Completions {
+impl CompletionsEncoder {
     /// For a request of this name.
     pub(super) fn new(request: &str, echo: String) -> Self {
         Self { request: request.to_owned(), echo, begun: Vec::new(), told: Vec::new() }
     }
 
-    fn written(&mut self, heard: Heard, whole: bool) -> String {
+    fn written(&mut self, heard: ParsedResponse, whole: bool) -> String {
         let only_usage = heard.choices.is_empty();
         let choices: Vec<_> = heard.choices.into_iter().filter_map(|said| self.choice(said, whole)).collect();
         if choices.is_empty() && !only_usage {
             return String::new();
         }
-        let completion = Build::new()
+        let completion = JsonBuilder::new()
             .text("id", &format!("cmpl-{}", self.request))
             .text("object", OBJECT)
             .number("created", heard.created)
@@ -45,7 +45,7 @@ impl Completions {
     }
 
     /// `None` for a piece that says nothing that a completion has a place for.
-    fn choice(&mut self, said: Said, whole: bool) -> Option<String> {
+    fn choice(&mut self, said: ChoiceDelta, whole: bool) -> Option<String> {
         let mut text = said.text;
         text.push_str(&said.refusal);
         if text.is_empty() && said.finish.is_none() && !whole {
@@ -57,14 +57,14 @@ impl Completions {
         }
         let logprobs = said.logprobs.and_then(|raw| self.logprobs(said.index, &raw));
         let finish = said.finish.map(|finish| string(finish.word()));
-        let choice = Build::new().text("text", &text).number("index", said.index);
+        let choice = JsonBuilder::new().text("text", &text).number("index", said.index);
         Some(
             choice.or_null("logprobs", logprobs.as_deref()).or_null("finish_reason", finish.as_deref()).end(),
         )
     }
 
     fn logprobs(&mut self, index: u64, raw: &str) -> Option<String> {
-        let odds: Odds = serde_json::from_str(raw).ok()?;
+        let odds: CompletionLogprobs = serde_json::from_str(raw).ok()?;
         let tokens = odds.content?;
         let at = self.told.iter().position(|(known, _)| *known == index).unwrap_or_else(|| {
             self.told.push((index, 0));
@@ -75,7 +75,7 @@ impl Completions {
             offsets.push(self.told[at].1.to_string());
             self.told[at].1 += token.token.chars().count();
         }
-        let top = |token: &Token| {
+        let top = |token: &CompletionToken| {
             let named = token.top_logprobs.iter();
             let mut seen: Vec<&str> = Vec::new();
             let mut all = String::from("{");
@@ -90,7 +90,7 @@ impl Completions {
             }
             all + "}"
         };
-        let logprobs = Build::new()
+        let logprobs = JsonBuilder::new()
             .raw("text_offset", &array(offsets))
             .raw("token_logprobs", &array(tokens.iter().map(|token| token.logprob.to_string())))
             .raw("tokens", &array(tokens.iter().map(|token| string(&token.token))))
@@ -101,25 +101,25 @@ impl Completions {
 
 /// Log-probabilities of a chat.
 #[derive(Deserialize)]
-struct Odds {
-    content: Option<Vec<Token>>,
+struct CompletionLogprobs {
+    content: Option<Vec<CompletionToken>>,
 }
 
 #[derive(Deserialize)]
-struct Token {
+struct CompletionToken {
     token: String,
     logprob: serde_json::Number,
     #[serde(default)]
-    top_logprobs: Vec<Likely>,
+    top_logprobs: Vec<TopLogprobs>,
 }
 
 #[derive(Deserialize)]
-struct Likely {
+struct TopLogprobs {
     token: String,
     logprob: serde_json::Number,
 }
 
-fn usage(used: &Used) -> String {
+fn usage(used: &UsageCounts) -> String {
     let mut usage = plain(&used.tokens);
     for (name, value) in &used.marks {
         usage.truncate(usage.len() - 1);
@@ -128,12 +128,12 @@ fn usage(used: &Used) -> String {
     usage
 }
 
-impl Tell for Completions {
-    fn whole(&mut self, answer: Heard) -> String {
+impl EncodeResponse for CompletionsEncoder {
+    fn whole(&mut self, answer: ParsedResponse) -> String {
         self.written(answer, true)
     }
 
-    fn hear(&mut self, piece: Heard, out: &mut String) {
+    fn hear(&mut self, piece: ParsedResponse, out: &mut String) {
         let written = self.written(piece, false);
         if !written.is_empty() {
             out.push_str(&format!("data: {written}\n\n"));
@@ -145,10 +145,10 @@ impl Tell for Completions {
     }
 
     fn failed(&mut self, error: &ErrorWords, out: &mut String) {
-        out.push_str(&String::from_utf8_lossy(&error_event(&error.body(Vendor::OpenAi, ""))));
+        out.push_str(&String::from_utf8_lossy(&error_event(&error.body(ClientVendor::OpenAi, ""))));
     }
 
-    fn is_told(&mut self, answer: &Heard) -> bool {
+    fn is_told(&mut self, answer: &ParsedResponse) -> bool {
         answer.object == OBJECT
     }
 

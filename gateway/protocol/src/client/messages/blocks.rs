@@ -3,16 +3,16 @@
 use super::super::super::fault::quoted;
 use super::super::super::json::string;
 use super::super::super::refusal::BadRequest;
-use super::super::super::scan::Kind;
-use super::super::LeftOut;
-use super::super::build::{Build, array};
-use super::super::members::{Members, elements, inside, kind, said};
+use super::super::super::scan::ValueKind;
+use super::super::DroppedFields;
+use super::super::build::{JsonBuilder, array};
+use super::super::members::{ObjectReader, elements, inside, kind, said};
 
 /// Adds a message.
 pub(super) fn message(
-    mut message: Members<'_>,
+    mut message: ObjectReader<'_>,
     messages: &mut Vec<String>,
-    left_out: &mut LeftOut,
+    left_out: &mut DroppedFields,
 ) -> Result<(), BadRequest> {
     let role = message.need_text("role")?;
     let content = message.need("content")?;
@@ -22,8 +22,8 @@ pub(super) fn message(
     if !matches!(&*role, "user" | "assistant" | "system") {
         return Err(BadRequest::value(at, "it is not one of 'user', 'assistant' and 'system'"));
     }
-    if kind(content)? == Kind::String {
-        messages.push(Build::new().text("role", &role).raw("content", content).end());
+    if kind(content)? == ValueKind::String {
+        messages.push(JsonBuilder::new().text("role", &role).raw("content", content).end());
         return Ok(());
     }
     let blocks = elements(content, &place)?;
@@ -42,11 +42,11 @@ fn user(
     role: &str,
     blocks: Vec<(String, &str)>,
     messages: &mut Vec<String>,
-    left_out: &mut LeftOut,
+    left_out: &mut DroppedFields,
 ) -> Result<(), BadRequest> {
     let mut parts = Vec::new();
     for (place, raw) in blocks {
-        let mut block = Members::of(raw, place)?;
+        let mut block = ObjectReader::of(raw, place)?;
         let kind = block.need_text("type")?;
         if kind == "tool_result" {
             messages.push(tool_result(block, &mut parts, left_out)?);
@@ -55,13 +55,13 @@ fn user(
         }
     }
     if let Some(content) = content(parts) {
-        messages.push(Build::new().text("role", role).raw("content", &content).end());
+        messages.push(JsonBuilder::new().text("role", role).raw("content", &content).end());
     }
     Ok(())
 }
 
 /// A part of a chat's message.
-enum Part<'a> {
+enum ContentBlock<'a> {
     /// A text as it is written.
     Text(&'a str),
     /// Anything else, ready.
@@ -69,26 +69,26 @@ enum Part<'a> {
 }
 
 /// One text is a text, as all upstreams know it; everything else is an array of parts.
-fn content(parts: Vec<Part<'_>>) -> Option<String> {
+fn content(parts: Vec<ContentBlock<'_>>) -> Option<String> {
     match &parts[..] {
         [] => None,
-        [Part::Text(only)] => Some((*only).to_owned()),
+        [ContentBlock::Text(only)] => Some((*only).to_owned()),
         _ => Some(array(parts.into_iter().map(|part| match part {
-            Part::Text(text) => Build::of_type("text").raw("text", text).end(),
-            Part::Other(part) => part,
+            ContentBlock::Text(text) => JsonBuilder::of_type("text").raw("text", text).end(),
+            ContentBlock::Other(part) => part,
         }))),
     }
 }
 
 /// A block of a person's message; a document may be several parts.
-fn part<'a>(kind: &str, mut block: Members<'a>, left_out: &mut LeftOut) -> Result<Vec<Part<'a>>, BadRequest> {
+fn part<'a>(kind: &str, mut block: ObjectReader<'a>, left_out: &mut DroppedFields) -> Result<Vec<ContentBlock<'a>>, BadRequest> {
     block.leave_out(&["cache_control"], left_out);
     let parts = match kind {
         "text" => {
             block.leave_out(&["citations"], left_out);
-            vec![Part::Text(block.need_quoted("text")?)]
+            vec![ContentBlock::Text(block.need_quoted("text")?)]
         }
-        "image" => vec![Part::Other(image(&mut block)?)],
+        "image" => vec![ContentBlock::Other(image(&mut block)?)],
         "document" => document(&mut block, left_out)?,
         other => return Err(unknown(&block, other)),
     };
@@ -96,7 +96,7 @@ fn part<'a>(kind: &str, mut block: Members<'a>, left_out: &mut LeftOut) -> Resul
     Ok(parts)
 }
 
-fn image(block: &mut Members<'_>) -> Result<String, BadRequest> {
+fn image(block: &mut ObjectReader<'_>) -> Result<String, BadRequest> {
     let mut source = source(block)?;
     let url = match &*source.need_text("type")? {
         "base64" => data_url(&mut source)?,
@@ -104,12 +104,12 @@ fn image(block: &mut Members<'_>) -> Result<String, BadRequest> {
         _ => return Err(wrong_source(&source, "'base64' or 'url'")),
     };
     source.finish()?;
-    Ok(Build::of_type("image_url").raw("image_url", &Build::new().raw("url", &url).end()).end())
+    Ok(JsonBuilder::of_type("image_url").raw("image_url", &JsonBuilder::new().raw("url", &url).end()).end())
 }
 
-fn document<'a>(block: &mut Members<'a>, left_out: &mut LeftOut) -> Result<Vec<Part<'a>>, BadRequest> {
+fn document<'a>(block: &mut ObjectReader<'a>, left_out: &mut DroppedFields) -> Result<Vec<ContentBlock<'a>>, BadRequest> {
     let title = block.quoted("title")?;
-    let mut parts: Vec<_> = block.quoted("context")?.map(Part::Text).into_iter().collect();
+    let mut parts: Vec<_> = block.quoted("context")?.map(ContentBlock::Text).into_iter().collect();
     if let Some(mut citations) = block.object("citations")?
         && citations.boolean("enabled")? == Some(true)
     {
@@ -119,18 +119,18 @@ fn document<'a>(block: &mut Members<'a>, left_out: &mut LeftOut) -> Result<Vec<P
     let mut source = source(block)?;
     match &*source.need_text("type")? {
         "base64" => {
-            let file = Build::new()
+            let file = JsonBuilder::new()
                 .raw("filename", title.unwrap_or(r#""document.pdf""#))
                 .raw("file_data", &data_url(&mut source)?);
-            parts.push(Part::Other(Build::of_type("file").raw("file", &file.end()).end()));
+            parts.push(ContentBlock::Other(JsonBuilder::of_type("file").raw("file", &file.end()).end()));
         }
         "text" => {
-            parts.splice(0..0, title.map(Part::Text));
+            parts.splice(0..0, title.map(ContentBlock::Text));
             source.take("media_type");
-            parts.push(Part::Text(source.need_quoted("data")?));
+            parts.push(ContentBlock::Text(source.need_quoted("data")?));
         }
         "content" => {
-            parts.splice(0..0, title.map(Part::Text));
+            parts.splice(0..0, title.map(ContentBlock::Text));
             parts.extend(contents(&mut source, "content", left_out)?);
         }
         _ => return Err(wrong_source(&source, "'base64', 'text' or 'content'")),
@@ -139,11 +139,11 @@ fn document<'a>(block: &mut Members<'a>, left_out: &mut LeftOut) -> Result<Vec<P
     Ok(parts)
 }
 
-fn source<'a>(block: &mut Members<'a>) -> Result<Members<'a>, BadRequest> {
+fn source<'a>(block: &mut ObjectReader<'a>) -> Result<ObjectReader<'a>, BadRequest> {
     block.object("source")?.ok_or_else(|| BadRequest::missing(block.place("source")))
 }
 
-fn wrong_source(source: &Members<'_>, known: &str) -> BadRequest {
+fn wrong_source(source: &ObjectReader<'_>, known: &str) -> BadRequest {
     let why = format!(
         "only {known} can be sent on; what is kept at a provider, or would have to be fetched, cannot"
     );
@@ -151,24 +151,24 @@ fn wrong_source(source: &Members<'_>, known: &str) -> BadRequest {
 }
 
 /// A `data:` address in quotes.
-fn data_url(source: &mut Members<'_>) -> Result<String, BadRequest> {
+fn data_url(source: &mut ObjectReader<'_>) -> Result<String, BadRequest> {
     let kind = source.need_quoted("media_type")?;
     Ok(format!(r#""data:{};base64,{}""#, inside(kind), inside(source.need_quoted("data")?)))
 }
 
 /// A text, or blocks.
 fn contents<'a>(
-    block: &mut Members<'a>,
+    block: &mut ObjectReader<'a>,
     name: &str,
-    left_out: &mut LeftOut,
-) -> Result<Vec<Part<'a>>, BadRequest> {
+    left_out: &mut DroppedFields,
+) -> Result<Vec<ContentBlock<'a>>, BadRequest> {
     let Some(raw) = block.take(name) else { return Ok(Vec::new()) };
-    if kind(raw)? == Kind::String {
-        return Ok(vec![Part::Text(raw)]);
+    if kind(raw)? == ValueKind::String {
+        return Ok(vec![ContentBlock::Text(raw)]);
     }
     let mut parts = Vec::new();
     for (place, raw) in elements(raw, &block.place(name))? {
-        let mut inner = Members::of(raw, place)?;
+        let mut inner = ObjectReader::of(raw, place)?;
         let kind = inner.need_text("type")?;
         parts.extend(part(&kind, inner, left_out)?);
     }
@@ -177,9 +177,9 @@ fn contents<'a>(
 
 /// What a tool gave back. A chat's tools give texts: anything else goes to `aside`, a person's message that follows.
 fn tool_result<'a>(
-    mut block: Members<'a>,
-    aside: &mut Vec<Part<'a>>,
-    left_out: &mut LeftOut,
+    mut block: ObjectReader<'a>,
+    aside: &mut Vec<ContentBlock<'a>>,
+    left_out: &mut DroppedFields,
 ) -> Result<String, BadRequest> {
     let id = block.need_quoted("tool_use_id")?;
     let failed = block.boolean("is_error")? == Some(true);
@@ -187,7 +187,7 @@ fn tool_result<'a>(
     let mut texts = Vec::new();
     for part in contents(&mut block, "content", left_out)? {
         match part {
-            Part::Text(text) => texts.push(text),
+            ContentBlock::Text(text) => texts.push(text),
             other => aside.push(other),
         }
     }
@@ -201,17 +201,17 @@ fn tool_result<'a>(
             string(&if failed { format!("Error: {text}") } else { text })
         }
     };
-    Ok(Build::new().text("role", "tool").raw("tool_call_id", id).raw("content", &content).end())
+    Ok(JsonBuilder::new().text("role", "tool").raw("tool_call_id", id).raw("content", &content).end())
 }
 
 fn assistant(
     blocks: Vec<(String, &str)>,
     messages: &mut Vec<String>,
-    left_out: &mut LeftOut,
+    left_out: &mut DroppedFields,
 ) -> Result<(), BadRequest> {
     let (mut texts, mut thoughts, mut calls) = (Vec::new(), Vec::new(), Vec::new());
     for (place, raw) in blocks {
-        let mut block = Members::of(raw, place)?;
+        let mut block = ObjectReader::of(raw, place)?;
         block.leave_out(&["cache_control"], left_out);
         match &*block.need_text("type")? {
             "text" => {
@@ -234,7 +234,7 @@ fn assistant(
         }
         block.finish()?;
     }
-    let mut message = Build::new().text("role", "assistant");
+    let mut message = JsonBuilder::new().text("role", "assistant");
     message = match (texts.is_empty(), calls.is_empty()) {
         (true, false) => message.raw("content", "null"),
         _ => message.text("content", &texts.concat()),
@@ -249,16 +249,16 @@ fn assistant(
     Ok(())
 }
 
-fn tool_use(block: &mut Members<'_>, left_out: &mut LeftOut) -> Result<String, BadRequest> {
+fn tool_use(block: &mut ObjectReader<'_>, left_out: &mut DroppedFields) -> Result<String, BadRequest> {
     let (id, name) = (block.need_quoted("id")?, block.need_quoted("name")?);
     let arguments = string(block.take("input").unwrap_or("{}"));
     block.leave_out(&["caller"], left_out);
-    let function = Build::new().raw("name", name).raw("arguments", &arguments).end();
-    Ok(Build::new().raw("id", id).text("type", "function").raw("function", &function).end())
+    let function = JsonBuilder::new().raw("name", name).raw("arguments", &arguments).end();
+    Ok(JsonBuilder::new().raw("id", id).text("type", "function").raw("function", &function).end())
 }
 
 /// Takes the type, which must be this one.
-pub(super) fn expect(block: &mut Members<'_>, kind: &str) -> Result<(), BadRequest> {
+pub(super) fn expect(block: &mut ObjectReader<'_>, kind: &str) -> Result<(), BadRequest> {
     let given = block.need_text("type")?;
     if given == kind {
         return Ok(());
@@ -267,7 +267,7 @@ pub(super) fn expect(block: &mut Members<'_>, kind: &str) -> Result<(), BadReque
     Err(BadRequest::value(block.place("type"), why))
 }
 
-fn unknown(block: &Members<'_>, kind: &str) -> BadRequest {
+fn unknown(block: &ObjectReader<'_>, kind: &str) -> BadRequest {
     BadRequest::value(
         block.place("type"),
         format!("blocks of type \"{}\" cannot be converted for other providers", quoted(kind)),

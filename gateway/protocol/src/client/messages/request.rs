@@ -1,13 +1,13 @@
 //! A request for a message → a chat.
 
-use super::super::super::chat::Chat;
-use super::super::super::json::{Object, string};
+use super::super::super::chat::ChatRequest;
+use super::super::super::json::{RawObject, string};
 use super::super::super::refusal::BadRequest;
-use super::super::super::scan::Kind;
-use super::super::build::{Build, array};
-use super::super::members::{Members, elements, kind, said};
-use super::super::{Converted, LeftOut, may_be_known};
-use super::stream::Messages;
+use super::super::super::scan::ValueKind;
+use super::super::build::{JsonBuilder, array};
+use super::super::members::{ObjectReader, elements, kind, said};
+use super::super::{ConvertedRequest, DroppedFields, may_be_known};
+use super::stream::MessagesEncoder;
 use super::{blocks, gist, tools};
 
 /// Characters of a name for the end user that OpenAI and others accept.
@@ -17,9 +17,9 @@ const MEDIUM: u64 = 4_096;
 const HIGH: u64 = 16_384;
 
 /// Reads a request.
-pub(in super::super) fn read(body: &Object, id: &str) -> Result<Converted, BadRequest> {
-    let mut left_out = LeftOut::default();
-    let mut members = Members::of_body(body)?;
+pub(in super::super) fn read(body: &RawObject, id: &str) -> Result<ConvertedRequest, BadRequest> {
+    let mut left_out = DroppedFields::default();
+    let mut members = ObjectReader::of_body(body)?;
     let most = members.need("max_tokens")?;
     let (chat, cannot) = match chat(members, Some(most), &mut left_out) {
         Ok(chat) => (chat, None),
@@ -29,18 +29,18 @@ pub(in super::super) fn read(body: &Object, id: &str) -> Result<Converted, BadRe
             None => return Err(why),
         },
     };
-    let converted = Converted::new(chat, Messages::new(id), left_out);
-    Ok(Converted { cannot, ..converted })
+    let converted = ConvertedRequest::new(chat, MessagesEncoder::new(id), left_out);
+    Ok(ConvertedRequest { cannot, ..converted })
 }
 
 /// Reads a request of which only the tokens are to be counted.
-pub(in super::super) fn read_for_counting(body: &Object) -> Result<Chat, BadRequest> {
-    let chat = chat(Members::of_body(body)?, None, &mut LeftOut::default())?;
-    Chat::parse(chat.into())
+pub(in super::super) fn read_for_counting(body: &RawObject) -> Result<ChatRequest, BadRequest> {
+    let chat = chat(ObjectReader::of_body(body)?, None, &mut DroppedFields::default())?;
+    ChatRequest::parse(chat.into())
 }
 
-fn chat(mut members: Members<'_>, most: Option<&str>, left_out: &mut LeftOut) -> Result<String, BadRequest> {
-    let mut chat = Build::new().raw("model", members.need("model")?);
+fn chat(mut members: ObjectReader<'_>, most: Option<&str>, left_out: &mut DroppedFields) -> Result<String, BadRequest> {
+    let mut chat = JsonBuilder::new().raw("model", members.need("model")?);
     chat = chat.raw("messages", &messages(&mut members, left_out)?);
     chat = chat.maybe("max_tokens", most);
     for name in ["temperature", "top_p", "top_k", "stream"] {
@@ -57,7 +57,7 @@ fn chat(mut members: Members<'_>, most: Option<&str>, left_out: &mut LeftOut) ->
     Ok(chat.end())
 }
 
-fn messages(members: &mut Members<'_>, left_out: &mut LeftOut) -> Result<String, BadRequest> {
+fn messages(members: &mut ObjectReader<'_>, left_out: &mut DroppedFields) -> Result<String, BadRequest> {
     let mut messages = Vec::new();
     if let Some(system) = members.take("system") {
         messages.extend(self::system(system, left_out)?);
@@ -68,20 +68,20 @@ fn messages(members: &mut Members<'_>, left_out: &mut LeftOut) -> Result<String,
         return Err(BadRequest::new("messages", "empty_array", message));
     }
     for (place, raw) in list {
-        blocks::message(Members::of(raw, place)?, &mut messages, left_out)?;
+        blocks::message(ObjectReader::of(raw, place)?, &mut messages, left_out)?;
     }
     Ok(array(messages))
 }
 
 /// The system prompt, its blocks one below the other.
-fn system(raw: &str, left_out: &mut LeftOut) -> Result<Option<String>, BadRequest> {
-    let of = |content: &str| Build::new().text("role", "system").raw("content", content).end();
-    if kind(raw)? == Kind::String {
+fn system(raw: &str, left_out: &mut DroppedFields) -> Result<Option<String>, BadRequest> {
+    let of = |content: &str| JsonBuilder::new().text("role", "system").raw("content", content).end();
+    if kind(raw)? == ValueKind::String {
         return Ok((raw != "\"\"").then(|| of(raw)));
     }
     let mut texts = Vec::new();
     for (place, raw) in elements(raw, "system")? {
-        let mut block = Members::of(raw, place)?;
+        let mut block = ObjectReader::of(raw, place)?;
         blocks::expect(&mut block, "text")?;
         texts.push(block.need_quoted("text")?);
         block.leave_out(&["cache_control", "citations"], left_out);
@@ -99,10 +99,10 @@ fn system(raw: &str, left_out: &mut LeftOut) -> Result<Option<String>, BadReques
 
 /// How hard to think, and what the answer is to be like.
 fn effort_and_format(
-    members: &mut Members<'_>,
-    mut chat: Build,
-    left_out: &mut LeftOut,
-) -> Result<Build, BadRequest> {
+    members: &mut ObjectReader<'_>,
+    mut chat: JsonBuilder,
+    left_out: &mut DroppedFields,
+) -> Result<JsonBuilder, BadRequest> {
     let mut effort = thinking(members, left_out)?.map(string);
     let mut format = members.object("output_format")?;
     if let Some(mut config) = members.object("output_config")? {
@@ -115,12 +115,12 @@ fn effort_and_format(
     blocks::expect(&mut format, "json_schema")?;
     let schema = format.need("schema")?;
     format.finish()?;
-    let schema = Build::new().text("name", "answer").raw("schema", schema).raw("strict", "true").end();
-    Ok(chat.raw("response_format", &Build::of_type("json_schema").raw("json_schema", &schema).end()))
+    let schema = JsonBuilder::new().text("name", "answer").raw("schema", schema).raw("strict", "true").end();
+    Ok(chat.raw("response_format", &JsonBuilder::of_type("json_schema").raw("json_schema", &schema).end()))
 }
 
 /// The effort that a thinking budget comes to.
-fn thinking(members: &mut Members<'_>, left_out: &mut LeftOut) -> Result<Option<&'static str>, BadRequest> {
+fn thinking(members: &mut ObjectReader<'_>, left_out: &mut DroppedFields) -> Result<Option<&'static str>, BadRequest> {
     let Some(mut thinking) = members.object("thinking")? else { return Ok(None) };
     let effort = match &*thinking.need_text("type")? {
         "enabled" => {
@@ -154,7 +154,7 @@ fn thinking(members: &mut Members<'_>, left_out: &mut LeftOut) -> Result<Option<
 }
 
 /// The end user, by whatever name the client has for them.
-fn user(members: &mut Members<'_>, left_out: &mut LeftOut) -> Result<Option<String>, BadRequest> {
+fn user(members: &mut ObjectReader<'_>, left_out: &mut DroppedFields) -> Result<Option<String>, BadRequest> {
     let Some(mut metadata) = members.object("metadata")? else { return Ok(None) };
     let user = metadata.quoted("user_id")?.map(str::to_owned);
     metadata.finish()?;

@@ -1,17 +1,17 @@
 //! A chat's stream → the events of a message: one block after the other.
 
-use super::super::super::chat::Chat;
-use super::super::super::chunk::Finish;
+use super::super::super::chat::ChatRequest;
+use super::super::super::chunk::FinishReason;
 use super::super::super::json::string;
-use super::super::build::Build;
-use super::super::calls::{Calls, Step};
-use super::super::heard::{Heard, Used};
-use super::super::{ErrorWords, Tell, event};
+use super::super::build::JsonBuilder;
+use super::super::calls::{ToolCallAssembler, ToolCallStep};
+use super::super::heard::{ParsedResponse, UsageCounts};
+use super::super::{ErrorWords, EncodeResponse, event};
 use super::whole::{call_id, message};
 use super::words::{error, id_of, stop_reason, usage};
 
 /// A message under way.
-pub(super) struct Messages {
+pub(super) struct MessagesEncoder {
     /// The request's name, and the message's.
     request: String,
     id: String,
@@ -19,24 +19,24 @@ pub(super) struct Messages {
     input: u64,
     begun: bool,
     /// The block that is open.
-    open: Option<Block>,
+    open: Option<OpenBlock>,
     /// The place of the next one.
     next: usize,
-    calls: Calls,
+    calls: ToolCallAssembler,
     called: bool,
-    finish: Option<Finish>,
+    finish: Option<FinishReason>,
     stop: Option<String>,
-    used: Option<Used>,
+    used: Option<UsageCounts>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Block {
+enum OpenBlock {
     Thinking,
     Text,
     Tool,
 }
 
-impl Messages {
+impl MessagesEncoder {
     /// For a request of this name.
     pub(super) fn new(request: &str) -> Self {
         Self {
@@ -46,7 +46,7 @@ impl Messages {
             begun: false,
             open: None,
             next: 0,
-            calls: Calls::default(),
+            calls: ToolCallAssembler::default(),
             called: false,
             finish: None,
             stop: None,
@@ -58,13 +58,13 @@ impl Messages {
         if std::mem::replace(&mut self.begun, true) {
             return;
         }
-        let usage = Build::new()
+        let usage = JsonBuilder::new()
             .number("input_tokens", self.input)
             .number("cache_creation_input_tokens", 0)
             .number("cache_read_input_tokens", 0)
             .number("output_tokens", 0)
             .raw("estimated", "true");
-        let message = Build::new()
+        let message = JsonBuilder::new()
             .text("id", &self.id)
             .text("type", "message")
             .text("role", "assistant")
@@ -73,25 +73,25 @@ impl Messages {
             .raw("stop_reason", "null")
             .raw("stop_sequence", "null")
             .raw("usage", &usage.end());
-        let start = Build::of_type("message_start").raw("message", &message.end());
+        let start = JsonBuilder::of_type("message_start").raw("message", &message.end());
         event(out, "message_start", &start.end());
     }
 
     /// Opens a block of this kind, if it is not the one that is open.
-    fn open(&mut self, block: Block, out: &mut String) {
+    fn open(&mut self, block: OpenBlock, out: &mut String) {
         if self.open == Some(block) {
             return;
         }
         let empty = match block {
-            Block::Thinking => Build::of_type("thinking").text("thinking", "").text("signature", ""),
-            _ => Build::of_type("text").text("text", ""),
+            OpenBlock::Thinking => JsonBuilder::of_type("thinking").text("thinking", "").text("signature", ""),
+            _ => JsonBuilder::of_type("text").text("text", ""),
         };
         self.close(out);
         self.start(block, &empty.end(), out);
     }
 
-    fn start(&mut self, block: Block, content: &str, out: &mut String) {
-        let start = Build::of_type("content_block_start").number("index", self.next as u64);
+    fn start(&mut self, block: OpenBlock, content: &str, out: &mut String) {
+        let start = JsonBuilder::of_type("content_block_start").number("index", self.next as u64);
         event(out, "content_block_start", &start.raw("content_block", content).end());
         self.open = Some(block);
         self.next += 1;
@@ -101,7 +101,7 @@ impl Messages {
     fn close(&mut self, out: &mut String) {
         match self.open {
             None => {}
-            Some(Block::Tool) => {
+            Some(OpenBlock::Tool) => {
                 let steps = self.calls.finish();
                 self.step(steps, out);
             }
@@ -110,56 +110,56 @@ impl Messages {
     }
 
     fn stop(&mut self, out: &mut String) {
-        let stop = Build::of_type("content_block_stop").number("index", self.next as u64 - 1);
+        let stop = JsonBuilder::of_type("content_block_stop").number("index", self.next as u64 - 1);
         event(out, "content_block_stop", &stop.end());
         self.open = None;
     }
 
     fn delta(&self, kind: &str, name: &str, text: &str, out: &mut String) {
-        let delta = Build::of_type(kind).text(name, text).end();
-        let data = Build::of_type("content_block_delta").number("index", self.next as u64 - 1);
+        let delta = JsonBuilder::of_type(kind).text(name, text).end();
+        let data = JsonBuilder::of_type("content_block_delta").number("index", self.next as u64 - 1);
         event(out, "content_block_delta", &data.raw("delta", &delta).end());
     }
 
-    fn step(&mut self, steps: Vec<Step>, out: &mut String) {
+    fn step(&mut self, steps: Vec<ToolCallStep>, out: &mut String) {
         for step in steps {
             match step {
-                Step::Begin { id, name } => {
+                ToolCallStep::Begin { id, name } => {
                     let id = call_id(&id, &self.id, self.next);
-                    let block = Build::of_type("tool_use").text("id", &id).text("name", &name);
-                    self.start(Block::Tool, &block.raw("input", "{}").end(), out);
+                    let block = JsonBuilder::of_type("tool_use").text("id", &id).text("name", &name);
+                    self.start(OpenBlock::Tool, &block.raw("input", "{}").end(), out);
                 }
-                Step::More(arguments) => self.delta("input_json_delta", "partial_json", &arguments, out),
-                Step::End => self.stop(out),
+                ToolCallStep::More(arguments) => self.delta("input_json_delta", "partial_json", &arguments, out),
+                ToolCallStep::End => self.stop(out),
             }
         }
     }
 }
 
-impl Tell for Messages {
-    fn asked(&mut self, chat: &Chat) {
+impl EncodeResponse for MessagesEncoder {
+    fn asked(&mut self, chat: &ChatRequest) {
         self.input = chat.prompt_tokens();
     }
 
-    fn whole(&mut self, answer: Heard) -> String {
+    fn whole(&mut self, answer: ParsedResponse) -> String {
         message(answer, &self.id)
     }
 
-    fn hear(&mut self, mut piece: Heard, out: &mut String) {
+    fn hear(&mut self, mut piece: ParsedResponse, out: &mut String) {
         self.begin(&piece.model, out);
         let said = piece.first().unwrap_or_default();
         self.used = piece.usage.or(self.used.take());
         if !said.reasoning.is_empty() {
-            self.open(Block::Thinking, out);
+            self.open(OpenBlock::Thinking, out);
             self.delta("thinking_delta", "thinking", &said.reasoning, out);
         }
         for text in [&said.text, &said.refusal].into_iter().filter(|text| !text.is_empty()) {
-            self.open(Block::Text, out);
+            self.open(OpenBlock::Text, out);
             self.delta("text_delta", "text", text, out);
         }
         for call in said.calls {
             self.called = true;
-            if self.open != Some(Block::Tool) {
+            if self.open != Some(OpenBlock::Tool) {
                 self.close(out);
             }
             let steps = self.calls.take(call);
@@ -174,22 +174,22 @@ impl Tell for Messages {
         self.close(out);
         let reason = stop_reason(self.finish, self.called, self.stop.as_deref());
         let met = self.stop.as_deref().filter(|_| reason == "stop_sequence").map(string);
-        let delta = Build::new().text("stop_reason", reason).or_null("stop_sequence", met.as_deref());
+        let delta = JsonBuilder::new().text("stop_reason", reason).or_null("stop_sequence", met.as_deref());
         let used = usage(&self.used.take().unwrap_or_default());
-        let data = Build::of_type("message_delta").raw("delta", &delta.end()).raw("usage", &used);
+        let data = JsonBuilder::of_type("message_delta").raw("delta", &delta.end()).raw("usage", &used);
         event(out, "message_delta", &data.end());
-        event(out, "message_stop", &Build::of_type("message_stop").end());
+        event(out, "message_stop", &JsonBuilder::of_type("message_stop").end());
     }
 
     fn beat(&mut self, out: &mut String) {
-        event(out, "ping", &Build::of_type("ping").end());
+        event(out, "ping", &JsonBuilder::of_type("ping").end());
     }
 
     fn failed(&mut self, why: &ErrorWords, out: &mut String) {
         event(out, "error", &error(why, &self.request));
     }
 
-    fn is_told(&mut self, answer: &Heard) -> bool {
+    fn is_told(&mut self, answer: &ParsedResponse) -> bool {
         !answer.kind.is_empty() && answer.choices.is_empty()
     }
 

@@ -1,10 +1,10 @@
 use bytes::Bytes;
 use serde_json::{Value, json};
 
-use super::super::{ApiEndpoint, Request};
+use super::super::{ApiEndpoint, ClientRequest};
 
 /// A request with these fields beside the least that one has.
-fn read(fields: &str) -> Request {
+fn read(fields: &str) -> ClientRequest {
     let comma = if fields.is_empty() { "" } else { "," };
     let text = format!(
         r#"{{"model":"auto","max_tokens":9,"messages":[{{"role":"user","content":"hi"}}]{comma}{fields}}}"#
@@ -21,7 +21,7 @@ fn chat(messages: &str) -> Value {
     serde_json::from_slice::<Value>(&body).unwrap()["messages"].clone()
 }
 
-fn sent(request: &Request) -> String {
+fn sent(request: &ClientRequest) -> String {
     let body = request.chat.encode("m", request.chat.stream(), &Default::default());
     String::from_utf8(body.to_vec()).unwrap()
 }

@@ -1,18 +1,18 @@
 //! The tools that a request for a message offers → functions.
 
 use super::super::super::refusal::BadRequest;
-use super::super::LeftOut;
-use super::super::build::{Build, array};
-use super::super::members::Members;
+use super::super::DroppedFields;
+use super::super::build::{JsonBuilder, array};
+use super::super::members::ObjectReader;
 
 /// Adds `tools` and what is said of their use.
 pub(super) fn tools(
-    members: &mut Members<'_>,
-    mut chat: Build,
-    left_out: &mut LeftOut,
-) -> Result<Build, BadRequest> {
+    members: &mut ObjectReader<'_>,
+    mut chat: JsonBuilder,
+    left_out: &mut DroppedFields,
+) -> Result<JsonBuilder, BadRequest> {
     let tools = members.list("tools")?.unwrap_or_default();
-    let tools = tools.into_iter().map(|(place, raw)| tool(Members::of(raw, place)?, left_out));
+    let tools = tools.into_iter().map(|(place, raw)| tool(ObjectReader::of(raw, place)?, left_out));
     let tools = tools.collect::<Result<Vec<_>, _>>()?;
     let choice = members.object("tool_choice")?;
     if tools.is_empty() && choice.is_none() {
@@ -25,7 +25,7 @@ pub(super) fn tools(
     }
 }
 
-fn tool(mut tool: Members<'_>, left_out: &mut LeftOut) -> Result<String, BadRequest> {
+fn tool(mut tool: ObjectReader<'_>, left_out: &mut DroppedFields) -> Result<String, BadRequest> {
     let kind = tool.text("type")?;
     if let Some(kind) = kind.filter(|kind| kind != "custom") {
         let why = format!(
@@ -34,7 +34,7 @@ fn tool(mut tool: Members<'_>, left_out: &mut LeftOut) -> Result<String, BadRequ
         );
         return Err(BadRequest::value(tool.place("type"), why));
     }
-    let function = Build::new()
+    let function = JsonBuilder::new()
         .raw("name", tool.need_quoted("name")?)
         .maybe("description", tool.quoted("description")?)
         .raw("parameters", tool.need("input_schema")?)
@@ -44,18 +44,18 @@ fn tool(mut tool: Members<'_>, left_out: &mut LeftOut) -> Result<String, BadRequ
         ["cache_control", "eager_input_streaming", "defer_loading", "input_examples", "allowed_callers"];
     tool.leave_out(&hints, left_out);
     tool.finish()?;
-    Ok(Build::of_type("function").raw("function", &function).end())
+    Ok(JsonBuilder::of_type("function").raw("function", &function).end())
 }
 
-fn choice(mut choice: Members<'_>, mut chat: Build) -> Result<Build, BadRequest> {
+fn choice(mut choice: ObjectReader<'_>, mut chat: JsonBuilder) -> Result<JsonBuilder, BadRequest> {
     let kind = choice.need_text("type")?;
     let word = match &*kind {
         "auto" => r#""auto""#.to_owned(),
         "any" => r#""required""#.to_owned(),
         "none" => r#""none""#.to_owned(),
         "tool" => {
-            let name = Build::new().raw("name", choice.need_quoted("name")?).end();
-            Build::of_type("function").raw("function", &name).end()
+            let name = JsonBuilder::new().raw("name", choice.need_quoted("name")?).end();
+            JsonBuilder::of_type("function").raw("function", &name).end()
         }
         _ => {
             let why = "it is not one of 'auto', 'any', 'tool' and 'none'";

@@ -1,28 +1,28 @@
 //! A chat's whole answer → a message.
 
-use super::super::super::json::{Object, string};
-use super::super::build::{Build, array};
-use super::super::heard::{Call, Heard};
+use super::super::super::json::{RawObject, string};
+use super::super::build::{JsonBuilder, array};
+use super::super::heard::{ToolCallDelta, ParsedResponse};
 use super::words::{stop_reason, usage};
 
 /// The message of this id.
-pub(super) fn message(mut answer: Heard, id: &str) -> String {
+pub(super) fn message(mut answer: ParsedResponse, id: &str) -> String {
     let said = answer.first().unwrap_or_default();
     let mut content = Vec::new();
     if !said.reasoning.is_empty() {
-        let thinking = Build::of_type("thinking").text("thinking", &said.reasoning);
+        let thinking = JsonBuilder::of_type("thinking").text("thinking", &said.reasoning);
         content.push(thinking.text("signature", "").end());
     }
     // A refusal is what the assistant says.
     for text in [&said.text, &said.refusal].into_iter().filter(|text| !text.is_empty()) {
-        content.push(Build::of_type("text").text("text", text).end());
+        content.push(JsonBuilder::of_type("text").text("text", text).end());
     }
     let called = !said.calls.is_empty();
     content.extend(said.calls.iter().enumerate().map(|(at, call)| tool_use(call, id, at)));
     let stop = said.stop.as_deref();
     let reason = stop_reason(said.finish, called, stop);
     let met = stop.filter(|_| reason == "stop_sequence").map(string);
-    Build::new()
+    JsonBuilder::new()
         .text("id", id)
         .text("type", "message")
         .text("role", "assistant")
@@ -34,9 +34,9 @@ pub(super) fn message(mut answer: Heard, id: &str) -> String {
         .end()
 }
 
-fn tool_use(call: &Call, id: &str, at: usize) -> String {
+fn tool_use(call: &ToolCallDelta, id: &str, at: usize) -> String {
     let name = &call.name;
-    Build::of_type("tool_use")
+    JsonBuilder::of_type("tool_use")
         .text("id", &call_id(&call.id, id, at))
         .text("name", name)
         .raw("input", &input(&call.arguments))
@@ -54,8 +54,8 @@ fn input(arguments: &str) -> String {
     if arguments.is_empty() {
         return "{}".to_owned();
     }
-    match Object::skim(arguments.to_owned().into()) {
+    match RawObject::skim(arguments.to_owned().into()) {
         Ok(_) => arguments.to_owned(),
-        Err(_) => Build::new().text("INVALID_JSON", arguments).end(),
+        Err(_) => JsonBuilder::new().text("INVALID_JSON", arguments).end(),
     }
 }

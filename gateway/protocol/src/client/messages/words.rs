@@ -1,14 +1,14 @@
 //! What answers and errors say alike, whole or streamed.
 
-use super::super::super::chunk::Finish;
+use super::super::super::chunk::FinishReason;
 use super::super::ErrorWords;
-use super::super::build::Build;
-use super::super::heard::Used;
+use super::super::build::JsonBuilder;
+use super::super::heard::UsageCounts;
 
 /// An error as Anthropic's bodies and events have it.
 pub(in super::super) fn error(error: &ErrorWords, id: &str) -> String {
-    let said = Build::of_type(kind(error.status)).text("message", &error.message).end();
-    Build::of_type("error").raw("error", &said).text("request_id", id).end()
+    let said = JsonBuilder::of_type(kind(error.status)).text("message", &error.message).end();
+    JsonBuilder::of_type("error").raw("error", &said).text("request_id", id).end()
 }
 
 /// Anthropic's class of errors for a status, as its documentation pairs them.
@@ -28,10 +28,10 @@ fn kind(status: u16) -> &'static str {
 }
 
 /// Why an answer ended, in Anthropic's words; `called`: it called tools, `stop`: the stop text that it met.
-pub(super) fn stop_reason(finish: Option<Finish>, called: bool, stop: Option<&str>) -> &'static str {
+pub(super) fn stop_reason(finish: Option<FinishReason>, called: bool, stop: Option<&str>) -> &'static str {
     match finish {
-        Some(Finish::Length) => "max_tokens",
-        Some(Finish::ContentFilter) => "refusal",
+        Some(FinishReason::Length) => "max_tokens",
+        Some(FinishReason::ContentFilter) => "refusal",
         _ if called => "tool_use",
         _ if stop.is_some() => "stop_sequence",
         _ => "end_turn",
@@ -39,9 +39,9 @@ pub(super) fn stop_reason(finish: Option<Finish>, called: bool, stop: Option<&st
 }
 
 /// Token counts as Anthropic tells them: what was read from a cache or written to one is not among the input.
-pub(super) fn usage(used: &Used) -> String {
+pub(super) fn usage(used: &UsageCounts) -> String {
     let tokens = &used.tokens;
-    let mut usage = Build::new()
+    let mut usage = JsonBuilder::new()
         .number("input_tokens", tokens.input)
         .number("cache_creation_input_tokens", tokens.cache_write.saturating_add(tokens.cache_write_hour))
         .number("cache_read_input_tokens", tokens.cached_input)

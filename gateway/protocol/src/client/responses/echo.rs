@@ -1,7 +1,7 @@
 //! What an answer repeats of its request.
 
-use super::super::super::json::Object;
-use super::super::build::Build;
+use super::super::super::json::RawObject;
+use super::super::build::JsonBuilder;
 
 /// Members of a request that its answer repeats, and what stands there when the request has none.
 const REPEATED: [(&str, &str); 14] = [
@@ -22,10 +22,10 @@ const REPEATED: [(&str, &str); 14] = [
 ];
 
 /// Members of a request as they are written.
-pub(super) struct Echo(Vec<(&'static str, String)>);
+pub(super) struct ResponseEcho(Vec<(&'static str, String)>);
 
 /// What an answer is so far.
-pub(super) struct State<'a> {
+pub(super) struct EchoState<'a> {
     pub(super) id: &'a str,
     pub(super) created: u64,
     pub(super) model: &'a str,
@@ -40,9 +40,9 @@ pub(super) struct State<'a> {
     pub(super) usage: Option<&'a str>,
 }
 
-impl Echo {
+impl ResponseEcho {
     /// Of this request.
-    pub(super) fn of(body: &Object) -> Self {
+    pub(super) fn of(body: &RawObject) -> Self {
         let given = |name: &str| {
             let raw = body.get(name).and_then(|raw| std::str::from_utf8(raw).ok());
             // A line end between values is a space as good as any, and would end the line of an event.
@@ -57,9 +57,9 @@ impl Echo {
     }
 
     /// The answer.
-    pub(super) fn response(&self, state: &State<'_>) -> String {
-        let incomplete = state.incomplete.map(|reason| Build::new().text("reason", reason).end());
-        let mut response = Build::new()
+    pub(super) fn response(&self, state: &EchoState<'_>) -> String {
+        let incomplete = state.incomplete.map(|reason| JsonBuilder::new().text("reason", reason).end());
+        let mut response = JsonBuilder::new()
             .text("id", state.id)
             .text("object", "response")
             .number("created_at", state.created)
@@ -91,8 +91,8 @@ mod tests {
     fn what_is_repeated_stands_on_one_line() {
         let body =
             "{\"metadata\":{\r\n \"a\":\"b\\n\"\n},\"tools\":\n[\n\n],\"reasoning\":{\"effort\":\r\"low\"}}";
-        let body = Object::skim(Bytes::from_static(body.as_bytes())).unwrap();
-        let state = State {
+        let body = RawObject::skim(Bytes::from_static(body.as_bytes())).unwrap();
+        let state = EchoState {
             id: "r",
             created: 7,
             model: "m",
@@ -102,7 +102,7 @@ mod tests {
             output: "[]",
             usage: None,
         };
-        let response = Echo::of(&body).response(&state);
+        let response = ResponseEcho::of(&body).response(&state);
         assert_eq!(response.lines().count(), 1, "{response}");
         let response: Value = serde_json::from_str(&response).unwrap();
         assert_eq!(response["metadata"], json!({"a": "b\n"}));

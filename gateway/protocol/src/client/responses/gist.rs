@@ -3,10 +3,10 @@
 
 use serde_json::{Map, Value, json};
 
-use super::super::super::json::Object;
+use super::super::super::json::RawObject;
 
 /// A chat with its texts, pictures and tools; `None` where it names no model.
-pub(super) fn of(body: &Object) -> Option<String> {
+pub(super) fn of(body: &RawObject) -> Option<String> {
     let Ok(Value::Object(body)) = serde_json::from_slice(body.bytes()) else { return None };
     let mut messages = Vec::new();
     if let Some(instructions) = body.get("instructions").and_then(text) {

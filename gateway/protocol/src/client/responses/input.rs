@@ -3,21 +3,21 @@
 use super::super::super::fault::quoted;
 use super::super::super::json::string;
 use super::super::super::refusal::BadRequest;
-use super::super::super::scan::Kind;
-use super::super::LeftOut;
-use super::super::build::{Build, array};
-use super::super::members::{Members, elements, kind, said};
+use super::super::super::scan::ValueKind;
+use super::super::DroppedFields;
+use super::super::build::{JsonBuilder, array};
+use super::super::members::{ObjectReader, elements, kind, said};
 
 /// Adds the messages of all items.
-pub(super) fn items(raw: &str, messages: &mut Vec<String>, left_out: &mut LeftOut) -> Result<(), BadRequest> {
+pub(super) fn items(raw: &str, messages: &mut Vec<String>, left_out: &mut DroppedFields) -> Result<(), BadRequest> {
     let items = elements(raw, "input")?;
     if items.is_empty() {
         let message = "'input' is empty: it must have at least one item.".into();
         return Err(BadRequest::new("input", "empty_array", message));
     }
-    let mut turn = Turn::default();
+    let mut turn = InputTurn::default();
     for (place, raw) in items {
-        let mut item = Members::of(raw, place)?;
+        let mut item = ObjectReader::of(raw, place)?;
         let kind = item.text("type")?.unwrap_or("message".into());
         // Names and states of items, for who keeps them.
         for name in ["id", "status"] {
@@ -45,18 +45,18 @@ pub(super) fn items(raw: &str, messages: &mut Vec<String>, left_out: &mut LeftOu
 
 /// What the assistant did between two items of others: one message of a chat.
 #[derive(Default)]
-struct Turn {
+struct InputTurn {
     thoughts: String,
     /// As it is written.
     content: Option<String>,
     calls: Vec<String>,
 }
 
-impl Turn {
-    fn think(&mut self, item: &mut Members<'_>, left_out: &mut LeftOut) -> Result<(), BadRequest> {
+impl InputTurn {
+    fn think(&mut self, item: &mut ObjectReader<'_>, left_out: &mut DroppedFields) -> Result<(), BadRequest> {
         for name in ["summary", "content"] {
             for (place, raw) in item.list(name)?.unwrap_or_default() {
-                let mut part = Members::of(raw, place)?;
+                let mut part = ObjectReader::of(raw, place)?;
                 part.take("type");
                 self.thoughts.push_str(&part.need_text("text")?);
                 part.finish()?;
@@ -66,12 +66,12 @@ impl Turn {
         Ok(())
     }
 
-    fn call(&mut self, item: &mut Members<'_>) -> Result<(), BadRequest> {
-        let function = Build::new()
+    fn call(&mut self, item: &mut ObjectReader<'_>) -> Result<(), BadRequest> {
+        let function = JsonBuilder::new()
             .raw("name", item.need_quoted("name")?)
             .raw("arguments", item.need_quoted("arguments")?)
             .end();
-        let call = Build::new().raw("id", item.need_quoted("call_id")?).text("type", "function");
+        let call = JsonBuilder::new().raw("id", item.need_quoted("call_id")?).text("type", "function");
         self.calls.push(call.raw("function", &function).end());
         Ok(())
     }
@@ -82,7 +82,7 @@ impl Turn {
         if content.is_none() && calls.is_empty() {
             return;
         }
-        let mut message = Build::new().text("role", "assistant").or_null("content", content.as_deref());
+        let mut message = JsonBuilder::new().text("role", "assistant").or_null("content", content.as_deref());
         if !thoughts.is_empty() {
             message = message.text("reasoning_content", &thoughts);
         }
@@ -93,7 +93,7 @@ impl Turn {
     }
 }
 
-fn message(item: &mut Members<'_>, turn: &mut Turn, messages: &mut Vec<String>) -> Result<(), BadRequest> {
+fn message(item: &mut ObjectReader<'_>, turn: &mut InputTurn, messages: &mut Vec<String>) -> Result<(), BadRequest> {
     let role = item.need_text("role")?;
     // Which part of an answer it was.
     item.take("phase");
@@ -109,7 +109,7 @@ fn message(item: &mut Members<'_>, turn: &mut Turn, messages: &mut Vec<String>) 
             turn.end(messages);
             // Few upstreams know the newer name.
             let role = if role == "user" { "user" } else { "system" };
-            messages.push(Build::new().text("role", role).raw("content", &content).end());
+            messages.push(JsonBuilder::new().text("role", role).raw("content", &content).end());
         }
         _ => {
             let why = "it is not one of 'user', 'assistant', 'system' and 'developer'";
@@ -120,16 +120,16 @@ fn message(item: &mut Members<'_>, turn: &mut Turn, messages: &mut Vec<String>) 
 }
 
 /// A text, or parts; several texts alone become one.
-fn content(item: &mut Members<'_>, name: &str) -> Result<String, BadRequest> {
+fn content(item: &mut ObjectReader<'_>, name: &str) -> Result<String, BadRequest> {
     let raw = item.need(name)?;
-    if kind(raw)? == Kind::String {
+    if kind(raw)? == ValueKind::String {
         return Ok(raw.to_owned());
     }
     let (mut texts, mut parts) = (Vec::new(), Vec::new());
     let list = elements(raw, &item.place(name))?;
     let count = list.len();
     for (place, raw) in list {
-        let mut part = Members::of(raw, place)?;
+        let mut part = ObjectReader::of(raw, place)?;
         let kind = part.need_text("type")?;
         let text = match &*kind {
             "input_text" | "output_text" | "text" => Some(part.need_quoted("text")?),
@@ -142,7 +142,7 @@ fn content(item: &mut Members<'_>, name: &str) -> Result<String, BadRequest> {
                 for name in ["annotations", "logprobs"] {
                     part.take(name);
                 }
-                Build::of_type("text").raw("text", text).end()
+                JsonBuilder::of_type("text").raw("text", text).end()
             }
             None => attachment(&kind, &mut part)?,
         });
@@ -159,27 +159,27 @@ fn content(item: &mut Members<'_>, name: &str) -> Result<String, BadRequest> {
     }
 }
 
-fn attachment(kind: &str, part: &mut Members<'_>) -> Result<String, BadRequest> {
+fn attachment(kind: &str, part: &mut ObjectReader<'_>) -> Result<String, BadRequest> {
     let kept =
         "what is kept at a provider, or would have to be fetched, cannot be sent on; send its contents";
     part.refuse("file_id", kept)?;
     match kind {
         "input_image" => {
-            let image = Build::new()
+            let image = JsonBuilder::new()
                 .raw("url", part.need_quoted("image_url")?)
                 .maybe("detail", part.quoted("detail")?);
-            Ok(Build::of_type("image_url").raw("image_url", &image.end()).end())
+            Ok(JsonBuilder::of_type("image_url").raw("image_url", &image.end()).end())
         }
         "input_file" => {
             part.refuse("file_url", kept)?;
-            let file = Build::new()
+            let file = JsonBuilder::new()
                 .maybe("filename", part.quoted("filename")?)
                 .raw("file_data", part.need_quoted("file_data")?);
             part.take("detail");
-            Ok(Build::of_type("file").raw("file", &file.end()).end())
+            Ok(JsonBuilder::of_type("file").raw("file", &file.end()).end())
         }
         "input_audio" => {
-            Ok(Build::of_type("input_audio").raw("input_audio", part.need("input_audio")?).end())
+            Ok(JsonBuilder::of_type("input_audio").raw("input_audio", part.need("input_audio")?).end())
         }
         other => {
             let why = format!("parts of type \"{}\" cannot be converted for other providers", quoted(other));
@@ -189,15 +189,15 @@ fn attachment(kind: &str, part: &mut Members<'_>) -> Result<String, BadRequest> 
 }
 
 /// What a tool gave back: a chat's tools give texts.
-fn output(item: &mut Members<'_>) -> Result<String, BadRequest> {
+fn output(item: &mut ObjectReader<'_>) -> Result<String, BadRequest> {
     let id = item.need_quoted("call_id")?;
     let raw = item.need("output")?;
-    let content = if kind(raw)? == Kind::String {
+    let content = if kind(raw)? == ValueKind::String {
         raw.to_owned()
     } else {
         let mut texts = Vec::new();
         for (place, raw) in elements(raw, &item.place("output"))? {
-            let mut part = Members::of(raw, place)?;
+            let mut part = ObjectReader::of(raw, place)?;
             let kind = part.need_text("type")?;
             if kind != "input_text" {
                 let why = format!("\"{}\": tools can give back texts only", quoted(&kind));
@@ -208,5 +208,5 @@ fn output(item: &mut Members<'_>) -> Result<String, BadRequest> {
         }
         string(&texts.into_iter().map(said).collect::<Result<Vec<_>, _>>()?.join("\n"))
     };
-    Ok(Build::new().text("role", "tool").raw("tool_call_id", id).raw("content", &content).end())
+    Ok(JsonBuilder::new().text("role", "tool").raw("tool_call_id", id).raw("content", &content).end())
 }

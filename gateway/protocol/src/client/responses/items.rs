@@ -1,10 +1,10 @@
 //! The items of an answer.
 
-use super::super::build::{Build, array};
+use super::super::build::{JsonBuilder, array};
 
 /// A piece of content of an item.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Part {
+pub(super) enum ItemPart {
     /// Of reasoning.
     Reasoning,
     /// Of an answer.
@@ -13,7 +13,7 @@ pub(super) enum Part {
     Refusal,
 }
 
-impl Part {
+impl ItemPart {
     /// The event that adds to it, without `response.` and `.delta`.
     pub(super) fn event(self) -> &'static str {
         match self {
@@ -41,7 +41,7 @@ impl Part {
 
     /// With this text, and how probable its tokens were, as written.
     pub(super) fn written(self, text: &str, odds: &str) -> String {
-        let part = Build::of_type(self.event()).text(self.member(), text);
+        let part = JsonBuilder::of_type(self.event()).text(self.member(), text);
         match self {
             Self::Text => part.raw("annotations", "[]").raw("logprobs", odds).end(),
             Self::Reasoning | Self::Refusal => part.end(),
@@ -51,7 +51,7 @@ impl Part {
     /// An item that has this text, with how probable its tokens were; none if it has only begun.
     pub(super) fn item(self, id: &str, status: &str, text: Option<(&str, &str)>) -> String {
         let content = array(text.map(|(text, odds)| self.written(text, odds)));
-        let item = Build::new().text("id", id);
+        let item = JsonBuilder::new().text("id", id);
         match self {
             Self::Reasoning => item
                 .text("type", "reasoning")
@@ -71,7 +71,7 @@ impl Part {
 
 /// A call of a function.
 pub(super) fn call(id: &str, status: &str, call_id: &str, name: &str, arguments: &str) -> String {
-    Build::new()
+    JsonBuilder::new()
         .text("id", id)
         .text("type", "function_call")
         .text("status", status)
@@ -94,10 +94,10 @@ pub(super) fn call_id(given: &str, request: &str, at: usize) -> String {
 /// How probable the tokens of a piece were, as a list; empty where a chat's answer does not say.
 pub(super) fn odds(said: Option<&str>) -> String {
     #[derive(serde::Deserialize)]
-    struct Odds<'a> {
+    struct ItemLogprobs<'a> {
         #[serde(borrow)]
         content: Option<Vec<&'a serde_json::value::RawValue>>,
     }
-    let odds = said.and_then(|said| serde_json::from_str::<Odds<'_>>(said).ok()?.content);
+    let odds = said.and_then(|said| serde_json::from_str::<ItemLogprobs<'_>>(said).ok()?.content);
     array(odds.unwrap_or_default().iter().map(|token| token.get()))
 }

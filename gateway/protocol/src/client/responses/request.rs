@@ -1,13 +1,13 @@
 //! A request for a response → a chat.
 
-use super::super::super::json::Object;
+use super::super::super::json::RawObject;
 use super::super::super::refusal::BadRequest;
-use super::super::super::scan::Kind;
-use super::super::build::{Build, array};
-use super::super::members::{Members, kind};
-use super::super::{Converted, LeftOut, may_be_known};
-use super::echo::Echo;
-use super::stream::Responses;
+use super::super::super::scan::ValueKind;
+use super::super::build::{JsonBuilder, array};
+use super::super::members::{ObjectReader, kind};
+use super::super::{ConvertedRequest, DroppedFields, may_be_known};
+use super::echo::ResponseEcho;
+use super::stream::ResponsesEncoder;
 use super::{gist, input, tools};
 
 /// Fields that a chat has under the same name.
@@ -23,10 +23,10 @@ const SAME: [&str; 8] = [
 ];
 
 /// Reads a request.
-pub(in super::super) fn read(body: &Object, id: &str) -> Result<Converted, BadRequest> {
-    let mut left_out = LeftOut::default();
-    let echo = Echo::of(body);
-    let mut members = Members::of_body(body)?;
+pub(in super::super) fn read(body: &RawObject, id: &str) -> Result<ConvertedRequest, BadRequest> {
+    let mut left_out = DroppedFields::default();
+    let echo = ResponseEcho::of(body);
+    let mut members = ObjectReader::of_body(body)?;
     if members.boolean("background")? == Some(true) {
         let why = "an answer is given on the connection that it was asked for on";
         return Err(BadRequest::value("background", why));
@@ -39,13 +39,13 @@ pub(in super::super) fn read(body: &Object, id: &str) -> Result<Converted, BadRe
             None => return Err(why),
         },
     };
-    let converted = Converted::new(chat, Responses::new(id, echo), left_out);
-    Ok(Converted { cannot, ..converted })
+    let converted = ConvertedRequest::new(chat, ResponsesEncoder::new(id, echo), left_out);
+    Ok(ConvertedRequest { cannot, ..converted })
 }
 
-fn chat(mut members: Members<'_>, left_out: &mut LeftOut) -> Result<String, BadRequest> {
+fn chat(mut members: ObjectReader<'_>, left_out: &mut DroppedFields) -> Result<String, BadRequest> {
     refuse(&mut members)?;
-    let mut chat = Build::new().raw("model", members.need("model")?);
+    let mut chat = JsonBuilder::new().raw("model", members.need("model")?);
     chat = chat.raw("messages", &messages(&mut members, left_out)?);
     chat = chat.maybe("max_tokens", members.take("max_output_tokens"));
     for name in SAME {
@@ -56,7 +56,7 @@ fn chat(mut members: Members<'_>, left_out: &mut LeftOut) -> Result<String, BadR
     if let Some(mut reasoning) = members.object("reasoning")? {
         chat = chat.maybe("reasoning_effort", reasoning.quoted("effort")?);
         // Whatever of its reasoning an upstream shows is shown.
-        reasoning.leave_out(&["summary", "generate_summary"], &mut LeftOut::default());
+        reasoning.leave_out(&["summary", "generate_summary"], &mut DroppedFields::default());
         reasoning.finish()?;
     }
     chat = odds(&mut members, chat, left_out)?;
@@ -66,7 +66,7 @@ fn chat(mut members: Members<'_>, left_out: &mut LeftOut) -> Result<String, BadR
 }
 
 /// Refuses what would need a memory, or machines of a provider.
-fn refuse(members: &mut Members<'_>) -> Result<(), BadRequest> {
+fn refuse(members: &mut ObjectReader<'_>) -> Result<(), BadRequest> {
     let stored = "nothing is stored here; send the whole conversation in 'input'";
     members.refuse("previous_response_id", stored)?;
     members.refuse("conversation", stored)?;
@@ -75,7 +75,7 @@ fn refuse(members: &mut Members<'_>) -> Result<(), BadRequest> {
 }
 
 /// Whether tokens are to be told with their probabilities, and how many of the likeliest.
-fn odds(members: &mut Members<'_>, mut chat: Build, left_out: &mut LeftOut) -> Result<Build, BadRequest> {
+fn odds(members: &mut ObjectReader<'_>, mut chat: JsonBuilder, left_out: &mut DroppedFields) -> Result<JsonBuilder, BadRequest> {
     let most = members.take("top_logprobs").filter(|most| *most != "0");
     let mut wanted = most.is_some();
     for (_, what) in members.list("include")?.unwrap_or_default() {
@@ -91,7 +91,7 @@ fn odds(members: &mut Members<'_>, mut chat: Build, left_out: &mut LeftOut) -> R
 }
 
 /// Takes what no answer depends on.
-fn aside(members: &mut Members<'_>, left_out: &mut LeftOut) -> Result<(), BadRequest> {
+fn aside(members: &mut ObjectReader<'_>, left_out: &mut DroppedFields) -> Result<(), BadRequest> {
     // Repeated in the answer, and the answer says that it is not stored.
     for name in ["metadata", "store"] {
         members.take(name);
@@ -104,14 +104,14 @@ fn aside(members: &mut Members<'_>, left_out: &mut LeftOut) -> Result<(), BadReq
     Ok(())
 }
 
-fn messages(members: &mut Members<'_>, left_out: &mut LeftOut) -> Result<String, BadRequest> {
+fn messages(members: &mut ObjectReader<'_>, left_out: &mut DroppedFields) -> Result<String, BadRequest> {
     let mut messages = Vec::new();
     if let Some(instructions) = members.quoted("instructions")? {
-        messages.push(Build::new().text("role", "system").raw("content", instructions).end());
+        messages.push(JsonBuilder::new().text("role", "system").raw("content", instructions).end());
     }
     let raw = members.need("input")?;
-    if kind(raw)? == Kind::String {
-        messages.push(Build::new().text("role", "user").raw("content", raw).end());
+    if kind(raw)? == ValueKind::String {
+        messages.push(JsonBuilder::new().text("role", "user").raw("content", raw).end());
     } else {
         input::items(raw, &mut messages, left_out)?;
     }
@@ -119,7 +119,7 @@ fn messages(members: &mut Members<'_>, left_out: &mut LeftOut) -> Result<String,
 }
 
 /// What the text of the answer is to be like.
-fn text(members: &mut Members<'_>, mut chat: Build) -> Result<Build, BadRequest> {
+fn text(members: &mut ObjectReader<'_>, mut chat: JsonBuilder) -> Result<JsonBuilder, BadRequest> {
     let Some(mut text) = members.object("text")? else { return Ok(chat) };
     chat = chat.maybe("verbosity", text.quoted("verbosity")?);
     if let Some(mut format) = text.object("format")? {
@@ -127,13 +127,13 @@ fn text(members: &mut Members<'_>, mut chat: Build) -> Result<Build, BadRequest>
         let place = format.place("type");
         let written = match &*kind {
             "text" => None,
-            "json_object" => Some(Build::of_type("json_object").end()),
+            "json_object" => Some(JsonBuilder::of_type("json_object").end()),
             "json_schema" => {
-                let mut schema = Build::new().raw("name", format.need_quoted("name")?);
+                let mut schema = JsonBuilder::new().raw("name", format.need_quoted("name")?);
                 for name in ["description", "schema", "strict"] {
                     schema = schema.maybe(name, format.take(name));
                 }
-                Some(Build::of_type("json_schema").raw("json_schema", &schema.end()).end())
+                Some(JsonBuilder::of_type("json_schema").raw("json_schema", &schema.end()).end())
             }
             _ => {
                 let why = "it is not one of 'text', 'json_object' and 'json_schema'";

@@ -1,22 +1,22 @@
 //! A chat's stream → the events of a response, in order and numbered. What was said is kept: the events at the end of a
 //! part, an item and the response repeat it.
 
-use super::super::super::chunk::Finish;
-use super::super::super::json::Object;
-use super::super::build::{Build, array};
-use super::super::calls::{Calls, Step};
-use super::super::heard::{Call, Heard, Used};
-use super::super::{ErrorWords, Tell, event};
-use super::echo::{Echo, State};
-use super::items::{self, Part};
+use super::super::super::chunk::FinishReason;
+use super::super::super::json::RawObject;
+use super::super::build::{JsonBuilder, array};
+use super::super::calls::{ToolCallAssembler, ToolCallStep};
+use super::super::heard::{ToolCallDelta, ParsedResponse, UsageCounts};
+use super::super::{ErrorWords, EncodeResponse, event};
+use super::echo::{ResponseEcho, EchoState};
+use super::items::{self, ItemPart};
 use super::whole;
 use super::words::{incomplete, usage};
 
 /// A response under way.
-pub(super) struct Responses {
+pub(super) struct ResponsesEncoder {
     /// The request's name.
     request: String,
-    echo: Echo,
+    echo: ResponseEcho,
     begun: bool,
     created: u64,
     model: String,
@@ -24,32 +24,32 @@ pub(super) struct Responses {
     number: u64,
     /// The items that have ended, written.
     output: Vec<String>,
-    open: Option<Open>,
-    calls: Calls,
-    finish: Option<Finish>,
-    used: Option<Used>,
+    open: Option<OpenItem>,
+    calls: ToolCallAssembler,
+    finish: Option<FinishReason>,
+    used: Option<UsageCounts>,
     /// The response as it began, where it goes on as it comes.
     told: Option<String>,
 }
 
 /// An item that has begun.
-enum Open {
+enum OpenItem {
     /// Its tokens' probabilities are written one after the other.
     Part {
-        part: Part,
+        part: ItemPart,
         id: String,
         text: String,
         odds: String,
     },
     Call {
         id: String,
-        call: Call,
+        call: ToolCallDelta,
     },
 }
 
-impl Responses {
+impl ResponsesEncoder {
     /// For a request of this name.
-    pub(super) fn new(request: &str, echo: Echo) -> Self {
+    pub(super) fn new(request: &str, echo: ResponseEcho) -> Self {
         Self {
             request: request.to_owned(),
             echo,
@@ -59,7 +59,7 @@ impl Responses {
             number: 0,
             output: Vec::new(),
             open: None,
-            calls: Calls::default(),
+            calls: ToolCallAssembler::default(),
             finish: None,
             used: None,
             told: None,
@@ -67,9 +67,9 @@ impl Responses {
     }
 
     /// Adds an event of this name, which its data begin with.
-    fn say(&mut self, name: &str, data: impl FnOnce(Build) -> Build, out: &mut String) {
+    fn say(&mut self, name: &str, data: impl FnOnce(JsonBuilder) -> JsonBuilder, out: &mut String) {
         let name = format!("response.{name}");
-        let data = data(Build::of_type(&name).number("sequence_number", self.number));
+        let data = data(JsonBuilder::of_type(&name).number("sequence_number", self.number));
         self.number += 1;
         event(out, &name, &data.end());
     }
@@ -78,7 +78,7 @@ impl Responses {
         let used = self.used.as_ref().map(usage);
         let incomplete = incomplete(self.finish).filter(|_| status == "incomplete");
         let ended = !matches!(status, "in_progress");
-        self.echo.response(&State {
+        self.echo.response(&EchoState {
             id: &format!("resp_{}", self.request),
             created: self.created,
             model: &self.model,
@@ -106,39 +106,39 @@ impl Responses {
     }
 
     /// Says something, in an item of its kind.
-    fn part(&mut self, part: Part, said: &str, odds: Option<&str>, out: &mut String) {
+    fn part(&mut self, part: ItemPart, said: &str, odds: Option<&str>, out: &mut String) {
         if said.is_empty() {
             return;
         }
-        if !matches!(&self.open, Some(Open::Part { part: open, .. }) if *open == part) {
+        if !matches!(&self.open, Some(OpenItem::Part { part: open, .. }) if *open == part) {
             self.close("completed", out);
             self.open_part(part, out);
         }
         let at = self.at();
-        let Some(Open::Part { id, text, odds: all, .. }) = &mut self.open else { return };
+        let Some(OpenItem::Part { id, text, odds: all, .. }) = &mut self.open else { return };
         text.push_str(said);
         let odds = items::odds(odds);
         join(all, &odds);
         let id = id.clone();
-        let delta = |data: Build| {
+        let delta = |data: JsonBuilder| {
             let data = place(data, &id, at).text("delta", said);
-            if part == Part::Text { data.raw("logprobs", &odds) } else { data }
+            if part == ItemPart::Text { data.raw("logprobs", &odds) } else { data }
         };
         self.say(&format!("{}.delta", part.event()), delta, out);
     }
 
-    fn open_part(&mut self, part: Part, out: &mut String) {
+    fn open_part(&mut self, part: ItemPart, out: &mut String) {
         let (at, id) = (self.at(), items::id(part.prefix(), &self.request, self.output.len()));
         let item = part.item(&id, "in_progress", None);
         self.say("output_item.added", |data| data.number("output_index", at).raw("item", &item), out);
         let empty = part.written("", "[]");
         self.say("content_part.added", |data| place(data, &id, at).raw("part", &empty), out);
-        self.open = Some(Open::Part { part, id, text: String::new(), odds: String::new() });
+        self.open = Some(OpenItem::Part { part, id, text: String::new(), odds: String::new() });
     }
 
     /// Ends the item that is open, and with it calls that waited for their turn.
     fn close(&mut self, status: &str, out: &mut String) {
-        if matches!(self.open, Some(Open::Call { .. })) {
+        if matches!(self.open, Some(OpenItem::Call { .. })) {
             let steps = self.calls.finish();
             self.step(steps, status, out);
         }
@@ -150,19 +150,19 @@ impl Responses {
         let at = self.at();
         let item = match self.open.take() {
             None => return,
-            Some(Open::Part { part, id, text, odds }) => {
+            Some(OpenItem::Part { part, id, text, odds }) => {
                 let odds = format!("[{odds}]");
-                let done = |data: Build| {
+                let done = |data: JsonBuilder| {
                     let data = place(data, &id, at).text(part.member(), &text);
-                    if part == Part::Text { data.raw("logprobs", &odds) } else { data }
+                    if part == ItemPart::Text { data.raw("logprobs", &odds) } else { data }
                 };
                 self.say(&format!("{}.done", part.event()), done, out);
                 let whole = part.written(&text, &odds);
                 self.say("content_part.done", |data| place(data, &id, at).raw("part", &whole), out);
                 part.item(&id, status, Some((&text, &odds)))
             }
-            Some(Open::Call { id, call }) => {
-                let done = |data: Build| {
+            Some(OpenItem::Call { id, call }) => {
+                let done = |data: JsonBuilder| {
                     let data = data.text("item_id", &id).number("output_index", at);
                     data.text("name", &call.name).text("arguments", &call.arguments)
                 };
@@ -174,12 +174,12 @@ impl Responses {
         self.output.push(item);
     }
 
-    fn step(&mut self, steps: Vec<Step>, status: &str, out: &mut String) {
+    fn step(&mut self, steps: Vec<ToolCallStep>, status: &str, out: &mut String) {
         for step in steps {
             match step {
-                Step::Begin { id, name } => self.open_call(&id, name, out),
-                Step::More(more) => self.arguments(&more, out),
-                Step::End => self.end(status, out),
+                ToolCallStep::Begin { id, name } => self.open_call(&id, name, out),
+                ToolCallStep::More(more) => self.arguments(&more, out),
+                ToolCallStep::End => self.end(status, out),
             }
         }
     }
@@ -187,18 +187,18 @@ impl Responses {
     fn open_call(&mut self, given: &str, name: String, out: &mut String) {
         let (at, place) = (self.at(), self.output.len());
         let id = items::id("fc", &self.request, place);
-        let call = Call { id: items::call_id(given, &self.request, place), name, ..Call::default() };
+        let call = ToolCallDelta { id: items::call_id(given, &self.request, place), name, ..ToolCallDelta::default() };
         let item = items::call(&id, "in_progress", &call.id, &call.name, "");
         self.say("output_item.added", |data| data.number("output_index", at).raw("item", &item), out);
-        self.open = Some(Open::Call { id, call });
+        self.open = Some(OpenItem::Call { id, call });
     }
 
     fn arguments(&mut self, more: &str, out: &mut String) {
         let at = self.at();
-        let Some(Open::Call { id, call }) = &mut self.open else { return };
+        let Some(OpenItem::Call { id, call }) = &mut self.open else { return };
         call.arguments.push_str(more);
         let id = id.clone();
-        let delta = |data: Build| data.text("item_id", &id).number("output_index", at).text("delta", more);
+        let delta = |data: JsonBuilder| data.text("item_id", &id).number("output_index", at).text("delta", more);
         self.say("function_call_arguments.delta", delta, out);
     }
 }
@@ -213,34 +213,34 @@ fn join(all: &mut String, list: &str) {
 }
 
 /// Where a piece of content is: items have one each.
-fn place(data: Build, id: &str, at: u64) -> Build {
+fn place(data: JsonBuilder, id: &str, at: u64) -> JsonBuilder {
     data.text("item_id", id).number("output_index", at).number("content_index", 0)
 }
 
 /// A response as it began, but for its state.
 fn as_failed(begun: String, error: &str) -> String {
     let edits = [("status", Some(b"\"failed\"".as_slice())), ("error", Some(error.as_bytes()))];
-    let failed = Object::skim(begun.into()).map(|begun| begun.edited(&edits)).unwrap_or_default();
+    let failed = RawObject::skim(begun.into()).map(|begun| begun.edited(&edits)).unwrap_or_default();
     String::from_utf8(failed.into()).unwrap_or_default()
 }
 
-impl Tell for Responses {
-    fn whole(&mut self, answer: Heard) -> String {
+impl EncodeResponse for ResponsesEncoder {
+    fn whole(&mut self, answer: ParsedResponse) -> String {
         whole::response(answer, &self.request, &self.echo)
     }
 
-    fn hear(&mut self, mut piece: Heard, out: &mut String) {
+    fn hear(&mut self, mut piece: ParsedResponse, out: &mut String) {
         if !self.begun {
             (self.created, self.model) = (piece.created, std::mem::take(&mut piece.model));
             self.begin(out);
         }
         let said = piece.first().unwrap_or_default();
         self.used = piece.usage.or(self.used.take());
-        self.part(Part::Reasoning, &said.reasoning, None, out);
-        self.part(Part::Text, &said.text, said.logprobs.as_deref(), out);
-        self.part(Part::Refusal, &said.refusal, None, out);
+        self.part(ItemPart::Reasoning, &said.reasoning, None, out);
+        self.part(ItemPart::Text, &said.text, said.logprobs.as_deref(), out);
+        self.part(ItemPart::Refusal, &said.refusal, None, out);
         for call in said.calls {
-            if !matches!(self.open, Some(Open::Call { .. })) {
+            if !matches!(self.open, Some(OpenItem::Call { .. })) {
                 self.close("completed", out);
             }
             let steps = self.calls.take(call);
@@ -262,13 +262,13 @@ impl Tell for Responses {
         if self.told.is_none() {
             self.begin(out);
         }
-        let said = Build::of_type(&error.kind)
+        let said = JsonBuilder::of_type(&error.kind)
             .text("code", &error.code)
             .text("message", &error.message)
             .raw("param", "null")
             .end();
         // SDKs take an event with an `error` for what it is; programs that read events look for its parts.
-        let data = Build::of_type("error")
+        let data = JsonBuilder::of_type("error")
             .number("sequence_number", self.number)
             .text("code", &error.code)
             .text("message", &error.message)
@@ -276,7 +276,7 @@ impl Tell for Responses {
             .raw("error", &said);
         self.number += 1;
         event(out, "error", &data.end());
-        let said = Build::new().text("code", &error.code).text("message", &error.message).end();
+        let said = JsonBuilder::new().text("code", &error.code).text("message", &error.message).end();
         let response = match self.told.take() {
             Some(told) => as_failed(told, &said),
             None => self.response("failed", Some(&said)),
@@ -284,7 +284,7 @@ impl Tell for Responses {
         self.say("failed", |data| data.raw("response", &response), out);
     }
 
-    fn is_told(&mut self, answer: &Heard) -> bool {
+    fn is_told(&mut self, answer: &ParsedResponse) -> bool {
         let told = answer.object == "response" || (!answer.kind.is_empty() && answer.choices.is_empty());
         if let (true, Some(number)) = (told, answer.number) {
             self.number = number + 1;

@@ -2,14 +2,14 @@
 
 use super::super::super::fault::quoted;
 use super::super::super::refusal::BadRequest;
-use super::super::super::scan::Kind;
-use super::super::build::{Build, array};
-use super::super::members::{Members, kind};
+use super::super::super::scan::ValueKind;
+use super::super::build::{JsonBuilder, array};
+use super::super::members::{ObjectReader, kind};
 
 /// Adds `tools` and `tool_choice`.
-pub(super) fn tools(members: &mut Members<'_>, mut chat: Build) -> Result<Build, BadRequest> {
+pub(super) fn tools(members: &mut ObjectReader<'_>, mut chat: JsonBuilder) -> Result<JsonBuilder, BadRequest> {
     let tools = members.list("tools")?.unwrap_or_default();
-    let tools = tools.into_iter().map(|(place, raw)| tool(Members::of(raw, place)?));
+    let tools = tools.into_iter().map(|(place, raw)| tool(ObjectReader::of(raw, place)?));
     let tools = tools.collect::<Result<Vec<_>, _>>()?;
     let choice = members.take("tool_choice").map(choice).transpose()?;
     if tools.is_empty() {
@@ -20,31 +20,31 @@ pub(super) fn tools(members: &mut Members<'_>, mut chat: Build) -> Result<Build,
     Ok(chat.maybe("tool_choice", choice.as_deref()))
 }
 
-fn tool(mut tool: Members<'_>) -> Result<String, BadRequest> {
+fn tool(mut tool: ObjectReader<'_>) -> Result<String, BadRequest> {
     let kind = tool.need_text("type")?;
     if kind != "function" {
         return Err(hosted(tool.place("type"), &kind));
     }
-    let mut function = Build::new().raw("name", tool.need_quoted("name")?);
+    let mut function = JsonBuilder::new().raw("name", tool.need_quoted("name")?);
     for name in ["description", "parameters", "strict"] {
         function = function.maybe(name, tool.take(name));
     }
     tool.finish()?;
-    Ok(Build::of_type("function").raw("function", &function.end()).end())
+    Ok(JsonBuilder::of_type("function").raw("function", &function.end()).end())
 }
 
 fn choice(raw: &str) -> Result<String, BadRequest> {
-    if kind(raw)? == Kind::String {
+    if kind(raw)? == ValueKind::String {
         return Ok(raw.to_owned());
     }
-    let mut choice = Members::of(raw, "tool_choice".into())?;
+    let mut choice = ObjectReader::of(raw, "tool_choice".into())?;
     let kind = choice.need_text("type")?;
     if kind != "function" {
         return Err(hosted(choice.place("type"), &kind));
     }
-    let name = Build::new().raw("name", choice.need_quoted("name")?).end();
+    let name = JsonBuilder::new().raw("name", choice.need_quoted("name")?).end();
     choice.finish()?;
-    Ok(Build::of_type("function").raw("function", &name).end())
+    Ok(JsonBuilder::of_type("function").raw("function", &name).end())
 }
 
 fn hosted(place: String, kind: &str) -> BadRequest {

@@ -1,22 +1,22 @@
 //! A chat's whole answer → a response.
 
 use super::super::build::array;
-use super::super::heard::Heard;
-use super::echo::{Echo, State};
-use super::items::{self, Part};
+use super::super::heard::ParsedResponse;
+use super::echo::{ResponseEcho, EchoState};
+use super::items::{self, ItemPart};
 use super::words::{incomplete, usage};
 
 /// The response to the request of this name.
-pub(super) fn response(mut answer: Heard, request: &str, echo: &Echo) -> String {
+pub(super) fn response(mut answer: ParsedResponse, request: &str, echo: &ResponseEcho) -> String {
     let said = answer.first().unwrap_or_default();
     let incomplete = incomplete(said.finish);
     let status = if incomplete.is_some() { "incomplete" } else { "completed" };
     let texts =
-        [(Part::Reasoning, &said.reasoning), (Part::Text, &said.text), (Part::Refusal, &said.refusal)];
+        [(ItemPart::Reasoning, &said.reasoning), (ItemPart::Text, &said.text), (ItemPart::Refusal, &said.refusal)];
     let mut output = Vec::new();
     for (part, text) in texts.into_iter().filter(|(_, text)| !text.is_empty()) {
         let id = items::id(part.prefix(), request, output.len());
-        let odds = items::odds(said.logprobs.as_deref().filter(|_| part == Part::Text));
+        let odds = items::odds(said.logprobs.as_deref().filter(|_| part == ItemPart::Text));
         output.push(part.item(&id, status, Some((text, &odds))));
     }
     for call in &said.calls {
@@ -24,7 +24,7 @@ pub(super) fn response(mut answer: Heard, request: &str, echo: &Echo) -> String 
         let (id, call_id) = (items::id("fc", request, at), items::call_id(&call.id, request, at));
         output.push(items::call(&id, status, &call_id, &call.name, &call.arguments));
     }
-    echo.response(&State {
+    echo.response(&EchoState {
         id: &format!("resp_{request}"),
         created: answer.created,
         model: &answer.model,

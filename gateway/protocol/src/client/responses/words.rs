@@ -1,15 +1,15 @@
 //! What answers say alike, whole or streamed.
 
-use super::super::super::chunk::Finish;
-use super::super::build::Build;
-use super::super::heard::Used;
+use super::super::super::chunk::FinishReason;
+use super::super::build::JsonBuilder;
+use super::super::heard::UsageCounts;
 
 /// Token counts as responses tell them.
-pub(super) fn usage(used: &Used) -> String {
+pub(super) fn usage(used: &UsageCounts) -> String {
     let tokens = &used.tokens;
-    let cached = Build::new().number("cached_tokens", tokens.cached_input).end();
-    let reasoning = Build::new().number("reasoning_tokens", tokens.reasoning).end();
-    let mut usage = Build::new()
+    let cached = JsonBuilder::new().number("cached_tokens", tokens.cached_input).end();
+    let reasoning = JsonBuilder::new().number("reasoning_tokens", tokens.reasoning).end();
+    let mut usage = JsonBuilder::new()
         .number("input_tokens", tokens.prompt())
         .raw("input_tokens_details", &cached)
         .number("output_tokens", tokens.completion())
@@ -22,10 +22,10 @@ pub(super) fn usage(used: &Used) -> String {
 }
 
 /// Why an answer is not complete, if it is not.
-pub(super) fn incomplete(finish: Option<Finish>) -> Option<&'static str> {
+pub(super) fn incomplete(finish: Option<FinishReason>) -> Option<&'static str> {
     match finish {
-        Some(Finish::Length) => Some("max_output_tokens"),
-        Some(Finish::ContentFilter) => Some("content_filter"),
+        Some(FinishReason::Length) => Some("max_output_tokens"),
+        Some(FinishReason::ContentFilter) => Some("content_filter"),
         _ => None,
     }
 }

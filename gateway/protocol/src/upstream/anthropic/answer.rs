@@ -4,11 +4,11 @@ use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::super::super::chunk::Finish;
-use super::super::super::complaint::Complaint;
-use super::super::super::json::Object;
-use super::super::super::whole::{NotAnAnswer, Whole};
-use super::super::voice::{Calling, Counts, Message, Voice, shallow};
+use super::super::super::chunk::FinishReason;
+use super::super::super::complaint::ProviderError;
+use super::super::super::json::RawObject;
+use super::super::super::whole::{NotAnAnswer, CompletionBody};
+use super::super::voice::{ToolCallState, EncodedUsage, EncodedMessage, ChunkEncoder, shallow};
 use super::super::written::{object, written};
 
 /// No answer has more tokens than this; a higher count is a mistake or an attack.
@@ -17,19 +17,19 @@ const MOST: u64 = 1 << 32;
 /// The parts of an answer, or of the event that begins one.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct Answer<'a> {
+pub(super) struct AnthropicMessage<'a> {
     pub(super) id: String,
     pub(super) model: String,
     #[serde(borrow)]
-    pub(super) content: Option<Vec<Block<'a>>>,
+    pub(super) content: Option<Vec<AnthropicBlock<'a>>>,
     pub(super) stop_reason: Option<String>,
-    pub(super) usage: Option<Usage>,
+    pub(super) usage: Option<AnthropicUsage>,
 }
 
 /// A block of an answer.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct Block<'a> {
+pub(super) struct AnthropicBlock<'a> {
     #[serde(rename = "type")]
     pub(super) kind: String,
     pub(super) text: String,
@@ -45,19 +45,19 @@ pub(super) struct Block<'a> {
 /// Token counts. The prompt's are disjoint.
 #[derive(Debug, Clone, Copy, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct Usage {
+pub(super) struct AnthropicUsage {
     input_tokens: Option<u64>,
     output_tokens: Option<u64>,
     cache_read_input_tokens: Option<u64>,
     cache_creation_input_tokens: Option<u64>,
-    cache_creation: Option<Written>,
-    output_tokens_details: Option<OutputDetails>,
+    cache_creation: Option<CacheWrites>,
+    output_tokens_details: Option<AnthropicOutputDetails>,
 }
 
 /// What was written to caches, by how long they keep it.
 #[derive(Debug, Clone, Copy, Default, Deserialize)]
 #[serde(default)]
-struct Written {
+struct CacheWrites {
     ephemeral_5m_input_tokens: u64,
     ephemeral_1h_input_tokens: u64,
 }
@@ -65,12 +65,12 @@ struct Written {
 /// What the answer is made of.
 #[derive(Debug, Clone, Copy, Default, Deserialize)]
 #[serde(default)]
-struct OutputDetails {
+struct AnthropicOutputDetails {
     thinking_tokens: Option<u64>,
     reasoning_tokens: Option<u64>,
 }
 
-impl Usage {
+impl AnthropicUsage {
     /// The counts so far, with later ones in their place.
     pub(super) fn then(self, later: Self) -> Self {
         Self {
@@ -86,7 +86,7 @@ impl Usage {
     }
 
     /// In our words; `None` where there are none.
-    pub(super) fn counts(self) -> Option<Counts> {
+    pub(super) fn counts(self) -> Option<EncodedUsage> {
         let completion = self.output_tokens?.min(MOST);
         let bounded = |count: Option<u64>| count.unwrap_or(0).min(MOST);
         let kinds = self.cache_creation.unwrap_or_default();
@@ -96,7 +96,7 @@ impl Usage {
         let cached = bounded(self.cache_read_input_tokens);
         let details = self.output_tokens_details.unwrap_or_default();
         let thoughts = details.thinking_tokens.or(details.reasoning_tokens).unwrap_or(0);
-        Some(Counts {
+        Some(EncodedUsage {
             prompt: bounded(self.input_tokens) + cached + written + hour,
             cached,
             written,
@@ -108,13 +108,13 @@ impl Usage {
 }
 
 /// Why an answer ended.
-pub(super) fn finish(reason: &str) -> Finish {
+pub(super) fn finish(reason: &str) -> FinishReason {
     match reason {
-        "end_turn" | "stop_sequence" => Finish::Stop,
-        "max_tokens" | "model_context_window_exceeded" => Finish::Length,
-        "tool_use" => Finish::ToolCalls,
-        "refusal" => Finish::ContentFilter,
-        _ => Finish::Other,
+        "end_turn" | "stop_sequence" => FinishReason::Stop,
+        "max_tokens" | "model_context_window_exceeded" => FinishReason::Length,
+        "tool_use" => FinishReason::ToolCalls,
+        "refusal" => FinishReason::ContentFilter,
+        _ => FinishReason::Other,
     }
 }
 
@@ -143,23 +143,23 @@ pub(super) fn hidden(data: &str) -> String {
 ///
 /// # Errors
 /// It is no answer.
-pub(in super::super) fn whole(body: &Bytes, created: u64) -> Result<Whole, NotAnAnswer> {
-    let object = Object::skim(body.clone()).map_err(NotAnAnswer::NotJson)?;
-    let answer = serde_json::from_slice::<Answer<'_>>(body).ok();
-    let Some(Answer { id, model, content: Some(blocks), stop_reason, usage }) = answer else {
-        let complaint = object.get("error").and_then(|_| Complaint::found(body));
+pub(in super::super) fn whole(body: &Bytes, created: u64) -> Result<CompletionBody, NotAnAnswer> {
+    let object = RawObject::skim(body.clone()).map_err(NotAnAnswer::NotJson)?;
+    let answer = serde_json::from_slice::<AnthropicMessage<'_>>(body).ok();
+    let Some(AnthropicMessage { id, model, content: Some(blocks), stop_reason, usage }) = answer else {
+        let complaint = object.get("error").and_then(|_| ProviderError::found(body));
         return Err(complaint.map_or(NotAnAnswer::NoChoices, NotAnAnswer::Complaint));
     };
-    let mut message = Message::default();
+    let mut message = EncodedMessage::default();
     for block in blocks {
         add(&mut message, block);
     }
     let finish = finish(stop_reason.as_deref().unwrap_or_default());
-    let counts = usage.and_then(Usage::counts);
-    Whole::parse(Voice { id, created, model }.whole(&[(message, finish)], counts.as_ref()))
+    let counts = usage.and_then(AnthropicUsage::counts);
+    CompletionBody::parse(ChunkEncoder { id, created, model }.whole(&[(message, finish)], counts.as_ref()))
 }
 
-fn add(message: &mut Message, block: Block<'_>) {
+fn add(message: &mut EncodedMessage, block: AnthropicBlock<'_>) {
     match block.kind.as_str() {
         "text" => message.content.push_str(&block.text),
         "thinking" => {
@@ -167,7 +167,7 @@ fn add(message: &mut Message, block: Block<'_>) {
             message.thoughts.push(thought(&block.thinking, &block.signature));
         }
         "redacted_thinking" => message.thoughts.push(hidden(&block.data)),
-        "tool_use" => message.calls.push(Calling {
+        "tool_use" => message.calls.push(ToolCallState {
             id: block.id,
             name: block.name,
             arguments: block.input.and_then(shallow).unwrap_or("{}").to_owned(),

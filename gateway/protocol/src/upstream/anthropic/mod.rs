@@ -6,14 +6,14 @@ mod stream;
 
 pub(super) use answer::whole;
 pub(super) use request::{as_it_came, convert, encode};
-pub use stream::Decoder;
+pub use stream::AnthropicDecoder;
 
-use super::super::complaint::Complaint;
+use super::super::complaint::ProviderError;
 
 /// An account without money is told as a request that is at fault.
-pub(super) fn meant(complaint: Complaint) -> Complaint {
+pub(super) fn meant(complaint: ProviderError) -> ProviderError {
     match complaint.status {
-        Some(400) if complaint.is_balance() => Complaint { status: Some(402), ..complaint },
+        Some(400) if complaint.is_balance() => ProviderError { status: Some(402), ..complaint },
         _ => complaint,
     }
 }

@@ -6,15 +6,15 @@ use bytes::Bytes;
 use memchr::memmem;
 use serde_json::Value;
 
-use super::super::super::chat::Chat;
-use super::super::super::conversions::Converted;
-use super::super::super::json::{Object, string};
+use super::super::super::chat::ChatRequest;
+use super::super::super::conversions::ConvertedChat;
+use super::super::super::json::{RawObject, string};
 use super::super::super::refusal::BadRequest;
-use super::super::asked::{Asked, Choice, Tool, refuse_others};
-use super::super::media::{Media, Source};
-use super::super::turns::{Item, Outcome, Said, Turn, Turns};
-use super::super::written::{Members, list, object, quote};
-use super::super::{Effort, Told, unsaid};
+use super::super::asked::{ParsedChat, ParsedToolChoice, ParsedTool, refuse_others};
+use super::super::media::{MediaPart, MediaSource};
+use super::super::turns::{AssistantItem, ToolResult, AssistantTurn, ConversationTurn, ConversationTurns};
+use super::super::written::{ObjectWriter, list, object, quote};
+use super::super::{EffortStyle, EncodedRequest, unsaid};
 
 /// Fields that this dialect has words for. `top_k` and `thinking` are its own, which a client may send all the same.
 const KNOWN: [&str; 16] = [
@@ -45,15 +45,15 @@ const LEAST_THOUGHT: u64 = 1024;
 ///
 /// # Errors
 /// What they cannot say.
-pub(in super::super) fn convert(chat: &Chat) -> Result<Converted, BadRequest> {
+pub(in super::super) fn convert(chat: &ChatRequest) -> Result<ConvertedChat, BadRequest> {
     refuse_others(&chat.object, &KNOWN)?;
     let warmth =
         chat.object.get("temperature").and_then(|raw| std::str::from_utf8(raw).ok()?.parse::<f64>().ok());
     if warmth.is_some_and(|warmth| warmth > MOST_WARMTH) {
         return Err(unsaid("temperature"));
     }
-    let mut asked = Asked::read(chat.object.bytes())?;
-    let turns = Turns::of(std::mem::take(&mut asked.messages))?;
+    let mut asked = ParsedChat::read(chat.object.bytes())?;
+    let turns = ConversationTurns::of(std::mem::take(&mut asked.messages))?;
     let tool_choice = tool_choice(&asked)?;
     let format = format(&asked)?;
     let mut tools = Vec::new();
@@ -81,18 +81,18 @@ pub(in super::super) fn convert(chat: &Chat) -> Result<Converted, BadRequest> {
             request.nested("metadata", |out| object(out, |it| it.text("user_id", user)));
         }
     });
-    let object = Object::skim(out.into())?;
-    Ok(Converted { object, effort: asked.reasoning_effort, thoughtless: thoughtless(&turns.list) })
+    let object = RawObject::skim(out.into())?;
+    Ok(ConvertedChat { object, effort: asked.reasoning_effort, thoughtless: thoughtless(&turns.list) })
 }
 
 /// The body of a request.
-pub(in super::super) fn encode(converted: &Converted, chat: &Chat, told: &Told<'_>) -> Bytes {
+pub(in super::super) fn encode(converted: &ConvertedChat, chat: &ChatRequest, told: &EncodedRequest<'_>) -> Bytes {
     let most = chat.max_tokens().or(told.longest).unwrap_or(told.most);
     let thinking = thinking(converted, most, told.effort);
     let effort = thinking.as_ref().and_then(|(_, effort)| effort.as_deref());
     let config = effort.map(|effort| {
         let own = converted.object.get("output_config").unwrap_or(b"{}");
-        let own = Object::skim(Bytes::copy_from_slice(own)).ok();
+        let own = RawObject::skim(Bytes::copy_from_slice(own)).ok();
         own.map(|own| own.edited(&[("effort", Some(string(effort).as_bytes()))])).unwrap_or_default()
     });
     let (model, most) = (string(told.model), most.to_string());
@@ -110,7 +110,7 @@ pub(in super::super) fn encode(converted: &Converted, chat: &Chat, told: &Told<'
 }
 
 /// A request that came in these words, with what the upstream is told of the model. Every other byte is the client's.
-pub(in super::super) fn as_it_came(original: &Object, told: &Told<'_>) -> Bytes {
+pub(in super::super) fn as_it_came(original: &RawObject, told: &EncodedRequest<'_>) -> Bytes {
     let (model, most) = (string(told.model), told.longest.unwrap_or(told.most).to_string());
     let stream: &[u8] = if told.stream { b"true" } else { b"false" };
     let streams = original.get("stream").is_some_and(|it| it == b"true");
@@ -146,7 +146,7 @@ fn signed_only(messages: &[u8]) -> Option<String> {
 }
 
 /// `thinking`, and the word for how hard; `None` where the client said so in these words itself, or not at all.
-fn thinking(converted: &Converted, most: u64, effort: Effort) -> Option<(String, Option<String>)> {
+fn thinking(converted: &ConvertedChat, most: u64, effort: EffortStyle) -> Option<(String, Option<String>)> {
     let asked = converted.effort.as_deref()?;
     if converted.object.get("thinking").is_some() {
         return None;
@@ -156,13 +156,13 @@ fn thinking(converted: &Converted, most: u64, effort: Effort) -> Option<(String,
         return off();
     }
     match effort {
-        Effort::Word => {
+        EffortStyle::Word => {
             let word = if asked == "minimal" { "low" } else { asked };
             Some((r#"{"type":"adaptive"}"#.to_owned(), Some(word.to_owned())))
         }
         // Such a model refuses to go on from a call of tools without its own thoughts before it.
-        Effort::Tokens if converted.thoughtless || most <= LEAST_THOUGHT => off(),
-        Effort::Tokens => {
+        EffortStyle::Tokens if converted.thoughtless || most <= LEAST_THOUGHT => off(),
+        EffortStyle::Tokens => {
             let budget = match asked {
                 "minimal" | "low" => 2 * LEAST_THOUGHT,
                 "medium" => 8 * LEAST_THOUGHT,
@@ -174,7 +174,7 @@ fn thinking(converted: &Converted, most: u64, effort: Effort) -> Option<(String,
     }
 }
 
-fn sampling(request: &mut Members<'_>, chat: &Chat, asked: &Asked<'_>) {
+fn sampling(request: &mut ObjectWriter<'_>, chat: &ChatRequest, asked: &ParsedChat<'_>) {
     for name in ["temperature", "top_p", "top_k", "thinking"] {
         let raw = chat.object.get(name).and_then(|raw| std::str::from_utf8(raw).ok());
         request.maybe(name, raw.filter(|raw| *raw != "null"));
@@ -185,30 +185,30 @@ fn sampling(request: &mut Members<'_>, chat: &Chat, asked: &Asked<'_>) {
     }
 }
 
-fn tool_choice(asked: &Asked<'_>) -> Result<Option<String>, BadRequest> {
+fn tool_choice(asked: &ParsedChat<'_>) -> Result<Option<String>, BadRequest> {
     let choice = asked.choice()?;
     let one =
         asked.parallel_tool_calls == Some(false) && asked.tools.as_ref().is_some_and(|it| !it.is_empty());
-    let choice = choice.or(one.then_some(Choice::Auto));
+    let choice = choice.or(one.then_some(ParsedToolChoice::Auto));
     let Some(choice) = choice else { return Ok(None) };
     let mut text = String::from(r#"{"type":"#);
     text.push_str(match choice {
-        Choice::Auto => r#""auto""#,
-        Choice::None => r#""none""#,
-        Choice::Required => r#""any""#,
-        Choice::Named(_) => r#""tool""#,
+        ParsedToolChoice::Auto => r#""auto""#,
+        ParsedToolChoice::None => r#""none""#,
+        ParsedToolChoice::Required => r#""any""#,
+        ParsedToolChoice::Named(_) => r#""tool""#,
     });
     // Writing to a string cannot fail.
-    if let Choice::Named(name) = &choice {
+    if let ParsedToolChoice::Named(name) = &choice {
         let _ = write!(text, r#","name":{}"#, string(name));
     }
-    if one && choice != Choice::None {
+    if one && choice != ParsedToolChoice::None {
         text.push_str(r#","disable_parallel_tool_use":true"#);
     }
     Ok(Some(text + "}"))
 }
 
-fn format(asked: &Asked<'_>) -> Result<Option<String>, BadRequest> {
+fn format(asked: &ParsedChat<'_>) -> Result<Option<String>, BadRequest> {
     let Some(form) = &asked.response_format else { return Ok(None) };
     match (form.kind.as_str(), form.json_schema.as_ref().and_then(|it| it.schema)) {
         ("text", _) => Ok(None),
@@ -221,16 +221,16 @@ fn format(asked: &Asked<'_>) -> Result<Option<String>, BadRequest> {
 }
 
 fn function<'t, 'a>(
-    tool: &'t Tool<'a>,
+    tool: &'t ParsedTool<'a>,
     at: usize,
-) -> Result<&'t super::super::asked::Function<'a>, BadRequest> {
+) -> Result<&'t super::super::asked::FunctionSpec<'a>, BadRequest> {
     match &tool.function {
         Some(function) if tool.kind == "function" => Ok(function),
         _ => Err(unsaid(format!("tools[{at}].type"))),
     }
 }
 
-fn offer(out: &mut Vec<u8>, tool: &Tool<'_>, function: &super::super::asked::Function<'_>) {
+fn offer(out: &mut Vec<u8>, tool: &ParsedTool<'_>, function: &super::super::asked::FunctionSpec<'_>) {
     object(out, |it| {
         it.text("name", &function.name);
         if let Some(description) = &function.description {
@@ -246,29 +246,29 @@ fn offer(out: &mut Vec<u8>, tool: &Tool<'_>, function: &super::super::asked::Fun
 }
 
 /// Only pictures and PDF files can be shown.
-fn check(item: &Item<'_>) -> Result<(), BadRequest> {
+fn check(item: &AssistantItem<'_>) -> Result<(), BadRequest> {
     match item {
-        Item::Media(media, _) if !(media.is("image") || is_pdf(media)) => Err(unsaid("messages")),
-        Item::Result(outcome) => outcome.items.iter().try_for_each(check),
+        AssistantItem::Media(media, _) if !(media.is("image") || is_pdf(media)) => Err(unsaid("messages")),
+        AssistantItem::Result(outcome) => outcome.items.iter().try_for_each(check),
         _ => Ok(()),
     }
 }
 
-fn is_pdf(media: &Media) -> bool {
+fn is_pdf(media: &MediaPart) -> bool {
     media.kind.as_deref() == Some("application/pdf")
 }
 
-fn write_turn(out: &mut Vec<u8>, turn: &Turn<'_>, last: bool) {
+fn write_turn(out: &mut Vec<u8>, turn: &ConversationTurn<'_>, last: bool) {
     object(out, |it| {
         it.text("role", if turn.assistant { "assistant" } else { "user" });
         // What tools gave back comes first: nothing may stand between a call and it.
-        let results = turn.items.iter().filter(|item| matches!(item, Item::Result(_)));
-        let others = turn.items.iter().filter(|item| !matches!(item, Item::Result(_)));
+        let results = turn.items.iter().filter(|item| matches!(item, AssistantItem::Result(_)));
+        let others = turn.items.iter().filter(|item| !matches!(item, AssistantItem::Result(_)));
         it.nested("content", |out| blocks(out, results.chain(others), turn.assistant && last));
     });
 }
 
-fn blocks<'i, 'a: 'i>(out: &mut Vec<u8>, items: impl Iterator<Item = &'i Item<'a>>, prefill: bool) {
+fn blocks<'i, 'a: 'i>(out: &mut Vec<u8>, items: impl Iterator<Item = &'i AssistantItem<'a>>, prefill: bool) {
     out.push(b'[');
     for (at, item) in items.enumerate() {
         if at > 0 {
@@ -276,28 +276,28 @@ fn blocks<'i, 'a: 'i>(out: &mut Vec<u8>, items: impl Iterator<Item = &'i Item<'a
         }
         match item {
             // An answer that was begun may not end in white space.
-            Item::Text(said) if prefill => {
-                text(out, &Said { text: said.text.trim_end().to_owned(), cache: said.cache });
+            AssistantItem::Text(said) if prefill => {
+                text(out, &AssistantTurn { text: said.text.trim_end().to_owned(), cache: said.cache });
             }
-            Item::Text(said) => text(out, said),
-            Item::Media(media, cache) => show(out, media, cache.map(|raw| raw.get())),
-            Item::Thoughts(thoughts) => {
+            AssistantItem::Text(said) => text(out, said),
+            AssistantItem::Media(media, cache) => show(out, media, cache.map(|raw| raw.get())),
+            AssistantItem::Thoughts(thoughts) => {
                 let thoughts: Vec<_> = thoughts.iter().map(|raw| raw.get()).collect();
                 out.extend_from_slice(thoughts.join(",").as_bytes());
             }
-            Item::Call(call) => object(out, |it| {
+            AssistantItem::Call(call) => object(out, |it| {
                 it.text("type", "tool_use");
                 it.text("id", &call.id);
                 it.text("name", &call.name);
                 it.raw("input", &call.arguments);
             }),
-            Item::Result(outcome) => give_back(out, outcome),
+            AssistantItem::Result(outcome) => give_back(out, outcome),
         }
     }
     out.push(b']');
 }
 
-fn text(out: &mut Vec<u8>, said: &Said<'_>) {
+fn text(out: &mut Vec<u8>, said: &AssistantTurn<'_>) {
     object(out, |it| {
         it.text("type", "text");
         it.text("text", &said.text);
@@ -305,17 +305,17 @@ fn text(out: &mut Vec<u8>, said: &Said<'_>) {
     });
 }
 
-fn show(out: &mut Vec<u8>, media: &Media, cache: Option<&str>) {
+fn show(out: &mut Vec<u8>, media: &MediaPart, cache: Option<&str>) {
     object(out, |it| {
         it.text("type", if is_pdf(media) { "document" } else { "image" });
         it.nested("source", |out| {
             object(out, |source| match &media.source {
-                Source::Data(data) => {
+                MediaSource::Data(data) => {
                     source.text("type", "base64");
                     source.text("media_type", media.kind.as_deref().unwrap_or("image/png"));
                     source.text("data", data);
                 }
-                Source::Url(url) => {
+                MediaSource::Url(url) => {
                     source.text("type", "url");
                     source.text("url", url);
                 }
@@ -328,7 +328,7 @@ fn show(out: &mut Vec<u8>, media: &Media, cache: Option<&str>) {
     });
 }
 
-fn give_back(out: &mut Vec<u8>, outcome: &Outcome<'_>) {
+fn give_back(out: &mut Vec<u8>, outcome: &ToolResult<'_>) {
     object(out, |it| {
         it.text("type", "tool_result");
         it.text("tool_use_id", &outcome.id);
@@ -338,10 +338,10 @@ fn give_back(out: &mut Vec<u8>, outcome: &Outcome<'_>) {
 }
 
 /// Whether the last word of the model was a call of tools without its thoughts.
-fn thoughtless(turns: &[Turn<'_>]) -> bool {
+fn thoughtless(turns: &[ConversationTurn<'_>]) -> bool {
     let last = turns.iter().rev().find(|turn| turn.assistant);
     last.is_some_and(|turn| {
-        turn.items.iter().any(|item| matches!(item, Item::Call(_)))
-            && !matches!(turn.items.first(), Some(Item::Thoughts(_)))
+        turn.items.iter().any(|item| matches!(item, AssistantItem::Call(_)))
+            && !matches!(turn.items.first(), Some(AssistantItem::Thoughts(_)))
     })
 }

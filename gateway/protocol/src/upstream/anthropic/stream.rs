@@ -5,26 +5,26 @@ use std::collections::VecDeque;
 
 use serde::Deserialize;
 
-use super::super::super::chunk::{Chunk, Finish, What};
-use super::super::super::complaint::Complaint;
-use super::super::super::sse::Event;
-use super::super::voice::{self, Calling, Voice};
-use super::answer::{Answer, Block, Usage, finish, hidden, thought};
+use super::super::super::chunk::{ResponseChunk, FinishReason, ChunkKind};
+use super::super::super::complaint::ProviderError;
+use super::super::super::sse::SseEvent;
+use super::super::voice::{self, ToolCallState, ChunkEncoder};
+use super::answer::{AnthropicMessage, AnthropicBlock, AnthropicUsage, finish, hidden, thought};
 
 /// Reads the events of one answer.
 #[derive(Debug)]
-pub struct Decoder {
-    voice: Voice,
+pub struct AnthropicDecoder {
+    voice: ChunkEncoder,
     native: bool,
-    usage: Usage,
-    open: Open,
+    usage: AnthropicUsage,
+    open: OpenBlockState,
     /// Calls of tools so far.
     calls: u64,
 }
 
 /// The block under way. There is one at a time.
 #[derive(Debug, Default)]
-enum Open {
+enum OpenBlockState {
     /// None, or one that is none of ours.
     #[default]
     Other,
@@ -36,23 +36,23 @@ enum Open {
 
 /// Any event.
 #[derive(Deserialize)]
-struct Said<'a> {
+struct AnthropicEvent<'a> {
     #[serde(rename = "type", borrow)]
     kind: Cow<'a, str>,
     #[serde(borrow, default)]
-    message: Option<Answer<'a>>,
+    message: Option<AnthropicMessage<'a>>,
     #[serde(borrow, default)]
-    content_block: Option<Block<'a>>,
+    content_block: Option<AnthropicBlock<'a>>,
     #[serde(borrow, default)]
-    delta: Option<Delta<'a>>,
+    delta: Option<AnthropicDelta<'a>>,
     #[serde(default)]
-    usage: Option<Usage>,
+    usage: Option<AnthropicUsage>,
 }
 
 /// What an event adds.
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct Delta<'a> {
+struct AnthropicDelta<'a> {
     #[serde(borrow)]
     text: Cow<'a, str>,
     #[serde(borrow)]
@@ -64,15 +64,15 @@ struct Delta<'a> {
     stop_reason: Option<String>,
 }
 
-impl Decoder {
+impl AnthropicDecoder {
     pub(in super::super) fn new(native: bool, created: u64) -> Self {
-        let voice = Voice { created, ..Voice::default() };
-        Self { voice, native, usage: Usage::default(), open: Open::Other, calls: 0 }
+        let voice = ChunkEncoder { created, ..ChunkEncoder::default() };
+        Self { voice, native, usage: AnthropicUsage::default(), open: OpenBlockState::Other, calls: 0 }
     }
 
     /// Adds what an event says: where the client speaks this dialect, at least one chunk, the first of which carries
     /// the event as it came, and the others nothing.
-    pub(in super::super) fn take(&mut self, event: Event, chunks: &mut VecDeque<Chunk>) {
+    pub(in super::super) fn take(&mut self, event: SseEvent, chunks: &mut VecDeque<ResponseChunk>) {
         let before = chunks.len();
         self.read(&event, chunks);
         if self.native {
@@ -80,11 +80,11 @@ impl Decoder {
         }
     }
 
-    fn read(&mut self, event: &Event, chunks: &mut VecDeque<Chunk>) {
+    fn read(&mut self, event: &SseEvent, chunks: &mut VecDeque<ResponseChunk>) {
         if event.comment {
             return chunks.push_back(voice::alive());
         }
-        let Ok(said) = serde_json::from_slice::<Said<'_>>(&event.data) else {
+        let Ok(said) = serde_json::from_slice::<AnthropicEvent<'_>>(&event.data) else {
             return chunks.push_back(voice::malformed());
         };
         match &*said.kind {
@@ -98,15 +98,15 @@ impl Decoder {
             "ping" if self.native => {}
             "ping" => chunks.push_back(voice::alive()),
             "error" => {
-                let what = What::Error(Complaint::read(None, &event.data));
-                chunks.push_back(Chunk { what, data: event.data.clone(), ..voice::aside() });
+                let what = ChunkKind::Error(ProviderError::read(None, &event.data));
+                chunks.push_back(ResponseChunk { what, data: event.data.clone(), ..voice::aside() });
             }
             // Anthropic's versioning policy: events of new types are to be passed over.
             _ => {}
         }
     }
 
-    fn start(&mut self, message: Answer<'_>, chunks: &mut VecDeque<Chunk>) {
+    fn start(&mut self, message: AnthropicMessage<'_>, chunks: &mut VecDeque<ResponseChunk>) {
         (self.voice.id, self.voice.model) = (message.id, message.model);
         self.usage = self.usage.then(message.usage.unwrap_or_default());
         chunks.push_back(self.voice.says(0, None, |delta| {
@@ -115,60 +115,60 @@ impl Decoder {
         }));
     }
 
-    fn open(&mut self, block: Block<'_>, chunks: &mut VecDeque<Chunk>) {
+    fn open(&mut self, block: AnthropicBlock<'_>, chunks: &mut VecDeque<ResponseChunk>) {
         match block.kind.as_str() {
             "text" => {
-                self.open = Open::Other;
+                self.open = OpenBlockState::Other;
                 self.content(&block.text, chunks);
             }
             "thinking" => {
                 self.reasoning(&block.thinking, chunks);
-                self.open = Open::Thought(block.thinking, block.signature);
+                self.open = OpenBlockState::Thought(block.thinking, block.signature);
             }
             "redacted_thinking" => {
-                self.open = Open::Other;
+                self.open = OpenBlockState::Other;
                 self.thoughts(&hidden(&block.data), chunks);
             }
             "tool_use" => {
                 let given = block.input.map(|raw| raw.get()).filter(|raw| *raw != "{}" && *raw != "null");
-                let call = Calling { id: block.id, name: block.name, ..Calling::default() };
+                let call = ToolCallState { id: block.id, name: block.name, ..ToolCallState::default() };
                 let number = self.calls;
                 self.calls += 1;
-                self.open = Open::Call(given.is_some());
+                self.open = OpenBlockState::Call(given.is_some());
                 chunks.push_back(self.voice.says(0, None, |delta| {
                     voice::calls(delta, number, Some(&call), given.unwrap_or_default());
                 }));
             }
-            _ => self.open = Open::Other,
+            _ => self.open = OpenBlockState::Other,
         }
     }
 
-    fn grow(&mut self, delta: &Delta<'_>, chunks: &mut VecDeque<Chunk>) {
+    fn grow(&mut self, delta: &AnthropicDelta<'_>, chunks: &mut VecDeque<ResponseChunk>) {
         self.content(&delta.text, chunks);
         self.reasoning(&delta.thinking, chunks);
         match &mut self.open {
-            Open::Thought(thinking, signature) => {
+            OpenBlockState::Thought(thinking, signature) => {
                 thinking.push_str(&delta.thinking);
                 signature.push_str(&delta.signature);
             }
-            Open::Call(begun) if !delta.partial_json.is_empty() => {
+            OpenBlockState::Call(begun) if !delta.partial_json.is_empty() => {
                 *begun = true;
                 self.arguments(&delta.partial_json, chunks);
             }
-            Open::Call(_) | Open::Other => {}
+            OpenBlockState::Call(_) | OpenBlockState::Other => {}
         }
     }
 
-    fn close(&mut self, chunks: &mut VecDeque<Chunk>) {
+    fn close(&mut self, chunks: &mut VecDeque<ResponseChunk>) {
         match std::mem::take(&mut self.open) {
-            Open::Thought(thinking, signature) => self.thoughts(&thought(&thinking, &signature), chunks),
+            OpenBlockState::Thought(thinking, signature) => self.thoughts(&thought(&thinking, &signature), chunks),
             // A call without arguments has an empty object in our words.
-            Open::Call(false) => self.arguments("{}", chunks),
-            Open::Call(true) | Open::Other => {}
+            OpenBlockState::Call(false) => self.arguments("{}", chunks),
+            OpenBlockState::Call(true) | OpenBlockState::Other => {}
         }
     }
 
-    fn stop(&mut self, delta: Delta<'_>, usage: Option<Usage>, chunks: &mut VecDeque<Chunk>) {
+    fn stop(&mut self, delta: AnthropicDelta<'_>, usage: Option<AnthropicUsage>, chunks: &mut VecDeque<ResponseChunk>) {
         self.usage = self.usage.then(usage.unwrap_or_default());
         if let Some(reason) = delta.stop_reason {
             chunks.push_back(self.voice.says(0, Some(finish(&reason)), |_| {}));
@@ -178,24 +178,24 @@ impl Decoder {
         }
     }
 
-    fn content(&self, text: &str, chunks: &mut VecDeque<Chunk>) {
+    fn content(&self, text: &str, chunks: &mut VecDeque<ResponseChunk>) {
         if !text.is_empty() {
             chunks.push_back(self.voice.says(0, None, |delta| delta.text("content", text)));
         }
     }
 
-    fn reasoning(&self, text: &str, chunks: &mut VecDeque<Chunk>) {
+    fn reasoning(&self, text: &str, chunks: &mut VecDeque<ResponseChunk>) {
         if !text.is_empty() {
             chunks.push_back(self.voice.says(0, None, |delta| delta.text("reasoning_content", text)));
         }
     }
 
-    fn thoughts(&self, block: &str, chunks: &mut VecDeque<Chunk>) {
+    fn thoughts(&self, block: &str, chunks: &mut VecDeque<ResponseChunk>) {
         let blocks = format!("[{block}]");
-        chunks.push_back(self.voice.says(0, None::<Finish>, |delta| delta.raw("thinking_blocks", &blocks)));
+        chunks.push_back(self.voice.says(0, None::<FinishReason>, |delta| delta.raw("thinking_blocks", &blocks)));
     }
 
-    fn arguments(&self, text: &str, chunks: &mut VecDeque<Chunk>) {
+    fn arguments(&self, text: &str, chunks: &mut VecDeque<ResponseChunk>) {
         let number = self.calls.saturating_sub(1);
         chunks.push_back(self.voice.says(0, None, |delta| voice::calls(delta, number, None, text)));
     }

@@ -2,13 +2,13 @@ use bytes::Bytes;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::super::super::chunk::What;
+use super::super::super::chunk::ChunkKind;
 use super::super::super::client;
 use super::super::super::whole::NotAnAnswer;
 use super::super::tests::{chat, complaints, decoded, encoded, gathered, refused, told};
-use super::super::{Dialect, Effort, Told};
+use super::super::{UpstreamApi, EffortStyle, EncodedRequest};
 
-const OURS: Dialect = Dialect::Anthropic;
+const OURS: UpstreamApi = UpstreamApi::Anthropic;
 
 /// What a request comes to, without what every one has.
 fn body(messages: &Value, fields: &Value) -> Value {
@@ -188,7 +188,7 @@ fn sampling_is_put_into_other_words() {
 #[test]
 fn older_models_think_by_tokens() {
     let check = |messages: &Value, fields: Value, thinking: Value| {
-        let told = Told { effort: Effort::Tokens, stream: true, ..told(true) };
+        let told = EncodedRequest { effort: EffortStyle::Tokens, stream: true, ..told(true) };
         let sent = encoded(OURS, &chat(messages, &fields), &told);
         assert_eq!((&sent["thinking"], &sent["stream"]), (&thinking, &json!(true)), "{fields}");
         assert!(sent["output_config"].is_null());
@@ -214,13 +214,13 @@ fn what_came_in_these_words_goes_on_as_it_came() {
     let came = r#"{ "model":"auto","unheard_of":[1, 2],"max_tokens":5,"messages":[{"role":"user","content":[{"type":"text","text":"hi","cache_control":{"type":"ephemeral"}}]}],"stream":true}"#;
     let body = Bytes::from_static(came.as_bytes());
     let chat = client::ApiEndpoint::Messages.read(body, "id").unwrap().chat;
-    OURS.takes(&chat, Effort::Word).unwrap();
+    OURS.takes(&chat, EffortStyle::Word).unwrap();
     let sent = OURS.encode(&chat, &told(true)).unwrap();
     assert_eq!(std::str::from_utf8(&sent).unwrap(), came.replace("\"auto\"", "\"m\""));
     let whole = OURS.encode(&chat, &told(false)).unwrap();
     assert!(whole.ends_with(br#""stream":false}"#));
     // For another dialect it is converted like any other.
-    assert!(Dialect::Gemini.takes(&chat, Effort::Word).is_ok());
+    assert!(UpstreamApi::Gemini.takes(&chat, EffortStyle::Word).is_ok());
 }
 
 fn event(data: &Value) -> String {
@@ -278,9 +278,9 @@ fn a_stream_is_put_into_our_words() {
     let sent = stream(&["Hel", "lo 世界"], &["", r#"{"city": "#, r#""巴黎"}"#]).concat();
     let chunks = decoded(OURS, false, sent.as_bytes(), sent.len());
     assert_eq!(gathered(&chunks).unwrap(), expected("Hello 世界", r#"{"city": "巴黎"}"#));
-    assert!(chunks.iter().any(|chunk| chunk.what == What::KeepAlive), "a ping is a sign of life");
+    assert!(chunks.iter().any(|chunk| chunk.what == ChunkKind::KeepAlive), "a ping is a sign of life");
     let usage = chunks.iter().rev().find_map(|chunk| match &chunk.what {
-        What::Piece(piece) => piece.usage,
+        ChunkKind::Piece(piece) => piece.usage,
         _ => None,
     });
     let usage = usage.unwrap().usage();

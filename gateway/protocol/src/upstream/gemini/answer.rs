@@ -4,11 +4,11 @@ use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::super::super::chunk::Finish;
-use super::super::super::complaint::Complaint;
-use super::super::super::json::Object;
-use super::super::super::whole::{NotAnAnswer, Whole};
-use super::super::voice::{Calling, Counts, Message, Voice, shallow};
+use super::super::super::chunk::FinishReason;
+use super::super::super::complaint::ProviderError;
+use super::super::super::json::RawObject;
+use super::super::super::whole::{NotAnAnswer, CompletionBody};
+use super::super::voice::{ToolCallState, EncodedUsage, EncodedMessage, ChunkEncoder, shallow};
 
 /// No answer has more tokens than this; a higher count is a mistake or an attack.
 const MOST: u64 = 1 << 32;
@@ -16,11 +16,11 @@ const MOST: u64 = 1 << 32;
 /// All of it, or a part.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
-pub(super) struct Answer<'a> {
+pub(super) struct GeminiResponse<'a> {
     #[serde(borrow)]
-    pub(super) candidates: Vec<Candidate<'a>>,
-    prompt_feedback: Option<Feedback>,
-    pub(super) usage_metadata: Option<Usage>,
+    pub(super) candidates: Vec<GeminiCandidate<'a>>,
+    prompt_feedback: Option<PromptFeedback>,
+    pub(super) usage_metadata: Option<GeminiUsage>,
     pub(super) model_version: String,
     pub(super) response_id: String,
 }
@@ -28,9 +28,9 @@ pub(super) struct Answer<'a> {
 /// One of several answers.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
-pub(super) struct Candidate<'a> {
+pub(super) struct GeminiCandidate<'a> {
     #[serde(borrow)]
-    pub(super) content: Content<'a>,
+    pub(super) content: GeminiContent<'a>,
     pub(super) finish_reason: Option<String>,
     pub(super) index: u64,
 }
@@ -38,27 +38,27 @@ pub(super) struct Candidate<'a> {
 /// What it says.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct Content<'a> {
+pub(super) struct GeminiContent<'a> {
     #[serde(borrow)]
-    pub(super) parts: Vec<Part<'a>>,
+    pub(super) parts: Vec<GeminiPart<'a>>,
 }
 
 /// A piece of that.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
-pub(super) struct Part<'a> {
+pub(super) struct GeminiPart<'a> {
     pub(super) text: String,
     /// It is the model's thought, not its answer.
     pub(super) thought: bool,
     #[serde(borrow)]
-    pub(super) function_call: Option<Call<'a>>,
+    pub(super) function_call: Option<GeminiFunctionCall<'a>>,
     pub(super) thought_signature: Option<String>,
 }
 
 /// A call of a tool.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct Call<'a> {
+pub(super) struct GeminiFunctionCall<'a> {
     id: Option<String>,
     name: String,
     #[serde(borrow)]
@@ -68,14 +68,14 @@ pub(super) struct Call<'a> {
 /// What Google makes of the prompt.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
-struct Feedback {
+struct PromptFeedback {
     block_reason: Option<String>,
 }
 
 /// Token counts; what a model thought is not part of the candidates'.
 #[derive(Debug, Clone, Copy, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
-pub(super) struct Usage {
+pub(super) struct GeminiUsage {
     prompt_token_count: u64,
     tool_use_prompt_token_count: u64,
     cached_content_token_count: u64,
@@ -83,27 +83,27 @@ pub(super) struct Usage {
     thoughts_token_count: u64,
 }
 
-impl Usage {
+impl GeminiUsage {
     /// In our words.
-    pub(super) fn counts(self) -> Counts {
+    pub(super) fn counts(self) -> EncodedUsage {
         let thoughts = self.thoughts_token_count.min(MOST);
         let prompt = self.prompt_token_count.min(MOST) + self.tool_use_prompt_token_count.min(MOST);
-        Counts {
+        EncodedUsage {
             prompt,
             cached: self.cached_content_token_count.min(prompt),
             completion: self.candidates_token_count.min(MOST) + thoughts,
             thoughts,
-            ..Counts::default()
+            ..EncodedUsage::default()
         }
     }
 }
 
-impl Answer<'_> {
+impl GeminiResponse<'_> {
     /// The error that it is in place of an answer: a prompt that was blocked is the client's to change, and no other
     /// model is to see it.
-    pub(super) fn complaint(&self) -> Option<Complaint> {
+    pub(super) fn complaint(&self) -> Option<ProviderError> {
         let reason = self.prompt_feedback.as_ref()?.block_reason.as_deref()?;
-        self.candidates.is_empty().then(|| Complaint {
+        self.candidates.is_empty().then(|| ProviderError {
             status: Some(400),
             code: Some("content_policy_violation".to_owned()),
             kind: Some("invalid_request_error".to_owned()),
@@ -113,12 +113,12 @@ impl Answer<'_> {
     }
 }
 
-impl Part<'_> {
+impl GeminiPart<'_> {
     /// The call that it is, if it is one. `number`: how many of this answer came before it.
-    pub(super) fn call(&self, answer: &str, number: u64) -> Option<Calling> {
+    pub(super) fn call(&self, answer: &str, number: u64) -> Option<ToolCallState> {
         let call = self.function_call.as_ref()?;
         let id = call.id.clone().filter(|id| !id.is_empty());
-        Some(Calling {
+        Some(ToolCallState {
             id: id.unwrap_or_else(|| format!("call_{answer}_{number}")),
             name: call.name.clone(),
             arguments: call.args.and_then(shallow).unwrap_or("{}").to_owned(),
@@ -128,25 +128,25 @@ impl Part<'_> {
 }
 
 /// Why an answer ended; `None`: it did not, the model failed.
-pub(super) fn finish(reason: &str, calls: bool) -> Option<Finish> {
+pub(super) fn finish(reason: &str, calls: bool) -> Option<FinishReason> {
     match reason {
-        "STOP" if calls => Some(Finish::ToolCalls),
-        "STOP" => Some(Finish::Stop),
-        "MAX_TOKENS" => Some(Finish::Length),
+        "STOP" if calls => Some(FinishReason::ToolCalls),
+        "STOP" => Some(FinishReason::Stop),
+        "MAX_TOKENS" => Some(FinishReason::Length),
         "SAFETY" | "RECITATION" | "LANGUAGE" | "BLOCKLIST" | "PROHIBITED_CONTENT" | "SPII"
-        | "IMAGE_SAFETY" => Some(Finish::ContentFilter),
+        | "IMAGE_SAFETY" => Some(FinishReason::ContentFilter),
         "MALFORMED_FUNCTION_CALL" | "UNEXPECTED_TOOL_CALL" | "MALFORMED_RESPONSE" => None,
-        _ => Some(Finish::Other),
+        _ => Some(FinishReason::Other),
     }
 }
 
 /// A model that failed on its own tools.
-pub(super) fn failed(reason: &str) -> Complaint {
+pub(super) fn failed(reason: &str) -> ProviderError {
     let reason = super::fault::word(reason);
-    Complaint {
+    ProviderError {
         code: Some(reason.to_ascii_lowercase()),
         message: format!("The model failed ({reason})."),
-        ..Complaint::default()
+        ..ProviderError::default()
     }
 }
 
@@ -154,14 +154,14 @@ pub(super) fn failed(reason: &str) -> Complaint {
 ///
 /// # Errors
 /// It is no answer.
-pub(in super::super) fn whole(body: &Bytes, created: u64) -> Result<Whole, NotAnAnswer> {
-    let object = Object::skim(body.clone()).map_err(NotAnAnswer::NotJson)?;
-    let answer = serde_json::from_slice::<Answer<'_>>(body).unwrap_or_default();
+pub(in super::super) fn whole(body: &Bytes, created: u64) -> Result<CompletionBody, NotAnAnswer> {
+    let object = RawObject::skim(body.clone()).map_err(NotAnAnswer::NotJson)?;
+    let answer = serde_json::from_slice::<GeminiResponse<'_>>(body).unwrap_or_default();
     if let Some(complaint) = answer.complaint() {
         return Err(NotAnAnswer::Complaint(complaint));
     }
     if answer.candidates.is_empty() {
-        let complaint = object.get("error").and_then(|_| Complaint::found(body));
+        let complaint = object.get("error").and_then(|_| ProviderError::found(body));
         return Err(complaint.map_or(NotAnAnswer::NoChoices, NotAnAnswer::Complaint));
     }
     let mut choices = Vec::new();
@@ -171,13 +171,13 @@ pub(in super::super) fn whole(body: &Bytes, created: u64) -> Result<Whole, NotAn
         let finish = finish(reason, !message.calls.is_empty());
         choices.push((message, finish.ok_or_else(|| NotAnAnswer::Complaint(failed(reason)))?));
     }
-    let counts = answer.usage_metadata.map(Usage::counts);
-    let voice = Voice { id: answer.response_id, created, model: answer.model_version };
-    Whole::parse(voice.whole(&choices, counts.as_ref()))
+    let counts = answer.usage_metadata.map(GeminiUsage::counts);
+    let voice = ChunkEncoder { id: answer.response_id, created, model: answer.model_version };
+    CompletionBody::parse(voice.whole(&choices, counts.as_ref()))
 }
 
-fn message(candidate: &Candidate<'_>, answer: &str) -> Message {
-    let mut message = Message::default();
+fn message(candidate: &GeminiCandidate<'_>, answer: &str) -> EncodedMessage {
+    let mut message = EncodedMessage::default();
     for part in &candidate.content.parts {
         let number = message.calls.len() as u64;
         match part.call(answer, number) {

@@ -4,33 +4,33 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::super::super::complaint::Complaint;
+use super::super::super::complaint::ProviderError;
 
 /// The body of an error, as far as its details go (google.rpc.Status).
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct Body {
-    error: Fault,
+struct GeminiErrorBody {
+    error: GeminiError,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct Fault {
+struct GeminiError {
     status: String,
-    details: Vec<Detail>,
+    details: Vec<GeminiErrorDetail>,
 }
 
 /// An `ErrorInfo` or a `RetryInfo`.
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
-struct Detail {
+struct GeminiErrorDetail {
     reason: Option<String>,
     retry_delay: Option<String>,
 }
 
 /// A key that is unknown and a country that is not served come as a 400; they are the endpoint's fault, not the
 /// client's.
-pub(in super::super) fn meant(complaint: Complaint, body: &[u8]) -> Complaint {
+pub(in super::super) fn meant(complaint: ProviderError, body: &[u8]) -> ProviderError {
     let fault = read(body);
     let reason = fault.details.iter().find_map(|detail| detail.reason.as_deref());
     let status = match (complaint.status, reason, fault.status.as_str()) {
@@ -40,7 +40,7 @@ pub(in super::super) fn meant(complaint: Complaint, body: &[u8]) -> Complaint {
     };
     // Its `code` is the status once more.
     let code = reason.map(word).or_else(|| complaint.kind.clone());
-    Complaint { status, code, ..complaint }
+    ProviderError { status, code, ..complaint }
 }
 
 /// How long a `RetryInfo` asks to wait, such as `34s` or `1.5s`.
@@ -57,7 +57,7 @@ pub(super) fn word(text: &str) -> String {
 }
 
 /// Some errors come as the only element of a list.
-fn read(body: &[u8]) -> Fault {
-    let list = serde_json::from_slice::<Vec<Body>>(body).ok().and_then(|list| list.into_iter().next());
+fn read(body: &[u8]) -> GeminiError {
+    let list = serde_json::from_slice::<Vec<GeminiErrorBody>>(body).ok().and_then(|list| list.into_iter().next());
     list.or_else(|| serde_json::from_slice(body).ok()).unwrap_or_default().error
 }

@@ -8,7 +8,7 @@ mod stream;
 pub(super) use answer::whole;
 pub(super) use fault::{meant, wait};
 pub(super) use request::{convert, encode};
-pub use stream::Decoder;
+pub use stream::GeminiDecoder;
 
 #[cfg(test)]
 mod tests;

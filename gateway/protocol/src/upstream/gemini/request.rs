@@ -2,15 +2,15 @@
 
 use bytes::Bytes;
 
-use super::super::super::chat::Chat;
-use super::super::super::conversions::Converted;
-use super::super::super::json::{Object, string};
+use super::super::super::chat::ChatRequest;
+use super::super::super::conversions::ConvertedChat;
+use super::super::super::json::{RawObject, string};
 use super::super::super::refusal::BadRequest;
-use super::super::asked::{Asked, Choice, Function, refuse_others};
-use super::super::media::{Media, Source};
-use super::super::turns::{Item, Outcome, Turn, Turns};
-use super::super::written::{Members, list, object, one, quote};
-use super::super::{Effort, Told, unsaid};
+use super::super::asked::{ParsedChat, ParsedToolChoice, FunctionSpec, refuse_others};
+use super::super::media::{MediaPart, MediaSource};
+use super::super::turns::{AssistantItem, ToolResult, ConversationTurn, ConversationTurns};
+use super::super::written::{ObjectWriter, list, object, one, quote};
+use super::super::{EffortStyle, EncodedRequest, unsaid};
 
 /// Fields that this dialect has words for.
 const KNOWN: [&str; 19] = [
@@ -54,10 +54,10 @@ const NO_SIGNATURE: &str = "skip_thought_signature_validator";
 ///
 /// # Errors
 /// What they cannot say.
-pub(in super::super) fn convert(chat: &Chat, effort: Effort) -> Result<Converted, BadRequest> {
+pub(in super::super) fn convert(chat: &ChatRequest, effort: EffortStyle) -> Result<ConvertedChat, BadRequest> {
     refuse_others(&chat.object, &KNOWN)?;
-    let mut asked = Asked::read(chat.object.bytes())?;
-    let turns = Turns::of(std::mem::take(&mut asked.messages))?;
+    let mut asked = ParsedChat::read(chat.object.bytes())?;
+    let turns = ConversationTurns::of(std::mem::take(&mut asked.messages))?;
     turns.list.iter().flat_map(|turn| &turn.items).try_for_each(check)?;
     let functions = functions(&asked)?;
     if asked.parallel_tool_calls == Some(false) && !functions.is_empty() {
@@ -86,12 +86,12 @@ pub(in super::super) fn convert(chat: &Chat, effort: Effort) -> Result<Converted
         request.maybe("toolConfig", calling.as_deref());
         request.nested("generationConfig", |out| object(out, |it| generation(it, chat, &asked, &form)));
     });
-    let object = Object::skim(out.into())?;
-    Ok(Converted { object, effort: asked.reasoning_effort, thoughtless: false })
+    let object = RawObject::skim(out.into())?;
+    Ok(ConvertedChat { object, effort: asked.reasoning_effort, thoughtless: false })
 }
 
 /// The body of a request. The model's name and whether to stream stand in its address.
-pub(in super::super) fn encode(converted: &Converted, chat: &Chat, told: &Told<'_>) -> Bytes {
+pub(in super::super) fn encode(converted: &ConvertedChat, chat: &ChatRequest, told: &EncodedRequest<'_>) -> Bytes {
     let most = chat.max_tokens().or(told.longest).map(|most| most.to_string());
     let thinking = converted.effort.as_deref().map(|asked| thinking(asked, told));
     let edits = [
@@ -100,17 +100,17 @@ pub(in super::super) fn encode(converted: &Converted, chat: &Chat, told: &Told<'
     ];
     let edits: Vec<_> = edits.into_iter().filter(|(_, value)| value.is_some()).collect();
     let own = converted.object.get("generationConfig").unwrap_or(b"{}");
-    let config = Object::skim(Bytes::copy_from_slice(own)).map(|own| own.edited(&edits)).unwrap_or_default();
+    let config = RawObject::skim(Bytes::copy_from_slice(own)).map(|own| own.edited(&edits)).unwrap_or_default();
     converted.object.edited(&[("generationConfig", Some(&config))])
 }
 
 /// How hard to think; who says so wants to see the thoughts.
-fn thinking(asked: &str, told: &Told<'_>) -> String {
+fn thinking(asked: &str, told: &EncodedRequest<'_>) -> String {
     match (told.effort, asked) {
         // It always thinks, in that many tokens at least (ai.google.dev/gemini-api/docs/thinking).
-        (Effort::Tokens, "none") if told.model.contains("2.5-pro") => r#"{"thinkingBudget":128}"#.to_owned(),
-        (Effort::Tokens, "none") => r#"{"thinkingBudget":0}"#.to_owned(),
-        (Effort::Tokens, _) => {
+        (EffortStyle::Tokens, "none") if told.model.contains("2.5-pro") => r#"{"thinkingBudget":128}"#.to_owned(),
+        (EffortStyle::Tokens, "none") => r#"{"thinkingBudget":0}"#.to_owned(),
+        (EffortStyle::Tokens, _) => {
             // As Google's own OpenAI-compatible endpoint has them (ai.google.dev/gemini-api/docs/openai).
             let budget = match asked {
                 "minimal" | "low" => 1024,
@@ -120,15 +120,15 @@ fn thinking(asked: &str, told: &Told<'_>) -> String {
             format!(r#"{{"thinkingBudget":{budget},"includeThoughts":true}}"#)
         }
         // These models always think.
-        (Effort::Word, "none" | "minimal") => r#"{"thinkingLevel":"minimal"}"#.to_owned(),
-        (Effort::Word, _) => {
+        (EffortStyle::Word, "none" | "minimal") => r#"{"thinkingLevel":"minimal"}"#.to_owned(),
+        (EffortStyle::Word, _) => {
             let level = if matches!(asked, "low" | "medium") { asked } else { "high" };
             format!(r#"{{"thinkingLevel":"{level}","includeThoughts":true}}"#)
         }
     }
 }
 
-fn functions<'t, 'a>(asked: &'t Asked<'a>) -> Result<Vec<&'t Function<'a>>, BadRequest> {
+fn functions<'t, 'a>(asked: &'t ParsedChat<'a>) -> Result<Vec<&'t FunctionSpec<'a>>, BadRequest> {
     let tools = asked.tools.iter().flatten().enumerate();
     tools
         .map(|(at, tool)| match &tool.function {
@@ -138,15 +138,15 @@ fn functions<'t, 'a>(asked: &'t Asked<'a>) -> Result<Vec<&'t Function<'a>>, BadR
         .collect()
 }
 
-fn calling(asked: &Asked<'_>, functions: &[&Function<'_>]) -> Result<Option<String>, BadRequest> {
+fn calling(asked: &ParsedChat<'_>, functions: &[&FunctionSpec<'_>]) -> Result<Option<String>, BadRequest> {
     let strict = functions.iter().any(|function| function.strict == Some(true));
     let mode = match asked.choice()? {
-        None | Some(Choice::Auto) if strict => r#"{"mode":"VALIDATED"}"#.to_owned(),
+        None | Some(ParsedToolChoice::Auto) if strict => r#"{"mode":"VALIDATED"}"#.to_owned(),
         None => return Ok(None),
-        Some(Choice::Auto) => r#"{"mode":"AUTO"}"#.to_owned(),
-        Some(Choice::None) => r#"{"mode":"NONE"}"#.to_owned(),
-        Some(Choice::Required) => r#"{"mode":"ANY"}"#.to_owned(),
-        Some(Choice::Named(name)) => {
+        Some(ParsedToolChoice::Auto) => r#"{"mode":"AUTO"}"#.to_owned(),
+        Some(ParsedToolChoice::None) => r#"{"mode":"NONE"}"#.to_owned(),
+        Some(ParsedToolChoice::Required) => r#"{"mode":"ANY"}"#.to_owned(),
+        Some(ParsedToolChoice::Named(name)) => {
             format!(r#"{{"mode":"ANY","allowedFunctionNames":[{}]}}"#, string(&name))
         }
     };
@@ -154,23 +154,23 @@ fn calling(asked: &Asked<'_>, functions: &[&Function<'_>]) -> Result<Option<Stri
 }
 
 /// Whether the answer is to be JSON, and of which schema.
-enum Form<'a> {
+enum GeminiOutputFormat<'a> {
     Text,
     Json(Option<&'a str>),
 }
 
-fn form<'t>(asked: &'t Asked<'_>) -> Result<Form<'t>, BadRequest> {
-    let Some(form) = &asked.response_format else { return Ok(Form::Text) };
+fn form<'t>(asked: &'t ParsedChat<'_>) -> Result<GeminiOutputFormat<'t>, BadRequest> {
+    let Some(form) = &asked.response_format else { return Ok(GeminiOutputFormat::Text) };
     match (form.kind.as_str(), form.json_schema.as_ref().and_then(|it| it.schema)) {
-        ("text", _) => Ok(Form::Text),
-        ("json_object", _) => Ok(Form::Json(None)),
-        ("json_schema", Some(schema)) => Ok(Form::Json(Some(schema.get()))),
+        ("text", _) => Ok(GeminiOutputFormat::Text),
+        ("json_object", _) => Ok(GeminiOutputFormat::Json(None)),
+        ("json_schema", Some(schema)) => Ok(GeminiOutputFormat::Json(Some(schema.get()))),
         ("json_schema", None) => Err(BadRequest::missing("response_format.json_schema.schema")),
         _ => Err(unsaid("response_format.type")),
     }
 }
 
-fn generation(config: &mut Members<'_>, chat: &Chat, asked: &Asked<'_>, form: &Form<'_>) {
+fn generation(config: &mut ObjectWriter<'_>, chat: &ChatRequest, asked: &ParsedChat<'_>, form: &GeminiOutputFormat<'_>) {
     for (name, renamed) in RENAMED {
         let raw = chat.object.get(name).and_then(|raw| std::str::from_utf8(raw).ok());
         config.maybe(renamed, raw.filter(|raw| *raw != "null"));
@@ -179,13 +179,13 @@ fn generation(config: &mut Members<'_>, chat: &Chat, asked: &Asked<'_>, form: &F
     if !stops.is_empty() {
         config.nested("stopSequences", |out| list(out, stops, quote));
     }
-    if let Form::Json(schema) = form {
+    if let GeminiOutputFormat::Json(schema) = form {
         config.text("responseMimeType", "application/json");
         config.maybe("responseJsonSchema", *schema);
     }
 }
 
-fn declare(out: &mut Vec<u8>, function: &&Function<'_>) {
+fn declare(out: &mut Vec<u8>, function: &&FunctionSpec<'_>) {
     object(out, |it| {
         it.text("name", &function.name);
         if let Some(description) = &function.description {
@@ -197,33 +197,33 @@ fn declare(out: &mut Vec<u8>, function: &&Function<'_>) {
 }
 
 /// What a tool gave back is a text here, under the tool's name.
-fn check(item: &Item<'_>) -> Result<(), BadRequest> {
-    let Item::Result(outcome) = item else { return Ok(()) };
+fn check(item: &AssistantItem<'_>) -> Result<(), BadRequest> {
+    let AssistantItem::Result(outcome) = item else { return Ok(()) };
     if outcome.name.is_none() {
         let why = "it names no call of this conversation";
         return Err(BadRequest::value("messages.tool_call_id", why));
     }
-    match outcome.items.iter().all(|item| matches!(item, Item::Text(_))) {
+    match outcome.items.iter().all(|item| matches!(item, AssistantItem::Text(_))) {
         true => Ok(()),
         false => Err(unsaid("messages")),
     }
 }
 
-fn content(out: &mut Vec<u8>, turn: &Turn<'_>, effort: Effort) {
+fn content(out: &mut Vec<u8>, turn: &ConversationTurn<'_>, effort: EffortStyle) {
     object(out, |it| {
         it.text("role", if turn.assistant { "model" } else { "user" });
         // Thoughts of another provider's models are nothing to these.
-        let items = turn.items.iter().filter(|item| !matches!(item, Item::Thoughts(_)));
+        let items = turn.items.iter().filter(|item| !matches!(item, AssistantItem::Thoughts(_)));
         let mut first = true;
         it.nested("parts", |out| {
             list(out, items, |out, item| match item {
-                Item::Text(said) => text(out, &said.text),
-                Item::Media(media, _) => object(out, |it| show(it, media)),
-                Item::Result(outcome) => give_back(out, outcome),
-                Item::Thoughts(_) => {}
-                Item::Call(call) => {
+                AssistantItem::Text(said) => text(out, &said.text),
+                AssistantItem::Media(media, _) => object(out, |it| show(it, media)),
+                AssistantItem::Result(outcome) => give_back(out, outcome),
+                AssistantItem::Thoughts(_) => {}
+                AssistantItem::Call(call) => {
                     // Of calls side by side only the first is signed.
-                    let first = std::mem::take(&mut first) && effort == Effort::Word;
+                    let first = std::mem::take(&mut first) && effort == EffortStyle::Word;
                     let signature = call.signature.as_deref().or(first.then_some(NO_SIGNATURE));
                     object(out, |it| {
                         it.nested("functionCall", |out| {
@@ -247,15 +247,15 @@ fn text(out: &mut Vec<u8>, text: &str) {
     object(out, |it| it.text("text", text));
 }
 
-fn show(it: &mut Members<'_>, media: &Media) {
+fn show(it: &mut ObjectWriter<'_>, media: &MediaPart) {
     match &media.source {
-        Source::Data(data) => it.nested("inlineData", |out| {
+        MediaSource::Data(data) => it.nested("inlineData", |out| {
             object(out, |it| {
                 it.text("mimeType", media.kind.as_deref().unwrap_or_default());
                 it.text("data", data);
             });
         }),
-        Source::Url(url) => it.nested("fileData", |out| {
+        MediaSource::Url(url) => it.nested("fileData", |out| {
             object(out, |it| {
                 if let Some(kind) = kind_of(url) {
                     it.text("mimeType", kind);
@@ -284,11 +284,11 @@ fn kind_of(url: &str) -> Option<&'static str> {
     kinds.iter().find(|(end, _)| path.ends_with(end)).map(|(_, kind)| *kind)
 }
 
-fn give_back(out: &mut Vec<u8>, outcome: &Outcome<'_>) {
+fn give_back(out: &mut Vec<u8>, outcome: &ToolResult<'_>) {
     let texts: Vec<&str> = outcome
         .items
         .iter()
-        .filter_map(|item| if let Item::Text(said) = item { Some(said.text.as_str()) } else { None })
+        .filter_map(|item| if let AssistantItem::Text(said) = item { Some(said.text.as_str()) } else { None })
         .collect();
     let said = texts.join("\n");
     object(out, |it| {
@@ -296,7 +296,7 @@ fn give_back(out: &mut Vec<u8>, outcome: &Outcome<'_>) {
             object(out, |it| {
                 it.text("id", &outcome.id);
                 it.text("name", outcome.name.as_deref().unwrap_or_default());
-                match Object::skim(Bytes::copy_from_slice(said.as_bytes())) {
+                match RawObject::skim(Bytes::copy_from_slice(said.as_bytes())) {
                     Ok(_) => it.raw("response", &said),
                     Err(_) => it.nested("response", |out| object(out, |it| it.text("result", &said))),
                 }

@@ -2,42 +2,42 @@
 
 use std::collections::VecDeque;
 
-use super::super::super::chunk::{Chunk, What};
-use super::super::super::complaint::Complaint;
-use super::super::super::sse::Event;
-use super::super::voice::{self, Voice};
-use super::answer::{Answer, Candidate, Usage, failed, finish};
+use super::super::super::chunk::{ResponseChunk, ChunkKind};
+use super::super::super::complaint::ProviderError;
+use super::super::super::sse::SseEvent;
+use super::super::voice::{self, ChunkEncoder};
+use super::answer::{GeminiResponse, GeminiCandidate, GeminiUsage, failed, finish};
 
 /// Candidates that are told apart; nothing is ever allocated by an index.
 const MOST: u64 = 128;
 
 /// Reads the events of one answer.
 #[derive(Debug)]
-pub struct Decoder {
-    voice: Voice,
+pub struct GeminiDecoder {
+    voice: ChunkEncoder,
     /// Calls of tools so far, by candidate.
     calls: Vec<(u64, u64)>,
     finished: bool,
     failed: bool,
 }
 
-impl Decoder {
+impl GeminiDecoder {
     pub(in super::super) fn new(created: u64) -> Self {
-        let voice = Voice { created, ..Voice::default() };
+        let voice = ChunkEncoder { created, ..ChunkEncoder::default() };
         Self { voice, calls: Vec::new(), finished: false, failed: false }
     }
 
     /// Adds what an event says.
-    pub(in super::super) fn take(&mut self, event: Event, chunks: &mut VecDeque<Chunk>) {
+    pub(in super::super) fn take(&mut self, event: SseEvent, chunks: &mut VecDeque<ResponseChunk>) {
         if event.comment {
             return chunks.push_back(voice::alive());
         }
-        let answer = match serde_json::from_slice::<Answer<'_>>(&event.data) {
+        let answer = match serde_json::from_slice::<GeminiResponse<'_>>(&event.data) {
             Ok(answer) => answer,
             Err(_) => return chunks.push_back(voice::malformed()),
         };
         let begun = answer.candidates.is_empty() && answer.usage_metadata.is_none();
-        let complaint = answer.complaint().or_else(|| begun.then(|| Complaint::found(&event.data)).flatten());
+        let complaint = answer.complaint().or_else(|| begun.then(|| ProviderError::found(&event.data)).flatten());
         if let Some(complaint) = complaint {
             return self.fail(complaint, chunks);
         }
@@ -55,13 +55,13 @@ impl Decoder {
     }
 
     /// The stream has ended; there is no marker, so the reason why is what makes it whole.
-    pub(in super::super) fn end(&mut self, chunks: &mut VecDeque<Chunk>) {
+    pub(in super::super) fn end(&mut self, chunks: &mut VecDeque<ResponseChunk>) {
         if self.finished && !self.failed {
             chunks.push_back(voice::done());
         }
     }
 
-    fn candidate(&mut self, candidate: &Candidate<'_>, chunks: &mut VecDeque<Chunk>) {
+    fn candidate(&mut self, candidate: &GeminiCandidate<'_>, chunks: &mut VecDeque<ResponseChunk>) {
         let index = candidate.index;
         let first = !self.calls.iter().any(|(known, _)| *known == index);
         if first {
@@ -94,19 +94,19 @@ impl Decoder {
     }
 
     /// Tells the counts so far: apart once the answer has ended, before that beside its last piece.
-    fn count(&self, usage: Usage, chunks: &mut VecDeque<Chunk>, before: usize, ended: bool) {
+    fn count(&self, usage: GeminiUsage, chunks: &mut VecDeque<ResponseChunk>, before: usize, ended: bool) {
         let counts = usage.counts();
         if self.finished || ended {
             return chunks.push_back(self.voice.counted(&counts));
         }
-        if let Some(Chunk { what: What::Piece(piece), .. }) = chunks.iter_mut().skip(before).last() {
+        if let Some(ResponseChunk { what: ChunkKind::Piece(piece), .. }) = chunks.iter_mut().skip(before).last() {
             piece.usage = counts.reported();
         }
     }
 
-    fn fail(&mut self, complaint: Complaint, chunks: &mut VecDeque<Chunk>) {
+    fn fail(&mut self, complaint: ProviderError, chunks: &mut VecDeque<ResponseChunk>) {
         self.failed = true;
-        chunks.push_back(Chunk { what: What::Error(complaint), ..voice::aside() });
+        chunks.push_back(ResponseChunk { what: ChunkKind::Error(complaint), ..voice::aside() });
     }
 
     fn made(&self, index: u64) -> u64 {

@@ -4,12 +4,12 @@ use bytes::Bytes;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::super::super::chunk::What;
+use super::super::super::chunk::ChunkKind;
 use super::super::super::whole::NotAnAnswer;
 use super::super::tests::{chat, complaints, decoded, encoded, gathered, refused, told};
-use super::super::{Dialect, Effort, Told};
+use super::super::{UpstreamApi, EffortStyle, EncodedRequest};
 
-const OURS: Dialect = Dialect::Gemini;
+const OURS: UpstreamApi = UpstreamApi::Gemini;
 
 fn body(messages: &Value, fields: &Value) -> Value {
     encoded(OURS, &chat(messages, fields), &told(true))
@@ -67,12 +67,12 @@ fn messages_are_put_into_other_words() {
     );
     // Calls that another model made are not signed: newer models are told so, older ones need no signature.
     let foreign = json!([messages[1], {"role": "assistant", "tool_calls": [call("a", None)]}]);
-    let signature = |effort: Effort| {
-        let sent = encoded(OURS, &chat(&foreign, &json!({})), &Told { effort, ..told(false) });
+    let signature = |effort: EffortStyle| {
+        let sent = encoded(OURS, &chat(&foreign, &json!({})), &EncodedRequest { effort, ..told(false) });
         sent["contents"][1]["parts"][0]["thoughtSignature"].clone()
     };
-    assert_eq!(signature(Effort::Word), "skip_thought_signature_validator");
-    assert_eq!(signature(Effort::Tokens), Value::Null);
+    assert_eq!(signature(EffortStyle::Word), "skip_thought_signature_validator");
+    assert_eq!(signature(EffortStyle::Tokens), Value::Null);
     let stray = json!([{"role": "tool", "tool_call_id": "z", "content": "x"}]);
     refused(OURS, &stray, &json!({}), "messages.tool_call_id");
 }
@@ -103,13 +103,13 @@ fn fields_are_put_into_other_words() {
         json!({"thinkingConfig": {"thinkingLevel": "high", "includeThoughts": true}}),
     );
     let tokens = |effort: &str, expected: Value| {
-        let told = Told { effort: Effort::Tokens, ..told(false) };
+        let told = EncodedRequest { effort: EffortStyle::Tokens, ..told(false) };
         let sent = encoded(OURS, &chat(&user("x"), &json!({"reasoning_effort": effort})), &told);
         assert_eq!(sent["generationConfig"]["thinkingConfig"], expected, "{effort}");
     };
     tokens("none", json!({"thinkingBudget": 0}));
     // One that always thinks is not told to stop, which it would refuse.
-    let pro = Told { effort: Effort::Tokens, model: "gemini-2.5-pro", ..told(false) };
+    let pro = EncodedRequest { effort: EffortStyle::Tokens, model: "gemini-2.5-pro", ..told(false) };
     let sent = encoded(OURS, &chat(&user("x"), &json!({"reasoning_effort": "none"})), &pro);
     assert_eq!(sent["generationConfig"]["thinkingConfig"], json!({"thinkingBudget": 128}));
     tokens("medium", json!({"thinkingBudget": 8192, "includeThoughts": true}));
@@ -191,7 +191,7 @@ fn a_stream_is_put_into_our_words() {
     }
     // What was used so far is known before the end, for who leaves early.
     let chunks = decoded(OURS, false, stream(&parts()[..2]).concat().as_bytes(), 99);
-    let What::Piece(last) = &chunks.last().unwrap().what else { panic!() };
+    let ChunkKind::Piece(last) = &chunks.last().unwrap().what else { panic!() };
     let usage = last.usage.unwrap().usage();
     assert_eq!((usage.input, usage.cached_input, usage.reasoning, usage.output), (60, 40, 9, 2));
     assert_eq!(gathered(&chunks), None);

@@ -4,11 +4,11 @@ use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::super::super::chunk::Finish;
-use super::super::super::complaint::Complaint;
-use super::super::super::json::Object;
-use super::super::super::whole::{NotAnAnswer, Whole};
-use super::super::voice::{Calling, Counts, Message, Voice};
+use super::super::super::chunk::FinishReason;
+use super::super::super::complaint::ProviderError;
+use super::super::super::json::RawObject;
+use super::super::super::whole::{NotAnAnswer, CompletionBody};
+use super::super::voice::{ToolCallState, EncodedUsage, EncodedMessage, ChunkEncoder};
 
 /// No answer has more tokens than this; a higher count is a mistake or an attack.
 const MOST: u64 = 1 << 32;
@@ -16,34 +16,34 @@ const MOST: u64 = 1 << 32;
 /// The parts of a response.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct Response<'a> {
+pub(super) struct ResponsesAnswer<'a> {
     pub(super) id: String,
     pub(super) model: String,
     pub(super) created_at: f64,
     pub(super) status: Option<String>,
     #[serde(borrow)]
     pub(super) error: Option<&'a RawValue>,
-    pub(super) incomplete_details: Option<Details>,
+    pub(super) incomplete_details: Option<IncompleteDetails>,
     #[serde(borrow)]
     pub(super) output: Option<Vec<&'a RawValue>>,
-    pub(super) usage: Option<Usage>,
+    pub(super) usage: Option<ResponsesUsage>,
 }
 
 /// Why a response is not complete.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct Details {
+pub(super) struct IncompleteDetails {
     reason: Option<String>,
 }
 
 /// An item of a response, as far as it is text or a call.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct Item {
+pub(super) struct ResponsesItem {
     #[serde(rename = "type")]
     pub(super) kind: String,
-    pub(super) content: Option<Vec<Part>>,
-    pub(super) summary: Option<Vec<Part>>,
+    pub(super) content: Option<Vec<ResponsesPart>>,
+    pub(super) summary: Option<Vec<ResponsesPart>>,
     pub(super) call_id: Option<String>,
     pub(super) name: Option<String>,
     pub(super) arguments: Option<String>,
@@ -54,7 +54,7 @@ pub(super) struct Item {
 /// A piece of an item.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct Part {
+pub(super) struct ResponsesPart {
     text: Option<String>,
     refusal: Option<String>,
 }
@@ -62,11 +62,11 @@ pub(super) struct Part {
 /// Token counts.
 #[derive(Debug, Clone, Copy, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct Usage {
+pub(super) struct ResponsesUsage {
     input_tokens: Option<u64>,
     input_tokens_details: Option<InputDetails>,
     output_tokens: Option<u64>,
-    output_tokens_details: Option<OutputDetails>,
+    output_tokens_details: Option<ResponsesOutputDetails>,
 }
 
 #[derive(Debug, Clone, Copy, Default, Deserialize)]
@@ -78,18 +78,18 @@ struct InputDetails {
 
 #[derive(Debug, Clone, Copy, Default, Deserialize)]
 #[serde(default)]
-struct OutputDetails {
+struct ResponsesOutputDetails {
     reasoning_tokens: Option<u64>,
 }
 
-impl Usage {
+impl ResponsesUsage {
     /// In our words; `None` where there are none.
-    pub(super) fn counts(self) -> Option<Counts> {
+    pub(super) fn counts(self) -> Option<EncodedUsage> {
         let bounded = |count: Option<u64>| count.unwrap_or(0).min(MOST);
         let (prompt, completion) = (bounded(self.input_tokens), self.output_tokens?.min(MOST));
         let input = self.input_tokens_details.unwrap_or_default();
         let cached = bounded(input.cached_tokens).min(prompt);
-        Some(Counts {
+        Some(EncodedUsage {
             prompt,
             cached,
             written: bounded(input.cache_write_tokens).min(prompt - cached),
@@ -101,27 +101,27 @@ impl Usage {
     }
 }
 
-impl Response<'_> {
+impl ResponsesAnswer<'_> {
     /// Why it ended; `called`: it calls tools.
-    pub(super) fn finish(&self, called: bool) -> Finish {
+    pub(super) fn finish(&self, called: bool) -> FinishReason {
         let reason = self.incomplete_details.as_ref().and_then(|details| details.reason.as_deref());
         match (self.status.as_deref(), reason) {
-            (Some("incomplete"), Some("content_filter")) => Finish::ContentFilter,
-            (Some("incomplete"), _) => Finish::Length,
-            _ if called => Finish::ToolCalls,
-            _ => Finish::Stop,
+            (Some("incomplete"), Some("content_filter")) => FinishReason::ContentFilter,
+            (Some("incomplete"), _) => FinishReason::Length,
+            _ if called => FinishReason::ToolCalls,
+            _ => FinishReason::Stop,
         }
     }
 
     /// What went wrong, if that is what it says.
-    pub(super) fn complaint(&self) -> Option<Complaint> {
+    pub(super) fn complaint(&self) -> Option<ProviderError> {
         let error = self.error.map(RawValue::get).filter(|error| *error != "null");
         match (self.status.as_deref(), error) {
             (Some("failed" | "cancelled"), error) => {
                 let error = error.unwrap_or("{}");
-                Some(Complaint::read(None, format!(r#"{{"error":{error}}}"#).as_bytes()))
+                Some(ProviderError::read(None, format!(r#"{{"error":{error}}}"#).as_bytes()))
             }
-            (None, Some(error)) => Complaint::found(format!(r#"{{"error":{error}}}"#).as_bytes()),
+            (None, Some(error)) => ProviderError::found(format!(r#"{{"error":{error}}}"#).as_bytes()),
             _ => None,
         }
     }
@@ -131,30 +131,30 @@ impl Response<'_> {
 ///
 /// # Errors
 /// It is no answer.
-pub(in super::super) fn whole(body: &Bytes) -> Result<Whole, NotAnAnswer> {
-    let object = Object::skim(body.clone()).map_err(NotAnAnswer::NotJson)?;
-    let Ok(response) = serde_json::from_slice::<Response<'_>>(object.bytes()) else {
-        return Err(Complaint::found(body).map_or(NotAnAnswer::NoChoices, NotAnAnswer::Complaint));
+pub(in super::super) fn whole(body: &Bytes) -> Result<CompletionBody, NotAnAnswer> {
+    let object = RawObject::skim(body.clone()).map_err(NotAnAnswer::NotJson)?;
+    let Ok(response) = serde_json::from_slice::<ResponsesAnswer<'_>>(object.bytes()) else {
+        return Err(ProviderError::found(body).map_or(NotAnAnswer::NoChoices, NotAnAnswer::Complaint));
     };
     if let Some(complaint) = response.complaint() {
         return Err(NotAnAnswer::Complaint(complaint));
     }
     let Some(items) = &response.output else { return Err(NotAnAnswer::NoChoices) };
-    let mut message = Message::default();
+    let mut message = EncodedMessage::default();
     for item in items {
         // Of what provider's tools did there is nothing to tell in our words.
-        if let Ok(item) = serde_json::from_str::<Item>(item.get()) {
+        if let Ok(item) = serde_json::from_str::<ResponsesItem>(item.get()) {
             add(&mut message, item);
         }
     }
     let finish = response.finish(!message.calls.is_empty());
-    let counts = response.usage.and_then(Usage::counts);
-    let voice = Voice { id: response.id, created: response.created_at as u64, model: response.model };
-    Whole::parse(voice.whole(&[(message, finish)], counts.as_ref()))
+    let counts = response.usage.and_then(ResponsesUsage::counts);
+    let voice = ChunkEncoder { id: response.id, created: response.created_at as u64, model: response.model };
+    CompletionBody::parse(voice.whole(&[(message, finish)], counts.as_ref()))
 }
 
-fn add(message: &mut Message, item: Item) {
-    let parts = |parts: Option<Vec<Part>>| parts.into_iter().flatten();
+fn add(message: &mut EncodedMessage, item: ResponsesItem) {
+    let parts = |parts: Option<Vec<ResponsesPart>>| parts.into_iter().flatten();
     match item.kind.as_str() {
         "message" => parts(item.content).for_each(|part| {
             message.content.extend(part.text);
@@ -165,7 +165,7 @@ fn add(message: &mut Message, item: Item) {
                 .chain(parts(item.content))
                 .for_each(|part| message.reasoning.extend(part.text));
         }
-        "function_call" | "custom_tool_call" => message.calls.push(Calling {
+        "function_call" | "custom_tool_call" => message.calls.push(ToolCallState {
             id: item.call_id.unwrap_or_default(),
             name: item.name.unwrap_or_default(),
             arguments: item.arguments.or(item.input).unwrap_or_default(),

@@ -6,7 +6,7 @@ mod stream;
 
 pub(super) use answer::whole;
 pub(super) use request::as_it_came;
-pub use stream::Decoder;
+pub use stream::ResponsesDecoder;
 
 #[cfg(test)]
 mod tests;

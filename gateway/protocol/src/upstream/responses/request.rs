@@ -5,11 +5,11 @@ use memchr::memmem;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::super::super::json::{Object, string};
-use super::super::Told;
+use super::super::super::json::{RawObject, string};
+use super::super::EncodedRequest;
 
 /// The body with what the upstream is told of the model. Every other byte is the client's.
-pub(in super::super) fn as_it_came(original: &Object, told: &Told<'_>) -> Bytes {
+pub(in super::super) fn as_it_came(original: &RawObject, told: &EncodedRequest<'_>) -> Bytes {
     let model = string(told.model);
     let most = told.longest.map(|most| most.to_string());
     let stream: &[u8] = if told.stream { b"true" } else { b"false" };
@@ -42,14 +42,14 @@ fn known_only(input: &[u8]) -> Option<String> {
 /// Whether an item is a thought that the gateway told: its id is `rs_`, the name of a request, and a number.
 fn is_ours(item: &str) -> bool {
     #[derive(Deserialize)]
-    struct Thought {
+    struct ReasoningItem {
         #[serde(rename = "type")]
         kind: String,
         id: String,
         #[serde(default)]
         encrypted_content: Option<String>,
     }
-    let Ok(thought) = serde_json::from_str::<Thought>(item) else { return false };
+    let Ok(thought) = serde_json::from_str::<ReasoningItem>(item) else { return false };
     let place = thought.id.strip_prefix("rs_").and_then(|rest| rest.rsplit_once('_')).map(|(_, place)| place);
     let numbered =
         place.is_some_and(|place| !place.is_empty() && place.bytes().all(|it| it.is_ascii_digit()));

@@ -3,17 +3,17 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 use serde_json::{Value, json};
 
-use super::super::super::chunk::{Chunk, Finish, What};
+use super::super::super::chunk::{ResponseChunk, FinishReason, ChunkKind};
 use super::super::super::client;
-use super::super::super::sse::Splitter;
+use super::super::super::sse::SseParser;
 use super::super::super::whole::NotAnAnswer;
-use super::super::{Decoder, Dialect};
+use super::super::{ResponseDecoder, UpstreamApi};
 
 /// The chunks that these events come to.
-fn chunks(events: &[Value]) -> Vec<Chunk> {
+fn chunks(events: &[Value]) -> Vec<ResponseChunk> {
     let bytes: String = events.iter().map(|event| format!("event: x\ndata: {event}\n\n")).collect();
-    let (mut splitter, mut chunks) = (Splitter::new(), VecDeque::new());
-    let mut decoder: Decoder = Dialect::Responses.decoder(true, 7);
+    let (mut splitter, mut chunks) = (SseParser::new(), VecDeque::new());
+    let mut decoder: ResponseDecoder = UpstreamApi::Responses.decoder(true, 7);
     splitter.feed(bytes.clone().into());
     while let Some(Ok(event)) = splitter.next() {
         decoder.take(event, &mut chunks);
@@ -24,10 +24,10 @@ fn chunks(events: &[Value]) -> Vec<Chunk> {
 }
 
 fn deltas(events: &[Value]) -> Vec<Value> {
-    let delta = |chunk: &Chunk| {
+    let delta = |chunk: &ResponseChunk| {
         Some(serde_json::from_slice::<Value>(&chunk.data).ok()?["choices"][0]["delta"].clone())
     };
-    chunks(events).iter().filter(|it| matches!(it.what, What::Piece(_))).filter_map(delta).collect()
+    chunks(events).iter().filter(|it| matches!(it.what, ChunkKind::Piece(_))).filter_map(delta).collect()
 }
 
 #[test]
@@ -67,27 +67,27 @@ fn calls_are_numbered_by_their_items() {
 
 #[test]
 fn the_end_says_why_and_what_it_used() {
-    let check = |status: &str, details: Value, expected: Finish| {
+    let check = |status: &str, details: Value, expected: FinishReason| {
         let usage = json!({"input_tokens": 10, "input_tokens_details": {"cached_tokens": 99}, "output_tokens": 5,
             "output_tokens_details": {"reasoning_tokens": 2}});
         let response = json!({"status": status, "incomplete_details": details, "usage": usage});
         let chunks = chunks(&[json!({"type": format!("response.{status}"), "response": response})]);
         let [end, counted, done] = &chunks[..] else { panic!("{chunks:?}") };
-        assert!(matches!(&end.what, What::Piece(piece) if piece.finish == Some(expected)), "{end:?}");
-        let What::Piece(piece) = &counted.what else { panic!("{counted:?}") };
+        assert!(matches!(&end.what, ChunkKind::Piece(piece) if piece.finish == Some(expected)), "{end:?}");
+        let ChunkKind::Piece(piece) = &counted.what else { panic!("{counted:?}") };
         let reported = piece.usage.unwrap();
         assert_eq!((reported.prompt, reported.cached, reported.completion), (Some(10), Some(10), Some(5)));
-        assert_eq!((reported.reasoning, &done.what), (Some(2), &What::Done));
+        assert_eq!((reported.reasoning, &done.what), (Some(2), &ChunkKind::Done));
     };
-    check("completed", Value::Null, Finish::Stop);
-    check("incomplete", json!({"reason": "max_output_tokens"}), Finish::Length);
-    check("incomplete", json!({"reason": "content_filter"}), Finish::ContentFilter);
+    check("completed", Value::Null, FinishReason::Stop);
+    check("incomplete", json!({"reason": "max_output_tokens"}), FinishReason::Length);
+    check("incomplete", json!({"reason": "content_filter"}), FinishReason::ContentFilter);
     let error = json!({"type": "error", "code": "server_error", "message": "sorry"});
     let failed = json!({"type": "response.failed", "response": {"status": "failed", "error": {"code": "server_error", "message": "sorry"}}});
     for event in [error, failed] {
         let chunks = chunks(&[event]);
         assert!(
-            matches!(&chunks[0].what, What::Error(why) if why.message == "sorry" && why.code.as_deref() == Some("server_error")),
+            matches!(&chunks[0].what, ChunkKind::Error(why) if why.message == "sorry" && why.code.as_deref() == Some("server_error")),
             "{chunks:?}"
         );
     }
@@ -95,7 +95,7 @@ fn the_end_says_why_and_what_it_used() {
 
 #[test]
 fn what_is_no_response_is_no_answer() {
-    let whole = |body: Value| Dialect::Responses.whole(Bytes::from(body.to_string()), true, 7);
+    let whole = |body: Value| UpstreamApi::Responses.whole(Bytes::from(body.to_string()), true, 7);
     for body in [json!({}), json!({"output": 7}), json!({"status": "completed"})] {
         assert!(matches!(whole(body.clone()), Err(NotAnAnswer::NoChoices)), "{body}");
     }
@@ -107,7 +107,7 @@ fn what_is_no_response_is_no_answer() {
         );
     }
     assert!(matches!(
-        Dialect::Responses.whole(Bytes::from_static(b"<html>"), true, 7),
+        UpstreamApi::Responses.whole(Bytes::from_static(b"<html>"), true, 7),
         Err(NotAnAnswer::NotJson(_))
     ));
 }
@@ -123,7 +123,7 @@ fn thoughts_that_the_upstream_never_said_are_not_sent_to_it() {
     let sent = |input: Value| {
         let body = json!({"model": "m", "input": input}).to_string();
         let chat = client::ApiEndpoint::Responses.read(body.into(), "r").unwrap().chat;
-        super::super::tests::encoded(Dialect::Responses, &chat, &super::super::tests::told(false))["input"]
+        super::super::tests::encoded(UpstreamApi::Responses, &chat, &super::super::tests::told(false))["input"]
             .clone()
     };
     let user = json!({"role": "user", "content": "x"});
