@@ -35,7 +35,7 @@ impl FromStr for ByteSize {
     }
 }
 
-/// Writes a size so that [`Size`] reads it back.
+/// Writes a size so that [`ByteSize`] reads it back.
 pub(crate) fn write_size(bytes: u64) -> String {
     match bytes {
         0 => "0B".to_owned(),

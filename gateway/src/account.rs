@@ -4,8 +4,8 @@
 mod attempts;
 mod ending;
 mod stages;
-mod tally;
-mod times;
+mod timings;
+mod token_counter;
 mod traced;
 
 use std::sync::Arc;
@@ -16,23 +16,23 @@ use prometheus::IntGauge;
 use router_policies::{Currency, Money, Price, Tariff, Usage};
 use tokio::time::Instant;
 
-use crate::charge::{self, UsageBound};
+use crate::attempt_error::{AttemptError, AttemptErrorKind};
 use crate::error::ApiError;
-use crate::ledger::fund::{BudgetRefusal, Reservation};
-use crate::ledger::limits::{RequestPermit, RateLimitStatus};
-use crate::ledger::slip::BudgetDebit;
-use crate::ledger::till::{ClientQuota, reserve_of};
-use crate::pace::BusyGuard;
-use crate::protocol::{FinalUsage, ChunkInfo, ReportedUsage};
-use crate::record::{RequestSummary, Attempt, RecordedCall, RequestOutcome, RequestRecord, Waste};
+use crate::ledger::budget_lease::{BudgetRefusal, Reservation};
+use crate::ledger::client_quota::{ClientQuota, reserve_of};
+use crate::ledger::rate_limiter::{RateLimitStatus, RequestPermit};
+use crate::ledger::usage_record::BudgetDebit;
+use crate::machine_time::BusyGuard;
+use crate::pricing::{self, UsageBound};
+use crate::protocol::{ChunkInfo, FinalUsage, ReportedUsage};
+use crate::record::{Attempt, RecordedCall, RequestOutcome, RequestRecord, RequestSummary, Waste};
 use crate::request_id::RequestId;
-use crate::setback::{AttemptErrorKind, AttemptError};
 use crate::telemetry::Telemetry;
 use crate::traces::TraceGuard;
 use attempts::InFlightAttempt;
 use ending::InFlightGauge;
-pub use tally::TokenCounter;
-use times::AttemptTimings;
+use timings::AttemptTimings;
+pub use token_counter::TokenCounter;
 
 /// Learns from how a request ends.
 pub trait OnClose: Send {
@@ -40,7 +40,7 @@ pub trait OnClose: Send {
     fn closed(self: Box<Self>, record: &RequestRecord);
 }
 
-/// One attempt of one account. [`Account::begin`] gives it; whatever is booked names its attempt by it.
+/// One attempt of one account. [`RequestAccount::begin`] gives it; whatever is booked names its attempt by it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AttemptId(usize);
 
@@ -163,8 +163,10 @@ impl RequestAccount {
         let amount = each.max().unwrap_or_default();
         match till.reserve(&self.telemetry.ledger, amount, now).await {
             Ok(purse) => self.purse = purse,
-            Err(BudgetRefusal::Spent) => return Err(ApiError::BudgetSpent(self.words_for_spent(till, amount))),
-            Err(BudgetRefusal::Unavailable) => return Err(ApiError::LedgerDown),
+            Err(BudgetRefusal::Spent) => {
+                return Err(ApiError::BudgetSpent(self.words_for_spent(till, amount)));
+            }
+            Err(BudgetRefusal::Unavailable) => return Err(ApiError::LedgerUnavailable),
         }
         Ok(())
     }
@@ -177,7 +179,7 @@ impl RequestAccount {
         if self.purse.is_none() {
             return Ok(());
         }
-        let unaffordable = || AttemptError::new(AttemptErrorKind::Unaffordable);
+        let unaffordable = || AttemptError::new(AttemptErrorKind::BudgetExceeded);
         // What was answered so far may be sent along by whoever goes on with it.
         let said: u64 = self.record.attempts.iter().map(|attempt| attempt.usage.completion()).sum();
         let bound = UsageBound { prompt: self.bound.prompt.saturating_add(said), ..self.bound };

@@ -13,16 +13,16 @@ use serde_json::{Value, json};
 
 use crate::admit;
 use crate::assess::assess;
-use crate::assessment::{Assessment, AssessInput};
+use crate::assessment::{AssessInput, Assessment};
 use crate::body::GatewayBody;
 use crate::error::ApiError;
 use crate::error_response::error_response;
 use crate::gateway::Gateway;
-use crate::hints::RoutingOverrides;
 use crate::protocol::ChatRequest;
 use crate::protocol::client::ClientVendor;
 use crate::reload::{ReloadError, Reloader};
 use crate::request_id::RequestId;
+use crate::routing_overrides::RoutingOverrides;
 
 /// What the admin port needs.
 #[derive(Clone)]
@@ -63,7 +63,9 @@ pub async fn answer(
         (_, "/metrics" | "/livez" | "/health" | "/healthz" | "/startupz" | "/readyz" | "/config") => {
             error_response(&ApiError::WrongMethod("GET"), ClientVendor::OpenAi, &id)
         }
-        (_, "/reload" | "/decide") => error_response(&ApiError::WrongMethod("POST"), ClientVendor::OpenAi, &id),
+        (_, "/reload" | "/decide") => {
+            error_response(&ApiError::WrongMethod("POST"), ClientVendor::OpenAi, &id)
+        }
         _ => reply(
             404,
             TEXT,
@@ -181,10 +183,10 @@ fn reply(status: u16, kind: &'static str, body: impl Into<Bytes>) -> Response<Ga
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::curfew::ShutdownDeadline;
     use crate::ledger::testing::mortal;
     use crate::log::Log;
     use crate::metrics::Metrics;
+    use crate::shutdown_deadline::ShutdownDeadline;
     use crate::telemetry::Telemetry;
 
     #[test]

@@ -11,8 +11,8 @@ use subtle::ConstantTimeEq;
 use tokio::time::{Instant, timeout_at};
 
 use crate::error::ApiError;
-use crate::head;
-use crate::hints::RoutingOverrides;
+use crate::header_names;
+use crate::routing_overrides::RoutingOverrides;
 use crate::snapshot::Snapshot;
 
 /// Who was let in.
@@ -31,14 +31,16 @@ impl Caller {
     /// A missing, wrong or doubled key.
     pub fn of(snapshot: &Snapshot, headers: &HeaderMap) -> Result<Self, ApiError> {
         let client = if snapshot.config.clients.is_empty() { None } else { Some(client(snapshot, headers)?) };
-        let mut hints =
-            RoutingOverrides { local_only: text(headers, head::LOCALITY) == Some("local"), ..RoutingOverrides::default() };
+        let mut hints = RoutingOverrides {
+            local_only: text(headers, header_names::LOCALITY) == Some("local"),
+            ..RoutingOverrides::default()
+        };
         if client.as_ref().is_some_and(|client| client.hints) {
             let owned = |name| text(headers, name).map(str::to_owned);
-            hints.route = owned(head::ROUTE);
-            hints.min_tier = owned(head::MIN_TIER);
-            hints.max_tier = owned(head::MAX_TIER);
-            hints.session = owned(head::SESSION);
+            hints.route = owned(header_names::ROUTE);
+            hints.min_tier = owned(header_names::MIN_TIER);
+            hints.max_tier = owned(header_names::MAX_TIER);
+            hints.session = owned(header_names::SESSION);
         }
         // Staying local only ever restricts, so it is honoured for everyone: a private prompt must not leave because
         // an entry lacks `routing_overrides: true`.
@@ -55,11 +57,15 @@ impl Caller {
 }
 
 fn client(snapshot: &Snapshot, headers: &HeaderMap) -> Result<Arc<ClientConfig>, ApiError> {
-    let key = key(headers)?.ok_or(ApiError::NoKey)?;
+    let key = key(headers)?.ok_or(ApiError::MissingCredentials)?;
     let hash: [u8; 32] = Sha256::digest(key).into();
     // The table is found by the hash, which tells nothing about the key; the comparison takes the same time for any.
-    let client = snapshot.client(&hash).ok_or(ApiError::WrongKey)?;
-    if bool::from(client.key.0.ct_eq(&hash)) { Ok(Arc::clone(client)) } else { Err(ApiError::WrongKey) }
+    let client = snapshot.client(&hash).ok_or(ApiError::InvalidCredentials)?;
+    if bool::from(client.key.0.ct_eq(&hash)) {
+        Ok(Arc::clone(client))
+    } else {
+        Err(ApiError::InvalidCredentials)
+    }
 }
 
 /// The one key of a request, from `authorization: Bearer`, `x-api-key` or `api-key`.
@@ -67,9 +73,13 @@ fn key(headers: &HeaderMap) -> Result<Option<&[u8]>, ApiError> {
     let bearer = headers.get_all(header::AUTHORIZATION).iter().map(|value| {
         let value = value.as_bytes();
         let (scheme, key) = value.split_at(value.len().min(7));
-        if scheme.eq_ignore_ascii_case(b"bearer ") { Ok(key.trim_ascii()) } else { Err(ApiError::WrongKey) }
+        if scheme.eq_ignore_ascii_case(b"bearer ") {
+            Ok(key.trim_ascii())
+        } else {
+            Err(ApiError::InvalidCredentials)
+        }
     });
-    let plain = [head::API_KEY, head::AZURE_API_KEY]
+    let plain = [header_names::API_KEY, header_names::AZURE_API_KEY]
         .into_iter()
         .flat_map(|name| headers.get_all(name))
         .map(|value| Ok(value.as_bytes()));
@@ -77,7 +87,7 @@ fn key(headers: &HeaderMap) -> Result<Option<&[u8]>, ApiError> {
     for key in bearer.chain(plain) {
         let key = key?;
         if only.is_some_and(|only| only != key) {
-            return Err(ApiError::TwoKeys);
+            return Err(ApiError::AmbiguousCredentials);
         }
         only = Some(key);
     }
@@ -103,7 +113,7 @@ where
         .get(header::CONTENT_ENCODING)
         .is_some_and(|value| !value.as_bytes().eq_ignore_ascii_case(b"identity"))
     {
-        return Err(ApiError::Encoded);
+        return Err(ApiError::UnsupportedEncoding);
     }
     let promised = incoming.size_hint().lower();
     if promised > limits.body as u64 {
@@ -114,9 +124,9 @@ where
     let mut more: Option<BytesMut> = None;
     loop {
         let frame = match timeout_at(deadline, incoming.frame()).await {
-            Err(_) => return Err(ApiError::BodyLate(limits.body_time)),
+            Err(_) => return Err(ApiError::BodyTimeout(limits.body_time)),
             Ok(None) => return Ok(more.map_or(body, BytesMut::freeze)),
-            Ok(Some(Err(_))) => return Err(ApiError::BodyCut),
+            Ok(Some(Err(_))) => return Err(ApiError::IncompleteBody),
             Ok(Some(Ok(frame))) => frame,
         };
         let Ok(data) = frame.into_data() else { continue };

@@ -18,7 +18,7 @@ use crate::protocol::ImageTokenRule;
 use crate::protocol::client::{self, ClientVendor};
 use crate::record::RecordedCall;
 use crate::request_id::RequestId;
-use crate::snapshot::{Snapshot, RequestTarget};
+use crate::snapshot::{RequestTarget, Snapshot};
 use crate::{endpoint, models, pipeline};
 
 /// Answers one request of the data port.
@@ -83,7 +83,11 @@ async fn count_tokens(
 }
 
 /// Answers what no model was asked for.
-fn close(body: Result<Bytes, ApiError>, vendor: ClientVendor, mut account: Box<RequestAccount>) -> Response<GatewayBody> {
+fn close(
+    body: Result<Bytes, ApiError>,
+    vendor: ClientVendor,
+    mut account: Box<RequestAccount>,
+) -> Response<GatewayBody> {
     match body {
         Ok(body) => {
             let mut response = Response::new(GatewayBody::full(body));

@@ -1,7 +1,7 @@
 //! A request and the state of the models → what a policy is asked, and its decision.
 
 mod embeddings;
-mod unfit;
+mod ineligible;
 
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -18,16 +18,16 @@ use router_policies::{
 use tokio::time::Instant;
 
 use self::embeddings::assess_embeddings;
-use self::unfit::{Ineligible, nothing_fits, unfit};
-use crate::assessment::{Assessment, CandidateModel, AssessInput};
+use self::ineligible::{Ineligible, nothing_fits, unfit};
+use crate::assessment::{AssessInput, Assessment, CandidateModel};
+use crate::attempt_error::shown;
 use crate::error::ApiError;
 use crate::facts::{facts, is_stated};
-use crate::hints::RoutingOverrides;
 use crate::protocol::client::OriginalRequest;
 use crate::protocol::{BadRequest, ChatRequest, UpstreamApi};
-use crate::record::{RecordedDecision, DecisionScores};
-use crate::routed::RouteState;
-use crate::setback::shown;
+use crate::record::{DecisionScores, RecordedDecision};
+use crate::route_state::RouteState;
+use crate::routing_overrides::RoutingOverrides;
 use crate::snapshot::RequestTarget;
 
 /// Assesses a request for what it named.

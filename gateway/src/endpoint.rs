@@ -3,7 +3,7 @@
 use http::{HeaderMap, Method};
 
 use crate::error::ApiError;
-use crate::head;
+use crate::header_names;
 use crate::protocol::client::ClientVendor;
 use crate::record::RecordedCall;
 
@@ -23,7 +23,10 @@ const ONE_MODEL: &str = "/v1/models/";
 const ANTHROPIC: &str = "/v1/messages";
 
 /// Which call a request makes, and the rest of its path.
-pub fn find<'a>(method: &Method, uri: &'a http::Uri) -> Result<(RecordedCall, Option<&'a str>), (RecordedCall, ApiError)> {
+pub fn find<'a>(
+    method: &Method,
+    uri: &'a http::Uri,
+) -> Result<(RecordedCall, Option<&'a str>), (RecordedCall, ApiError)> {
     let path = uri.path();
     let found =
         PATHS.iter().find(|(known, ..)| *known == path).map(|(_, allowed, call)| (*allowed, *call, None));
@@ -42,7 +45,7 @@ pub fn find<'a>(method: &Method, uri: &'a http::Uri) -> Result<(RecordedCall, Op
 pub fn vendor(path: &str, headers: &HeaderMap) -> ClientVendor {
     let below = path.strip_prefix(ANTHROPIC).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
     let elsewhere = PATHS.iter().any(|(known, _, call)| *known == path && *call != RecordedCall::Models);
-    if below || (!elsewhere && headers.contains_key(head::ANTHROPIC_VERSION)) {
+    if below || (!elsewhere && headers.contains_key(header_names::ANTHROPIC_VERSION)) {
         ClientVendor::Anthropic
     } else {
         ClientVendor::OpenAi
@@ -95,7 +98,7 @@ mod tests {
         let check = |path: &str, anthropic: bool, expected: ClientVendor| {
             let mut headers = HeaderMap::new();
             if anthropic {
-                headers.insert(head::ANTHROPIC_VERSION, HeaderValue::from_static("2023-06-01"));
+                headers.insert(header_names::ANTHROPIC_VERSION, HeaderValue::from_static("2023-06-01"));
             }
             assert_eq!(vendor(path, &headers), expected, "{path} {anthropic}");
         };

@@ -4,10 +4,10 @@ pub mod catalogue;
 
 use std::time::Duration;
 
+use crate::attempt_error::shown;
 use crate::protocol::client::ErrorWords;
 use crate::protocol::{BadRequest, ProviderError};
 use crate::record::RequestOutcome;
-use crate::setback::shown;
 
 /// An answer that is an error.
 #[derive(Debug, Clone)]
@@ -15,11 +15,11 @@ pub enum ApiError {
     /// The request does not say what it must, or says it wrongly.
     BadRequest(BadRequest),
     /// Two different credentials in one request.
-    TwoKeys,
+    AmbiguousCredentials,
     /// The data port asks for a key and none came.
-    NoKey,
+    MissingCredentials,
     /// A key that belongs to no client.
-    WrongKey,
+    InvalidCredentials,
     /// The client may not use this name, or it does not exist: told apart only in the log.
     NoSuchModel(String),
     /// No such path.
@@ -31,36 +31,36 @@ pub enum ApiError {
     /// The body is not JSON by its own account.
     NotJson,
     /// The body is compressed.
-    Encoded,
+    UnsupportedEncoding,
     /// The body did not arrive in time, or broke off.
-    BodyLate(Duration),
+    BodyTimeout(Duration),
     /// A connection that breaks the protocol within a request.
-    BodyCut,
+    IncompleteBody,
     /// No model of the route can serve this request; says why.
-    NothingFits(String),
+    NoCapableModel(String),
     /// The request must stay on local models and no local one can serve it.
-    NothingLocal(String),
+    NoLocalModel(String),
     /// A client's own limit; holds its words and how long to wait.
     RateLimited(String, Duration),
     /// The client's budget does not cover the request; holds its words.
     BudgetSpent(String),
     /// What is spent cannot be written down, so that nothing may be.
-    LedgerDown,
+    LedgerUnavailable,
     /// The provider refuses the request; its own words and status are passed on.
-    Refused(u16, ProviderError),
+    ProviderRejected(u16, ProviderError),
     /// The prompt is longer than any model's context.
-    TooLong(Option<ProviderError>),
+    ContextLength(Option<ProviderError>),
     /// All models that may answer ask us to slow down; holds for how long.
     UpstreamBusy(Option<Duration>),
     /// The model that the request began with does not answer, and the client has gone on to larger ones as often as the
     /// route allows.
-    EscalationsSpent,
+    EscalationLimit,
     /// Models were too slow.
-    UpstreamSlow,
+    UpstreamTimeout,
     /// Models could not be reached, or failed.
-    UpstreamDown,
+    UpstreamUnavailable,
     /// An upstream's answer is none, or says that the gateway's own credentials are at fault.
-    UpstreamFaulty,
+    UpstreamBadResponse,
     /// An answer broke off after its first byte.
     Truncated,
     /// The process is stopping.
@@ -80,12 +80,12 @@ struct ErrorTemplate {
 impl ApiError {
     /// The error's code, from a fixed set but for what a client's own request or a provider is quoted with.
     pub fn code(&self) -> &'static str {
-        self.face().code
+        self.template().code
     }
 
     /// The status.
     pub fn status(&self) -> u16 {
-        self.face().status
+        self.template().status
     }
 
     /// Whose fault it is.
@@ -107,35 +107,41 @@ impl ApiError {
         match self {
             Self::RateLimited(_, wait) => Some(*wait),
             Self::UpstreamBusy(wait) => Some(wait.unwrap_or(Duration::from_secs(1))),
-            Self::EscalationsSpent => Some(Duration::from_secs(5)),
-            Self::UpstreamDown | Self::LedgerDown | Self::Stopping => Some(Duration::from_secs(1)),
+            Self::EscalationLimit => Some(Duration::from_secs(5)),
+            Self::UpstreamUnavailable | Self::LedgerUnavailable | Self::Stopping => {
+                Some(Duration::from_secs(1))
+            }
             _ => None,
         }
     }
 
-    fn face(&self) -> ErrorTemplate {
-        let face =
-            |status, kind, code, message: &str| ErrorTemplate { status, kind, code, message: message.to_owned() };
+    fn template(&self) -> ErrorTemplate {
+        let face = |status, kind, code, message: &str| ErrorTemplate {
+            status,
+            kind,
+            code,
+            message: message.to_owned(),
+        };
         const INVALID: &str = "invalid_request_error";
         match self {
             Self::BadRequest(bad) => {
                 let code = bad.code.unwrap_or("invalid_request");
                 face(400, INVALID, code, &bad.message)
             }
-            Self::TwoKeys => face(
+            Self::AmbiguousCredentials => face(
                 400,
                 INVALID,
                 "ambiguous_credentials",
                 "The request carries two different keys. Send one, as `Authorization: Bearer KEY`.",
             ),
-            Self::NoKey => face(
+            Self::MissingCredentials => face(
                 401,
                 INVALID,
                 "invalid_api_key",
                 "This endpoint asks for a key and the request has none. Send `Authorization: Bearer KEY` with a key that \
                  the gateway's operator gave you.",
             ),
-            Self::WrongKey => face(
+            Self::InvalidCredentials => face(
                 401,
                 INVALID,
                 "invalid_api_key",
@@ -175,30 +181,30 @@ impl ApiError {
                 "unsupported_media_type",
                 "Send the body as JSON, with `Content-Type: application/json`.",
             ),
-            Self::Encoded => face(
+            Self::UnsupportedEncoding => face(
                 415,
                 INVALID,
                 "unsupported_encoding",
                 "Send the body as it is: compressed bodies are not accepted.",
             ),
-            Self::BodyLate(limit) => ErrorTemplate {
+            Self::BodyTimeout(limit) => ErrorTemplate {
                 status: 408,
                 kind: INVALID,
                 code: "request_timeout",
                 message: format!("The request body did not arrive within {} s.", limit.as_secs_f64()),
             },
-            Self::BodyCut => face(400, INVALID, "incomplete_body", "The request body broke off."),
-            Self::NothingFits(why) => face(400, INVALID, "unsupported_by_models", why),
-            Self::NothingLocal(why) => face(400, INVALID, "no_local_model", why),
+            Self::IncompleteBody => face(400, INVALID, "incomplete_body", "The request body broke off."),
+            Self::NoCapableModel(why) => face(400, INVALID, "unsupported_by_models", why),
+            Self::NoLocalModel(why) => face(400, INVALID, "no_local_model", why),
             Self::RateLimited(words, _) => face(429, "rate_limit_error", "rate_limit_exceeded", words),
             Self::BudgetSpent(words) => face(402, "insufficient_quota", "budget_exceeded", words),
-            Self::LedgerDown => face(
+            Self::LedgerUnavailable => face(
                 503,
                 "server_error",
                 "ledger_unavailable",
                 "The gateway cannot write down what requests cost, and asks no paid models until it can.",
             ),
-            Self::Refused(status, complaint) => {
+            Self::ProviderRejected(status, complaint) => {
                 let code = if complaint.is_content_policy() {
                     "content_policy_violation"
                 } else {
@@ -206,7 +212,7 @@ impl ApiError {
                 };
                 face(*status, INVALID, code, &complaint.message)
             }
-            Self::TooLong(complaint) => face(
+            Self::ContextLength(complaint) => face(
                 400,
                 INVALID,
                 "context_length_exceeded",
@@ -221,26 +227,26 @@ impl ApiError {
                 "rate_limit_exceeded",
                 "Every model that may answer is at its provider's rate limit. Try again later.",
             ),
-            Self::EscalationsSpent => face(
+            Self::EscalationLimit => face(
                 503,
                 "server_error",
                 "escalation_limit_exceeded",
                 "The model that this request would begin with does not answer, and as many requests of this client as its \
                  route allows have gone on to a larger one. Try again later.",
             ),
-            Self::UpstreamSlow => face(
+            Self::UpstreamTimeout => face(
                 504,
                 "server_error",
                 "upstream_timeout",
                 "No model answered in time, on any rung that may answer.",
             ),
-            Self::UpstreamDown => face(
+            Self::UpstreamUnavailable => face(
                 503,
                 "server_error",
                 "upstream_unavailable",
                 "No model that may answer can be reached, or all failed.",
             ),
-            Self::UpstreamFaulty => face(
+            Self::UpstreamBadResponse => face(
                 502,
                 "server_error",
                 "upstream_error",
@@ -265,8 +271,8 @@ impl ApiError {
     }
 
     /// What is said of it.
-    pub fn words(&self) -> ErrorWords {
-        let face = self.face();
+    pub fn error_body(&self) -> ErrorWords {
+        let face = self.template();
         let param = match self {
             Self::BadRequest(bad) => bad.param.as_deref(),
             Self::NoSuchModel(_) => Some("model"),
@@ -274,7 +280,7 @@ impl ApiError {
         };
         // A provider's own words for a refused request keep its own code, so that SDKs and people recognise it.
         let own = match self {
-            Self::Refused(_, complaint) | Self::TooLong(Some(complaint)) => Some(complaint),
+            Self::ProviderRejected(_, complaint) | Self::ContextLength(Some(complaint)) => Some(complaint),
             _ => None,
         };
         let kind = own.and_then(|own| own.kind.as_deref()).unwrap_or(face.kind).to_owned();

@@ -4,13 +4,13 @@ use http::{HeaderValue, Response, StatusCode, header};
 
 use crate::body::GatewayBody;
 use crate::error::ApiError;
-use crate::head;
+use crate::header_names;
 use crate::protocol::client::ClientVendor;
 use crate::request_id::RequestId;
 
 /// The answer to this vendor's clients that says why they get no other, before any byte of another was sent.
 pub fn error_response(failure: &ApiError, vendor: ClientVendor, id: &RequestId) -> Response<GatewayBody> {
-    let mut response = Response::new(GatewayBody::full(failure.words().body(vendor, id.as_str())));
+    let mut response = Response::new(GatewayBody::full(failure.error_body().body(vendor, id.as_str())));
     *response.status_mut() = StatusCode::from_u16(failure.status()).unwrap_or(StatusCode::BAD_GATEWAY);
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -22,7 +22,7 @@ pub fn error_response(failure: &ApiError, vendor: ClientVendor, id: &RequestId) 
         headers.insert(header::ALLOW, HeaderValue::from_static(allowed));
     }
     if failure.is_final() {
-        headers.insert(head::SHOULD_RETRY, HeaderValue::from_static("false"));
+        headers.insert(header_names::SHOULD_RETRY, HeaderValue::from_static("false"));
     }
     response
 }

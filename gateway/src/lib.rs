@@ -32,9 +32,6 @@ mod assess;
 mod assessment;
 mod body;
 mod build_info;
-mod charge;
-mod conversations;
-mod curfew;
 mod dispatch;
 mod endpoint;
 mod error;
@@ -42,22 +39,25 @@ mod error_response;
 mod explore;
 mod facts;
 mod gateway;
-mod hints;
 mod log;
+mod machine_time;
 mod metrics;
 mod models;
-mod pace;
 mod pipeline;
 mod pool_observer;
+mod pricing;
 mod rate_limit_headers;
 mod record;
 mod relay;
 mod reload;
 mod report;
-mod routed;
+mod route_state;
+mod routing_overrides;
 #[cfg(test)]
 mod scripted;
 mod server;
+mod session_affinity;
+mod shutdown_deadline;
 mod snapshot;
 mod steering;
 mod telemetry;
@@ -77,7 +77,7 @@ use tokio::sync::watch;
 pub(crate) use ::ledger;
 pub use ::protocol;
 pub(crate) use ::upstreams;
-pub(crate) use ::upstreams::{allowance, head, request_id, setback};
+pub(crate) use ::upstreams::{attempt_error, header_names, request_id, retry_budget};
 
 pub use crate::build_info::{COMMIT, VERSION};
 pub use crate::ledger::LedgerFileError;
@@ -154,7 +154,7 @@ pub async fn run_with(
         log: log.clone(),
         paces: Arc::default(),
         ledger: Arc::clone(&ledger),
-        curfew: curfew::ShutdownDeadline::default(),
+        curfew: shutdown_deadline::ShutdownDeadline::default(),
     };
     // Loading weights takes seconds of a thread.
     let built = tokio::task::spawn_blocking(move || gateway::Gateway::new(config, telemetry)).await;
@@ -201,9 +201,13 @@ async fn serve(
         let admin = admin::AdminPort { gateway: Arc::clone(gateway), reloader: Arc::clone(reloader) };
         let limits =
             server::PortLimits { connections: 256, grace: std::time::Duration::from_secs(1), ..limits };
-        server::serve(listeners.admin, limits, on(ended), curfew::ShutdownDeadline::default(), move |request, id| {
-            admin::answer(admin.clone(), request, id)
-        })
+        server::serve(
+            listeners.admin,
+            limits,
+            on(ended),
+            shutdown_deadline::ShutdownDeadline::default(),
+            move |request, id| admin::answer(admin.clone(), request, id),
+        )
     };
     let stopping = async {
         shutdown.await;

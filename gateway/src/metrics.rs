@@ -13,7 +13,7 @@ use prometheus::{
 use router_policies::Currency;
 
 use crate::build_info::{COMMIT, VERSION};
-use crate::record::{RequestSummary, Attempt, NONE, RequestRecord};
+use crate::record::{Attempt, NONE, RequestRecord, RequestSummary};
 use crate::trace_context::TraceContext;
 use exemplars::Exemplars;
 use words::{ReloadResult, TokenKind};

@@ -21,8 +21,16 @@ enum ModelEntry<'a> {
 #[derive(Serialize)]
 #[serde(untagged)]
 enum ModelList<'a> {
-    OpenAi { object: &'static str, data: Vec<ModelEntry<'a>> },
-    Anthropic { data: Vec<ModelEntry<'a>>, has_more: bool, first_id: Option<&'a str>, last_id: Option<&'a str> },
+    OpenAi {
+        object: &'static str,
+        data: Vec<ModelEntry<'a>>,
+    },
+    Anthropic {
+        data: Vec<ModelEntry<'a>>,
+        has_more: bool,
+        first_id: Option<&'a str>,
+        last_id: Option<&'a str>,
+    },
 }
 
 /// The list, or one entry of it. `created` is when the gateway started, in seconds since 1970.
@@ -59,9 +67,12 @@ fn list<'a>(names: &[(&'a str, &'a str)], vendor: ClientVendor, created: u64) ->
     let id = |named: Option<&(&'a str, &'a str)>| named.map(|(id, _)| *id);
     match vendor {
         ClientVendor::OpenAi => ModelList::OpenAi { object: "list", data },
-        ClientVendor::Anthropic => {
-            ModelList::Anthropic { data, has_more: false, first_id: id(names.first()), last_id: id(names.last()) }
-        }
+        ClientVendor::Anthropic => ModelList::Anthropic {
+            data,
+            has_more: false,
+            first_id: id(names.first()),
+            last_id: id(names.last()),
+        },
     }
 }
 

@@ -16,22 +16,22 @@ use tokio::time::timeout;
 use crate::account::RequestAccount;
 use crate::admit::{self, Caller};
 use crate::assess::{assess, said_as_it_came};
-use crate::assessment::{Assessment, CandidateModel, AssessInput};
+use crate::assessment::{AssessInput, Assessment, CandidateModel};
 use crate::body::GatewayBody;
-use crate::dispatch::{DispatchOutcome, DispatchJob, RungTarget, CommittedAnswer, dispatch};
+use crate::dispatch::{CommittedAnswer, DispatchJob, DispatchOutcome, RungTarget, dispatch};
 use crate::error::ApiError;
 use crate::error_response::error_response;
 use crate::gateway::Gateway;
-use crate::head::{self, insert, insert_short};
-use crate::hints::RoutingOverrides;
+use crate::header_names::{self, insert, insert_short};
 use crate::protocol::ChatRequest;
-use crate::protocol::client::{self, ApiEndpoint, ResponseEncoder, ClientVendor};
+use crate::protocol::client::{self, ApiEndpoint, ClientVendor, ResponseEncoder};
 use crate::rate_limit_headers;
-use crate::record::{RequestSummary, RecordedDecision, Hundredths, RequestRecord};
-use crate::relay::{RelayOptions, AnswerRelay};
+use crate::record::{Hundredths, RecordedDecision, RequestRecord, RequestSummary};
+use crate::relay::{AnswerRelay, RelayOptions};
 use crate::request_id::RequestId;
-use crate::routed::RouteFeedback;
-use crate::snapshot::{Snapshot, RequestTarget};
+use crate::route_state::RouteFeedback;
+use crate::routing_overrides::RoutingOverrides;
+use crate::snapshot::{RequestTarget, Snapshot};
 
 /// Answers a request for an answer of a model, at the endpoint that it was asked at.
 pub async fn answer<B>(
@@ -57,14 +57,14 @@ where
             let response = tokio::select! {
                 biased;
                 response = whole(job, telling, account) => response,
-                () = curfew.fallen() => error_response(&ApiError::Stopping, vendor, &id),
+                () = curfew.expired() => error_response(&ApiError::Stopping, vendor, &id),
             };
             (response, left_out)
         }
         Err(failure) => (refuse(account, &failure), Vec::new()),
     };
     if !left_out.is_empty() {
-        insert(response.headers_mut(), head::LEFT_OUT, left_out.join(", "));
+        insert(response.headers_mut(), header_names::LEFT_OUT, left_out.join(", "));
     }
     response
 }
@@ -121,7 +121,9 @@ where
     };
     account.decided(assessment.decided, assessment.scoring, assessment.features.take());
     let (resume, climbs) = match &target {
-        RequestTarget::Route(routed) => (routed.route.resume == ResumeMode::Auto, routed.climbs(caller.name())),
+        RequestTarget::Route(routed) => {
+            (routed.route.resume == ResumeMode::Auto, routed.climbs(caller.name()))
+        }
         RequestTarget::Model(_) => (false, None),
     };
     let job = job(snapshot, assessment, chat, &caller, &head.headers, account).ok_or(ApiError::Internal)?;
@@ -174,9 +176,11 @@ async fn afford(
     let now = Timestamp::now();
     let ask = AssessInput { chat, hints: &caller.hints, id: &id, now };
     let local = |hints: &RoutingOverrides| {
-        let assessment =
-            assess(target, &AssessInput { hints: &RoutingOverrides { local_only: true, ..hints.clone() }, ..ask });
-        assessment.map_err(|why| if hints.local_only { why } else { ApiError::LedgerDown })
+        let assessment = assess(
+            target,
+            &AssessInput { hints: &RoutingOverrides { local_only: true, ..hints.clone() }, ..ask },
+        );
+        assessment.map_err(|why| if hints.local_only { why } else { ApiError::LedgerUnavailable })
     };
     let assessment = match account.may_spend() {
         true => assess(target, &ask)?,
@@ -192,7 +196,7 @@ async fn afford(
     }
     match account.reserve(till, &models, now).await {
         Ok(()) => Ok(assessment),
-        Err(ApiError::LedgerDown) => local(&caller.hints),
+        Err(ApiError::LedgerUnavailable) => local(&caller.hints),
         Err(failure) => Err(failure),
     }
 }
@@ -225,7 +229,7 @@ fn job(
 /// The W3C trace context, and what a client of Anthropic's API asks of it beside the body, as they came.
 fn trace_context(headers: &HeaderMap) -> HeaderMap {
     let mut trace = HeaderMap::new();
-    for name in [head::TRACEPARENT, head::TRACESTATE, head::ANTHROPIC_BETA] {
+    for name in [header_names::TRACEPARENT, header_names::TRACESTATE, header_names::ANTHROPIC_BETA] {
         if let Some(value) = headers.get(&name) {
             trace.insert(name, value.clone());
         }
@@ -233,12 +237,18 @@ fn trace_context(headers: &HeaderMap) -> HeaderMap {
     trace
 }
 
-async fn whole(job: DispatchJob, mut telling: ResponseEncoder, account: Box<RequestAccount>) -> Response<GatewayBody> {
+async fn whole(
+    job: DispatchJob,
+    mut telling: ResponseEncoder,
+    account: Box<RequestAccount>,
+) -> Response<GatewayBody> {
     let (result, mut account) = dispatch(job, account).await;
     match result {
         Ok(DispatchOutcome { headers, answer: CommittedAnswer::Whole(body), .. }) => {
             account.answered(&body);
-            let Some(body) = telling.whole(body) else { return refuse(account, &ApiError::UpstreamFaulty) };
+            let Some(body) = telling.whole(body) else {
+                return refuse(account, &ApiError::UpstreamBadResponse);
+            };
             let mut response = Response::new(GatewayBody::full(body));
             let preface = ResponseHeaders::of(account.record());
             preface.write(response.headers_mut(), headers, "application/json");
@@ -270,7 +280,8 @@ async fn stream(
 ) -> Response<GatewayBody> {
     let heartbeat = snapshot.config.limits.heartbeat;
     let include_usage = job.chat.include_usage() || telling.always_tells_usage();
-    let manner = RelayOptions { include_usage, telling, heartbeat, curfew: gateway.telemetry.curfew.waiter() };
+    let manner =
+        RelayOptions { include_usage, telling, heartbeat, curfew: gateway.telemetry.curfew.listener() };
     let first = job.ladder.get(job.plan.first().0).map(|rung| rung.pool.model.name.clone());
     let (preface, quota) = (ResponseHeaders::of(account.record()), *account.quota());
     let mut dispatched = Box::pin(dispatch(job, account));
@@ -307,7 +318,11 @@ fn refuse(account: Box<RequestAccount>, failure: &ApiError) -> Response<GatewayB
     let mut response = error_response(failure, account.record().call.vendor(), account.id());
     let model = account.record().model().map(|model| &*model.name);
     rate_limit_headers::write(account.quota(), response.headers_mut());
-    ResponseHeaders::of(account.record()).decision(response.headers_mut(), model, account.record().attempts.len());
+    ResponseHeaders::of(account.record()).decision(
+        response.headers_mut(),
+        model,
+        account.record().attempts.len(),
+    );
     account.close_failed(failure);
     response
 }
@@ -347,26 +362,26 @@ impl ResponseHeaders {
     fn decision(&self, headers: &mut HeaderMap, model: Option<&str>, attempts: usize) {
         let Some(decided) = &self.decided else { return };
         if let Some(model) = model {
-            insert(headers, head::MODEL, model);
+            insert(headers, header_names::MODEL, model);
         }
-        headers.insert(head::PLAN, HeaderValue::from_static(decided.decision.plan.word()));
-        headers.insert(head::REASON, HeaderValue::from_static(decided.decision.reason.word()));
+        headers.insert(header_names::PLAN, HeaderValue::from_static(decided.decision.plan.word()));
+        headers.insert(header_names::REASON, HeaderValue::from_static(decided.decision.reason.word()));
         if let Some(scores) = &decided.scores {
-            insert_short(headers, head::DIFFICULTY, Hundredths(scores.difficulty));
+            insert_short(headers, header_names::DIFFICULTY, Hundredths(scores.difficulty));
         }
-        headers.insert(head::ATTEMPTS, HeaderValue::from(attempts));
+        headers.insert(header_names::ATTEMPTS, HeaderValue::from(attempts));
     }
 
     /// A smaller model answered than was chosen, because that one could not.
     fn mark_degraded(&self, headers: &mut HeaderMap) {
         if self.decided.is_some() {
-            headers.insert(head::DEGRADED, HeaderValue::from_static("true"));
+            headers.insert(header_names::DEGRADED, HeaderValue::from_static("true"));
         }
     }
 
     fn cost(&self, headers: &mut HeaderMap, cost: Option<Money>) {
         if let (Some(_), Some(cost)) = (&self.decided, cost) {
-            insert_short(headers, head::COST, cost);
+            insert_short(headers, header_names::COST, cost);
         }
     }
 }

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use tracing::{info, warn};
 
+use crate::attempt_error::AttemptError;
 use crate::log::Log;
 use crate::metrics::Metrics;
-use crate::setback::AttemptError;
 use crate::upstreams::{Endpoint, Observer};
 
 /// Shows how endpoints do.

@@ -1,14 +1,15 @@
 //! The headers by which OpenAI tells a client what is left of its rate limits.
 
 use http::HeaderMap;
-use ledger::limits::RateLimitStatus;
+use ledger::rate_limiter::RateLimitStatus;
 
-use crate::head::{self, insert_short};
+use crate::header_names::{self, insert_short};
 
 /// Adds them for each limit that the client has.
 pub fn write(quota: &RateLimitStatus, headers: &mut HeaderMap) {
-    let requests = [head::LIMIT_REQUESTS, head::REMAINING_REQUESTS, head::RESET_REQUESTS];
-    let tokens = [head::LIMIT_TOKENS, head::REMAINING_TOKENS, head::RESET_TOKENS];
+    let requests =
+        [header_names::LIMIT_REQUESTS, header_names::REMAINING_REQUESTS, header_names::RESET_REQUESTS];
+    let tokens = [header_names::LIMIT_TOKENS, header_names::REMAINING_TOKENS, header_names::RESET_TOKENS];
     for (names, left) in [(requests, quota.requests), (tokens, quota.tokens)] {
         let Some(left) = left else { continue };
         let [limit, remaining, reset] = names;

@@ -11,10 +11,10 @@ use gateway_config::{ClientConfig, ModelConfig, Route};
 use router_policies::guard::GuardScore;
 use router_policies::{Decision, Features, Money, Probability, RequestDraw, Usage};
 
+use crate::attempt_error::FailureCause;
 use crate::protocol::FinishReason;
 use crate::protocol::{ApiEndpoint, ClientVendor};
 use crate::request_id::RequestId;
-use crate::setback::FailureCause;
 use content::RecordedContent;
 pub use usage_record::ClosedRecord;
 
@@ -231,7 +231,7 @@ impl Attempt {
 }
 
 router_policies::vocabulary! {
-    /// How an attempt ended that no failure ended; those that one did have the words of [`crate::setback::Happened`].
+    /// How an attempt ended that no failure ended; those that one did have the words of [`crate::setback::AttemptErrorKind`].
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
     pub enum AttemptResult {
         /// The model answered.
@@ -328,7 +328,8 @@ impl RequestRecord {
 
     /// Whether a smaller model of the ladder answered than was to: the larger one was asked in vain, or out of reach.
     pub fn is_degraded(&self) -> bool {
-        let (RequestSummary::Route(route), Some(decided), Some(answer)) = (&self.asked, &self.decided, self.answer())
+        let (RequestSummary::Route(route), Some(decided), Some(answer)) =
+            (&self.asked, &self.decided, self.answer())
         else {
             return false;
         };

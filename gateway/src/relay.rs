@@ -1,10 +1,10 @@
 //! A committed stream → the events that the client reads. Never takes anything back: once a byte is out, the answer
 //! ends whole, or with an error event and without the marker of success.
 
-mod manner;
-mod sample;
-mod spare;
-mod writing;
+mod options;
+mod chunk_identity;
+mod resume_buffer;
+mod stream_writer;
 
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -18,12 +18,12 @@ use crate::account::RequestAccount;
 use crate::dispatch::{StartedStream, ResumedStream, Settlement, CommittedAnswer};
 use crate::error::ApiError;
 use crate::protocol::{self, DeltaField};
-use crate::setback::{AttemptError, RetryDecision};
-pub use manner::RelayOptions;
-use manner::RelayEvent;
-use sample::ChunkIdentity;
-use spare::ResumeBuffer;
-use writing::{WriterStep, StreamWriter};
+use crate::attempt_error::{AttemptError, RetryDecision};
+pub use options::RelayOptions;
+use options::RelayEvent;
+use chunk_identity::ChunkIdentity;
+use resume_buffer::ResumeBuffer;
+use stream_writer::{WriterStep, StreamWriter};
 
 /// The body of a streamed answer.
 pub struct AnswerRelay {

@@ -14,20 +14,20 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 use tower::util::BoxCloneSyncService;
 
+use crate::attempt_error::{AttemptError, AttemptErrorKind};
 use crate::body::GatewayBody;
-use crate::curfew::ShutdownDeadline;
 use crate::gateway::Gateway;
 use crate::ledger::Ledger;
 use crate::log::Log;
 use crate::metrics::Metrics;
 use crate::pipeline;
 use crate::protocol::client::ApiEndpoint;
-use crate::protocol::{ResponseChunk, ProviderError, SseParser, ChunkKind, CompletionBody, read_chunk};
+use crate::protocol::{ChunkKind, CompletionBody, ProviderError, ResponseChunk, SseParser, read_chunk};
 use crate::record::RecordedCall;
 use crate::request_id::RequestId;
-use crate::setback::{AttemptErrorKind, AttemptError};
+use crate::shutdown_deadline::ShutdownDeadline;
 use crate::telemetry::Telemetry;
-use crate::upstreams::{UpstreamResponse, AnswerBody, UpstreamRequest, Chunks, Upstream};
+use crate::upstreams::{AnswerBody, Chunks, Upstream, UpstreamRequest, UpstreamResponse};
 
 /// What an upstream does with one request.
 #[derive(Debug, Clone)]
@@ -272,7 +272,8 @@ impl ScriptedGateway {
         let metrics = Arc::new(Metrics::new().unwrap());
         let log = Log::to(written.clone(), metrics.log_dropped.with_label_values::<&str>(&[]));
         let ledger = Ledger::open(&config, log.notes()).unwrap();
-        let telemetry = Telemetry { metrics, log, paces: Arc::default(), ledger, curfew: ShutdownDeadline::default() };
+        let telemetry =
+            Telemetry { metrics, log, paces: Arc::default(), ledger, curfew: ShutdownDeadline::default() };
         let upstreams: HashMap<String, Upstream> = scripts
             .into_iter()
             .map(|(model, replies)| (model.to_owned(), upstream(model, replies, Arc::clone(&asked))))
@@ -343,6 +344,6 @@ impl ScriptedGateway {
     pub fn earn_a_hedge(&self, model: &str) {
         let snapshot = self.gateway.snapshot();
         let pool = snapshot.pool(snapshot.config.model(model).expect("a model")).expect("its pool");
-        (0..20).for_each(|_| pool.arrived());
+        (0..20).for_each(|_| pool.record_arrival());
     }
 }

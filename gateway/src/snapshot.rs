@@ -6,9 +6,9 @@ use std::sync::Arc;
 use gateway_config::{ClientConfig, GatewayConfig, ModelConfig};
 
 use crate::dispatch::CompletionProbe;
-use crate::ledger::till::ClientQuota;
+use crate::ledger::client_quota::ClientQuota;
 use crate::pool_observer::PoolObserver;
-use crate::routed::RouteState;
+use crate::route_state::RouteState;
 use crate::telemetry::Telemetry;
 use crate::traces::{ExporterError, RequestTracer};
 use crate::upstreams::{EndpointPool, PoolError, PoolHooks};
@@ -68,9 +68,8 @@ impl Snapshot {
             let kept = before.and_then(|before| before.kept(model, &config));
             let pool = match kept {
                 Some(pool) => Ok(pool),
-                None => {
-                    EndpointPool::build(model, config.proxy.as_ref(), config.upstream_client, &hooks).map(Arc::new)
-                }
+                None => EndpointPool::build(model, config.proxy.as_ref(), config.upstream_client, &hooks)
+                    .map(Arc::new),
             };
             match pool {
                 Ok(pool) => drop(pools.insert(model.name.clone(), pool)),

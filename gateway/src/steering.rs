@@ -15,8 +15,8 @@ use router_policies::{
 };
 use tokio::time::Instant;
 
-use crate::ledger::period::BudgetPeriod;
-use crate::pace::MachineTimeMeter;
+use crate::ledger::budget_period::BudgetPeriod;
+use crate::machine_time::MachineTimeMeter;
 use crate::protocol::ChatRequest;
 use crate::record::{Attempt, AttemptResult, RequestRecord};
 use crate::upstreams::EndpointPool;
@@ -127,7 +127,8 @@ impl TargetController {
             let usage =
                 Usage { input: prompt - warm, cached_input: warm, output: answer, ..Usage::default() };
             let load = pool.in_flight();
-            let expect = |(steered, now): &(&RungSnapshot, f64)| steered.state().0.first_token(at, load, *now);
+            let expect =
+                |(steered, now): &(&RungSnapshot, f64)| steered.state().0.first_token(at, load, *now);
             let first = known.as_ref().and_then(expect);
             let wait = measured.wait(pool, first, chat.stream(), answer);
             CostEstimate { cost: self.cost(pool, &usage, now), wait, load }
@@ -174,7 +175,13 @@ impl TargetController {
     }
 
     /// A request is over; `foreseen` is what it was expected to cost, `offered` what each rung offered it.
-    pub fn learn(&self, route: &Route, record: &RequestRecord, foreseen: Option<f64>, offered: &[OfferedRung]) {
+    pub fn learn(
+        &self,
+        route: &Route,
+        record: &RequestRecord,
+        foreseen: Option<f64>,
+        offered: &[OfferedRung],
+    ) {
         let rung = |attempt: &Attempt| route.ladder.iter().position(|model| model.name == attempt.model.name);
         // What a model without a price costs is taken to be what was foreseen, as it was weighed.
         let paid = record.cost().map(Money::units).or(foreseen.filter(|_| !record.attempts.is_empty()));

@@ -2,7 +2,7 @@
 
 use http::{HeaderMap, HeaderValue};
 
-use crate::head;
+use crate::header_names;
 
 /// The flag of a trace that is recorded.
 const SAMPLED: u8 = 1;
@@ -31,7 +31,7 @@ impl TraceContext {
 
     /// The caller's, from `traceparent`; `None` where there is none, several, or one that is malformed.
     pub fn of(headers: &HeaderMap) -> Option<Self> {
-        let mut given = headers.get_all(head::TRACEPARENT).iter();
+        let mut given = headers.get_all(header_names::TRACEPARENT).iter();
         let only = given.next()?;
         if given.next().is_some() { None } else { Self::parse(only.as_bytes()) }
     }

@@ -18,23 +18,23 @@
 )]
 
 pub mod balance;
-pub mod book;
-pub mod fund;
-pub mod limits;
+pub mod budget_lease;
+pub mod budget_period;
+pub mod client_quota;
+pub mod ledger_file;
 pub mod line;
-pub mod period;
-pub mod slip;
+pub mod rate_limiter;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
-pub mod till;
+pub mod usage_record;
 
-mod clerk;
-mod embedded;
-mod purse;
-mod shared;
-mod sheaf;
+mod file_store;
+mod local_balance;
+mod record_batch;
+mod redis_store;
 mod store;
 mod store_error;
+mod writer;
 
 /// The atomics that [`purse`] is made of; its test under every order of steps has others.
 mod atomic {
@@ -52,19 +52,19 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use tracing::{Dispatch, dispatcher, warn};
 
-pub use book::LedgerFileError;
+pub use ledger_file::LedgerFileError;
 pub use line::LedgerEntry;
-pub use shared::{read as read_shared, scripts};
+pub use redis_store::{read as read_shared, scripts};
 pub use store_error::StoreError;
 
 use balance::Balances;
-use book::{LedgerFile, LoadedLedger};
-use clerk::{WriterStatus, LedgerWriter, WriterCommand, PendingRecords};
-use embedded::FileStore;
-use shared::RedisStore;
-use slip::UsageRecord;
+use client_quota::ClientQuota;
+use file_store::FileStore;
+use ledger_file::{LedgerFile, LoadedLedger};
+use redis_store::RedisStore;
 use store::BudgetStore;
-use till::ClientQuota;
+use usage_record::UsageRecord;
+use writer::{LedgerWriter, PendingRecords, WriterCommand, WriterStatus};
 
 /// How long the end of a process waits for the last sync.
 const LAST_SYNC: Duration = Duration::from_secs(10);
@@ -105,7 +105,11 @@ impl Ledger {
         }
     }
 
-    fn in_file(opened: LoadedLedger, state: &EmbeddedStateConfig, notes: &Dispatch) -> std::io::Result<Arc<Self>> {
+    fn in_file(
+        opened: LoadedLedger,
+        state: &EmbeddedStateConfig,
+        notes: &Dispatch,
+    ) -> std::io::Result<Arc<Self>> {
         dispatcher::with_default(notes, || {
             opened.notes.iter().for_each(|note| warn!(target: "xietong::ledger", "{note}"));
         });
@@ -143,7 +147,8 @@ impl Ledger {
 
     /// The client's till, the same one for as long as the process lives, with the limits of this configuration.
     pub fn till(self: &Arc<Self>, client: &ClientConfig, zone: &TimeZone) -> Arc<ClientQuota> {
-        let till = self.tills.entry(client.name.clone()).or_insert_with(|| Arc::new(ClientQuota::new(&client.name)));
+        let till =
+            self.tills.entry(client.name.clone()).or_insert_with(|| Arc::new(ClientQuota::new(&client.name)));
         let till = Arc::clone(&till);
         till.apply(client, zone);
         till
@@ -195,7 +200,8 @@ impl Ledger {
     pub fn remaining(&self) -> Vec<(String, router_policies::Money)> {
         let now = Timestamp::now();
         let tills: Vec<Arc<ClientQuota>> = self.tills.iter().map(|till| Arc::clone(&till)).collect();
-        let of = |till: &Arc<ClientQuota>| Some((till.client().to_string(), till.fund(self, now)?.remaining()));
+        let of =
+            |till: &Arc<ClientQuota>| Some((till.client().to_string(), till.fund(self, now)?.remaining()));
         tills.iter().filter_map(of).collect()
     }
 
@@ -212,7 +218,7 @@ impl Ledger {
         }
     }
 
-    fn ask_in_advance(&self, fund: &Arc<fund::BudgetLease>) {
+    fn ask_in_advance(&self, fund: &Arc<budget_lease::BudgetLease>) {
         if self.keeps_records() && fund.wants_more() {
             self.order(WriterCommand::Lend(Arc::clone(fund), None));
         }

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::balance::{Balance, BalanceKey};
-use super::slip::UsageRecord;
+use super::usage_record::UsageRecord;
 
 /// What a line says.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

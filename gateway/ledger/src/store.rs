@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::balance::BalanceKey;
-use super::sheaf::RecordBatch;
+use super::record_batch::RecordBatch;
 use super::store_error::StoreError;
 
 /// A part of a budget that is asked for.
@@ -44,7 +44,11 @@ pub trait BudgetStore: Send {
     ///
     /// # Errors
     /// Then nothing was lent that could be spent.
-    fn commit(&mut self, requests: &RecordBatch, wishes: &[LeaseRequest]) -> Result<Vec<GrantedLease>, StoreError>;
+    fn commit(
+        &mut self,
+        requests: &RecordBatch,
+        wishes: &[LeaseRequest],
+    ) -> Result<Vec<GrantedLease>, StoreError>;
 
     /// Takes money back.
     fn take_back(&mut self, amounts: &[(BalanceKey, i64, i64)]) -> ReturnOutcome;

@@ -6,9 +6,9 @@ use jiff::Timestamp;
 use tracing::Dispatch;
 
 use super::Ledger;
-use super::balance::{Balances, BalanceKey};
-use super::sheaf::RecordBatch;
-use super::store::{ReturnOutcome, GrantedLease, BudgetStore, LeaseRequest};
+use super::balance::{BalanceKey, Balances};
+use super::record_batch::RecordBatch;
+use super::store::{BudgetStore, GrantedLease, LeaseRequest, ReturnOutcome};
 use super::store_error::StoreError;
 
 /// One whose clerk dies of its first order; in a Redis or in a file.

@@ -10,11 +10,11 @@ use proptest::prelude::*;
 use router_policies::Money;
 
 use super::balance::{Balance, BalanceKey};
-use super::book::{self, RetentionPolicy};
-use super::fund::{BudgetRefusal, Reservation};
+use super::budget_lease::{BudgetRefusal, Reservation};
+use super::ledger_file::{self, RetentionPolicy};
 use super::line::LedgerEntry;
-use super::slip::BudgetDebit;
 use super::testing::mortal;
+use super::usage_record::BudgetDebit;
 use super::*;
 
 /// A folder of its own for each test, gone with the test.
@@ -142,7 +142,11 @@ async fn what_was_spent_outlives_a_restart_and_what_was_not_comes_back() {
     for round in 0..3 {
         let ledger = Ledger::at(&folder.book()).unwrap();
         let till = ledger.till(&month, &TimeZone::UTC);
-        assert_eq!(reserve(&ledger, &till, 1001 - round * 300).await.unwrap_err(), BudgetRefusal::Spent, "{round}");
+        assert_eq!(
+            reserve(&ledger, &till, 1001 - round * 300).await.unwrap_err(),
+            BudgetRefusal::Spent,
+            "{round}"
+        );
         let paid = reserve(&ledger, &till, 1000 - round * 300).await.unwrap().settle(Money(300));
         ledger.record(slip(Some(paid)));
         ledger.stop();
@@ -230,7 +234,7 @@ fn damage_in_the_middle_is_refused_with_the_way_out() {
             "{why}"
         );
         let saved = folder.0.join("saved.db");
-        let (kept, _) = book::salvage(&folder.book(), &saved).unwrap();
+        let (kept, _) = ledger_file::salvage(&folder.book(), &saved).unwrap();
         assert_eq!(kept, lines.len() as u64 - 1);
         LedgerFile::open(&saved, Timestamp::now()).unwrap();
         std::fs::remove_file(&saved).unwrap();
@@ -263,7 +267,10 @@ fn old_requests_go_and_balances_stay() {
     let (month, now) = (key("a", "2999-01"), Timestamp::now());
     for age in (0..100).rev() {
         let time = now - jiff::SignedDuration::from_hours(age);
-        note(&mut opened.book, &UsageRecord { time, ..slip(Some(BudgetDebit { key: month.clone(), amount: 1 })) });
+        note(
+            &mut opened.book,
+            &UsageRecord { time, ..slip(Some(BudgetDebit { key: month.clone(), amount: 1 })) },
+        );
         opened.balances.spend(&month, 1);
         opened.balances.lend(&month, 1);
     }
@@ -278,8 +285,9 @@ fn old_requests_go_and_balances_stay() {
     drop(opened);
     let mut requests = 0;
     assert_eq!(
-        book::read(&folder.book(), |entry| requests += u32::from(matches!(entry, LedgerEntry::Request(_))))
-            .unwrap(),
+        ledger_file::read(&folder.book(), |entry| requests +=
+            u32::from(matches!(entry, LedgerEntry::Request(_))))
+        .unwrap(),
         0
     );
     assert_eq!(requests, 11);
@@ -308,7 +316,10 @@ async fn a_disk_that_fails_stops_spending_until_it_works_again() {
     drop(reserve(&ledger, &till, 1000).await.unwrap());
     ledger.stop();
     let mut requests = 0;
-    book::read(&folder.book(), |entry| requests += u32::from(matches!(entry, LedgerEntry::Request(_)))).unwrap();
+    ledger_file::read(&folder.book(), |entry| {
+        requests += u32::from(matches!(entry, LedgerEntry::Request(_)))
+    })
+    .unwrap();
     assert_eq!(requests, 1);
 }
 
@@ -465,7 +476,7 @@ impl Run {
     fn end(mut self) -> Result<(), TestCaseError> {
         self.stop();
         let mut booked = HashMap::<String, i64>::new();
-        book::read(&self.folder.book(), |entry| {
+        ledger_file::read(&self.folder.book(), |entry| {
             if let LedgerEntry::Request(slip) = entry
                 && let Some(paid) = slip.paid
             {
@@ -514,7 +525,7 @@ async fn a_thousand_at_once_get_what_there_is_and_no_more() {
 async fn a_clock_that_is_put_back_gives_no_budget_twice() {
     let folder = Folder::new();
     let future = Timestamp::now() + jiff::SignedDuration::from_hours(30);
-    let tomorrow = period::BudgetPeriod::around(future, BudgetPeriodLength::Day, &TimeZone::UTC);
+    let tomorrow = budget_period::BudgetPeriod::around(future, BudgetPeriodLength::Day, &TimeZone::UTC);
     let mut book = LedgerFile::open(&folder.book(), Timestamp::now()).unwrap().book;
     book.write(&LedgerEntry::Lease { key: key("a", &tomorrow.id), amount: 900 });
     book.sync().unwrap();

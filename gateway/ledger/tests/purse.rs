@@ -6,7 +6,7 @@ mod atomic {
     pub(super) use shuttle::sync::atomic::{AtomicI64, Ordering};
 }
 
-#[path = "../src/purse.rs"]
+#[path = "../src/local_balance.rs"]
 mod purse;
 
 use shuttle::sync::Arc;

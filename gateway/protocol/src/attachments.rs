@@ -1,12 +1,12 @@
 //! What a message carries beside text. Never decoded: its tokens are estimated from its length, within bounds, and those of
 //! pictures by their providers' rules.
 
-use super::fault::quoted;
-use super::pictures::{ImageDetail, ImageTokens};
-use super::refusal::BadRequest;
+use super::bad_request::BadRequest;
+use super::image_size::ImageSize;
+use super::image_tokens::{ImageDetail, ImageTokens};
+use super::json_error::quoted;
+use super::json_str::JsonStr;
 use super::scan::{Cursor, ValueKind};
-use super::size::ImageSize;
-use super::text::JsonStr;
 use super::value::wrong_type;
 
 /// Tokens that one attachment of a kind may count for, and the bytes of it that make one token. The bounds hold
@@ -144,7 +144,9 @@ impl AttachmentCounts {
         self.size = match text.escaped {
             false => ImageSize::of(data),
             // Of all signs of base64 only `/` is ever escaped, which some writers do.
-            true => ImageSize::of(&data.chars().take(ESCAPED).filter(|sign| *sign != '\\').collect::<String>()),
+            true => {
+                ImageSize::of(&data.chars().take(ESCAPED).filter(|sign| *sign != '\\').collect::<String>())
+            }
         };
     }
 }

@@ -6,16 +6,16 @@ use std::sync::OnceLock;
 use bytes::Bytes;
 use router_policies::{Prompt, PromptTurn};
 
+use super::bad_request::BadRequest;
 use super::conversions::ConversionCache;
 use super::endpoint::ApiEndpoint;
 use super::estimate::{in_tokens, weight, weight_of};
-use super::fault::JsonError;
-use super::fields::{KnownFields, FieldFormat};
-use super::json::{RawObject, MemberSpans};
-use super::messages::{MessageOutline, MessageList};
-use super::native::OriginalRequest;
-use super::pictures::{ImageTokens, ImageTokenRule};
-use super::refusal::BadRequest;
+use super::fields::{FieldFormat, KnownFields};
+use super::image_tokens::{ImageTokenRule, ImageTokens};
+use super::json::{MemberSpans, RawObject};
+use super::json_error::JsonError;
+use super::messages::{MessageList, MessageOutline};
+use super::original_request::OriginalRequest;
 use super::scan::{Cursor, ValueKind, text_of};
 
 /// What the framing of a message adds, and what begins the answer, in tokens, as OpenAI counts them.
@@ -489,31 +489,51 @@ mod tests {
     #[test]
     fn needs_are_found() {
         let none = RequiredCapabilities::default();
-        let check = |chat: Result<ChatRequest, BadRequest>, needs: RequiredCapabilities| assert_eq!(chat.unwrap().needs(), needs);
+        let check = |chat: Result<ChatRequest, BadRequest>, needs: RequiredCapabilities| {
+            assert_eq!(chat.unwrap().needs(), needs)
+        };
         let parts = |parts: &str| {
             parse(&format!(r#"{{"model":"a","messages":[{{"role":"user","content":[{parts}]}}]}}"#))
         };
         check(with(r#""tools":[],"tool_choice":"none""#), none);
         check(with(r#""tools":[{"type":"function"}]"#), RequiredCapabilities { tools: true, ..none });
         check(with(r#""response_format":{"type":"json_object"}"#), none);
-        check(with(r#""response_format":{"type":"json_schema"}"#), RequiredCapabilities { json_schema: true, ..none });
+        check(
+            with(r#""response_format":{"type":"json_schema"}"#),
+            RequiredCapabilities { json_schema: true, ..none },
+        );
         check(with(r#""logprobs":true"#), RequiredCapabilities { logprobs: true, ..none });
         check(with(r#""modalities":["text","audio"]"#), RequiredCapabilities { audio: true, ..none });
         check(
             parts(r#"{"type":"image_url","image_url":{"url":"https://a/b"}}"#),
             RequiredCapabilities { image: true, ..none },
         );
-        check(parts(r#"{"image_url":"https://a/b","type":"image_url"}"#), RequiredCapabilities { image: true, ..none });
+        check(
+            parts(r#"{"image_url":"https://a/b","type":"image_url"}"#),
+            RequiredCapabilities { image: true, ..none },
+        );
         check(
             parts(r#"{"type":"input_audio","input_audio":{"data":"AAAA"}}"#),
             RequiredCapabilities { audio: true, ..none },
         );
-        check(parts(r#"{"type":"video_url","video_url":{"url":"x"}}"#), RequiredCapabilities { video: true, ..none });
-        check(parts(r#"{"type":"file","file":{"file_data":"x"}}"#), RequiredCapabilities { file: true, ..none });
+        check(
+            parts(r#"{"type":"video_url","video_url":{"url":"x"}}"#),
+            RequiredCapabilities { video: true, ..none },
+        );
+        check(
+            parts(r#"{"type":"file","file":{"file_data":"x"}}"#),
+            RequiredCapabilities { file: true, ..none },
+        );
         let last = |message: &str| parse(&format!(r#"{{"model":"a","messages":[{message}]}}"#));
         check(last(r#"{"role":"assistant","content":"So"}"#), RequiredCapabilities { prefill: true, ..none });
-        check(last(r#"{"role":"tool","tool_call_id":"1","content":"x"}"#), RequiredCapabilities { tools: true, ..none });
-        check(last(r#"{"role":"function","name":"f","content":null}"#), RequiredCapabilities { tools: true, ..none });
+        check(
+            last(r#"{"role":"tool","tool_call_id":"1","content":"x"}"#),
+            RequiredCapabilities { tools: true, ..none },
+        );
+        check(
+            last(r#"{"role":"function","name":"f","content":null}"#),
+            RequiredCapabilities { tools: true, ..none },
+        );
         let called =
             r#"{"role":"assistant","content":null,"tool_calls":[{"id":"1"}]},{"role":"user","content":"x"}"#;
         check(last(called), RequiredCapabilities { tools: true, ..none });

@@ -4,13 +4,13 @@ use std::ops::Range;
 
 use bytes::Bytes;
 
-use super::complaint::ProviderError;
 use super::estimate::{least, weight};
-use super::fault::JsonError;
-use super::json::{RawObject, MemberSpans};
+use super::json::{MemberSpans, RawObject};
+use super::json_error::JsonError;
+use super::json_str::JsonStr;
+use super::provider_error::ProviderError;
 use super::scan::{Cursor, ValueKind, is_plain, text_of};
 use super::sse::SseEvent;
-use super::text::JsonStr;
 use super::usage::ReportedUsage;
 
 /// Why an answer ended.
@@ -150,11 +150,14 @@ impl ChunkReader {
             return ResponseChunk { raw, data, what: ChunkKind::Piece(piece), native: None };
         }
         let chunk = read_chunk(event);
-        if let ChunkKind::Piece(ChunkInfo { content: Some(at), finish: None, finished: 0, usage: None, .. }) =
-            &chunk.what
+        if let ChunkKind::Piece(ChunkInfo {
+            content: Some(at), finish: None, finished: 0, usage: None, ..
+        }) = &chunk.what
         {
-            self.around =
-                Some(ChunkTemplate { before: chunk.data[..at.start].into(), after: chunk.data[at.end..].into() });
+            self.around = Some(ChunkTemplate {
+                before: chunk.data[..at.start].into(),
+                after: chunk.data[at.end..].into(),
+            });
         }
         chunk
     }
@@ -257,7 +260,11 @@ impl ChunkInfo {
         Ok((reading.read(), places))
     }
 
-    fn choices(&mut self, cursor: &mut Cursor<'_>, usage: &mut Option<ReportedUsage>) -> Result<(), JsonError> {
+    fn choices(
+        &mut self,
+        cursor: &mut Cursor<'_>,
+        usage: &mut Option<ReportedUsage>,
+    ) -> Result<(), JsonError> {
         if cursor.kind()? != ValueKind::Array {
             return cursor.skip().map(drop);
         }
@@ -557,7 +564,9 @@ mod tests {
         let mut splitter = SseParser::new();
         splitter.feed(Bytes::from_static(b": keep-alive\n\nevent: error\ndata: {\"message\":\"gone\"}\n\n"));
         assert_eq!(read_chunk(splitter.next().unwrap().unwrap()).what, ChunkKind::KeepAlive);
-        let ChunkKind::Error(complaint) = read_chunk(splitter.next().unwrap().unwrap()).what else { panic!() };
+        let ChunkKind::Error(complaint) = read_chunk(splitter.next().unwrap().unwrap()).what else {
+            panic!()
+        };
         assert_eq!(complaint.message, "gone");
     }
 

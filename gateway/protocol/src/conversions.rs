@@ -3,8 +3,8 @@
 
 use std::sync::OnceLock;
 
+use super::bad_request::BadRequest;
 use super::json::RawObject;
-use super::refusal::BadRequest;
 
 /// A request in another dialect, but for what is told of the model at the end.
 #[derive(Debug, Clone)]

@@ -2,11 +2,11 @@
 
 use bytes::Bytes;
 
-use super::fault::{JsonError, JsonErrorKind};
-use super::json::{RawObject, MemberSpans};
-use super::refusal::BadRequest;
+use super::bad_request::BadRequest;
+use super::json::{MemberSpans, RawObject};
+use super::json_error::{JsonError, JsonErrorKind};
+use super::json_str::JsonStr;
 use super::scan::{Cursor, ValueKind};
-use super::text::JsonStr;
 use super::value::FieldValue;
 
 /// 2³²: no model has a longer context.
@@ -97,7 +97,9 @@ impl FoundField {
             "best_of" => drop(given("best_of").integer(1, MOST_CHOICES)?),
             "logprobs" => self.fields.logprobs = given("logprobs").boolean()?.unwrap_or(false),
             "response_format" => self.fields.format = format(given("response_format"))?,
-            "tools" => self.fields.tools += given("tools").array(MOST_TOOLS, &[ValueKind::Object])?.unwrap_or(0),
+            "tools" => {
+                self.fields.tools += given("tools").array(MOST_TOOLS, &[ValueKind::Object])?.unwrap_or(0)
+            }
             "functions" => {
                 self.fields.tools += given("functions").array(MOST_TOOLS, &[ValueKind::Object])?.unwrap_or(0);
             }

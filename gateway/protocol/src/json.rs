@@ -5,9 +5,9 @@ use std::ops::Range;
 
 use bytes::Bytes;
 
-use super::fault::{JsonError, JsonErrorKind, quoted};
+use super::json_error::{JsonError, JsonErrorKind, quoted};
+use super::json_str::JsonStr;
 use super::scan::{Cursor, ValueKind, text_of};
-use super::text::JsonStr;
 
 /// Members up to which comparing each with each is the fastest way to find two of one name.
 const FEW: usize = 16;

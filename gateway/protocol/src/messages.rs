@@ -5,12 +5,12 @@ use std::ops::Range;
 use router_policies::PromptRole;
 
 use super::attachments::AttachmentCounts;
+use super::bad_request::BadRequest;
 use super::estimate::weight;
-use super::fault::quoted;
 use super::fields::refuse_second;
-use super::refusal::BadRequest;
+use super::json_error::quoted;
+use super::json_str::JsonStr;
 use super::scan::{Cursor, ValueKind};
-use super::text::JsonStr;
 use super::value::wrong_type;
 
 const MOST_MESSAGES: usize = 10_000;

@@ -4,8 +4,8 @@
 //! take exactly one value from the cursor, by [`Cursor::skip`] if by nothing else. Whatever was passed over has been
 //! checked.
 
-use super::fault::{JsonError, JsonErrorKind, MAX_DEPTH};
-use super::text::{JsonStr, hex};
+use super::json_error::{JsonError, JsonErrorKind, MAX_DEPTH};
+use super::json_str::{JsonStr, hex};
 
 /// A kind of value, known from its first byte.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -311,12 +311,13 @@ pub(super) fn text_of(bytes: &[u8]) -> Result<&str, JsonError> {
     if bytes.starts_with(b"\xef\xbb\xbf") {
         return Err(JsonError { kind: JsonErrorKind::ByteOrderMark, at: 0 });
     }
-    std::str::from_utf8(bytes).map_err(|error| JsonError { kind: JsonErrorKind::Utf8, at: error.valid_up_to() })
+    std::str::from_utf8(bytes)
+        .map_err(|error| JsonError { kind: JsonErrorKind::Utf8, at: error.valid_up_to() })
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::fault::quoted;
+    use super::super::json_error::quoted;
     use super::*;
 
     fn whole(text: &[u8]) -> Result<(), JsonError> {
@@ -370,7 +371,10 @@ mod tests {
         assert_eq!(whole(&nested(128)), Ok(()));
         assert_eq!(whole(&nested(129)), Err(JsonError { kind: JsonErrorKind::Depth, at: 128 }));
         assert_eq!(whole(&b"[".repeat(1_000_000)), Err(JsonError { kind: JsonErrorKind::Depth, at: 128 }));
-        assert_eq!(whole(&b"{\"a\":".repeat(100_000)), Err(JsonError { kind: JsonErrorKind::Depth, at: 640 }));
+        assert_eq!(
+            whole(&b"{\"a\":".repeat(100_000)),
+            Err(JsonError { kind: JsonErrorKind::Depth, at: 640 })
+        );
     }
 
     #[test]

@@ -88,7 +88,7 @@ impl SseParser {
         }
     }
 
-    /// Takes what came next. Call [`Splitter::next`] until it gives `None` before the next one, else bytes are copied.
+    /// Takes what came next. Call [`SseParser::next`] until it gives `None` before the next one, else bytes are copied.
     pub fn feed(&mut self, bytes: Bytes) {
         if self.broken {
             return;
@@ -122,7 +122,7 @@ impl SseParser {
         }
     }
 
-    /// What the end of the stream leaves over, once [`Splitter::next`] gives `None`: an event without its blank line
+    /// What the end of the stream leaves over, once [`SseParser::next`] gives `None`: an event without its blank line
     /// counts if its data are whole, that is a JSON object or `[DONE]`; its raw bytes are completed.
     pub fn finish(&mut self) -> Option<SseEvent> {
         self.seen = self.fed.len();

@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use bytes::Bytes;
 use router_policies::{Money, Usage};
 
-use super::fault::JsonError;
 use super::json::RawObject;
+use super::json_error::JsonError;
 use super::scan::{Cursor, ValueKind};
 
 /// No answer has more tokens than this; a higher count is a mistake or an attack.

@@ -1,7 +1,7 @@
 //! One field of a request: what it must be, and what to say when it is not.
 
-use super::fault::quoted;
-use super::refusal::BadRequest;
+use super::bad_request::BadRequest;
+use super::json_error::quoted;
 use super::scan::{Cursor, ValueKind};
 
 /// A field's name and its value as it is written, in a text that was checked before. `null` is as good as nothing.

@@ -2,8 +2,8 @@
 
 use std::fmt::Write;
 
-use super::fault::JsonError;
 use super::json::RawObject;
+use super::json_error::JsonError;
 use super::scan::{Cursor, ValueKind};
 
 /// The form of a vector.

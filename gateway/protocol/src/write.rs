@@ -177,10 +177,12 @@ mod tests {
     use super::super::sse::SseParser;
     use super::*;
 
-    const STAMP: ChunkMeta<'_> = ChunkMeta { id: "chatcmpl-1", created: 7, model: "小\"", fingerprint: Some("fp") };
+    const STAMP: ChunkMeta<'_> =
+        ChunkMeta { id: "chatcmpl-1", created: 7, model: "小\"", fingerprint: Some("fp") };
 
     fn token(text: &str, logprob: f64) -> TokenLogprob {
-        let top = vec![LogprobAlternative { token: text.into(), logprob: f64::NEG_INFINITY, bytes: text.into() }];
+        let top =
+            vec![LogprobAlternative { token: text.into(), logprob: f64::NEG_INFINITY, bytes: text.into() }];
         TokenLogprob { token: text.into(), logprob, bytes: text.into(), top }
     }
 
@@ -231,7 +233,12 @@ mod tests {
             finish: FinishReason::Stop,
             logprobs: Some(vec![token("Hi", -1.0)]),
         };
-        let plain = WrittenChoice { content: "好".into(), reasoning: None, finish: FinishReason::Other, logprobs: None };
+        let plain = WrittenChoice {
+            content: "好".into(),
+            reasoning: None,
+            finish: FinishReason::Other,
+            logprobs: None,
+        };
         let usage = Usage { input: 1, output: 2, ..Usage::default() };
         let usage = FinalUsage { usage, ..FinalUsage::default() };
         let whole = write_whole(&STAMP, &[choice, plain], &usage);

@@ -62,7 +62,7 @@ impl RequestAccount {
     /// The attempt ended without an answer. What may have been billed is charged at the bound; what the provider refused
     /// costs nothing.
     pub fn failed(&mut self, id: AttemptId, setback: &AttemptError) {
-        if let AttemptErrorKind::Doubted(_) = setback.what {
+        if let AttemptErrorKind::GuardRejected(_) = setback.what {
             return self.set_aside(id, setback.word(), Waste::Escalated);
         }
         let usage = if setback.may_be_billed() { self.unknown(id) } else { Usage::default() };
@@ -106,7 +106,7 @@ impl RequestAccount {
         }
     }
 
-    /// The attempt's answer is whole; its usage and cost are settled, so that [`Account::cost`] is final.
+    /// The attempt's answer is whole; its usage and cost are settled, so that [`RequestAccount::cost`] is final.
     pub fn settle(&mut self, id: AttemptId) {
         self.end_attempt(id, AttemptResult::Ok.word(), AttemptBill::whole(self.usage(id)), None);
     }
@@ -195,7 +195,7 @@ impl RequestAccount {
     /// What the attempt is charged if its end is not known.
     fn unknown(&self, id: AttemptId) -> Usage {
         let reported = self.tally(id).reported.map(|reported| reported.usage());
-        charge::unknown(reported, &self.bound_of(id))
+        pricing::charge_unknown(reported, &self.bound_of(id))
     }
 
     /// What the attempt is shown and charged with if it ends here.
@@ -204,7 +204,10 @@ impl RequestAccount {
         let estimate = self.tally(id).weight.div_ceil(1000);
         // Reports on the way may lag behind what was said.
         let output = seen.output.max(estimate.saturating_sub(seen.reasoning));
-        AttemptBill { shown: seen, charged: charge::early(&Usage { output, ..seen }, &self.bound_of(id)) }
+        AttemptBill {
+            shown: seen,
+            charged: pricing::charge_partial(&Usage { output, ..seen }, &self.bound_of(id)),
+        }
     }
 
     fn end_attempt(&mut self, id: AttemptId, result: &'static str, bill: AttemptBill, wasted: Option<Waste>) {
@@ -222,7 +225,7 @@ impl RequestAccount {
         attempt.ended = now.duration_since(self.times.arrived);
         attempt.finish = finish;
         attempt.wasted = wasted;
-        attempt.cost = charge::cost(&attempt.model, &charged, busy, at);
+        attempt.cost = pricing::cost(&attempt.model, &charged, busy, at);
     }
 }
 
@@ -242,6 +245,6 @@ impl AttemptBill {
 
     /// Of a whole answer.
     fn whole(shown: Usage) -> Self {
-        Self { shown, charged: charge::whole(&shown) }
+        Self { shown, charged: pricing::charge_complete(&shown) }
     }
 }

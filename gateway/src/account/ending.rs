@@ -1,7 +1,7 @@
 //! How an account ends: what its attempts are charged, and where the record goes.
 
 use super::*;
-use crate::pace::MachineTimeMeter;
+use crate::machine_time::MachineTimeMeter;
 use crate::record::ClosedRecord;
 
 impl RequestAccount {
@@ -123,7 +123,7 @@ impl Drop for RequestAccount {
             return;
         }
         // Whoever is still here at the curfew did not leave: it is we who do.
-        let failure = match (std::thread::panicking(), self.telemetry.curfew.has_fallen()) {
+        let failure = match (std::thread::panicking(), self.telemetry.curfew.has_expired()) {
             (true, _) => Some(ApiError::Internal),
             (false, true) => Some(ApiError::Stopping),
             (false, false) => None,
@@ -147,7 +147,7 @@ fn baseline(record: &RequestRecord, now: Timestamp, paces: &MachineTimeMeter) ->
         Price::Tokens(_) => Default::default(),
         Price::Hour(_) => paces.expected(&top.name, answer.usage.total())?,
     };
-    Some(price.cost(&charge::whole(&answer.usage), busy))
+    Some(price.cost(&pricing::charge_complete(&answer.usage), busy))
 }
 
 /// Counts a request as under way for as long as it lives.

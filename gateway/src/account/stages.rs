@@ -41,7 +41,12 @@ impl RequestAccount {
     }
 
     /// It was decided what to do, after so long a scoring; with the features of the prompt, where it was scored.
-    pub fn decided(&mut self, decided: RecordedDecision, scoring: Option<Duration>, features: Option<Features>) {
+    pub fn decided(
+        &mut self,
+        decided: RecordedDecision,
+        scoring: Option<Duration>,
+        features: Option<Features>,
+    ) {
         self.record.decided = Some(decided);
         self.record.scoring = scoring;
         self.record.features = features.map(Box::new);

@@ -5,10 +5,11 @@ use router_policies::guard::RejectReason;
 use serde_json::Value;
 
 use super::*;
-use crate::scripted::{UpstreamScript, ScriptedGateway, chunk};
-use crate::setback::AttemptErrorKind::{
-    self, Cut, Doubted, Faulty, RateLimited, Refused, ServerError, Silent, Unreachable,
+use crate::attempt_error::AttemptErrorKind::{
+    self, BadResponse, ConnectFailed, ConnectionLost, FirstTokenTimeout, GuardRejected, RateLimited,
+    Rejected, ServerError,
 };
+use crate::scripted::{ScriptedGateway, UpstreamScript, chunk};
 
 /// Each token of an answer costs 1 at `small`, and 10 at `large`.
 const YAML: &str = "
@@ -33,7 +34,8 @@ fn gateway() -> ScriptedGateway {
 fn open(scripted: &ScriptedGateway) -> Box<RequestAccount> {
     let gateway = &scripted.gateway;
     let (id, now) = (RequestId::new(), Instant::now());
-    let mut account = gateway.account(&gateway.snapshot(), id, RecordedCall::Chat, now, &http::HeaderMap::new());
+    let mut account =
+        gateway.account(&gateway.snapshot(), id, RecordedCall::Chat, now, &http::HeaderMap::new());
     account.bound(UsageBound { prompt: 10, answer: Some(MOST), choices: 1, ..UsageBound::default() });
     account
 }
@@ -92,7 +94,7 @@ async fn an_attempt_is_charged_by_how_it_ends() {
     let hedged: End = |account, id| account.set_aside(id, "hedged", Waste::Hedged);
     let sampled: End = |account, id| account.whole_aside(id, "sampled", None);
     let cut_short: End = |account, id| account.cut_short(id);
-    let broke_off: End = |account, id| account.broke_off(id, &AttemptError::new(Cut));
+    let broke_off: End = |account, id| account.broke_off(id, &AttemptError::new(ConnectionLost));
     let (retried, escalated) = (Some("retried"), Some("escalated"));
     // What was counted is the bill; an estimate is raised by half.
     check("whole, counted", &[text(9), count(10, 7)], &settle, ("ok", 7, None));
@@ -101,28 +103,38 @@ async fn an_attempt_is_charged_by_how_it_ends() {
     check("whole, counted as nothing", &[text(10), count(10, 0)], &settle, ("ok", 15, None));
     check("whole, and says nothing", &[], &settle, ("ok", 0, None));
     // What it may have written is at most the bound; nothing where the provider has not worked on it.
-    check("silent", &[], &failed(Silent), ("silent", 200, retried));
-    check("lost after some text", &[text(10)], &failed(Cut), ("cut", 200, retried));
-    check("no connection", &[], &failed(Unreachable), ("unreachable", 0, retried));
+    check("silent", &[], &failed(FirstTokenTimeout), ("silent", 200, retried));
+    check("lost after some text", &[text(10)], &failed(ConnectionLost), ("cut", 200, retried));
+    check("no connection", &[], &failed(ConnectFailed), ("unreachable", 0, retried));
     check("429", &[], &failed(RateLimited), ("rate_limited", 0, retried));
     check("503", &[], &failed(ServerError(503)), ("server_error", 0, retried));
-    check("401", &[], &failed(Faulty(401)), ("faulty", 0, retried));
-    check("400", &[], &failed(Refused(400)), ("refused", 0, retried));
+    check("401", &[], &failed(BadResponse(401)), ("faulty", 0, retried));
+    check("400", &[], &failed(Rejected(400)), ("refused", 0, retried));
     // What was said and 64 tokens that were on their way.
-    check("rejected", &[text(10)], &failed(Doubted(RejectReason::Refusal)), ("refusal", 15 + 64, escalated));
+    check(
+        "rejected",
+        &[text(10)],
+        &failed(GuardRejected(RejectReason::Refusal)),
+        ("refusal", 15 + 64, escalated),
+    );
     check(
         "rejected, counted",
         &[count(10, 20)],
-        &failed(Doubted(RejectReason::Refusal)),
+        &failed(GuardRejected(RejectReason::Refusal)),
         ("refusal", 20 + 64, escalated),
     );
     check(
         "rejected, and long",
         &[text(190)],
-        &failed(Doubted(RejectReason::Repetition)),
+        &failed(GuardRejected(RejectReason::Repetition)),
         ("repetition", 285, escalated),
     );
-    check("rejected, and silent", &[], &failed(Doubted(RejectReason::Empty)), ("empty", 200, escalated));
+    check(
+        "rejected, and silent",
+        &[],
+        &failed(GuardRejected(RejectReason::Empty)),
+        ("empty", 200, escalated),
+    );
     check("let go for a faster one", &[], &hedged, ("hedged", 200, Some("hedged")));
     check("let go in the middle", &[text(10)], &hedged, ("hedged", 15 + 64, Some("hedged")));
     check("compared", &[text(9), count(10, 7)], &sampled, ("sampled", 7, None));
@@ -168,7 +180,7 @@ async fn an_attempt_ends_once() {
     let id = account.begin(&small, &"small-0".into());
     account.saw(id, &count(10, 7));
     account.settle(id);
-    account.failed(id, &AttemptError::new(Silent));
+    account.failed(id, &AttemptError::new(FirstTokenTimeout));
     account.set_aside(id, "hedged", Waste::Hedged);
     assert_eq!(booked(&account, 0), ("ok", 7, None));
     account.close_complete();
@@ -185,7 +197,7 @@ async fn an_answer_that_went_on_counts_once() {
         let first = account.begin(&small, &"small-0".into());
         account.commit(first);
         account.saw(first, &count(10, 4));
-        account.broke_off(first, &AttemptError::new(Cut));
+        account.broke_off(first, &AttemptError::new(ConnectionLost));
         let second = account.begin(&small, &"small-1".into());
         account.saw(second, &count(12, 7));
         account.resume(second, whole);
@@ -223,7 +235,11 @@ fn committed(scripted: &ScriptedGateway, account: Box<RequestAccount>) -> (Box<R
 }
 
 /// Outcome, status, error, and what the attempts came to, once a request was closed so.
-fn check_closed(name: &str, close: fn(&ScriptedGateway, Box<RequestAccount>), expected: (&str, u64, &str, &str)) {
+fn check_closed(
+    name: &str,
+    close: fn(&ScriptedGateway, Box<RequestAccount>),
+    expected: (&str, u64, &str, &str),
+) {
     let scripted = gateway();
     close(&scripted, open(&scripted));
     let (outcome, status, error, charged) = said(&scripted);
@@ -241,15 +257,15 @@ async fn a_request_is_closed_as_it_ends() {
     }, ("complete", 200, "", "ok 15"));
     check_closed("in vain", |gateway, account| {
         let (mut account, id) = begun(gateway, account);
-        account.failed(id, &AttemptError::new(Silent));
-        account.close_failed(&ApiError::UpstreamSlow);
+        account.failed(id, &AttemptError::new(FirstTokenTimeout));
+        account.close_failed(&ApiError::UpstreamTimeout);
     }, ("failed", 504, "upstream_timeout", "silent 200"));
     check_closed("broken off", |gateway, account| {
         let (mut account, id) = committed(gateway, account);
-        account.broke_off(id, &AttemptError::new(Cut));
+        account.broke_off(id, &AttemptError::new(ConnectionLost));
         account.close_failed(&ApiError::Truncated);
     }, ("cut", 200, "upstream_truncated", "cut 79"));
-    check_closed("refused", |_, account| account.close_failed(&ApiError::NoKey),
+    check_closed("refused", |_, account| account.close_failed(&ApiError::MissingCredentials),
         ("refused", 401, "invalid_api_key", ""));
     check_closed("busy", |_, account| account.close_failed(&ApiError::UpstreamBusy(None)),
         ("failed", 429, "rate_limit_exceeded", ""));
@@ -278,7 +294,7 @@ async fn a_client_that_leaves_pays_for_what_was_under_way() {
 async fn whoever_is_still_here_when_the_process_ends_did_not_leave() {
     let scripted = gateway();
     let account = open(&scripted);
-    scripted.gateway.telemetry.curfew.fall();
+    scripted.gateway.telemetry.curfew.expire();
     drop(account);
     assert_eq!(said(&scripted), ("failed".to_owned(), 503, "shutting_down".into(), String::new()));
 }
@@ -307,7 +323,7 @@ async fn a_place_is_given_back() {
     drop(one);
     three.admit(&till, &models).unwrap();
     two.close_complete();
-    three.close_failed(&ApiError::UpstreamDown);
+    three.close_failed(&ApiError::UpstreamUnavailable);
     assert_eq!(
         open(&scripted).admit(&till, &models).unwrap_err().code(),
         "rate_limit_exceeded",
@@ -329,7 +345,7 @@ async fn what_was_set_aside_and_not_spent_comes_back() {
     assert_eq!(left(), 5000 - 2000, "200 tokens of `large`");
     account.cover(&small).await.unwrap();
     let first = account.begin(&small, &"small-0".into());
-    account.failed(first, &AttemptError::new(Silent));
+    account.failed(first, &AttemptError::new(FirstTokenTimeout));
     assert_eq!(left(), 3000, "as long as it goes on, nothing is settled");
     account.cover(&large).await.unwrap();
     assert_eq!(left(), 5000 - 200 - 2000, "what was spent is beside it");

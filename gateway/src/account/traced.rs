@@ -2,7 +2,7 @@
 
 use http::HeaderMap;
 
-use super::{RequestAccount, AttemptId};
+use super::{AttemptId, RequestAccount};
 
 impl RequestAccount {
     /// The headers that the attempt sends along, of those that came: where the request is traced, they name the attempt.

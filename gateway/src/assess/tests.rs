@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::request_id::RequestId;
-use crate::scripted::{UpstreamScript, ScriptedGateway};
+use crate::scripted::{ScriptedGateway, UpstreamScript};
 
 /// `home` is local, and takes text alone in 1000 tokens; `mid` has no price; `top` takes everything.
 const YAML: &str = "
@@ -87,7 +87,11 @@ fn assessed(gateway: &ScriptedGateway, name: &str, request: &Value, hints: &Rout
 fn models_that_cannot_serve_a_request_are_not_asked() {
     let gateway = gateway();
     let check = |name: &str, route: &str, request: Value, expected: &str| {
-        assert_eq!(assessed(&gateway, route, &request, &RoutingOverrides::default()).trim(), expected, "{name}");
+        assert_eq!(
+            assessed(&gateway, route, &request, &RoutingOverrides::default()).trim(),
+            expected,
+            "{name}"
+        );
     };
     let long = |words: usize| asks(&"word ".repeat(words));
     check("text", "first", asks("Hello"), "ask home | mid top");
@@ -105,7 +109,11 @@ fn models_that_cannot_serve_a_request_are_not_asked() {
 fn the_policy_chooses_and_the_fallback_names_the_others() {
     let gateway = gateway();
     let check = |route: &str, expected: &str| {
-        assert_eq!(assessed(&gateway, route, &asks("Hello"), &RoutingOverrides::default()).trim(), expected, "{route}");
+        assert_eq!(
+            assessed(&gateway, route, &asks("Hello"), &RoutingOverrides::default()).trim(),
+            expected,
+            "{route}"
+        );
     };
     check("first", "ask home | mid top");
     check("last", "ask top | home mid");
@@ -124,8 +132,10 @@ fn what_a_client_asks_for_in_headers_narrows_the_choice() {
     let check = |name: &str, route: &str, hints: RoutingOverrides, expected: &str| {
         assert_eq!(assessed(&gateway, route, &asks("Hello"), &hints).trim(), expected, "{name}");
     };
-    let least = |model: &str| RoutingOverrides { min_tier: Some(model.to_owned()), ..RoutingOverrides::default() };
-    let most = |model: &str| RoutingOverrides { max_tier: Some(model.to_owned()), ..RoutingOverrides::default() };
+    let least =
+        |model: &str| RoutingOverrides { min_tier: Some(model.to_owned()), ..RoutingOverrides::default() };
+    let most =
+        |model: &str| RoutingOverrides { max_tier: Some(model.to_owned()), ..RoutingOverrides::default() };
     let local = || RoutingOverrides { local_only: true, ..RoutingOverrides::default() };
     let priced = || RoutingOverrides { priced_only: true, ..RoutingOverrides::default() };
     check("no smaller than mid", "first", least("mid"), "ask mid | top");
@@ -157,7 +167,11 @@ fn what_a_client_asks_for_in_headers_narrows_the_choice() {
 fn rules_narrow_the_choice_or_hand_the_request_over() {
     let gateway = gateway();
     let check = |name: &str, route: &str, request: Value, expected: &str| {
-        assert_eq!(assessed(&gateway, route, &request, &RoutingOverrides::default()).trim(), expected, "{name}");
+        assert_eq!(
+            assessed(&gateway, route, &request, &RoutingOverrides::default()).trim(),
+            expected,
+            "{name}"
+        );
     };
     check("nothing private", "private", asks("Hello"), "ask top | home mid");
     check("an address", "private", asks("Write to ada@example.org"), "ask home |");
@@ -179,7 +193,8 @@ fn a_request_is_scored_where_there_is_a_choice() {
     let gateway = gateway();
     let snapshot = gateway.gateway.snapshot();
     let check = |name: &str, scored: bool| {
-        let chat = ChatRequest::parse(Bytes::from(asks("Prove that there are infinitely many primes.").to_string()));
+        let chat =
+            ChatRequest::parse(Bytes::from(asks("Prove that there are infinitely many primes.").to_string()));
         let (chat, hints, id) = (chat.unwrap(), RoutingOverrides::default(), RequestId::new());
         let question = AssessInput { chat: &chat, hints: &hints, id: &id, now: Timestamp::now() };
         let assessment = assess(&snapshot.target(name, None).unwrap(), &question).expect("it can be asked");

@@ -3,7 +3,7 @@
 use clap::CommandFactory;
 use clap_complete::Shell;
 
-use super::{CommandLine, CommandError};
+use super::{CommandError, CommandLine};
 
 /// Print completions for a shell.
 #[derive(clap::Args)]

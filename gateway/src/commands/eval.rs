@@ -59,7 +59,8 @@ pub fn run(args: &Args) -> Result<(), CommandError> {
     let scores = match &args.scores {
         Some(path) => outside(path, &entries)?,
         None => {
-            let asked = ScoredRequest::new(args.calibration.as_deref(), (ModelClass::Small, ModelClass::Frontier))?;
+            let asked =
+                ScoredRequest::new(args.calibration.as_deref(), (ModelClass::Small, ModelClass::Frontier))?;
             say_trained(&asked, &entries);
             entries.iter().map(|entry| asked.gain_unseen(&entry.row.features)).collect()
         }
@@ -137,7 +138,9 @@ fn outside(path: &Path, entries: &[LabelledEntry]) -> Result<Vec<f64>, CommandEr
     }
     let score = |entry: &LabelledEntry| {
         let found = scores.get(entry.line - 1).copied().flatten().filter(|score| score.is_finite());
-        found.ok_or_else(|| CommandError::other(format!("{}: no score in line {}", path.display(), entry.line)))
+        found.ok_or_else(|| {
+            CommandError::other(format!("{}: no score in line {}", path.display(), entry.line))
+        })
     };
     entries.iter().map(score).collect()
 }

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 #[cfg(feature = "engine")]
 use super::CommandError;
 #[cfg(feature = "engine")]
-use crate::weights::{self, FetchError, DownloadProgress};
+use crate::weights::{self, DownloadProgress, FetchError};
 
 /// Fetch the weights of embedded models, and verify them.
 ///

@@ -131,7 +131,9 @@ fn large(
     }
     if provider == "embedded" {
         return match (no_embedded, model, key) {
-            (true, ..) => Err(CommandError::usage("--provider embedded and --no-embedded leave no model to run")),
+            (true, ..) => {
+                Err(CommandError::usage("--provider embedded and --no-embedded leave no model to run"))
+            }
             (false, None, None) => Ok(LargeChoice::Embedded),
             (false, ..) => {
                 Err(CommandError::usage("--model and --key-env have no meaning with --provider embedded"))

@@ -92,7 +92,8 @@ pub(super) fn open(path: &Path) -> Result<Box<dyn Read>, CommandError> {
     if path == Path::new("-") {
         return Ok(Box::new(std::io::stdin()));
     }
-    let file = File::open(path).map_err(|error| CommandError::usage(format!("{}: {error}", path.display())))?;
+    let file =
+        File::open(path).map_err(|error| CommandError::usage(format!("{}: {error}", path.display())))?;
     Ok(Box::new(file))
 }
 

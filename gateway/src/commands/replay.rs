@@ -15,7 +15,7 @@ use router_policies::{Features, Money, Plan, Probability, RequestDraw, RequestFa
 use serde::Serialize;
 
 use super::{CommandError, report};
-use crate::ledger::slip::{RecordedScores, UsageRecord, AttemptRecord};
+use crate::ledger::usage_record::{AttemptRecord, RecordedScores, UsageRecord};
 use crate::record::NONE;
 use crate::report::{amount, share};
 use crate::request_id::RequestId;

@@ -9,8 +9,8 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Span, SpanRelativeTo, Timestamp};
 
 use super::{CommandError, say};
-use crate::ledger::slip::UsageRecord;
-use crate::ledger::{LedgerEntry, book, read_shared};
+use crate::ledger::usage_record::UsageRecord;
+use crate::ledger::{LedgerEntry, ledger_file, read_shared};
 use crate::report::{html, table, tally::ReportTally};
 
 /// Show costs, savings against the largest model, escalations and wasted attempts, per model, route and client.
@@ -63,7 +63,9 @@ pub fn run(args: &Args) -> Result<(), CommandError> {
     })?;
     let text = match args.format {
         ReportFormat::Table => table::table(&tally),
-        ReportFormat::Json => serde_json::to_string_pretty(&tally.json()).map_err(CommandError::other)? + "\n",
+        ReportFormat::Json => {
+            serde_json::to_string_pretty(&tally.json()).map_err(CommandError::other)? + "\n"
+        }
         ReportFormat::Html => html::page(&tally),
     };
     std::io::stdout().write_all(text.as_bytes()).map_err(CommandError::other)
@@ -89,8 +91,8 @@ impl LedgerSource {
 
 /// The ledger that a configuration names, and where its days begin.
 fn configured(config: Option<&Path>) -> Result<(LedgerSource, TimeZone), CommandError> {
-    let config =
-        gateway_config::load(config, &|name| std::env::var(name).ok()).map_err(CommandError::configuration)?;
+    let config = gateway_config::load(config, &|name| std::env::var(name).ok())
+        .map_err(CommandError::configuration)?;
     match config.state {
         StateConfig::Embedded(state) => Ok((LedgerSource::File(state.path), config.time_zone)),
         StateConfig::Redis(state) => Ok((LedgerSource::Shared(state), config.time_zone)),
@@ -102,7 +104,10 @@ fn configured(config: Option<&Path>) -> Result<(LedgerSource, TimeZone), Command
 }
 
 /// Reads the requests of a ledger, with a bar on a terminal.
-pub(super) fn read(ledger: &LedgerSource, mut see: impl FnMut(UsageRecord<'static>)) -> Result<(), CommandError> {
+pub(super) fn read(
+    ledger: &LedgerSource,
+    mut see: impl FnMut(UsageRecord<'static>),
+) -> Result<(), CommandError> {
     let path = match ledger {
         LedgerSource::File(path) => path.as_path(),
         LedgerSource::Shared(state) => {
@@ -118,7 +123,7 @@ pub(super) fn read(ledger: &LedgerSource, mut see: impl FnMut(UsageRecord<'stati
     let size = std::fs::metadata(path).map_err(unread)?.len();
     let bar = if size > 32 << 20 { ProgressBar::new_spinner() } else { ProgressBar::hidden() };
     bar.set_message("reading the ledger");
-    let damaged = book::read(path, |entry| {
+    let damaged = ledger_file::read(path, |entry| {
         bar.tick();
         if let LedgerEntry::Request(slip) = entry {
             see(*slip);

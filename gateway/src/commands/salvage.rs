@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::{CommandError, say};
-use crate::ledger::book;
+use crate::ledger::ledger_file;
 
 /// Copy what is sound of a damaged ledger to a new file.
 ///
@@ -23,8 +23,9 @@ pub struct Args {
 /// # Errors
 /// When a file cannot be read or written.
 pub fn run(args: &Args) -> Result<(), CommandError> {
-    let failed = |why| CommandError::other(format!("{} → {}: {why}", args.ledger.display(), args.new.display()));
-    let (kept, lost) = book::salvage(&args.ledger, &args.new).map_err(failed)?;
+    let failed =
+        |why| CommandError::other(format!("{} → {}: {why}", args.ledger.display(), args.new.display()));
+    let (kept, lost) = ledger_file::salvage(&args.ledger, &args.new).map_err(failed)?;
     say(&format!("{kept} lines kept, {lost} damaged ones lost"));
     Ok(())
 }

@@ -41,7 +41,7 @@ impl ScoredRequest {
     /// The scorer of the first route, for its smallest and its top model; that of a calibration, if one is named.
     ///
     /// # Errors
-    /// 78 when the configuration is wrong, else as for [`Asked::new`].
+    /// 78 when the configuration is wrong, else as for [`ScoredRequest::new`].
     pub(super) fn of_config(config: &Path, calibration: Option<&Path>) -> Result<Self, CommandError> {
         let config = gateway_config::load(Some(config), &|name| std::env::var(name).ok())
             .map_err(|problems| CommandError::configuration(format!("{}\n{problems}", config.display())))?;
@@ -78,7 +78,11 @@ impl ScoredRequest {
 
     fn plain(&self, view: &PromptView) -> ScoreOutput {
         let (small, large) = (view.outlook.of(self.classes.0), view.outlook.of(self.classes.1));
-        ScoreOutput { small: small.value(), gain: large.value() - small.value(), familiarity: view.familiarity }
+        ScoreOutput {
+            small: small.value(),
+            gain: large.value() - small.value(),
+            familiarity: view.familiarity,
+        }
     }
 }
 

@@ -9,10 +9,10 @@ use tokio::time::sleep;
 use super::attempt::attempt;
 use super::guarded::guarded;
 use super::rungs::RemainingLadder;
-use super::{DispatchOutcome, DispatchJob};
+use super::{DispatchJob, DispatchOutcome};
 use crate::account::RequestAccount;
+use crate::attempt_error::{AttemptError, AttemptErrorKind, LONGEST_WAIT, RetryDecision};
 use crate::error::ApiError;
-use crate::setback::{AttemptErrorKind, LONGEST_WAIT, RetryDecision, AttemptError};
 use crate::upstreams::EndpointPool;
 
 /// The longest pause before the first retry; each further one doubles it, up to [`LONGEST_PAUSE`].
@@ -40,7 +40,7 @@ pub(super) async fn go_on(
         if rung > job.plan.first() && !climbed {
             if !job.may_climb() {
                 rungs.keep(|rung| rung <= job.plan.first());
-                setbacks.push(AttemptError::new(AttemptErrorKind::Bounded));
+                setbacks.push(AttemptError::new(AttemptErrorKind::EscalationLimit));
                 continue;
             }
             climbed = true;
@@ -60,7 +60,12 @@ pub(super) async fn go_on(
 ///
 /// # Errors
 /// A setback that is the client's to hear of.
-pub(super) fn next(job: &DispatchJob, rung: Rung, setback: &AttemptError, rungs: &mut RemainingLadder) -> Result<(), ApiError> {
+pub(super) fn next(
+    job: &DispatchJob,
+    rung: Rung,
+    setback: &AttemptError,
+    rungs: &mut RemainingLadder,
+) -> Result<(), ApiError> {
     match setback.next() {
         RetryDecision::Client => return Err(failure(std::slice::from_ref(setback))),
         RetryDecision::LargerContext => {
@@ -80,7 +85,7 @@ pub(super) async fn ask_rung(
     account: &mut RequestAccount,
 ) -> Result<DispatchOutcome, AttemptError> {
     let pool = &job.ladder[rung.0].pool;
-    pool.arrived();
+    pool.record_arrival();
     let mut tries = 0;
     loop {
         let attempted = match guard {
@@ -99,10 +104,16 @@ pub(super) async fn ask_rung(
 
 /// How long to wait before the same model is asked again; `None` where that cannot help, or the retry budget does not
 /// allow it.
-pub(super) fn pause_before_retry(job: &DispatchJob, pool: &EndpointPool, setback: &AttemptError, tries: u32) -> Option<Duration> {
+pub(super) fn pause_before_retry(
+    job: &DispatchJob,
+    pool: &EndpointPool,
+    setback: &AttemptError,
+    tries: u32,
+) -> Option<Duration> {
     let asked_to_wait = setback.retry_after.unwrap_or_default();
-    let again =
-        setback.next() == RetryDecision::SameModel && tries < pool.model.retries && asked_to_wait <= LONGEST_WAIT;
+    let again = setback.next() == RetryDecision::SameModel
+        && tries < pool.model.retries
+        && asked_to_wait <= LONGEST_WAIT;
     // The jitter comes on top: all who were told the same time would come back at the same time.
     let jitter = || pause(tries, job.id.draw().uniform(DrawPurpose::RetryPause));
     (again && pool.may_retry()).then(|| asked_to_wait + jitter())
@@ -117,33 +128,39 @@ fn pause(tries: u32, draw: f64) -> Duration {
 /// What the client is told when no rung answered. A rate limit is only the answer where every rung had one.
 fn failure(setbacks: &[AttemptError]) -> ApiError {
     // That an answer was doubted says nothing of why there is no other.
-    let setbacks: Vec<&AttemptError> =
-        setbacks.iter().filter(|setback| !matches!(setback.what, AttemptErrorKind::Doubted(_))).collect();
-    let busy = |setback: &&AttemptError| matches!(setback.what, AttemptErrorKind::RateLimited | AttemptErrorKind::Full);
+    let setbacks: Vec<&AttemptError> = setbacks
+        .iter()
+        .filter(|setback| !matches!(setback.what, AttemptErrorKind::GuardRejected(_)))
+        .collect();
+    let busy = |setback: &&AttemptError| {
+        matches!(setback.what, AttemptErrorKind::RateLimited | AttemptErrorKind::QueueFull)
+    };
     if !setbacks.is_empty() && setbacks.iter().all(busy) {
         return ApiError::UpstreamBusy(setbacks.iter().filter_map(|setback| setback.retry_after).min());
     }
-    if setbacks.iter().any(|setback| setback.what == AttemptErrorKind::Bounded) {
-        return ApiError::EscalationsSpent;
+    if setbacks.iter().any(|setback| setback.what == AttemptErrorKind::EscalationLimit) {
+        return ApiError::EscalationLimit;
     }
     let Some(last) = setbacks.iter().rev().find(|setback| !busy(setback)) else {
-        return ApiError::UpstreamDown;
+        return ApiError::UpstreamUnavailable;
     };
     let said = last.complaint.as_deref().cloned();
     match last.what {
-        AttemptErrorKind::Refused(status) => {
-            said.map_or(ApiError::UpstreamFaulty, |said| ApiError::Refused(status, said))
+        AttemptErrorKind::Rejected(status) => {
+            said.map_or(ApiError::UpstreamBadResponse, |said| ApiError::ProviderRejected(status, said))
         }
-        AttemptErrorKind::TooLong => ApiError::TooLong(said),
-        AttemptErrorKind::Unaffordable => ApiError::BudgetSpent(
+        AttemptErrorKind::ContextLength => ApiError::ContextLength(said),
+        AttemptErrorKind::BudgetExceeded => ApiError::BudgetSpent(
             "The budget of this client does not cover another attempt after the first one failed.".to_owned(),
         ),
-        AttemptErrorKind::Silent | AttemptErrorKind::Stalled | AttemptErrorKind::Overran => ApiError::UpstreamSlow,
-        AttemptErrorKind::Unreachable
-        | AttemptErrorKind::TurnedAway
-        | AttemptErrorKind::Ejected
-        | AttemptErrorKind::ServerError(503 | 529) => ApiError::UpstreamDown,
-        _ => ApiError::UpstreamFaulty,
+        AttemptErrorKind::FirstTokenTimeout
+        | AttemptErrorKind::IdleTimeout
+        | AttemptErrorKind::TotalTimeout => ApiError::UpstreamTimeout,
+        AttemptErrorKind::ConnectFailed
+        | AttemptErrorKind::RefusedStream
+        | AttemptErrorKind::CircuitOpen
+        | AttemptErrorKind::ServerError(503 | 529) => ApiError::UpstreamUnavailable,
+        _ => ApiError::UpstreamBadResponse,
     }
 }
 
@@ -157,13 +174,14 @@ mod tests {
             retry_after: Some(Duration::from_secs(seconds)),
             ..AttemptError::new(AttemptErrorKind::RateLimited)
         };
-        let check =
-            |setbacks: &[AttemptError], status| assert_eq!(failure(setbacks).status(), status, "{setbacks:?}");
+        let check = |setbacks: &[AttemptError], status| {
+            assert_eq!(failure(setbacks).status(), status, "{setbacks:?}")
+        };
         check(&[limited(3), limited(2)], 429);
-        check(&[AttemptError::new(AttemptErrorKind::Silent), limited(2)], 504);
-        check(&[limited(2), AttemptError::new(AttemptErrorKind::Unreachable)], 503);
-        check(&[AttemptError::new(AttemptErrorKind::Faulty(401))], 502);
-        check(&[AttemptError::new(AttemptErrorKind::Cut)], 502);
+        check(&[AttemptError::new(AttemptErrorKind::FirstTokenTimeout), limited(2)], 504);
+        check(&[limited(2), AttemptError::new(AttemptErrorKind::ConnectFailed)], 503);
+        check(&[AttemptError::new(AttemptErrorKind::BadResponse(401))], 502);
+        check(&[AttemptError::new(AttemptErrorKind::ConnectionLost)], 502);
         check(&[AttemptError::new(AttemptErrorKind::ServerError(500))], 502);
         check(&[], 503);
     }

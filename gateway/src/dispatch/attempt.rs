@@ -5,11 +5,13 @@ use std::sync::Arc;
 use gateway_config::{ModelConfig, ModelProvider, WholeAs};
 use http::HeaderMap;
 
-use super::{AnswerPart, AnswerReader, StartedStream, DispatchOutcome, DispatchJob, CommittedAnswer};
-use crate::account::{RequestAccount, AttemptId, TokenCounter};
-use crate::protocol::{ChatRequest, ResponseChunk, UpstreamApi, FinalUsage, ResponseAggregator, ChunkKind, CompletionBody};
-use crate::setback::{AttemptErrorKind, AttemptError};
-use crate::upstreams::{UpstreamResponse, AnswerBody, UpstreamRequest, EndpointPool, EndpointGuard};
+use super::{AnswerPart, AnswerReader, CommittedAnswer, DispatchJob, DispatchOutcome, StartedStream};
+use crate::account::{AttemptId, RequestAccount, TokenCounter};
+use crate::attempt_error::{AttemptError, AttemptErrorKind};
+use crate::protocol::{
+    ChatRequest, ChunkKind, CompletionBody, FinalUsage, ResponseAggregator, ResponseChunk, UpstreamApi,
+};
+use crate::upstreams::{AnswerBody, EndpointGuard, EndpointPool, UpstreamRequest, UpstreamResponse};
 
 /// Bytes that are held back before the first token; a stream that says more without a token is not an answer.
 const HELD: usize = 256 << 10;
@@ -44,16 +46,24 @@ impl OpenAttempt {
 }
 
 /// Takes a place at an endpoint; an attempt has begun.
-pub(super) async fn enter(pool: &Arc<EndpointPool>, account: &mut RequestAccount) -> Result<OpenAttempt, AttemptError> {
+pub(super) async fn enter(
+    pool: &Arc<EndpointPool>,
+    account: &mut RequestAccount,
+) -> Result<OpenAttempt, AttemptError> {
     account.cover(&pool.model).await?;
-    let Some(visit) = pool.pick(|endpoint| account.has_failed_at(endpoint)) else {
-        return Err(AttemptError::new(AttemptErrorKind::Ejected));
+    let Some(visit) = pool.select(|endpoint| account.has_failed_at(endpoint)) else {
+        return Err(AttemptError::new(AttemptErrorKind::CircuitOpen));
     };
     let id = account.begin(&pool.model, visit.endpoint_id());
     Ok(OpenAttempt { id, visit })
 }
 
-pub(super) fn question(job: &DispatchJob, pool: &EndpointPool, id: AttemptId, account: &RequestAccount) -> UpstreamRequest {
+pub(super) fn question(
+    job: &DispatchJob,
+    pool: &EndpointPool,
+    id: AttemptId,
+    account: &RequestAccount,
+) -> UpstreamRequest {
     UpstreamRequest {
         longest: account.longest(&pool.model),
         chat: Arc::clone(&job.chat),
@@ -126,7 +136,11 @@ pub(super) async fn listen(open: OpenAttempt, ask: UpstreamRequest, form: Respon
     AttemptAnswer { open, tally, opened }
 }
 
-async fn stand_by(body: AnswerBody, form: ResponseMode, tally: &mut TokenCounter) -> Result<OpenedBody, AttemptError> {
+async fn stand_by(
+    body: AnswerBody,
+    form: ResponseMode,
+    tally: &mut TokenCounter,
+) -> Result<OpenedBody, AttemptError> {
     match (body, form.stream) {
         (AnswerBody::Stream(chunks), true) => {
             let mut reader = AnswerReader::new(chunks, form.choices);
@@ -143,12 +157,16 @@ async fn stand_by(body: AnswerBody, form: ResponseMode, tally: &mut TokenCounter
             Ok(OpenedBody::Whole(whole))
         }
         // A whole answer where a stream was asked for: the upstream does not do what it was asked.
-        (AnswerBody::Whole(_), true) => Err(AttemptError::new(AttemptErrorKind::Faulty(200))),
+        (AnswerBody::Whole(_), true) => Err(AttemptError::new(AttemptErrorKind::BadResponse(200))),
     }
 }
 
 /// Commits to what was heard, or closes the attempt's account.
-pub(super) fn conclude(pool: &EndpointPool, heard: AttemptAnswer, account: &mut RequestAccount) -> Result<DispatchOutcome, AttemptError> {
+pub(super) fn conclude(
+    pool: &EndpointPool,
+    heard: AttemptAnswer,
+    account: &mut RequestAccount,
+) -> Result<DispatchOutcome, AttemptError> {
     let AttemptAnswer { open, tally, opened } = heard;
     // What goes to the client is counted on its way, from the beginning.
     if !matches!(&opened, Ok(OpenedAnswer { body: OpenedBody::Begun(_), .. })) {
@@ -170,8 +188,12 @@ pub(super) fn conclude(pool: &EndpointPool, heard: AttemptAnswer, account: &mut 
                     account.cut_short(id);
                     CommittedAnswer::Whole(gather.whole(&account.final_usage(id)))
                 }
-                OpenedBody::Gathered(gather) => CommittedAnswer::Whole(settled(id, account, |usage| gather.whole(usage))),
-                OpenedBody::Begun(reader) => CommittedAnswer::Begun(StartedStream { attempt: id, reader, visit, resume: None }),
+                OpenedBody::Gathered(gather) => {
+                    CommittedAnswer::Whole(settled(id, account, |usage| gather.whole(usage)))
+                }
+                OpenedBody::Begun(reader) => {
+                    CommittedAnswer::Begun(StartedStream { attempt: id, reader, visit, resume: None })
+                }
             };
             Ok(DispatchOutcome { model: Arc::clone(&pool.model), headers, answer })
         }
@@ -191,7 +213,7 @@ pub(super) async fn first_token(reader: &mut AnswerReader) -> Result<Vec<Respons
     loop {
         let chunk = match reader.next().await {
             AnswerPart::Chunk(chunk) => chunk,
-            AnswerPart::Complete(_) => return Err(AttemptError::new(AttemptErrorKind::Faulty(200))),
+            AnswerPart::Complete(_) => return Err(AttemptError::new(AttemptErrorKind::BadResponse(200))),
             AnswerPart::Broken(setback) => return Err(setback),
         };
         let here = match &chunk.what {
@@ -210,13 +232,17 @@ pub(super) async fn first_token(reader: &mut AnswerReader) -> Result<Vec<Respons
             return Ok(held);
         }
         if bytes > HELD || asides > ASIDES {
-            return Err(AttemptError::new(AttemptErrorKind::Faulty(200)));
+            return Err(AttemptError::new(AttemptErrorKind::BadResponse(200)));
         }
     }
 }
 
 /// Folds a stream into a whole answer; one of more than `most` tokens is ended.
-async fn gather(mut reader: AnswerReader, most: Option<u64>, tally: &mut TokenCounter) -> Result<ResponseAggregator, AttemptError> {
+async fn gather(
+    mut reader: AnswerReader,
+    most: Option<u64>,
+    tally: &mut TokenCounter,
+) -> Result<ResponseAggregator, AttemptError> {
     let mut gather = ResponseAggregator::new();
     loop {
         let chunk = match reader.next().await {
@@ -226,7 +252,7 @@ async fn gather(mut reader: AnswerReader, most: Option<u64>, tally: &mut TokenCo
         };
         let ChunkKind::Piece(piece) = &chunk.what else { continue };
         tally.saw(piece);
-        gather.see(&chunk).map_err(|_| AttemptError::new(AttemptErrorKind::Faulty(200)))?;
+        gather.see(&chunk).map_err(|_| AttemptError::new(AttemptErrorKind::BadResponse(200)))?;
         if !reader.is_whole() && most.is_some_and(|most| tally.is_beyond(most)) {
             gather.cut_short();
             return Ok(gather);

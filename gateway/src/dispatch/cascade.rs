@@ -6,10 +6,10 @@ use router_policies::guard::Guard;
 
 use super::ask::{ask_rung, go_on, next};
 use super::rungs::RemainingLadder;
-use super::{DispatchOutcome, DispatchJob};
+use super::{DispatchJob, DispatchOutcome};
 use crate::account::RequestAccount;
+use crate::attempt_error::AttemptErrorKind;
 use crate::error::ApiError;
-use crate::setback::AttemptErrorKind;
 
 /// Asks `from` under a guard, then `to` where its answer will not do, and others as the fallback says where one fails.
 pub(super) async fn cascade(
@@ -23,7 +23,7 @@ pub(super) async fn cascade(
     match ask_rung(job, from, Some(guard.of_choices(job.chat.n())), account).await {
         Ok(committed) => Ok((committed, rungs)),
         Err(setback) => {
-            let doubted = matches!(setback.what, AttemptErrorKind::Doubted(_));
+            let doubted = matches!(setback.what, AttemptErrorKind::GuardRejected(_));
             match doubted {
                 true => rungs.escalate(from, to, job.fallback),
                 false => next(job, from, &setback, &mut rungs)?,

@@ -4,12 +4,12 @@ use router_policies::Rung;
 use router_policies::guard::Guard;
 
 use super::attempt::{conclude, enter, question};
+use super::guarded_read::{doubted, judge};
 use super::samples::SecondOpinions;
-use super::watch::{doubted, judge};
-use super::{DispatchOutcome, DispatchJob};
+use super::{DispatchJob, DispatchOutcome};
 use crate::account::RequestAccount;
+use crate::attempt_error::{AttemptError, AttemptErrorKind};
 use crate::record::Waste;
-use crate::setback::{AttemptErrorKind, AttemptError};
 use crate::upstreams::UpstreamRequest;
 
 /// Asks one endpoint, and stands by its answer only where the guard lets it pass.
@@ -35,8 +35,12 @@ pub(super) async fn guarded(
     }
     samples.close(judged.heard.opened.is_ok(), account);
     account.judged(id, judged.found);
-    let doubt =
-        judged.heard.opened.as_ref().err().filter(|setback| matches!(setback.what, AttemptErrorKind::Doubted(_)));
+    let doubt = judged
+        .heard
+        .opened
+        .as_ref()
+        .err()
+        .filter(|setback| matches!(setback.what, AttemptErrorKind::GuardRejected(_)));
     if let (Some(setback), Some(_)) = (doubt, &judged.text) {
         // It was whole: its bill is known.
         account.hear(id, &std::mem::take(&mut judged.heard.tally));

@@ -17,7 +17,7 @@ use super::{DispatchOutcome, DispatchJob};
 use crate::account::{RequestAccount, AttemptId};
 use crate::error::ApiError;
 use crate::record::{AttemptResult, Waste};
-use crate::setback::AttemptError;
+use crate::attempt_error::AttemptError;
 use crate::upstreams::EndpointPool;
 
 /// Asks `first`, and `second` as well after a silence, where the budget for that allows it.
@@ -34,7 +34,7 @@ pub(super) async fn hedge(
     }
     let mut rest = RemainingRungs { rungs: RemainingLadder::of(job, first), failed: Vec::new(), climbed: false, raced: false };
     rest.rungs.next();
-    pool.arrived();
+    pool.record_arrival();
     let mut tries = 0;
     let (rung, setback) = loop {
         let (rung, setback) = match attempt(job, (first, second), silence, &mut rest, account).await {

@@ -1,18 +1,18 @@
 //! Carries out a plan until an answer is committed. Retries, failover and held tokens happen in here and nowhere
 //! else: what comes out is an answer that we stand by, or a failure.
 
-mod aside;
 mod ask;
 mod attempt;
+mod background;
 mod cascade;
 mod guarded;
+mod guarded_read;
 mod hedge;
 mod probe;
 mod reader;
 mod resume;
 mod rungs;
 mod samples;
-mod watch;
 
 use std::sync::Arc;
 
@@ -23,17 +23,17 @@ use router_policies::Plan;
 use router_policies::guard::AnswerPrior;
 use tokio::time::Instant;
 
-use crate::account::{RequestAccount, AttemptId};
-use crate::allowance::RetryBudget;
+use crate::account::{AttemptId, RequestAccount};
 use crate::error::ApiError;
 use crate::protocol::ChatRequest;
 use crate::request_id::RequestId;
-use crate::upstreams::{EndpointPool, EndpointGuard};
+use crate::retry_budget::RetryBudget;
+use crate::upstreams::{EndpointGuard, EndpointPool};
 
-pub use aside::aside;
+pub use background::aside;
 pub use probe::CompletionProbe;
 pub use reader::{AnswerPart, AnswerReader};
-pub use resume::{StreamResumption, ResumedStream};
+pub use resume::{ResumedStream, StreamResumption};
 
 /// A request that is ready to be carried out.
 pub struct DispatchJob {

@@ -14,15 +14,15 @@ use router_policies::Currency;
 use tokio::time::{Instant, timeout};
 
 use super::{AnswerPart, AnswerReader};
-use crate::account::{RequestAccount, AttemptId, TokenCounter};
-use crate::charge::UsageBound;
+use crate::account::{AttemptId, RequestAccount, TokenCounter};
+use crate::attempt_error::{AttemptError, AttemptErrorKind};
 use crate::error::ApiError;
+use crate::pricing::UsageBound;
 use crate::protocol::{ChatRequest, ChunkKind};
-use crate::record::{RequestSummary, RecordedCall};
+use crate::record::{RecordedCall, RequestSummary};
 use crate::request_id::RequestId;
-use crate::setback::{AttemptErrorKind, AttemptError};
 use crate::telemetry::Telemetry;
-use crate::upstreams::{UpstreamResponse, AnswerBody, UpstreamRequest, Endpoint, Probe};
+use crate::upstreams::{AnswerBody, Endpoint, Probe, UpstreamRequest, UpstreamResponse};
 
 /// What is asked. The answer may have one token.
 const QUESTION: &[u8] = br#"{"model":"-","messages":[{"role":"user","content":"1"}],"stream":true}"#;
@@ -52,7 +52,8 @@ impl Probe for CompletionProbe {
 impl CompletionProbe {
     fn open(&self, endpoint: &Endpoint, chat: &ChatRequest) -> (Box<RequestAccount>, AttemptId) {
         let (id, now) = (RequestId::new(), Instant::now());
-        let mut account = RequestAccount::open(&self.telemetry, self.format, self.currency, id, RecordedCall::Check, now);
+        let mut account =
+            RequestAccount::open(&self.telemetry, self.format, self.currency, id, RecordedCall::Check, now);
         account.asked(RequestSummary::Model(Arc::clone(&endpoint.model)));
         account.read(chat);
         account.bound(UsageBound { answer: Some(1), ..UsageBound::for_chat(chat) });
@@ -62,7 +63,12 @@ impl CompletionProbe {
 }
 
 /// Whether the endpoint answers, be it with an error.
-async fn ask(endpoint: &Endpoint, chat: ChatRequest, mut account: Box<RequestAccount>, attempt: AttemptId) -> bool {
+async fn ask(
+    endpoint: &Endpoint,
+    chat: ChatRequest,
+    mut account: Box<RequestAccount>,
+    attempt: AttemptId,
+) -> bool {
     let ask = UpstreamRequest {
         chat: Arc::new(chat),
         stream: true,
@@ -75,7 +81,7 @@ async fn ask(endpoint: &Endpoint, chat: ChatRequest, mut account: Box<RequestAcc
     let mut tally = TokenCounter::default();
     let heard = timeout(PATIENCE, listen(endpoint, ask, &mut tally)).await;
     account.hear(attempt, &tally);
-    match heard.unwrap_or_else(|_| Err(AttemptError::new(AttemptErrorKind::Silent))) {
+    match heard.unwrap_or_else(|_| Err(AttemptError::new(AttemptErrorKind::FirstTokenTimeout))) {
         Ok(()) => {
             account.commit(attempt);
             account.settle(attempt);
@@ -84,14 +90,18 @@ async fn ask(endpoint: &Endpoint, chat: ChatRequest, mut account: Box<RequestAcc
         }
         Err(setback) => {
             account.failed(attempt, &setback);
-            account.close_failed(&ApiError::UpstreamDown);
+            account.close_failed(&ApiError::UpstreamUnavailable);
             setback.is_answered()
         }
     }
 }
 
 /// Reads to the end of the answer.
-async fn listen(endpoint: &Endpoint, ask: UpstreamRequest, tally: &mut TokenCounter) -> Result<(), AttemptError> {
+async fn listen(
+    endpoint: &Endpoint,
+    ask: UpstreamRequest,
+    tally: &mut TokenCounter,
+) -> Result<(), AttemptError> {
     let UpstreamResponse { body, .. } = endpoint.ask(ask).await?;
     let mut reader = match body {
         AnswerBody::Whole(whole) => {

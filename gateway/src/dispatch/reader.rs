@@ -6,8 +6,8 @@ use std::task::{Context, Poll, ready};
 
 use futures_util::StreamExt;
 
-use crate::protocol::{ResponseChunk, ChunkKind};
-use crate::setback::{AttemptErrorKind, AttemptError};
+use crate::attempt_error::{AttemptError, AttemptErrorKind};
+use crate::protocol::{ChunkKind, ResponseChunk};
 use crate::upstreams::Chunks;
 
 /// An answer that is being read. It is whole at the upstream's marker of success, or once every choice has given the
@@ -24,7 +24,7 @@ pub struct AnswerReader {
 /// What follows in an answer.
 #[derive(Debug)]
 pub enum AnswerPart {
-    /// A chunk. Those of [`What::Done`] and [`What::Error`] are told as the ends that they are.
+    /// A chunk. Those of [`ChunkKind::Done`] and [`ChunkKind::Error`] are told as the ends that they are.
     Chunk(ResponseChunk),
     /// The answer is whole; with the upstream's marker of success, if there was one.
     Complete(Option<ResponseChunk>),
@@ -69,8 +69,10 @@ impl AnswerReader {
         drop(self.take_rest());
         match setback {
             None if self.is_whole() => AnswerPart::Complete(None),
-            Some(setback) if self.is_whole() && setback.is_a_mere_end() => AnswerPart::Complete(None),
-            setback => AnswerPart::Broken(setback.unwrap_or_else(|| AttemptError::new(AttemptErrorKind::Cut))),
+            Some(setback) if self.is_whole() && setback.is_benign_eof() => AnswerPart::Complete(None),
+            setback => AnswerPart::Broken(
+                setback.unwrap_or_else(|| AttemptError::new(AttemptErrorKind::ConnectionLost)),
+            ),
         }
     }
 
@@ -196,16 +198,16 @@ mod tests {
             assert_eq!((before, end.as_str()), expected, "{name}");
         };
         let whole = |what: AttemptErrorKind| [E(TEXT), E(FIRST_ENDS), Fails(what)];
-        check("cut off", &whole(AttemptErrorKind::Cut), (2, "complete"));
-        check("silent", &whole(AttemptErrorKind::Stalled), (2, "complete"));
-        check("too slow", &whole(AttemptErrorKind::Overran), (2, "complete"));
-        check("no answer", &whole(AttemptErrorKind::Faulty(200)), (2, "faulty"));
+        check("cut off", &whole(AttemptErrorKind::ConnectionLost), (2, "complete"));
+        check("silent", &whole(AttemptErrorKind::IdleTimeout), (2, "complete"));
+        check("too slow", &whole(AttemptErrorKind::TotalTimeout), (2, "complete"));
+        check("no answer", &whole(AttemptErrorKind::BadResponse(200)), (2, "faulty"));
         check("an error event", &[E(TEXT), E(FIRST_ENDS), E(ERROR)], (2, "faulty"));
         let part = |what: AttemptErrorKind| [E(TEXT), Fails(what)];
-        check("cut off in the middle", &part(AttemptErrorKind::Cut), (1, "cut"));
-        check("silent in the middle", &part(AttemptErrorKind::Stalled), (1, "stalled"));
-        check("too slow in the middle", &part(AttemptErrorKind::Overran), (1, "overran"));
-        check("silent from the beginning", &[Fails(AttemptErrorKind::Silent)], (0, "silent"));
+        check("cut off in the middle", &part(AttemptErrorKind::ConnectionLost), (1, "cut"));
+        check("silent in the middle", &part(AttemptErrorKind::IdleTimeout), (1, "stalled"));
+        check("too slow in the middle", &part(AttemptErrorKind::TotalTimeout), (1, "overran"));
+        check("silent from the beginning", &[Fails(AttemptErrorKind::FirstTokenTimeout)], (0, "silent"));
     }
 
     #[test]

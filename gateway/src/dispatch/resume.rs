@@ -9,7 +9,7 @@ use super::{AnswerPart, AnswerReader, StartedStream, DispatchJob};
 use crate::account::{RequestAccount, AttemptId};
 use crate::protocol::{self, ChatRequest, ResponseChunk, FinishReason, ChunkInfo, PrefillStyle, ChunkKind};
 use crate::record::{AttemptResult, Waste};
-use crate::setback::{AttemptErrorKind, RetryDecision, AttemptError};
+use crate::attempt_error::{AttemptErrorKind, RetryDecision, AttemptError};
 use crate::upstreams::{UpstreamResponse, AnswerBody, UpstreamRequest, EndpointPool};
 
 /// Who may go on with an answer.
@@ -98,7 +98,7 @@ async fn repeated(
         let chunk = match reader.next().await {
             AnswerPart::Chunk(chunk) => chunk,
             // It says less than what was sent.
-            AnswerPart::Complete(_) => return Err(fail(open, &AttemptError::new(AttemptErrorKind::Cut), account)),
+            AnswerPart::Complete(_) => return Err(fail(open, &AttemptError::new(AttemptErrorKind::ConnectionLost), account)),
             AnswerPart::Broken(setback) => return Err(fail(open, &setback, account)),
         };
         let Some(piece) = piece(&chunk) else { continue };
@@ -138,7 +138,7 @@ async fn open(
     let ask = UpstreamRequest { chat, ..question(job, pool, open.id, account) };
     match open.visit.ask(ask).await {
         Ok(UpstreamResponse { body: AnswerBody::Stream(chunks), .. }) => Ok((open, AnswerReader::new(chunks, 1))),
-        Ok(_) => Err(fail(open, &AttemptError::new(AttemptErrorKind::Faulty(200)), account)),
+        Ok(_) => Err(fail(open, &AttemptError::new(AttemptErrorKind::BadResponse(200)), account)),
         Err(setback) => Err(fail(open, &setback, account)),
     }
 }

@@ -11,8 +11,10 @@ use router_policies::answers::FinalAnswer;
 use router_policies::guard::{AgreementCheck, RejectReason};
 
 use super::DispatchJob;
-use super::attempt::{OpenedBody, ResponseMode, AttemptAnswer, OpenAttempt, OpenedAnswer, enter, listen, question};
-use crate::account::{RequestAccount, AttemptId};
+use super::attempt::{
+    AttemptAnswer, OpenAttempt, OpenedAnswer, OpenedBody, ResponseMode, enter, listen, question,
+};
+use crate::account::{AttemptId, RequestAccount};
 use crate::protocol::{AnswerMessage, FinalUsage};
 use crate::record::{AttemptResult, Waste};
 use crate::upstreams::UpstreamRequest;
@@ -45,7 +47,8 @@ impl SecondOpinions {
                 let Ok(open) = enter(pool, account).await else { break };
                 account.beside(open.id);
                 attempts.push(open.id);
-                let ask = UpstreamRequest { chat: Arc::clone(&chat), ..question(job, pool, open.id, account) };
+                let ask =
+                    UpstreamRequest { chat: Arc::clone(&chat), ..question(job, pool, open.id, account) };
                 let form = ResponseMode { stream: false, choices: 1, most: account.most(&pool.model) };
                 futures.push(Box::pin(listen(open, ask, form)) as Listening);
             }

@@ -46,13 +46,13 @@ use ApiError as F;
 failures! {
     // Each of its codes stands in [`BadRequest::CODES`].
     F::BadRequest(_) => []
-    F::TwoKeys => [F::TwoKeys,
+    F::AmbiguousCredentials => [F::AmbiguousCredentials,
         "The request carries two different keys.",
         "Send one key, as `Authorization: Bearer KEY`.";]
-    F::NoKey => [F::NoKey,
+    F::MissingCredentials => [F::MissingCredentials,
         "The data port asks for a key and the request has none.",
         "Send a key that the operator gave you.";]
-    F::WrongKey => [F::WrongKey,
+    F::InvalidCredentials => [F::InvalidCredentials,
         "The key belongs to no client of this gateway.",
         "Check the key, or ask the operator for one.";]
     F::NoSuchModel(_) => [F::NoSuchModel(String::new()),
@@ -70,19 +70,19 @@ failures! {
     F::NotJson => [F::NotJson,
         "The body is not JSON by its `Content-Type`.",
         "Send JSON with `Content-Type: application/json`.";]
-    F::Encoded => [F::Encoded,
+    F::UnsupportedEncoding => [F::UnsupportedEncoding,
         "The body is compressed.",
         "Send the body as it is.";]
-    F::BodyLate(_) => [F::BodyLate(Duration::ZERO),
+    F::BodyTimeout(_) => [F::BodyTimeout(Duration::ZERO),
         "The body did not arrive within `limits.body_timeout`.",
         "Send the request again, over a better connection.";]
-    F::BodyCut => [F::BodyCut,
+    F::IncompleteBody => [F::IncompleteBody,
         "The connection broke the protocol before the body was complete.",
         "Send the request again.";]
-    F::NothingFits(_) => [F::NothingFits(String::new()),
+    F::NoCapableModel(_) => [F::NoCapableModel(String::new()),
         "No model that may answer can serve the request; the message says why.",
         "Leave out what the message names, or ask for another model.";]
-    F::NothingLocal(_) => [F::NothingLocal(String::new()),
+    F::NoLocalModel(_) => [F::NoLocalModel(String::new()),
         "The request must stay on local models and no local model can serve it.",
         "Leave out what the local models cannot serve, or allow others by the locality.";]
     F::RateLimited(..) => [F::RateLimited(String::new(), Duration::ZERO),
@@ -91,32 +91,32 @@ failures! {
     F::BudgetSpent(_) => [F::BudgetSpent(String::new()),
         "What is left of the client's budget does not cover the most that the request may cost.",
         "Ask for a shorter answer (`max_tokens`) or a smaller model, wait for the next period, or ask the operator.";]
-    F::LedgerDown => [F::LedgerDown,
+    F::LedgerUnavailable => [F::LedgerUnavailable,
         "The gateway cannot write down what requests cost, so that it asks no paid models.",
         "Try again later, or ask for a local model.";]
-    F::Refused(..) => [
-        F::Refused(400, ProviderError { code: Some("content_policy_violation".to_owned()), ..ProviderError::default() }),
+    F::ProviderRejected(..) => [
+        F::ProviderRejected(400, ProviderError { code: Some("content_policy_violation".to_owned()), ..ProviderError::default() }),
         "The provider's filter refused the prompt. The status is the provider's, 400 or 422.",
         "Change the prompt.";
-        F::Refused(400, ProviderError::default()),
+        F::ProviderRejected(400, ProviderError::default()),
         "The provider refused the request. The status and the message are the provider's, and so is the code where it gave one.",
         "Change what the message names.";]
-    F::TooLong(_) => [F::TooLong(None),
+    F::ContextLength(_) => [F::ContextLength(None),
         "The prompt is longer than the context of every model that may answer.",
         "Send a shorter prompt, or ask for a model with more context.";]
     F::UpstreamBusy(_) => [F::UpstreamBusy(None),
         "Every model that may answer is at its provider's rate limit.",
         "Wait for as long as `Retry-After` says.";]
-    F::EscalationsSpent => [F::EscalationsSpent,
+    F::EscalationLimit => [F::EscalationLimit,
         "The first model does not answer, and as many requests of the client as `escalations` allows have gone on to a larger one.",
         "Wait for as long as `Retry-After` says.";]
-    F::UpstreamSlow => [F::UpstreamSlow,
+    F::UpstreamTimeout => [F::UpstreamTimeout,
         "No model that may answer did so in time.",
         "Try again later.";]
-    F::UpstreamDown => [F::UpstreamDown,
+    F::UpstreamUnavailable => [F::UpstreamUnavailable,
         "No model that may answer can be reached, or all failed.",
         "Try again later.";]
-    F::UpstreamFaulty => [F::UpstreamFaulty,
+    F::UpstreamBadResponse => [F::UpstreamBadResponse,
         "The models that may answer gave no usable answer, or did not accept the gateway's own credentials.",
         "Tell the operator: the gateway's log names the cause.";]
     F::Truncated => [F::Truncated,
@@ -152,7 +152,7 @@ pub fn codes() -> Vec<(&'static str, &'static str)> {
 
 fn entry(failure: &ApiError, when: &'static str, remedy: &'static str) -> ErrorEntry {
     has_row(failure);
-    let face = failure.face();
+    let face = failure.template();
     ErrorEntry {
         code: face.code,
         status: face.status,

@@ -7,7 +7,7 @@
 mod judge;
 mod question;
 mod shadow;
-mod spend;
+mod spend_limiter;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -23,7 +23,7 @@ use tracing::warn;
 use crate::telemetry::Telemetry;
 use crate::upstreams::EndpointPool;
 pub use shadow::ShadowRequest;
-use spend::SpendLimiter;
+use spend_limiter::SpendLimiter;
 
 /// Answers beside that are under way at the same time, on each route. What comes meanwhile is not explored: exploring
 /// must not become a load of its own.

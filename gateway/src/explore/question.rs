@@ -8,10 +8,10 @@ use tokio::time::Instant;
 
 use super::Explorer;
 use crate::account::RequestAccount;
-use crate::charge::UsageBound;
 use crate::dispatch::aside;
+use crate::pricing::UsageBound;
 use crate::protocol::ChatRequest;
-use crate::record::{RequestSummary, RecordedCall};
+use crate::record::{RecordedCall, RequestSummary};
 use crate::request_id::RequestId;
 use crate::upstreams::EndpointPool;
 

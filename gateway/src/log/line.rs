@@ -72,7 +72,12 @@ struct TokenCounts {
 }
 
 /// The line as JSON.
-pub(super) fn json_line(record: &RequestRecord, trace: Option<u128>, now: Timestamp, currency: Currency) -> String {
+pub(super) fn json_line(
+    record: &RequestRecord,
+    trace: Option<u128>,
+    now: Timestamp,
+    currency: Currency,
+) -> String {
     let mut time = String::new();
     append_time(&mut time, now);
     let scores = record.decided.and_then(|decided| decided.scores);

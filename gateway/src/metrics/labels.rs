@@ -6,9 +6,9 @@ use router_policies::weight_controller::TargetName;
 use router_policies::{PlanKind, Reason};
 
 use super::words::{ReloadResult, SpanLoss, TargetValue, TokenKind, WeightKind};
+use crate::attempt_error::AttemptErrorKind;
 use crate::error::catalogue::codes;
 use crate::record::{AttemptResult, RecordedCall, RequestOutcome, Waste};
-use crate::setback::AttemptErrorKind;
 
 /// A word, and what it means.
 pub type Word = (&'static str, &'static str);
@@ -79,7 +79,8 @@ pub fn values(metric: &str, label: &str) -> Option<LabelValues> {
 
 /// How attempts end.
 pub fn results() -> Vec<Word> {
-    let setbacks = AttemptErrorKind::ALL.into_iter().filter(|it| !matches!(it, AttemptErrorKind::Doubted(_)));
+    let setbacks =
+        AttemptErrorKind::ALL.into_iter().filter(|it| !matches!(it, AttemptErrorKind::GuardRejected(_)));
     let setbacks = setbacks.map(|it| (it.word(), it.meaning())).collect();
     [words!(AttemptResult), setbacks, words!(RejectReason)].concat()
 }

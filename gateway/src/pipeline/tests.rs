@@ -15,10 +15,10 @@ use crate::protocol::ProviderError;
 use crate::scripted::ScriptedPart::{Breaks, Done, Event, Finish, Text, Usage, Wait};
 use crate::scripted::UpstreamScript::{self, Says};
 use crate::scripted::{ClientResponse, ScriptedGateway};
-use crate::setback::AttemptErrorKind::{
-    self, Cut, Ejected, Faulty, Full, Overran, Refused, Silent, Stalled, TurnedAway, Unreachable,
+use crate::attempt_error::AttemptErrorKind::{
+    self, ConnectionLost, CircuitOpen, BadResponse, QueueFull, TotalTimeout, Rejected, FirstTokenTimeout, IdleTimeout, RefusedStream, ConnectFailed,
 };
-use crate::setback::AttemptError;
+use crate::attempt_error::AttemptError;
 
 const NAMED: &str = "small";
 const FIXED: &str = "{kind: fixed, model: small}";
@@ -209,8 +209,8 @@ async fn the_next_rung_answers_where_the_first_fails_before_its_first_token() {
     check(&[FIXED, CASCADE, HEDGE], &[
         case("nothing fails", fine(), "s", "200 Small.", "ok 5"),
         // Nothing was sent, or the provider has not worked on it: the same model again.
-        case("no connection", fails(Unreachable), "s s L", "200 Large.", "unreachable 0, unreachable 0, ok 50"),
-        case("turned away", fails(TurnedAway), "s s L", "200 Large.", "turned_away 0, turned_away 0, ok 50"),
+        case("no connection", fails(ConnectFailed), "s s L", "200 Large.", "unreachable 0, unreachable 0, ok 50"),
+        case("turned away", fails(RefusedStream), "s s L", "200 Large.", "turned_away 0, turned_away 0, ok 50"),
         case("429", status(429), "s s L", "200 Large.", "rate_limited 0, rate_limited 0, ok 50"),
         case("429 for 10 s", limited(10), "s s L", "200 Large.", "rate_limited 0, rate_limited 0, ok 50"),
         case("500", status(500), "s s L", "200 Large.", "server_error 0, server_error 0, ok 50"),
@@ -218,20 +218,20 @@ async fn the_next_rung_answers_where_the_first_fails_before_its_first_token() {
         case("503", status(503), "s s L", "200 Large.", "server_error 0, server_error 0, ok 50"),
         case("504", status(504), "s s L", "200 Large.", "server_error 0, server_error 0, ok 50"),
         case("529", status(529), "s s L", "200 Large.", "server_error 0, server_error 0, ok 50"),
-        case("one lost connect", fails(Unreachable), "s s", "200 Small.", "unreachable 0, ok 5").then(fine()),
+        case("one lost connect", fails(ConnectFailed), "s s", "200 Small.", "unreachable 0, ok 5").then(fine()),
         case("429, once", status(429), "s s", "200 Small.", "rate_limited 0, ok 5").then(fine()),
         case("503, once", status(503), "s s", "200 Small.", "server_error 0, ok 5").then(fine()),
-        case("429, silence", status(429), "s s L", "200 Large.", "rate_limited 0, silent 40, ok 50").then(fails(Silent)),
+        case("429, silence", status(429), "s s L", "200 Large.", "rate_limited 0, silent 40, ok 50").then(fails(FirstTokenTimeout)),
         // Longer than is waited for, or without end.
         case("429 for 11 s", limited(11), "s L", "200 Large.", "rate_limited 0, ok 50"),
         case("429, no money", says_no(429, "insufficient_quota"), "s L", "200 Large.", "rate_limited 0, ok 50"),
         // It may have been billed: never the same model.
-        case("silence", fails(Silent), "s L", "200 Large.", "silent 40, ok 50"),
-        case("too slow", fails(Overran), "s L", "200 Large.", "overran 40, ok 50"),
-        case("lost", fails(Cut), "s L", "200 Large.", "cut 40, ok 50"),
+        case("silence", fails(FirstTokenTimeout), "s L", "200 Large.", "silent 40, ok 50"),
+        case("too slow", fails(TotalTimeout), "s L", "200 Large.", "overran 40, ok 50"),
+        case("lost", fails(ConnectionLost), "s L", "200 Large.", "cut 40, ok 50"),
         case("408", status(408), "s L", "200 Large.", "cut 40, ok 50"),
-        case("lost after the head", Says(vec![Breaks(Cut)]), "s L", "200 Large.", "cut 40, ok 50"),
-        case("silence after the head", Says(vec![Breaks(Silent)]), "s L", "200 Large.", "silent 40, ok 50"),
+        case("lost after the head", Says(vec![Breaks(ConnectionLost)]), "s L", "200 Large.", "cut 40, ok 50"),
+        case("silence after the head", Says(vec![Breaks(FirstTokenTimeout)]), "s L", "200 Large.", "silent 40, ok 50"),
         case("a stream of nothing", Says(vec![]), "s L", "200 Large.", "cut 40, ok 50").streamed(),
         // The endpoint is at fault.
         case("401", status(401), "s L", "200 Large.", "faulty 0, ok 50"),
@@ -239,8 +239,8 @@ async fn the_next_rung_answers_where_the_first_fails_before_its_first_token() {
         case("404", status(404), "s L", "200 Large.", "faulty 0, ok 50"),
         case("307", status(307), "s L", "200 Large.", "faulty 0, ok 50"),
         case("an error in a 200", Says(vec![Event(ERROR)]), "s L", "200 Large.", "faulty 0, ok 50"),
-        case("the engine is gone", fails(Ejected), "s L", "200 Large.", "ejected 0, ok 50"),
-        case("the engine's queue is full", fails(Full), "s L", "200 Large.", "full 0, ok 50"),
+        case("the engine is gone", fails(CircuitOpen), "s L", "200 Large.", "ejected 0, ok 50"),
+        case("the engine's queue is full", fails(QueueFull), "s L", "200 Large.", "full 0, ok 50"),
         // A larger context helps.
         case("400, too long", says_no(400, "context_length_exceeded"), "s L", "200 Large.", "too_long 0, ok 50"),
         case("413", status(413), "s L", "200 Large.", "too_long 0, ok 50"),
@@ -269,20 +269,20 @@ async fn a_model_that_is_named_has_no_other_to_take_over() {
     let (busy, too_long) = ("429 rate_limit_exceeded", "400 context_length_exceeded");
     check(&[NAMED], &[
         case("nothing fails", fine(), "s", "200 Small.", "ok 5"),
-        case("no connection", fails(Unreachable), "s s", no_answer, "unreachable 0, unreachable 0"),
-        case("turned away", fails(TurnedAway), "s s", no_answer, "turned_away 0, turned_away 0"),
-        case("the engine is gone", fails(Ejected), "s", no_answer, "ejected 0"),
+        case("no connection", fails(ConnectFailed), "s s", no_answer, "unreachable 0, unreachable 0"),
+        case("turned away", fails(RefusedStream), "s s", no_answer, "turned_away 0, turned_away 0"),
+        case("the engine is gone", fails(CircuitOpen), "s", no_answer, "ejected 0"),
         case("429", status(429), "s s", busy, "rate_limited 0, rate_limited 0"),
         case("429 for an hour", limited(3600), "s", busy, "rate_limited 0"),
-        case("the engine's queue is full", fails(Full), "s", busy, "full 0"),
+        case("the engine's queue is full", fails(QueueFull), "s", busy, "full 0"),
         case("500", status(500), "s s", wrong, "server_error 0, server_error 0"),
         case("503", status(503), "s s", no_answer, "server_error 0, server_error 0"),
         case("529", status(529), "s s", no_answer, "server_error 0, server_error 0"),
         case("503, once", status(503), "s s", "200 Small.", "server_error 0, ok 5").then(fine()),
         case("503, then 429", status(503), "s s", busy, "server_error 0, rate_limited 0").then(status(429)),
-        case("silence", fails(Silent), "s", late, "silent 40"),
-        case("too slow", fails(Overran), "s", late, "overran 40"),
-        case("lost", fails(Cut), "s", wrong, "cut 40"),
+        case("silence", fails(FirstTokenTimeout), "s", late, "silent 40"),
+        case("too slow", fails(TotalTimeout), "s", late, "overran 40"),
+        case("lost", fails(ConnectionLost), "s", wrong, "cut 40"),
         case("401", status(401), "s", wrong, "faulty 0"),
         case("an error in a 200", Says(vec![Event(ERROR)]), "s", wrong, "faulty 0"),
         case("400, too long", says_no(400, "context_length_exceeded"), "s", too_long, "too_long 0"),
@@ -298,13 +298,13 @@ async fn where_every_rung_fails_the_client_hears_of_the_last_that_says_why() {
     check(&[FIXED, CASCADE, HEDGE], &[
         case("both are busy", status(429), "s s L L", "429 rate_limit_exceeded",
             "rate_limited 0, rate_limited 0, rate_limited 0, rate_limited 0").large(status(429)),
-        case("one is busy", fails(Silent), "s L L", late, "silent 40, rate_limited 0, rate_limited 0").large(status(429)),
-        case("the other is", limited(60), "s L", late, "rate_limited 0, silent 400").large(fails(Silent)),
-        case("a fault and silence", status(401), "s L", late, "faulty 0, silent 400").large(fails(Silent)),
-        case("silence and a fault", fails(Silent), "s L", wrong, "silent 40, faulty 0").large(status(401)),
-        case("no connection", fails(Silent), "s L L", no_answer, "silent 40, unreachable 0, unreachable 0")
-            .large(fails(Unreachable)),
-        case("then refused", fails(Silent), "s L", "400 bad_value", "silent 40, refused 0").large(says_no(400, "bad_value")),
+        case("one is busy", fails(FirstTokenTimeout), "s L L", late, "silent 40, rate_limited 0, rate_limited 0").large(status(429)),
+        case("the other is", limited(60), "s L", late, "rate_limited 0, silent 400").large(fails(FirstTokenTimeout)),
+        case("a fault and silence", status(401), "s L", late, "faulty 0, silent 400").large(fails(FirstTokenTimeout)),
+        case("silence and a fault", fails(FirstTokenTimeout), "s L", wrong, "silent 40, faulty 0").large(status(401)),
+        case("no connection", fails(FirstTokenTimeout), "s L L", no_answer, "silent 40, unreachable 0, unreachable 0")
+            .large(fails(ConnectFailed)),
+        case("then refused", fails(FirstTokenTimeout), "s L", "400 bad_value", "silent 40, refused 0").large(says_no(400, "bad_value")),
         case("both too long", status(413), "s L", "400 its_code", "too_long 0, too_long 0").large(says_no(413, "its_code")),
     ]).await;
 }
@@ -318,17 +318,17 @@ async fn a_stream_that_breaks_off_ends_in_an_error() {
     let and = |part| [whole(), vec![part]].concat();
     let odd = vec![Text("Sm"), Event("{"), Text("all"), Finish("stop"), Usage(10, 5), Done];
     check(&[FIXED, NAMED, HEDGE], &[
-        case("lost", breaks("Sm", Cut), "s", cut, "cut 40"),
-        case("silence", breaks("Sm", Stalled), "s", cut, "stalled 40"),
-        case("too slow", breaks("Sm", Overran), "s", cut, "overran 40"),
-        case("no answer any more", breaks("Sm", Faulty(200)), "s", cut, "faulty 40"),
+        case("lost", breaks("Sm", ConnectionLost), "s", cut, "cut 40"),
+        case("silence", breaks("Sm", IdleTimeout), "s", cut, "stalled 40"),
+        case("too slow", breaks("Sm", TotalTimeout), "s", cut, "overran 40"),
+        case("no answer any more", breaks("Sm", BadResponse(200)), "s", cut, "faulty 40"),
         case("an error event", Says(vec![Text("Sm"), Event(ERROR)]), "s", cut, "faulty 40"),
         case("an end without a reason", Says(vec![Text("Sm"), Usage(10, 5)]), "s", cut, "cut 40"),
         // Once an answer has said why it ended, only its marker can be missing.
         case("no marker", Says(whole()), "s", "200 Small.", "ok 5"),
-        case("lost after the end", Says(and(Breaks(Cut))), "s", "200 Small.", "ok 5"),
-        case("silence after the end", Says(and(Breaks(Stalled))), "s", "200 Small.", "ok 5"),
-        case("too slow after the end", Says(and(Breaks(Overran))), "s", "200 Small.", "ok 5"),
+        case("lost after the end", Says(and(Breaks(ConnectionLost))), "s", "200 Small.", "ok 5"),
+        case("silence after the end", Says(and(Breaks(IdleTimeout))), "s", "200 Small.", "ok 5"),
+        case("too slow after the end", Says(and(Breaks(TotalTimeout))), "s", "200 Small.", "ok 5"),
         case("an error after the end", Says(and(Event(ERROR))), "s", "200 Small… upstream_truncated", "faulty 40"),
         case("no reason", Says(vec![Text("Small"), Usage(10, 5), Done]), "s", "200 Small.", "ok 5"),
         case("an event that is no JSON", Says(odd), "s", "200 Small.", "ok 5"),
@@ -342,13 +342,13 @@ async fn an_answer_that_is_held_back_can_still_be_replaced() {
     let whole = || vec![Text("Small"), Finish("stop"), Usage(10, 5)];
     let and = |part| [whole(), vec![part]].concat();
     check(&[CASCADE], &[
-        case("lost", breaks("Sm", Cut), "s L", "200 Large.", "cut 40, ok 50"),
-        case("silence", breaks("Sm", Stalled), "s L", "200 Large.", "stalled 40, ok 50"),
-        case("too slow", breaks("Sm", Overran), "s L", "200 Large.", "overran 40, ok 50"),
+        case("lost", breaks("Sm", ConnectionLost), "s L", "200 Large.", "cut 40, ok 50"),
+        case("silence", breaks("Sm", IdleTimeout), "s L", "200 Large.", "stalled 40, ok 50"),
+        case("too slow", breaks("Sm", TotalTimeout), "s L", "200 Large.", "overran 40, ok 50"),
         case("an error event", Says(vec![Text("Sm"), Event(ERROR)]), "s L", "200 Large.", "faulty 0, ok 50"),
         case("no marker", Says(whole()), "s", "200 Small.", "ok 5"),
-        case("lost after the end", Says(and(Breaks(Cut))), "s", "200 Small.", "ok 5").streamed(),
-        case("silence after the end", Says(and(Breaks(Stalled))), "s", "200 Small.", "ok 5").streamed(),
+        case("lost after the end", Says(and(Breaks(ConnectionLost))), "s", "200 Small.", "ok 5").streamed(),
+        case("silence after the end", Says(and(Breaks(IdleTimeout))), "s", "200 Small.", "ok 5").streamed(),
     ]).await;
 }
 
@@ -365,16 +365,16 @@ async fn an_answer_that_will_not_do_is_not_seen_where_a_larger_model_answers() {
         case("a refusal", refusal(), "s L", "200 Large.", "refusal 9, ok 50").whole(),
         // The rejected answer is better than none.
         case("no connection", blank(), "s L L s", "200  .", "empty 9, unreachable 0, unreachable 0, ok 9")
-            .large(fails(Unreachable)),
+            .large(fails(ConnectFailed)),
         case("503", blank(), "s L L s", "200  .", "empty 9, server_error 0, server_error 0, ok 9").large(status(503)),
         case("busy", blank(), "s L L s", "200  .", "empty 9, rate_limited 0, rate_limited 0, ok 9").large(status(429)),
-        case("silence", blank(), "s L s", "200  .", "empty 9, silent 400, ok 9").large(fails(Silent)),
-        case("lost", blank(), "s L s", "200  .", "empty 9, cut 400, ok 9").large(fails(Cut)),
+        case("silence", blank(), "s L s", "200  .", "empty 9, silent 400, ok 9").large(fails(FirstTokenTimeout)),
+        case("lost", blank(), "s L s", "200  .", "empty 9, cut 400, ok 9").large(fails(ConnectionLost)),
         case("401", blank(), "s L s", "200  .", "empty 9, faulty 0, ok 9").large(status(401)),
-        case("no engine", blank(), "s L s", "200  .", "empty 9, ejected 0, ok 9").large(fails(Ejected)),
+        case("no engine", blank(), "s L s", "200  .", "empty 9, ejected 0, ok 9").large(fails(CircuitOpen)),
         case("400", blank(), "s L", "400 bad_value", "empty 9, refused 0").large(says_no(400, "bad_value")),
         case("both fail", blank(), "s L s", "504 upstream_timeout", "empty 9, silent 400, silent 40")
-            .large(fails(Silent)).then(fails(Silent)),
+            .large(fails(FirstTokenTimeout)).then(fails(FirstTokenTimeout)),
     ]).await;
 }
 
@@ -390,10 +390,10 @@ async fn a_second_opinion_is_asked_for_at_the_same_time() {
         case("they differ", says("42"), "L s L", "200 43.", "disagreement 5, sampled 50, ok 50").large(says("43")),
         case("essays are not compared", says(ESSAY), "L s", ESSAY_HEARD, "ok 5, sampled 50").large(says(OTHER_ESSAY)),
         case("the other fails", says("42"), "L s", "200 42.", "ok 5, server_error 0").large(status(503)),
-        case("the other is silent", says("42"), "L s", "200 42.", "ok 5, silent 400").large(fails(Silent).after(seconds(3))),
+        case("the other is silent", says("42"), "L s", "200 42.", "ok 5, silent 400").large(fails(FirstTokenTimeout).after(seconds(3))),
         case("the other is refused", says("42"), "L s", "200 42.", "ok 5, refused 0").large(says_no(400, "bad_value")),
-        case("silence", fails(Silent), "L s L", "200 42.", "silent 40, sampled 50, ok 50").large(says("42")),
-        case("silence, the other writes", fails(Silent), "L s L", "200 42.", "silent 40, sampled 400, ok 50").large(later("42")),
+        case("silence", fails(FirstTokenTimeout), "L s L", "200 42.", "silent 40, sampled 50, ok 50").large(says("42")),
+        case("silence, the other writes", fails(FirstTokenTimeout), "L s L", "200 42.", "silent 40, sampled 400, ok 50").large(later("42")),
         case("a blank", blank(), "L s L", "200 42.", "empty 9, sampled 50, ok 50").large(says("42")),
         case("400", says_no(400, "bad_value"), "L s", "400 bad_value", "refused 0, sampled 50").large(says("42")),
         case("503, once", status(503), "L s L s", "200 42.", "server_error 0, sampled 50, ok 5, sampled 50")
@@ -411,13 +411,13 @@ async fn a_silent_model_is_hedged() {
         case("it speaks in time", fine().after(Duration::from_millis(900)), "s", "200 Small.", "ok 5"),
         case("the second is faster", later(3), "s L", "200 Large.", "hedged 40, ok 50"),
         case("the first is faster", later(3), "s L", "200 Small.", "ok 5, hedged 400").large(slow()),
-        case("the first fails", fails(Silent).after(seconds(3)), "s L", "200 Large.", "silent 40, ok 50").large(slow()),
+        case("the first fails", fails(FirstTokenTimeout).after(seconds(3)), "s L", "200 Large.", "silent 40, ok 50").large(slow()),
         case("the first gets 503", status(503).after(seconds(3)), "s L", "200 Large.", "server_error 0, ok 50").large(slow()),
         case("the second fails", later(3), "s L", "200 Small.", "ok 5, server_error 0").large(status(503)),
         case("the second is refused", later(3), "s L", "200 Small.", "ok 5, refused 0").large(says_no(400, "bad_value")),
-        case("both fail", fails(Silent).after(seconds(3)), "s L", "504 upstream_timeout", "silent 40, server_error 0")
+        case("both fail", fails(FirstTokenTimeout).after(seconds(3)), "s L", "504 upstream_timeout", "silent 40, server_error 0")
             .large(status(503)),
-        case("it breaks off later", breaks("Sm", Cut).after(seconds(3)), "s L", "200 Sm… upstream_truncated",
+        case("it breaks off later", breaks("Sm", ConnectionLost).after(seconds(3)), "s L", "200 Sm… upstream_truncated",
             "cut 40, hedged 400").large(slow()),
     ].map(Case::streamed)).await;
     // Who writes a whole answer cannot be told from one who is silent.
@@ -451,7 +451,7 @@ async fn beyond_its_escalations_a_client_gets_what_there_is() {
     check("an answer that will not do", UpstreamScript::text(REFUSAL, 9), "small", refusal, "ok 9").await;
     check("a fine one", fine(), "small", "200 Small.", "ok 5").await;
     let spent = "503 escalation_limit_exceeded";
-    check("none", fails(Silent), "small", spent, "silent 40").await;
+    check("none", fails(FirstTokenTimeout), "small", spent, "silent 40").await;
     check("503", UpstreamScript::status(503, "oops"), "small small", spent, "server_error 0, server_error 0").await;
 }
 
@@ -465,7 +465,7 @@ async fn an_attempt_that_the_budget_does_not_cover_is_not_made() {
             );
             let gateway = ScriptedGateway::new(
                 &format!("{}{clients}", yaml(&format!("resume: never, policy: {FIXED}"))),
-                [("small", vec![fails(Silent)]), ("large", vec![UpstreamScript::text("Large", 5)])],
+                [("small", vec![fails(FirstTokenTimeout)]), ("large", vec![UpstreamScript::text("Large", 5)])],
             );
             let key = [("authorization", "Bearer key-of-a-01234567890")];
             let answer = gateway.ask_with(&request(FIXED, *form), &key).await;
@@ -523,13 +523,13 @@ async fn a_whole_answer_that_is_gathered_can_be_replaced() {
     .await;
     check("no reason", says(vec![Text("Small"), Usage(10, 5), Done]), "small", "200 Small.", "ok 5").await;
     check("neither", says(vec![Text("Sm")]), "small large", "200 Large.", "cut 40, ok 50").await;
-    check("lost", breaks("Sm", Cut), "small large", "200 Large.", "cut 40, ok 50").await;
-    check("silent", breaks("Sm", Stalled), "small large", "200 Large.", "stalled 40, ok 50").await;
+    check("lost", breaks("Sm", ConnectionLost), "small large", "200 Large.", "cut 40, ok 50").await;
+    check("silent", breaks("Sm", IdleTimeout), "small large", "200 Large.", "stalled 40, ok 50").await;
     check("an error", says(vec![Text("Sm"), Event(ERROR)]), "small large", "200 Large.", "faulty 0, ok 50")
         .await;
     check(
         "lost after its end",
-        says(vec![Text("Small"), Finish("stop"), Usage(10, 5), Breaks(Cut)]),
+        says(vec![Text("Small"), Finish("stop"), Usage(10, 5), Breaks(ConnectionLost)]),
         "small",
         "200 Small.",
         "ok 5",
@@ -543,7 +543,7 @@ async fn an_answer_is_finished_by_another_model_where_the_joint_is_sound() {
     let check = async |name: &str, prefill: bool, large: UpstreamScript, asked: &str, heard: &str, charged: &str| {
         let accepts = if prefill { "context: 100000, accepts: [text, prefill]," } else { "context: 100000," };
         let yaml = yaml(&format!("policy: {FIXED}")).replace("context: 100000,", accepts);
-        let small = breaks("It is Par", Cut);
+        let small = breaks("It is Par", ConnectionLost);
         let gateway = ScriptedGateway::new(&yaml, [("small", vec![small]), ("large", vec![large])]);
         let heard_is = gateway.ask(&request(FIXED, Streamed)).await;
         assert_eq!(heard_is.summary(), heard, "{name}");
@@ -565,12 +565,12 @@ async fn an_answer_is_finished_by_another_model_where_the_joint_is_sound() {
     check("something else", false, says("That is Paris"), both, truncated, "cut 40, mismatch 400").await;
     check("less", false, says("It is"), both, truncated, "cut 40, mismatch 400").await;
     check("it fails", false, UpstreamScript::status(503, "oops"), both, truncated, "cut 40, server_error 0").await;
-    check("it is silent", false, fails(Silent), both, truncated, "cut 40, silent 400").await;
-    check("it breaks before the joint", false, breaks("It", Cut), both, truncated, "cut 40, cut 400").await;
+    check("it is silent", false, fails(FirstTokenTimeout), both, truncated, "cut 40, silent 400").await;
+    check("it breaks before the joint", false, breaks("It", ConnectionLost), both, truncated, "cut 40, cut 400").await;
     check(
         "it breaks after the joint",
         false,
-        breaks("It is Pari", Cut),
+        breaks("It is Pari", ConnectionLost),
         both,
         "200 It is Pari… upstream_truncated",
         "cut 40, cut 400",
@@ -580,7 +580,7 @@ async fn an_answer_is_finished_by_another_model_where_the_joint_is_sound() {
     check(
         "it goes on and breaks",
         true,
-        breaks("i", Cut),
+        breaks("i", ConnectionLost),
         both,
         "200 It is Pari… upstream_truncated",
         "cut 40, cut 400",
@@ -618,19 +618,19 @@ async fn what_a_provider_refuses_goes_no_further() {
     let (fixed, cascade) = (format!("policy: {FIXED}"), format!("resume: never, policy: {CASCADE}"));
     let refuses = || says_no(400, "bad_value");
     let late = |reply: UpstreamScript| reply.after(seconds(3));
-    check("by the first of two", &hedge, late(refuses()), late(fails(Silent)), "small large",
+    check("by the first of two", &hedge, late(refuses()), late(fails(FirstTokenTimeout)), "small large",
         "400 bad_value", "refused 0, silent 400").await;
-    check("by the second of two", &hedge, late(fails(Silent)), refuses(), "small large",
+    check("by the second of two", &hedge, late(fails(FirstTokenTimeout)), refuses(), "small large",
         "400 bad_value", "silent 40, refused 0").await;
-    check("by none of two", &hedge, late(fails(Silent)), status(401), "small large largest",
+    check("by none of two", &hedge, late(fails(FirstTokenTimeout)), status(401), "small large largest",
         "200 Largest.", "silent 40, faulty 0, ok 500").await;
     check("after a rejected answer", &cascade, UpstreamScript::text(" ", 9), refuses(), "small large",
         "400 bad_value", "empty 9, refused 0").await;
-    check("after an answer broke off", &fixed, breaks("It is Par", Cut), refuses(), "small large",
+    check("after an answer broke off", &fixed, breaks("It is Par", ConnectionLost), refuses(), "small large",
         "200 It is Par… upstream_truncated", "cut 40, refused 0").await;
-    check("by neither, after an answer broke off", &fixed, breaks("Larg", Cut), status(401), "small large largest",
+    check("by neither, after an answer broke off", &fixed, breaks("Larg", ConnectionLost), status(401), "small large largest",
         "200 Largest.", "cut 40, faulty 0, ok 500").await;
-    check("within an answer", &fixed, breaks("Larg", Refused(400)), fine(), "small",
+    check("within an answer", &fixed, breaks("Larg", Rejected(400)), fine(), "small",
         "200 Larg… upstream_truncated", "refused 40").await;
 }
 
@@ -686,7 +686,7 @@ async fn a_client_that_waits_hears_heartbeats() {
     let gateway = scripted(FIXED, vec![fine().after(seconds(12))], vec![UpstreamScript::text("Large", 5)]);
     let heard = gateway.ask(&request(FIXED, Streamed)).await;
     assert_eq!((heard.summary().as_str(), heard.body.matches(": keep-alive").count()), ("200 Small.", 1));
-    let gateway = scripted(NAMED, vec![fails(Silent).after(seconds(12))], vec![UpstreamScript::text("Large", 5)]);
+    let gateway = scripted(NAMED, vec![fails(FirstTokenTimeout).after(seconds(12))], vec![UpstreamScript::text("Large", 5)]);
     let heard = gateway.ask(&request(NAMED, Streamed)).await;
     assert_eq!(heard.summary(), "200 … upstream_timeout");
     assert_eq!(gateway.outcome(), "failed");
@@ -705,7 +705,7 @@ async fn a_provider_that_asks_to_wait_is_waited_for() {
     let pause = Duration::from_millis(101);
     check("429 for 7 s", limited(7), seconds(7), seconds(7) + pause).await;
     check("429", UpstreamScript::status(429, "slow_down"), Duration::ZERO, pause).await;
-    check("no connection", fails(Unreachable), Duration::ZERO, pause).await;
+    check("no connection", fails(ConnectFailed), Duration::ZERO, pause).await;
 }
 
 fn headers<'a>(heard: &'a ClientResponse, names: &[&str]) -> Vec<Option<&'a str>> {
@@ -722,7 +722,7 @@ async fn the_head_says_how_an_answer_came_about() {
         let heard = gateway.ask(&request(policy, Whole)).await;
         assert_eq!(headers(&heard, NAMES), expected, "{name}");
     };
-    let down = || fails(Unreachable);
+    let down = || fails(ConnectFailed);
     check(
         "the first",
         FIXED,

@@ -7,7 +7,9 @@ use router_policies::Usage;
 use serde_json::Value;
 
 use super::RequestRecord;
-use crate::protocol::{ChatRequest, ResponseChunk, EncodeOptions, FinalUsage, ResponseAggregator, SseParser, read_chunk};
+use crate::protocol::{
+    ChatRequest, EncodeOptions, FinalUsage, ResponseAggregator, ResponseChunk, SseParser, read_chunk,
+};
 
 /// Bytes of JSON that a prompt and an answer may have each; of a longer one the beginning is kept, as text.
 const LONGEST: usize = 64 << 10;

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use jiff::Timestamp;
-use ledger::slip::{BudgetDebit, RecordedScores, UsageRecord, AttemptRecord, Word};
+use ledger::usage_record::{AttemptRecord, BudgetDebit, RecordedScores, UsageRecord, Word};
 use router_policies::{Currency, RequestDraw};
 
 use super::{Attempt, NONE, RequestRecord};
@@ -88,7 +88,7 @@ fn rounded(value: f64) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use ledger::slip::OURS;
+    use ledger::usage_record::OURS;
 
     use super::super::RecordedCall;
 

@@ -2,7 +2,7 @@
 
 use http::{HeaderName, header};
 
-use crate::head;
+use crate::header_names;
 
 /// A header, and what it says.
 pub type HeaderEntry = (HeaderName, &'static str);
@@ -11,35 +11,41 @@ pub type HeaderEntry = (HeaderName, &'static str);
 pub fn from_clients() -> Vec<HeaderEntry> {
     vec![
         (header::AUTHORIZATION, "The client's key, as `Bearer KEY`."),
-        (head::API_KEY, "The client's key, as Anthropic's clients send it."),
-        (head::AZURE_API_KEY, "The client's key, as Azure's clients send it."),
+        (header_names::API_KEY, "The client's key, as Anthropic's clients send it."),
+        (header_names::AZURE_API_KEY, "The client's key, as Azure's clients send it."),
         (header::CONTENT_TYPE, "The body's type. Only JSON is taken."),
         (header::CONTENT_ENCODING, "The body's compression. Only `identity` is taken."),
         (
-            head::REQUEST_ID,
+            header_names::REQUEST_ID,
             "The request's name in answer, log and trace, if it is 1 to 128 letters, digits or `-_.:`. Otherwise the gateway makes one.",
         ),
         (
-            head::ANTHROPIC_VERSION,
+            header_names::ANTHROPIC_VERSION,
             "Lists of models and errors come in Anthropic's shape, on paths that both APIs have.",
         ),
-        (head::ANTHROPIC_BETA, "Passed on to endpoints that speak Anthropic's API."),
-        (head::TRACEPARENT, "The caller's trace, which the gateway's spans join. Passed on to upstreams."),
-        (head::TRACESTATE, "Passed on to upstreams with the trace."),
-        (head::LOCALITY, "`local`: only local models may answer. Honoured for every client."),
+        (header_names::ANTHROPIC_BETA, "Passed on to endpoints that speak Anthropic's API."),
         (
-            head::ROUTE,
+            header_names::TRACEPARENT,
+            "The caller's trace, which the gateway's spans join. Passed on to upstreams.",
+        ),
+        (header_names::TRACESTATE, "Passed on to upstreams with the trace."),
+        (header_names::LOCALITY, "`local`: only local models may answer. Honoured for every client."),
+        (
+            header_names::ROUTE,
             "The route or model to ask, in place of the body's `model`. Only with `routing_overrides: true`.",
         ),
         (
-            head::MIN_TIER,
+            header_names::MIN_TIER,
             "The smallest model of the route that may answer. Only with `routing_overrides: true`.",
         ),
         (
-            head::MAX_TIER,
+            header_names::MAX_TIER,
             "The largest model of the route that may answer. Only with `routing_overrides: true`.",
         ),
-        (head::SESSION, "The conversation that the request belongs to. Only with `routing_overrides: true`."),
+        (
+            header_names::SESSION,
+            "The conversation that the request belongs to. Only with `routing_overrides: true`.",
+        ),
         (header::ACCEPT, "On the admin port's `/metrics`: whether the scraper wants OpenMetrics."),
     ]
 }
@@ -49,47 +55,50 @@ pub fn to_clients() -> Vec<HeaderEntry> {
     vec![
         (header::CONTENT_TYPE, "The body's type."),
         (header::CACHE_CONTROL, "`no-cache`, on streams."),
-        (head::REQUEST_ID, "The request's name, on every answer of the data port."),
-        (head::ANTHROPIC_REQUEST_ID, "The same, where Anthropic's clients look for it."),
-        (head::MODEL, "The model that answered, by its name in the configuration."),
-        (head::PLAN, "How models were asked: a word of `xietong_decisions_total{plan}`."),
-        (head::REASON, "Why the first model was chosen: a word of `xietong_decisions_total{reason}`."),
+        (header_names::REQUEST_ID, "The request's name, on every answer of the data port."),
+        (header_names::ANTHROPIC_REQUEST_ID, "The same, where Anthropic's clients look for it."),
+        (header_names::MODEL, "The model that answered, by its name in the configuration."),
+        (header_names::PLAN, "How models were asked: a word of `xietong_decisions_total{plan}`."),
         (
-            head::DIFFICULTY,
+            header_names::REASON,
+            "Why the first model was chosen: a word of `xietong_decisions_total{reason}`.",
+        ),
+        (
+            header_names::DIFFICULTY,
             "One minus the chance that the smallest model suffices, 0 to 1, to two places. Only where the prompt was scored.",
         ),
-        (head::ATTEMPTS, "How many attempts at upstreams were made until the answer's head."),
+        (header_names::ATTEMPTS, "How many attempts at upstreams were made until the answer's head."),
         (
-            head::DEGRADED,
+            header_names::DEGRADED,
             "`true` where a smaller model answered than was to, because the larger ones could not.",
         ),
         (
-            head::COST,
+            header_names::COST,
             "What all attempts cost, in the currency of accounts. Only on answers that are no streams.",
         ),
         (
-            head::LEFT_OUT,
+            header_names::LEFT_OUT,
             "What of a request in another dialect had no place in a chat and no bearing on the answer, by name.",
         ),
-        (head::LIMIT_REQUESTS, "The client's limit of requests a minute."),
-        (head::REMAINING_REQUESTS, "How many of them are left."),
-        (head::RESET_REQUESTS, "Until all of them are there again, such as `1.5s`."),
-        (head::LIMIT_TOKENS, "The client's limit of tokens a minute."),
-        (head::REMAINING_TOKENS, "How many of them are left."),
-        (head::RESET_TOKENS, "Until all of them are there again, such as `1.5s`."),
+        (header_names::LIMIT_REQUESTS, "The client's limit of requests a minute."),
+        (header_names::REMAINING_REQUESTS, "How many of them are left."),
+        (header_names::RESET_REQUESTS, "Until all of them are there again, such as `1.5s`."),
+        (header_names::LIMIT_TOKENS, "The client's limit of tokens a minute."),
+        (header_names::REMAINING_TOKENS, "How many of them are left."),
+        (header_names::RESET_TOKENS, "Until all of them are there again, such as `1.5s`."),
         (
             header::RETRY_AFTER,
             "In whole seconds: when the client may try again. The gateway's own, or the provider's.",
         ),
         (
-            head::SHOULD_RETRY,
+            header_names::SHOULD_RETRY,
             "`false` where the gateway's own tries are spent. The SDKs of OpenAI and Anthropic then do not try again.",
         ),
         (header::ALLOW, "The method that the path answers, with 405."),
         (header::CONNECTION, "`close` where the gateway closes the connection after this answer."),
-        (head::UPSTREAM_REQUEST_ID, "The provider's name for the request, where it gave one."),
-        (head::OPENAI_PROCESSING, "Passed on from the provider."),
-        (head::OPENAI_VERSION, "Passed on from the provider."),
+        (header_names::UPSTREAM_REQUEST_ID, "The provider's name for the request, where it gave one."),
+        (header_names::OPENAI_PROCESSING, "Passed on from the provider."),
+        (header_names::OPENAI_VERSION, "Passed on from the provider."),
     ]
 }
 
@@ -97,18 +106,18 @@ pub fn to_clients() -> Vec<HeaderEntry> {
 pub fn to_upstreams() -> Vec<HeaderEntry> {
     vec![
         (header::AUTHORIZATION, "The endpoint's `api_key`, as `Bearer KEY`, for OpenAI's API."),
-        (head::API_KEY, "The endpoint's `api_key`, for Anthropic's API."),
-        (head::AZURE_API_KEY, "The endpoint's `api_key`, for Azure's API."),
+        (header_names::API_KEY, "The endpoint's `api_key`, for Anthropic's API."),
+        (header_names::AZURE_API_KEY, "The endpoint's `api_key`, for Azure's API."),
         (HeaderName::from_static("x-goog-api-key"), "The endpoint's `api_key`, for Gemini's API."),
-        (head::ANTHROPIC_VERSION, "The version of Anthropic's API that the gateway speaks."),
-        (head::ANTHROPIC_BETA, "The client's, and those of the configuration."),
+        (header_names::ANTHROPIC_VERSION, "The version of Anthropic's API that the gateway speaks."),
+        (header_names::ANTHROPIC_BETA, "The client's, and those of the configuration."),
         (header::CONTENT_TYPE, "`application/json`."),
         (header::ACCEPT, "JSON, or events for a stream."),
         (header::ACCEPT_ENCODING, "`identity`: upstreams are asked not to compress."),
         (header::USER_AGENT, "The gateway and its version."),
-        (head::REQUEST_ID, "The request's name."),
-        (head::TRACEPARENT, "The trace that the attempt belongs to."),
-        (head::TRACESTATE, "The caller's."),
+        (header_names::REQUEST_ID, "The request's name."),
+        (header_names::TRACEPARENT, "The trace that the attempt belongs to."),
+        (header_names::TRACESTATE, "The caller's."),
     ]
 }
 
@@ -119,7 +128,7 @@ mod tests {
     #[test]
     fn every_name_of_ours_is_explained() {
         let all = [from_clients(), to_clients(), to_upstreams()].concat();
-        for name in head::NAMES {
+        for name in header_names::NAMES {
             assert!(all.iter().any(|(known, _)| *known == name), "{name} is in no table of headers");
         }
     }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use jiff::tz::TimeZone;
 
 use crate::ledger::balance::{Balance, BalanceKey};
-use crate::ledger::book::{self, LedgerFile, LedgerFileError};
-use crate::ledger::slip::{BudgetDebit, RecordedScores, UsageRecord, AttemptRecord};
+use crate::ledger::ledger_file::{self, LedgerFile, LedgerFileError};
+use crate::ledger::usage_record::{AttemptRecord, BudgetDebit, RecordedScores, UsageRecord};
 use crate::ledger::{LedgerEntry, line};
 use crate::report::tally::ReportTally;
 
@@ -104,7 +104,7 @@ pub fn ledger_balances(path: &Path) -> Result<Vec<LedgerBalance>, LedgerFileErro
 /// A file that cannot be read.
 pub fn ledger_report(path: &Path) -> std::io::Result<serde_json::Value> {
     let mut tally = ReportTally::default();
-    book::read(path, |entry| {
+    ledger_file::read(path, |entry| {
         if let LedgerEntry::Request(request) = entry {
             tally.add(&request, &TimeZone::UTC);
         }
@@ -127,7 +127,7 @@ pub fn ledger_lines() -> String {
     for (number, entry) in (0..).zip(&entries) {
         line::write_with(&mut lines, number, |out| match entry {
             LedgerEntry::Request(request) => {
-                out.extend_from_slice(book::REQUEST);
+                out.extend_from_slice(ledger_file::REQUEST);
                 request.write(out);
                 out.push(b'}');
             }

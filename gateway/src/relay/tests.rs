@@ -11,13 +11,13 @@ use jiff::Timestamp;
 use tokio::time::{Instant, sleep};
 
 use super::*;
-use crate::charge::UsageBound;
 use crate::dispatch::AnswerReader;
+use crate::pricing::UsageBound;
 use crate::protocol::client::ResponseEncoder;
 use crate::protocol::{SseParser, read_chunk};
 use crate::record::RecordedCall;
 use crate::request_id::RequestId;
-use crate::scripted::{UpstreamScript, ScriptedGateway};
+use crate::scripted::{ScriptedGateway, UpstreamScript};
 use crate::upstreams::Chunks;
 
 const YAML: &str = "
@@ -41,7 +41,7 @@ enum Next {
 }
 use Next::{Breaks, Comes, Waits};
 
-use crate::setback::AttemptErrorKind;
+use crate::attempt_error::AttemptErrorKind;
 
 fn chunks(parts: Vec<Next>) -> Chunks {
     let each = stream::iter(parts).then(|part| async move {
@@ -87,7 +87,7 @@ async fn relay(asked: Asked, parts: Vec<Next>) -> Relayed {
     let gateway = &scripted.gateway;
     let snapshot = gateway.snapshot();
     let model: Arc<ModelConfig> = Arc::clone(&snapshot.config.models[0]);
-    let visit = snapshot.pool(&model).unwrap().pick(|_| false).unwrap();
+    let visit = snapshot.pool(&model).unwrap().select(|_| false).unwrap();
     let (id, now) = (RequestId::new(), Instant::now());
     let mut account = gateway.account(&snapshot, id, RecordedCall::Chat, now, &http::HeaderMap::new());
     account.bound(UsageBound {
@@ -108,7 +108,7 @@ async fn relay(asked: Asked, parts: Vec<Next>) -> Relayed {
         include_usage: asked.include_usage,
         telling: ResponseEncoder::as_it_is(),
         heartbeat: Duration::from_secs(5),
-        curfew: gateway.telemetry.curfew.waiter(),
+        curfew: gateway.telemetry.curfew.listener(),
     };
     let relay = AnswerRelay::begun(StartedStream { attempt, reader, visit, resume: None }, account, manner);
     Relayed { scripted, relay }
@@ -221,8 +221,8 @@ async fn what_breaks_off_is_told() {
         assert_eq!(relayed.scripted.outcome(), "cut", "{name}");
     };
     check("an end", vec![Comes(HELLO)]).await;
-    check("lost", vec![Comes(HELLO), Breaks(AttemptErrorKind::Cut)]).await;
-    check("silent", vec![Comes(HELLO), Breaks(AttemptErrorKind::Stalled)]).await;
+    check("lost", vec![Comes(HELLO), Breaks(AttemptErrorKind::ConnectionLost)]).await;
+    check("silent", vec![Comes(HELLO), Breaks(AttemptErrorKind::IdleTimeout)]).await;
     check(
         "an error",
         vec![Comes(HELLO), Comes("data: {\"error\":{\"message\":\"Oops.\",\"code\":\"secret\"}}\n\n")],
@@ -279,7 +279,7 @@ async fn a_process_that_ends_says_so() {
     let curfew = relayed.scripted.gateway.telemetry.curfew.clone();
     tokio::spawn(async move {
         sleep(Duration::from_secs(2)).await;
-        curfew.fall();
+        curfew.expire();
     });
     let began = Instant::now();
     let last = relayed.rest().await;

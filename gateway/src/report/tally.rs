@@ -8,7 +8,7 @@ use router_policies::Money;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::ledger::slip::{UsageRecord, AttemptRecord};
+use crate::ledger::usage_record::{AttemptRecord, UsageRecord};
 use crate::record::NONE;
 
 /// What some requests add up to. Money is in nano-units of the account currency.

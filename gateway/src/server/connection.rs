@@ -119,7 +119,10 @@ async fn closed(closing: &mut Option<watch::Receiver<bool>>) {
     }
 }
 
-async fn answer<F, A>(port: Arc<ServerState<F>>, request: Request<Incoming>) -> Result<Response<GatewayBody>, Infallible>
+async fn answer<F, A>(
+    port: Arc<ServerState<F>>,
+    request: Request<Incoming>,
+) -> Result<Response<GatewayBody>, Infallible>
 where
     F: Fn(Request<Incoming>, RequestId) -> A,
     A: Future<Output = Result<Response<GatewayBody>, Infallible>>,

@@ -32,8 +32,8 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use self::connection::{ServerState, converse};
 use crate::body::GatewayBody;
-use crate::curfew::ShutdownDeadline;
 use crate::request_id::RequestId;
+use crate::shutdown_deadline::ShutdownDeadline;
 
 /// After this pause a failed accept (no file descriptors left, say) is tried again.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -83,9 +83,13 @@ pub async fn serve<F, A>(
 {
     let (http, leaving) = (http(limits.head), AtomicBool::new(false));
     let http1 = http.clone().http1_only();
-    let port = Arc::new(ServerState { http, http1, limits, leaving, closing: watch::Sender::new(false), answer });
-    let mut door =
-        ConnectionAcceptor { listener, places: Arc::new(Semaphore::new(limits.connections)), inside: JoinSet::new() };
+    let port =
+        Arc::new(ServerState { http, http1, limits, leaving, closing: watch::Sender::new(false), answer });
+    let mut door = ConnectionAcceptor {
+        listener,
+        places: Arc::new(Semaphore::new(limits.connections)),
+        inside: JoinSet::new(),
+    };
     tokio::select! {
         () = door.keep_open(&port) => {}
         () = shutdown => {}
@@ -96,7 +100,7 @@ pub async fn serve<F, A>(
     let mut inside = door.close(&port);
     let _ = port.closing.send(true);
     if tokio::time::timeout_at(end, empty(&mut inside)).await.is_err() {
-        curfew.fall();
+        curfew.expire();
         let _ = timeout(LAST_WORDS, empty(&mut inside)).await;
     }
     inside.shutdown().await;

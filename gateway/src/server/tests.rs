@@ -16,7 +16,7 @@ use crate::metrics::Metrics;
 use crate::protocol::client::ResponseEncoder;
 use crate::protocol::{ChatRequest, SseParser, read_chunk};
 use crate::record::RecordedCall;
-use crate::relay::{RelayOptions, AnswerRelay};
+use crate::relay::{AnswerRelay, RelayOptions};
 use crate::telemetry::Telemetry;
 
 const MODELS: &str = r"
@@ -37,12 +37,14 @@ fn gateway_with(yaml: &str) -> Arc<Gateway> {
     let metrics = Arc::new(Metrics::new().unwrap());
     let log = Log::to_stdout(metrics.log_dropped.with_label_values::<&str>(&[]));
     let ledger = ledger::Ledger::open(&config, log.notes()).unwrap();
-    let telemetry = Telemetry { metrics, log, paces: Arc::default(), ledger, curfew: ShutdownDeadline::default() };
+    let telemetry =
+        Telemetry { metrics, log, paces: Arc::default(), ledger, curfew: ShutdownDeadline::default() };
     Arc::new(Gateway::new(config, telemetry).unwrap())
 }
 
 fn account(gateway: &Gateway, id: RequestId, stream: bool) -> Box<RequestAccount> {
-    let mut account = gateway.account(&gateway.snapshot(), id, RecordedCall::Chat, Instant::now(), &HeaderMap::new());
+    let mut account =
+        gateway.account(&gateway.snapshot(), id, RecordedCall::Chat, Instant::now(), &HeaderMap::new());
     let body =
         format!(r#"{{"model":"m","messages":[{{"role":"user","content":"Hello"}}],"stream":{stream}}}"#);
     account.read(&ChatRequest::parse(Bytes::from(body)).unwrap());
@@ -54,14 +56,14 @@ fn manner(gateway: &Gateway) -> RelayOptions {
         include_usage: false,
         telling: ResponseEncoder::as_it_is(),
         heartbeat: Duration::from_millis(20),
-        curfew: gateway.telemetry.curfew.waiter(),
+        curfew: gateway.telemetry.curfew.listener(),
     }
 }
 
 /// An answer whose first token is here, and after which the next piece is a panic.
 fn begun(gateway: &Gateway, mut account: Box<RequestAccount>) -> AnswerRelay {
     let model = gateway.snapshot().config.models[0].clone();
-    let visit = gateway.snapshot().pool(&model).unwrap().pick(|_| false).unwrap();
+    let visit = gateway.snapshot().pool(&model).unwrap().select(|_| false).unwrap();
     let attempt = account.begin(&model, visit.endpoint_id());
     account.commit(attempt);
     account.head_sent(200);
@@ -111,7 +113,10 @@ async fn port(gateway: &Arc<Gateway>) -> (SocketAddr, JoinHandle<()>) {
         assert!(request.uri().path() != "/at-once", "a fault of the test");
         handle(Arc::clone(&gateway), request, id)
     };
-    (address, tokio::spawn(serve(listener, limits, std::future::pending(), ShutdownDeadline::default(), answer)))
+    (
+        address,
+        tokio::spawn(serve(listener, limits, std::future::pending(), ShutdownDeadline::default(), answer)),
+    )
 }
 
 /// Asks for a path on a connection that is kept, then for one that is well.
@@ -210,10 +215,12 @@ async fn a_panic_settles_what_was_set_aside() {
     let (model, client) = (Arc::clone(&snapshot.config.models[0]), Arc::clone(&snapshot.config.clients[0]));
     for (asked, left) in [(false, 1_000_000_000), (true, 999_000_000)] {
         let mut account = account(&gateway, RequestId::default(), false);
-        account.bound(crate::charge::UsageBound { choices: 1, ..Default::default() });
+        account.bound(crate::pricing::UsageBound { choices: 1, ..Default::default() });
         let till = Arc::clone(snapshot.till(&client).unwrap());
         let (model, gateway) = (Arc::clone(&model), Arc::clone(&gateway));
-        let remaining = move |till: &ledger::till::ClientQuota| till.remaining(&gateway.telemetry.ledger).unwrap().0;
+        let remaining = move |till: &ledger::client_quota::ClientQuota| {
+            till.remaining(&gateway.telemetry.ledger).unwrap().0
+        };
         let working = tokio::spawn({
             let (till, remaining) = (Arc::clone(&till), remaining.clone());
             async move {

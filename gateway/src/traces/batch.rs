@@ -6,7 +6,7 @@ use prost::Message;
 use prost::encoding::{WireType, encode_key, encode_varint, message};
 
 use super::FinishedTrace;
-use super::otlp::{AttributeList, OtlpResource, InstrumentationScope};
+use super::otlp::{AttributeList, InstrumentationScope, OtlpResource};
 use super::spans::spans;
 use crate::build_info::VERSION;
 

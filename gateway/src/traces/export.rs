@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 use tracing::{info, warn};
 
 use super::FinishedTrace;
-use super::batch::{SpanBatch, BatchSender};
+use super::batch::{BatchSender, SpanBatch};
 use super::otlp::ExportResponse;
 use crate::metrics::Metrics;
 use crate::metrics::words::SpanLoss;

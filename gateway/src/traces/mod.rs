@@ -22,13 +22,13 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 use tracing::instrument::WithSubscriber;
 
-use crate::head;
+use crate::header_names;
 use crate::metrics::words::SpanLoss;
 use crate::record::RequestRecord;
 use crate::telemetry::Telemetry;
 use crate::trace_context::TraceContext;
 pub use export::ExporterError;
-use export::{OtlpExporter, ExportMessage};
+use export::{ExportMessage, OtlpExporter};
 
 /// Requests that may wait to be told of, as with OpenTelemetry's own batches of spans.
 const WAITING: usize = 2048;
@@ -79,7 +79,11 @@ impl RequestTracer {
                 TraceContext::begin(trace, self.ids.span())
             }
         };
-        Some(Box::new(TraceGuard { tracer: Arc::clone(self), context, parent: caller.map(|caller| caller.span) }))
+        Some(Box::new(TraceGuard {
+            tracer: Arc::clone(self),
+            context,
+            parent: caller.map(|caller| caller.span),
+        }))
     }
 
     /// Waits, for a bounded time, until what was collected has gone out.
@@ -119,10 +123,10 @@ impl TraceGuard {
     /// The trace context that an attempt sends along in place of what came.
     pub fn onward(&self, mut came: HeaderMap, attempt: usize) -> HeaderMap {
         let context = TraceContext { span: self.context.attempt(attempt), ..self.context };
-        came.insert(head::TRACEPARENT, context.header());
+        came.insert(header_names::TRACEPARENT, context.header());
         if self.parent.is_none() {
             // It belongs to a trace that is none.
-            came.remove(head::TRACESTATE);
+            came.remove(header_names::TRACESTATE);
         }
         came
     }

@@ -7,9 +7,9 @@ use gateway_config::{ModelConfig, ModelProvider};
 use router_policies::Currency;
 
 use super::FinishedTrace;
-use super::otlp::{AttributeList, SpanStatusCode, SpanKind, OtlpSpan, SpanStatus, nanos};
+use super::otlp::{AttributeList, OtlpSpan, SpanKind, SpanStatus, SpanStatusCode, nanos};
 use crate::endpoint;
-use crate::record::{RequestSummary, Attempt, RequestOutcome, RequestRecord};
+use crate::record::{Attempt, RequestOutcome, RequestRecord, RequestSummary};
 
 /// Bits of a span's flags: that it is known whether the parent is remote, and that it is.
 const KNOWN_IF_REMOTE: u32 = 0x100;
@@ -33,7 +33,14 @@ fn request(ended: &FinishedTrace) -> OtlpSpan {
     OtlpSpan {
         parent_span_id: parent.map(|span| span.to_be_bytes().to_vec()).unwrap_or_default(),
         flags: u32::from(context.flags) | remote,
-        ..span(ended, context.span, (name, SpanKind::Server), (Duration::ZERO, record.total), attributes, failed)
+        ..span(
+            ended,
+            context.span,
+            (name, SpanKind::Server),
+            (Duration::ZERO, record.total),
+            attributes,
+            failed,
+        )
     }
 }
 

@@ -6,7 +6,7 @@ use reqwest::Url;
 
 use super::pool_error::EndpointError;
 use super::transport::USER_AGENT;
-use crate::head;
+use crate::header_names;
 
 /// The version of Anthropic's API that this is written for (platform.claude.com/docs/en/api/versioning).
 const ANTHROPIC_VERSION: &str = "2023-06-01";
@@ -99,7 +99,7 @@ pub(super) fn headers(dialect: DialectKind, endpoint: &EndpointConfig) -> Result
     headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     headers.insert(header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
     if dialect == DialectKind::Anthropic {
-        headers.insert(head::ANTHROPIC_VERSION, HeaderValue::from_static(ANTHROPIC_VERSION));
+        headers.insert(header_names::ANTHROPIC_VERSION, HeaderValue::from_static(ANTHROPIC_VERSION));
     }
     if let Some(key) = &endpoint.api_key {
         let (name, prefix) = match dialect {

@@ -155,7 +155,7 @@ impl Breaker {
     }
 
     /// Whether it should be asked for a word now, which then counts as asked for.
-    pub(super) fn wants_a_word(&self, now: Instant) -> bool {
+    pub(super) fn wants_probe(&self, now: Instant) -> bool {
         let mut state = self.state();
         let out = state.out.is_some_and(|out| out.mute && !out.answered && !out.spoke);
         let due = state.word.is_none_or(|at| now >= at + WORD_EVERY);
@@ -167,7 +167,7 @@ impl Breaker {
     }
 
     /// The endpoint has said a word.
-    pub(super) fn spoke(&self, now: Instant) {
+    pub(super) fn probe_ok(&self, now: Instant) {
         let mut state = self.state();
         let belied = state.belied;
         let Some(out) = state.out.as_mut().filter(|out| out.mute) else { return };
@@ -282,28 +282,28 @@ mod tests {
     async fn a_word_ends_the_term_of_one_that_led_us_on() {
         let (breaker, mut now) = (Breaker::default(), Instant::now());
         fail(&breaker, now, FailureKind::Mute, 5);
-        assert!(!breaker.wants_a_word(now), "it has not led us on");
+        assert!(!breaker.wants_probe(now), "it has not led us on");
         breaker.answered(now);
         assert!(breaker.enter(now));
         breaker.failed(now, FailureKind::Mute, 0.5);
-        assert!(breaker.wants_a_word(now) && !breaker.wants_a_word(now + SECOND * 6));
+        assert!(breaker.wants_probe(now) && !breaker.wants_probe(now + SECOND * 6));
         // A word that is belied counts later each time, but never later than the term.
         for counts_after in [0, 5, 10, 20, 40, 80, 160] {
             if counts_after > 0 {
-                breaker.spoke(now + SECOND * (counts_after - 1));
+                breaker.probe_ok(now + SECOND * (counts_after - 1));
                 assert!(!breaker.admits(now + SECOND * (counts_after - 1)), "before {counts_after} s");
             }
             now += SECOND * counts_after;
-            breaker.spoke(now);
+            breaker.probe_ok(now);
             assert!(breaker.enter(now), "after {counts_after} s");
-            assert!(!breaker.wants_a_word(now + WORD_EVERY), "a request is under way");
+            assert!(!breaker.wants_probe(now + WORD_EVERY), "a request is under way");
             breaker.failed(now, FailureKind::Mute, 0.5);
         }
-        assert!(breaker.wants_a_word(now + WORD_EVERY));
-        breaker.spoke(now + SECOND * 300);
+        assert!(breaker.wants_probe(now + WORD_EVERY));
+        breaker.probe_ok(now + SECOND * 300);
         assert!(breaker.enter(now + SECOND * 300));
         assert_eq!(breaker.succeeded(), BreakerTransition::Recovered);
-        assert!(!breaker.wants_a_word(now + SECOND * 400));
+        assert!(!breaker.wants_probe(now + SECOND * 400));
     }
 
     #[tokio::test]

@@ -16,14 +16,14 @@ use small_model::{
 use tokio::time::{Instant, timeout_at};
 use tower::util::BoxCloneSyncService;
 
-use super::clock::AttemptDeadlines;
+use super::deadlines::AttemptDeadlines;
 use super::pool_error::PoolError;
-use super::{UpstreamResponse, AnswerBody, UpstreamRequest, Chunks, Upstream};
+use super::{AnswerBody, Chunks, Upstream, UpstreamRequest, UpstreamResponse};
+use crate::attempt_error::{AttemptError, AttemptErrorKind};
 use crate::request_id::RequestId;
-use crate::setback::{AttemptErrorKind, AttemptError};
 use protocol::{
-    self, LogprobAlternative, ResponseChunk, ProviderError, DONE, DeltaField, SseEvent, FinalUsage, FinishReason, ChunkInfo, ReportedUsage, EngineRequest,
-    ChunkMeta, TokenLogprob, ChunkKind,
+    self, ChunkInfo, ChunkKind, ChunkMeta, DONE, DeltaField, EngineRequest, FinalUsage, FinishReason,
+    LogprobAlternative, ProviderError, ReportedUsage, ResponseChunk, SseEvent, TokenLogprob,
 };
 
 /// Loads the weights and gives the engine as an upstream.
@@ -40,11 +40,16 @@ pub(super) fn upstream(model: &Arc<ModelConfig>, embedded: &EmbeddedModel) -> Re
     let engine =
         Engine::load(options).map_err(|source| PoolError::Weights { model: model.name.clone(), source })?;
     let model = Arc::clone(model);
-    let service = tower::service_fn(move |ask: UpstreamRequest| answer(engine.clone(), Arc::clone(&model), ask));
+    let service =
+        tower::service_fn(move |ask: UpstreamRequest| answer(engine.clone(), Arc::clone(&model), ask));
     Ok(BoxCloneSyncService::new(service))
 }
 
-async fn answer(engine: Engine, model: Arc<ModelConfig>, ask: UpstreamRequest) -> Result<UpstreamResponse, AttemptError> {
+async fn answer(
+    engine: Engine,
+    model: Arc<ModelConfig>,
+    ask: UpstreamRequest,
+) -> Result<UpstreamResponse, AttemptError> {
     let simple = ask.chat.simple().map_err(|bad| refused(bad.message))?;
     let wants_logprobs = simple.logprobs.is_some() || ask.logprobs;
     let began = Instant::now();
@@ -99,19 +104,19 @@ fn role(role: PromptRole) -> &'static str {
 
 fn setback(refusal: &EngineRefusal) -> AttemptError {
     match refusal {
-        EngineRefusal::Busy => AttemptError::new(AttemptErrorKind::Full),
-        EngineRefusal::Dead => AttemptError::new(AttemptErrorKind::Ejected),
-        EngineRefusal::PromptTooLong { .. } => said(AttemptErrorKind::TooLong, format!("{refusal}.")),
+        EngineRefusal::Busy => AttemptError::new(AttemptErrorKind::QueueFull),
+        EngineRefusal::Dead => AttemptError::new(AttemptErrorKind::CircuitOpen),
+        EngineRefusal::PromptTooLong { .. } => said(AttemptErrorKind::ContextLength, format!("{refusal}.")),
         EngineRefusal::Invalid(sentence) => refused(sentence.clone()),
     }
 }
 
 fn refused(sentence: String) -> AttemptError {
-    said(AttemptErrorKind::Refused(400), sentence)
+    said(AttemptErrorKind::Rejected(400), sentence)
 }
 
 fn said(what: AttemptErrorKind, message: String) -> AttemptError {
-    let code = (what == AttemptErrorKind::TooLong).then(|| "context_length_exceeded".to_owned());
+    let code = (what == AttemptErrorKind::ContextLength).then(|| "context_length_exceeded".to_owned());
     let kind = Some("invalid_request_error".to_owned());
     let complaint = ProviderError { status: Some(400), code, kind, param: None, message };
     AttemptError { complaint: Some(Box::new(complaint)), ..AttemptError::new(what) }
@@ -145,8 +150,8 @@ impl EmbeddedAnswer {
             }
             match timeout_at(self.clock.limit(), self.generation.next()).await {
                 Ok(Some(Ok(piece))) => self.take(piece),
-                Ok(Some(Err(_)) | None) => return self.end(AttemptErrorKind::Cut),
-                Err(_) => return self.end(self.clock.late()),
+                Ok(Some(Err(_)) | None) => return self.end(AttemptErrorKind::ConnectionLost),
+                Err(_) => return self.end(self.clock.expired_error()),
             }
         }
     }

@@ -11,10 +11,10 @@ use gateway_config::ModelConfig;
 use tokio::time::{Instant, sleep};
 use tower::ServiceExt;
 
-use super::breaker::{Breaker, CHECK_EVERY, BreakerTransition, FailureKind};
+use super::breaker::{Breaker, BreakerTransition, CHECK_EVERY, FailureKind};
 use super::load::PeakEwma;
-use super::{UpstreamResponse, UpstreamRequest, Check, Upstream};
-use crate::setback::{AttemptErrorKind, AttemptError};
+use super::{Check, Upstream, UpstreamRequest, UpstreamResponse};
+use crate::attempt_error::{AttemptError, AttemptErrorKind};
 
 /// One endpoint and how it does.
 pub struct Endpoint {
@@ -157,11 +157,11 @@ impl EndpointGuard {
     pub fn failed(&mut self, setback: &AttemptError) {
         self.reported = true;
         let now = Instant::now();
-        if matches!(setback.what, AttemptErrorKind::RateLimited | AttemptErrorKind::TurnedAway) {
+        if matches!(setback.what, AttemptErrorKind::RateLimited | AttemptErrorKind::RefusedStream) {
             let wait = setback.retry_after.unwrap_or(Duration::from_secs(1)).min(Duration::from_secs(300));
             self.endpoint.load.asked_to_wait(now, wait);
         }
-        if !setback.blames_endpoint() {
+        if !setback.counts_against_endpoint() {
             return self.endpoint.breaker.undecided();
         }
         let jitter = RandomState::new().hash_one(now.elapsed()) as f64 / u64::MAX as f64;
@@ -193,10 +193,10 @@ async fn watch(endpoint: Weak<Endpoint>) {
             (Some(true), Some(check)) => {
                 if check().await {
                     endpoint.breaker.answered(Instant::now());
-                    if endpoint.breaker.wants_a_word(Instant::now())
+                    if endpoint.breaker.wants_probe(Instant::now())
                         && endpoint.hooks.probe.answers(Arc::clone(&endpoint)).await
                     {
-                        endpoint.breaker.spoke(Instant::now());
+                        endpoint.breaker.probe_ok(Instant::now());
                     }
                 }
             }

@@ -11,9 +11,9 @@ use futures_util::Stream;
 use gateway_config::AttemptTimeouts;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use super::clock::AttemptDeadlines;
-use crate::setback::{AttemptErrorKind, AttemptError};
-use protocol::{ResponseChunk, ResponseDecoder, SseParser, ChunkKind};
+use super::deadlines::AttemptDeadlines;
+use crate::attempt_error::{AttemptError, AttemptErrorKind};
+use protocol::{ChunkKind, ResponseChunk, ResponseDecoder, SseParser};
 
 /// A stream of chunks that ends by itself when the upstream is silent for too long.
 pub(super) struct EventStream<S> {
@@ -74,14 +74,17 @@ where
         while self.limit.as_mut().poll(cx).is_ready() {
             let limit = self.clock.limit();
             if Instant::now() >= limit {
-                return Poll::Ready(self.clock.late());
+                return Poll::Ready(self.clock.expired_error());
             }
             self.limit.as_mut().reset(limit);
         }
         Poll::Pending
     }
 
-    fn end(&mut self, item: Option<Result<ResponseChunk, AttemptError>>) -> Poll<Option<Result<ResponseChunk, AttemptError>>> {
+    fn end(
+        &mut self,
+        item: Option<Result<ResponseChunk, AttemptError>>,
+    ) -> Poll<Option<Result<ResponseChunk, AttemptError>>> {
         self.over = true;
         Poll::Ready(item)
     }
@@ -107,7 +110,9 @@ where
                     this.decoder.take(event, &mut this.ready);
                     continue;
                 }
-                Some(Err(_)) => return this.end(Some(Err(AttemptError::new(AttemptErrorKind::Faulty(200))))),
+                Some(Err(_)) => {
+                    return this.end(Some(Err(AttemptError::new(AttemptErrorKind::BadResponse(200)))));
+                }
                 None => {}
             }
             match this.bytes.as_mut().poll_next(cx) {

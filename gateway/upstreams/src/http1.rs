@@ -61,7 +61,8 @@ impl ResponseHead {
                 Ok(Status::Partial) if came.len() <= LARGEST_HEAD => return Ok(None),
                 _ => return Err(MalformedResponse),
             };
-            let status = parsed.code.and_then(|code| StatusCode::from_u16(code).ok()).ok_or(MalformedResponse)?;
+            let status =
+                parsed.code.and_then(|code| StatusCode::from_u16(code).ok()).ok_or(MalformedResponse)?;
             match status.as_u16() {
                 // Nobody has asked for another protocol.
                 101 => return Err(MalformedResponse),
@@ -105,7 +106,8 @@ impl ResponseHead {
                 name => {
                     let at = field.value.as_ptr() as usize - start;
                     let value = head.slice(at..at + field.value.len());
-                    headers.append(name, HeaderValue::from_maybe_shared(value).map_err(|_| MalformedResponse)?);
+                    headers
+                        .append(name, HeaderValue::from_maybe_shared(value).map_err(|_| MalformedResponse)?);
                 }
             }
         }
@@ -134,7 +136,8 @@ fn content_length(value: &[u8]) -> Result<u64, MalformedResponse> {
         if said.is_empty() || !said.iter().all(u8::is_ascii_digit) {
             return Err(MalformedResponse);
         }
-        let here = std::str::from_utf8(said).ok().and_then(|said| said.parse().ok()).ok_or(MalformedResponse)?;
+        let here =
+            std::str::from_utf8(said).ok().and_then(|said| said.parse().ok()).ok_or(MalformedResponse)?;
         if length.replace(here).is_some_and(|before: u64| before != here) {
             return Err(MalformedResponse);
         }

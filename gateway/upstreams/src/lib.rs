@@ -13,22 +13,23 @@
     )
 )]
 
-pub mod allowance;
-pub mod head;
+pub mod attempt_error;
+pub mod header_names;
 pub mod request_id;
-pub mod setback;
+pub mod retry_budget;
 
 mod address;
+mod api_paths;
 mod breaker;
-mod clock;
+mod connection;
+mod deadlines;
+mod decoded_body;
 #[cfg(feature = "engine")]
 mod embedded;
 mod endpoint;
 mod events;
 mod http1;
-mod line;
 mod load;
-mod plain;
 mod pool;
 mod pool_error;
 mod remote;
@@ -37,11 +38,10 @@ mod reqwest_transport;
 pub mod scripted;
 mod transport;
 mod upstream;
-mod way;
 
-pub use endpoint::{Endpoint, Observer, PoolHooks, Probe, EndpointGuard};
+pub use endpoint::{Endpoint, EndpointGuard, Observer, PoolHooks, Probe};
 pub use pool::EndpointPool;
 pub use pool_error::{EndpointError, PoolError};
 pub use remote::TransportTo;
 pub use transport::{RequestHeaders, ResponseBody, Sending, Transport};
-pub use upstream::{UpstreamResponse, AnswerBody, UpstreamRequest, Check, Chunks, Upstream};
+pub use upstream::{AnswerBody, Check, Chunks, Upstream, UpstreamRequest, UpstreamResponse};

@@ -9,15 +9,21 @@ use gateway_config::{ModelConfig, ModelProvider, Secret, UpstreamClient};
 use tokio::time::Instant;
 
 use super::Upstream;
-use super::endpoint::{Endpoint, PoolHooks, EndpointGuard};
+use super::endpoint::{Endpoint, EndpointGuard, PoolHooks};
 use super::pool_error::PoolError;
 use super::remote::{self, Named};
-use crate::allowance::{RetryBudget, RetryBudgetConfig};
+use crate::retry_budget::{RetryBudget, RetryBudgetConfig};
 
 /// Retries are 20 % of traffic; time earns them too, so that a model with little traffic has some.
-const RETRIES: RetryBudgetConfig = RetryBudgetConfig { thousandths: 200, most: 100, each: Duration::from_secs(1), floor: 10 };
+const RETRIES: RetryBudgetConfig = RetryBudgetConfig {
+    thousandths: 200,
+    burst: 100,
+    refill_interval: Duration::from_secs(1),
+    min_tokens: 10,
+};
 /// Requests that are asked for beside one that is silent: one in twenty of those that a model answers.
-const HEDGES: RetryBudgetConfig = RetryBudgetConfig { thousandths: 50, most: 25, each: Duration::ZERO, floor: 0 };
+const HEDGES: RetryBudgetConfig =
+    RetryBudgetConfig { thousandths: 50, burst: 25, refill_interval: Duration::ZERO, min_tokens: 0 };
 
 /// A model's endpoints, of which requests take the better of two drawn at random.
 pub struct EndpointPool {
@@ -56,7 +62,7 @@ impl EndpointPool {
     /// model has none.
     ///
     /// # Errors
-    /// As for [`Pool::build`].
+    /// As for [`EndpointPool::build`].
     #[cfg(any(test, feature = "scripted"))]
     pub fn over(
         model: &Arc<ModelConfig>,
@@ -85,7 +91,7 @@ impl EndpointPool {
 
     /// An endpoint for one request, the better of two drawn at random, and one that has not failed it already, if there is
     /// any; `None` while all are ejected.
-    pub fn pick(&self, has_failed: impl Fn(&str) -> bool) -> Option<EndpointGuard> {
+    pub fn select(&self, has_failed: impl Fn(&str) -> bool) -> Option<EndpointGuard> {
         let now = Instant::now();
         if let [only] = &self.endpoints[..] {
             return EndpointGuard::enter(only, now);
@@ -133,7 +139,7 @@ impl EndpointPool {
     }
 
     /// Counts a request towards the retry budget.
-    pub fn arrived(&self) {
+    pub fn record_arrival(&self) {
         self.retries.deposit();
         self.hedges.deposit();
     }

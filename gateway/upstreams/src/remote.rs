@@ -14,17 +14,20 @@ use tokio::time::{Instant, timeout_at};
 use tower::util::BoxCloneSyncService;
 
 use super::address::{self, EndpointUrls};
+use super::api_paths::{SupportedPaths, UpstreamPath};
+use super::connection::{ConnectionPool, Http1Transport};
+use super::decoded_body::DecodedBody;
 use super::events::EventStream;
-use super::line::{Http1Transport, ConnectionPool};
-use super::plain::DecodedBody;
 use super::pool_error::PoolError;
 use super::reqwest_transport::{self, ReqwestTransport};
 use super::transport::{RequestHeaders, ResponseBody, Transport};
-use super::way::{UpstreamPath, SupportedPaths};
-use super::{UpstreamResponse, AnswerBody, UpstreamRequest, Check, Upstream};
-use crate::head;
-use crate::setback::{AttemptErrorKind, AttemptError};
-use protocol::{ChatRequest, UpstreamApi, EffortStyle, VectorEncoding, NotAnAnswer, PrefillStyle, ProviderQuirks, EncodedRequest, CompletionBody};
+use super::{AnswerBody, Check, Upstream, UpstreamRequest, UpstreamResponse};
+use crate::attempt_error::{AttemptError, AttemptErrorKind};
+use crate::header_names;
+use protocol::{
+    ChatRequest, CompletionBody, EffortStyle, EncodedRequest, NotAnAnswer, PrefillStyle, ProviderQuirks,
+    UpstreamApi, VectorEncoding,
+};
 
 /// The largest whole answer that is read, in bytes.
 const LARGEST_ANSWER: usize = 64 << 20;
@@ -32,7 +35,8 @@ const LARGEST_ANSWER: usize = 64 << 20;
 const LARGEST_ERROR: usize = 64 << 10;
 const ERROR_TIME: Duration = Duration::from_secs(2);
 /// Headers of an upstream's answer that clients may see. All others could name accounts or hosts.
-const SHOWN: [HeaderName; 3] = [head::OPENAI_PROCESSING, head::OPENAI_VERSION, header::RETRY_AFTER];
+const SHOWN: [HeaderName; 3] =
+    [header_names::OPENAI_PROCESSING, header_names::OPENAI_VERSION, header::RETRY_AFTER];
 
 /// A provider's name for a request, in bytes; a longer one is not passed on.
 const LONGEST_ID: usize = 128;
@@ -139,7 +143,8 @@ impl RemoteEndpoint {
         let began = Instant::now();
         let total = began + self.timeouts.total;
         let head = if ask.stream { total.min(began + self.timeouts.first_token) } else { total };
-        let late = if head == total { AttemptErrorKind::Overran } else { AttemptErrorKind::Silent };
+        let late =
+            if head == total { AttemptErrorKind::TotalTimeout } else { AttemptErrorKind::FirstTokenTimeout };
         let way = self.ways.of(&ask.chat)?;
         let body = self.body(&ask, way)?;
         let accept = if ask.stream { "text/event-stream" } else { "application/json" };
@@ -207,14 +212,14 @@ impl RemoteEndpoint {
     /// configuration asks of it.
     fn trace(&self, ask: &UpstreamRequest) -> HeaderMap {
         let mut trace = ask.trace.clone();
-        let Some(beta) = trace.remove(head::ANTHROPIC_BETA) else { return trace };
+        let Some(beta) = trace.remove(header_names::ANTHROPIC_BETA) else { return trace };
         if self.dialect.original(&ask.chat).is_some() {
             let own = self
                 .headers
-                .get(head::ANTHROPIC_BETA)
+                .get(header_names::ANTHROPIC_BETA)
                 .map(|own| [own.as_bytes(), b",", beta.as_bytes()].concat());
             let both = own.and_then(|both| HeaderValue::from_bytes(&both).ok()).unwrap_or(beta);
-            trace.insert(head::ANTHROPIC_BETA, both);
+            trace.insert(header_names::ANTHROPIC_BETA, both);
         }
         trace
     }
@@ -245,11 +250,15 @@ impl RemoteEndpoint {
         let body = read(bytes, LARGEST_ANSWER, deadline).await?;
         let whole = match way {
             UpstreamPath::Embeddings => CompletionBody::of_vectors(body, form(chat)),
-            UpstreamPath::Chat | UpstreamPath::Completions | UpstreamPath::Responses => self.dialect(way).whole(body, native, now()),
+            UpstreamPath::Chat | UpstreamPath::Completions | UpstreamPath::Responses => {
+                self.dialect(way).whole(body, native, now())
+            }
         };
         whole.map_err(|error| match error {
             NotAnAnswer::Complaint(complaint) => AttemptError::in_band(&complaint.without(self.secret())),
-            NotAnAnswer::NotJson(_) | NotAnAnswer::NoChoices => AttemptError::new(AttemptErrorKind::Faulty(200)),
+            NotAnAnswer::NotJson(_) | NotAnAnswer::NoChoices => {
+                AttemptError::new(AttemptErrorKind::BadResponse(200))
+            }
         })
     }
 
@@ -318,13 +327,13 @@ async fn read(
     let (mut first, mut body) = (Bytes::new(), BytesMut::new());
     loop {
         match timeout_at(deadline, bytes.next()).await {
-            Err(_) => return Err(AttemptError::new(AttemptErrorKind::Overran)),
+            Err(_) => return Err(AttemptError::new(AttemptErrorKind::TotalTimeout)),
             Ok(None) if body.is_empty() => return Ok(first),
             Ok(None) => return Ok(body.freeze()),
             Ok(Some(piece)) => {
                 let piece = piece?;
                 if first.len().max(body.len()) + piece.len() > limit {
-                    return Err(AttemptError::new(AttemptErrorKind::Faulty(200)));
+                    return Err(AttemptError::new(AttemptErrorKind::BadResponse(200)));
                 }
                 if first.is_empty() {
                     first = piece;
@@ -346,9 +355,9 @@ fn shown(headers: &HeaderMap) -> HeaderMap {
             shown.insert(name, value.clone());
         }
     }
-    let id = headers.get(head::REQUEST_ID).filter(|id| id.len() <= LONGEST_ID && id.to_str().is_ok());
+    let id = headers.get(header_names::REQUEST_ID).filter(|id| id.len() <= LONGEST_ID && id.to_str().is_ok());
     if let Some(id) = id {
-        shown.insert(head::UPSTREAM_REQUEST_ID, id.clone());
+        shown.insert(header_names::UPSTREAM_REQUEST_ID, id.clone());
     }
     shown
 }

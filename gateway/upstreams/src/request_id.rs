@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderValue};
 use router_policies::RequestDraw;
 use sha2::{Digest, Sha256};
 
-use crate::head;
+use crate::header_names;
 use protocol::client::ClientVendor;
 
 /// The longest id that a client may give.
@@ -25,7 +25,7 @@ pub struct RequestId {
 impl RequestId {
     /// The client's `x-request-id` if it is 1 to 128 letters, digits or `-_.:`; otherwise a new one.
     pub fn from_headers(headers: &HeaderMap) -> Self {
-        let given = headers.get(head::REQUEST_ID).and_then(|value| value.to_str().ok());
+        let given = headers.get(header_names::REQUEST_ID).and_then(|value| value.to_str().ok());
         match given {
             Some(id) if is_valid(id) => {
                 Self { name: id.into(), draw: RequestDraw::from_random(random(count())) }
@@ -57,9 +57,9 @@ impl RequestId {
 
     /// Writes it as this vendor's clients look for it.
     pub fn write(&self, vendor: ClientVendor, headers: &mut HeaderMap) {
-        headers.insert(head::REQUEST_ID, self.header());
+        headers.insert(header_names::REQUEST_ID, self.header());
         if vendor == ClientVendor::Anthropic {
-            headers.insert(head::ANTHROPIC_REQUEST_ID, self.header());
+            headers.insert(header_names::ANTHROPIC_REQUEST_ID, self.header());
         }
     }
 

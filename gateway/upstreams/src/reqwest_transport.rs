@@ -13,8 +13,8 @@ use http_body_util::BodyDataStream;
 use reqwest::{Certificate, Client, Url, redirect};
 
 use super::transport::{RequestHeaders, ResponseBody, Sending, Transport, USER_AGENT};
-use crate::head;
-use crate::setback::{FailureCause, AttemptErrorKind, TransportPhase, AttemptError};
+use crate::attempt_error::{AttemptError, AttemptErrorKind, FailureCause, TransportPhase};
+use crate::header_names;
 
 /// Idle connections kept for the next request to a model.
 const IDLE_CONNECTIONS: usize = 256;
@@ -40,14 +40,15 @@ impl Transport for ReqwestTransport {
         Box::pin(async move {
             let mut headers = self.headers.clone();
             own.each(|name, value| {
-                head::insert(&mut headers, name.clone(), value);
+                header_names::insert(&mut headers, name.clone(), value);
             });
             let sent = self.client.post(url.clone()).headers(headers).body(body).send().await;
             let response: Response<reqwest::Body> = sent.map_err(|error| broken(&error))?.into();
             Ok(response.map(|body| {
                 let pieces = BodyDataStream::new(body);
-                Box::pin(pieces.map(|piece| piece.map_err(|error| FailureCause::of(TransportPhase::Read, &error))))
-                    as ResponseBody
+                Box::pin(
+                    pieces.map(|piece| piece.map_err(|error| FailureCause::of(TransportPhase::Read, &error))),
+                ) as ResponseBody
             }))
         })
     }
@@ -89,9 +90,9 @@ pub(super) fn client(
 /// What became of a failed request, and with it whether it can have reached the provider.
 fn broken(error: &reqwest::Error) -> AttemptError {
     let what = match error {
-        error if error.is_connect() || error.is_builder() => AttemptErrorKind::Unreachable,
-        error if turned_away(error) => AttemptErrorKind::TurnedAway,
-        _ => AttemptErrorKind::Cut,
+        error if error.is_connect() || error.is_builder() => AttemptErrorKind::ConnectFailed,
+        error if turned_away(error) => AttemptErrorKind::RefusedStream,
+        _ => AttemptErrorKind::ConnectionLost,
     };
     AttemptError::caused(what, FailureCause::of(phase(error), error))
 }
@@ -105,7 +106,11 @@ fn phase(error: &reqwest::Error) -> TransportPhase {
                 .downcast_ref::<std::io::Error>()
                 .is_some_and(|it| it.kind() == std::io::ErrorKind::BrokenPipe)
         };
-        return if causes.any(|error| cannot_write(&error)) { TransportPhase::Write } else { TransportPhase::Read };
+        return if causes.any(|error| cannot_write(&error)) {
+            TransportPhase::Write
+        } else {
+            TransportPhase::Read
+        };
     }
     causes.find_map(connecting).unwrap_or(TransportPhase::Connect)
 }

@@ -16,7 +16,7 @@
 //! ```
 //!
 //! Each request takes the next reply; one that finds none is refused a connection. A pool of several endpoints has a script
-//! for each: [`Pool::over`] with a transport for each address.
+//! for each: [`EndpointPool::over`] with a transport for each address.
 
 use std::collections::VecDeque;
 use std::future::{Future, pending};
@@ -32,8 +32,8 @@ use reqwest::Url;
 use tokio::time::sleep;
 
 use super::transport::{RequestHeaders, ResponseBody, Sending, Transport};
-use super::{Endpoint, Observer, EndpointPool, PoolHooks, Probe};
-use crate::setback::{FailureCause, AttemptErrorKind, TransportPhase, AttemptError};
+use super::{Endpoint, EndpointPool, Observer, PoolHooks, Probe};
+use crate::attempt_error::{AttemptError, AttemptErrorKind, FailureCause, TransportPhase};
 
 /// What an endpoint does, request after request, and what it was asked. Clones are the same script.
 #[derive(Clone, Default)]
@@ -124,18 +124,21 @@ impl ScriptedReply {
     /// No connection: the endpoint cannot have looked at the request.
     pub fn refused() -> Self {
         let cause = FailureCause::new(TransportPhase::Connect, "Connection refused (os error 111)");
-        Self::new(ScriptedHead::Failed(AttemptErrorKind::Unreachable, cause))
+        Self::new(ScriptedHead::Failed(AttemptErrorKind::ConnectFailed, cause))
     }
 
     /// The endpoint says that it has not looked at the request, as HTTP/2 has it.
     pub fn turned_away() -> Self {
-        Self::new(ScriptedHead::Failed(AttemptErrorKind::TurnedAway, FailureCause::new(TransportPhase::Read, "refused stream")))
+        Self::new(ScriptedHead::Failed(
+            AttemptErrorKind::RefusedStream,
+            FailureCause::new(TransportPhase::Read, "refused stream"),
+        ))
     }
 
     /// The connection breaks before a response, after the request was sent.
     pub fn broken() -> Self {
         let cause = FailureCause::new(TransportPhase::Read, "Connection reset by peer (os error 104)");
-        Self::new(ScriptedHead::Failed(AttemptErrorKind::Cut, cause))
+        Self::new(ScriptedHead::Failed(AttemptErrorKind::ConnectionLost, cause))
     }
 
     /// Nothing, ever.
@@ -159,7 +162,8 @@ impl ScriptedReply {
 
     /// A stream: status 200 with these events, each in a piece of its own.
     pub fn events(events: &[&str]) -> Self {
-        let reply = Self::new(ScriptedHead::Status(StatusCode::OK)).header("content-type", "text/event-stream");
+        let reply =
+            Self::new(ScriptedHead::Status(StatusCode::OK)).header("content-type", "text/event-stream");
         events.iter().fold(reply, |reply, event| reply.body(event.to_string()))
     }
 
@@ -217,7 +221,10 @@ impl ScriptedReply {
                     sleep(pause).await;
                     None
                 }
-                ScriptedStep::Cut => Some(Err(FailureCause::new(TransportPhase::Read, "Connection reset by peer (os error 104)"))),
+                ScriptedStep::Cut => Some(Err(FailureCause::new(
+                    TransportPhase::Read,
+                    "Connection reset by peer (os error 104)",
+                ))),
                 ScriptedStep::Silence => pending().await,
             }
         });
@@ -308,7 +315,7 @@ mod tests {
         };
         let began = tokio::time::Instant::now();
         let mut tokens = 0;
-        let end = match pool.pick(|_| false).unwrap().ask(ask).await {
+        let end = match pool.select(|_| false).unwrap().ask(ask).await {
             Err(setback) => Some(setback),
             Ok(answer) => {
                 let AnswerBody::Stream(mut chunks) = answer.body else { panic!("a whole answer") };
@@ -329,27 +336,60 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_script_is_heard_as_an_endpoint_would_be() {
-        let check =
-            async |reply: ScriptedReply, tokens: usize, end: Option<AttemptErrorKind>, phase: Option<TransportPhase>, after: u64| {
-                let said = format!("{reply:?}");
-                let (heard, setback, seconds) = heard(reply).await;
-                let found = setback.as_ref().map(|setback| setback.what);
-                assert_eq!((heard, found, seconds), (tokens, end, after), "{said}");
-                let cause = setback.and_then(|setback| setback.cause).map(|cause| cause.phase);
-                assert_eq!(cause, phase, "{said}");
-            };
+        let check = async |reply: ScriptedReply,
+                           tokens: usize,
+                           end: Option<AttemptErrorKind>,
+                           phase: Option<TransportPhase>,
+                           after: u64| {
+            let said = format!("{reply:?}");
+            let (heard, setback, seconds) = heard(reply).await;
+            let found = setback.as_ref().map(|setback| setback.what);
+            assert_eq!((heard, found, seconds), (tokens, end, after), "{said}");
+            let cause = setback.and_then(|setback| setback.cause).map(|cause| cause.phase);
+            assert_eq!(cause, phase, "{said}");
+        };
         let (done, second) = ("data: [DONE]\n\n", Duration::from_secs(1));
         check(ScriptedReply::events(&[CHUNK, CHUNK, done]).after(second), 2, None, None, 1).await;
         let whole = r#"{"id":"1","object":"chat.completion","created":1,"model":"m","choices":[{"index":0,
             "message":{"role":"assistant","content":"hi"},"finish_reason":"stop"}]}"#;
         check(ScriptedReply::json(whole), 2, None, None, 0).await;
-        check(ScriptedReply::refused(), 0, Some(AttemptErrorKind::Unreachable), Some(TransportPhase::Connect), 0).await;
-        check(ScriptedReply::turned_away(), 0, Some(AttemptErrorKind::TurnedAway), Some(TransportPhase::Read), 0).await;
-        check(ScriptedReply::broken(), 0, Some(AttemptErrorKind::Cut), Some(TransportPhase::Read), 0).await;
-        check(ScriptedReply::never(), 0, Some(AttemptErrorKind::Silent), None, 10).await;
+        check(
+            ScriptedReply::refused(),
+            0,
+            Some(AttemptErrorKind::ConnectFailed),
+            Some(TransportPhase::Connect),
+            0,
+        )
+        .await;
+        check(
+            ScriptedReply::turned_away(),
+            0,
+            Some(AttemptErrorKind::RefusedStream),
+            Some(TransportPhase::Read),
+            0,
+        )
+        .await;
+        check(
+            ScriptedReply::broken(),
+            0,
+            Some(AttemptErrorKind::ConnectionLost),
+            Some(TransportPhase::Read),
+            0,
+        )
+        .await;
+        check(ScriptedReply::never(), 0, Some(AttemptErrorKind::FirstTokenTimeout), None, 10).await;
         check(ScriptedReply::status(429).body("{}"), 0, Some(AttemptErrorKind::RateLimited), None, 0).await;
-        check(ScriptedReply::status(401).body("{}"), 0, Some(AttemptErrorKind::Faulty(401)), None, 0).await;
-        check(ScriptedReply::events(&[CHUNK]).wait(second).cut(), 1, Some(AttemptErrorKind::Cut), Some(TransportPhase::Read), 1).await;
-        check(ScriptedReply::events(&[CHUNK]).silence(), 1, Some(AttemptErrorKind::Stalled), None, 5).await;
+        check(ScriptedReply::status(401).body("{}"), 0, Some(AttemptErrorKind::BadResponse(401)), None, 0)
+            .await;
+        check(
+            ScriptedReply::events(&[CHUNK]).wait(second).cut(),
+            1,
+            Some(AttemptErrorKind::ConnectionLost),
+            Some(TransportPhase::Read),
+            1,
+        )
+        .await;
+        check(ScriptedReply::events(&[CHUNK]).silence(), 1, Some(AttemptErrorKind::IdleTimeout), None, 5)
+            .await;
     }
 }

@@ -9,15 +9,16 @@ use futures_util::Stream;
 use http::{HeaderMap, HeaderName, Response, header};
 use reqwest::Url;
 
-use crate::head;
+use crate::attempt_error::{AttemptError, FailureCause};
+use crate::header_names;
 use crate::request_id::RequestId;
-use crate::setback::{FailureCause, AttemptError};
 
 /// How this gateway calls itself.
 pub(super) const USER_AGENT: &str = concat!("xietong/", env!("CARGO_PKG_VERSION"));
 
 /// The response once its head is here, or why there is none.
-pub type Sending<'a> = Pin<Box<dyn Future<Output = Result<Response<ResponseBody>, AttemptError>> + Send + 'a>>;
+pub type Sending<'a> =
+    Pin<Box<dyn Future<Output = Result<Response<ResponseBody>, AttemptError>> + Send + 'a>>;
 
 /// The bytes of a response as they come. An error is the last item: the body broke off.
 pub type ResponseBody = Pin<Box<dyn Stream<Item = Result<Bytes, FailureCause>> + Send>>;
@@ -49,20 +50,25 @@ pub struct RequestHeaders<'a> {
 impl RequestHeaders<'_> {
     /// Whether a request may have this one.
     pub fn may_have(name: &HeaderName) -> bool {
-        const NAMES: [HeaderName; 5] =
-            [header::ACCEPT, head::REQUEST_ID, head::TRACEPARENT, head::TRACESTATE, head::ANTHROPIC_BETA];
+        const NAMES: [HeaderName; 5] = [
+            header::ACCEPT,
+            header_names::REQUEST_ID,
+            header_names::TRACEPARENT,
+            header_names::TRACESTATE,
+            header_names::ANTHROPIC_BETA,
+        ];
         NAMES.contains(name)
     }
 
     /// Whether this one has it.
     pub fn has(&self, name: &HeaderName) -> bool {
-        [header::ACCEPT, head::REQUEST_ID].contains(name) || self.trace.contains_key(name)
+        [header::ACCEPT, header_names::REQUEST_ID].contains(name) || self.trace.contains_key(name)
     }
 
     /// Hands over each.
     pub fn each(&self, mut take: impl FnMut(&HeaderName, &[u8])) {
         take(&header::ACCEPT, self.accept.as_bytes());
-        take(&head::REQUEST_ID, self.id.as_str().as_bytes());
+        take(&header_names::REQUEST_ID, self.id.as_str().as_bytes());
         for (name, value) in &self.trace {
             debug_assert!(Self::may_have(name), "{name}");
             take(name, value.as_bytes());

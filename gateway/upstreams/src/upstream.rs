@@ -6,11 +6,11 @@ use std::sync::Arc;
 
 use futures_util::Stream;
 use http::HeaderMap;
-use protocol::{ChatRequest, ResponseChunk, CompletionBody};
+use protocol::{ChatRequest, CompletionBody, ResponseChunk};
 use tower::util::BoxCloneSyncService;
 
+use crate::attempt_error::AttemptError;
 use crate::request_id::RequestId;
-use crate::setback::AttemptError;
 
 /// What an upstream is asked.
 #[derive(Clone)]

@@ -1,7 +1,7 @@
 use bytes::Bytes;
 use gateway_config::{Limit, Thinking};
 use protocol::client::ClientRequest;
-use protocol::{ApiEndpoint, ChatRequest, UpstreamApi, EffortStyle, ProviderQuirks, EncodedRequest};
+use protocol::{ApiEndpoint, ChatRequest, EffortStyle, EncodedRequest, ProviderQuirks, UpstreamApi};
 use serde_json::Value;
 
 /// See [`request`].
@@ -42,7 +42,8 @@ fn request(endpoint: ApiEndpoint, input: &[u8]) {
     };
     let chat = &request.chat;
     let _ = (chat.prompt(), chat.question(), chat.needs(), chat.simple(), chat.structured(), chat.pictures());
-    for dialect in [UpstreamApi::OpenAi, UpstreamApi::Anthropic, UpstreamApi::Gemini, UpstreamApi::Responses] {
+    for dialect in [UpstreamApi::OpenAi, UpstreamApi::Anthropic, UpstreamApi::Gemini, UpstreamApi::Responses]
+    {
         for effort in [EffortStyle::Word, EffortStyle::Tokens] {
             sent(chat, dialect, effort);
         }

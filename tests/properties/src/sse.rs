@@ -1,5 +1,5 @@
 use bytes::Bytes;
-use protocol::{SseEvent, LineTooLong, SseParser};
+use protocol::{LineTooLong, SseEvent, SseParser};
 
 use crate::cut::cut;
 

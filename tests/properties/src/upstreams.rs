@@ -1,7 +1,10 @@
 use std::collections::VecDeque;
 
 use bytes::Bytes;
-use protocol::{ResponseChunk, ResponseDecoder, UpstreamApi, FinalUsage, ResponseAggregator, SseParser, ChunkKind, read_chunk};
+use protocol::{
+    ChunkKind, FinalUsage, ResponseAggregator, ResponseChunk, ResponseDecoder, SseParser, UpstreamApi,
+    read_chunk,
+};
 use serde_json::Value;
 
 use crate::cut::cut;

@@ -1,10 +1,10 @@
 //! OpenAI's embeddings: texts in, vectors out. No chat can be made of them; what is read here is how much there is.
 
+use super::super::bad_request::BadRequest;
 use super::super::json::RawObject;
-use super::super::refusal::BadRequest;
 use super::super::scan::ValueKind;
-use super::build::{JsonBuilder, array};
-use super::members::{ObjectReader, elements, kind};
+use super::json_builder::{JsonBuilder, array};
+use super::object_reader::{ObjectReader, elements, kind};
 use super::{ConvertedRequest, DroppedFields};
 
 /// Texts of one request, as with OpenAI.
@@ -21,8 +21,15 @@ pub(super) fn read(body: &RawObject, _: &str) -> Result<ConvertedRequest, BadReq
     }
     let messages =
         input.texts.iter().map(|text| JsonBuilder::new().text("role", "user").raw("content", text).end());
-    let chat = JsonBuilder::new().raw("model", members.need("model")?).raw("messages", &array(messages)).end();
-    Ok(ConvertedRequest { chat, teller: None, left_out: DroppedFields::default(), tokens: input.tokens, cannot: None })
+    let chat =
+        JsonBuilder::new().raw("model", members.need("model")?).raw("messages", &array(messages)).end();
+    Ok(ConvertedRequest {
+        chat,
+        teller: None,
+        left_out: DroppedFields::default(),
+        tokens: input.tokens,
+        cannot: None,
+    })
 }
 
 /// What is to be embedded.

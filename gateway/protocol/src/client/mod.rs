@@ -8,31 +8,31 @@
 //! ```
 //!
 //! What a dialect can say and a chat cannot is refused by name. What has no bearing on what is answered, such as where a
-//! provider should cache, may be left out, and is named in [`Request::left_out`].
+//! provider should cache, may be left out, and is named in [`ClientRequest::left_out`].
 //!
 //! - `members`, `build`: an object to read from, each member once; an object to write.
 //! - `heard`, `calls`: what an answer says, and its tool calls one after the other.
 //! - `messages`, `responses`, `completions`, `embeddings`: one dialect each.
 
-mod build;
-mod calls;
 mod completions;
 mod embeddings;
-mod heard;
-mod members;
+mod json_builder;
 mod messages;
+mod object_reader;
+mod parsed_response;
 mod responses;
 #[cfg(test)]
 mod tests;
+mod tool_calls;
 
 use bytes::Bytes;
 
-use self::heard::ParsedResponse;
+use self::parsed_response::ParsedResponse;
+use super::bad_request::BadRequest;
 use super::chat::ChatRequest;
 pub use super::endpoint::{ApiEndpoint, ClientVendor};
 use super::json::RawObject;
-pub use super::native::OriginalRequest;
-use super::refusal::BadRequest;
+pub use super::original_request::OriginalRequest;
 use super::sse::SseParser;
 use super::write::error_body;
 
@@ -246,7 +246,9 @@ impl ErrorWords {
     /// As the body of an answer to the request of this name.
     pub fn body(&self, vendor: ClientVendor, id: &str) -> Bytes {
         match vendor {
-            ClientVendor::OpenAi => error_body(&self.message, &self.kind, self.param.as_deref(), Some(&self.code)),
+            ClientVendor::OpenAi => {
+                error_body(&self.message, &self.kind, self.param.as_deref(), Some(&self.code))
+            }
             ClientVendor::Anthropic => messages::error(self, id).into(),
         }
     }

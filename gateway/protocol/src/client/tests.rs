@@ -5,8 +5,8 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
+use super::super::aggregate::ResponseAggregator;
 use super::super::chunk::read_chunk;
-use super::super::gather::ResponseAggregator;
 use super::super::sse::SseParser;
 use super::super::usage::FinalUsage;
 use super::super::write::DONE;
@@ -239,7 +239,7 @@ proptest! {
             let Some(why) = why else {
                 return Err(TestCaseError::fail(format!("{place:?} {name}")));
             };
-            prop_assert!(why.param.unwrap().contains(&*super::super::fault::quoted(&name)));
+            prop_assert!(why.param.unwrap().contains(&*super::super::json_error::quoted(&name)));
         }
         let completion = with(json!({"model": "m", "prompt": "x"}), &[], &name);
         let request = read(ApiEndpoint::Completions, &completion).unwrap();

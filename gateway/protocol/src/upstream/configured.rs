@@ -3,7 +3,7 @@
 use gateway_config::{DialectKind, RemoteModel};
 
 use super::super::chat::ChatRequest;
-use super::{UpstreamApi, EffortStyle};
+use super::{EffortStyle, UpstreamApi};
 
 impl UpstreamApi {
     /// What a model's upstream is asked in: what its client wrote in, if it has that, else its own.

@@ -1,7 +1,7 @@
 //! What is attached to a message, for dialects that want its type and its bytes apart. The bytes stay in base64.
 
-use super::super::refusal::BadRequest;
-use super::asked::ParsedPart;
+use super::super::bad_request::BadRequest;
+use super::parsed_chat::ParsedPart;
 
 /// One attachment.
 #[derive(Debug)]

@@ -1,6 +1,6 @@
 //! What upstreams speak: the one place where a chat is put into a provider's own words, and its answer into ours.
 //!
-//! Ours is OpenAI's chat: a [`Chat`] is encoded, and what comes back is decoded into [`Chunk`]s and a [`Whole`] as it
+//! Ours is OpenAI's chat: a [`ChatRequest`] is encoded, and what comes back is decoded into [`ResponseChunk`]s and a [`CompletionBody`] as it
 //! comes, one event at a time. What a dialect has no words for is a [`BadRequest`]: nothing is left out in silence.
 //!
 //! - `configured`: which dialect a model is asked in.
@@ -11,15 +11,15 @@
 //! - `voice`, `written`: our own chunks and JSON, as they are written.
 
 mod anthropic;
-mod asked;
+mod chunk_encoder;
 mod configured;
+mod conversation_turns;
 mod gemini;
 mod media;
+mod object_writer;
 mod openai;
+mod parsed_chat;
 mod responses;
-mod turns;
-mod voice;
-mod written;
 
 pub use openai::EncodeOptions;
 
@@ -29,17 +29,17 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::bad_request::BadRequest;
 use super::chat::ChatRequest;
-use super::chunk::{ResponseChunk, ChunkReader};
-use super::complaint::{ProviderError, read_error};
+use super::chunk::{ChunkReader, ResponseChunk};
+use super::completion::{CompletionBody, NotAnAnswer};
 use super::conversions::ConvertedChat;
 use super::endpoint::ApiEndpoint;
-use super::fault::quoted;
 use super::json::RawObject;
-use super::refusal::BadRequest;
-use super::speech::ProviderQuirks;
+use super::json_error::quoted;
+use super::provider_error::{ProviderError, read_error};
+use super::provider_quirks::ProviderQuirks;
 use super::sse::{SseEvent, SseParser};
-use super::whole::{NotAnAnswer, CompletionBody};
 
 /// An API that upstreams speak.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -100,7 +100,7 @@ impl UpstreamApi {
     /// The body of a request.
     ///
     /// # Errors
-    /// As [`Dialect::takes`].
+    /// As [`UpstreamApi::takes`].
     pub fn encode(self, chat: &ChatRequest, told: &EncodedRequest<'_>) -> Result<Bytes, BadRequest> {
         let converted = || self.converted(chat, told.effort);
         match self {
@@ -142,7 +142,9 @@ impl UpstreamApi {
         let converted = match (self, effort) {
             (Self::OpenAi | Self::Responses, _) => return Err(unsaid("model")),
             (Self::Anthropic, _) => kept.anthropic.get_or_init(|| anthropic::convert(chat)),
-            (Self::Gemini, EffortStyle::Word) => kept.gemini_by_word.get_or_init(|| gemini::convert(chat, effort)),
+            (Self::Gemini, EffortStyle::Word) => {
+                kept.gemini_by_word.get_or_init(|| gemini::convert(chat, effort))
+            }
             (Self::Gemini, EffortStyle::Tokens) => {
                 kept.gemini_by_tokens.get_or_init(|| gemini::convert(chat, effort))
             }
@@ -155,7 +157,9 @@ impl UpstreamApi {
     pub fn decoder(self, native: bool, created: u64) -> ResponseDecoder {
         match self {
             Self::OpenAi => ResponseDecoder::OpenAi(ChunkReader::default()),
-            Self::Anthropic => ResponseDecoder::Anthropic(Box::new(anthropic::AnthropicDecoder::new(native, created))),
+            Self::Anthropic => {
+                ResponseDecoder::Anthropic(Box::new(anthropic::AnthropicDecoder::new(native, created)))
+            }
             Self::Gemini => ResponseDecoder::Gemini(Box::new(gemini::GeminiDecoder::new(created))),
             Self::Responses => ResponseDecoder::Responses(Box::default()),
         }

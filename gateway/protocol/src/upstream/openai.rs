@@ -5,7 +5,7 @@ use bytes::Bytes;
 use super::super::chat::ChatRequest;
 use super::super::fields::stream_options;
 use super::super::json::string;
-use super::super::speech::ProviderQuirks;
+use super::super::provider_quirks::ProviderQuirks;
 
 /// What an upstream is told beside the client's own words.
 #[derive(Debug, Clone, Copy, Default)]

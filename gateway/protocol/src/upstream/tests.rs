@@ -3,8 +3,8 @@
 use gateway_config::{OutputLimitField, ThinkingConfig, ThinkingHistory};
 use serde_json::{Value, json};
 
+use super::super::aggregate::ResponseAggregator;
 use super::super::chunk::ChunkKind;
-use super::super::gather::ResponseAggregator;
 use super::super::usage::FinalUsage;
 use super::*;
 

@@ -18,7 +18,10 @@ fn provider(name: &str) -> KnownProvider {
 
 fn found(keyed: &[&str], server: Option<&str>) -> FoundProvider {
     let server = server.map(|name| LocalServer { provider: provider(name), model: "loaded".to_owned() });
-    FoundProvider { keyed: keyed.iter().map(|name| provider(name)).collect(), servers: server.into_iter().collect() }
+    FoundProvider {
+        keyed: keyed.iter().map(|name| provider(name)).collect(),
+        servers: server.into_iter().collect(),
+    }
 }
 
 fn preset(name: &str, model: Option<&str>, key: Option<&str>) -> LargeChoice {

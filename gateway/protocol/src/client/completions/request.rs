@@ -1,14 +1,14 @@
 //! A request for a completion → a chat, as far as there is one that says the same.
 
-use super::super::super::fault::quoted;
+use super::super::super::bad_request::BadRequest;
 use super::super::super::json::{RawObject, string};
-use super::super::super::refusal::BadRequest;
+use super::super::super::json_error::quoted;
 use super::super::super::scan::ValueKind;
 use super::super::super::value::wrong_type;
-use super::super::build::{JsonBuilder, array};
-use super::super::members::{ObjectReader, elements, inside, kind, said};
+use super::super::json_builder::{JsonBuilder, array};
+use super::super::object_reader::{ObjectReader, elements, inside, kind, said};
 use super::super::{ConvertedRequest, DroppedFields};
-use super::told::CompletionsEncoder;
+use super::encoder::CompletionsEncoder;
 
 /// Likeliest tokens that a completion may be asked to name.
 const MOST_LOGPROBS: u64 = 5;
@@ -47,7 +47,8 @@ pub(in super::super) fn read(body: &RawObject, id: &str) -> Result<ConvertedRequ
         chat = chat.raw(inside(&string(&name)), value);
     }
     let echoed = if echo { said(prompts.texts[0])?.into_owned() } else { String::new() };
-    let converted = ConvertedRequest::new(chat.end(), CompletionsEncoder::new(id, echoed), DroppedFields::default());
+    let converted =
+        ConvertedRequest::new(chat.end(), CompletionsEncoder::new(id, echoed), DroppedFields::default());
     Ok(ConvertedRequest { tokens: prompts.tokens, cannot, ..converted })
 }
 

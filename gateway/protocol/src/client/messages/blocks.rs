@@ -1,12 +1,12 @@
 //! One message of content blocks → messages of a chat.
 
-use super::super::super::fault::quoted;
+use super::super::super::bad_request::BadRequest;
 use super::super::super::json::string;
-use super::super::super::refusal::BadRequest;
+use super::super::super::json_error::quoted;
 use super::super::super::scan::ValueKind;
 use super::super::DroppedFields;
-use super::super::build::{JsonBuilder, array};
-use super::super::members::{ObjectReader, elements, inside, kind, said};
+use super::super::json_builder::{JsonBuilder, array};
+use super::super::object_reader::{ObjectReader, elements, inside, kind, said};
 
 /// Adds a message.
 pub(super) fn message(
@@ -81,7 +81,11 @@ fn content(parts: Vec<ContentBlock<'_>>) -> Option<String> {
 }
 
 /// A block of a person's message; a document may be several parts.
-fn part<'a>(kind: &str, mut block: ObjectReader<'a>, left_out: &mut DroppedFields) -> Result<Vec<ContentBlock<'a>>, BadRequest> {
+fn part<'a>(
+    kind: &str,
+    mut block: ObjectReader<'a>,
+    left_out: &mut DroppedFields,
+) -> Result<Vec<ContentBlock<'a>>, BadRequest> {
     block.leave_out(&["cache_control"], left_out);
     let parts = match kind {
         "text" => {
@@ -107,7 +111,10 @@ fn image(block: &mut ObjectReader<'_>) -> Result<String, BadRequest> {
     Ok(JsonBuilder::of_type("image_url").raw("image_url", &JsonBuilder::new().raw("url", &url).end()).end())
 }
 
-fn document<'a>(block: &mut ObjectReader<'a>, left_out: &mut DroppedFields) -> Result<Vec<ContentBlock<'a>>, BadRequest> {
+fn document<'a>(
+    block: &mut ObjectReader<'a>,
+    left_out: &mut DroppedFields,
+) -> Result<Vec<ContentBlock<'a>>, BadRequest> {
     let title = block.quoted("title")?;
     let mut parts: Vec<_> = block.quoted("context")?.map(ContentBlock::Text).into_iter().collect();
     if let Some(mut citations) = block.object("citations")?

@@ -8,7 +8,7 @@
 //! provider that made them), the tier of service.
 
 mod blocks;
-mod gist;
+mod lossy_chat;
 mod request;
 mod stream;
 #[cfg(test)]

@@ -1,14 +1,14 @@
 //! A request for a message → a chat.
 
+use super::super::super::bad_request::BadRequest;
 use super::super::super::chat::ChatRequest;
 use super::super::super::json::{RawObject, string};
-use super::super::super::refusal::BadRequest;
 use super::super::super::scan::ValueKind;
-use super::super::build::{JsonBuilder, array};
-use super::super::members::{ObjectReader, elements, kind, said};
+use super::super::json_builder::{JsonBuilder, array};
+use super::super::object_reader::{ObjectReader, elements, kind, said};
 use super::super::{ConvertedRequest, DroppedFields, may_be_known};
 use super::stream::MessagesEncoder;
-use super::{blocks, gist, tools};
+use super::{blocks, lossy_chat, tools};
 
 /// Characters of a name for the end user that OpenAI and others accept.
 const LONGEST_USER: usize = 64;
@@ -24,7 +24,7 @@ pub(in super::super) fn read(body: &RawObject, id: &str) -> Result<ConvertedRequ
     let (chat, cannot) = match chat(members, Some(most), &mut left_out) {
         Ok(chat) => (chat, None),
         // Another provider would not know what to do with it; Anthropic's own models may.
-        Err(why) => match gist::of(body).filter(|_| may_be_known(&why)) {
+        Err(why) => match lossy_chat::of(body).filter(|_| may_be_known(&why)) {
             Some(gist) => (gist, Some(why)),
             None => return Err(why),
         },
@@ -39,7 +39,11 @@ pub(in super::super) fn read_for_counting(body: &RawObject) -> Result<ChatReques
     ChatRequest::parse(chat.into())
 }
 
-fn chat(mut members: ObjectReader<'_>, most: Option<&str>, left_out: &mut DroppedFields) -> Result<String, BadRequest> {
+fn chat(
+    mut members: ObjectReader<'_>,
+    most: Option<&str>,
+    left_out: &mut DroppedFields,
+) -> Result<String, BadRequest> {
     let mut chat = JsonBuilder::new().raw("model", members.need("model")?);
     chat = chat.raw("messages", &messages(&mut members, left_out)?);
     chat = chat.maybe("max_tokens", most);
@@ -120,7 +124,10 @@ fn effort_and_format(
 }
 
 /// The effort that a thinking budget comes to.
-fn thinking(members: &mut ObjectReader<'_>, left_out: &mut DroppedFields) -> Result<Option<&'static str>, BadRequest> {
+fn thinking(
+    members: &mut ObjectReader<'_>,
+    left_out: &mut DroppedFields,
+) -> Result<Option<&'static str>, BadRequest> {
     let Some(mut thinking) = members.object("thinking")? else { return Ok(None) };
     let effort = match &*thinking.need_text("type")? {
         "enabled" => {

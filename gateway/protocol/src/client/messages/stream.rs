@@ -3,10 +3,10 @@
 use super::super::super::chat::ChatRequest;
 use super::super::super::chunk::FinishReason;
 use super::super::super::json::string;
-use super::super::build::JsonBuilder;
-use super::super::calls::{ToolCallAssembler, ToolCallStep};
-use super::super::heard::{ParsedResponse, UsageCounts};
-use super::super::{ErrorWords, EncodeResponse, event};
+use super::super::json_builder::JsonBuilder;
+use super::super::parsed_response::{ParsedResponse, UsageCounts};
+use super::super::tool_calls::{ToolCallAssembler, ToolCallStep};
+use super::super::{EncodeResponse, ErrorWords, event};
 use super::whole::{call_id, message};
 use super::words::{error, id_of, stop_reason, usage};
 
@@ -83,7 +83,9 @@ impl MessagesEncoder {
             return;
         }
         let empty = match block {
-            OpenBlock::Thinking => JsonBuilder::of_type("thinking").text("thinking", "").text("signature", ""),
+            OpenBlock::Thinking => {
+                JsonBuilder::of_type("thinking").text("thinking", "").text("signature", "")
+            }
             _ => JsonBuilder::of_type("text").text("text", ""),
         };
         self.close(out);
@@ -129,7 +131,9 @@ impl MessagesEncoder {
                     let block = JsonBuilder::of_type("tool_use").text("id", &id).text("name", &name);
                     self.start(OpenBlock::Tool, &block.raw("input", "{}").end(), out);
                 }
-                ToolCallStep::More(arguments) => self.delta("input_json_delta", "partial_json", &arguments, out),
+                ToolCallStep::More(arguments) => {
+                    self.delta("input_json_delta", "partial_json", &arguments, out)
+                }
                 ToolCallStep::End => self.stop(out),
             }
         }

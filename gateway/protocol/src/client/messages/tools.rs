@@ -1,9 +1,9 @@
 //! The tools that a request for a message offers → functions.
 
-use super::super::super::refusal::BadRequest;
+use super::super::super::bad_request::BadRequest;
 use super::super::DroppedFields;
-use super::super::build::{JsonBuilder, array};
-use super::super::members::ObjectReader;
+use super::super::json_builder::{JsonBuilder, array};
+use super::super::object_reader::ObjectReader;
 
 /// Adds `tools` and what is said of their use.
 pub(super) fn tools(
@@ -30,7 +30,7 @@ fn tool(mut tool: ObjectReader<'_>, left_out: &mut DroppedFields) -> Result<Stri
     if let Some(kind) = kind.filter(|kind| kind != "custom") {
         let why = format!(
             "\"{}\" is a tool that only its provider knows; tools with an 'input_schema' can be used with any model",
-            super::super::super::fault::quoted(&kind)
+            super::super::super::json_error::quoted(&kind)
         );
         return Err(BadRequest::value(tool.place("type"), why));
     }

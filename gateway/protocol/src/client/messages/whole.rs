@@ -1,8 +1,8 @@
 //! A chat's whole answer → a message.
 
 use super::super::super::json::{RawObject, string};
-use super::super::build::{JsonBuilder, array};
-use super::super::heard::{ToolCallDelta, ParsedResponse};
+use super::super::json_builder::{JsonBuilder, array};
+use super::super::parsed_response::{ParsedResponse, ToolCallDelta};
 use super::words::{stop_reason, usage};
 
 /// The message of this id.

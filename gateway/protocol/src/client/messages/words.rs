@@ -2,8 +2,8 @@
 
 use super::super::super::chunk::FinishReason;
 use super::super::ErrorWords;
-use super::super::build::JsonBuilder;
-use super::super::heard::UsageCounts;
+use super::super::json_builder::JsonBuilder;
+use super::super::parsed_response::UsageCounts;
 
 /// An error as Anthropic's bodies and events have it.
 pub(in super::super) fn error(error: &ErrorWords, id: &str) -> String {

@@ -1,7 +1,7 @@
 //! What an answer repeats of its request.
 
 use super::super::super::json::RawObject;
-use super::super::build::JsonBuilder;
+use super::super::json_builder::JsonBuilder;
 
 /// Members of a request that its answer repeats, and what stands there when the request has none.
 const REPEATED: [(&str, &str); 14] = [

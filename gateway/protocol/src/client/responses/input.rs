@@ -1,15 +1,19 @@
 //! The items that a response is built on → messages of a chat.
 
-use super::super::super::fault::quoted;
+use super::super::super::bad_request::BadRequest;
 use super::super::super::json::string;
-use super::super::super::refusal::BadRequest;
+use super::super::super::json_error::quoted;
 use super::super::super::scan::ValueKind;
 use super::super::DroppedFields;
-use super::super::build::{JsonBuilder, array};
-use super::super::members::{ObjectReader, elements, kind, said};
+use super::super::json_builder::{JsonBuilder, array};
+use super::super::object_reader::{ObjectReader, elements, kind, said};
 
 /// Adds the messages of all items.
-pub(super) fn items(raw: &str, messages: &mut Vec<String>, left_out: &mut DroppedFields) -> Result<(), BadRequest> {
+pub(super) fn items(
+    raw: &str,
+    messages: &mut Vec<String>,
+    left_out: &mut DroppedFields,
+) -> Result<(), BadRequest> {
     let items = elements(raw, "input")?;
     if items.is_empty() {
         let message = "'input' is empty: it must have at least one item.".into();
@@ -93,7 +97,11 @@ impl InputTurn {
     }
 }
 
-fn message(item: &mut ObjectReader<'_>, turn: &mut InputTurn, messages: &mut Vec<String>) -> Result<(), BadRequest> {
+fn message(
+    item: &mut ObjectReader<'_>,
+    turn: &mut InputTurn,
+    messages: &mut Vec<String>,
+) -> Result<(), BadRequest> {
     let role = item.need_text("role")?;
     // Which part of an answer it was.
     item.take("phase");

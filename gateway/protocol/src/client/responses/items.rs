@@ -1,6 +1,6 @@
 //! The items of an answer.
 
-use super::super::build::{JsonBuilder, array};
+use super::super::json_builder::{JsonBuilder, array};
 
 /// A piece of content of an item.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -9,9 +9,9 @@
 //! that have this API themselves.
 
 mod echo;
-mod gist;
 mod input;
 mod items;
+mod lossy_chat;
 mod request;
 mod stream;
 mod tools;

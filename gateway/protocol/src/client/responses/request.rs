@@ -1,14 +1,14 @@
 //! A request for a response → a chat.
 
+use super::super::super::bad_request::BadRequest;
 use super::super::super::json::RawObject;
-use super::super::super::refusal::BadRequest;
 use super::super::super::scan::ValueKind;
-use super::super::build::{JsonBuilder, array};
-use super::super::members::{ObjectReader, kind};
+use super::super::json_builder::{JsonBuilder, array};
+use super::super::object_reader::{ObjectReader, kind};
 use super::super::{ConvertedRequest, DroppedFields, may_be_known};
 use super::echo::ResponseEcho;
 use super::stream::ResponsesEncoder;
-use super::{gist, input, tools};
+use super::{input, lossy_chat, tools};
 
 /// Fields that a chat has under the same name.
 const SAME: [&str; 8] = [
@@ -34,7 +34,7 @@ pub(in super::super) fn read(body: &RawObject, id: &str) -> Result<ConvertedRequ
     let (chat, cannot) = match chat(members, &mut left_out) {
         Ok(chat) => (chat, None),
         // Another provider would not know what to do with it; an upstream that has this API may.
-        Err(why) => match gist::of(body).filter(|_| may_be_known(&why)) {
+        Err(why) => match lossy_chat::of(body).filter(|_| may_be_known(&why)) {
             Some(gist) => (gist, Some(why)),
             None => return Err(why),
         },
@@ -75,7 +75,11 @@ fn refuse(members: &mut ObjectReader<'_>) -> Result<(), BadRequest> {
 }
 
 /// Whether tokens are to be told with their probabilities, and how many of the likeliest.
-fn odds(members: &mut ObjectReader<'_>, mut chat: JsonBuilder, left_out: &mut DroppedFields) -> Result<JsonBuilder, BadRequest> {
+fn odds(
+    members: &mut ObjectReader<'_>,
+    mut chat: JsonBuilder,
+    left_out: &mut DroppedFields,
+) -> Result<JsonBuilder, BadRequest> {
     let most = members.take("top_logprobs").filter(|most| *most != "0");
     let mut wanted = most.is_some();
     for (_, what) in members.list("include")?.unwrap_or_default() {

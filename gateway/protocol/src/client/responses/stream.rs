@@ -3,11 +3,11 @@
 
 use super::super::super::chunk::FinishReason;
 use super::super::super::json::RawObject;
-use super::super::build::{JsonBuilder, array};
-use super::super::calls::{ToolCallAssembler, ToolCallStep};
-use super::super::heard::{ToolCallDelta, ParsedResponse, UsageCounts};
-use super::super::{ErrorWords, EncodeResponse, event};
-use super::echo::{ResponseEcho, EchoState};
+use super::super::json_builder::{JsonBuilder, array};
+use super::super::parsed_response::{ParsedResponse, ToolCallDelta, UsageCounts};
+use super::super::tool_calls::{ToolCallAssembler, ToolCallStep};
+use super::super::{EncodeResponse, ErrorWords, event};
+use super::echo::{EchoState, ResponseEcho};
 use super::items::{self, ItemPart};
 use super::whole;
 use super::words::{incomplete, usage};
@@ -187,7 +187,11 @@ impl ResponsesEncoder {
     fn open_call(&mut self, given: &str, name: String, out: &mut String) {
         let (at, place) = (self.at(), self.output.len());
         let id = items::id("fc", &self.request, place);
-        let call = ToolCallDelta { id: items::call_id(given, &self.request, place), name, ..ToolCallDelta::default() };
+        let call = ToolCallDelta {
+            id: items::call_id(given, &self.request, place),
+            name,
+            ..ToolCallDelta::default()
+        };
         let item = items::call(&id, "in_progress", &call.id, &call.name, "");
         self.say("output_item.added", |data| data.number("output_index", at).raw("item", &item), out);
         self.open = Some(OpenItem::Call { id, call });
@@ -198,7 +202,8 @@ impl ResponsesEncoder {
         let Some(OpenItem::Call { id, call }) = &mut self.open else { return };
         call.arguments.push_str(more);
         let id = id.clone();
-        let delta = |data: JsonBuilder| data.text("item_id", &id).number("output_index", at).text("delta", more);
+        let delta =
+            |data: JsonBuilder| data.text("item_id", &id).number("output_index", at).text("delta", more);
         self.say("function_call_arguments.delta", delta, out);
     }
 }

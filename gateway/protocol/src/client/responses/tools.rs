@@ -1,13 +1,16 @@
 //! The tools that a request for a response offers → functions.
 
-use super::super::super::fault::quoted;
-use super::super::super::refusal::BadRequest;
+use super::super::super::bad_request::BadRequest;
+use super::super::super::json_error::quoted;
 use super::super::super::scan::ValueKind;
-use super::super::build::{JsonBuilder, array};
-use super::super::members::{ObjectReader, kind};
+use super::super::json_builder::{JsonBuilder, array};
+use super::super::object_reader::{ObjectReader, kind};
 
 /// Adds `tools` and `tool_choice`.
-pub(super) fn tools(members: &mut ObjectReader<'_>, mut chat: JsonBuilder) -> Result<JsonBuilder, BadRequest> {
+pub(super) fn tools(
+    members: &mut ObjectReader<'_>,
+    mut chat: JsonBuilder,
+) -> Result<JsonBuilder, BadRequest> {
     let tools = members.list("tools")?.unwrap_or_default();
     let tools = tools.into_iter().map(|(place, raw)| tool(ObjectReader::of(raw, place)?));
     let tools = tools.collect::<Result<Vec<_>, _>>()?;

@@ -1,8 +1,8 @@
 //! A chat's whole answer → a response.
 
-use super::super::build::array;
-use super::super::heard::ParsedResponse;
-use super::echo::{ResponseEcho, EchoState};
+use super::super::json_builder::array;
+use super::super::parsed_response::ParsedResponse;
+use super::echo::{EchoState, ResponseEcho};
 use super::items::{self, ItemPart};
 use super::words::{incomplete, usage};
 
@@ -11,8 +11,11 @@ pub(super) fn response(mut answer: ParsedResponse, request: &str, echo: &Respons
     let said = answer.first().unwrap_or_default();
     let incomplete = incomplete(said.finish);
     let status = if incomplete.is_some() { "incomplete" } else { "completed" };
-    let texts =
-        [(ItemPart::Reasoning, &said.reasoning), (ItemPart::Text, &said.text), (ItemPart::Refusal, &said.refusal)];
+    let texts = [
+        (ItemPart::Reasoning, &said.reasoning),
+        (ItemPart::Text, &said.text),
+        (ItemPart::Refusal, &said.refusal),
+    ];
     let mut output = Vec::new();
     for (part, text) in texts.into_iter().filter(|(_, text)| !text.is_empty()) {
         let id = items::id(part.prefix(), request, output.len());

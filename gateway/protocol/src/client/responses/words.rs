@@ -1,8 +1,8 @@
 //! What answers say alike, whole or streamed.
 
 use super::super::super::chunk::FinishReason;
-use super::super::build::JsonBuilder;
-use super::super::heard::UsageCounts;
+use super::super::json_builder::JsonBuilder;
+use super::super::parsed_response::UsageCounts;
 
 /// Token counts as responses tell them.
 pub(super) fn usage(used: &UsageCounts) -> String {

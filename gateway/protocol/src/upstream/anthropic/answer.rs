@@ -5,11 +5,11 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::super::super::chunk::FinishReason;
-use super::super::super::complaint::ProviderError;
+use super::super::super::completion::{CompletionBody, NotAnAnswer};
 use super::super::super::json::RawObject;
-use super::super::super::whole::{NotAnAnswer, CompletionBody};
-use super::super::voice::{ToolCallState, EncodedUsage, EncodedMessage, ChunkEncoder, shallow};
-use super::super::written::{object, written};
+use super::super::super::provider_error::ProviderError;
+use super::super::chunk_encoder::{ChunkEncoder, EncodedMessage, EncodedUsage, ToolCallState, shallow};
+use super::super::object_writer::{object, written};
 
 /// No answer has more tokens than this; a higher count is a mistake or an attack.
 const MOST: u64 = 1 << 32;

@@ -8,7 +8,7 @@ pub(super) use answer::whole;
 pub(super) use request::{as_it_came, convert, encode};
 pub use stream::AnthropicDecoder;
 
-use super::super::complaint::ProviderError;
+use super::super::provider_error::ProviderError;
 
 /// An account without money is told as a request that is at fault.
 pub(super) fn meant(complaint: ProviderError) -> ProviderError {

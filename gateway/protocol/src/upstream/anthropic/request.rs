@@ -6,14 +6,16 @@ use bytes::Bytes;
 use memchr::memmem;
 use serde_json::Value;
 
+use super::super::super::bad_request::BadRequest;
 use super::super::super::chat::ChatRequest;
 use super::super::super::conversions::ConvertedChat;
 use super::super::super::json::{RawObject, string};
-use super::super::super::refusal::BadRequest;
-use super::super::asked::{ParsedChat, ParsedToolChoice, ParsedTool, refuse_others};
+use super::super::conversation_turns::{
+    AssistantItem, AssistantTurn, ConversationTurn, ConversationTurns, ToolResult,
+};
 use super::super::media::{MediaPart, MediaSource};
-use super::super::turns::{AssistantItem, ToolResult, AssistantTurn, ConversationTurn, ConversationTurns};
-use super::super::written::{ObjectWriter, list, object, quote};
+use super::super::object_writer::{ObjectWriter, list, object, quote};
+use super::super::parsed_chat::{ParsedChat, ParsedTool, ParsedToolChoice, refuse_others};
 use super::super::{EffortStyle, EncodedRequest, unsaid};
 
 /// Fields that this dialect has words for. `top_k` and `thinking` are its own, which a client may send all the same.
@@ -86,7 +88,11 @@ pub(in super::super) fn convert(chat: &ChatRequest) -> Result<ConvertedChat, Bad
 }
 
 /// The body of a request.
-pub(in super::super) fn encode(converted: &ConvertedChat, chat: &ChatRequest, told: &EncodedRequest<'_>) -> Bytes {
+pub(in super::super) fn encode(
+    converted: &ConvertedChat,
+    chat: &ChatRequest,
+    told: &EncodedRequest<'_>,
+) -> Bytes {
     let most = chat.max_tokens().or(told.longest).unwrap_or(told.most);
     let thinking = thinking(converted, most, told.effort);
     let effort = thinking.as_ref().and_then(|(_, effort)| effort.as_deref());
@@ -223,14 +229,14 @@ fn format(asked: &ParsedChat<'_>) -> Result<Option<String>, BadRequest> {
 fn function<'t, 'a>(
     tool: &'t ParsedTool<'a>,
     at: usize,
-) -> Result<&'t super::super::asked::FunctionSpec<'a>, BadRequest> {
+) -> Result<&'t super::super::parsed_chat::FunctionSpec<'a>, BadRequest> {
     match &tool.function {
         Some(function) if tool.kind == "function" => Ok(function),
         _ => Err(unsaid(format!("tools[{at}].type"))),
     }
 }
 
-fn offer(out: &mut Vec<u8>, tool: &ParsedTool<'_>, function: &super::super::asked::FunctionSpec<'_>) {
+fn offer(out: &mut Vec<u8>, tool: &ParsedTool<'_>, function: &super::super::parsed_chat::FunctionSpec<'_>) {
     object(out, |it| {
         it.text("name", &function.name);
         if let Some(description) = &function.description {

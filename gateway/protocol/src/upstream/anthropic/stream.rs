@@ -5,11 +5,11 @@ use std::collections::VecDeque;
 
 use serde::Deserialize;
 
-use super::super::super::chunk::{ResponseChunk, FinishReason, ChunkKind};
-use super::super::super::complaint::ProviderError;
+use super::super::super::chunk::{ChunkKind, FinishReason, ResponseChunk};
+use super::super::super::provider_error::ProviderError;
 use super::super::super::sse::SseEvent;
-use super::super::voice::{self, ToolCallState, ChunkEncoder};
-use super::answer::{AnthropicMessage, AnthropicBlock, AnthropicUsage, finish, hidden, thought};
+use super::super::chunk_encoder::{self, ChunkEncoder, ToolCallState};
+use super::answer::{AnthropicBlock, AnthropicMessage, AnthropicUsage, finish, hidden, thought};
 
 /// Reads the events of one answer.
 #[derive(Debug)]
@@ -76,16 +76,16 @@ impl AnthropicDecoder {
         let before = chunks.len();
         self.read(&event, chunks);
         if self.native {
-            voice::carry(event.raw, before, chunks);
+            chunk_encoder::carry(event.raw, before, chunks);
         }
     }
 
     fn read(&mut self, event: &SseEvent, chunks: &mut VecDeque<ResponseChunk>) {
         if event.comment {
-            return chunks.push_back(voice::alive());
+            return chunks.push_back(chunk_encoder::alive());
         }
         let Ok(said) = serde_json::from_slice::<AnthropicEvent<'_>>(&event.data) else {
-            return chunks.push_back(voice::malformed());
+            return chunks.push_back(chunk_encoder::malformed());
         };
         match &*said.kind {
             "message_start" => self.start(said.message.unwrap_or_default(), chunks),
@@ -93,13 +93,13 @@ impl AnthropicDecoder {
             "content_block_delta" => self.grow(&said.delta.unwrap_or_default(), chunks),
             "content_block_stop" => self.close(chunks),
             "message_delta" => self.stop(said.delta.unwrap_or_default(), said.usage, chunks),
-            "message_stop" => chunks.push_back(voice::done()),
+            "message_stop" => chunks.push_back(chunk_encoder::done()),
             // A client of this dialect gets it as it came, in its place.
             "ping" if self.native => {}
-            "ping" => chunks.push_back(voice::alive()),
+            "ping" => chunks.push_back(chunk_encoder::alive()),
             "error" => {
                 let what = ChunkKind::Error(ProviderError::read(None, &event.data));
-                chunks.push_back(ResponseChunk { what, data: event.data.clone(), ..voice::aside() });
+                chunks.push_back(ResponseChunk { what, data: event.data.clone(), ..chunk_encoder::aside() });
             }
             // Anthropic's versioning policy: events of new types are to be passed over.
             _ => {}
@@ -136,7 +136,7 @@ impl AnthropicDecoder {
                 self.calls += 1;
                 self.open = OpenBlockState::Call(given.is_some());
                 chunks.push_back(self.voice.says(0, None, |delta| {
-                    voice::calls(delta, number, Some(&call), given.unwrap_or_default());
+                    chunk_encoder::calls(delta, number, Some(&call), given.unwrap_or_default());
                 }));
             }
             _ => self.open = OpenBlockState::Other,
@@ -161,14 +161,21 @@ impl AnthropicDecoder {
 
     fn close(&mut self, chunks: &mut VecDeque<ResponseChunk>) {
         match std::mem::take(&mut self.open) {
-            OpenBlockState::Thought(thinking, signature) => self.thoughts(&thought(&thinking, &signature), chunks),
+            OpenBlockState::Thought(thinking, signature) => {
+                self.thoughts(&thought(&thinking, &signature), chunks)
+            }
             // A call without arguments has an empty object in our words.
             OpenBlockState::Call(false) => self.arguments("{}", chunks),
             OpenBlockState::Call(true) | OpenBlockState::Other => {}
         }
     }
 
-    fn stop(&mut self, delta: AnthropicDelta<'_>, usage: Option<AnthropicUsage>, chunks: &mut VecDeque<ResponseChunk>) {
+    fn stop(
+        &mut self,
+        delta: AnthropicDelta<'_>,
+        usage: Option<AnthropicUsage>,
+        chunks: &mut VecDeque<ResponseChunk>,
+    ) {
         self.usage = self.usage.then(usage.unwrap_or_default());
         if let Some(reason) = delta.stop_reason {
             chunks.push_back(self.voice.says(0, Some(finish(&reason)), |_| {}));
@@ -192,11 +199,13 @@ impl AnthropicDecoder {
 
     fn thoughts(&self, block: &str, chunks: &mut VecDeque<ResponseChunk>) {
         let blocks = format!("[{block}]");
-        chunks.push_back(self.voice.says(0, None::<FinishReason>, |delta| delta.raw("thinking_blocks", &blocks)));
+        chunks.push_back(
+            self.voice.says(0, None::<FinishReason>, |delta| delta.raw("thinking_blocks", &blocks)),
+        );
     }
 
     fn arguments(&self, text: &str, chunks: &mut VecDeque<ResponseChunk>) {
         let number = self.calls.saturating_sub(1);
-        chunks.push_back(self.voice.says(0, None, |delta| voice::calls(delta, number, None, text)));
+        chunks.push_back(self.voice.says(0, None, |delta| chunk_encoder::calls(delta, number, None, text)));
     }
 }

@@ -4,9 +4,9 @@ use serde_json::{Value, json};
 
 use super::super::super::chunk::ChunkKind;
 use super::super::super::client;
-use super::super::super::whole::NotAnAnswer;
+use super::super::super::completion::NotAnAnswer;
 use super::super::tests::{chat, complaints, decoded, encoded, gathered, refused, told};
-use super::super::{UpstreamApi, EffortStyle, EncodedRequest};
+use super::super::{EffortStyle, EncodedRequest, UpstreamApi};
 
 const OURS: UpstreamApi = UpstreamApi::Anthropic;
 

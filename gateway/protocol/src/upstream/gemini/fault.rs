@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::super::super::complaint::ProviderError;
+use super::super::super::provider_error::ProviderError;
 
 /// The body of an error, as far as its details go (google.rpc.Status).
 #[derive(Default, Deserialize)]
@@ -58,6 +58,7 @@ pub(super) fn word(text: &str) -> String {
 
 /// Some errors come as the only element of a list.
 fn read(body: &[u8]) -> GeminiError {
-    let list = serde_json::from_slice::<Vec<GeminiErrorBody>>(body).ok().and_then(|list| list.into_iter().next());
+    let list =
+        serde_json::from_slice::<Vec<GeminiErrorBody>>(body).ok().and_then(|list| list.into_iter().next());
     list.or_else(|| serde_json::from_slice(body).ok()).unwrap_or_default().error
 }

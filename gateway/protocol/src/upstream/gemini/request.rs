@@ -2,14 +2,14 @@
 
 use bytes::Bytes;
 
+use super::super::super::bad_request::BadRequest;
 use super::super::super::chat::ChatRequest;
 use super::super::super::conversions::ConvertedChat;
 use super::super::super::json::{RawObject, string};
-use super::super::super::refusal::BadRequest;
-use super::super::asked::{ParsedChat, ParsedToolChoice, FunctionSpec, refuse_others};
+use super::super::conversation_turns::{AssistantItem, ConversationTurn, ConversationTurns, ToolResult};
 use super::super::media::{MediaPart, MediaSource};
-use super::super::turns::{AssistantItem, ToolResult, ConversationTurn, ConversationTurns};
-use super::super::written::{ObjectWriter, list, object, one, quote};
+use super::super::object_writer::{ObjectWriter, list, object, one, quote};
+use super::super::parsed_chat::{FunctionSpec, ParsedChat, ParsedToolChoice, refuse_others};
 use super::super::{EffortStyle, EncodedRequest, unsaid};
 
 /// Fields that this dialect has words for.
@@ -54,7 +54,10 @@ const NO_SIGNATURE: &str = "skip_thought_signature_validator";
 ///
 /// # Errors
 /// What they cannot say.
-pub(in super::super) fn convert(chat: &ChatRequest, effort: EffortStyle) -> Result<ConvertedChat, BadRequest> {
+pub(in super::super) fn convert(
+    chat: &ChatRequest,
+    effort: EffortStyle,
+) -> Result<ConvertedChat, BadRequest> {
     refuse_others(&chat.object, &KNOWN)?;
     let mut asked = ParsedChat::read(chat.object.bytes())?;
     let turns = ConversationTurns::of(std::mem::take(&mut asked.messages))?;
@@ -91,7 +94,11 @@ pub(in super::super) fn convert(chat: &ChatRequest, effort: EffortStyle) -> Resu
 }
 
 /// The body of a request. The model's name and whether to stream stand in its address.
-pub(in super::super) fn encode(converted: &ConvertedChat, chat: &ChatRequest, told: &EncodedRequest<'_>) -> Bytes {
+pub(in super::super) fn encode(
+    converted: &ConvertedChat,
+    chat: &ChatRequest,
+    told: &EncodedRequest<'_>,
+) -> Bytes {
     let most = chat.max_tokens().or(told.longest).map(|most| most.to_string());
     let thinking = converted.effort.as_deref().map(|asked| thinking(asked, told));
     let edits = [
@@ -100,7 +107,8 @@ pub(in super::super) fn encode(converted: &ConvertedChat, chat: &ChatRequest, to
     ];
     let edits: Vec<_> = edits.into_iter().filter(|(_, value)| value.is_some()).collect();
     let own = converted.object.get("generationConfig").unwrap_or(b"{}");
-    let config = RawObject::skim(Bytes::copy_from_slice(own)).map(|own| own.edited(&edits)).unwrap_or_default();
+    let config =
+        RawObject::skim(Bytes::copy_from_slice(own)).map(|own| own.edited(&edits)).unwrap_or_default();
     converted.object.edited(&[("generationConfig", Some(&config))])
 }
 
@@ -108,7 +116,9 @@ pub(in super::super) fn encode(converted: &ConvertedChat, chat: &ChatRequest, to
 fn thinking(asked: &str, told: &EncodedRequest<'_>) -> String {
     match (told.effort, asked) {
         // It always thinks, in that many tokens at least (ai.google.dev/gemini-api/docs/thinking).
-        (EffortStyle::Tokens, "none") if told.model.contains("2.5-pro") => r#"{"thinkingBudget":128}"#.to_owned(),
+        (EffortStyle::Tokens, "none") if told.model.contains("2.5-pro") => {
+            r#"{"thinkingBudget":128}"#.to_owned()
+        }
         (EffortStyle::Tokens, "none") => r#"{"thinkingBudget":0}"#.to_owned(),
         (EffortStyle::Tokens, _) => {
             // As Google's own OpenAI-compatible endpoint has them (ai.google.dev/gemini-api/docs/openai).
@@ -170,7 +180,12 @@ fn form<'t>(asked: &'t ParsedChat<'_>) -> Result<GeminiOutputFormat<'t>, BadRequ
     }
 }
 
-fn generation(config: &mut ObjectWriter<'_>, chat: &ChatRequest, asked: &ParsedChat<'_>, form: &GeminiOutputFormat<'_>) {
+fn generation(
+    config: &mut ObjectWriter<'_>,
+    chat: &ChatRequest,
+    asked: &ParsedChat<'_>,
+    form: &GeminiOutputFormat<'_>,
+) {
     for (name, renamed) in RENAMED {
         let raw = chat.object.get(name).and_then(|raw| std::str::from_utf8(raw).ok());
         config.maybe(renamed, raw.filter(|raw| *raw != "null"));

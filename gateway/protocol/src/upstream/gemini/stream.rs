@@ -2,11 +2,11 @@
 
 use std::collections::VecDeque;
 
-use super::super::super::chunk::{ResponseChunk, ChunkKind};
-use super::super::super::complaint::ProviderError;
+use super::super::super::chunk::{ChunkKind, ResponseChunk};
+use super::super::super::provider_error::ProviderError;
 use super::super::super::sse::SseEvent;
-use super::super::voice::{self, ChunkEncoder};
-use super::answer::{GeminiResponse, GeminiCandidate, GeminiUsage, failed, finish};
+use super::super::chunk_encoder::{self, ChunkEncoder};
+use super::answer::{GeminiCandidate, GeminiResponse, GeminiUsage, failed, finish};
 
 /// Candidates that are told apart; nothing is ever allocated by an index.
 const MOST: u64 = 128;
@@ -30,14 +30,15 @@ impl GeminiDecoder {
     /// Adds what an event says.
     pub(in super::super) fn take(&mut self, event: SseEvent, chunks: &mut VecDeque<ResponseChunk>) {
         if event.comment {
-            return chunks.push_back(voice::alive());
+            return chunks.push_back(chunk_encoder::alive());
         }
         let answer = match serde_json::from_slice::<GeminiResponse<'_>>(&event.data) {
             Ok(answer) => answer,
-            Err(_) => return chunks.push_back(voice::malformed()),
+            Err(_) => return chunks.push_back(chunk_encoder::malformed()),
         };
         let begun = answer.candidates.is_empty() && answer.usage_metadata.is_none();
-        let complaint = answer.complaint().or_else(|| begun.then(|| ProviderError::found(&event.data)).flatten());
+        let complaint =
+            answer.complaint().or_else(|| begun.then(|| ProviderError::found(&event.data)).flatten());
         if let Some(complaint) = complaint {
             return self.fail(complaint, chunks);
         }
@@ -57,7 +58,7 @@ impl GeminiDecoder {
     /// The stream has ended; there is no marker, so the reason why is what makes it whole.
     pub(in super::super) fn end(&mut self, chunks: &mut VecDeque<ResponseChunk>) {
         if self.finished && !self.failed {
-            chunks.push_back(voice::done());
+            chunks.push_back(chunk_encoder::done());
         }
     }
 
@@ -76,7 +77,7 @@ impl GeminiDecoder {
             if let Some(call) = part.call(&self.voice.id, number) {
                 self.calls.iter_mut().filter(|(known, _)| *known == index).for_each(|(_, count)| *count += 1);
                 chunks.push_back(self.voice.says(index, None, |delta| {
-                    voice::calls(delta, number, Some(&call), &call.arguments);
+                    chunk_encoder::calls(delta, number, Some(&call), &call.arguments);
                 }));
             } else if !part.text.is_empty() {
                 let name = if part.thought { "reasoning_content" } else { "content" };
@@ -99,14 +100,16 @@ impl GeminiDecoder {
         if self.finished || ended {
             return chunks.push_back(self.voice.counted(&counts));
         }
-        if let Some(ResponseChunk { what: ChunkKind::Piece(piece), .. }) = chunks.iter_mut().skip(before).last() {
+        if let Some(ResponseChunk { what: ChunkKind::Piece(piece), .. }) =
+            chunks.iter_mut().skip(before).last()
+        {
             piece.usage = counts.reported();
         }
     }
 
     fn fail(&mut self, complaint: ProviderError, chunks: &mut VecDeque<ResponseChunk>) {
         self.failed = true;
-        chunks.push_back(ResponseChunk { what: ChunkKind::Error(complaint), ..voice::aside() });
+        chunks.push_back(ResponseChunk { what: ChunkKind::Error(complaint), ..chunk_encoder::aside() });
     }
 
     fn made(&self, index: u64) -> u64 {

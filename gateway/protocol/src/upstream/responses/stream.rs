@@ -6,11 +6,11 @@ use std::collections::VecDeque;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::super::super::chunk::{ResponseChunk, ChunkKind};
-use super::super::super::complaint::ProviderError;
+use super::super::super::chunk::{ChunkKind, ResponseChunk};
+use super::super::super::provider_error::ProviderError;
 use super::super::super::sse::SseEvent;
-use super::super::voice::{self, ToolCallState, ChunkEncoder};
-use super::answer::{ResponsesItem, ResponsesAnswer};
+use super::super::chunk_encoder::{self, ChunkEncoder, ToolCallState};
+use super::answer::{ResponsesAnswer, ResponsesItem};
 
 /// Reads the events of one response.
 #[derive(Debug, Default)]
@@ -53,17 +53,17 @@ impl ResponsesDecoder {
     pub(in super::super) fn take(&mut self, event: SseEvent, chunks: &mut VecDeque<ResponseChunk>) {
         let before = chunks.len();
         self.read(&event, chunks);
-        voice::carry(event.raw, before, chunks);
+        chunk_encoder::carry(event.raw, before, chunks);
     }
 
     fn read(&mut self, event: &SseEvent, chunks: &mut VecDeque<ResponseChunk>) {
         if event.comment {
-            return chunks.push_back(voice::alive());
+            return chunks.push_back(chunk_encoder::alive());
         }
         let Ok(said) = serde_json::from_slice::<ResponsesEvent<'_>>(&event.data) else {
             // Some send OpenAI's older marker behind the end.
             let done = event.data.trim_ascii() == b"[DONE]";
-            return chunks.push_back(if done { voice::aside() } else { voice::malformed() });
+            return chunks.push_back(if done { chunk_encoder::aside() } else { chunk_encoder::malformed() });
         };
         match &*said.kind {
             "response.created" | "response.in_progress" | "response.queued" => self.begin(&said, chunks),
@@ -117,7 +117,9 @@ impl ResponsesDecoder {
             ..ToolCallState::default()
         };
         let given = item.arguments.or(item.input).unwrap_or_default();
-        chunks.push_back(self.voice.says(0, None, |delta| voice::calls(delta, number, Some(&call), &given)));
+        chunks.push_back(
+            self.voice.says(0, None, |delta| chunk_encoder::calls(delta, number, Some(&call), &given)),
+        );
     }
 
     fn arguments(&self, said: &ResponsesEvent<'_>, chunks: &mut VecDeque<ResponseChunk>) {
@@ -125,7 +127,9 @@ impl ResponsesDecoder {
         let Some(number) = self.calls.iter().rposition(|call| *call == place) else { return };
         if let Some(more) = said.delta() {
             let number = number as u64;
-            chunks.push_back(self.voice.says(0, None, |delta| voice::calls(delta, number, None, &more)));
+            chunks.push_back(
+                self.voice.says(0, None, |delta| chunk_encoder::calls(delta, number, None, &more)),
+            );
         }
     }
 
@@ -136,10 +140,14 @@ impl ResponsesDecoder {
         if let Some(counts) = response.usage.and_then(|usage| usage.counts()) {
             chunks.push_back(self.voice.counted(&counts));
         }
-        chunks.push_back(voice::done());
+        chunks.push_back(chunk_encoder::done());
     }
 }
 
 fn failed(complaint: ProviderError, event: &SseEvent, chunks: &mut VecDeque<ResponseChunk>) {
-    chunks.push_back(ResponseChunk { what: ChunkKind::Error(complaint), data: event.data.clone(), ..voice::aside() });
+    chunks.push_back(ResponseChunk {
+        what: ChunkKind::Error(complaint),
+        data: event.data.clone(),
+        ..chunk_encoder::aside()
+    });
 }

@@ -1,0 +1,302 @@
+//! Folds a stream into one whole answer.
+
+use bytes::Bytes;
+use serde_json::{Map, Value, json};
+
+use super::chunk::{ChunkKind, FinishReason, ResponseChunk};
+use super::json::string;
+use super::usage::FinalUsage;
+
+/// Choices of an answer, and tool calls of a choice. Nothing is ever allocated by an index.
+const MOST: u64 = 128;
+/// Bytes of all chunks together.
+const LONGEST: usize = 64 << 20;
+
+/// Why a stream cannot be folded.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum AggregateError {
+    /// An index of a choice or a tool call beyond 127.
+    #[error("an index of {0} in the answer")]
+    Index(u64),
+    /// More than 64 MiB.
+    #[error("an answer longer than {0} bytes")]
+    TooLong(usize),
+    /// A chunk that is not of the shape of a chunk.
+    #[error("a chunk of an unknown shape")]
+    Shape,
+}
+
+/// An answer under way.
+#[derive(Debug, Clone, Default)]
+pub struct ResponseAggregator {
+    /// What the chunks say of the whole: id, created, model and what the gateway does not know; the last word counts.
+    head: Map<String, Value>,
+    choices: Vec<GatheredChoice>,
+    bytes: usize,
+    /// Whether it was ended before its upstream did.
+    cut: bool,
+}
+
+#[derive(Debug, Clone)]
+struct GatheredChoice {
+    index: u64,
+    message: Map<String, Value>,
+    calls: Vec<(u64, Map<String, Value>)>,
+    logprobs: Option<Map<String, Value>>,
+    finish: Value,
+}
+
+impl ResponseAggregator {
+    /// Nothing yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Ends what has not ended, as long as allowed.
+    pub fn cut_short(&mut self) {
+        self.cut = true;
+        for choice in self.choices.iter_mut().filter(|choice| choice.finish.is_null()) {
+            choice.finish = FinishReason::Length.word().into();
+        }
+    }
+
+    /// Whether it was ended before its upstream did.
+    #[inline]
+    pub fn is_cut_short(&self) -> bool {
+        self.cut
+    }
+
+    /// Adds a chunk. Others than pieces change nothing.
+    pub fn see(&mut self, chunk: &ResponseChunk) -> Result<(), AggregateError> {
+        if !matches!(chunk.what, ChunkKind::Piece(_)) {
+            return Ok(());
+        }
+        self.bytes += chunk.data.len();
+        if self.bytes > LONGEST {
+            return Err(AggregateError::TooLong(LONGEST));
+        }
+        let chunk: Map<String, Value> =
+            serde_json::from_slice(&chunk.data).map_err(|_| AggregateError::Shape)?;
+        for (key, value) in chunk {
+            match (key.as_str(), value) {
+                ("choices", Value::Array(choices)) => {
+                    for choice in choices {
+                        self.choice(choice)?;
+                    }
+                }
+                ("choices" | "object", _) | (_, Value::Null) => {}
+                (_, value) => drop(self.head.insert(key, value)),
+            }
+        }
+        Ok(())
+    }
+
+    /// The whole answer, a `chat.completion`, its choices in the order of their indices.
+    pub fn whole(&self, usage: &FinalUsage) -> Bytes {
+        let mut choices: Vec<_> = self.choices.iter().collect();
+        choices.sort_by_key(|choice| choice.index);
+        let choices: Vec<_> = choices.into_iter().map(GatheredChoice::whole).collect();
+        let own = self.head.get("usage").map(Value::to_string);
+        let usage = usage.object(own.as_deref().map(str::as_bytes));
+        let mut out = String::from("{");
+        let rest = self.head.iter().filter(|(key, _)| *key != "usage" && *key != "id");
+        for (key, value) in self.head.get_key_value("id").into_iter().chain(rest) {
+            out.push_str(&format!("{}:{value},", string(key)));
+        }
+        let usage = String::from_utf8_lossy(&usage);
+        let choices = Value::Array(choices);
+        out.push_str(&format!(r#""object":"chat.completion","choices":{choices},"usage":{usage}}}"#));
+        out.into()
+    }
+
+    fn choice(&mut self, choice: Value) -> Result<(), AggregateError> {
+        let Value::Object(mut choice) = choice else { return Err(AggregateError::Shape) };
+        let index = index(&choice)?;
+        let at = self.choices.iter().position(|known| known.index == index);
+        let at = at.unwrap_or_else(|| {
+            self.choices.push(GatheredChoice::new(index));
+            self.choices.len() - 1
+        });
+        let known = &mut self.choices[at];
+        match choice.remove("delta") {
+            Some(Value::Object(delta)) => known.add(delta)?,
+            None | Some(Value::Null) => {}
+            Some(_) => return Err(AggregateError::Shape),
+        }
+        // A completion's piece.
+        if let Some(text @ Value::String(_)) = choice.remove("text") {
+            known.add(Map::from_iter([("content".to_owned(), text)]))?;
+        }
+        if let Some(Value::Object(logprobs)) = choice.remove("logprobs") {
+            merge(known.logprobs.get_or_insert_default(), logprobs);
+        }
+        if let Some(Value::String(finish)) = choice.remove("finish_reason")
+            && !finish.is_empty()
+        {
+            known.finish = Value::String(finish);
+        }
+        Ok(())
+    }
+}
+
+impl GatheredChoice {
+    fn new(index: u64) -> Self {
+        Self { index, message: Map::new(), calls: Vec::new(), logprobs: None, finish: Value::Null }
+    }
+
+    fn add(&mut self, mut delta: Map<String, Value>) -> Result<(), AggregateError> {
+        delta.remove("role");
+        if let Some(Value::Array(calls)) = delta.remove("tool_calls") {
+            for call in calls {
+                self.call(call)?;
+            }
+        }
+        merge(&mut self.message, delta);
+        Ok(())
+    }
+
+    /// A piece of a tool call: the first has id, type and name, the others go on with its arguments.
+    fn call(&mut self, call: Value) -> Result<(), AggregateError> {
+        let Value::Object(mut call) = call else { return Err(AggregateError::Shape) };
+        let index = index(&call)?;
+        call.remove("index");
+        match self.calls.iter_mut().find(|(known, _)| *known == index) {
+            Some((_, known)) => {
+                let fixed = ["id", "type"].map(|key| known.get(key).is_some_and(|it| !it.is_null()));
+                for (key, _) in ["id", "type"].into_iter().zip(fixed).filter(|(_, fixed)| *fixed) {
+                    call.remove(key);
+                }
+                merge(known, call);
+            }
+            None => self.calls.push((index, call)),
+        }
+        Ok(())
+    }
+
+    fn whole(&self) -> Value {
+        let mut message = self.message.clone();
+        message.insert("role".into(), "assistant".into());
+        message.entry("content").or_insert(Value::Null);
+        message.entry("refusal").or_insert(Value::Null);
+        if !self.calls.is_empty() {
+            let mut calls: Vec<_> = self.calls.iter().collect();
+            calls.sort_by_key(|(index, _)| *index);
+            let calls = calls.into_iter().map(|(_, call)| Value::Object(call.clone())).collect();
+            message.insert("tool_calls".into(), Value::Array(calls));
+        }
+        json!({"index": self.index, "message": message, "logprobs": self.logprobs, "finish_reason": self.finish})
+    }
+}
+
+fn index(object: &Map<String, Value>) -> Result<u64, AggregateError> {
+    match object.get("index") {
+        None | Some(Value::Null) => Ok(0),
+        Some(index) => match index.as_u64() {
+            Some(index) if index < MOST => Ok(index),
+            Some(index) => Err(AggregateError::Index(index)),
+            None => Err(AggregateError::Shape),
+        },
+    }
+}
+
+/// Adds the pieces of a message: texts and lists grow, objects are merged, anything else is replaced, null changes
+/// nothing.
+fn merge(into: &mut Map<String, Value>, from: Map<String, Value>) {
+    for (key, new) in from {
+        match (into.get_mut(&key), new) {
+            (Some(_), Value::Null) => {}
+            (Some(Value::String(old)), Value::String(new)) => old.push_str(&new),
+            (Some(Value::Array(old)), Value::Array(new)) => old.extend(new),
+            (Some(Value::Object(old)), Value::Object(new)) => merge(old, new),
+            (Some(old), new) => *old = new,
+            (None, new) => drop(into.insert(key, new)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::chunk::read_chunk;
+    use super::super::completion::CompletionBody;
+    use super::super::sse::SseParser;
+    use super::*;
+
+    fn gather(chunks: &[Value]) -> Result<Value, AggregateError> {
+        let mut gather = ResponseAggregator::new();
+        for chunk in chunks {
+            let mut splitter = SseParser::new();
+            splitter.feed(Bytes::from(format!("data: {chunk}\n\n")));
+            gather.see(&read_chunk(splitter.next().unwrap().unwrap()))?;
+        }
+        let whole = gather.whole(&FinalUsage::default());
+        Ok(serde_json::from_slice(&whole).unwrap())
+    }
+
+    fn delta(delta: Value) -> Value {
+        json!({"id": "1", "object": "chat.completion.chunk", "created": 7, "model": "m",
+               "choices": [{"index": 0, "delta": delta, "finish_reason": null}]})
+    }
+
+    #[test]
+    fn pieces_become_a_whole() {
+        let whole = gather(&[
+            delta(json!({"role": "assistant", "content": ""})),
+            delta(json!({"reasoning_content": "h"})),
+            delta(json!({"reasoning_content": "m"})),
+            json!({"choices": [{"index": 0, "delta": {"content": "你"}, "logprobs": {"content": [{"token": "你"}], "refusal": null}}]}),
+            json!({"choices": [{"index": 0, "delta": {"content": "好", "role": "assistant"}, "logprobs": {"content": [{"token": "好"}]}}]}),
+            json!({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}], "system_fingerprint": "fp"}),
+            json!({"choices": [], "usage": {"prompt_tokens": 3, "completion_tokens": 2, "x": 1}}),
+        ])
+        .unwrap();
+        let expected = json!({
+            "id": "1", "object": "chat.completion", "created": 7, "model": "m", "system_fingerprint": "fp",
+            "choices": [{
+                "index": 0, "finish_reason": "stop",
+                "message": {"role": "assistant", "content": "你好", "reasoning_content": "hm", "refusal": null},
+                "logprobs": {"content": [{"token": "你"}, {"token": "好"}], "refusal": null},
+            }],
+            "usage": {"prompt_tokens": 3, "completion_tokens": 2, "x": 1},
+        });
+        assert_eq!(whole, expected);
+        assert!(CompletionBody::parse(Bytes::from(whole.to_string())).is_ok());
+    }
+
+    #[test]
+    fn tool_calls_are_joined_by_index() {
+        let call = |index: u64, call: Value| {
+            let mut call = call;
+            call["index"] = json!(index);
+            delta(json!({"tool_calls": [call]}))
+        };
+        let whole = gather(&[
+            delta(json!({"role": "assistant", "content": null})),
+            call(1, json!({"id": "b", "type": "function", "function": {"name": "g", "arguments": ""}})),
+            call(0, json!({"id": "a", "type": "function", "function": {"name": "f", "arguments": "{\"x\""}})),
+            call(0, json!({"id": "a", "type": "function", "function": {"arguments": ":1}"}})),
+            call(1, json!({"id": null, "function": {"name": null, "arguments": "{}"}})),
+            json!({"choices": [{"index": 0, "delta": {}, "finish_reason": "tool_calls"}]}),
+        ])
+        .unwrap();
+        let message = json!({"role": "assistant", "content": null, "refusal": null, "tool_calls": [
+            {"id": "a", "type": "function", "function": {"name": "f", "arguments": "{\"x\":1}"}},
+            {"id": "b", "type": "function", "function": {"name": "g", "arguments": "{}"}},
+        ]});
+        assert_eq!(whole["choices"][0]["message"], message);
+        assert_eq!(whole["choices"][0]["finish_reason"], "tool_calls");
+    }
+
+    #[test]
+    fn choices_come_in_order_and_indices_are_bounded() {
+        let choice =
+            |index: Value, text: &str| json!({"choices": [{"index": index, "delta": {"content": text}}]});
+        let whole = gather(&[choice(json!(1), "b"), choice(json!(0), "a"), choice(json!(1), "c")]).unwrap();
+        let said = |at: usize| whole["choices"][at]["message"]["content"].clone();
+        assert_eq!((said(0), said(1)), (json!("a"), json!("bc")));
+        assert_eq!(gather(&[choice(json!(1_000_000_000), "x")]), Err(AggregateError::Index(1_000_000_000)));
+        assert_eq!(gather(&[choice(json!(-1), "x")]), Err(AggregateError::Shape));
+        let call = delta(json!({"tool_calls": [{"index": 128, "function": {}}]}));
+        assert_eq!(gather(&[call]), Err(AggregateError::Index(128)));
+        assert_eq!(gather(&[json!({"choices": [7]})]), Err(AggregateError::Shape));
+    }
+}

@@ -1,0 +1,124 @@
+//! Why a model cannot serve a request.
+
+use std::fmt;
+
+use super::*;
+
+/// Why a model cannot serve a request.
+pub(super) enum Ineligible {
+    Takes(&'static str),
+    /// Another model makes the route's embeddings.
+    Vectors,
+    NotLocal,
+    Provenance,
+    NoPrice,
+    Tier,
+    Context {
+        estimate: u64,
+        context: u64,
+    },
+    Engine(String),
+}
+
+/// How far the estimate of prompt tokens may lie over a context before it rules a model out; within it, the model's
+/// own count decides.
+const ESTIMATE_MARGIN: f64 = 1.3;
+
+/// Why this model cannot serve this request, if so.
+pub(super) fn unfit(
+    model: &ModelConfig,
+    ask: &AssessInput<'_>,
+    terms: &RuleConstraints<'_>,
+) -> Option<Ineligible> {
+    let AssessInput { chat, hints, now, .. } = *ask;
+    if (hints.local_only || terms.local_only) && !model.local {
+        return Some(Ineligible::NotLocal);
+    }
+    if !is_stated(terms, model) {
+        return Some(Ineligible::Provenance);
+    }
+    let priced = || model.price.as_ref().is_some_and(|tariff| tariff.at(now).is_some());
+    if hints.priced_only && !priced() {
+        return Some(Ineligible::NoPrice);
+    }
+    let (needs, accepts) = (chat.needs(), &model.accepts);
+    let vectors = chat.is_for_embeddings();
+    let missing = [
+        (vectors && accepts.embeddings == Some(false), "requests for embeddings"),
+        (!vectors && !accepts.text, "chats"),
+        (needs.image && !accepts.image, "images"),
+        (needs.audio && !accepts.audio, "audio"),
+        (needs.video && !accepts.video, "video"),
+        (needs.tools && !accepts.tools, "tools"),
+        (needs.json_schema && !accepts.json_schema, "JSON schemas"),
+    ];
+    if let Some((_, what)) = missing.iter().find(|(missing, _)| *missing) {
+        return Some(Ineligible::Takes(what));
+    }
+    // Of embeddings it is each text that must fit.
+    if let Some(context) = model.context.filter(|_| !vectors) {
+        let estimate = chat.prompt_tokens_at(model);
+        if estimate as f64 > context as f64 * ESTIMATE_MARGIN {
+            return Some(Ineligible::Context { estimate, context });
+        }
+    }
+    if let Some(why) = chat.native().and_then(OriginalRequest::cannot_be_a_chat)
+        && !said_as_it_came(model, chat)
+    {
+        return Some(Ineligible::Engine(why.message.clone()));
+    }
+    match &model.provider {
+        ModelProvider::Embedded(_) => chat.simple().err().map(|bad| Ineligible::Engine(bad.message)),
+        ModelProvider::Remote(remote) => speaks(remote, needs.prefill.then_some(accepts.prefill), chat),
+    }
+}
+
+/// Why a model's dialect has no words for a request. `begun`: whether the model is said to go on with an answer, where that
+/// is what is asked; of one of OpenAI's dialect it is its upstream's to say no where nothing is said.
+fn speaks(remote: &RemoteModel, begun: Option<Option<bool>>, chat: &ChatRequest) -> Option<Ineligible> {
+    let (dialect, effort) = UpstreamApi::of(remote);
+    let unsaid = dialect == UpstreamApi::OpenAi;
+    if begun.is_some_and(|said| !said.unwrap_or(unsaid)) {
+        return Some(Ineligible::Takes("answers that were begun"));
+    }
+    if dialect == UpstreamApi::OpenAi || UpstreamApi::asked(remote, chat) == UpstreamApi::Responses {
+        return None;
+    }
+    if chat.is_for_embeddings() {
+        return Some(Ineligible::Takes("requests for embeddings"));
+    }
+    dialect.takes(chat, effort).err().map(|bad| Ineligible::Engine(bad.message))
+}
+
+/// What the client is told where no model can, each with its reason.
+pub(super) fn nothing_fits(judged: &[(&Arc<ModelConfig>, Option<Ineligible>)]) -> ApiError {
+    let reasons = judged.iter().filter_map(|(model, unfit)| Some((model, unfit.as_ref()?)));
+    let reasons: Vec<String> = reasons.map(|(model, unfit)| format!("{}: {unfit}", model.name)).collect();
+    let all =
+        |test: fn(&Ineligible) -> bool| judged.iter().all(|(_, unfit)| unfit.as_ref().is_some_and(test));
+    let words = format!("No model that may answer can serve this request ({}).", reasons.join("; "));
+    if all(|unfit| matches!(unfit, Ineligible::Context { .. })) {
+        ApiError::ContextLength(None)
+    } else if judged.iter().any(|(_, unfit)| matches!(unfit, Some(Ineligible::NotLocal))) {
+        ApiError::NoLocalModel(words)
+    } else {
+        ApiError::NoCapableModel(words)
+    }
+}
+
+impl fmt::Display for Ineligible {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Takes(what) => write!(f, "takes no {what}"),
+            Self::Vectors => f.write_str("does not make this route's embeddings"),
+            Self::NotLocal => f.write_str("is not local"),
+            Self::Provenance => f.write_str("does not state the provenance that a rule requires"),
+            Self::NoPrice => f.write_str("has no price, and this client has a budget"),
+            Self::Tier => f.write_str("is ruled out by the tier asked for"),
+            Self::Context { estimate, context } => {
+                write!(f, "about {estimate} tokens do not fit its context of {context}")
+            }
+            Self::Engine(why) => f.write_str(why.trim_end_matches('.')),
+        }
+    }
+}

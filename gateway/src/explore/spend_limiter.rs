@@ -1,0 +1,67 @@
+//! What exploring may cost.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use gateway_config::BudgetPeriodLength;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use router_policies::Money;
+use router_policies::policies::{SpendPeriod, SpendTarget};
+
+use crate::ledger::budget_period::BudgetPeriod;
+
+/// An amount for each hour or day, of which the worst case is taken before anything is asked.
+pub(super) struct SpendLimiter {
+    amount: Money,
+    per: BudgetPeriodLength,
+    zone: TimeZone,
+    /// The period under way, and what was taken in it.
+    taken: Mutex<(Arc<str>, Money)>,
+}
+
+impl SpendLimiter {
+    pub(super) fn new(spend: SpendTarget, zone: &TimeZone) -> Self {
+        let per = match spend.per {
+            SpendPeriod::Hour => BudgetPeriodLength::Hour,
+            SpendPeriod::Day => BudgetPeriodLength::Day,
+        };
+        let amount = Money::from_units(spend.amount).unwrap_or_default();
+        Self { amount, per, zone: zone.clone(), taken: Mutex::new(("".into(), Money::ZERO)) }
+    }
+
+    /// Takes an amount, if there is that much.
+    pub(super) fn take(&self, amount: Money) -> bool {
+        let window = BudgetPeriod::around(Timestamp::now(), self.per, &self.zone);
+        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        if taken.0 != window.id {
+            *taken = (window.id, Money::ZERO);
+        }
+        let next = taken.1.saturating_add(amount);
+        let enough = next <= self.amount;
+        if enough {
+            taken.1 = next;
+        }
+        enough
+    }
+
+    /// Gives back what was not used.
+    pub(super) fn give_back(&self, amount: Money) {
+        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        taken.1 = taken.1.saturating_sub(amount).max(Money::ZERO);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_more_is_taken_than_there_is() {
+        let purse = SpendLimiter::new(SpendTarget { amount: 1.0, per: SpendPeriod::Day }, &TimeZone::UTC);
+        let tenths = |count: i64| Money(count * 100_000_000);
+        assert!(purse.take(tenths(6)) && !purse.take(tenths(5)) && purse.take(tenths(4)));
+        assert!(!purse.take(Money(1)));
+        purse.give_back(tenths(3));
+        assert!(!purse.take(tenths(4)) && purse.take(tenths(3)));
+    }
+}

@@ -1,0 +1,210 @@
+//! How an attempt at a model can end badly, and what follows from it.
+
+mod cause;
+mod shown;
+
+use std::time::Duration;
+
+use router_policies::guard::RejectReason;
+
+pub use cause::{FailureCause, TransportPhase};
+use protocol::ProviderError;
+pub use shown::shown;
+
+/// The longest `Retry-After` that is waited for on the same model; beyond it the next rung is asked.
+pub const LONGEST_WAIT: Duration = Duration::from_secs(10);
+
+/// The end of an attempt that gave no answer, or only part of one.
+#[derive(Debug, Clone)]
+pub struct AttemptError {
+    /// What happened.
+    pub what: AttemptErrorKind,
+    /// What the provider said, if it did; shown to clients only where [`RetryDecision::Client`] follows.
+    pub complaint: Option<Box<ProviderError>>,
+    /// How long the provider asks us to stay away.
+    pub retry_after: Option<Duration>,
+    /// Why the connection failed, if it did and that is known; for the operator.
+    pub cause: Option<Box<FailureCause>>,
+}
+
+router_policies::vocabulary! {
+    /// What happened to an attempt.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub enum AttemptErrorKind {
+        /// The gateway could not connect to the endpoint: no address, no connection, or no TLS. Nothing was sent.
+        ConnectFailed = "unreachable",
+        /// The endpoint turned the request away over HTTP/2 before it looked at it (`REFUSED_STREAM` or `GOAWAY`). Nothing
+        /// was processed.
+        RefusedStream = "turned_away",
+        /// Every endpoint of the model is ejected after failures in a row, or the embedded engine has ended. Nothing was
+        /// sent.
+        CircuitOpen = "ejected",
+        /// What is left of the client's budget does not cover the attempt. Nothing was sent.
+        BudgetExceeded = "unaffordable",
+        /// A guard rejected the answer. Never a word of its own: that is the doubt's.
+        GuardRejected(RejectReason = RejectReason::Empty) = "doubted",
+        /// As many requests of the client as `escalations` allows have gone on to a larger model. Nothing was sent.
+        EscalationLimit = "bounded",
+        /// The queue of the embedded engine is full. Nothing was sent.
+        QueueFull = "full",
+        /// The endpoint answered 429.
+        RateLimited = "rate_limited",
+        /// The endpoint answered 500, 502, 503, 504 or 529.
+        ServerError(u16 = 500) = "server_error",
+        /// The first token did not arrive within `timeouts.first_token`.
+        FirstTokenTimeout = "silent",
+        /// The stream fell silent after its first token for longer than `timeouts.idle`.
+        IdleTimeout = "stalled",
+        /// The attempt took longer than `timeouts.total`.
+        TotalTimeout = "overran",
+        /// The connection broke after the request was sent, the answer ended early, or the endpoint answered 408.
+        ConnectionLost = "cut",
+        /// The prompt is longer than the model's context, or the endpoint answered 413.
+        ContextLength = "too_long",
+        /// The provider refused the request with 400 or 422. No other model is asked.
+        Rejected(u16 = 400) = "refused",
+        /// The endpoint is at fault: it answered 401, 403, 404 or a redirect, an error within a 200, or something that is
+        /// no answer.
+        BadResponse(u16 = 200) = "faulty",
+    }
+}
+
+/// What an attempt's end means for the request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RetryDecision {
+    /// The same model may be asked again, within the retry budget.
+    SameModel,
+    /// The next rung; never the same model.
+    OtherRung,
+    /// A rung with more context, else back to the client.
+    LargerContext,
+    /// Back to the client; no other model sees the request.
+    Client,
+}
+
+impl AttemptError {
+    /// Without a word from the provider.
+    pub fn new(what: AttemptErrorKind) -> Self {
+        Self { what, complaint: None, retry_after: None, cause: None }
+    }
+
+    /// A connection that failed.
+    pub fn caused(what: AttemptErrorKind, cause: FailureCause) -> Self {
+        Self { cause: Some(Box::new(cause)), ..Self::new(what) }
+    }
+
+    /// From an answer's status, the provider's words and its `Retry-After`.
+    pub fn from_status(status: u16, complaint: ProviderError, retry_after: Option<Duration>) -> Self {
+        let what = match status {
+            429 => AttemptErrorKind::RateLimited,
+            500 | 502 | 503 | 504 | 529 => AttemptErrorKind::ServerError(status),
+            408 => AttemptErrorKind::ConnectionLost,
+            413 => AttemptErrorKind::ContextLength,
+            400 | 422 if complaint.is_context_length() => AttemptErrorKind::ContextLength,
+            400 | 422 => AttemptErrorKind::Rejected(status),
+            _ => AttemptErrorKind::BadResponse(status),
+        };
+        Self { what, complaint: Some(Box::new(complaint)), retry_after, cause: None }
+    }
+
+    /// From an error in a 200: the endpoint's fault, unless it says that the prompt is too long, or has a status of its own,
+    /// as where a provider's filter blocked the prompt.
+    pub fn in_band(complaint: &ProviderError) -> Self {
+        if let Some(status) = complaint.status {
+            return Self::from_status(status, complaint.clone(), None);
+        }
+        let what = if complaint.is_context_length() {
+            AttemptErrorKind::ContextLength
+        } else {
+            AttemptErrorKind::BadResponse(200)
+        };
+        Self { complaint: Some(Box::new(complaint.clone())), ..Self::new(what) }
+    }
+
+    /// What follows.
+    pub fn next(&self) -> RetryDecision {
+        match self.what {
+            // An empty balance comes as a 429 from some providers; asking again cannot help.
+            AttemptErrorKind::RateLimited
+                if self.complaint.as_deref().is_some_and(ProviderError::is_balance) =>
+            {
+                RetryDecision::OtherRung
+            }
+            AttemptErrorKind::ConnectFailed
+            | AttemptErrorKind::RefusedStream
+            | AttemptErrorKind::RateLimited
+            | AttemptErrorKind::ServerError(_) => RetryDecision::SameModel,
+            AttemptErrorKind::CircuitOpen
+            | AttemptErrorKind::BudgetExceeded
+            | AttemptErrorKind::GuardRejected(_)
+            | AttemptErrorKind::EscalationLimit
+            | AttemptErrorKind::QueueFull
+            | AttemptErrorKind::FirstTokenTimeout
+            | AttemptErrorKind::IdleTimeout
+            | AttemptErrorKind::TotalTimeout
+            | AttemptErrorKind::ConnectionLost
+            | AttemptErrorKind::BadResponse(_) => RetryDecision::OtherRung,
+            AttemptErrorKind::ContextLength => RetryDecision::LargerContext,
+            AttemptErrorKind::Rejected(_) => RetryDecision::Client,
+        }
+    }
+
+    /// Whether nothing is wrong with it after an answer is whole but for its marker: the connection ended, or fell silent.
+    pub fn is_benign_eof(&self) -> bool {
+        matches!(
+            self.what,
+            AttemptErrorKind::ConnectionLost | AttemptErrorKind::IdleTimeout | AttemptErrorKind::TotalTimeout
+        )
+    }
+
+    /// Whether the provider may have worked on the request, and so may bill it.
+    pub fn may_be_billed(&self) -> bool {
+        matches!(
+            self.what,
+            AttemptErrorKind::FirstTokenTimeout
+                | AttemptErrorKind::IdleTimeout
+                | AttemptErrorKind::TotalTimeout
+                | AttemptErrorKind::ConnectionLost
+        )
+    }
+
+    /// Whether the endpoint itself is to blame, for its breaker. A request that the provider refuses, a rate
+    /// limit, or a server that has enough or is about to end says nothing against the endpoint's health.
+    pub fn counts_against_endpoint(&self) -> bool {
+        !matches!(
+            self.what,
+            AttemptErrorKind::Rejected(_)
+                | AttemptErrorKind::ContextLength
+                | AttemptErrorKind::RateLimited
+                | AttemptErrorKind::RefusedStream
+                | AttemptErrorKind::QueueFull
+                | AttemptErrorKind::CircuitOpen
+                | AttemptErrorKind::BudgetExceeded
+                | AttemptErrorKind::GuardRejected(_)
+                | AttemptErrorKind::EscalationLimit
+        )
+    }
+
+    /// Whether the provider answered, if only with an error.
+    pub fn is_answered(&self) -> bool {
+        self.complaint.is_some()
+            || matches!(self.what, AttemptErrorKind::BadResponse(_) | AttemptErrorKind::ServerError(_))
+    }
+
+    /// The provider's status and code, for the operator, in at most 64 characters. Not its words: those may quote
+    /// the prompt.
+    pub fn detail(&self) -> Option<String> {
+        let said = self.complaint.as_ref()?;
+        let parts =
+            [said.status.map(|status| status.to_string()), said.code.as_deref().map(|code| shown(code, 64))];
+        Some(parts.into_iter().flatten().collect::<Vec<_>>().join(" "))
+    }
+
+    /// The word for metrics and logs.
+    pub fn word(&self) -> &'static str {
+        match self.what {
+            AttemptErrorKind::GuardRejected(doubt) => doubt.word(),
+            what => what.word(),
+        }
+    }
+}
