@@ -1,8 +1,8 @@
 //! A committed stream → the events that the client reads. Never takes anything back: once a byte is out, the answer
 //! ends whole, or with an error event and without the marker of success.
 
-mod options;
 mod chunk_identity;
+mod options;
 mod resume_buffer;
 mod stream_writer;
 
@@ -15,15 +15,15 @@ use bytes::{Bytes, BytesMut};
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::account::RequestAccount;
-use crate::dispatch::{StartedStream, ResumedStream, Settlement, CommittedAnswer};
+use crate::attempt_error::{AttemptError, RetryDecision};
+use crate::dispatch::{CommittedAnswer, ResumedStream, Settlement, StartedStream};
 use crate::error::ApiError;
 use crate::protocol::{self, DeltaField};
-use crate::attempt_error::{AttemptError, RetryDecision};
-pub use options::RelayOptions;
-use options::RelayEvent;
 use chunk_identity::ChunkIdentity;
+use options::RelayEvent;
+pub use options::RelayOptions;
 use resume_buffer::ResumeBuffer;
-use stream_writer::{WriterStep, StreamWriter};
+use stream_writer::{StreamWriter, WriterStep};
 
 /// The body of a streamed answer.
 pub struct AnswerRelay {
@@ -136,7 +136,9 @@ impl AnswerRelay {
     }
 
     fn complete(&mut self) -> Option<RelayEvent> {
-        let RelayStage::Writing(writing) = std::mem::replace(&mut self.stage, RelayStage::Over) else { return None };
+        let RelayStage::Writing(writing) = std::mem::replace(&mut self.stage, RelayStage::Over) else {
+            return None;
+        };
         Some(RelayEvent::Events(writing.complete(self.manner.include_usage)))
     }
 
@@ -173,8 +175,14 @@ impl AnswerRelay {
     }
 
     /// Goes on with the answer of another rung, if there is one.
-    fn resumed(&mut self, resumed: Option<ResumedStream>, account: Box<RequestAccount>) -> Option<RelayEvent> {
-        let RelayStage::Resuming(_, sample) = std::mem::replace(&mut self.stage, RelayStage::Over) else { return None };
+    fn resumed(
+        &mut self,
+        resumed: Option<ResumedStream>,
+        account: Box<RequestAccount>,
+    ) -> Option<RelayEvent> {
+        let RelayStage::Resuming(_, sample) = std::mem::replace(&mut self.stage, RelayStage::Over) else {
+            return None;
+        };
         let Some(ResumedStream { text, finish, begun }) = resumed else { return Some(truncated(account)) };
         let known = ChunkIdentity::of(sample.as_deref());
         let stamp = known.stamp();
@@ -204,7 +212,8 @@ impl AnswerRelay {
     fn panicked(&mut self) -> Option<Bytes> {
         let mut stage = std::mem::replace(&mut self.stage, RelayStage::Over);
         let over = matches!(stage, RelayStage::Over);
-        let unsaid = if let RelayStage::Writing(writing) = &mut stage { writing.unsaid() } else { Bytes::new() };
+        let unsaid =
+            if let RelayStage::Writing(writing) = &mut stage { writing.unsaid() } else { Bytes::new() };
         // What is left of it may panic again as it is dropped.
         let _ = catch_unwind(AssertUnwindSafe(|| match stage {
             RelayStage::Writing(writing) => writing.account.close_faulty(),

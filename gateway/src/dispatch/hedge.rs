@@ -11,13 +11,13 @@ use router_policies::Rung;
 use tokio::time::{sleep, timeout};
 
 use super::ask::{ask, go_on, next, pause_before_retry};
-use super::attempt::{ResponseMode, AttemptAnswer, conclude, enter, listen, question};
+use super::attempt::{AttemptAnswer, ResponseMode, conclude, enter, listen, question};
 use super::rungs::Rungs;
-use super::{DispatchOutcome, DispatchJob};
-use crate::account::{RequestAccount, AttemptId};
+use super::{DispatchJob, DispatchOutcome};
+use crate::account::{AttemptId, RequestAccount};
+use crate::attempt_error::AttemptError;
 use crate::error::ApiError;
 use crate::record::{AttemptResult, Waste};
-use crate::attempt_error::AttemptError;
 use crate::upstreams::EndpointPool;
 
 /// Asks `first`, and `second` as well after a silence, where the budget for that allows it.
@@ -32,7 +32,12 @@ pub(super) async fn hedge(
         // Who writes a whole answer cannot be told from one who is silent.
         return ask(job, first, account).await;
     }
-    let mut rest = RemainingRungs { rungs: RemainingLadder::of(job, first), failed: Vec::new(), climbed: false, raced: false };
+    let mut rest = RemainingRungs {
+        rungs: RemainingLadder::of(job, first),
+        failed: Vec::new(),
+        climbed: false,
+        raced: false,
+    };
     rest.rungs.next();
     pool.record_arrival();
     let mut tries = 0;
@@ -87,7 +92,11 @@ struct HedgedAttempt {
     heard: Pin<Box<dyn Future<Output = AttemptAnswer> + Send>>,
 }
 
-async fn begin(job: &DispatchJob, rung: Rung, account: &mut RequestAccount) -> Result<HedgedAttempt, AttemptError> {
+async fn begin(
+    job: &DispatchJob,
+    rung: Rung,
+    account: &mut RequestAccount,
+) -> Result<HedgedAttempt, AttemptError> {
     let pool = Arc::clone(&job.ladder[rung.0].pool);
     let open = enter(&pool, account).await?;
     let attempt = open.id;
@@ -129,6 +138,10 @@ async fn race(
     finish(&late, heard, account)
 }
 
-fn finish(runner: &HedgedAttempt, heard: AttemptAnswer, account: &mut RequestAccount) -> Result<DispatchOutcome, (Rung, AttemptError)> {
+fn finish(
+    runner: &HedgedAttempt,
+    heard: AttemptAnswer,
+    account: &mut RequestAccount,
+) -> Result<DispatchOutcome, (Rung, AttemptError)> {
     conclude(&runner.pool, heard, account).map_err(|setback| (runner.rung, setback))
 }

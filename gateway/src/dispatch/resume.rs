@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use super::attempt::{OpenAttempt, enter, first_token, question};
 use super::rungs::Rungs;
-use super::{AnswerPart, AnswerReader, StartedStream, DispatchJob};
-use crate::account::{RequestAccount, AttemptId};
-use crate::protocol::{self, ChatRequest, ResponseChunk, FinishReason, ChunkInfo, PrefillStyle, ChunkKind};
+use super::{AnswerPart, AnswerReader, DispatchJob, StartedStream};
+use crate::account::{AttemptId, RequestAccount};
+use crate::attempt_error::{AttemptError, AttemptErrorKind, RetryDecision};
+use crate::protocol::{self, ChatRequest, ChunkInfo, ChunkKind, FinishReason, PrefillStyle, ResponseChunk};
 use crate::record::{AttemptResult, Waste};
-use crate::attempt_error::{AttemptErrorKind, RetryDecision, AttemptError};
-use crate::upstreams::{UpstreamResponse, AnswerBody, UpstreamRequest, EndpointPool};
+use crate::upstreams::{AnswerBody, EndpointPool, UpstreamRequest, UpstreamResponse};
 
 /// Who may go on with an answer.
 pub struct StreamResumption {
@@ -36,7 +36,11 @@ impl StreamResumption {
     }
 
     /// Asks one rung after the other to go on after `said`.
-    pub async fn go_on(self, said: String, mut account: Box<RequestAccount>) -> (Option<ResumedStream>, Box<RequestAccount>) {
+    pub async fn go_on(
+        self,
+        said: String,
+        mut account: Box<RequestAccount>,
+    ) -> (Option<ResumedStream>, Box<RequestAccount>) {
         let Self { job, mut rungs } = self;
         while let Some(rung) = rungs.next() {
             let pool = &job.ladder[rung.0].pool;
@@ -98,7 +102,9 @@ async fn repeated(
         let chunk = match reader.next().await {
             AnswerPart::Chunk(chunk) => chunk,
             // It says less than what was sent.
-            AnswerPart::Complete(_) => return Err(fail(open, &AttemptError::new(AttemptErrorKind::ConnectionLost), account)),
+            AnswerPart::Complete(_) => {
+                return Err(fail(open, &AttemptError::new(AttemptErrorKind::ConnectionLost), account));
+            }
             AnswerPart::Broken(setback) => return Err(fail(open, &setback, account)),
         };
         let Some(piece) = piece(&chunk) else { continue };
@@ -137,7 +143,9 @@ async fn open(
     let open = enter(pool, account).await.map_err(|_| NotResumed::Failed)?;
     let ask = UpstreamRequest { chat, ..question(job, pool, open.id, account) };
     match open.visit.ask(ask).await {
-        Ok(UpstreamResponse { body: AnswerBody::Stream(chunks), .. }) => Ok((open, AnswerReader::new(chunks, 1))),
+        Ok(UpstreamResponse { body: AnswerBody::Stream(chunks), .. }) => {
+            Ok((open, AnswerReader::new(chunks, 1)))
+        }
         Ok(_) => Err(fail(open, &AttemptError::new(AttemptErrorKind::BadResponse(200)), account)),
         Err(setback) => Err(fail(open, &setback, account)),
     }

@@ -11,14 +11,15 @@ use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
+use crate::attempt_error::AttemptError;
+use crate::attempt_error::AttemptErrorKind::{
+    self, BadResponse, CircuitOpen, ConnectFailed, ConnectionLost, FirstTokenTimeout, IdleTimeout, QueueFull,
+    RefusedStream, Rejected, TotalTimeout,
+};
 use crate::protocol::ProviderError;
 use crate::scripted::ScriptedPart::{Breaks, Done, Event, Finish, Text, Usage, Wait};
 use crate::scripted::UpstreamScript::{self, Says};
 use crate::scripted::{ClientResponse, ScriptedGateway};
-use crate::attempt_error::AttemptErrorKind::{
-    self, ConnectionLost, CircuitOpen, BadResponse, QueueFull, TotalTimeout, Rejected, FirstTokenTimeout, IdleTimeout, RefusedStream, ConnectFailed,
-};
-use crate::attempt_error::AttemptError;
 
 const NAMED: &str = "small";
 const FIXED: &str = "{kind: fixed, model: small}";
@@ -437,8 +438,11 @@ async fn a_hedge_must_be_earned() {
 async fn beyond_its_escalations_a_client_gets_what_there_is() {
     let check = async |name: &str, small: UpstreamScript, asked: &str, heard: &str, charged: &str| {
         for form in BOTH {
-            let gateway =
-                scripted(BUDGET, vec![UpstreamScript::text(REFUSAL, 9), small.clone()], vec![UpstreamScript::text("Large", 5)]);
+            let gateway = scripted(
+                BUDGET,
+                vec![UpstreamScript::text(REFUSAL, 9), small.clone()],
+                vec![UpstreamScript::text("Large", 5)],
+            );
             let first = gateway.ask(&request(BUDGET, *form)).await;
             assert_eq!(first.summary(), "200 Large.", "{name}, {form:?}");
             let second = gateway.ask(&request(BUDGET, *form)).await;
@@ -452,7 +456,8 @@ async fn beyond_its_escalations_a_client_gets_what_there_is() {
     check("a fine one", fine(), "small", "200 Small.", "ok 5").await;
     let spent = "503 escalation_limit_exceeded";
     check("none", fails(FirstTokenTimeout), "small", spent, "silent 40").await;
-    check("503", UpstreamScript::status(503, "oops"), "small small", spent, "server_error 0, server_error 0").await;
+    check("503", UpstreamScript::status(503, "oops"), "small small", spent, "server_error 0, server_error 0")
+        .await;
 }
 
 /// What is set aside covers one attempt at the dearest model; another is only made where the budget covers it as well.
@@ -465,7 +470,10 @@ async fn an_attempt_that_the_budget_does_not_cover_is_not_made() {
             );
             let gateway = ScriptedGateway::new(
                 &format!("{}{clients}", yaml(&format!("resume: never, policy: {FIXED}"))),
-                [("small", vec![fails(FirstTokenTimeout)]), ("large", vec![UpstreamScript::text("Large", 5)])],
+                [
+                    ("small", vec![fails(FirstTokenTimeout)]),
+                    ("large", vec![UpstreamScript::text("Large", 5)]),
+                ],
             );
             let key = [("authorization", "Bearer key-of-a-01234567890")];
             let answer = gateway.ask_with(&request(FIXED, *form), &key).await;
@@ -482,7 +490,8 @@ async fn an_attempt_that_the_budget_does_not_cover_is_not_made() {
 /// Five failures in a row, and the endpoint is left alone.
 #[tokio::test(start_paused = true)]
 async fn an_endpoint_that_fails_again_and_again_is_not_asked() {
-    let gateway = scripted(FIXED, vec![UpstreamScript::status(401, "bad_key")], vec![UpstreamScript::text("Large", 5)]);
+    let gateway =
+        scripted(FIXED, vec![UpstreamScript::status(401, "bad_key")], vec![UpstreamScript::text("Large", 5)]);
     for _ in 0..5 {
         assert_eq!(gateway.ask(&request(FIXED, Whole)).await.summary(), "200 Large.");
         assert_eq!(gateway.charged(), "faulty 0, ok 50");
@@ -499,8 +508,10 @@ async fn a_whole_answer_that_is_gathered_can_be_replaced() {
     let check = async |name: &str, small: UpstreamScript, asked: &str, heard: &str, charged: &str| {
         let yaml = yaml(&format!("resume: never, policy: {FIXED}"))
             .replace("context: 10000,", "context: 10000, whole_as: stream,");
-        let gateway =
-            ScriptedGateway::new(&yaml, [("small", vec![small]), ("large", vec![UpstreamScript::text("Large", 5)])]);
+        let gateway = ScriptedGateway::new(
+            &yaml,
+            [("small", vec![small]), ("large", vec![UpstreamScript::text("Large", 5)])],
+        );
         assert_eq!(gateway.ask(&request(FIXED, Whole)).await.summary(), heard, "{name}");
         assert_eq!((gateway.asked().as_str(), gateway.charged().as_str()), (asked, charged), "{name}");
     };
@@ -540,15 +551,17 @@ async fn a_whole_answer_that_is_gathered_can_be_replaced() {
 /// An answer that broke off goes on where the other model says the very same so far, or is told to go on.
 #[tokio::test(start_paused = true)]
 async fn an_answer_is_finished_by_another_model_where_the_joint_is_sound() {
-    let check = async |name: &str, prefill: bool, large: UpstreamScript, asked: &str, heard: &str, charged: &str| {
-        let accepts = if prefill { "context: 100000, accepts: [text, prefill]," } else { "context: 100000," };
-        let yaml = yaml(&format!("policy: {FIXED}")).replace("context: 100000,", accepts);
-        let small = breaks("It is Par", ConnectionLost);
-        let gateway = ScriptedGateway::new(&yaml, [("small", vec![small]), ("large", vec![large])]);
-        let heard_is = gateway.ask(&request(FIXED, Streamed)).await;
-        assert_eq!(heard_is.summary(), heard, "{name}");
-        assert_eq!((gateway.asked().as_str(), gateway.charged().as_str()), (asked, charged), "{name}");
-    };
+    let check =
+        async |name: &str, prefill: bool, large: UpstreamScript, asked: &str, heard: &str, charged: &str| {
+            let accepts =
+                if prefill { "context: 100000, accepts: [text, prefill]," } else { "context: 100000," };
+            let yaml = yaml(&format!("policy: {FIXED}")).replace("context: 100000,", accepts);
+            let small = breaks("It is Par", ConnectionLost);
+            let gateway = ScriptedGateway::new(&yaml, [("small", vec![small]), ("large", vec![large])]);
+            let heard_is = gateway.ask(&request(FIXED, Streamed)).await;
+            assert_eq!(heard_is.summary(), heard, "{name}");
+            assert_eq!((gateway.asked().as_str(), gateway.charged().as_str()), (asked, charged), "{name}");
+        };
     let truncated = "200 It is Par… upstream_truncated";
     let both = "small large";
     let says = |text| UpstreamScript::text(text, 5);
@@ -564,9 +577,18 @@ async fn an_answer_is_finished_by_another_model_where_the_joint_is_sound() {
     .await;
     check("something else", false, says("That is Paris"), both, truncated, "cut 40, mismatch 400").await;
     check("less", false, says("It is"), both, truncated, "cut 40, mismatch 400").await;
-    check("it fails", false, UpstreamScript::status(503, "oops"), both, truncated, "cut 40, server_error 0").await;
+    check("it fails", false, UpstreamScript::status(503, "oops"), both, truncated, "cut 40, server_error 0")
+        .await;
     check("it is silent", false, fails(FirstTokenTimeout), both, truncated, "cut 40, silent 400").await;
-    check("it breaks before the joint", false, breaks("It", ConnectionLost), both, truncated, "cut 40, cut 400").await;
+    check(
+        "it breaks before the joint",
+        false,
+        breaks("It", ConnectionLost),
+        both,
+        truncated,
+        "cut 40, cut 400",
+    )
+    .await;
     check(
         "it breaks after the joint",
         false,
@@ -599,8 +621,11 @@ fn three(route: &str, small: UpstreamScript, large: UpstreamScript) -> ScriptedG
     };
     let models = [model("small", 1), model("large", 10), model("largest", 100)].concat();
     let route = format!("routes:\n  - {{name: auto, ladder: [small, large, largest], {route}}}\n");
-    let scripts =
-        [("small", vec![small]), ("large", vec![large]), ("largest", vec![UpstreamScript::text("Largest", 5)])];
+    let scripts = [
+        ("small", vec![small]),
+        ("large", vec![large]),
+        ("largest", vec![UpstreamScript::text("Largest", 5)]),
+    ];
     ScriptedGateway::new(&format!("models:\n{models}{route}"), scripts)
 }
 
@@ -686,7 +711,11 @@ async fn a_client_that_waits_hears_heartbeats() {
     let gateway = scripted(FIXED, vec![fine().after(seconds(12))], vec![UpstreamScript::text("Large", 5)]);
     let heard = gateway.ask(&request(FIXED, Streamed)).await;
     assert_eq!((heard.summary().as_str(), heard.body.matches(": keep-alive").count()), ("200 Small.", 1));
-    let gateway = scripted(NAMED, vec![fails(FirstTokenTimeout).after(seconds(12))], vec![UpstreamScript::text("Large", 5)]);
+    let gateway = scripted(
+        NAMED,
+        vec![fails(FirstTokenTimeout).after(seconds(12))],
+        vec![UpstreamScript::text("Large", 5)],
+    );
     let heard = gateway.ask(&request(NAMED, Streamed)).await;
     assert_eq!(heard.summary(), "200 … upstream_timeout");
     assert_eq!(gateway.outcome(), "failed");
@@ -717,7 +746,11 @@ fn headers<'a>(heard: &'a ClientResponse, names: &[&str]) -> Vec<Option<&'a str>
 async fn the_head_says_how_an_answer_came_about() {
     const NAMES: &[&str] =
         &["x-xietong-model", "x-xietong-plan", "x-xietong-attempts", "x-xietong-degraded", "x-xietong-cost"];
-    let check = async |name: &str, policy: &str, small: UpstreamScript, large: UpstreamScript, expected: [Option<&str>; 5]| {
+    let check = async |name: &str,
+                       policy: &str,
+                       small: UpstreamScript,
+                       large: UpstreamScript,
+                       expected: [Option<&str>; 5]| {
         let gateway = scripted(policy, vec![small], vec![large]);
         let heard = gateway.ask(&request(policy, Whole)).await;
         assert_eq!(headers(&heard, NAMES), expected, "{name}");

@@ -1,4 +1,4 @@
-//! The purse under many orders of steps: threads that take and put at once never take out more than was in it.
+//! A local balance under many orders of steps: threads that take and put at once never take out more than was in it.
 
 #![allow(clippy::unwrap_used, reason = "all of it is a test")]
 
@@ -7,43 +7,43 @@ mod atomic {
 }
 
 #[path = "../src/local_balance.rs"]
-mod purse;
+mod local_balance;
 
 use shuttle::sync::Arc;
 use shuttle::thread;
 
-use purse::Purse;
+use local_balance::LocalBalance;
 
 #[test]
 fn no_order_of_steps_takes_more_than_there_is() {
     shuttle::check_random(
         || {
-            let purse = Arc::new(Purse::new(10));
+            let balance = Arc::new(LocalBalance::new(10));
             let spend = |cost: i64| {
-                let purse = Arc::clone(&purse);
+                let balance = Arc::clone(&balance);
                 thread::spawn(move || {
-                    let taken = purse.take(6);
+                    let taken = balance.take(6);
                     if taken {
                         // The request is over and cost less than was set aside.
-                        purse.put(6 - cost);
+                        balance.put(6 - cost);
                     }
                     (i64::from(taken) * cost, i64::from(taken))
                 })
             };
             let lend = {
-                let purse = Arc::clone(&purse);
-                thread::spawn(move || purse.put(3))
+                let balance = Arc::clone(&balance);
+                thread::spawn(move || balance.put(3))
             };
             let idle = {
-                let purse = Arc::clone(&purse);
-                thread::spawn(move || purse.take_above(7))
+                let balance = Arc::clone(&balance);
+                thread::spawn(move || balance.take_above(7))
             };
             let spent: Vec<(i64, i64)> = [spend(6), spend(2), spend(5)].map(|it| it.join().unwrap()).into();
             lend.join().unwrap();
             let back = idle.join().unwrap();
             let cost: i64 = spent.iter().map(|(cost, _)| cost).sum();
-            assert_eq!(purse.holds(), 13 - cost - back);
-            assert!(purse.holds() >= 0 && back <= 6, "{spent:?} {back}");
+            assert_eq!(balance.holds(), 13 - cost - back);
+            assert!(balance.holds() >= 0 && back <= 6, "{spent:?} {back}");
         },
         20_000,
     );
@@ -54,16 +54,16 @@ fn no_order_of_steps_takes_more_than_there_is() {
 fn no_order_of_steps_takes_a_debt_twice() {
     shuttle::check_random(
         || {
-            let purse = Arc::new(Purse::new(3));
-            purse.put(-10);
+            let balance = Arc::new(LocalBalance::new(3));
+            balance.put(-10);
             let taking: Vec<_> = (0..3)
                 .map(|_| {
-                    let purse = Arc::clone(&purse);
-                    thread::spawn(move || purse.take_debt())
+                    let balance = Arc::clone(&balance);
+                    thread::spawn(move || balance.take_debt())
                 })
                 .collect();
             let taken: i64 = taking.into_iter().map(|thread| thread.join().unwrap()).sum();
-            assert_eq!((taken, purse.holds()), (7, 0));
+            assert_eq!((taken, balance.holds()), (7, 0));
         },
         1000,
     );
