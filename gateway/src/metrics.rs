@@ -65,10 +65,10 @@ macro_rules! metrics {
     (@buckets $buckets:expr) => { $buckets };
     ($( #[doc = $help:literal] $field:ident: $kind:ident = $name:literal in $unit:literal, $labels:expr $(, $buckets:expr)?; )*) => {
         /// Every metric, in the order of their definition.
-        pub const DEFINITIONS: [Definition; <[&str]>::len(&[$($name),*])] = [$(
-            Definition {
+        pub const DEFINITIONS: [MetricDefinition; <[&str]>::len(&[$($name),*])] = [$(
+            MetricDefinition {
                 name: $name,
-                kind: <$kind as Named>::KIND,
+                kind: <$kind as NamedMetric>::KIND,
                 unit: $unit,
                 help: $help.trim_ascii(),
                 labels: $labels,
@@ -85,7 +85,7 @@ macro_rules! metrics {
 
         impl Metrics {
             fn register(registry: Registry) -> Result<Self, prometheus::Error> {
-                $( let $field = <$kind as Named>::named($name, $help.trim(), $labels, metrics!(@buckets $($buckets)?))?;
+                $( let $field = <$kind as NamedMetric>::named($name, $help.trim(), $labels, metrics!(@buckets $($buckets)?))?;
                    registry.register(Box::new($field.clone()))?; )*
                 Ok(Self { registry, exemplars: Exemplars::default(), $($field),* })
             }
@@ -300,7 +300,7 @@ trait NamedMetric: Collector + Sized {
 
 macro_rules! named {
     ($($kind:ident is $word:literal),*) => { $(
-        impl Named for $kind {
+        impl NamedMetric for $kind {
             const KIND: &'static str = $word;
 
             fn named(name: &str, help: &str, labels: &[&str], _: &[f64]) -> Result<Self, prometheus::Error> {

@@ -25,7 +25,7 @@ pub struct Args {
     #[arg(long, value_name = "TIME", value_parser = span)]
     since: Option<SignedDuration>,
     /// How to show it.
-    #[arg(long, value_enum, default_value_t = Format::Table)]
+    #[arg(long, value_enum, default_value_t = ReportFormat::Table)]
     format: ReportFormat,
     /// The ledger: a file, or the URL of a Redis. Default: the one of the configuration.
     #[arg(long, value_name = "FILE")]

@@ -12,7 +12,7 @@ use tokio::time::{sleep, timeout};
 
 use super::ask::{ask, go_on, next, pause_before_retry};
 use super::attempt::{AttemptAnswer, ResponseMode, conclude, enter, listen, question};
-use super::rungs::Rungs;
+use super::rungs::RemainingLadder;
 use super::{DispatchJob, DispatchOutcome};
 use crate::account::{AttemptId, RequestAccount};
 use crate::attempt_error::AttemptError;

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::attempt::{OpenAttempt, enter, first_token, question};
-use super::rungs::Rungs;
+use super::rungs::RemainingLadder;
 use super::{AnswerPart, AnswerReader, DispatchJob, StartedStream};
 use crate::account::{AttemptId, RequestAccount};
 use crate::attempt_error::{AttemptError, AttemptErrorKind, RetryDecision};

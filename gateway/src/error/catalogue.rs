@@ -30,12 +30,12 @@ pub struct ErrorEntry {
 macro_rules! failures {
     ($( $pattern:pat => [$( $example:expr, $when:literal, $remedy:literal; )*] )+) => {
         /// An example of each, when a client gets it, and what the client can do.
-        fn examples() -> Vec<(Failure, &'static str, &'static str)> {
+        fn examples() -> Vec<(ApiError, &'static str, &'static str)> {
             vec![$( $( ($example, $when, $remedy), )* )+]
         }
 
         /// Nothing: that it compiles says that there is a row for each.
-        const fn has_row(failure: &Failure) {
+        const fn has_row(failure: &ApiError) {
             match failure { $( $pattern => {} )+ }
         }
     };

@@ -17,7 +17,7 @@ pub struct OtlpSpan {
     pub parent_span_id: Vec<u8>,
     #[prost(string, tag = "5")]
     pub name: String,
-    #[prost(enumeration = "Kind", tag = "6")]
+    #[prost(enumeration = "SpanKind", tag = "6")]
     pub kind: i32,
     #[prost(fixed64, tag = "7")]
     pub start_time_unix_nano: u64,
@@ -48,7 +48,7 @@ pub enum SpanKind {
 /// How it ended.
 #[derive(Clone, PartialEq, Message)]
 pub struct SpanStatus {
-    #[prost(enumeration = "Code", tag = "3")]
+    #[prost(enumeration = "SpanStatusCode", tag = "3")]
     pub code: i32,
 }
 

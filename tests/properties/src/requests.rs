@@ -1,5 +1,5 @@
 use bytes::Bytes;
-use gateway_config::{Limit, Thinking};
+use gateway_config::{OutputLimitField, ThinkingConfig};
 use protocol::client::ClientRequest;
 use protocol::{ApiEndpoint, ChatRequest, EffortStyle, EncodedRequest, ProviderQuirks, UpstreamApi};
 use serde_json::Value;
@@ -55,7 +55,7 @@ fn request(endpoint: ApiEndpoint, input: &[u8]) {
 
 /// What is sent is JSON; in our own dialect it is the same chat once more.
 fn sent(chat: &ChatRequest, dialect: UpstreamApi, effort: EffortStyle) {
-    let thinking = Thinking::default();
+    let thinking = ThinkingConfig::default();
     let told = EncodedRequest {
         model: "m",
         stream: true,
@@ -64,7 +64,7 @@ fn sent(chat: &ChatRequest, dialect: UpstreamApi, effort: EffortStyle) {
         limit: "max_tokens",
         most: 4096,
         effort,
-        speech: ProviderQuirks { limit: Limit::AsWritten, thinking: &thinking, prefix: None },
+        speech: ProviderQuirks { limit: OutputLimitField::AsWritten, thinking: &thinking, prefix: None },
     };
     let sent = dialect.encode(chat, &told);
     assert_eq!(sent.is_ok(), dialect.takes(chat, effort).is_ok(), "what is taken can be sent");
