@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test fmt lint small unit docs deny python node deploy release speed instructions reference overhead dialects accounts accounting cascade guard targets crashes startup scrape load engine images dashboards
+.PHONY: help run test fmt spelling shell lint small unit docs deny unused advisories msrv python node deploy repeat fuzz release speed instructions reference overhead dialects accounts accounting cascade guard targets crashes startup scrape load engine images dashboards
 
 XIETONG := cargo run --quiet --locked --release --package gateway --bin xietong --
 
@@ -21,8 +21,14 @@ run: ## Install what is missing, fetch the weights, build, and start the gateway
 test: ## Everything that CI runs
 	@.ci/check
 
-fmt lint small unit docs deny python node deploy: ## One step of `make test`
+fmt spelling shell lint small docs deny unused advisories msrv unit python node deploy: ## One step of `make test`
 	@.ci/check $@
+
+repeat: ## Run all tests twenty times with one core kept busy, and count failures (ROUNDS)
+	@.ci/repeat $(or $(ROUNDS),20)
+
+fuzz: ## Look for inputs that break what must hold for any input, with nightly Rust (SECONDS of each target)
+	@.ci/fuzz $(or $(SECONDS),60)
 
 release: ## Build the profile-guided binary that the images ship, into target/shipped (two builds)
 	@.ci/install build profdata

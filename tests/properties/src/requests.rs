@@ -4,27 +4,27 @@ use protocol::client::ClientRequest;
 use protocol::{ApiEndpoint, ChatRequest, EffortStyle, EncodedRequest, ProviderQuirks, UpstreamApi};
 use serde_json::Value;
 
-/// See [`request`].
+/// A request of this kind keeps to what `request` says.
 pub fn chat_request(input: &[u8]) {
     request(ApiEndpoint::Chat, input);
 }
 
-/// See [`request`].
+/// A request of this kind keeps to what `request` says.
 pub fn completion_request(input: &[u8]) {
     request(ApiEndpoint::Completions, input);
 }
 
-/// See [`request`].
+/// A request of this kind keeps to what `request` says.
 pub fn responses_request(input: &[u8]) {
     request(ApiEndpoint::Responses, input);
 }
 
-/// See [`request`].
+/// A request of this kind keeps to what `request` says.
 pub fn messages_request(input: &[u8]) {
     request(ApiEndpoint::Messages, input);
 }
 
-/// See [`request`].
+/// A request of this kind keeps to what `request` says.
 pub fn embeddings_request(input: &[u8]) {
     request(ApiEndpoint::Embeddings, input);
 }

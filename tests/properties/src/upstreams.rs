@@ -9,22 +9,22 @@ use serde_json::Value;
 
 use crate::cut::cut;
 
-/// See [`answer`].
+/// An answer of this kind keeps to what `answer` says.
 pub fn openai_answer(input: &[u8]) {
     answer(UpstreamApi::OpenAi, input);
 }
 
-/// See [`answer`].
+/// An answer of this kind keeps to what `answer` says.
 pub fn anthropic_answer(input: &[u8]) {
     answer(UpstreamApi::Anthropic, input);
 }
 
-/// See [`answer`].
+/// An answer of this kind keeps to what `answer` says.
 pub fn gemini_answer(input: &[u8]) {
     answer(UpstreamApi::Gemini, input);
 }
 
-/// See [`answer`].
+/// An answer of this kind keeps to what `answer` says.
 pub fn responses_answer(input: &[u8]) {
     answer(UpstreamApi::Responses, input);
 }
