@@ -1,7 +1,7 @@
 //! One line a request on standard output, and notes for the operator. Writing never holds up a request: when the
 //! reader is too slow, lines are dropped and counted.
 //!
-//! - [`line`]: a request's line; [`fields`] says what its members mean.
+//! - [`mod@line`]: a request's line; [`fields`] says what its members mean.
 //! - [`notes`]: events of `tracing`, ours and those of dependencies, as lines between those of requests.
 //! - [`filter`]: which of them are written.
 //! - [`writer`]: the thread that writes all of them, in the order in which they came.

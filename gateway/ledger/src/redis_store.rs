@@ -40,8 +40,9 @@ const STREAM: &str = "xietong:requests";
 /// Lua counts in doubles: beyond this, nano-units are not whole any more.
 const MOST: i64 = 1 << 53;
 
-/// What both scripts begin with: KEYS[1] is the budget, ARGV[1] its limit, ARGV[2] the amount, ARGV[3] for how long it is
-/// remembered, ARGV[4] this gateway, ARGV[5] what it was lent in all, ARGV[6] the last count that it saw.
+/// What both scripts begin with: `KEYS[1]` is the budget, `ARGV[1]` its limit, `ARGV[2]` the amount,
+/// `ARGV[3]` for how long it is remembered, `ARGV[4]` this gateway, `ARGV[5]` what it was lent in all,
+/// `ARGV[6]` the last count that it saw.
 const CATCH_UP: &str = "
 local mine = 'of:' .. ARGV[4]
 local missing = tonumber(ARGV[5]) - tonumber(redis.call('HGET', KEYS[1], mine) or '0')
@@ -73,7 +74,7 @@ leased = redis.call('HINCRBY', KEYS[1], 'leased', '-' .. ARGV[2])
 redis.call('HINCRBY', KEYS[1], mine, '-' .. ARGV[2])
 return {'0', string.format('%.0f', math.max(0, tonumber(ARGV[1]) - leased)), count, '0'}";
 
-/// Writes requests down, ARGV[2] and what follows, unless this batch was written before.
+/// Writes requests down, `ARGV[2]` and what follows, unless this batch was written before.
 const WRITE: &str = "
 if redis.call('SET', KEYS[2], '1', 'NX', 'EX', '3600') then
   for at = 2, #ARGV do redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[1], '*', 'request', ARGV[at]) end

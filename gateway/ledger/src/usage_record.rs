@@ -44,7 +44,7 @@ pub struct UsageRecord<'a> {
     /// What the scorer said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scores: Option<RecordedScores<'a>>,
-    /// The random number that the policy decided with, as [`RequestDraw::recorded`] gives it; `None` where none was asked,
+    /// The random number that the policy decided with, as `RequestDraw::recorded` gives it; `None` where none was asked,
     /// and in records of versions that derived it from `id`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub draw: Option<u64>,
