@@ -177,15 +177,7 @@ pub(super) fn text_line(
     }
     line.push_str(" total ");
     append_millis(line, record.total);
-    for failed in record.attempts.iter().filter(|attempt| attempt.result != "ok") {
-        let detail = failed.detail.as_deref().unwrap_or_default();
-        let colon = if detail.is_empty() { "" } else { ": " };
-        append(line, &[" [", &failed.endpoint, " ", failed.result, colon, detail]);
-        if let Some(cause) = &failed.cause {
-            append(line, &[": ", cause.phase.word(), ": ", &cause.words]);
-        }
-        line.push(']');
-    }
+    append_failures(line, record);
     if let Some(error) = record.error {
         append(line, &[" error ", error]);
     }
@@ -198,6 +190,19 @@ pub(super) fn text_line(
         let text = format!(" prompt {prompt} answer {answer}");
         // What JSON leaves as it is, a terminal may take for an order.
         line.extend(text.chars().map(|sign| if sign.is_control() { '\u{fffd}' } else { sign }));
+    }
+}
+
+/// Every attempt that did not answer, and why.
+fn append_failures(line: &mut String, record: &RequestRecord) {
+    for failed in record.attempts.iter().filter(|attempt| attempt.result != "ok") {
+        let detail = failed.detail.as_deref().unwrap_or_default();
+        let colon = if detail.is_empty() { "" } else { ": " };
+        append(line, &[" [", &failed.endpoint, " ", failed.result, colon, detail]);
+        if let Some(cause) = &failed.cause {
+            append(line, &[": ", cause.phase.word(), ": ", &cause.words]);
+        }
+        line.push(']');
     }
 }
 

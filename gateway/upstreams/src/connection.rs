@@ -19,14 +19,14 @@ use futures_util::Stream;
 use http::{HeaderMap, Response, Uri, header};
 use hyper_util::client::legacy::connect::HttpConnector;
 use reqwest::Url;
-use tokio::io::{AsyncReadExt, AsyncWrite};
+use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, timeout};
 use tower::ServiceExt;
 
 use super::http1::{BodyEvent, Framing, MalformedResponse, ResponseHead, write_header};
-use super::reqwest_transport::ReqwestTransport;
-use super::transport::{RequestHeaders, ResponseBody, Sending, Transport};
+use super::outgoing_request::OutgoingRequest;
+use super::transport::RequestHeaders;
 use crate::attempt_error::{AttemptError, AttemptErrorKind, FailureCause, TransportPhase};
 
 /// Connections that are kept for the next request, and for how long.
@@ -237,37 +237,6 @@ async fn sweep(lines: Weak<ConnectionPool>) {
     }
 }
 
-/// A request on its way.
-struct OutgoingRequest {
-    /// The head, and a small body.
-    head: Vec<u8>,
-    /// A large body.
-    body: Bytes,
-    /// Bytes that have left.
-    sent: usize,
-}
-
-impl OutgoingRequest {
-    fn is_sent(&self) -> bool {
-        self.sent == self.head.len() + self.body.len()
-    }
-
-    /// Sends what is left.
-    fn poll_send(&mut self, stream: &mut TcpStream, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        while !self.is_sent() {
-            let left = match self.head.get(self.sent..) {
-                Some(head) if !head.is_empty() => head,
-                _ => &self.body[self.sent - self.head.len()..],
-            };
-            match ready!(Pin::new(&mut *stream).poll_write(cx, left))? {
-                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
-                sent => self.sent += sent,
-            }
-        }
-        Poll::Ready(Ok(()))
-    }
-}
-
 /// A connection.
 struct UpstreamConnection {
     stream: TcpStream,
@@ -420,27 +389,6 @@ fn early_end() -> FailureCause {
 
 fn no_answer() -> FailureCause {
     FailureCause::new(TransportPhase::Read, "what came is no HTTP/1.1")
-}
-
-/// Sends over connections of our own; what is no request of a client's goes another way.
-pub(super) struct Http1Transport {
-    /// The connections.
-    pub(super) lines: Arc<ConnectionPool>,
-    /// The other way.
-    pub(super) checks: ReqwestTransport,
-}
-
-impl Transport for Http1Transport {
-    fn post<'a>(&'a self, url: &'a Url, own: &'a RequestHeaders<'a>, body: Bytes) -> Sending<'a> {
-        Box::pin(async move {
-            let response = self.lines.post(url, own, body).await?;
-            Ok(response.map(|flow| Box::pin(flow) as ResponseBody))
-        })
-    }
-
-    fn check<'a>(&'a self, url: &'a Url) -> Pin<Box<dyn Future<Output = bool> + Send + 'a>> {
-        self.checks.check(url)
-    }
 }
 
 #[cfg(test)]

@@ -15,9 +15,10 @@ use tower::util::BoxCloneSyncService;
 
 use super::address::{self, EndpointUrls};
 use super::api_paths::{SupportedPaths, UpstreamPath};
-use super::connection::{ConnectionPool, Http1Transport};
+use super::connection::ConnectionPool;
 use super::decoded_body::DecodedBody;
 use super::events::EventStream;
+use super::http1_transport::Http1Transport;
 use super::pool_error::PoolError;
 use super::reqwest_transport::{self, ReqwestTransport};
 use super::transport::{RequestHeaders, ResponseBody, Transport};
