@@ -16,23 +16,23 @@ use prometheus::IntGauge;
 use router_policies::{Currency, Money, Price, Tariff, Usage};
 use tokio::time::Instant;
 
-use crate::attempt_error::{AttemptError, AttemptErrorKind};
 use crate::error::ApiError;
-use crate::ledger::budget_lease::{BudgetRefusal, Reservation};
-use crate::ledger::client_quota::{ClientQuota, reserve_of};
-use crate::ledger::rate_limiter::{RateLimitStatus, RequestPermit};
-use crate::ledger::usage_record::BudgetDebit;
 use crate::machine_time::BusyGuard;
 use crate::pricing::{self, UsageBound};
-use crate::protocol::{ChunkInfo, FinalUsage, ReportedUsage};
 use crate::record::{Attempt, RecordedCall, RequestOutcome, RequestRecord, RequestSummary, Waste};
-use crate::request_id::RequestId;
 use crate::telemetry::Telemetry;
 use crate::traces::TraceGuard;
 use attempts::InFlightAttempt;
 use ending::InFlightGauge;
+use ledger::budget_lease::{BudgetRefusal, Reservation};
+use ledger::client_quota::{ClientQuota, reserve_of};
+use ledger::rate_limiter::{RateLimitStatus, RequestPermit};
+use ledger::usage_record::BudgetDebit;
+use protocol::{ChunkInfo, FinalUsage, ReportedUsage};
 use timings::AttemptTimings;
 pub use token_counter::TokenCounter;
+use upstreams::attempt_error::{AttemptError, AttemptErrorKind};
+use upstreams::request_id::RequestId;
 
 /// Learns from how a request ends.
 pub trait OnClose: Send {

@@ -18,11 +18,11 @@ use crate::body::GatewayBody;
 use crate::error::ApiError;
 use crate::error_response::error_response;
 use crate::gateway::Gateway;
-use crate::protocol::ChatRequest;
-use crate::protocol::client::ClientVendor;
 use crate::reload::{ReloadError, Reloader};
-use crate::request_id::RequestId;
 use crate::routing_overrides::RoutingOverrides;
+use protocol::ChatRequest;
+use protocol::client::ClientVendor;
+use upstreams::request_id::RequestId;
 
 /// What the admin port needs.
 #[derive(Clone)]
@@ -183,11 +183,11 @@ fn reply(status: u16, kind: &'static str, body: impl Into<Bytes>) -> Response<Ga
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ledger::testing::mortal;
     use crate::log::Log;
     use crate::metrics::Metrics;
     use crate::shutdown_deadline::ShutdownDeadline;
     use crate::telemetry::Telemetry;
+    use ledger::testing::mortal;
 
     #[test]
     fn scrapers_choose_their_format() {

@@ -11,9 +11,9 @@ use subtle::ConstantTimeEq;
 use tokio::time::{Instant, timeout_at};
 
 use crate::error::ApiError;
-use crate::header_names;
 use crate::routing_overrides::RoutingOverrides;
 use crate::snapshot::Snapshot;
+use upstreams::header_names;
 
 /// Who was let in.
 #[derive(Debug, Clone)]

@@ -14,12 +14,12 @@ use crate::body::GatewayBody;
 use crate::error::ApiError;
 use crate::error_response::error_response;
 use crate::gateway::Gateway;
-use crate::protocol::ImageTokenRule;
-use crate::protocol::client::{self, ClientVendor};
 use crate::record::RecordedCall;
-use crate::request_id::RequestId;
 use crate::snapshot::{RequestTarget, Snapshot};
 use crate::{endpoint, models, pipeline};
+use protocol::ImageTokenRule;
+use protocol::client::{self, ClientVendor};
+use upstreams::request_id::RequestId;
 
 /// Answers one request of the data port.
 pub async fn answer(

@@ -20,15 +20,15 @@ use tokio::time::Instant;
 use self::embeddings::assess_embeddings;
 use self::ineligible::{Ineligible, nothing_fits, unfit};
 use crate::assessment::{AssessInput, Assessment, CandidateModel};
-use crate::attempt_error::shown;
 use crate::error::ApiError;
 use crate::facts::{facts, is_stated};
-use crate::protocol::client::OriginalRequest;
-use crate::protocol::{BadRequest, ChatRequest, UpstreamApi};
 use crate::record::{DecisionScores, RecordedDecision};
 use crate::route_state::RouteState;
 use crate::routing_overrides::RoutingOverrides;
 use crate::snapshot::RequestTarget;
+use protocol::client::OriginalRequest;
+use protocol::{BadRequest, ChatRequest, UpstreamApi};
+use upstreams::attempt_error::shown;
 
 /// Assesses a request for what it named.
 ///

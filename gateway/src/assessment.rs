@@ -8,11 +8,11 @@ use jiff::Timestamp;
 use router_policies::guard::AnswerPrior;
 use router_policies::{CostEstimate, Features, Probability, RungState, UtilityWeights};
 
-use crate::protocol::ChatRequest;
 use crate::record::RecordedDecision;
-use crate::request_id::RequestId;
 use crate::routing_overrides::RoutingOverrides;
 use crate::session_affinity::ConversationSlot;
+use protocol::ChatRequest;
+use upstreams::request_id::RequestId;
 
 /// What is to be done with a request, and why.
 pub struct Assessment {

@@ -3,9 +3,9 @@
 use http::{HeaderMap, Method};
 
 use crate::error::ApiError;
-use crate::header_names;
-use crate::protocol::client::ClientVendor;
 use crate::record::RecordedCall;
+use protocol::client::ClientVendor;
+use upstreams::header_names;
 
 /// Paths that exist, with the one method that each answers. A path is compared as it came: nothing is decoded, folded
 /// or resolved, so that what is checked is what is served.

@@ -4,10 +4,10 @@ pub mod catalogue;
 
 use std::time::Duration;
 
-use crate::attempt_error::shown;
-use crate::protocol::client::ErrorWords;
-use crate::protocol::{BadRequest, ProviderError};
 use crate::record::RequestOutcome;
+use protocol::client::ErrorWords;
+use protocol::{BadRequest, ProviderError};
+use upstreams::attempt_error::shown;
 
 /// An answer that is an error.
 #[derive(Debug, Clone)]

@@ -4,9 +4,9 @@ use http::{HeaderValue, Response, StatusCode, header};
 
 use crate::body::GatewayBody;
 use crate::error::ApiError;
-use crate::header_names;
-use crate::protocol::client::ClientVendor;
-use crate::request_id::RequestId;
+use protocol::client::ClientVendor;
+use upstreams::header_names;
+use upstreams::request_id::RequestId;
 
 /// The answer to this vendor's clients that says why they get no other, before any byte of another was sent.
 pub fn error_response(failure: &ApiError, vendor: ClientVendor, id: &RequestId) -> Response<GatewayBody> {

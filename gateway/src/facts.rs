@@ -7,7 +7,7 @@ use router_policies::topics::topic_of;
 use router_policies::{Features, RequestFacts};
 
 use crate::assessment::AssessInput;
-use crate::protocol::ChatRequest;
+use protocol::ChatRequest;
 
 /// What is known of a request for a route: of what takes time to find out, only what its rules ask for.
 pub fn facts<'a>(route: &'a Route, ask: &AssessInput<'a>, features: &Features) -> RequestFacts<'a> {

@@ -13,9 +13,9 @@ use tokio::time::Instant;
 use crate::account::RequestAccount;
 use crate::metrics::words::{TargetValue, WeightKind};
 use crate::record::RecordedCall;
-use crate::request_id::RequestId;
 use crate::snapshot::{Snapshot, SnapshotError};
 use crate::telemetry::Telemetry;
+use upstreams::request_id::RequestId;
 
 /// The running gateway.
 pub struct Gateway {

@@ -74,19 +74,14 @@ use gateway_config::GatewayConfig;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
-pub(crate) use ::ledger;
-pub use ::protocol;
-pub(crate) use ::upstreams;
-pub(crate) use ::upstreams::{attempt_error, header_names, request_id, retry_budget};
-
 pub use crate::build_info::{COMMIT, VERSION};
-pub use crate::ledger::LedgerFileError;
 pub use crate::log::{FilterError, Log, LogFilter, LogOutput};
 pub use crate::reload::{ReloadError, Source};
 pub use crate::server::{bind, bind_shared};
 pub use crate::snapshot::{SnapshotError, SnapshotFault};
 pub use crate::traces::ExporterError;
-pub use crate::upstreams::{EndpointError, PoolError};
+pub use ledger::LedgerFileError;
+pub use upstreams::{EndpointError, PoolError};
 
 /// How long a client that does not read holds an answer, as with Envoy's idle streams.
 const STALL: std::time::Duration = std::time::Duration::from_secs(5 * 60);

@@ -7,8 +7,8 @@ use percent_encoding::percent_decode_str;
 use serde::Serialize;
 
 use crate::error::ApiError;
-use crate::protocol::client::ClientVendor;
 use crate::snapshot::Snapshot;
+use protocol::client::ClientVendor;
 
 /// One name, as either vendor's clients know it.
 #[derive(Serialize)]

@@ -22,16 +22,16 @@ use crate::dispatch::{CommittedAnswer, DispatchJob, DispatchOutcome, RungTarget,
 use crate::error::ApiError;
 use crate::error_response::error_response;
 use crate::gateway::Gateway;
-use crate::header_names::{self, insert, insert_short};
-use crate::protocol::ChatRequest;
-use crate::protocol::client::{self, ApiEndpoint, ClientVendor, ResponseEncoder};
 use crate::rate_limit_headers;
 use crate::record::{Hundredths, RecordedDecision, RequestRecord, RequestSummary};
 use crate::relay::{AnswerRelay, RelayOptions};
-use crate::request_id::RequestId;
 use crate::route_state::RouteFeedback;
 use crate::routing_overrides::RoutingOverrides;
 use crate::snapshot::{RequestTarget, Snapshot};
+use protocol::ChatRequest;
+use protocol::client::{self, ApiEndpoint, ClientVendor, ResponseEncoder};
+use upstreams::header_names::{self, insert, insert_short};
+use upstreams::request_id::RequestId;
 
 /// Answers a request for an answer of a model, at the endpoint that it was asked at.
 pub async fn answer<B>(

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use tracing::{info, warn};
 
-use crate::attempt_error::AttemptError;
 use crate::log::Log;
 use crate::metrics::Metrics;
-use crate::upstreams::{Endpoint, Observer};
+use upstreams::attempt_error::AttemptError;
+use upstreams::{Endpoint, Observer};
 
 /// Shows how endpoints do.
 pub struct PoolObserver {

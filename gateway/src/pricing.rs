@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use router_policies::{Money, Price, Usage};
 
 use crate::machine_time::MachineTimeMeter;
-use crate::protocol::{ChatRequest, ImageTokens};
+use protocol::{ChatRequest, ImageTokens};
 
 /// What a request can use at most, in tokens.
 #[derive(Debug, Clone, Copy, Default)]

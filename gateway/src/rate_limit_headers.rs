@@ -3,7 +3,7 @@
 use http::HeaderMap;
 use ledger::rate_limiter::RateLimitStatus;
 
-use crate::header_names::{self, insert_short};
+use upstreams::header_names::{self, insert_short};
 
 /// Adds them for each limit that the client has.
 pub fn write(quota: &RateLimitStatus, headers: &mut HeaderMap) {

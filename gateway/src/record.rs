@@ -11,11 +11,11 @@ use gateway_config::{ClientConfig, ModelConfig, Route};
 use router_policies::guard::GuardScore;
 use router_policies::{Decision, Features, Money, Probability, RequestDraw, Usage};
 
-use crate::attempt_error::FailureCause;
-use crate::protocol::FinishReason;
-use crate::protocol::{ApiEndpoint, ClientVendor};
-use crate::request_id::RequestId;
 use content::RecordedContent;
+use protocol::FinishReason;
+use protocol::{ApiEndpoint, ClientVendor};
+use upstreams::attempt_error::FailureCause;
+use upstreams::request_id::RequestId;
 pub use usage_record::ClosedRecord;
 
 /// The label for what a request did not have: a route, a model, a client.

@@ -15,15 +15,15 @@ use bytes::{Bytes, BytesMut};
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::account::RequestAccount;
-use crate::attempt_error::{AttemptError, RetryDecision};
 use crate::dispatch::{CommittedAnswer, ResumedStream, Settlement, StartedStream};
 use crate::error::ApiError;
-use crate::protocol::{self, DeltaField};
 use chunk_identity::ChunkIdentity;
 use options::RelayEvent;
 pub use options::RelayOptions;
+use protocol::{self, DeltaField};
 use resume_buffer::ResumeBuffer;
 use stream_writer::{StreamWriter, WriterStep};
+use upstreams::attempt_error::{AttemptError, RetryDecision};
 
 /// The body of a streamed answer.
 pub struct AnswerRelay {

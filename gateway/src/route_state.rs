@@ -16,13 +16,13 @@ use tokio::time::Instant;
 use crate::account::OnClose;
 use crate::assessment::{Assessment, CandidateModel};
 use crate::explore::{Explorer, ShadowRequest};
-use crate::protocol::ChatRequest;
 use crate::record::{RequestOutcome, RequestRecord};
-use crate::retry_budget::{RetryBudget, RetryBudgetConfig};
 use crate::session_affinity::{ConversationSlot, SessionAffinity};
 use crate::steering::{OfferedRung, TargetController};
 use crate::telemetry::Telemetry;
-use crate::upstreams::EndpointPool;
+use protocol::ChatRequest;
+use upstreams::EndpointPool;
+use upstreams::retry_budget::{RetryBudget, RetryBudgetConfig};
 
 /// A route with its memory.
 #[derive(Clone)]
@@ -291,13 +291,13 @@ mod tests {
     use router_policies::{Decision, Plan, Reason, RequestDraw};
 
     use super::*;
-    use crate::ledger::Ledger;
     use crate::log::Log;
     use crate::metrics::Metrics;
     use crate::record::{DecisionScores, RecordedDecision};
     use crate::scripted::{ScriptedGateway, UpstreamScript};
     use crate::shutdown_deadline::ShutdownDeadline;
     use crate::snapshot::RequestTarget;
+    use ledger::Ledger;
 
     fn config(policy: &str, class: &str) -> GatewayConfig {
         let yaml = format!(

@@ -14,20 +14,20 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 use tower::util::BoxCloneSyncService;
 
-use crate::attempt_error::{AttemptError, AttemptErrorKind};
 use crate::body::GatewayBody;
 use crate::gateway::Gateway;
-use crate::ledger::Ledger;
 use crate::log::Log;
 use crate::metrics::Metrics;
 use crate::pipeline;
-use crate::protocol::client::ApiEndpoint;
-use crate::protocol::{ChunkKind, CompletionBody, ProviderError, ResponseChunk, SseParser, read_chunk};
 use crate::record::RecordedCall;
-use crate::request_id::RequestId;
 use crate::shutdown_deadline::ShutdownDeadline;
 use crate::telemetry::Telemetry;
-use crate::upstreams::{AnswerBody, Chunks, Upstream, UpstreamRequest, UpstreamResponse};
+use ledger::Ledger;
+use protocol::client::ApiEndpoint;
+use protocol::{ChunkKind, CompletionBody, ProviderError, ResponseChunk, SseParser, read_chunk};
+use upstreams::attempt_error::{AttemptError, AttemptErrorKind};
+use upstreams::request_id::RequestId;
+use upstreams::{AnswerBody, Chunks, Upstream, UpstreamRequest, UpstreamResponse};
 
 /// What an upstream does with one request.
 #[derive(Debug, Clone)]

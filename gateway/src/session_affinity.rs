@@ -12,7 +12,7 @@ use router_policies::Rung;
 use router_policies::query::ConversationState;
 use tokio::time::Instant;
 
-use crate::protocol::ChatRequest;
+use protocol::ChatRequest;
 
 /// Conversations that a part remembers at least; it has two generations of them.
 const GENERATION: usize = 1024;

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use gateway_config::{ClientConfig, GatewayConfig, ModelConfig};
 
 use crate::dispatch::CompletionProbe;
-use crate::ledger::client_quota::ClientQuota;
 use crate::pool_observer::PoolObserver;
 use crate::route_state::RouteState;
 use crate::telemetry::Telemetry;
 use crate::traces::{ExporterError, RequestTracer};
-use crate::upstreams::{EndpointPool, PoolError, PoolHooks};
+use ledger::client_quota::ClientQuota;
+use upstreams::{EndpointPool, PoolError, PoolHooks};
 
 /// All of a configuration that cannot be made ready, a sentence each.
 #[derive(Debug, thiserror::Error)]

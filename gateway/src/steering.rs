@@ -15,11 +15,11 @@ use router_policies::{
 };
 use tokio::time::Instant;
 
-use crate::ledger::budget_period::BudgetPeriod;
 use crate::machine_time::MachineTimeMeter;
-use crate::protocol::ChatRequest;
 use crate::record::{Attempt, AttemptResult, RequestRecord};
-use crate::upstreams::EndpointPool;
+use ledger::budget_period::BudgetPeriod;
+use protocol::ChatRequest;
+use upstreams::EndpointPool;
 
 /// How much of an average the next observation is.
 const SHARE: f64 = 0.1;

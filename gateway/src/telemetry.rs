@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use crate::ledger::Ledger;
 use crate::log::Log;
 use crate::machine_time::MachineTimeMeter;
 use crate::metrics::Metrics;
 use crate::shutdown_deadline::ShutdownDeadline;
+use ledger::Ledger;
 
 /// The sinks of this process: metrics, the log, and the ledger, with the clock of its shutdown. Cheap to clone.
 #[derive(Clone)]

@@ -2,7 +2,7 @@
 
 use http::{HeaderMap, HeaderValue};
 
-use crate::header_names;
+use upstreams::header_names;
 
 /// The flag of a trace that is recorded.
 const SAMPLED: u8 = 1;

@@ -281,6 +281,7 @@ fn refuses_what_it_cannot_take() {
                 assert!(context == 1024 && prompt > context);
             }
             let hi = || ask("Hi", "");
+            let sampled = |sampling| GenerationRequest { sampling, ..hi() };
             let invalid = [
                 (GenerationRequest { messages: Vec::new(), ..hi() }, "messages"),
                 (GenerationRequest { messages: vec![ChatMessage::new("a b", "x")], ..hi() }, "messages"),
@@ -288,38 +289,11 @@ fn refuses_what_it_cannot_take() {
                 (GenerationRequest { stop: vec![String::new()], ..hi() }, "stop"),
                 (GenerationRequest { stop: vec!["x".into(); 5], ..hi() }, "stop"),
                 (GenerationRequest { top_logprobs: 21, ..hi() }, "top_logprobs"),
-                (
-                    GenerationRequest {
-                        sampling: SamplingOptions { temperature: Some(2.1), ..GREEDY },
-                        ..hi()
-                    },
-                    "temperature",
-                ),
-                (
-                    GenerationRequest {
-                        sampling: SamplingOptions { temperature: Some(f32::NAN), ..GREEDY },
-                        ..hi()
-                    },
-                    "temperature",
-                ),
-                (
-                    GenerationRequest { sampling: SamplingOptions { top_p: Some(0.0), ..GREEDY }, ..hi() },
-                    "top_p",
-                ),
-                (
-                    GenerationRequest {
-                        sampling: SamplingOptions { presence_penalty: Some(-3.0), ..GREEDY },
-                        ..hi()
-                    },
-                    "presence_penalty",
-                ),
-                (
-                    GenerationRequest {
-                        sampling: SamplingOptions { logit_bias: vec![(1, 101.0)], ..GREEDY },
-                        ..hi()
-                    },
-                    "logit_bias",
-                ),
+                (sampled(SamplingOptions { temperature: Some(2.1), ..GREEDY }), "temperature"),
+                (sampled(SamplingOptions { temperature: Some(f32::NAN), ..GREEDY }), "temperature"),
+                (sampled(SamplingOptions { top_p: Some(0.0), ..GREEDY }), "top_p"),
+                (sampled(SamplingOptions { presence_penalty: Some(-3.0), ..GREEDY }), "presence_penalty"),
+                (sampled(SamplingOptions { logit_bias: vec![(1, 101.0)], ..GREEDY }), "logit_bias"),
             ];
             for (request, field) in invalid {
                 let EngineRefusal::Invalid(sentence) = refusal(request).await else {

@@ -26,6 +26,7 @@ mod links;
 mod messages;
 mod metrics;
 mod modules;
+mod names;
 mod odd_answers;
 mod overlong;
 mod private;

@@ -91,7 +91,7 @@ const FLOORS: [(&str, &[&[&str]]); 4] = [
             &["attachments", "conversions", "fields", "sse", "usage", "vectors"],
             &["provider_error", "json", "value"],
             &["image_tokens", "bad_request", "scan"],
-            &["endpoint", "estimate", "json_error", "retry_after", "image_size", "json_str"],
+            &["endpoint", "estimate", "finish_reason", "json_error", "retry_after", "image_size", "json_str"],
         ],
     ),
 ];
@@ -108,7 +108,7 @@ fn root() -> PathBuf {
 }
 
 /// The packages of the workspace, with their folders.
-fn packages() -> Vec<(String, PathBuf)> {
+pub(crate) fn packages() -> Vec<(String, PathBuf)> {
     let metadata = Command::new(env!("CARGO"))
         .args(["metadata", "--format-version", "1", "--no-deps", "--offline"])
         .current_dir(root())
@@ -124,7 +124,7 @@ fn packages() -> Vec<(String, PathBuf)> {
 }
 
 /// The files of a package's library, or of its program where it has no library, by their path from its `src`.
-fn sources(package: &Path) -> Vec<(String, String)> {
+pub(crate) fn sources(package: &Path) -> Vec<(String, String)> {
     let src = package.join("src");
     let (mut files, mut folders) = (Vec::new(), vec![src.clone()]);
     while let Some(folder) = folders.pop() {
@@ -457,7 +457,7 @@ impl Reader<'_> {
 }
 
 /// Whether something is there for tests alone.
-fn is_test(attributes: &[Attribute]) -> bool {
+pub(crate) fn is_test(attributes: &[Attribute]) -> bool {
     attributes.iter().any(|attribute| {
         let words = |list: &syn::MetaList| {
             list.tokens.to_string().split(|c: char| !c.is_alphanumeric()).any(|word| word == "test")

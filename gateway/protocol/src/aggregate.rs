@@ -3,7 +3,8 @@
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
-use super::chunk::{ChunkKind, FinishReason, ResponseChunk};
+use super::chunk::{ChunkKind, ResponseChunk};
+use super::finish_reason::FinishReason;
 use super::json::string;
 use super::usage::FinalUsage;
 

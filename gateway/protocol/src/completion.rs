@@ -2,8 +2,9 @@
 
 use bytes::Bytes;
 
-use super::chunk::{ChunkInfo, FinishReason};
+use super::chunk::ChunkInfo;
 use super::estimate::in_tokens;
+use super::finish_reason::FinishReason;
 use super::json::RawObject;
 use super::json_error::JsonError;
 use super::native_usage::native_whole;

@@ -7,8 +7,8 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::chat::ChatRequest;
-use super::chunk::FinishReason;
 use super::fields::FieldFormat;
+use super::finish_reason::FinishReason;
 
 /// What an answer must be like to be of use.
 pub struct ExpectedFormat {

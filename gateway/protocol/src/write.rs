@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use serde::Serialize;
 
-use super::chunk::FinishReason;
+use super::finish_reason::FinishReason;
 use super::json::string;
 use super::usage::FinalUsage;
 

@@ -3,8 +3,8 @@
 use router_policies::guard::GuardScore;
 
 use super::*;
-use crate::protocol::ResponseChunk;
 use crate::record::AttemptResult;
+use protocol::ResponseChunk;
 
 /// An attempt that has no end yet.
 pub(super) struct InFlightAttempt {

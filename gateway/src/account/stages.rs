@@ -7,9 +7,9 @@ use gateway_config::ClientConfig;
 use router_policies::Features;
 
 use super::*;
-use crate::protocol::ChatRequest;
 use crate::record::RecordedDecision;
 use crate::record::content::RecordedContent;
+use protocol::ChatRequest;
 
 impl RequestAccount {
     /// Who asks is known.

@@ -5,11 +5,11 @@ use router_policies::guard::RejectReason;
 use serde_json::Value;
 
 use super::*;
-use crate::attempt_error::AttemptErrorKind::{
+use crate::scripted::{ScriptedGateway, UpstreamScript, chunk};
+use upstreams::attempt_error::AttemptErrorKind::{
     self, BadResponse, ConnectFailed, ConnectionLost, FirstTokenTimeout, GuardRejected, RateLimited,
     Rejected, ServerError,
 };
-use crate::scripted::{ScriptedGateway, UpstreamScript, chunk};
 
 /// Each token of an answer costs 1 at `small`, and 10 at `large`.
 const YAML: &str = "
@@ -111,30 +111,21 @@ async fn an_attempt_is_charged_by_how_it_ends() {
     check("401", &[], &failed(BadResponse(401)), ("faulty", 0, retried));
     check("400", &[], &failed(Rejected(400)), ("refused", 0, retried));
     // What was said and 64 tokens that were on their way.
-    check(
-        "rejected",
-        &[text(10)],
-        &failed(GuardRejected(RejectReason::Refusal)),
-        ("refusal", 15 + 64, escalated),
-    );
+    let rejected = |reason| failed(GuardRejected(reason));
+    check("rejected", &[text(10)], &rejected(RejectReason::Refusal), ("refusal", 15 + 64, escalated));
     check(
         "rejected, counted",
         &[count(10, 20)],
-        &failed(GuardRejected(RejectReason::Refusal)),
+        &rejected(RejectReason::Refusal),
         ("refusal", 20 + 64, escalated),
     );
     check(
         "rejected, and long",
         &[text(190)],
-        &failed(GuardRejected(RejectReason::Repetition)),
+        &rejected(RejectReason::Repetition),
         ("repetition", 285, escalated),
     );
-    check(
-        "rejected, and silent",
-        &[],
-        &failed(GuardRejected(RejectReason::Empty)),
-        ("empty", 200, escalated),
-    );
+    check("rejected, and silent", &[], &rejected(RejectReason::Empty), ("empty", 200, escalated));
     check("let go for a faster one", &[], &hedged, ("hedged", 200, Some("hedged")));
     check("let go in the middle", &[text(10)], &hedged, ("hedged", 15 + 64, Some("hedged")));
     check("compared", &[text(9), count(10, 7)], &sampled, ("sampled", 7, None));

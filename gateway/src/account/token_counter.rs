@@ -1,7 +1,7 @@
 //! What was heard of an attempt, and what it comes to in tokens.
 
 use super::*;
-use crate::protocol::{CompletionBody, FinishReason};
+use protocol::{CompletionBody, FinishReason};
 
 /// Tokens. No answer is longer unless the request allows it; a higher count from an upstream is a mistake or an attack.
 const LONGEST_ANSWER: u64 = 1 << 20;

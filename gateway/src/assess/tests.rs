@@ -5,8 +5,8 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::request_id::RequestId;
 use crate::scripted::{ScriptedGateway, UpstreamScript};
+use upstreams::request_id::RequestId;
 
 /// `home` is local, and takes text alone in 1000 tokens; `mid` has no price; `top` takes everything.
 const YAML: &str = "

@@ -13,7 +13,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::{CommandError, say};
-use crate::protocol::ChatRequest;
+use protocol::ChatRequest;
 
 /// How many bad rows are reported one by one; beyond, they are only counted.
 const REPORTED: usize = 20;

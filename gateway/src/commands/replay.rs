@@ -15,10 +15,10 @@ use router_policies::{Features, Money, Plan, Probability, RequestDraw, RequestFa
 use serde::Serialize;
 
 use super::{CommandError, report};
-use crate::ledger::usage_record::{AttemptRecord, RecordedScores, UsageRecord};
 use crate::record::NONE;
 use crate::report::{amount, share};
-use crate::request_id::RequestId;
+use ledger::usage_record::{AttemptRecord, RecordedScores, UsageRecord};
+use upstreams::request_id::RequestId;
 
 /// Show what another configuration would have cost, and to which models it would have sent recorded traffic.
 ///

@@ -9,9 +9,9 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Span, SpanRelativeTo, Timestamp};
 
 use super::{CommandError, say};
-use crate::ledger::usage_record::UsageRecord;
-use crate::ledger::{LedgerEntry, ledger_file, read_shared};
 use crate::report::{html, table, tally::ReportTally};
+use ledger::usage_record::UsageRecord;
+use ledger::{LedgerEntry, ledger_file, read_shared};
 
 /// Show costs, savings against the largest model, escalations and wasted attempts, per model, route and client.
 ///

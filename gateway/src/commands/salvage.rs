@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::{CommandError, say};
-use crate::ledger::ledger_file;
+use ledger::ledger_file;
 
 /// Copy what is sound of a damaged ledger to a new file.
 ///

@@ -11,9 +11,9 @@ use super::guarded::guarded;
 use super::rungs::RemainingLadder;
 use super::{DispatchJob, DispatchOutcome};
 use crate::account::RequestAccount;
-use crate::attempt_error::{AttemptError, AttemptErrorKind, LONGEST_WAIT, RetryDecision};
 use crate::error::ApiError;
-use crate::upstreams::EndpointPool;
+use upstreams::EndpointPool;
+use upstreams::attempt_error::{AttemptError, AttemptErrorKind, LONGEST_WAIT, RetryDecision};
 
 /// The longest pause before the first retry; each further one doubles it, up to [`LONGEST_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_millis(100);

@@ -7,11 +7,11 @@ use http::HeaderMap;
 
 use super::{AnswerPart, AnswerReader, CommittedAnswer, DispatchJob, DispatchOutcome, StartedStream};
 use crate::account::{AttemptId, RequestAccount, TokenCounter};
-use crate::attempt_error::{AttemptError, AttemptErrorKind};
-use crate::protocol::{
+use protocol::{
     ChatRequest, ChunkKind, CompletionBody, FinalUsage, ResponseAggregator, ResponseChunk, UpstreamApi,
 };
-use crate::upstreams::{AnswerBody, EndpointGuard, EndpointPool, UpstreamRequest, UpstreamResponse};
+use upstreams::attempt_error::{AttemptError, AttemptErrorKind};
+use upstreams::{AnswerBody, EndpointGuard, EndpointPool, UpstreamRequest, UpstreamResponse};
 
 /// Bytes that are held back before the first token; a stream that says more without a token is not an answer.
 const HELD: usize = 256 << 10;

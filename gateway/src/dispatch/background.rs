@@ -10,8 +10,8 @@ use super::attempt::{ResponseMode, conclude, enter, listen};
 use super::{CommittedAnswer, DispatchOutcome};
 use crate::account::RequestAccount;
 use crate::error::ApiError;
-use crate::protocol::{AnswerMessage, ChatRequest};
-use crate::upstreams::{EndpointPool, UpstreamRequest};
+use protocol::{AnswerMessage, ChatRequest};
+use upstreams::{EndpointPool, UpstreamRequest};
 
 /// Asks a model once, and closes the account. The text of its answer, if it gave one, and what that cost (`None`:
 /// unknown).

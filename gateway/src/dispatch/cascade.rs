@@ -8,8 +8,8 @@ use super::ask::{ask_rung, go_on, next};
 use super::rungs::RemainingLadder;
 use super::{DispatchJob, DispatchOutcome};
 use crate::account::RequestAccount;
-use crate::attempt_error::AttemptErrorKind;
 use crate::error::ApiError;
+use upstreams::attempt_error::AttemptErrorKind;
 
 /// Asks `from` under a guard, then `to` where its answer will not do, and others as the fallback says where one fails.
 pub(super) async fn cascade(

@@ -8,9 +8,9 @@ use super::guarded_read::{doubted, judge};
 use super::samples::SecondOpinions;
 use super::{DispatchJob, DispatchOutcome};
 use crate::account::RequestAccount;
-use crate::attempt_error::{AttemptError, AttemptErrorKind};
 use crate::record::Waste;
-use crate::upstreams::UpstreamRequest;
+use upstreams::UpstreamRequest;
+use upstreams::attempt_error::{AttemptError, AttemptErrorKind};
 
 /// Asks one endpoint, and stands by its answer only where the guard lets it pass.
 pub(super) async fn guarded(

@@ -13,12 +13,12 @@ use tokio::time::{Instant, timeout_at};
 use super::attempt::{AttemptAnswer, OpenAttempt, OpenedAnswer, OpenedBody};
 use super::{AnswerPart, AnswerReader, DispatchJob};
 use crate::account::TokenCounter;
-use crate::attempt_error::{AttemptError, AttemptErrorKind};
-use crate::protocol::{
+use protocol::{
     AnswerMessage, ChatRequest, ChunkInfo, ChunkKind, CompletionBody, ExpectedFormat, FinalUsage,
     FinishReason, ResponseAggregator, ResponseChunk, TokenLogprobs, odds, unescaped,
 };
-use crate::upstreams::{AnswerBody, UpstreamRequest, UpstreamResponse};
+use upstreams::attempt_error::{AttemptError, AttemptErrorKind};
+use upstreams::{AnswerBody, UpstreamRequest, UpstreamResponse};
 
 /// Bytes of an answer that are held back; what is longer is kept without having been judged to its end.
 const HELD: usize = 256 << 10;

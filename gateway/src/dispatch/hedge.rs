@@ -15,10 +15,10 @@ use super::attempt::{AttemptAnswer, ResponseMode, conclude, enter, listen, quest
 use super::rungs::RemainingLadder;
 use super::{DispatchJob, DispatchOutcome};
 use crate::account::{AttemptId, RequestAccount};
-use crate::attempt_error::AttemptError;
 use crate::error::ApiError;
 use crate::record::{AttemptResult, Waste};
-use crate::upstreams::EndpointPool;
+use upstreams::EndpointPool;
+use upstreams::attempt_error::AttemptError;
 
 /// Asks `first`, and `second` as well after a silence, where the budget for that allows it.
 pub(super) async fn hedge(

@@ -25,10 +25,10 @@ use tokio::time::Instant;
 
 use crate::account::{AttemptId, RequestAccount};
 use crate::error::ApiError;
-use crate::protocol::ChatRequest;
-use crate::request_id::RequestId;
-use crate::retry_budget::RetryBudget;
-use crate::upstreams::{EndpointGuard, EndpointPool};
+use protocol::ChatRequest;
+use upstreams::request_id::RequestId;
+use upstreams::retry_budget::RetryBudget;
+use upstreams::{EndpointGuard, EndpointPool};
 
 pub use background::aside;
 pub use probe::CompletionProbe;

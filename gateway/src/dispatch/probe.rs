@@ -15,14 +15,14 @@ use tokio::time::{Instant, timeout};
 
 use super::{AnswerPart, AnswerReader};
 use crate::account::{AttemptId, RequestAccount, TokenCounter};
-use crate::attempt_error::{AttemptError, AttemptErrorKind};
 use crate::error::ApiError;
 use crate::pricing::UsageBound;
-use crate::protocol::{ChatRequest, ChunkKind};
 use crate::record::{RecordedCall, RequestSummary};
-use crate::request_id::RequestId;
 use crate::telemetry::Telemetry;
-use crate::upstreams::{AnswerBody, Endpoint, Probe, UpstreamRequest, UpstreamResponse};
+use protocol::{ChatRequest, ChunkKind};
+use upstreams::attempt_error::{AttemptError, AttemptErrorKind};
+use upstreams::request_id::RequestId;
+use upstreams::{AnswerBody, Endpoint, Probe, UpstreamRequest, UpstreamResponse};
 
 /// What is asked. The answer may have one token.
 const QUESTION: &[u8] = br#"{"model":"-","messages":[{"role":"user","content":"1"}],"stream":true}"#;

@@ -6,9 +6,9 @@ use std::task::{Context, Poll, ready};
 
 use futures_util::StreamExt;
 
-use crate::attempt_error::{AttemptError, AttemptErrorKind};
-use crate::protocol::{ChunkKind, ResponseChunk};
-use crate::upstreams::Chunks;
+use protocol::{ChunkKind, ResponseChunk};
+use upstreams::Chunks;
+use upstreams::attempt_error::{AttemptError, AttemptErrorKind};
 
 /// An answer that is being read. It is whole at the upstream's marker of success, or once every choice has given the
 /// reason why it ended: then only the marker or a count of tokens can be missing, and a mere end does no harm. Each other
@@ -120,7 +120,7 @@ mod tests {
     use futures_util::{FutureExt, stream};
 
     use super::*;
-    use crate::protocol::{ProviderError, SseParser, read_chunk};
+    use protocol::{ProviderError, SseParser, read_chunk};
 
     const TEXT: &str = r#"data: {"choices":[{"index":0,"delta":{"content":"Paris"}}]}"#;
     const FIRST_ENDS: &str = r#"data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}"#;

@@ -7,10 +7,10 @@ use super::attempt::{OpenAttempt, enter, first_token, question};
 use super::rungs::RemainingLadder;
 use super::{AnswerPart, AnswerReader, DispatchJob, StartedStream};
 use crate::account::{AttemptId, RequestAccount};
-use crate::attempt_error::{AttemptError, AttemptErrorKind, RetryDecision};
-use crate::protocol::{self, ChatRequest, ChunkInfo, ChunkKind, FinishReason, PrefillStyle, ResponseChunk};
 use crate::record::{AttemptResult, Waste};
-use crate::upstreams::{AnswerBody, EndpointPool, UpstreamRequest, UpstreamResponse};
+use protocol::{self, ChatRequest, ChunkInfo, ChunkKind, FinishReason, PrefillStyle, ResponseChunk};
+use upstreams::attempt_error::{AttemptError, AttemptErrorKind, RetryDecision};
+use upstreams::{AnswerBody, EndpointPool, UpstreamRequest, UpstreamResponse};
 
 /// Who may go on with an answer.
 pub struct StreamResumption {

@@ -15,9 +15,9 @@ use super::attempt::{
     AttemptAnswer, OpenAttempt, OpenedAnswer, OpenedBody, ResponseMode, enter, listen, question,
 };
 use crate::account::{AttemptId, RequestAccount};
-use crate::protocol::{AnswerMessage, FinalUsage};
 use crate::record::{AttemptResult, Waste};
-use crate::upstreams::UpstreamRequest;
+use protocol::{AnswerMessage, FinalUsage};
+use upstreams::UpstreamRequest;
 
 /// The word for an attempt that was made to be compared.
 const WORD: &str = AttemptResult::Sampled.word();

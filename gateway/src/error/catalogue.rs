@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::ApiError;
-use crate::protocol::{BadRequest, ProviderError};
+use protocol::{BadRequest, ProviderError};
 
 /// An error that clients can get.
 #[derive(Debug, Clone, PartialEq, Eq)]

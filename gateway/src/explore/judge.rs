@@ -10,9 +10,9 @@ use serde_json::json;
 
 use super::Explorer;
 use super::question::ask;
-use crate::protocol::ChatRequest;
 use crate::record::RecordedCall;
-use crate::upstreams::EndpointPool;
+use protocol::ChatRequest;
+use upstreams::EndpointPool;
 
 /// Bytes of the request, and of each answer, that a judge reads.
 const LONGEST: usize = 16 << 10;

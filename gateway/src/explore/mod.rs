@@ -21,9 +21,9 @@ use tokio::sync::Semaphore;
 use tracing::warn;
 
 use crate::telemetry::Telemetry;
-use crate::upstreams::EndpointPool;
 pub use shadow::ShadowRequest;
 use spend_limiter::SpendLimiter;
+use upstreams::EndpointPool;
 
 /// Answers beside that are under way at the same time, on each route. What comes meanwhile is not explored: exploring
 /// must not become a load of its own.

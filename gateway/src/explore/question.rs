@@ -10,10 +10,10 @@ use super::Explorer;
 use crate::account::RequestAccount;
 use crate::dispatch::aside;
 use crate::pricing::UsageBound;
-use crate::protocol::ChatRequest;
 use crate::record::{RecordedCall, RequestSummary};
-use crate::request_id::RequestId;
-use crate::upstreams::EndpointPool;
+use protocol::ChatRequest;
+use upstreams::EndpointPool;
+use upstreams::request_id::RequestId;
 
 /// Asks a model within what exploring may cost, and gives back the text of its answer.
 pub(super) async fn ask(

@@ -7,8 +7,8 @@ use router_policies::{Probability, Rung};
 
 use super::question::ask;
 use super::{Explorer, judge};
-use crate::protocol::ChatRequest;
 use crate::record::RecordedCall;
+use protocol::ChatRequest;
 
 /// What is kept of a request whose answer another model is asked for too.
 #[derive(Debug, Clone)]

@@ -8,7 +8,7 @@ use jiff::tz::TimeZone;
 use router_policies::Money;
 use router_policies::policies::{SpendPeriod, SpendTarget};
 
-use crate::ledger::budget_period::BudgetPeriod;
+use ledger::budget_period::BudgetPeriod;
 
 /// An amount for each hour or day, of which the worst case is taken before anything is asked.
 pub(super) struct SpendLimiter {

@@ -6,9 +6,9 @@ use router_policies::weight_controller::TargetName;
 use router_policies::{PlanKind, Reason};
 
 use super::words::{ReloadResult, SpanLoss, TargetValue, TokenKind, WeightKind};
-use crate::attempt_error::AttemptErrorKind;
 use crate::error::catalogue::codes;
 use crate::record::{AttemptResult, RecordedCall, RequestOutcome, Waste};
+use upstreams::attempt_error::AttemptErrorKind;
 
 /// A word, and what it means.
 pub type Word = (&'static str, &'static str);

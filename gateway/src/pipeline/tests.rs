@@ -11,15 +11,15 @@ use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use crate::attempt_error::AttemptError;
-use crate::attempt_error::AttemptErrorKind::{
-    self, BadResponse, CircuitOpen, ConnectFailed, ConnectionLost, FirstTokenTimeout, IdleTimeout, QueueFull,
-    RefusedStream, Rejected, TotalTimeout,
-};
-use crate::protocol::ProviderError;
 use crate::scripted::ScriptedPart::{Breaks, Done, Event, Finish, Text, Usage, Wait};
 use crate::scripted::UpstreamScript::{self, Says};
 use crate::scripted::{ClientResponse, ScriptedGateway};
+use protocol::ProviderError;
+use upstreams::attempt_error::AttemptError;
+use upstreams::attempt_error::AttemptErrorKind::{
+    self, BadResponse, CircuitOpen, ConnectFailed, ConnectionLost, FirstTokenTimeout, IdleTimeout, QueueFull,
+    RefusedStream, Rejected, TotalTimeout,
+};
 
 const NAMED: &str = "small";
 const FIXED: &str = "{kind: fixed, model: small}";

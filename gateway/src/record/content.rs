@@ -7,7 +7,7 @@ use router_policies::Usage;
 use serde_json::Value;
 
 use super::RequestRecord;
-use crate::protocol::{
+use protocol::{
     ChatRequest, EncodeOptions, FinalUsage, ResponseAggregator, ResponseChunk, SseParser, read_chunk,
 };
 

@@ -2,7 +2,7 @@
 
 use http::{HeaderName, header};
 
-use crate::header_names;
+use upstreams::header_names;
 
 /// A header, and what it says.
 pub type HeaderEntry = (HeaderName, &'static str);

@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use jiff::tz::TimeZone;
 
-use crate::ledger::balance::{Balance, BalanceKey};
-use crate::ledger::ledger_file::{self, LedgerFile, LedgerFileError};
-use crate::ledger::usage_record::{AttemptRecord, BudgetDebit, RecordedScores, UsageRecord};
-use crate::ledger::{LedgerEntry, line};
 use crate::report::tally::ReportTally;
+use ledger::balance::{Balance, BalanceKey};
+use ledger::ledger_file::{self, LedgerFile, LedgerFileError};
+use ledger::usage_record::{AttemptRecord, BudgetDebit, RecordedScores, UsageRecord};
+use ledger::{LedgerEntry, line};
 
 /// Every member of the lines of a ledger's file, by the kind of line, with what it says.
 pub const LEDGER_MEMBERS: [(&str, &str); 56] = [

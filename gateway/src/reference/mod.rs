@@ -6,9 +6,9 @@ mod ledger;
 
 pub use crate::commands::{exit_codes, tree as commands};
 pub use crate::error::catalogue::{ErrorEntry, entries as errors};
-pub use crate::ledger::scripts as redis_scripts;
 pub use crate::log::fields::FIELDS as LOG_FIELDS;
 pub use crate::metrics::labels::{LabelValues, Word, values as label_values};
 pub use crate::metrics::{DEFINITIONS as METRICS, MetricDefinition};
+pub use ::ledger::scripts as redis_scripts;
 pub use headers::{HeaderEntry, from_clients, to_clients, to_upstreams};
 pub use ledger::{LEDGER_MEMBERS, ledger_balances, ledger_lines, ledger_report};

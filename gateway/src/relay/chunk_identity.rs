@@ -1,6 +1,6 @@
 //! What is read of an upstream's chunks to write our own beside them.
 
-use crate::protocol::ChunkMeta;
+use protocol::ChunkMeta;
 
 /// What a chunk of ours needs of the upstream's.
 #[derive(Default, serde::Deserialize)]

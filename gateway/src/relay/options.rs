@@ -5,8 +5,8 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::error::ApiError;
-use crate::protocol::client::ResponseEncoder;
 use crate::shutdown_deadline::DeadlineListener;
+use protocol::client::ResponseEncoder;
 
 /// A comment that keeps a waiting connection alive, and shows us when its other end is gone.
 const HEARTBEAT: &[u8] = b": keep-alive\n\n";

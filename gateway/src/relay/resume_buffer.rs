@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use crate::dispatch::StreamResumption;
-use crate::protocol::{self, ChunkInfo};
+use protocol::{self, ChunkInfo};
 
 /// Bytes of an answer that are kept for a rung that may have to go on with it.
 const KEPT: usize = 64 << 10;

@@ -10,10 +10,10 @@ use tokio::time::timeout;
 use super::chunk_identity::{self, ChunkIdentity};
 use super::resume_buffer::ResumeBuffer;
 use crate::account::{AttemptId, RequestAccount};
-use crate::attempt_error::AttemptError;
 use crate::dispatch::{AnswerPart, AnswerReader, StartedStream};
-use crate::protocol::{self, ChunkKind, DONE, DeltaField, FinishReason, ResponseChunk};
-use crate::upstreams::{Chunks, EndpointGuard};
+use protocol::{self, ChunkKind, DONE, DeltaField, FinishReason, ResponseChunk};
+use upstreams::attempt_error::AttemptError;
+use upstreams::{Chunks, EndpointGuard};
 
 /// Bytes. What comes together goes on together up to so much: each piece by itself costs more than to copy it.
 const ALONG: usize = 8 << 10;

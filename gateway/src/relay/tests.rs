@@ -13,12 +13,12 @@ use tokio::time::{Instant, sleep};
 use super::*;
 use crate::dispatch::AnswerReader;
 use crate::pricing::UsageBound;
-use crate::protocol::client::ResponseEncoder;
-use crate::protocol::{SseParser, read_chunk};
 use crate::record::RecordedCall;
-use crate::request_id::RequestId;
 use crate::scripted::{ScriptedGateway, UpstreamScript};
-use crate::upstreams::Chunks;
+use protocol::client::ResponseEncoder;
+use protocol::{SseParser, read_chunk};
+use upstreams::Chunks;
+use upstreams::request_id::RequestId;
 
 const YAML: &str = "
 models: [{name: m, provider: openai, base_url: 'http://127.0.0.1:1/v1', model: m, price: {input: 0, output: 1000000}}]
@@ -41,7 +41,7 @@ enum Next {
 }
 use Next::{Breaks, Comes, Waits};
 
-use crate::attempt_error::AttemptErrorKind;
+use upstreams::attempt_error::AttemptErrorKind;
 
 fn chunks(parts: Vec<Next>) -> Chunks {
     let each = stream::iter(parts).then(|part| async move {

@@ -8,8 +8,8 @@ use router_policies::Money;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::ledger::usage_record::{AttemptRecord, UsageRecord};
 use crate::record::NONE;
+use ledger::usage_record::{AttemptRecord, UsageRecord};
 
 /// What some requests add up to. Money is in nano-units of the account currency.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]

@@ -24,7 +24,7 @@ use crate::body::GatewayBody;
 use crate::endpoint;
 use crate::error::ApiError;
 use crate::error_response::error_response;
-use crate::request_id::RequestId;
+use upstreams::request_id::RequestId;
 
 /// How long a client that came in last may take to send its request.
 const LAST_REQUEST: Duration = Duration::from_millis(500);

@@ -32,8 +32,8 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use self::connection::{ServerState, converse};
 use crate::body::GatewayBody;
-use crate::request_id::RequestId;
 use crate::shutdown_deadline::ShutdownDeadline;
+use upstreams::request_id::RequestId;
 
 /// After this pause a failed accept (no file descriptors left, say) is tried again.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);

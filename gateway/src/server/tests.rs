@@ -13,11 +13,11 @@ use crate::dispatch::{AnswerReader, StartedStream};
 use crate::gateway::Gateway;
 use crate::log::Log;
 use crate::metrics::Metrics;
-use crate::protocol::client::ResponseEncoder;
-use crate::protocol::{ChatRequest, SseParser, read_chunk};
 use crate::record::RecordedCall;
 use crate::relay::{AnswerRelay, RelayOptions};
 use crate::telemetry::Telemetry;
+use protocol::client::ResponseEncoder;
+use protocol::{ChatRequest, SseParser, read_chunk};
 
 const MODELS: &str = r"
 models: [{name: m, provider: openai, endpoints: [{base_url: 'http://127.0.0.1:1/v1', api_key: k}], model: m}]

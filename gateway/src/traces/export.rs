@@ -17,8 +17,8 @@ use super::batch::{BatchSender, SpanBatch};
 use super::otlp::ExportResponse;
 use crate::metrics::Metrics;
 use crate::metrics::words::SpanLoss;
-use crate::protocol::retry_after;
 use crate::telemetry::Telemetry;
+use protocol::retry_after;
 
 /// Spans of one request to the collector, and how long the first waits for others.
 const MOST: u64 = 512;

@@ -22,13 +22,13 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 use tracing::instrument::WithSubscriber;
 
-use crate::header_names;
 use crate::metrics::words::SpanLoss;
 use crate::record::RequestRecord;
 use crate::telemetry::Telemetry;
 use crate::trace_context::TraceContext;
 pub use export::ExporterError;
 use export::{ExportMessage, OtlpExporter};
+use upstreams::header_names;
 
 /// Requests that may wait to be told of, as with OpenTelemetry's own batches of spans.
 const WAITING: usize = 2048;

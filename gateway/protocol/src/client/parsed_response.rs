@@ -3,7 +3,7 @@
 
 use router_policies::Usage;
 
-use super::super::chunk::FinishReason;
+use super::super::finish_reason::FinishReason;
 use super::super::json_error::JsonError;
 use super::super::scan::{Cursor, ValueKind, text_of};
 use super::super::usage::ReportedUsage;

@@ -5,7 +5,8 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 use serde_json::value::RawValue;
 
-use super::super::chunk::{ChunkInfo, ChunkKind, FinishReason, ResponseChunk};
+use super::super::chunk::{ChunkInfo, ChunkKind, ResponseChunk};
+use super::super::finish_reason::FinishReason;
 use super::super::usage::ReportedUsage;
 use super::object_writer::{ObjectWriter, list, object, one};
 

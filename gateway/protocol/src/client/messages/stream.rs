@@ -1,7 +1,7 @@
 //! A chat's stream → the events of a message: one block after the other.
 
 use super::super::super::chat::ChatRequest;
-use super::super::super::chunk::FinishReason;
+use super::super::super::finish_reason::FinishReason;
 use super::super::super::json::string;
 use super::super::json_builder::JsonBuilder;
 use super::super::parsed_response::{ParsedResponse, UsageCounts};

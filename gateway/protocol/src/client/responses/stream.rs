@@ -1,7 +1,7 @@
 //! A chat's stream → the events of a response, in order and numbered. What was said is kept: the events at the end of a
 //! part, an item and the response repeat it.
 
-use super::super::super::chunk::FinishReason;
+use super::super::super::finish_reason::FinishReason;
 use super::super::super::json::RawObject;
 use super::super::json_builder::{JsonBuilder, array};
 use super::super::parsed_response::{ParsedResponse, ToolCallDelta, UsageCounts};

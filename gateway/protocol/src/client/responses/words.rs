@@ -1,6 +1,6 @@
 //! What answers say alike, whole or streamed.
 
-use super::super::super::chunk::FinishReason;
+use super::super::super::finish_reason::FinishReason;
 use super::super::json_builder::JsonBuilder;
 use super::super::parsed_response::UsageCounts;
 

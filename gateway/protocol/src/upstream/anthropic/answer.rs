@@ -4,8 +4,8 @@ use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::super::super::chunk::FinishReason;
 use super::super::super::completion::{CompletionBody, NotAnAnswer};
+use super::super::super::finish_reason::FinishReason;
 use super::super::super::json::RawObject;
 use super::super::super::provider_error::ProviderError;
 use super::super::chunk_encoder::{ChunkEncoder, EncodedMessage, EncodedUsage, ToolCallState, shallow};

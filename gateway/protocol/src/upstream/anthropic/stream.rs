@@ -5,7 +5,8 @@ use std::collections::VecDeque;
 
 use serde::Deserialize;
 
-use super::super::super::chunk::{ChunkKind, FinishReason, ResponseChunk};
+use super::super::super::chunk::{ChunkKind, ResponseChunk};
+use super::super::super::finish_reason::FinishReason;
 use super::super::super::provider_error::ProviderError;
 use super::super::super::sse::SseEvent;
 use super::super::chunk_encoder::{self, ChunkEncoder, ToolCallState};

@@ -3,9 +3,10 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 use serde_json::{Value, json};
 
-use super::super::super::chunk::{ChunkKind, FinishReason, ResponseChunk};
+use super::super::super::chunk::{ChunkKind, ResponseChunk};
 use super::super::super::client;
 use super::super::super::completion::NotAnAnswer;
+use super::super::super::finish_reason::FinishReason;
 use super::super::super::sse::SseParser;
 use super::super::{ResponseDecoder, UpstreamApi};
 
