@@ -161,7 +161,7 @@ impl RequestAccount {
     ) -> Result<(), ApiError> {
         let each = models.iter().filter_map(|model| self.bound.most(model, now, &self.telemetry.paces));
         let amount = each.max().unwrap_or_default();
-        match till.reserve(&self.telemetry.ledger, amount, now).await {
+        match till.reserve(self.telemetry.ledger.leases(), amount, now).await {
             Ok(purse) => self.purse = purse,
             Err(BudgetRefusal::Spent) => {
                 return Err(ApiError::BudgetSpent(self.words_for_spent(till, amount)));
@@ -192,7 +192,8 @@ impl RequestAccount {
         let more = needed.saturating_sub(purse.amount());
         if more > Money::ZERO {
             let fund = Arc::clone(purse.fund());
-            let more = reserve_of(&fund, &self.telemetry.ledger, more).await.map_err(|_| unaffordable())?;
+            let more =
+                reserve_of(&fund, self.telemetry.ledger.leases(), more).await.map_err(|_| unaffordable())?;
             purse.join(more);
         }
         purse.put_to_use();

@@ -104,7 +104,7 @@ fn files_are_small() {
 
 /// Tables in the form of a function: a row a case, and nothing else.
 const TABLES: [(&str, &str); 2] =
-    [("gateway/src/error.rs", "fn face("), ("tests/tests/reliability.rs", "fn odd_bytes(")];
+    [("gateway/src/error.rs", "fn template("), ("tests/tests/reliability.rs", "fn odd_bytes(")];
 
 /// A function that does not fit on a screen does several things.
 #[test]

@@ -11,9 +11,9 @@ use router_policies::Money;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout};
 
-use super::Ledger;
 use super::budget_lease::{BudgetLease, BudgetRefusal, Reservation};
 use super::budget_period::BudgetPeriod;
+use super::lease_broker::LeaseBroker;
 use super::rate_limiter::{LimitExceeded, RateLimitStatus, RateLimiter, RequestPermit};
 use super::writer::{PendingLease, WriterCommand};
 
@@ -66,14 +66,14 @@ impl ClientQuota {
     }
 
     /// What it may still spend in the window that now is.
-    pub fn remaining(&self, ledger: &Ledger) -> Option<Money> {
-        Some(self.fund(ledger, Timestamp::now())?.remaining().max(Money::ZERO))
+    pub fn remaining(&self, leases: &LeaseBroker) -> Option<Money> {
+        Some(self.fund(leases, Timestamp::now())?.remaining().max(Money::ZERO))
     }
 
     /// When its budget starts anew, where days begin for it.
-    pub fn ends(&self, ledger: &Ledger) -> String {
+    pub fn ends(&self, leases: &LeaseBroker) -> String {
         let zone = self.terms.load().zone.clone();
-        let ends = self.fund(ledger, Timestamp::now()).map(|fund| fund.window().ends);
+        let ends = self.fund(leases, Timestamp::now()).map(|fund| fund.window().ends);
         ends.map_or_else(String::new, |ends| {
             ends.to_zoned(zone).strftime("%Y-%m-%d %H:%M:%S %:z").to_string()
         })
@@ -98,23 +98,23 @@ impl ClientQuota {
     /// When the budget does not cover it, or nothing may be spent because it could not be written down.
     pub async fn reserve(
         &self,
-        ledger: &Ledger,
+        leases: &LeaseBroker,
         amount: Money,
         now: Timestamp,
     ) -> Result<Option<Reservation>, BudgetRefusal> {
-        match self.fund(ledger, now) {
-            Some(fund) => reserve_of(&fund, ledger, amount).await.map(Some),
+        match self.fund(leases, now) {
+            Some(fund) => reserve_of(&fund, leases, amount).await.map(Some),
             None => Ok(None),
         }
     }
 
     /// The money of the window that now is; `None` without a budget.
-    pub(super) fn fund(&self, ledger: &Ledger, now: Timestamp) -> Option<Arc<BudgetLease>> {
+    pub(super) fn fund(&self, leases: &LeaseBroker, now: Timestamp) -> Option<Arc<BudgetLease>> {
         let terms = self.terms.load();
         let budget = terms.budget?;
         match self.current(&budget, now) {
             Some(fund) => Some(fund),
-            None => Some(self.turn_over(ledger, &terms.zone, &budget, now)),
+            None => Some(self.turn_over(leases, &terms.zone, &budget, now)),
         }
     }
 
@@ -127,18 +127,18 @@ impl ClientQuota {
     /// Begins the next window, or takes over another budget.
     fn turn_over(
         &self,
-        ledger: &Ledger,
+        leases: &LeaseBroker,
         zone: &TimeZone,
         budget: &ClientBudget,
         now: Timestamp,
     ) -> Arc<BudgetLease> {
         // One at a time, a few times a day: requests that find the current window never come here.
-        let _alone = ledger.rolling();
+        let _alone = leases.rolling();
         if let Some(fund) = self.current(budget, now) {
             return fund;
         }
-        let window = self.next_window(ledger, zone, budget, now);
-        let kept = ledger.keeps_records();
+        let window = self.next_window(leases, zone, budget, now);
+        let kept = leases.keeps_records();
         if let Some(fund) = self.fund.load_full().filter(|fund| fund.window().id == window.id) {
             let before = fund.set_limit(budget.amount.0);
             if !kept {
@@ -152,7 +152,7 @@ impl ClientQuota {
         let debt = self.fund.load_full().map_or(0, |before| before.purse().take_debt());
         fund.purse().put(debt.saturating_neg());
         if kept {
-            fund.set_unleased(ledger.before.of(fund.key()).unleased(budget.amount.0));
+            fund.set_unleased(leases.before().of(fund.key()).unleased(budget.amount.0));
         }
         self.fund.store(Some(Arc::clone(&fund)));
         fund
@@ -162,7 +162,7 @@ impl ClientQuota {
     /// give a budget twice.
     fn next_window(
         &self,
-        ledger: &Ledger,
+        leases: &LeaseBroker,
         zone: &TimeZone,
         budget: &ClientBudget,
         now: Timestamp,
@@ -170,7 +170,7 @@ impl ClientQuota {
         let window = BudgetPeriod::around(now, budget.per, zone);
         let known = self.fund.load_full().map(|fund| Arc::clone(&fund.window().id));
         let known = known.filter(|id| is_of_kind(id, budget.per));
-        let stored = ledger.before.latest_like(&self.client, &window.id);
+        let stored = leases.before().latest_like(&self.client, &window.id);
         let latest = known.into_iter().chain(stored).max().filter(|latest| *latest > window.id);
         latest.and_then(|latest| BudgetPeriod::named(&latest, budget.per, zone)).unwrap_or(window)
     }
@@ -182,18 +182,18 @@ impl ClientQuota {
 /// As for [`ClientQuota::reserve`].
 pub async fn reserve_of(
     fund: &Arc<BudgetLease>,
-    ledger: &Ledger,
+    leases: &LeaseBroker,
     amount: Money,
 ) -> Result<Reservation, BudgetRefusal> {
     if fund.purse().take(amount.0) {
-        ledger.ask_in_advance(fund);
+        leases.ask_in_advance(fund);
         return Ok(Reservation::new(Arc::clone(fund), amount.0));
     }
-    if !ledger.keeps_records() {
+    if !leases.keeps_records() {
         return Err(BudgetRefusal::Spent);
     }
     let (reply, answer) = oneshot::channel();
-    ledger.order(WriterCommand::Lend(Arc::clone(fund), Some(PendingLease { need: amount.0, reply })));
+    leases.order(WriterCommand::Lend(Arc::clone(fund), Some(PendingLease { need: amount.0, reply })));
     // A clerk that is gone answers nobody, and one that is held up may answer too late: then the money goes back.
     match timeout(LONGEST_WAIT, answer).await {
         Ok(Ok(answer)) => answer,

@@ -1,12 +1,13 @@
 //! Reservations, budgets and records of requests; README.md says how they hold in a crash.
 //!
-//! - `till`: a client's limits and money, found by each of its requests without asking anyone.
-//! - `limits`: requests and tokens of a client in any minute.
-//! - `fund`, `purse`: the part of a budget that this process may spend; one atomic number.
-//! - `period`: hours, days and months.
-//! - `clerk`: the thread that lends and writes down, many in one sync.
-//! - `store`: what it keeps them in; `embedded`, a file of this process, or `shared`, a Redis.
-//! - `book`, `line`, `balance`, `slip`: the file, its lines, what they add up to, and what a request leaves.
+//! - `client_quota`: a client's limits and money, found by each of its requests without asking anyone.
+//! - `rate_limiter`: requests and tokens of a client in any minute.
+//! - `budget_lease`, `local_balance`: the part of a budget that this process may spend; one atomic number.
+//! - `lease_broker`: what a budget asks of the ledger.
+//! - `budget_period`: hours, days and months.
+//! - `writer`: the thread that leases and writes down, many in one sync.
+//! - `store`: what it keeps them in; `file_store`, a file of this process, or `redis_store`, a Redis.
+//! - `ledger_file`, `line`, `balance`, `usage_record`: the file, its lines, what they add up to, and what a request leaves.
 
 #![cfg_attr(
     test,
@@ -21,6 +22,7 @@ pub mod balance;
 pub mod budget_lease;
 pub mod budget_period;
 pub mod client_quota;
+pub mod lease_broker;
 pub mod ledger_file;
 pub mod line;
 pub mod rate_limiter;
@@ -41,9 +43,9 @@ mod atomic {
     pub(super) use std::sync::atomic::{AtomicI64, Ordering};
 }
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Sender, channel, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::mpsc::{channel, sync_channel};
 use std::time::Duration;
 
 use dashmap::DashMap;
@@ -60,6 +62,7 @@ pub use store_error::StoreError;
 use balance::Balances;
 use client_quota::ClientQuota;
 use file_store::FileStore;
+use lease_broker::LeaseBroker;
 use ledger_file::{LedgerFile, LoadedLedger};
 use redis_store::RedisStore;
 use store::BudgetStore;
@@ -71,18 +74,11 @@ const LAST_SYNC: Duration = Duration::from_secs(10);
 
 /// Where money is lent and requests are written down.
 pub struct Ledger {
-    /// `None`: nothing is kept, and every budget is at hand as a whole.
-    clerk: Option<Sender<WriterCommand>>,
+    leases: LeaseBroker,
     tray: Arc<PendingRecords>,
-    up: Arc<AtomicBool>,
-    /// Whether there still is a clerk; one that a panic has ended is not replaced.
-    alive: Arc<AtomicBool>,
-    /// The windows that clients were in when the last process ended.
-    before: Balances,
     /// Whether a store that fails stops only what would have to be lent: others see to it that nothing is overrun.
     spends_what_is_at_hand: bool,
     tills: DashMap<String, Arc<ClientQuota>>,
-    rolling: Mutex<()>,
 }
 
 impl Ledger {
@@ -128,20 +124,17 @@ impl Ledger {
         std::thread::Builder::new()
             .name("ledger".into())
             .spawn(move || dispatcher::with_default(&notes, || worker.work()))?;
-        Ok(Self { clerk: Some(clerk), tray, up, alive, before, ..Self::without_memory() })
+        let leases = LeaseBroker::new(clerk, up, alive, before);
+        Ok(Self { leases, tray, ..Self::without_memory() })
     }
 
     /// One that forgets everything with the process.
     pub fn without_memory() -> Self {
         Self {
-            clerk: None,
+            leases: LeaseBroker::without_memory(),
             tray: Arc::default(),
-            up: Arc::new(AtomicBool::new(true)),
-            alive: Arc::new(AtomicBool::new(true)),
-            before: Balances::default(),
             spends_what_is_at_hand: false,
             tills: DashMap::new(),
-            rolling: Mutex::default(),
         }
     }
 
@@ -154,14 +147,19 @@ impl Ledger {
         till
     }
 
+    /// Where clients' budgets come from.
+    pub fn leases(&self) -> &LeaseBroker {
+        &self.leases
+    }
+
     /// Whether the store works.
     pub fn is_up(&self) -> bool {
-        self.up.load(Ordering::Acquire)
+        self.leases.is_up()
     }
 
     /// Whether there is someone to write down; where not, by a fault of this build, only a restart helps.
     pub fn is_alive(&self) -> bool {
-        self.alive.load(Ordering::Acquire)
+        self.leases.is_alive()
     }
 
     /// Whether paid models may be asked: what is spent can be written down, or is lent already.
@@ -171,27 +169,28 @@ impl Ledger {
 
     /// Whether requests are written down at all.
     pub fn keeps_records(&self) -> bool {
-        self.clerk.is_some()
+        self.leases.keeps_records()
     }
 
     /// Writes down a request, soon.
     pub fn record(&self, slip: UsageRecord<'_>) {
         if self.keeps_records() && self.is_alive() && self.tray.put(slip) {
-            self.order(WriterCommand::Look);
+            self.leases.order(WriterCommand::Look);
         }
     }
 
     /// Waits until everything so far is durable; `false` where it could not be made so.
     pub fn flush(&self) -> bool {
         let (done, wait) = sync_channel(1);
-        self.clerk.is_none()
-            || (self.order(WriterCommand::Flush(done)) && wait.recv_timeout(LAST_SYNC).unwrap_or(false))
+        !self.keeps_records()
+            || (self.leases.order(WriterCommand::Flush(done))
+                && wait.recv_timeout(LAST_SYNC).unwrap_or(false))
     }
 
     /// Gives back what is at hand and ends the clerk.
     pub fn stop(&self) {
         let (done, wait) = sync_channel(1);
-        if self.order(WriterCommand::Stop(done)) {
+        if self.leases.order(WriterCommand::Stop(done)) {
             let _ = wait.recv_timeout(LAST_SYNC);
         }
     }
@@ -200,32 +199,10 @@ impl Ledger {
     pub fn remaining(&self) -> Vec<(String, router_policies::Money)> {
         let now = Timestamp::now();
         let tills: Vec<Arc<ClientQuota>> = self.tills.iter().map(|till| Arc::clone(&till)).collect();
-        let of =
-            |till: &Arc<ClientQuota>| Some((till.client().to_string(), till.fund(self, now)?.remaining()));
+        let of = |till: &Arc<ClientQuota>| {
+            Some((till.client().to_string(), till.fund(&self.leases, now)?.remaining()))
+        };
         tills.iter().filter_map(of).collect()
-    }
-
-    fn order(&self, order: WriterCommand) -> bool {
-        match &self.clerk {
-            Some(clerk) if clerk.send(order).is_ok() => true,
-            Some(_) => {
-                // The clerk is gone, and with it every promise.
-                self.up.store(false, Ordering::Release);
-                self.alive.store(false, Ordering::Release);
-                false
-            }
-            None => false,
-        }
-    }
-
-    fn ask_in_advance(&self, fund: &Arc<budget_lease::BudgetLease>) {
-        if self.keeps_records() && fund.wants_more() {
-            self.order(WriterCommand::Lend(Arc::clone(fund), None));
-        }
-    }
-
-    fn rolling(&self) -> std::sync::MutexGuard<'_, ()> {
-        self.rolling.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::io::{Read, Write};
 use std::path::PathBuf;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use gateway_config::{BudgetPeriodLength, ClientBudget, ClientLimits, EmbeddedStateConfig, KeyHash};
 use proptest::prelude::*;
@@ -100,7 +100,7 @@ impl Ledger {
 }
 
 async fn reserve(ledger: &Ledger, till: &ClientQuota, amount: i64) -> Result<Reservation, BudgetRefusal> {
-    till.reserve(ledger, Money(amount), Timestamp::now())
+    till.reserve(ledger.leases(), Money(amount), Timestamp::now())
         .await
         .map(|reservation| reservation.expect("a client with a budget"))
 }
@@ -423,7 +423,7 @@ impl Run {
         let till = self.ledger().till(&self.clients[who], &TimeZone::UTC);
         let fits = self.spent[who] + self.reserved[who] + amount <= LIMIT;
         let state = format!("{amount} for {who} beside {:?} and {:?}", self.spent, self.reserved);
-        match till.reserve(self.ledger(), Money(amount), Timestamp::now()).await {
+        match till.reserve(self.ledger().leases(), Money(amount), Timestamp::now()).await {
             Ok(reservation) => {
                 prop_assert!(fits, "{state}");
                 self.held.push((who, reservation.unwrap()));
@@ -577,7 +577,7 @@ fn what_accounting_costs_a_request() {
                     for _ in 0..ROUNDS / threads {
                         let mut place = till.admit(1000, tokio::time::Instant::now()).unwrap();
                         let purse = runtime
-                            .block_on(till.reserve(ledger, Money(1000), Timestamp::now()))
+                            .block_on(till.reserve(ledger.leases(), Money(1000), Timestamp::now()))
                             .unwrap()
                             .unwrap();
                         place.used(500);

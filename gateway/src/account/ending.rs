@@ -13,8 +13,8 @@ impl RequestAccount {
             BudgetPeriodLength::Day => "day",
             BudgetPeriodLength::Month => "month",
         };
-        let left = till.remaining(&self.telemetry.ledger).unwrap_or_default();
-        let until = till.ends(&self.telemetry.ledger);
+        let left = till.remaining(self.telemetry.ledger.leases()).unwrap_or_default();
+        let until = till.ends(self.telemetry.ledger.leases());
         format!(
             "The budget of client `{client}`, {} {currency} per {per}, does not cover this request: it may cost up to \
              {amount} {currency} and {left} {currency} are left. It starts anew at {until}.",

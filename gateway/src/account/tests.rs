@@ -330,7 +330,7 @@ async fn what_was_set_aside_and_not_spent_comes_back() {
     let scripted = gateway();
     let (till, small, large) = (till(&scripted), model(&scripted, "small"), model(&scripted, "large"));
     let both = [Arc::clone(&small), Arc::clone(&large)];
-    let left = || till.remaining(&scripted.gateway.telemetry.ledger).unwrap().units().round() as i64;
+    let left = || till.remaining(scripted.gateway.telemetry.ledger.leases()).unwrap().units().round() as i64;
     let mut account = open(&scripted);
     account.reserve(&till, &both, Timestamp::now()).await.unwrap();
     assert_eq!(left(), 5000 - 2000, "200 tokens of `large`");

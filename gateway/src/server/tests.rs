@@ -219,7 +219,7 @@ async fn a_panic_settles_what_was_set_aside() {
         let till = Arc::clone(snapshot.till(&client).unwrap());
         let (model, gateway) = (Arc::clone(&model), Arc::clone(&gateway));
         let remaining = move |till: &ledger::client_quota::ClientQuota| {
-            till.remaining(&gateway.telemetry.ledger).unwrap().0
+            till.remaining(gateway.telemetry.ledger.leases()).unwrap().0
         };
         let working = tokio::spawn({
             let (till, remaining) = (Arc::clone(&till), remaining.clone());
