@@ -5,7 +5,7 @@ use std::fmt;
 /// Why a text is not of its form. Each is shown as a sentence on how to write it, and none repeats the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FormError {
-    /// Not a [`crate::HumanDuration`].
+    /// Not a [`crate::human_duration::HumanDuration`].
     Duration,
     /// A duration of more than 366 days.
     TooLong,

@@ -13,9 +13,9 @@
 //! - [`judging`]: what an answer is worth.
 //! - [`routing`]: which model of a ladder a request goes to. Knows the others; they do not know it.
 //! - [`money`]: prices, token counts and money in whole nano-units.
-//! - [`rung`]: a place in a ladder. [`span`]: a length of time as people write it. [`form_error`]: why a text is no such
+//! - [`rung`]: a place in a ladder. [`human_duration`]: a length of time as people write it. [`form_error`]: why a text is no such
 //!   value.
-//! - [`vocabulary`]: closed sets of words for metrics, logs and headers.
+//! - [`mod@vocabulary`]: closed sets of words for metrics, logs and headers.
 
 pub mod form_error;
 pub mod human_duration;

@@ -21,7 +21,7 @@ pub struct GenerationRequest {
     pub sampling: SamplingOptions,
     /// Texts that end the answer and are no part of it; at most 4, none empty.
     pub stop: Vec<String>,
-    /// How many of the likeliest tokens each [`Token`](crate::Token) lists, up to 20.
+    /// How many of the likeliest tokens each [`GeneratedToken`](crate::GeneratedToken) lists, up to 20.
     pub top_logprobs: u8,
     /// Whose request it is. The queue takes turns between these, and what one has in the cache is
     /// never reused for another.
@@ -37,7 +37,7 @@ pub struct ChatMessage {
     pub content: String,
 }
 
-/// How tokens are chosen. A field that is `None` has the value that [`Options`](crate::Options) sets
+/// How tokens are chosen. A field that is `None` has the value that [`EngineOptions`](crate::EngineOptions) sets
 /// for the model, else the one named here.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct SamplingOptions {

@@ -13,7 +13,7 @@
 //! - [`questions`], [`asking`]: questions whose answers are known, and what a model says to them.
 //! - [`cascading`], [`first_token`]: what a cascade is worth, in quality by cost and in waiting.
 //! - [`targets`]: whether the targets of a policy are kept to while traffic changes.
-//! - [`reference`]: what others see of the gateway, as files that are held to it, and as pages.
+//! - [`mod@reference`]: what others see of the gateway, as files that are held to it, and as pages.
 //! - [`sse`], [`metrics`], [`http1`]: readers of our own, apart from the gateway's.
 //!
 //! Ports are always 0, waiting is always for something, and nothing is judged here: that is the tests' work.

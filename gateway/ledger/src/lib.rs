@@ -38,7 +38,7 @@ mod store;
 mod store_error;
 mod writer;
 
-/// The atomics that [`purse`] is made of; its test under every order of steps has others.
+/// The atomics that [`local_balance`] is made of; its test under every order of steps has others.
 mod atomic {
     pub(super) use std::sync::atomic::{AtomicI64, Ordering};
 }

@@ -25,7 +25,7 @@ const HELD: usize = 256 << 10;
 
 /// What was heard under a guard.
 pub(super) struct GuardedResult {
-    /// As of any attempt; where the answer will not do, [`AttemptErrorKind::Doubted`].
+    /// As of any attempt; where the answer will not do, [`AttemptErrorKind::GuardRejected`].
     pub(super) heard: AttemptAnswer,
     /// The text of an answer that was judged whole.
     pub(super) text: Option<String>,

@@ -103,7 +103,7 @@ impl ConnectionPool {
     /// Posts a body to an address of the endpoint, over a connection that is at hand or a new one.
     ///
     /// # Errors
-    /// [`AttemptErrorKind::Unreachable`] where nothing can have been looked at, otherwise [`AttemptErrorKind::Cut`].
+    /// [`AttemptErrorKind::ConnectFailed`] where nothing can have been looked at, otherwise [`AttemptErrorKind::ConnectionLost`].
     pub(super) async fn post(
         self: &Arc<Self>,
         url: &Url,

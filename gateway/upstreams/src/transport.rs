@@ -29,8 +29,8 @@ pub trait Transport: Send + Sync {
     /// Posts a body to an address of the endpoint, and waits for the head of the response.
     ///
     /// # Errors
-    /// `Unreachable` where the endpoint cannot have looked at the request, `TurnedAway` where it says that it has not, and
-    /// `Cut` where it may have; with the cause, where that is known.
+    /// `ConnectFailed` where the endpoint cannot have looked at the request, `RefusedStream` where it says that it has not, and
+    /// `ConnectionLost` where it may have; with the cause, where that is known.
     fn post<'a>(&'a self, url: &'a Url, own: &'a RequestHeaders<'a>, body: Bytes) -> Sending<'a>;
 
     /// Whether the endpoint answers HTTP at all, asked for what costs nothing.

@@ -1,16 +1,17 @@
 //! Which model of a ladder a request goes to.
 //!
 //! ```text
-//! standing, draw, recent, weights ─→ Query ─policies→ Decision { Plan, Reason }
+//! rung_state, draw, recent, weights ─→ Query ─policies→ Decision { Plan, Reason }
 //! ```
 //!
-//! - [`query`]: everything a policy may know; of each rung, its [`standing`]. [`draw`]: the request's random number.
+//! - [`query`]: everything a policy may know; of each rung, its [`rung_state`]. [`draw`]: the request's random number.
 //! - [`decision`]: everything a policy may say.
 //! - [`policies`]: one file a policy. A policy is its configuration.
-//! - [`contents`]: what a text contains that must not leave the house, for rules.
-//! - [`weights`]: what quality, money and time weigh against each other. [`steer`]: weights that keep a route to its targets.
+//! - [`sensitive_data`]: what a text contains that must not leave the house, for rules.
+//! - [`weights`]: what quality, money and time weigh against each other. [`weight_controller`]: weights
+//!   that keep a route to its targets.
 //! - [`recent`]: which score parts a share of recent traffic from the rest.
-//! - [`simulate`]: recorded requests and another policy to what it would have cost.
+//! - [`policy_replay`]: recorded requests and another policy to what it would have cost.
 
 pub mod decision;
 pub mod draw;

@@ -1,17 +1,18 @@
 //! How hard a request is: a prompt as numbers, and what is foreseen of each class of model.
 //!
 //! ```text
-//! Prompt ─features→ Features ─lens→ Sight ─scorers→ Prospects ─calibrate, foresight→ the chances of a ladder
+//! Prompt ─features→ Features ─feature_transform→ FeatureVector ─scorers→ ClassPredictions
+//!        ─calibrate, ladder_prediction→ LadderPrediction: the chances of a ladder
 //! ```
 //!
 //! - [`features`]: a prompt as numbers. [`stem`]: when two questions are the same.
-//! - [`scorers`]: features to prospects, one file a scorer. [`prospects`]: how likely each class of model is to suffice,
-//!   and how familiar the prompt is. [`foresight`]: what is foreseen for a ladder, shipped or calibrated.
+//! - [`scorers`]: features to predictions, one file a scorer. [`class_predictions`]: how likely each class of model is to
+//!   suffice, and how familiar the prompt is. [`ladder_prediction`]: what is foreseen for a ladder, shipped or calibrated.
 //! - [`topics`]: which field a prompt belongs to.
 //! - [`calibrate`]: the shipped scorer adapted to labelled rows. [`certify`]: a threshold whose loss is bounded with known
 //!   confidence. [`evaluate`]: how good a ranking is for routing.
-//! - What they are made with: [`lens`] (features as the scorers see them), [`ridge`] and [`squares`] (fits), [`bytes`]
-//!   (weights as they ship), [`numbers`] (elementary functions with the same bits everywhere), [`random`].
+//! - What they are made with: [`feature_transform`] (features as the scorers see them), [`ridge`] and [`squares`] (fits),
+//!   [`bytes`] (weights as they ship), [`numbers`] (elementary functions with the same bits everywhere), [`random`].
 
 pub mod bytes;
 pub mod calibrate;

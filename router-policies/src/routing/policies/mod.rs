@@ -127,7 +127,7 @@ impl Policy {
     }
 
     /// The utility within this policy, whose weights whoever acts steers by what it measures, and whether a guard stands
-    /// before what it chooses: then see [`crate::routing::weights::guarded`].
+    /// before what it chooses: then see [`crate::routing::weights::add_escalation_cost`].
     pub fn utility(&self) -> Option<(&UtilityPolicy, bool)> {
         match self {
             Self::Utility(utility) => Some((utility, false)),
