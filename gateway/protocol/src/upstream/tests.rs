@@ -133,3 +133,41 @@ fn what_says_nothing_is_let_through() {
         dialect.takes(&chat(&hi, &fields), EffortStyle::Word).unwrap();
     }
 }
+
+/// A stream in which each piece of each event's data is replaced by what it is not, one at a time. However such a stream is
+/// cut, it says the same; and a good part of them says an answer, so that more is reached than the way out.
+pub(super) fn survives_odd_pieces(api: UpstreamApi, events: &[String]) {
+    const ODD: [&str; 7] = ["null", "-5", "1e9", "\"x\"", "[]", "{}", "[{\"a\":[null]}]"];
+    let (mut all, mut answers) = (0, 0);
+    for (at, event) in events.iter().enumerate() {
+        let (head, data) = event.split_once("data: ").unwrap();
+        let data: Value = serde_json::from_str(data.trim_end()).unwrap();
+        for place in places(&data) {
+            for odd in ODD {
+                let mut data = data.clone();
+                *data.pointer_mut(&place).unwrap() = serde_json::from_str(odd).unwrap();
+                let mut events = events.to_vec();
+                events[at] = format!("{head}data: {data}\n\n");
+                let stream = events.concat();
+                let chunks = decoded(api, false, stream.as_bytes(), stream.len());
+                assert_eq!(chunks, decoded(api, false, stream.as_bytes(), 7), "{stream}");
+                all += 1;
+                answers += usize::from(gathered(&chunks).is_some());
+            }
+        }
+    }
+    assert!(answers > all / 4 && answers < all, "{answers} of {all}");
+}
+
+/// Pointers to a value and to everything within it.
+fn places(value: &Value) -> Vec<String> {
+    let within: Vec<(String, &Value)> = match value {
+        Value::Array(items) => items.iter().enumerate().map(|(at, item)| (at.to_string(), item)).collect(),
+        Value::Object(members) => members.iter().map(|(name, member)| (name.clone(), member)).collect(),
+        _ => Vec::new(),
+    };
+    let deeper = within
+        .into_iter()
+        .flat_map(|(name, value)| places(value).into_iter().map(move |rest| format!("/{name}{rest}")));
+    std::iter::once(String::new()).chain(deeper).collect()
+}
