@@ -60,9 +60,9 @@ pub struct RequestAccount {
     bound: UsageBound,
     /// Its place among the client's requests.
     place: Option<RequestPermit>,
-    quota: RateLimitStatus,
+    rate_limits: RateLimitStatus,
     /// What is set aside of the client's budget.
-    purse: Option<Reservation>,
+    reservation: Option<Reservation>,
     /// What each attempt has said so far.
     tallies: Vec<TokenCounter>,
     /// What the client got of an answer that another model went on with; `None` where there is no such answer.
@@ -95,8 +95,8 @@ impl RequestAccount {
             times: AttemptTimings::of(arrived),
             bound: UsageBound::default(),
             place: None,
-            quota: RateLimitStatus::default(),
-            purse: None,
+            rate_limits: RateLimitStatus::default(),
+            reservation: None,
             tallies: Vec::new(),
             before: None,
             resumed: false,
@@ -124,17 +124,17 @@ impl RequestAccount {
     ///
     /// # Errors
     /// A limit of the client's that is reached.
-    pub fn admit(&mut self, till: &Arc<ClientQuota>, models: &[Arc<ModelConfig>]) -> Result<(), ApiError> {
+    pub fn admit(&mut self, quota: &Arc<ClientQuota>, models: &[Arc<ModelConfig>]) -> Result<(), ApiError> {
         let tokens = models.iter().map(|model| self.bound.tokens(model)).max().unwrap_or_default();
-        match till.admit(tokens, Instant::now()) {
+        match quota.admit(tokens, Instant::now()) {
             Ok(place) => {
-                self.quota = place.quota;
+                self.rate_limits = place.rate_limits;
                 self.place = Some(place);
                 Ok(())
             }
-            Err((exceeded, wait, quota)) => {
-                self.quota = quota;
-                Err(ApiError::RateLimited(exceeded.words(till.client(), wait), wait))
+            Err((exceeded, wait, rate_limits)) => {
+                self.rate_limits = rate_limits;
+                Err(ApiError::RateLimited(exceeded.words(quota.client(), wait), wait))
             }
         }
     }
@@ -145,8 +145,8 @@ impl RequestAccount {
     }
 
     /// What is left of the client's limits.
-    pub fn quota(&self) -> &RateLimitStatus {
-        &self.quota
+    pub fn rate_limits(&self) -> &RateLimitStatus {
+        &self.rate_limits
     }
 
     /// Sets aside what the dearest of these models costs at most, before any of them is asked.
@@ -155,16 +155,16 @@ impl RequestAccount {
     /// A budget that does not cover it, or one that cannot be written down.
     pub async fn reserve(
         &mut self,
-        till: &ClientQuota,
+        quota: &ClientQuota,
         models: &[Arc<ModelConfig>],
         now: Timestamp,
     ) -> Result<(), ApiError> {
         let each = models.iter().filter_map(|model| self.bound.most(model, now, &self.telemetry.paces));
         let amount = each.max().unwrap_or_default();
-        match till.reserve(self.telemetry.ledger.leases(), amount, now).await {
-            Ok(purse) => self.purse = purse,
+        match quota.reserve(self.telemetry.ledger.leases(), amount, now).await {
+            Ok(reservation) => self.reservation = reservation,
             Err(BudgetRefusal::Spent) => {
-                return Err(ApiError::BudgetSpent(self.words_for_spent(till, amount)));
+                return Err(ApiError::BudgetSpent(self.words_for_spent(quota, amount)));
             }
             Err(BudgetRefusal::Unavailable) => return Err(ApiError::LedgerUnavailable),
         }
@@ -176,7 +176,7 @@ impl RequestAccount {
     /// # Errors
     /// When the budget does not cover it; then the model must not be asked.
     pub async fn cover(&mut self, model: &ModelConfig) -> Result<(), AttemptError> {
-        if self.purse.is_none() {
+        if self.reservation.is_none() {
             return Ok(());
         }
         let unaffordable = || AttemptError::new(AttemptErrorKind::BudgetExceeded);
@@ -188,26 +188,26 @@ impl RequestAccount {
         let most = bound.most(model, now, &self.telemetry.paces).ok_or_else(unaffordable)?;
         let beside = self.bounds_under_way(now).ok_or_else(unaffordable)?;
         let needed = self.record.cost().unwrap_or_default().saturating_add(beside).saturating_add(most);
-        let Some(purse) = &mut self.purse else { return Ok(()) };
-        let more = needed.saturating_sub(purse.amount());
+        let Some(reservation) = &mut self.reservation else { return Ok(()) };
+        let more = needed.saturating_sub(reservation.amount());
         if more > Money::ZERO {
-            let fund = Arc::clone(purse.fund());
+            let lease = Arc::clone(reservation.lease());
             let more =
-                reserve_of(&fund, self.telemetry.ledger.leases(), more).await.map_err(|_| unaffordable())?;
-            purse.join(more);
+                reserve_of(&lease, self.telemetry.ledger.leases(), more).await.map_err(|_| unaffordable())?;
+            reservation.join(more);
         }
-        purse.put_to_use();
+        reservation.put_to_use();
         Ok(())
     }
 
     /// The longest answer, in tokens, that was set aside for where the client sets no limit; `None` without a budget.
     pub fn longest(&self, model: &ModelConfig) -> Option<u64> {
-        (self.purse.is_some() && self.bound.answer.is_none()).then_some(model.max_output)
+        (self.reservation.is_some() && self.bound.answer.is_none()).then_some(model.max_output)
     }
 
     /// The longest answer, in tokens of all choices, that is set aside for; `None` without a budget.
     pub fn most(&self, model: &ModelConfig) -> Option<u64> {
-        self.purse.is_some().then(|| self.bound.of(model).output)
+        self.reservation.is_some().then(|| self.bound.of(model).output)
     }
 
     /// The answer's head is on its way to the client.

@@ -186,15 +186,15 @@ async fn afford(
         true => assess(target, &ask)?,
         false => local(&caller.hints)?,
     };
-    let Some(till) = caller.client.as_ref().and_then(|client| snapshot.till(client)) else {
+    let Some(quota) = caller.client.as_ref().and_then(|client| snapshot.quota(client)) else {
         return Ok(assessment);
     };
     let models = assessment.may_be_asked();
-    account.admit(till, &models)?;
+    account.admit(quota, &models)?;
     if !account.may_spend() {
         return Ok(assessment);
     }
-    match account.reserve(till, &models, now).await {
+    match account.reserve(quota, &models, now).await {
         Ok(()) => Ok(assessment),
         Err(ApiError::LedgerUnavailable) => local(&caller.hints),
         Err(failure) => Err(failure),
@@ -252,7 +252,7 @@ async fn whole(
             let mut response = Response::new(GatewayBody::full(body));
             let preface = ResponseHeaders::of(account.record());
             preface.write(response.headers_mut(), headers, "application/json");
-            rate_limit_headers::write(account.quota(), response.headers_mut());
+            rate_limit_headers::write(account.rate_limits(), response.headers_mut());
             preface.decision(
                 response.headers_mut(),
                 account.record().model().map(|it| &*it.name),
@@ -283,14 +283,14 @@ async fn stream(
     let manner =
         RelayOptions { include_usage, telling, heartbeat, curfew: gateway.telemetry.curfew.listener() };
     let first = job.ladder.get(job.plan.first().0).map(|rung| rung.pool.model.name.clone());
-    let (preface, quota) = (ResponseHeaders::of(account.record()), *account.quota());
+    let (preface, rate_limits) = (ResponseHeaders::of(account.record()), *account.rate_limits());
     let mut dispatched = Box::pin(dispatch(job, account));
     // Most answers begin before the first heartbeat; until then an error still has a status of its own.
     let Ok((result, mut account)) = timeout(heartbeat, &mut dispatched).await else {
         let relay = AnswerRelay::waiting(dispatched, manner);
         let mut response = Response::new(GatewayBody::Stream(Box::pin(relay)));
         preface.write(response.headers_mut(), HeaderMap::new(), "text/event-stream");
-        rate_limit_headers::write(&quota, response.headers_mut());
+        rate_limit_headers::write(&rate_limits, response.headers_mut());
         preface.decision(response.headers_mut(), first.as_deref(), 1);
         return response;
     };
@@ -302,7 +302,7 @@ async fn stream(
             let relay = AnswerRelay::begun(begun, account, manner);
             let mut response = Response::new(GatewayBody::Stream(Box::pin(relay)));
             preface.write(response.headers_mut(), headers, "text/event-stream");
-            rate_limit_headers::write(&quota, response.headers_mut());
+            rate_limit_headers::write(&rate_limits, response.headers_mut());
             preface.decision(response.headers_mut(), Some(&model.name), attempts);
             if degraded {
                 preface.mark_degraded(response.headers_mut());
@@ -317,7 +317,7 @@ async fn stream(
 fn refuse(account: Box<RequestAccount>, failure: &ApiError) -> Response<GatewayBody> {
     let mut response = error_response(failure, account.record().call.vendor(), account.id());
     let model = account.record().model().map(|model| &*model.name);
-    rate_limit_headers::write(account.quota(), response.headers_mut());
+    rate_limit_headers::write(account.rate_limits(), response.headers_mut());
     ResponseHeaders::of(account.record()).decision(
         response.headers_mut(),
         model,

@@ -48,7 +48,7 @@ pub struct Snapshot {
     pools: HashMap<String, Arc<EndpointPool>>,
     routes: HashMap<String, RouteState>,
     clients: HashMap<[u8; 32], Arc<ClientConfig>>,
-    tills: HashMap<String, Arc<ClientQuota>>,
+    quotas: HashMap<String, Arc<ClientQuota>>,
 }
 
 impl Snapshot {
@@ -97,11 +97,11 @@ impl Snapshot {
         let routes =
             routes.iter().map(|(name, routed)| (name.clone(), routed.clone().beside(&routes))).collect();
         let clients = config.clients.iter().map(|client| (client.key.0, Arc::clone(client))).collect();
-        let till = |client: &Arc<ClientConfig>| {
-            (client.name.clone(), telemetry.ledger.till(client, &config.time_zone))
+        let quota = |client: &Arc<ClientConfig>| {
+            (client.name.clone(), telemetry.ledger.quota(client, &config.time_zone))
         };
-        let tills = config.clients.iter().map(till).collect();
-        Ok(Self { config, tracer, pools, routes, clients, tills })
+        let quotas = config.clients.iter().map(quota).collect();
+        Ok(Self { config, tracer, pools, routes, clients, quotas })
     }
 
     /// One with nothing but pools, whose endpoints are asked by upstreams of a test's own, by the model's name.
@@ -125,7 +125,7 @@ impl Snapshot {
             pools: pools.collect(),
             routes,
             clients: HashMap::new(),
-            tills: HashMap::new(),
+            quotas: HashMap::new(),
         }
     }
 
@@ -150,8 +150,8 @@ impl Snapshot {
     }
 
     /// What a client may still ask and spend.
-    pub fn till(&self, client: &ClientConfig) -> Option<&Arc<ClientQuota>> {
-        self.tills.get(&client.name)
+    pub fn quota(&self, client: &ClientConfig) -> Option<&Arc<ClientQuota>> {
+        self.quotas.get(&client.name)
     }
 
     /// The route or model of this name, if this client may use it.

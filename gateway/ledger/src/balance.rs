@@ -1,4 +1,4 @@
-//! How much of each budget is lent out and spent.
+//! How much of each budget is leased out and spent.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -17,14 +17,14 @@ pub struct BalanceKey {
 /// A budget's state, in nano-units.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Balance {
-    /// Lent to running gateways and not given back; what they have spent of it is in it.
+    /// Leased to running gateways and not given back; what they have spent of it is in it.
     pub leased: i64,
     /// Spent by requests that are over, or lost with a gateway that ended without giving back.
     pub spent: i64,
 }
 
 impl Balance {
-    /// What may still be lent out of `limit`.
+    /// What may still be leased out of `limit`.
     pub fn unleased(&self, limit: i64) -> i64 {
         limit.saturating_sub(self.leased.max(self.spent)).max(0)
     }
@@ -45,8 +45,8 @@ impl Balances {
         self.0.insert(key.clone(), balance);
     }
 
-    /// `amount` more is lent; a negative one was given back.
-    pub fn lend(&mut self, key: &BalanceKey, amount: i64) {
+    /// `amount` more is leased; a negative one was given back.
+    pub fn lease(&mut self, key: &BalanceKey, amount: i64) {
         let balance = self.0.entry(key.clone()).or_default();
         balance.leased = balance.leased.saturating_add(amount);
     }
@@ -57,7 +57,7 @@ impl Balances {
         balance.spent = balance.spent.saturating_add(amount);
     }
 
-    /// Counts as spent whatever is lent out: nobody is left who could give it back. Gives what changed.
+    /// Counts as spent whatever is leased out: nobody is left who could give it back. Gives what changed.
     pub fn sweep(&mut self) -> Vec<(BalanceKey, Balance)> {
         let open = self.0.iter_mut().filter(|(_, balance)| balance.leased != balance.spent);
         let swept = open.map(|(key, balance)| {
@@ -92,11 +92,11 @@ mod tests {
     fn what_nobody_can_give_back_is_spent() {
         let mut balances = Balances::default();
         let (a, b) = (key("a", "2026-11-24"), key("b", "2026-11-24"));
-        balances.lend(&a, 100);
+        balances.lease(&a, 100);
         balances.spend(&a, 30);
-        balances.lend(&a, -20);
+        balances.lease(&a, -20);
         // More was spent than was reserved.
-        balances.lend(&b, 10);
+        balances.lease(&b, 10);
         balances.spend(&b, 15);
         assert_eq!(balances.of(&a).unleased(200), 120);
         assert_eq!(balances.of(&b).unleased(12), 0);
@@ -110,9 +110,9 @@ mod tests {
     fn the_latest_window_of_a_kind() {
         let mut balances = Balances::default();
         for period in ["2026-11-23", "2026-11-25", "2026-12", "2026-11-25T01Z"] {
-            balances.lend(&key("a", period), 1);
+            balances.lease(&key("a", period), 1);
         }
-        balances.lend(&key("b", "2026-11-26"), 1);
+        balances.lease(&key("b", "2026-11-26"), 1);
         assert_eq!(balances.latest_like("a", "2026-11-24").as_deref(), Some("2026-11-25"));
         assert_eq!(balances.latest_like("c", "2026-11-24"), None);
     }

@@ -15,8 +15,8 @@ use super::usage_record::BudgetDebit;
 #[derive(Debug)]
 pub struct BudgetLease {
     key: BalanceKey,
-    window: BudgetPeriod,
-    purse: LocalBalance,
+    period: BudgetPeriod,
+    balance: LocalBalance,
     limit: AtomicI64,
     unleased: AtomicI64,
     asking: AtomicBool,
@@ -33,12 +33,12 @@ pub enum BudgetRefusal {
 }
 
 impl BudgetLease {
-    /// For a client's window, with so much at hand of `limit`.
-    pub fn new(client: &Arc<str>, window: BudgetPeriod, limit: Money, at_hand: Money) -> Self {
+    /// For a client's period, with so much at hand of `limit`.
+    pub fn new(client: &Arc<str>, period: BudgetPeriod, limit: Money, at_hand: Money) -> Self {
         Self {
-            key: BalanceKey { client: Arc::clone(client), period: Arc::clone(&window.id) },
-            window,
-            purse: LocalBalance::new(at_hand.0),
+            key: BalanceKey { client: Arc::clone(client), period: Arc::clone(&period.id) },
+            period,
+            balance: LocalBalance::new(at_hand.0),
             limit: AtomicI64::new(limit.0),
             unleased: AtomicI64::new(0),
             asking: AtomicBool::new(false),
@@ -52,13 +52,13 @@ impl BudgetLease {
     }
 
     /// Its time.
-    pub fn window(&self) -> &BudgetPeriod {
-        &self.window
+    pub fn period(&self) -> &BudgetPeriod {
+        &self.period
     }
 
     /// What is at hand.
-    pub fn purse(&self) -> &LocalBalance {
-        &self.purse
+    pub fn balance(&self) -> &LocalBalance {
+        &self.balance
     }
 
     /// The whole budget, in nano-units.
@@ -71,7 +71,7 @@ impl BudgetLease {
         self.limit.swap(limit, Ordering::Relaxed)
     }
 
-    /// What is lent at a time: a 64th of the budget, so that hardly anything is lost with a process that crashes.
+    /// What is leased at a time: a 64th of the budget, so that hardly anything is lost with a process that crashes.
     pub fn portion(&self) -> i64 {
         (self.limit() / 64).max(1)
     }
@@ -83,25 +83,25 @@ impl BudgetLease {
 
     /// Whether its time is over.
     pub fn has_ended(&self, now: Timestamp) -> bool {
-        now >= self.window.ends
+        now >= self.period.ends
     }
 
-    /// What the store said is left beside what was lent.
+    /// What the store said is left beside what was leased.
     pub fn set_unleased(&self, amount: i64) {
         self.unleased.store(amount, Ordering::Relaxed);
     }
 
-    /// What requests to come may spend: what is at hand here and what nobody was lent.
+    /// What requests to come may spend: what is at hand here and what nobody has leased.
     pub fn remaining(&self) -> Money {
-        Money(self.unleased.load(Ordering::Relaxed).saturating_add(self.purse.holds()))
+        Money(self.unleased.load(Ordering::Relaxed).saturating_add(self.balance.holds()))
     }
 
     /// Whether more should be asked for in advance; says so once until [`BudgetLease::answered`].
     pub fn wants_more(&self) -> bool {
-        self.purse.holds() < self.portion() / 2 && !self.asking.swap(true, Ordering::Relaxed)
+        self.balance.holds() < self.portion() / 2 && !self.asking.swap(true, Ordering::Relaxed)
     }
 
-    /// Whether the clerk hears of it for the first time.
+    /// Whether the writer hears of it for the first time.
     pub fn becomes_known(&self) -> bool {
         !self.known.swap(true, Ordering::Relaxed)
     }
@@ -116,15 +116,15 @@ impl BudgetLease {
 /// until it is settled.
 #[derive(Debug)]
 pub struct Reservation {
-    fund: Arc<BudgetLease>,
+    lease: Arc<BudgetLease>,
     amount: i64,
     in_use: bool,
 }
 
 impl Reservation {
-    /// Over money that was taken out of the fund.
-    pub fn new(fund: Arc<BudgetLease>, amount: i64) -> Self {
-        Self { fund, amount, in_use: false }
+    /// Over money that was taken out of the lease.
+    pub fn new(lease: Arc<BudgetLease>, amount: i64) -> Self {
+        Self { lease, amount, in_use: false }
     }
 
     /// How much.
@@ -133,8 +133,8 @@ impl Reservation {
     }
 
     /// Whose.
-    pub fn fund(&self) -> &Arc<BudgetLease> {
-        &self.fund
+    pub fn lease(&self) -> &Arc<BudgetLease> {
+        &self.lease
     }
 
     /// From now on it may be spent by others: it comes back by [`Reservation::settle`] alone.
@@ -142,24 +142,24 @@ impl Reservation {
         self.in_use = true;
     }
 
-    /// Takes over another's money, of the same fund.
+    /// Takes over another's money, of the same lease.
     pub fn join(&mut self, mut other: Self) {
-        debug_assert!(Arc::ptr_eq(&self.fund, &other.fund));
+        debug_assert!(Arc::ptr_eq(&self.lease, &other.lease));
         self.amount = self.amount.saturating_add(std::mem::take(&mut other.amount));
     }
 
     /// Ends it: this much was spent, and the rest goes back. More than was reserved is taken from what is at hand.
     pub fn settle(mut self, spent: Money) -> BudgetDebit {
         let amount = std::mem::take(&mut self.amount);
-        self.fund.purse.put(amount.saturating_sub(spent.0));
-        BudgetDebit { key: self.fund.key.clone(), amount: spent.0 }
+        self.lease.balance.put(amount.saturating_sub(spent.0));
+        BudgetDebit { key: self.lease.key.clone(), amount: spent.0 }
     }
 }
 
 impl Drop for Reservation {
     fn drop(&mut self) {
         if !self.in_use && self.amount != 0 {
-            self.fund.purse.put(self.amount);
+            self.lease.balance.put(self.amount);
         }
     }
 }

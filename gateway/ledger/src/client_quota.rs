@@ -1,4 +1,4 @@
-//! What a client may still ask and spend. Every request of a client passes its till; no two clients share one.
+//! What a client may still ask and spend. Every request of a client passes its quota; no two clients share one.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,16 +17,16 @@ use super::lease_broker::LeaseBroker;
 use super::rate_limiter::{LimitExceeded, RateLimitStatus, RateLimiter, RequestPermit};
 use super::writer::{PendingLease, WriterCommand};
 
-/// How long a request waits for the store to lend, whatever holds that up.
+/// How long a request waits for the store to lease, whatever holds that up.
 const LONGEST_WAIT: Duration = Duration::from_secs(3);
 
-/// A client's till.
+/// A client's quota.
 #[derive(Debug)]
 pub struct ClientQuota {
     client: Arc<str>,
     terms: ArcSwap<QuotaLimits>,
-    fund: ArcSwapOption<BudgetLease>,
-    gate: Arc<RateLimiter>,
+    lease: ArcSwapOption<BudgetLease>,
+    rate_limiter: Arc<RateLimiter>,
 }
 
 /// What the configuration says of the client.
@@ -44,8 +44,8 @@ impl ClientQuota {
         Self {
             client: client.into(),
             terms: ArcSwap::from_pointee(terms),
-            fund: ArcSwapOption::empty(),
-            gate: Arc::default(),
+            lease: ArcSwapOption::empty(),
+            rate_limiter: Arc::default(),
         }
     }
 
@@ -65,15 +65,15 @@ impl ClientQuota {
         self.terms.load().budget
     }
 
-    /// What it may still spend in the window that now is.
+    /// What it may still spend in the period that now is.
     pub fn remaining(&self, leases: &LeaseBroker) -> Option<Money> {
-        Some(self.fund(leases, Timestamp::now())?.remaining().max(Money::ZERO))
+        Some(self.lease(leases, Timestamp::now())?.remaining().max(Money::ZERO))
     }
 
     /// When its budget starts anew, where days begin for it.
     pub fn ends(&self, leases: &LeaseBroker) -> String {
         let zone = self.terms.load().zone.clone();
-        let ends = self.fund(leases, Timestamp::now()).map(|fund| fund.window().ends);
+        let ends = self.lease(leases, Timestamp::now()).map(|lease| lease.period().ends);
         ends.map_or_else(String::new, |ends| {
             ends.to_zoned(zone).strftime("%Y-%m-%d %H:%M:%S %:z").to_string()
         })
@@ -89,7 +89,7 @@ impl ClientQuota {
         tokens: u64,
         now: Instant,
     ) -> Result<RequestPermit, (LimitExceeded, Duration, RateLimitStatus)> {
-        self.gate.admit(&self.terms.load().limits, tokens, now)
+        self.rate_limiter.admit(&self.terms.load().limits, tokens, now)
     }
 
     /// Sets this much of what may be spent now aside; `None` for a client without a budget.
@@ -102,29 +102,29 @@ impl ClientQuota {
         amount: Money,
         now: Timestamp,
     ) -> Result<Option<Reservation>, BudgetRefusal> {
-        match self.fund(leases, now) {
-            Some(fund) => reserve_of(&fund, leases, amount).await.map(Some),
+        match self.lease(leases, now) {
+            Some(lease) => reserve_of(&lease, leases, amount).await.map(Some),
             None => Ok(None),
         }
     }
 
-    /// The money of the window that now is; `None` without a budget.
-    pub(super) fn fund(&self, leases: &LeaseBroker, now: Timestamp) -> Option<Arc<BudgetLease>> {
+    /// The money of the period that now is; `None` without a budget.
+    pub(super) fn lease(&self, leases: &LeaseBroker, now: Timestamp) -> Option<Arc<BudgetLease>> {
         let terms = self.terms.load();
         let budget = terms.budget?;
         match self.current(&budget, now) {
-            Some(fund) => Some(fund),
+            Some(lease) => Some(lease),
             None => Some(self.turn_over(leases, &terms.zone, &budget, now)),
         }
     }
 
     fn current(&self, budget: &ClientBudget, now: Timestamp) -> Option<Arc<BudgetLease>> {
-        let fund = self.fund.load_full()?;
-        let fits = is_of_kind(&fund.window().id, budget.per) && fund.limit() == budget.amount.0;
-        (fits && !fund.has_ended(now)).then_some(fund)
+        let lease = self.lease.load_full()?;
+        let fits = is_of_kind(&lease.period().id, budget.per) && lease.limit() == budget.amount.0;
+        (fits && !lease.has_ended(now)).then_some(lease)
     }
 
-    /// Begins the next window, or takes over another budget.
+    /// Begins the next period, or takes over another budget.
     fn turn_over(
         &self,
         leases: &LeaseBroker,
@@ -132,69 +132,69 @@ impl ClientQuota {
         budget: &ClientBudget,
         now: Timestamp,
     ) -> Arc<BudgetLease> {
-        // One at a time, a few times a day: requests that find the current window never come here.
+        // One at a time, a few times a day: requests that find the current period never come here.
         let _alone = leases.rolling();
-        if let Some(fund) = self.current(budget, now) {
-            return fund;
+        if let Some(lease) = self.current(budget, now) {
+            return lease;
         }
-        let window = self.next_window(leases, zone, budget, now);
+        let period = self.next_period(leases, zone, budget, now);
         let kept = leases.keeps_records();
-        if let Some(fund) = self.fund.load_full().filter(|fund| fund.window().id == window.id) {
-            let before = fund.set_limit(budget.amount.0);
+        if let Some(lease) = self.lease.load_full().filter(|lease| lease.period().id == period.id) {
+            let before = lease.set_limit(budget.amount.0);
             if !kept {
-                fund.purse().put(budget.amount.0.saturating_sub(before));
+                lease.balance().put(budget.amount.0.saturating_sub(before));
             }
-            return fund;
+            return lease;
         }
         let at_hand = if kept { Money::ZERO } else { budget.amount };
-        let fund = Arc::new(BudgetLease::new(&self.client, window, budget.amount, at_hand));
-        // What an upstream took beyond the last window's end is paid out of this one.
-        let debt = self.fund.load_full().map_or(0, |before| before.purse().take_debt());
-        fund.purse().put(debt.saturating_neg());
+        let lease = Arc::new(BudgetLease::new(&self.client, period, budget.amount, at_hand));
+        // What an upstream took beyond the last period's end is paid out of this one.
+        let debt = self.lease.load_full().map_or(0, |before| before.balance().take_debt());
+        lease.balance().put(debt.saturating_neg());
         if kept {
-            fund.set_unleased(leases.before().of(fund.key()).unleased(budget.amount.0));
+            lease.set_unleased(leases.before().of(lease.key()).unleased(budget.amount.0));
         }
-        self.fund.store(Some(Arc::clone(&fund)));
-        fund
+        self.lease.store(Some(Arc::clone(&lease)));
+        lease
     }
 
-    /// The window around now, but never one before a window that money was spent in: a clock that is put back does not
+    /// The period around now, but never one before a period that money was spent in: a clock that is put back does not
     /// give a budget twice.
-    fn next_window(
+    fn next_period(
         &self,
         leases: &LeaseBroker,
         zone: &TimeZone,
         budget: &ClientBudget,
         now: Timestamp,
     ) -> BudgetPeriod {
-        let window = BudgetPeriod::around(now, budget.per, zone);
-        let known = self.fund.load_full().map(|fund| Arc::clone(&fund.window().id));
+        let period = BudgetPeriod::around(now, budget.per, zone);
+        let known = self.lease.load_full().map(|lease| Arc::clone(&lease.period().id));
         let known = known.filter(|id| is_of_kind(id, budget.per));
-        let stored = leases.before().latest_like(&self.client, &window.id);
-        let latest = known.into_iter().chain(stored).max().filter(|latest| *latest > window.id);
-        latest.and_then(|latest| BudgetPeriod::named(&latest, budget.per, zone)).unwrap_or(window)
+        let stored = leases.before().latest_like(&self.client, &period.id);
+        let latest = known.into_iter().chain(stored).max().filter(|latest| *latest > period.id);
+        latest.and_then(|latest| BudgetPeriod::named(&latest, budget.per, zone)).unwrap_or(period)
     }
 }
 
-/// Sets aside an amount of this fund.
+/// Sets aside an amount of this lease.
 ///
 /// # Errors
 /// As for [`ClientQuota::reserve`].
 pub async fn reserve_of(
-    fund: &Arc<BudgetLease>,
+    lease: &Arc<BudgetLease>,
     leases: &LeaseBroker,
     amount: Money,
 ) -> Result<Reservation, BudgetRefusal> {
-    if fund.purse().take(amount.0) {
-        leases.ask_in_advance(fund);
-        return Ok(Reservation::new(Arc::clone(fund), amount.0));
+    if lease.balance().take(amount.0) {
+        leases.ask_in_advance(lease);
+        return Ok(Reservation::new(Arc::clone(lease), amount.0));
     }
     if !leases.keeps_records() {
         return Err(BudgetRefusal::Spent);
     }
     let (reply, answer) = oneshot::channel();
-    leases.order(WriterCommand::Lend(Arc::clone(fund), Some(PendingLease { need: amount.0, reply })));
-    // A clerk that is gone answers nobody, and one that is held up may answer too late: then the money goes back.
+    leases.send(WriterCommand::Lease(Arc::clone(lease), Some(PendingLease { need: amount.0, reply })));
+    // A writer that is gone answers nobody, and one that is held up may answer too late: then the money goes back.
     match timeout(LONGEST_WAIT, answer).await {
         Ok(Ok(answer)) => answer,
         Ok(Err(_)) | Err(_) => Err(BudgetRefusal::Unavailable),

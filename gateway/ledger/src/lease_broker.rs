@@ -59,7 +59,7 @@ impl LeaseBroker {
     }
 
     /// Gives the writer a command; `false` where nobody takes it.
-    pub(super) fn order(&self, command: WriterCommand) -> bool {
+    pub(super) fn send(&self, command: WriterCommand) -> bool {
         match &self.writer {
             Some(writer) if writer.send(command).is_ok() => true,
             Some(_) => {
@@ -75,7 +75,7 @@ impl LeaseBroker {
     /// Asks for the next part of a budget before it is needed.
     pub(super) fn ask_in_advance(&self, lease: &Arc<BudgetLease>) {
         if self.keeps_records() && lease.wants_more() {
-            self.order(WriterCommand::Lend(Arc::clone(lease), None));
+            self.send(WriterCommand::Lease(Arc::clone(lease), None));
         }
     }
 

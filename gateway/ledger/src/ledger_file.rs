@@ -32,7 +32,7 @@ pub enum LedgerFileError {
         #[source]
         why: io::Error,
     },
-    /// The clerk's thread could not be started.
+    /// The writer's thread could not be started.
     #[error("the ledger's thread could not be started: {0}")]
     Thread(#[from] io::Error),
     /// A shared store.
@@ -88,8 +88,8 @@ pub struct LedgerFile {
 #[derive(Debug)]
 pub struct LoadedLedger {
     /// For appending.
-    pub book: LedgerFile,
-    /// Every budget's state; nothing is lent out.
+    pub file: LedgerFile,
+    /// Every budget's state; nothing is leased out.
     pub balances: Balances,
     /// What the operator should know, one sentence each.
     pub notes: Vec<String>,
@@ -129,7 +129,7 @@ impl LedgerFile {
             ));
         }
         let epoch = epoch.max(seen.unwrap_or(0)) + 1;
-        let mut book = Self {
+        let mut opened = Self {
             path: path.to_owned(),
             file,
             sound,
@@ -143,7 +143,7 @@ impl LedgerFile {
             full: None,
             _lock: lock.try_clone().map_err(io)?,
         };
-        book.write(&LedgerEntry::Open { epoch, time: now });
+        opened.write(&LedgerEntry::Open { epoch, time: now });
         let swept = balances.sweep();
         if !swept.is_empty() {
             notes.push(format!(
@@ -153,13 +153,13 @@ impl LedgerFile {
             ));
         }
         for (key, balance) in swept {
-            book.write(&LedgerEntry::Balance { key, balance });
+            opened.write(&LedgerEntry::Balance { key, balance });
         }
-        book.sync().map_err(io)?;
+        opened.sync().map_err(io)?;
         sync_folder(path).map_err(io)?;
         lock.set_len(0).and_then(|()| lock.rewind()).and_then(|()| write!(lock, "{epoch}")).map_err(io)?;
         lock.sync_all().map_err(io)?;
-        Ok(LoadedLedger { book, balances, notes })
+        Ok(LoadedLedger { file: opened, balances, notes })
     }
 
     /// Adds a line; it is durable after the next [`LedgerFile::sync`].
@@ -279,7 +279,7 @@ impl LedgerFile {
         Ok(())
     }
 
-    /// From now on the disk is full while the book's path with the ending `full` exists.
+    /// From now on the disk is full while the ledger file's path with the ending `full` exists.
     #[cfg(test)]
     pub(super) fn break_disk(&mut self, path: Option<PathBuf>) {
         self.full = path.map(|path| path.with_extension("full"));

@@ -72,13 +72,13 @@ use writer::{LedgerWriter, PendingRecords, WriterCommand, WriterStatus};
 /// How long the end of a process waits for the last sync.
 const LAST_SYNC: Duration = Duration::from_secs(10);
 
-/// Where money is lent and requests are written down.
+/// Where money is leased and requests are written down.
 pub struct Ledger {
     leases: LeaseBroker,
-    tray: Arc<PendingRecords>,
-    /// Whether a store that fails stops only what would have to be lent: others see to it that nothing is overrun.
+    pending: Arc<PendingRecords>,
+    /// Whether a store that fails stops only what would have to be leased: others see to it that nothing is overrun.
     spends_what_is_at_hand: bool,
-    tills: DashMap<String, Arc<ClientQuota>>,
+    quotas: DashMap<String, Arc<ClientQuota>>,
 }
 
 impl Ledger {
@@ -95,7 +95,7 @@ impl Ledger {
             }
             StateConfig::Redis(state) => {
                 let store = RedisStore::new(state).map_err(LedgerFileError::Shared)?;
-                let ledger = Self::with_clerk(Box::new(store), Balances::default(), notes)?;
+                let ledger = Self::with_writer(Box::new(store), Balances::default(), notes)?;
                 Ok(Arc::new(Self { spends_what_is_at_hand: true, ..ledger }))
             }
         }
@@ -110,41 +110,43 @@ impl Ledger {
             opened.notes.iter().for_each(|note| warn!(target: "xietong::ledger", "{note}"));
         });
         let before = opened.balances.clone();
-        Self::with_clerk(Box::new(FileStore::new(opened, state)), before, notes).map(Arc::new)
+        Self::with_writer(Box::new(FileStore::new(opened, state)), before, notes).map(Arc::new)
     }
 
-    fn with_clerk(store: Box<dyn BudgetStore>, before: Balances, notes: &Dispatch) -> std::io::Result<Self> {
+    fn with_writer(store: Box<dyn BudgetStore>, before: Balances, notes: &Dispatch) -> std::io::Result<Self> {
         let up = Arc::new(AtomicBool::new(true));
-        let (clerk, orders) = channel();
+        let (writer, commands) = channel();
         let alive = Arc::new(AtomicBool::new(true));
-        let bulletin = WriterStatus { up: Arc::clone(&up), alive: Arc::clone(&alive) };
-        let tray = Arc::new(PendingRecords::default());
+        let status = WriterStatus { up: Arc::clone(&up), alive: Arc::clone(&alive) };
+        let pending = Arc::new(PendingRecords::default());
         let notes = notes.clone();
-        let worker = LedgerWriter::new(store, orders, Arc::clone(&tray), bulletin);
+        let worker = LedgerWriter::new(store, commands, Arc::clone(&pending), status);
         std::thread::Builder::new()
             .name("ledger".into())
             .spawn(move || dispatcher::with_default(&notes, || worker.work()))?;
-        let leases = LeaseBroker::new(clerk, up, alive, before);
-        Ok(Self { leases, tray, ..Self::without_memory() })
+        let leases = LeaseBroker::new(writer, up, alive, before);
+        Ok(Self { leases, pending, ..Self::without_memory() })
     }
 
     /// One that forgets everything with the process.
     pub fn without_memory() -> Self {
         Self {
             leases: LeaseBroker::without_memory(),
-            tray: Arc::default(),
+            pending: Arc::default(),
             spends_what_is_at_hand: false,
-            tills: DashMap::new(),
+            quotas: DashMap::new(),
         }
     }
 
-    /// The client's till, the same one for as long as the process lives, with the limits of this configuration.
-    pub fn till(self: &Arc<Self>, client: &ClientConfig, zone: &TimeZone) -> Arc<ClientQuota> {
-        let till =
-            self.tills.entry(client.name.clone()).or_insert_with(|| Arc::new(ClientQuota::new(&client.name)));
-        let till = Arc::clone(&till);
-        till.apply(client, zone);
-        till
+    /// The client's quota, the same one for as long as the process lives, with the limits of this configuration.
+    pub fn quota(self: &Arc<Self>, client: &ClientConfig, zone: &TimeZone) -> Arc<ClientQuota> {
+        let quota = self
+            .quotas
+            .entry(client.name.clone())
+            .or_insert_with(|| Arc::new(ClientQuota::new(&client.name)));
+        let quota = Arc::clone(&quota);
+        quota.apply(client, zone);
+        quota
     }
 
     /// Where clients' budgets come from.
@@ -162,7 +164,7 @@ impl Ledger {
         self.leases.is_alive()
     }
 
-    /// Whether paid models may be asked: what is spent can be written down, or is lent already.
+    /// Whether paid models may be asked: what is spent can be written down, or is leased already.
     pub fn may_spend(&self) -> bool {
         self.is_alive() && (self.spends_what_is_at_hand || self.is_up())
     }
@@ -173,9 +175,9 @@ impl Ledger {
     }
 
     /// Writes down a request, soon.
-    pub fn record(&self, slip: UsageRecord<'_>) {
-        if self.keeps_records() && self.is_alive() && self.tray.put(slip) {
-            self.leases.order(WriterCommand::Look);
+    pub fn record(&self, record: UsageRecord<'_>) {
+        if self.keeps_records() && self.is_alive() && self.pending.put(record) {
+            self.leases.send(WriterCommand::Look);
         }
     }
 
@@ -183,26 +185,25 @@ impl Ledger {
     pub fn flush(&self) -> bool {
         let (done, wait) = sync_channel(1);
         !self.keeps_records()
-            || (self.leases.order(WriterCommand::Flush(done))
-                && wait.recv_timeout(LAST_SYNC).unwrap_or(false))
+            || (self.leases.send(WriterCommand::Flush(done)) && wait.recv_timeout(LAST_SYNC).unwrap_or(false))
     }
 
-    /// Gives back what is at hand and ends the clerk.
+    /// Gives back what is at hand and ends the writer.
     pub fn stop(&self) {
         let (done, wait) = sync_channel(1);
-        if self.leases.order(WriterCommand::Stop(done)) {
+        if self.leases.send(WriterCommand::Stop(done)) {
             let _ = wait.recv_timeout(LAST_SYNC);
         }
     }
 
-    /// What each client may still spend in its window.
+    /// What each client may still spend in its period.
     pub fn remaining(&self) -> Vec<(String, router_policies::Money)> {
         let now = Timestamp::now();
-        let tills: Vec<Arc<ClientQuota>> = self.tills.iter().map(|till| Arc::clone(&till)).collect();
-        let of = |till: &Arc<ClientQuota>| {
-            Some((till.client().to_string(), till.fund(&self.leases, now)?.remaining()))
+        let quotas: Vec<Arc<ClientQuota>> = self.quotas.iter().map(|quota| Arc::clone(&quota)).collect();
+        let of = |quota: &Arc<ClientQuota>| {
+            Some((quota.client().to_string(), quota.lease(&self.leases, now)?.remaining()))
         };
-        tills.iter().filter_map(of).collect()
+        quotas.iter().filter_map(of).collect()
     }
 }
 

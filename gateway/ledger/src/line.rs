@@ -18,7 +18,7 @@ pub enum LedgerEntry {
         /// When.
         time: Timestamp,
     },
-    /// A part of a budget is lent to the gateway that runs.
+    /// A part of a budget is leased to the gateway that runs.
     Lease {
         /// The budget.
         #[serde(flatten)]

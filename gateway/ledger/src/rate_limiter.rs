@@ -46,7 +46,7 @@ pub struct RequestPermit {
     /// The number of its entry of tokens.
     entry: Option<u64>,
     /// What a client is told of its limits.
-    pub quota: RateLimitStatus,
+    pub rate_limits: RateLimitStatus,
 }
 
 /// What is left of a client's limits after a request was let in or turned away.
@@ -83,7 +83,7 @@ impl RateLimiter {
         let mut seen = self.seen();
         seen.forget(now);
         if let Some((exceeded, wait)) = seen.against(limits, tokens, now) {
-            return Err((exceeded, wait, seen.quota(limits, now)));
+            return Err((exceeded, wait, seen.rate_limits(limits, now)));
         }
         seen.under_way += 1;
         if limits.requests_per_minute.is_some() {
@@ -94,9 +94,9 @@ impl RateLimiter {
             seen.sum = seen.sum.saturating_add(tokens);
             seen.gone + seen.tokens.len() as u64 - 1
         });
-        let quota = seen.quota(limits, now);
+        let rate_limits = seen.rate_limits(limits, now);
         drop(seen);
-        Ok(RequestPermit { gate: Arc::clone(self), entry: number, quota })
+        Ok(RequestPermit { gate: Arc::clone(self), entry: number, rate_limits })
     }
 
     fn seen(&self) -> MutexGuard<'_, WindowState> {
@@ -153,7 +153,7 @@ impl WindowState {
         Some((LimitExceeded::Tokens(limit), wait))
     }
 
-    fn quota(&self, limits: &ClientLimits, now: Instant) -> RateLimitStatus {
+    fn rate_limits(&self, limits: &ClientLimits, now: Instant) -> RateLimitStatus {
         let left = |limit: Option<u64>, used: u64, last: Option<Instant>| {
             limit.map(|limit| RemainingQuota {
                 limit,

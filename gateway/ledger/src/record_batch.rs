@@ -24,7 +24,7 @@ struct RecordMeta {
     paid: Option<BudgetDebit>,
 }
 
-/// One request of a sheaf.
+/// One request of a batch.
 #[derive(Debug, Clone, Copy)]
 pub struct RecordRef<'a> {
     /// As it stands in the ledger.
@@ -111,12 +111,12 @@ mod tests {
         })
     }
 
-    fn sheaf(requests: &[(Vec<u8>, i64, Option<BudgetDebit>)]) -> RecordBatch {
-        let mut sheaf = RecordBatch::default();
+    fn batch(requests: &[(Vec<u8>, i64, Option<BudgetDebit>)]) -> RecordBatch {
+        let mut batch = RecordBatch::default();
         for (json, second, paid) in requests {
-            sheaf.push(json, Timestamp::from_second(*second).unwrap(), paid.clone());
+            batch.push(json, Timestamp::from_second(*second).unwrap(), paid.clone());
         }
-        sheaf
+        batch
     }
 
     proptest! {
@@ -124,7 +124,7 @@ mod tests {
         fn requests_come_out_as_they_went_in(
             first in vec(request(), 0..6), second in vec(request(), 0..6), forgotten in 0..7usize, from in 0..13usize,
         ) {
-            let (mut all, mut more) = (sheaf(&first), sheaf(&second));
+            let (mut all, mut more) = (batch(&first), batch(&second));
             all.append(&mut more);
             prop_assert!(more.is_empty());
             let mut expected = [first, second].concat();

@@ -1,12 +1,12 @@
 //! A store that several gateways share: Redis.
 //!
-//! Each budget is one counter of what is lent out. A gateway spends only what it was lent, so that the sum over all of
+//! Each budget is one counter of what is leased out. A gateway spends only what it has leased, so that the sum over all of
 //! them never exceeds the budget, whoever can reach Redis and whoever cannot. What a gateway that is lost had at hand stays
-//! lent for the budget's time.
+//! leased for the budget's time.
 //!
-//! A replica that takes over may have been left behind: it does not know of the last loans. So each gateway says with
-//! every call what it was lent in all, and what is missing is lent once more, to it, before anything else is. Until each
-//! gateway has called, what is missing of the others' loans could be lent twice; whoever notices borrows nothing by that call.
+//! A replica that takes over may have been left behind: it does not know of the last leases. So each gateway says with
+//! every call what it has leased in all, and what is missing is leased once more, to it, before anything else is. Until each
+//! gateway has called, what is missing of the others' leases could be leased twice; whoever notices borrows nothing by that call.
 
 #![expect(
     clippy::disallowed_types,
@@ -41,7 +41,7 @@ const STREAM: &str = "xietong:requests";
 const MOST: i64 = 1 << 53;
 
 /// What both scripts begin with: `KEYS[1]` is the budget, `ARGV[1]` its limit, `ARGV[2]` the amount,
-/// `ARGV[3]` for how long it is remembered, `ARGV[4]` this gateway, `ARGV[5]` what it was lent in all,
+/// `ARGV[3]` for how long it is remembered, `ARGV[4]` this gateway, `ARGV[5]` what it has leased in all,
 /// `ARGV[6]` the last count that it saw.
 const CATCH_UP: &str = "
 local mine = 'of:' .. ARGV[4]
@@ -59,8 +59,8 @@ local unleased = math.max(0, tonumber(ARGV[1]) - leased)
 if behind then return {'0', string.format('%.0f', unleased), count, '1'} end
 ";
 
-/// Lends up to the amount.
-const LEND: &str = "
+/// Leases up to the amount.
+const LEASE: &str = "
 local amount = math.min(unleased, tonumber(ARGV[2]))
 if amount > 0 then
   redis.call('HINCRBY', KEYS[1], 'leased', string.format('%.0f', amount))
@@ -85,7 +85,7 @@ return 1";
 /// other, so that these cannot change at will.
 pub fn scripts() -> [(&'static str, String); 3] {
     [
-        ("lend", format!("{CATCH_UP}{LEND}")),
+        ("lend", format!("{CATCH_UP}{LEASE}")),
         ("take_back", format!("{CATCH_UP}{TAKE_BACK}")),
         ("write", WRITE.to_owned()),
     ]
@@ -111,7 +111,7 @@ pub struct RedisStore {
 struct KnownBudget {
     /// The last count that it saw; each call makes it one more.
     count: i64,
-    /// What it was lent and has not given back, what it spent of that included.
+    /// What it was leased and has not given back, what it spent of that included.
     mine: i64,
 }
 
@@ -231,8 +231,8 @@ pub fn read(state: &SharedState, mut see: impl FnMut(UsageRecord<'static>)) -> R
         from = format!("({last}");
         for (_, json) in page.iter().flat_map(|(_, fields)| fields) {
             // What a newer version wrote is passed over.
-            if let Ok(slip) = serde_json::from_str(json) {
-                see(slip);
+            if let Ok(record) = serde_json::from_str(json) {
+                see(record);
             }
         }
     }
@@ -265,13 +265,15 @@ impl BudgetStore for RedisStore {
     fn commit(
         &mut self,
         requests: &RecordBatch,
-        wishes: &[LeaseRequest],
+        lease_requests: &[LeaseRequest],
     ) -> Result<Vec<GrantedLease>, StoreError> {
-        // Money first: requests wait for it. If the rest fails, what was lent is not handed out and stays lent.
-        let lent = wishes.iter().map(|wish| self.count(LEND, &wish.key, wish.limit, wish.amount));
-        let lent = lent.collect::<Result<Vec<_>, _>>()?;
+        // Money first: requests wait for it. If the rest fails, what was leased is not handed out and stays leased.
+        let granted = lease_requests.iter().map(|lease_request| {
+            self.count(LEASE, &lease_request.key, lease_request.limit, lease_request.amount)
+        });
+        let granted = granted.collect::<Result<Vec<_>, _>>()?;
         self.write(requests)?;
-        Ok(lent)
+        Ok(granted)
     }
 
     fn take_back(&mut self, amounts: &[(BalanceKey, i64, i64)]) -> ReturnOutcome {
@@ -280,7 +282,7 @@ impl BudgetStore for RedisStore {
             // Before it is sent: whether it arrives or not, it is not at hand any more.
             self.known.entry(key.clone()).or_default().mine -= amount;
             match self.count(TAKE_BACK, key, *limit, *amount) {
-                Ok(lent) => left.push(lent.unleased),
+                Ok(granted) => left.push(granted.unleased),
                 Err(_) => return ReturnOutcome::Lost,
             }
         }

@@ -1,4 +1,4 @@
-//! Where the clerk keeps things: what a store must promise, whatever it is made of.
+//! Where the writer keeps things: what a store must promise, whatever it is made of.
 
 use jiff::Timestamp;
 
@@ -22,14 +22,14 @@ pub struct LeaseRequest {
 pub struct GrantedLease {
     /// In nano-units.
     pub amount: i64,
-    /// What is left to be lent.
+    /// What is left to be leased.
     pub unleased: i64,
 }
 
 /// What became of money that was given back.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ReturnOutcome {
-    /// It is back; this is what is left to be lent, of each budget.
+    /// It is back; this is what is left to be leased, of each budget.
     Back(Vec<i64>),
     /// It is not, and stays at hand.
     Kept,
@@ -39,15 +39,15 @@ pub enum ReturnOutcome {
 
 /// Budgets and records that outlive the process.
 pub trait BudgetStore: Send {
-    /// Makes requests durable and lends parts of budgets, one for each wish. Only what is durable when this returns may be
+    /// Makes requests durable and leases parts of budgets, one for each request. Only what is durable when this returns may be
     /// handed out. What fails may be given again: the same requests are never counted twice.
     ///
     /// # Errors
-    /// Then nothing was lent that could be spent.
+    /// Then nothing was leased that could be spent.
     fn commit(
         &mut self,
         requests: &RecordBatch,
-        wishes: &[LeaseRequest],
+        lease_requests: &[LeaseRequest],
     ) -> Result<Vec<GrantedLease>, StoreError>;
 
     /// Takes money back.

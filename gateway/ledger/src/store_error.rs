@@ -24,7 +24,7 @@ pub enum StoreError {
     /// After a failure the server is left alone for a moment.
     #[error("it failed a moment ago")]
     Resting,
-    /// What was lent is not known there any more.
+    /// What was leased is not known there any more.
     #[error("it knows less than before: a replica that was left behind took over")]
     Behind,
 }

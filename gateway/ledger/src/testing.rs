@@ -11,10 +11,10 @@ use super::record_batch::RecordBatch;
 use super::store::{BudgetStore, GrantedLease, LeaseRequest, ReturnOutcome};
 use super::store_error::StoreError;
 
-/// One whose clerk dies of its first order; in a Redis or in a file.
+/// One whose writer dies of its first order; in a Redis or in a file.
 pub fn mortal(shared: bool) -> Arc<Ledger> {
     let ledger =
-        Ledger::with_clerk(Box::new(FaultyStore), Balances::default(), &Dispatch::none()).expect("a thread");
+        Ledger::with_writer(Box::new(FaultyStore), Balances::default(), &Dispatch::none()).expect("a thread");
     Arc::new(Ledger { spends_what_is_at_hand: shared, ..ledger })
 }
 

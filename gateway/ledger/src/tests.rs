@@ -29,7 +29,7 @@ impl Folder {
         Self(folder)
     }
 
-    fn book(&self) -> PathBuf {
+    fn file(&self) -> PathBuf {
         self.0.join("xietong.db")
     }
 }
@@ -52,7 +52,7 @@ fn client(name: &str, amount: i64, per: BudgetPeriodLength) -> ClientConfig {
     }
 }
 
-fn slip(paid: Option<BudgetDebit>) -> UsageRecord<'static> {
+fn record(paid: Option<BudgetDebit>) -> UsageRecord<'static> {
     UsageRecord {
         time: Timestamp::now(),
         id: "req-1".into(),
@@ -79,8 +79,8 @@ fn slip(paid: Option<BudgetDebit>) -> UsageRecord<'static> {
     }
 }
 
-fn note(book: &mut LedgerFile, slip: &UsageRecord<'_>) {
-    book.write_request(slip.time, &serde_json::to_vec(slip).unwrap());
+fn note(file: &mut LedgerFile, record: &UsageRecord<'_>) {
+    file.write_request(record.time, &serde_json::to_vec(record).unwrap());
 }
 
 fn key(client: &str, period: &str) -> BalanceKey {
@@ -99,8 +99,9 @@ impl Ledger {
     }
 }
 
-async fn reserve(ledger: &Ledger, till: &ClientQuota, amount: i64) -> Result<Reservation, BudgetRefusal> {
-    till.reserve(ledger.leases(), Money(amount), Timestamp::now())
+async fn reserve(ledger: &Ledger, quota: &ClientQuota, amount: i64) -> Result<Reservation, BudgetRefusal> {
+    quota
+        .reserve(ledger.leases(), Money(amount), Timestamp::now())
         .await
         .map(|reservation| reservation.expect("a client with a budget"))
 }
@@ -115,22 +116,22 @@ async fn a_budget_is_spent_to_its_end_and_not_beyond() {
     for kept in [false, true] {
         let folder = Folder::new();
         let ledger =
-            if kept { Ledger::at(&folder.book()).unwrap() } else { Arc::new(Ledger::without_memory()) };
-        let till = ledger.till(&client("a", 1000, BudgetPeriodLength::Month), &TimeZone::UTC);
+            if kept { Ledger::at(&folder.file()).unwrap() } else { Arc::new(Ledger::without_memory()) };
+        let quota = ledger.quota(&client("a", 1000, BudgetPeriodLength::Month), &TimeZone::UTC);
         let mut held = Vec::new();
         for _ in 0..10 {
-            held.push(reserve(&ledger, &till, 100).await.unwrap());
+            held.push(reserve(&ledger, &quota, 100).await.unwrap());
         }
-        assert_eq!(reserve(&ledger, &till, 1).await.unwrap_err(), BudgetRefusal::Spent, "kept: {kept}");
+        assert_eq!(reserve(&ledger, &quota, 1).await.unwrap_err(), BudgetRefusal::Spent, "kept: {kept}");
         // Half of it comes back, and less than that is there again.
         let paid = held.pop().unwrap().settle(Money(50));
         assert_eq!(paid.amount, 50);
-        ledger.record(slip(Some(paid)));
-        assert_eq!(reserve(&ledger, &till, 51).await.unwrap_err(), BudgetRefusal::Spent);
-        drop(reserve(&ledger, &till, 50).await.unwrap());
-        drop(reserve(&ledger, &till, 50).await.unwrap());
+        ledger.record(record(Some(paid)));
+        assert_eq!(reserve(&ledger, &quota, 51).await.unwrap_err(), BudgetRefusal::Spent);
+        drop(reserve(&ledger, &quota, 50).await.unwrap());
+        drop(reserve(&ledger, &quota, 50).await.unwrap());
         drop(held);
-        drop(reserve(&ledger, &till, 950).await.unwrap());
+        drop(reserve(&ledger, &quota, 950).await.unwrap());
         ledger.stop();
     }
 }
@@ -140,44 +141,44 @@ async fn what_was_spent_outlives_a_restart_and_what_was_not_comes_back() {
     let folder = Folder::new();
     let month = client("a", 1000, BudgetPeriodLength::Month);
     for round in 0..3 {
-        let ledger = Ledger::at(&folder.book()).unwrap();
-        let till = ledger.till(&month, &TimeZone::UTC);
+        let ledger = Ledger::at(&folder.file()).unwrap();
+        let quota = ledger.quota(&month, &TimeZone::UTC);
         assert_eq!(
-            reserve(&ledger, &till, 1001 - round * 300).await.unwrap_err(),
+            reserve(&ledger, &quota, 1001 - round * 300).await.unwrap_err(),
             BudgetRefusal::Spent,
             "{round}"
         );
-        let paid = reserve(&ledger, &till, 1000 - round * 300).await.unwrap().settle(Money(300));
-        ledger.record(slip(Some(paid)));
+        let paid = reserve(&ledger, &quota, 1000 - round * 300).await.unwrap().settle(Money(300));
+        ledger.record(record(Some(paid)));
         ledger.stop();
     }
-    let all: Vec<Balance> = balances(&folder.book()).into_values().collect();
+    let all: Vec<Balance> = balances(&folder.file()).into_values().collect();
     assert_eq!(all, [Balance { leased: 900, spent: 900 }]);
 }
 
 #[test]
 fn what_a_crash_leaves_open_counts_as_spent() {
     let folder = Folder::new();
-    let opened = LedgerFile::open(&folder.book(), Timestamp::now()).unwrap();
-    let (mut book, day) = (opened.book, key("a", "2026-11-24"));
-    book.write(&LedgerEntry::Lease { key: day.clone(), amount: 500 });
-    note(&mut book, &slip(Some(BudgetDebit { key: day.clone(), amount: 120 })));
-    book.sync().unwrap();
-    note(&mut book, &slip(Some(BudgetDebit { key: day.clone(), amount: 7 })));
-    drop(book);
-    assert_eq!(balances(&folder.book())[&day], Balance { leased: 500, spent: 500 });
+    let opened = LedgerFile::open(&folder.file(), Timestamp::now()).unwrap();
+    let (mut file, day) = (opened.file, key("a", "2026-11-24"));
+    file.write(&LedgerEntry::Lease { key: day.clone(), amount: 500 });
+    note(&mut file, &record(Some(BudgetDebit { key: day.clone(), amount: 120 })));
+    file.sync().unwrap();
+    note(&mut file, &record(Some(BudgetDebit { key: day.clone(), amount: 7 })));
+    drop(file);
+    assert_eq!(balances(&folder.file())[&day], Balance { leased: 500, spent: 500 });
     // Swept once, not again.
-    assert_eq!(balances(&folder.book())[&day], Balance { leased: 500, spent: 500 });
+    assert_eq!(balances(&folder.file())[&day], Balance { leased: 500, spent: 500 });
 }
 
 #[test]
 fn one_process_at_a_time() {
     let folder = Folder::new();
-    let first = LedgerFile::open(&folder.book(), Timestamp::now()).unwrap();
-    let second = LedgerFile::open(&folder.book(), Timestamp::now()).unwrap_err();
+    let first = LedgerFile::open(&folder.file(), Timestamp::now()).unwrap();
+    let second = LedgerFile::open(&folder.file(), Timestamp::now()).unwrap_err();
     assert!(matches!(second, LedgerFileError::Taken { .. }), "{second}");
     drop(first);
-    LedgerFile::open(&folder.book(), Timestamp::now()).unwrap();
+    LedgerFile::open(&folder.file(), Timestamp::now()).unwrap();
 }
 
 #[test]
@@ -189,14 +190,14 @@ fn a_folder_that_is_not_there_is_named() {
 
 /// A file of leases and requests, closed in order.
 fn written(folder: &Folder, lines: i64) -> Vec<u8> {
-    let mut book = LedgerFile::open(&folder.book(), Timestamp::now()).unwrap().book;
+    let mut file = LedgerFile::open(&folder.file(), Timestamp::now()).unwrap().file;
     for amount in 0..lines {
-        book.write(&LedgerEntry::Lease { key: key("a", "2026-11-24"), amount });
-        note(&mut book, &slip(Some(BudgetDebit { key: key("a", "2026-11-24"), amount })));
+        file.write(&LedgerEntry::Lease { key: key("a", "2026-11-24"), amount });
+        note(&mut file, &record(Some(BudgetDebit { key: key("a", "2026-11-24"), amount })));
     }
-    book.sync().unwrap();
-    drop(book);
-    std::fs::read(folder.book()).unwrap()
+    file.sync().unwrap();
+    drop(file);
+    std::fs::read(folder.file()).unwrap()
 }
 
 #[test]
@@ -207,12 +208,12 @@ fn a_torn_end_is_cut_off() {
     let zeroes = [&whole[..], &[0; 4096]].concat();
     let garbage = [&whole[..], b"\xff\xfe no ledger\nat all\n"].concat();
     for torn in [&whole[..last_line + 1], &whole[..whole.len() - 1], &zeroes, &garbage] {
-        std::fs::write(folder.book(), torn).unwrap();
-        let opened = LedgerFile::open(&folder.book(), Timestamp::now()).unwrap();
+        std::fs::write(folder.file(), torn).unwrap();
+        let opened = LedgerFile::open(&folder.file(), Timestamp::now()).unwrap();
         assert!(opened.notes.iter().any(|note| note.contains("cut off")), "{:?}", opened.notes);
         drop(opened);
         // Nothing is left of it, and what follows is sound.
-        let again = LedgerFile::open(&folder.book(), Timestamp::now()).unwrap();
+        let again = LedgerFile::open(&folder.file(), Timestamp::now()).unwrap();
         assert!(again.notes.is_empty(), "{:?}", again.notes);
     }
 }
@@ -227,14 +228,14 @@ fn damage_in_the_middle_is_refused_with_the_way_out() {
     let lines: Vec<&[u8]> = whole.split_inclusive(|&byte| byte == b'\n').collect();
     let missing = [&lines[..3], &lines[4..]].concat().concat();
     for damaged in [flipped, missing] {
-        std::fs::write(folder.book(), &damaged).unwrap();
-        let why = LedgerFile::open(&folder.book(), Timestamp::now()).unwrap_err();
+        std::fs::write(folder.file(), &damaged).unwrap();
+        let why = LedgerFile::open(&folder.file(), Timestamp::now()).unwrap_err();
         assert!(
             matches!(why, LedgerFileError::Damaged { .. }) && why.to_string().contains("xietong salvage"),
             "{why}"
         );
         let saved = folder.0.join("saved.db");
-        let (kept, _) = ledger_file::salvage(&folder.book(), &saved).unwrap();
+        let (kept, _) = ledger_file::salvage(&folder.file(), &saved).unwrap();
         assert_eq!(kept, lines.len() as u64 - 1);
         LedgerFile::open(&saved, Timestamp::now()).unwrap();
         std::fs::remove_file(&saved).unwrap();
@@ -246,98 +247,98 @@ fn damage_in_the_middle_is_refused_with_the_way_out() {
 fn lines_that_stand_there_twice_count_once() {
     let folder = Folder::new();
     let whole = written(&folder, 3);
-    std::fs::write(folder.book(), [&whole[..], &whole[..]].concat()).unwrap();
-    assert_eq!(balances(&folder.book())[&key("a", "2026-11-24")].spent, 3);
+    std::fs::write(folder.file(), [&whole[..], &whole[..]].concat()).unwrap();
+    assert_eq!(balances(&folder.file())[&key("a", "2026-11-24")].spent, 3);
 }
 
 #[test]
 fn an_older_copy_is_noticed() {
     let folder = Folder::new();
     let copy = written(&folder, 1);
-    drop(LedgerFile::open(&folder.book(), Timestamp::now()).unwrap());
-    std::fs::write(folder.book(), copy).unwrap();
-    let opened = LedgerFile::open(&folder.book(), Timestamp::now()).unwrap();
+    drop(LedgerFile::open(&folder.file(), Timestamp::now()).unwrap());
+    std::fs::write(folder.file(), copy).unwrap();
+    let opened = LedgerFile::open(&folder.file(), Timestamp::now()).unwrap();
     assert!(opened.notes.iter().any(|note| note.contains("older copy")), "{:?}", opened.notes);
 }
 
 #[test]
 fn old_requests_go_and_balances_stay() {
     let folder = Folder::new();
-    let mut opened = LedgerFile::open(&folder.book(), Timestamp::now()).unwrap();
+    let mut opened = LedgerFile::open(&folder.file(), Timestamp::now()).unwrap();
     let (month, now) = (key("a", "2999-01"), Timestamp::now());
     for age in (0..100).rev() {
         let time = now - jiff::SignedDuration::from_hours(age);
         note(
-            &mut opened.book,
-            &UsageRecord { time, ..slip(Some(BudgetDebit { key: month.clone(), amount: 1 })) },
+            &mut opened.file,
+            &UsageRecord { time, ..record(Some(BudgetDebit { key: month.clone(), amount: 1 })) },
         );
         opened.balances.spend(&month, 1);
-        opened.balances.lend(&month, 1);
+        opened.balances.lease(&month, 1);
     }
-    opened.book.write(&LedgerEntry::Lease { key: month.clone(), amount: 100 });
-    opened.book.sync().unwrap();
-    let before = opened.book.size();
+    opened.file.write(&LedgerEntry::Lease { key: month.clone(), amount: 100 });
+    opened.file.sync().unwrap();
+    let before = opened.file.size();
     let keep = RetentionPolicy { since: now - jiff::SignedDuration::from_mins(10 * 60 - 1), bytes: 1 << 20 };
-    opened.book.compact(&opened.balances, now, &keep).unwrap();
-    assert!(opened.book.size() < before / 5);
-    note(&mut opened.book, &slip(Some(BudgetDebit { key: month.clone(), amount: 1 })));
-    opened.book.sync().unwrap();
+    opened.file.compact(&opened.balances, now, &keep).unwrap();
+    assert!(opened.file.size() < before / 5);
+    note(&mut opened.file, &record(Some(BudgetDebit { key: month.clone(), amount: 1 })));
+    opened.file.sync().unwrap();
     drop(opened);
     let mut requests = 0;
     assert_eq!(
-        ledger_file::read(&folder.book(), |entry| requests +=
+        ledger_file::read(&folder.file(), |entry| requests +=
             u32::from(matches!(entry, LedgerEntry::Request(_))))
         .unwrap(),
         0
     );
     assert_eq!(requests, 11);
     // What the compacted requests paid is in the balance, and not counted again.
-    assert_eq!(balances(&folder.book())[&month].spent, 101);
+    assert_eq!(balances(&folder.file())[&month].spent, 101);
 }
 
 #[tokio::test]
 async fn a_disk_that_fails_stops_spending_until_it_works_again() {
     let folder = Folder::new();
-    let mut opened = LedgerFile::open(&folder.book(), Timestamp::now()).unwrap();
-    opened.book.break_disk(Some(folder.book()));
+    let mut opened = LedgerFile::open(&folder.file(), Timestamp::now()).unwrap();
+    opened.file.break_disk(Some(folder.file()));
     let state =
-        EmbeddedStateConfig { path: folder.book(), keep: Duration::from_secs(86_400), at_most: 1 << 30 };
+        EmbeddedStateConfig { path: folder.file(), keep: Duration::from_secs(86_400), at_most: 1 << 30 };
     let ledger = Ledger::in_file(opened, &state, &Dispatch::none()).unwrap();
-    let till = ledger.till(&client("a", 1000, BudgetPeriodLength::Month), &TimeZone::UTC);
-    assert_eq!(reserve(&ledger, &till, 100).await.unwrap_err(), BudgetRefusal::Unavailable);
+    let quota = ledger.quota(&client("a", 1000, BudgetPeriodLength::Month), &TimeZone::UTC);
+    assert_eq!(reserve(&ledger, &quota, 100).await.unwrap_err(), BudgetRefusal::Unavailable);
     assert!(!ledger.is_up());
-    ledger.record(slip(None));
+    ledger.record(record(None));
     assert!(!ledger.flush());
-    // Free again: the clerk tries by itself, and loses nothing that it was given meanwhile.
-    std::fs::remove_file(folder.book().with_extension("full")).unwrap();
+    // Free again: the writer tries by itself, and loses nothing that it was given meanwhile.
+    std::fs::remove_file(folder.file().with_extension("full")).unwrap();
     while !ledger.is_up() {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    drop(reserve(&ledger, &till, 1000).await.unwrap());
+    drop(reserve(&ledger, &quota, 1000).await.unwrap());
     ledger.stop();
     let mut requests = 0;
-    ledger_file::read(&folder.book(), |entry| {
+    ledger_file::read(&folder.file(), |entry| {
         requests += u32::from(matches!(entry, LedgerEntry::Request(_)))
     })
     .unwrap();
     assert_eq!(requests, 1);
 }
 
-/// X-16. Nobody waits for a clerk that a panic has ended, and nothing is spent that would not be written down.
+/// X-16. Nobody waits for a writer that a panic has ended, and nothing is spent that would not be written down.
 #[tokio::test]
 async fn a_clerk_that_dies_is_noticed_and_ends_all_spending() {
     for shared in [false, true] {
         let ledger = mortal(shared);
-        let till = ledger.till(&client("a", 1000, BudgetPeriodLength::Month), &TimeZone::UTC);
+        let quota = ledger.quota(&client("a", 1000, BudgetPeriodLength::Month), &TimeZone::UTC);
         assert!(ledger.is_alive() && ledger.may_spend());
-        assert_eq!(reserve(&ledger, &till, 100).await.unwrap_err(), BudgetRefusal::Unavailable);
+        assert_eq!(reserve(&ledger, &quota, 100).await.unwrap_err(), BudgetRefusal::Unavailable);
         while ledger.is_alive() {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
         assert!(!ledger.is_up() && !ledger.may_spend() && !ledger.flush());
         // Neither does whoever comes later wait, nor the end of the process.
-        assert_eq!(reserve(&ledger, &till, 100).await.unwrap_err(), BudgetRefusal::Unavailable);
-        ledger.record(slip(None));
+        assert_eq!(reserve(&ledger, &quota, 100).await.unwrap_err(), BudgetRefusal::Unavailable);
+        ledger.record(record(None));
         ledger.stop();
     }
 }
@@ -411,7 +412,7 @@ impl Run {
     fn new() -> Self {
         let folder = Folder::new();
         let clients = NAMES.map(|name| client(name, LIMIT, BudgetPeriodLength::Month));
-        let ledger = Some(Ledger::at(&folder.book()).unwrap());
+        let ledger = Some(Ledger::at(&folder.file()).unwrap());
         Self { folder, clients, ledger, held: Vec::new(), spent: [0; 2], reserved: [0; 2], crashed: false }
     }
 
@@ -420,10 +421,10 @@ impl Run {
     }
 
     async fn reserve(&mut self, who: usize, amount: i64) -> Result<(), TestCaseError> {
-        let till = self.ledger().till(&self.clients[who], &TimeZone::UTC);
+        let quota = self.ledger().quota(&self.clients[who], &TimeZone::UTC);
         let fits = self.spent[who] + self.reserved[who] + amount <= LIMIT;
         let state = format!("{amount} for {who} beside {:?} and {:?}", self.spent, self.reserved);
-        match till.reserve(self.ledger().leases(), Money(amount), Timestamp::now()).await {
+        match quota.reserve(self.ledger().leases(), Money(amount), Timestamp::now()).await {
             Ok(reservation) => {
                 prop_assert!(fits, "{state}");
                 self.held.push((who, reservation.unwrap()));
@@ -445,7 +446,7 @@ impl Run {
         let (who, reservation) = self.take(at);
         let amount = reservation.amount().0;
         let cost = (amount as f64 * share) as i64;
-        self.ledger().record(slip(Some(reservation.settle(Money(cost)))));
+        self.ledger().record(record(Some(reservation.settle(Money(cost)))));
         self.reserved[who] -= amount;
         self.spent[who] += cost;
     }
@@ -455,15 +456,15 @@ impl Run {
     fn restart(&mut self, crash: bool) {
         let left = crash.then(|| {
             assert!(self.ledger().flush());
-            std::fs::read(self.folder.book()).unwrap()
+            std::fs::read(self.folder.file()).unwrap()
         });
         self.stop();
         if let Some(left) = left {
-            std::fs::write(self.folder.book(), left).unwrap();
+            std::fs::write(self.folder.file(), left).unwrap();
         }
         self.crashed |= crash;
         self.reserved = [0; 2];
-        self.ledger = Some(Ledger::at(&self.folder.book()).unwrap());
+        self.ledger = Some(Ledger::at(&self.folder.file()).unwrap());
     }
 
     fn stop(&mut self) {
@@ -476,9 +477,9 @@ impl Run {
     fn end(mut self) -> Result<(), TestCaseError> {
         self.stop();
         let mut booked = HashMap::<String, i64>::new();
-        ledger_file::read(&self.folder.book(), |entry| {
-            if let LedgerEntry::Request(slip) = entry
-                && let Some(paid) = slip.paid
+        ledger_file::read(&self.folder.file(), |entry| {
+            if let LedgerEntry::Request(record) = entry
+                && let Some(paid) = record.paid
             {
                 *booked.entry(paid.key.client.to_string()).or_default() += paid.amount;
             }
@@ -487,7 +488,7 @@ impl Run {
         for (who, name) in NAMES.into_iter().enumerate() {
             prop_assert_eq!(booked.get(name).copied().unwrap_or(0), self.spent[who]);
         }
-        for balance in balances(&self.folder.book()).values() {
+        for balance in balances(&self.folder.file()).values() {
             prop_assert!(balance.spent <= LIMIT && balance.leased <= LIMIT, "{balance:?}");
         }
         Ok(())
@@ -500,13 +501,13 @@ async fn a_thousand_at_once_get_what_there_is_and_no_more() {
         for at_once in [64usize, 1024] {
             let folder = Folder::new();
             let ledger =
-                if kept { Ledger::at(&folder.book()).unwrap() } else { Arc::new(Ledger::without_memory()) };
+                if kept { Ledger::at(&folder.file()).unwrap() } else { Arc::new(Ledger::without_memory()) };
             // A budget for ten.
-            let till = ledger.till(&client("a", 1009, BudgetPeriodLength::Month), &TimeZone::UTC);
+            let quota = ledger.quota(&client("a", 1009, BudgetPeriodLength::Month), &TimeZone::UTC);
             let tasks: Vec<_> = (0..at_once)
                 .map(|_| {
-                    let (ledger, till) = (Arc::clone(&ledger), Arc::clone(&till));
-                    tokio::spawn(async move { reserve(&ledger, &till, 100).await.ok() })
+                    let (ledger, quota) = (Arc::clone(&ledger), Arc::clone(&quota));
+                    tokio::spawn(async move { reserve(&ledger, &quota, 100).await.ok() })
                 })
                 .collect();
             let mut held = Vec::new();
@@ -515,7 +516,7 @@ async fn a_thousand_at_once_get_what_there_is_and_no_more() {
             }
             assert_eq!(held.len(), 10, "{at_once} at once, kept: {kept}");
             drop(held);
-            drop(reserve(&ledger, &till, 1009).await.unwrap());
+            drop(reserve(&ledger, &quota, 1009).await.unwrap());
             ledger.stop();
         }
     }
@@ -526,14 +527,14 @@ async fn a_clock_that_is_put_back_gives_no_budget_twice() {
     let folder = Folder::new();
     let future = Timestamp::now() + jiff::SignedDuration::from_hours(30);
     let tomorrow = budget_period::BudgetPeriod::around(future, BudgetPeriodLength::Day, &TimeZone::UTC);
-    let mut book = LedgerFile::open(&folder.book(), Timestamp::now()).unwrap().book;
-    book.write(&LedgerEntry::Lease { key: key("a", &tomorrow.id), amount: 900 });
-    book.sync().unwrap();
-    drop(book);
-    let ledger = Ledger::at(&folder.book()).unwrap();
-    let till = ledger.till(&client("a", 1000, BudgetPeriodLength::Day), &TimeZone::UTC);
-    assert_eq!(reserve(&ledger, &till, 101).await.unwrap_err(), BudgetRefusal::Spent);
-    drop(reserve(&ledger, &till, 100).await.unwrap());
+    let mut file = LedgerFile::open(&folder.file(), Timestamp::now()).unwrap().file;
+    file.write(&LedgerEntry::Lease { key: key("a", &tomorrow.id), amount: 900 });
+    file.sync().unwrap();
+    drop(file);
+    let ledger = Ledger::at(&folder.file()).unwrap();
+    let quota = ledger.quota(&client("a", 1000, BudgetPeriodLength::Day), &TimeZone::UTC);
+    assert_eq!(reserve(&ledger, &quota, 101).await.unwrap_err(), BudgetRefusal::Spent);
+    drop(reserve(&ledger, &quota, 100).await.unwrap());
     ledger.stop();
 }
 
@@ -541,12 +542,12 @@ async fn a_clock_that_is_put_back_gives_no_budget_twice() {
 fn files_are_for_their_owner_alone() {
     use std::os::unix::fs::PermissionsExt;
     let folder = Folder::new();
-    drop(LedgerFile::open(&folder.book(), Timestamp::now()).unwrap());
-    assert_eq!(std::fs::metadata(folder.book()).unwrap().permissions().mode() & 0o777, 0o600);
+    drop(LedgerFile::open(&folder.file(), Timestamp::now()).unwrap());
+    assert_eq!(std::fs::metadata(folder.file()).unwrap().permissions().mode() & 0o777, 0o600);
     let mut text = String::new();
-    std::fs::File::open(folder.book()).unwrap().read_to_string(&mut text).unwrap();
+    std::fs::File::open(folder.file()).unwrap().read_to_string(&mut text).unwrap();
     assert!(text.contains(r#"{"open":{"epoch":1"#), "{text}");
-    let mut file = std::fs::OpenOptions::new().append(true).open(folder.book()).unwrap();
+    let mut file = std::fs::OpenOptions::new().append(true).open(folder.file()).unwrap();
     file.write_all(b"torn").unwrap();
 }
 
@@ -557,7 +558,7 @@ fn files_are_for_their_owner_alone() {
 fn what_accounting_costs_a_request() {
     const ROUNDS: u32 = 100_000;
     let folder = Folder::new();
-    let ledger = Ledger::at(&folder.book()).unwrap();
+    let ledger = Ledger::at(&folder.file()).unwrap();
     for threads in [1u32, 4] {
         let began = std::time::Instant::now();
         std::thread::scope(|scope| {
@@ -570,19 +571,19 @@ fn what_accounting_costs_a_request() {
                         concurrent: Some(1000),
                     };
                     let client = client(&format!("c{thread}"), i64::MAX >> 8, BudgetPeriodLength::Month);
-                    let till = ledger.till(&ClientConfig { limits, ..client }, &TimeZone::UTC);
+                    let quota = ledger.quota(&ClientConfig { limits, ..client }, &TimeZone::UTC);
                     let runtime =
                         tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
-                    let slip = slip(None);
+                    let record = record(None);
                     for _ in 0..ROUNDS / threads {
-                        let mut place = till.admit(1000, tokio::time::Instant::now()).unwrap();
-                        let purse = runtime
-                            .block_on(till.reserve(ledger.leases(), Money(1000), Timestamp::now()))
+                        let mut place = quota.admit(1000, tokio::time::Instant::now()).unwrap();
+                        let reservation = runtime
+                            .block_on(quota.reserve(ledger.leases(), Money(1000), Timestamp::now()))
                             .unwrap()
                             .unwrap();
                         place.used(500);
-                        let paid = purse.settle(Money(500));
-                        ledger.record(UsageRecord { paid: Some(paid), ..slip.clone() });
+                        let paid = reservation.settle(Money(500));
+                        ledger.record(UsageRecord { paid: Some(paid), ..record.clone() });
                     }
                 });
             }

@@ -1,5 +1,5 @@
-//! Keeps the store in a thread of its own: lends parts of budgets to funds and writes down requests that are over, many
-//! in one sync. Requests wait for it only where what was lent is used up.
+//! Keeps the store in a thread of its own: leases parts of budgets and writes down requests that are over, many
+//! in one sync. Requests wait for it only where what was leased is used up.
 
 #![expect(
     clippy::disallowed_types,
@@ -34,12 +34,12 @@ const TIDY: Duration = Duration::from_secs(3600);
 /// Requests that wait for a store that failed; more are lost, and said to be.
 const UNSAVED: usize = 200_000;
 
-/// What the clerk is asked to do.
+/// What the writer is asked to do.
 #[derive(Debug)]
 pub enum WriterCommand {
-    /// Lend to this fund: what a request needs, or, where no one waits, something in advance.
-    Lend(Arc<BudgetLease>, Option<PendingLease>),
-    /// Look into the tray, soon.
+    /// Lease to this budget: what a request needs, or, where no one waits, something in advance.
+    Lease(Arc<BudgetLease>, Option<PendingLease>),
+    /// Look into the queue, soon.
     Look,
     /// Say when everything before is durable, or that it is not.
     Flush(SyncSender<bool>),
@@ -56,23 +56,23 @@ pub struct PendingLease {
     pub reply: oneshot::Sender<Result<Reservation, BudgetRefusal>>,
 }
 
-/// Requests that are over, until the clerk writes them down. Apart from the orders, since each of those wakes the clerk.
+/// Requests that are over, until the writer writes them down. Apart from the orders, since each of those wakes the writer.
 #[derive(Default)]
 pub struct PendingRecords(Mutex<RecordBatch>);
 
 impl PendingRecords {
-    /// Puts a request in; `true` where it lay empty, so that the clerk must be told.
-    pub fn put(&self, slip: UsageRecord<'_>) -> bool {
+    /// Puts a request in; `true` where it lay empty, so that the writer must be told.
+    pub fn put(&self, record: UsageRecord<'_>) -> bool {
         thread_local! {
             static DRAFT: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
         }
-        // All requests share the tray, and have it for no longer than a copy takes.
+        // All requests share the queue, and have it for no longer than a copy takes.
         DRAFT.with_borrow_mut(|draft| {
             draft.clear();
-            slip.write(draft);
-            let mut sheaf = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            sheaf.push(draft, slip.time, slip.paid);
-            sheaf.len() == 1
+            record.write(draft);
+            let mut batch = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            batch.push(draft, record.time, record.paid);
+            batch.len() == 1
         })
     }
 
@@ -81,35 +81,43 @@ impl PendingRecords {
     }
 }
 
-/// What the clerk tells the rest of the gateway.
+/// What the writer tells the rest of the gateway.
 #[derive(Clone)]
 pub struct WriterStatus {
     /// Whether records can be made durable.
     pub up: Arc<AtomicBool>,
-    /// Whether the clerk works.
+    /// Whether the writer works.
     pub alive: Arc<AtomicBool>,
 }
 
-/// The clerk and its store.
+/// The writer and its store.
 pub struct LedgerWriter {
     store: Box<dyn BudgetStore>,
-    orders: Receiver<WriterCommand>,
-    tray: Arc<PendingRecords>,
-    bulletin: WriterStatus,
+    commands: Receiver<WriterCommand>,
+    pending: Arc<PendingRecords>,
+    status: WriterStatus,
     unsaved: RecordBatch,
-    funds: Vec<Weak<BudgetLease>>,
+    leases: Vec<Weak<BudgetLease>>,
     lost: u64,
 }
 
 impl LedgerWriter {
-    /// A clerk that is ready to work.
+    /// A writer that is ready to work.
     pub fn new(
         store: Box<dyn BudgetStore>,
-        orders: Receiver<WriterCommand>,
-        tray: Arc<PendingRecords>,
-        bulletin: WriterStatus,
+        commands: Receiver<WriterCommand>,
+        pending: Arc<PendingRecords>,
+        status: WriterStatus,
     ) -> Self {
-        Self { store, orders, tray, bulletin, unsaved: RecordBatch::default(), funds: Vec::new(), lost: 0 }
+        Self {
+            store,
+            commands,
+            pending,
+            status,
+            unsaved: RecordBatch::default(),
+            leases: Vec::new(),
+            lost: 0,
+        }
     }
 
     /// Works until it is told to stop, or nobody is left who could.
@@ -142,89 +150,95 @@ impl LedgerWriter {
 
     /// Waits for what there is to do.
     fn next_orders(&self) -> Result<Vec<WriterCommand>, RecvTimeoutError> {
-        let mut first = self.orders.recv_timeout(TICK)?;
+        let mut first = self.commands.recv_timeout(TICK)?;
         if let WriterCommand::Look = first {
             // Nobody waits for it; whoever does wait for something ends this.
-            match self.orders.recv_timeout(GATHER) {
-                Ok(order) => first = order,
+            match self.commands.recv_timeout(GATHER) {
+                Ok(command) => first = command,
                 Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}
             }
         }
-        let rest = self.orders.try_iter().take(BATCH - 1);
+        let rest = self.commands.try_iter().take(BATCH - 1);
         Ok(std::iter::once(first).chain(rest).collect())
     }
 
-    /// Carries out orders under one sync; gives whom to tell that the clerk stopped.
+    /// Carries out orders under one sync; gives whom to tell that the writer stopped.
     fn carry_out(&mut self, batch: Vec<WriterCommand>) -> Option<SyncSender<()>> {
         // Whoever asks for a flush, or for an end, has put in before what is to be written down.
-        self.tray.empty_into(&mut self.unsaved);
-        let (mut asks, mut flushes, mut stop) = (Vec::new(), Vec::new(), None);
-        for order in batch {
-            match order {
-                WriterCommand::Lend(fund, ask) => asks.push((fund, ask)),
+        self.pending.empty_into(&mut self.unsaved);
+        let (mut requested, mut flushes, mut stop) = (Vec::new(), Vec::new(), None);
+        for command in batch {
+            match command {
+                WriterCommand::Lease(lease, waiting) => requested.push((lease, waiting)),
                 WriterCommand::Look => {}
                 WriterCommand::Flush(done) => flushes.push(done),
                 WriterCommand::Stop(done) => stop = Some(done),
             }
         }
-        let durable = self.commit(asks);
+        let durable = self.commit(requested);
         for done in flushes {
             let _ = done.send(durable);
         }
         stop
     }
 
-    /// Writes down, and hands out what was lent. Nothing is handed out that is not durable.
-    fn commit(&mut self, asks: Vec<(Arc<BudgetLease>, Option<PendingLease>)>) -> bool {
-        let asks: Vec<_> = asks.into_iter().filter_map(|(fund, ask)| serve_at_hand(fund, ask)).collect();
+    /// Writes down, and hands out what was leased. Nothing is handed out that is not durable.
+    fn commit(&mut self, requested: Vec<(Arc<BudgetLease>, Option<PendingLease>)>) -> bool {
+        let requested: Vec<_> =
+            requested.into_iter().filter_map(|(lease, waiting)| serve_at_hand(lease, waiting)).collect();
         let mut served: Vec<*const BudgetLease> = Vec::new();
-        let mut wishes = Vec::with_capacity(asks.len());
-        for (fund, ask) in &asks {
-            // One portion is enough for all who wait for the same fund.
-            let first = !served.contains(&Arc::as_ptr(fund));
-            served.push(Arc::as_ptr(fund));
-            wishes.push(self.wish(fund, ask.as_ref(), first));
+        let mut lease_requests = Vec::with_capacity(requested.len());
+        for (lease, waiting) in &requested {
+            // One portion is enough for all who wait for the same lease.
+            let first = !served.contains(&Arc::as_ptr(lease));
+            served.push(Arc::as_ptr(lease));
+            lease_requests.push(self.lease_request(lease, waiting.as_ref(), first));
         }
-        let result = self.store.commit(&self.unsaved, &wishes);
-        let (lent, durable) = match result {
-            Ok(lent) => {
+        let result = self.store.commit(&self.unsaved, &lease_requests);
+        let (granted, durable) = match result {
+            Ok(granted) => {
                 self.unsaved.clear();
                 self.works(Ok(()));
-                (lent, true)
+                (granted, true)
             }
             Err(why) => {
                 self.works(Err(why));
                 self.forget_surplus();
-                (vec![GrantedLease::default(); asks.len()], false)
+                (vec![GrantedLease::default(); requested.len()], false)
             }
         };
-        for ((fund, ask), lent) in asks.into_iter().zip(lent) {
+        for ((lease, waiting), granted) in requested.into_iter().zip(granted) {
             if durable {
-                fund.set_unleased(lent.unleased);
+                lease.set_unleased(granted.unleased);
             }
-            hand_out(&fund, ask, lent.amount, durable);
+            hand_out(&lease, waiting, granted.amount, durable);
         }
         durable
     }
 
-    /// How much a fund asks for.
-    fn wish(&mut self, fund: &Arc<BudgetLease>, ask: Option<&PendingLease>, first: bool) -> LeaseRequest {
-        if fund.becomes_known() {
-            self.funds.push(Arc::downgrade(fund));
+    /// How much a lease asks for.
+    fn lease_request(
+        &mut self,
+        lease: &Arc<BudgetLease>,
+        waiting: Option<&PendingLease>,
+        first: bool,
+    ) -> LeaseRequest {
+        if lease.becomes_known() {
+            self.leases.push(Arc::downgrade(lease));
         }
         // What was spent beyond what was set aside is paid first.
-        let debt = fund.purse().holds().min(0).saturating_neg();
-        let need = ask.map_or(0, |ask| ask.need).saturating_add(debt);
+        let debt = lease.balance().holds().min(0).saturating_neg();
+        let need = waiting.map_or(0, |waiting| waiting.need).saturating_add(debt);
         LeaseRequest {
-            key: fund.key().clone(),
-            limit: fund.limit(),
-            amount: need.max(if first { fund.portion() } else { 0 }),
+            key: lease.key().clone(),
+            limit: lease.limit(),
+            amount: need.max(if first { lease.portion() } else { 0 }),
         }
     }
 
     /// Takes note of whether the store works, and tells the operator when that changes.
     fn works(&mut self, result: Result<(), StoreError>) {
-        let was_up = self.bulletin.up.swap(result.is_ok(), Ordering::AcqRel);
+        let was_up = self.status.up.swap(result.is_ok(), Ordering::AcqRel);
         match result {
             Ok(()) if !was_up => {
                 info!(target: "xietong::ledger", "the ledger {} can be written again", self.store.name());
@@ -249,7 +263,7 @@ impl LedgerWriter {
 
     /// Takes back what lies idle, and tries a store that failed again.
     fn tick(&mut self) {
-        if !self.bulletin.up.load(Ordering::Acquire) {
+        if !self.status.up.load(Ordering::Acquire) {
             let result = self.store.probe(Timestamp::now());
             let works = result.is_ok();
             self.works(result);
@@ -258,27 +272,27 @@ impl LedgerWriter {
             }
             return;
         }
-        self.take_back(|fund, now| if fund.has_ended(now) { 0 } else { fund.idle_above() });
+        self.take_back(|lease, now| if lease.has_ended(now) { 0 } else { lease.idle_above() });
     }
 
     fn take_back(&mut self, keep: impl Fn(&BudgetLease, Timestamp) -> i64) {
         let now = Timestamp::now();
-        self.funds.retain(|fund| fund.strong_count() > 0);
-        let taken = self.funds.iter().filter_map(Weak::upgrade).filter_map(|fund| {
-            let amount = fund.purse().take_above(keep(&fund, now));
-            (amount > 0).then_some((fund, amount))
+        self.leases.retain(|lease| lease.strong_count() > 0);
+        let taken = self.leases.iter().filter_map(Weak::upgrade).filter_map(|lease| {
+            let amount = lease.balance().take_above(keep(&lease, now));
+            (amount > 0).then_some((lease, amount))
         });
         let taken: Vec<(Arc<BudgetLease>, i64)> = taken.collect();
         if taken.is_empty() {
             return;
         }
         let amounts: Vec<_> =
-            taken.iter().map(|(fund, amount)| (fund.key().clone(), fund.limit(), *amount)).collect();
+            taken.iter().map(|(lease, amount)| (lease.key().clone(), lease.limit(), *amount)).collect();
         match self.store.take_back(&amounts) {
             ReturnOutcome::Back(unleased) => {
-                taken.iter().zip(unleased).for_each(|((fund, _), unleased)| fund.set_unleased(unleased));
+                taken.iter().zip(unleased).for_each(|((lease, _), unleased)| lease.set_unleased(unleased));
             }
-            ReturnOutcome::Kept => taken.iter().for_each(|(fund, amount)| fund.purse().put(*amount)),
+            ReturnOutcome::Kept => taken.iter().for_each(|(lease, amount)| lease.balance().put(*amount)),
             ReturnOutcome::Lost => {}
         }
     }
@@ -291,7 +305,7 @@ impl LedgerWriter {
 
     /// Gives back what is at hand, so that nothing is lost for the budgets.
     fn close(&mut self) {
-        self.tray.empty_into(&mut self.unsaved);
+        self.pending.empty_into(&mut self.unsaved);
         if !self.unsaved.is_empty() {
             self.commit(Vec::new());
         }
@@ -302,8 +316,8 @@ impl LedgerWriter {
 /// However it ends: whoever asks knows from then on.
 impl Drop for LedgerWriter {
     fn drop(&mut self) {
-        self.bulletin.alive.store(false, Ordering::Release);
-        self.bulletin.up.store(false, Ordering::Release);
+        self.status.alive.store(false, Ordering::Release);
+        self.status.up.store(false, Ordering::Release);
         if std::thread::panicking() {
             error!(
                 target: "xietong::ledger",
@@ -314,30 +328,30 @@ impl Drop for LedgerWriter {
     }
 }
 
-/// Gives what a request needs from what came into the purse since it asked; what is not served is given back.
+/// Gives what a request needs from what came into the balance since it asked; what is not served is given back.
 fn serve_at_hand(
-    fund: Arc<BudgetLease>,
-    ask: Option<PendingLease>,
+    lease: Arc<BudgetLease>,
+    waiting: Option<PendingLease>,
 ) -> Option<(Arc<BudgetLease>, Option<PendingLease>)> {
-    let Some(PendingLease { need, reply }) = ask else { return Some((fund, None)) };
-    if !fund.purse().take(need) {
-        return Some((fund, Some(PendingLease { need, reply })));
+    let Some(PendingLease { need, reply }) = waiting else { return Some((lease, None)) };
+    if !lease.balance().take(need) {
+        return Some((lease, Some(PendingLease { need, reply })));
     }
-    let _ = reply.send(Ok(Reservation::new(fund, need)));
+    let _ = reply.send(Ok(Reservation::new(lease, need)));
     None
 }
 
-/// What was lent goes to the one who asked, and the rest into the purse.
-fn hand_out(fund: &Arc<BudgetLease>, ask: Option<PendingLease>, lent: i64, durable: bool) {
-    fund.answered();
-    let Some(PendingLease { need, reply }) = ask else { return fund.purse().put(lent) };
-    let rest = lent.saturating_sub(need);
-    let at_once = rest >= 0 && fund.purse().holds().saturating_add(rest) >= 0;
-    fund.purse().put(if at_once { rest } else { lent });
-    if !at_once && !fund.purse().take(need) {
+/// What was leased goes to the one who asked, and the rest into the balance.
+fn hand_out(lease: &Arc<BudgetLease>, waiting: Option<PendingLease>, granted: i64, durable: bool) {
+    lease.answered();
+    let Some(PendingLease { need, reply }) = waiting else { return lease.balance().put(granted) };
+    let rest = granted.saturating_sub(need);
+    let at_once = rest >= 0 && lease.balance().holds().saturating_add(rest) >= 0;
+    lease.balance().put(if at_once { rest } else { granted });
+    if !at_once && !lease.balance().take(need) {
         let _ = reply.send(Err(if durable { BudgetRefusal::Spent } else { BudgetRefusal::Unavailable }));
         return;
     }
     // A reservation that no one takes puts its money back by itself.
-    let _ = reply.send(Ok(Reservation::new(Arc::clone(fund), need)));
+    let _ = reply.send(Ok(Reservation::new(Arc::clone(lease), need)));
 }

@@ -30,7 +30,7 @@ fn no_order_of_steps_takes_more_than_there_is() {
                     (i64::from(taken) * cost, i64::from(taken))
                 })
             };
-            let lend = {
+            let lease = {
                 let balance = Arc::clone(&balance);
                 thread::spawn(move || balance.put(3))
             };
@@ -39,7 +39,7 @@ fn no_order_of_steps_takes_more_than_there_is() {
                 thread::spawn(move || balance.take_above(7))
             };
             let spent: Vec<(i64, i64)> = [spend(6), spend(2), spend(5)].map(|it| it.join().unwrap()).into();
-            lend.join().unwrap();
+            lease.join().unwrap();
             let back = idle.join().unwrap();
             let cost: i64 = spent.iter().map(|(cost, _)| cost).sum();
             assert_eq!(balance.holds(), 13 - cost - back);

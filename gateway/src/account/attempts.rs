@@ -153,7 +153,7 @@ impl RequestAccount {
     /// Whether the attempt's answer is longer than what was set aside for it, which its upstream was told, beyond doubt.
     /// Never so without a budget.
     pub fn is_overlong(&self, id: AttemptId) -> bool {
-        if self.purse.is_none() {
+        if self.reservation.is_none() {
             return false;
         }
         self.tally(id).is_beyond(self.bound_of(id).output)

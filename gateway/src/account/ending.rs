@@ -5,16 +5,18 @@ use crate::machine_time::MachineTimeMeter;
 use crate::record::ClosedRecord;
 
 impl RequestAccount {
-    pub(super) fn words_for_spent(&self, till: &ClientQuota, amount: Money) -> String {
-        let (client, currency) = (till.client(), self.currency);
-        let Some(budget) = till.budget() else { return format!("The budget of client `{client}` is spent.") };
+    pub(super) fn words_for_spent(&self, quota: &ClientQuota, amount: Money) -> String {
+        let (client, currency) = (quota.client(), self.currency);
+        let Some(budget) = quota.budget() else {
+            return format!("The budget of client `{client}` is spent.");
+        };
         let per = match budget.per {
             BudgetPeriodLength::Hour => "hour",
             BudgetPeriodLength::Day => "day",
             BudgetPeriodLength::Month => "month",
         };
-        let left = till.remaining(self.telemetry.ledger.leases()).unwrap_or_default();
-        let until = till.ends(self.telemetry.ledger.leases());
+        let left = quota.remaining(self.telemetry.ledger.leases()).unwrap_or_default();
+        let until = quota.ends(self.telemetry.ledger.leases());
         format!(
             "The budget of client `{client}`, {} {currency} per {per}, does not cover this request: it may cost up to \
              {amount} {currency} and {left} {currency} are left. It starts anew at {until}.",
@@ -64,14 +66,14 @@ impl RequestAccount {
         if let Some(mut place) = self.place.take() {
             place.used(tokens);
         }
-        let purse = self.purse.take()?;
+        let reservation = self.reservation.take()?;
         // Without a price nothing is asked for a client with a budget; if one ran out meanwhile, all that was set aside
         // is spent.
-        let spent = self.record.cost().unwrap_or_else(|| purse.amount());
-        let fund = Arc::clone(purse.fund());
-        let paid = purse.settle(spent);
+        let spent = self.record.cost().unwrap_or_else(|| reservation.amount());
+        let lease = Arc::clone(reservation.lease());
+        let paid = reservation.settle(spent);
         let labels = [&*paid.key.client, self.currency.code()];
-        self.telemetry.metrics.budget_remaining.with_label_values(&labels).set(fund.remaining().units());
+        self.telemetry.metrics.budget_remaining.with_label_values(&labels).set(lease.remaining().units());
         Some(paid)
     }
 }

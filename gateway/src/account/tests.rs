@@ -44,9 +44,9 @@ fn model(scripted: &ScriptedGateway, name: &str) -> Arc<ModelConfig> {
     Arc::clone(scripted.gateway.snapshot().config.model(name).unwrap())
 }
 
-fn till(scripted: &ScriptedGateway) -> Arc<ClientQuota> {
+fn quota(scripted: &ScriptedGateway) -> Arc<ClientQuota> {
     let snapshot = scripted.gateway.snapshot();
-    Arc::clone(snapshot.till(&snapshot.config.clients[0]).unwrap())
+    Arc::clone(snapshot.quota(&snapshot.config.clients[0]).unwrap())
 }
 
 /// Text of so many tokens by estimate.
@@ -306,33 +306,33 @@ async fn a_panic_closes_the_account_as_a_fault() {
 #[tokio::test(start_paused = true)]
 async fn a_place_is_given_back() {
     let scripted = gateway();
-    let (till, models) = (till(&scripted), [model(&scripted, "small")]);
+    let (quota, models) = (quota(&scripted), [model(&scripted, "small")]);
     let (mut one, mut two, mut three) = (open(&scripted), open(&scripted), open(&scripted));
-    one.admit(&till, &models).unwrap();
-    two.admit(&till, &models).unwrap();
-    assert_eq!(three.admit(&till, &models).unwrap_err().status(), 429, "two at once are allowed");
+    one.admit(&quota, &models).unwrap();
+    two.admit(&quota, &models).unwrap();
+    assert_eq!(three.admit(&quota, &models).unwrap_err().status(), 429, "two at once are allowed");
     drop(one);
-    three.admit(&till, &models).unwrap();
+    three.admit(&quota, &models).unwrap();
     two.close_complete();
     three.close_failed(&ApiError::UpstreamUnavailable);
     assert_eq!(
-        open(&scripted).admit(&till, &models).unwrap_err().code(),
+        open(&scripted).admit(&quota, &models).unwrap_err().code(),
         "rate_limit_exceeded",
         "three in a minute"
     );
     tokio::time::advance(std::time::Duration::from_secs(60)).await;
-    open(&scripted).admit(&till, &models).unwrap();
+    open(&scripted).admit(&quota, &models).unwrap();
 }
 
 /// What is set aside is the dearest model's worst case; what was not spent comes back, and no more is spent than that covers.
 #[tokio::test(start_paused = true)]
 async fn what_was_set_aside_and_not_spent_comes_back() {
     let scripted = gateway();
-    let (till, small, large) = (till(&scripted), model(&scripted, "small"), model(&scripted, "large"));
+    let (quota, small, large) = (quota(&scripted), model(&scripted, "small"), model(&scripted, "large"));
     let both = [Arc::clone(&small), Arc::clone(&large)];
-    let left = || till.remaining(scripted.gateway.telemetry.ledger.leases()).unwrap().units().round() as i64;
+    let left = || quota.remaining(scripted.gateway.telemetry.ledger.leases()).unwrap().units().round() as i64;
     let mut account = open(&scripted);
-    account.reserve(&till, &both, Timestamp::now()).await.unwrap();
+    account.reserve(&quota, &both, Timestamp::now()).await.unwrap();
     assert_eq!(left(), 5000 - 2000, "200 tokens of `large`");
     account.cover(&small).await.unwrap();
     let first = account.begin(&small, &"small-0".into());
@@ -351,24 +351,24 @@ async fn what_was_set_aside_and_not_spent_comes_back() {
 #[tokio::test(start_paused = true)]
 async fn a_budget_that_does_not_cover_the_worst_case_lets_nothing_be_asked() {
     let scripted = gateway();
-    let (till, large) = (till(&scripted), [model(&scripted, "large")]);
+    let (quota, large) = (quota(&scripted), [model(&scripted, "large")]);
     let mut held = Vec::new();
     for at in 0..3 {
         let mut account = open(&scripted);
-        let reserved = account.reserve(&till, &large, Timestamp::now()).await;
+        let reserved = account.reserve(&quota, &large, Timestamp::now()).await;
         // 2000 each, of 5000.
         assert_eq!(reserved.err().map(|failure| failure.status()), (at == 2).then_some(402), "{at}");
         held.push(account);
     }
     drop(held);
-    assert!(open(&scripted).reserve(&till, &large, Timestamp::now()).await.is_ok(), "all of it came back");
+    assert!(open(&scripted).reserve(&quota, &large, Timestamp::now()).await.is_ok(), "all of it came back");
 }
 
 /// Only where there is a budget to keep to, and only beyond doubt: an upstream that does as it was told never is.
 #[tokio::test(start_paused = true)]
 async fn an_answer_is_overlong_where_there_is_a_budget_and_no_doubt() {
     let scripted = gateway();
-    let (till, small) = (till(&scripted), model(&scripted, "small"));
+    let (quota, small) = (quota(&scripted), model(&scripted, "small"));
     for (name, budget, said, expected) in [
         ("as long as allowed", true, count(10, MOST), false),
         ("counted beyond it", true, count(10, MOST + 1), true),
@@ -377,7 +377,7 @@ async fn an_answer_is_overlong_where_there_is_a_budget_and_no_doubt() {
     ] {
         let mut account = open(&scripted);
         if budget {
-            account.reserve(&till, std::slice::from_ref(&small), Timestamp::now()).await.unwrap();
+            account.reserve(&quota, std::slice::from_ref(&small), Timestamp::now()).await.unwrap();
         }
         let id = account.begin(&small, &"small-0".into());
         account.saw(id, &said);

@@ -50,9 +50,11 @@ pub fn run(args: &Args) -> Result<(), CommandError> {
     let mut replays: BTreeMap<&str, ReplayInput<'_>> =
         config.routes.iter().map(|route| (route.name.as_str(), ReplayInput::new(route))).collect();
     let mut unmatched = 0u64;
-    report::read(&report::LedgerSource::named(&args.ledger), |slip| match replays.get_mut(&*slip.route) {
-        Some(replay) => replay.see(&slip),
-        None => unmatched += 1,
+    report::read(&report::LedgerSource::named(&args.ledger), |record| {
+        match replays.get_mut(&*record.route) {
+            Some(replay) => replay.see(&record),
+            None => unmatched += 1,
+        }
     })?;
     let figures: BTreeMap<&str, &ReplayFigures> =
         replays.iter().map(|(name, replay)| (*name, &replay.figures)).collect();
@@ -125,11 +127,11 @@ impl<'a> ReplayInput<'a> {
         Self { route, trial, figures: ReplayFigures::default() }
     }
 
-    fn see(&mut self, slip: &UsageRecord<'_>) {
+    fn see(&mut self, record: &UsageRecord<'_>) {
         self.figures.requests += 1;
-        let (Some(scores), Some(answer)) = (&slip.scores, slip.answer()) else { return };
+        let (Some(scores), Some(answer)) = (&record.scores, record.answer()) else { return };
         let features = features(scores);
-        let seen = seen(slip, scores, &features, answer.usage());
+        let seen = seen(record, scores, &features, answer.usage());
         let Some(outlook) = self.trial.next(&seen) else { return };
         let Some(model) = self.route.ladder.get(outlook.answering_rung.0) else { return };
         let same = model.name == answer.model;
@@ -137,25 +139,25 @@ impl<'a> ReplayInput<'a> {
         let cost = if same { answer.cost.map(Money) } else { outlook.cost };
         let cost = match outlook.evidence {
             AnswerEvidence::Escalated => {
-                cost.zip(doubted(slip)).map(|(cost, before)| cost.saturating_add(before))
+                cost.zip(doubted(record)).map(|(cost, before)| cost.saturating_add(before))
             }
             AnswerEvidence::Unguarded | AnswerEvidence::Kept | AnswerEvidence::Unknown => cost,
         };
-        if let (Some(cost), Some(recorded)) = (cost, slip.cost()) {
-            self.add(slip, &seen, (&outlook, &model.name), cost, recorded);
+        if let (Some(cost), Some(recorded)) = (cost, record.cost()) {
+            self.add(record, &seen, (&outlook, &model.name), cost, recorded);
         }
     }
 
     fn add(
         &mut self,
-        slip: &UsageRecord<'_>,
+        record: &UsageRecord<'_>,
         seen: &RecordedRequest<'_>,
         (outlook, model): (&ReplayForecast, &str),
         cost: Money,
         recorded: Money,
     ) {
         let figures = &mut self.figures;
-        let Some(answer) = slip.answer() else { return };
+        let Some(answer) = record.answer() else { return };
         figures.compared += 1;
         *figures.recorded.entry(answer.model.to_string()).or_default() += 1;
         *figures.tried.entry(model.to_owned()).or_default() += 1;
@@ -172,8 +174,8 @@ impl<'a> ReplayInput<'a> {
             self.route.ladder.iter().find(|model| model.name == answer.model).map(|model| model.class);
         let given = class.map_or(figures.recorded_suffices, |class| seen.suffices[class as usize].value());
         figures.recorded_suffices += (given - figures.recorded_suffices) / count;
-        figures.recorded_escalations += u64::from(slip.moved());
-        let top = self.route.ladder.last().and_then(|top| top.price.as_ref()?.at(slip.time));
+        figures.recorded_escalations += u64::from(record.moved());
+        let top = self.route.ladder.last().and_then(|top| top.price.as_ref()?.at(record.time));
         let busy = std::time::Duration::ZERO;
         let baseline = top.map_or(Money::ZERO, |price| price.cost(&answer.usage(), busy));
         figures.baseline = figures.baseline.saturating_add(baseline.0);
@@ -182,53 +184,53 @@ impl<'a> ReplayInput<'a> {
 
 /// A recorded request as a policy under trial is shown it.
 fn seen<'a>(
-    slip: &'a UsageRecord<'_>,
+    record: &'a UsageRecord<'_>,
     scores: &RecordedScores<'_>,
     features: &'a Features,
     usage: Usage,
 ) -> RecordedRequest<'a> {
     RecordedRequest {
-        time: slip.time,
+        time: record.time,
         features,
         suffices: scores.suffices.map(Probability::new),
         familiarity: scores.familiarity,
-        draw: draw(slip),
+        draw: draw(record),
         usage,
         facts: RequestFacts {
-            client: Some(&*slip.client).filter(|client| *client != NONE),
+            client: Some(&*record.client).filter(|client| *client != NONE),
             prompt_tokens: usage.prompt(),
-            time: Some(slip.time),
+            time: Some(record.time),
             // Of what came with the prompt only its features are kept.
             ..RequestFacts::default()
         },
-        judged: judged(slip),
+        judged: judged(record),
     }
 }
 
 /// The random number that the recorded request was decided with.
-fn draw(slip: &UsageRecord<'_>) -> RequestDraw {
-    slip.draw.map_or_else(|| RequestId::draw_from_name(&slip.id), RequestDraw::from_recorded)
+fn draw(record: &UsageRecord<'_>) -> RequestDraw {
+    record.draw.map_or_else(|| RequestId::draw_from_name(&record.id), RequestDraw::from_recorded)
 }
 
 /// What a guard found of an answer to a recorded request.
-fn judged<'a>(slip: &'a UsageRecord<'_>) -> Option<RecordedJudgement<'a>> {
-    let attempt = guarded(slip)?;
+fn judged<'a>(record: &'a UsageRecord<'_>) -> Option<RecordedJudgement<'a>> {
+    let attempt = guarded(record)?;
     let chance = attempt.chance.map(Probability::new);
     Some(RecordedJudgement { model: &attempt.model, doubt: RejectReason::named(&attempt.result), chance })
 }
 
 /// The attempt that a guard judged: the one that it doubted, else the answer, if that is of who was asked first.
-fn guarded<'a, 'b>(slip: &'a UsageRecord<'b>) -> Option<&'a AttemptRecord<'b>> {
-    slip.plan.as_ref().filter(|plan| *plan == "cascade")?;
-    let mut line = slip.attempts.iter().filter(|attempt| !attempt.beside);
+fn guarded<'a, 'b>(record: &'a UsageRecord<'b>) -> Option<&'a AttemptRecord<'b>> {
+    record.plan.as_ref().filter(|plan| *plan == "cascade")?;
+    let mut line = record.attempts.iter().filter(|attempt| !attempt.beside);
     let first = line.clone().next()?;
     let doubted = line.find(|attempt| RejectReason::named(&attempt.result).is_some());
-    doubted.or_else(|| slip.answer().filter(|answer| answer.model == first.model))
+    doubted.or_else(|| record.answer().filter(|answer| answer.model == first.model))
 }
 
 /// What the answer cost that was not kept, or would not have been.
-fn doubted(slip: &UsageRecord<'_>) -> Option<Money> {
-    guarded(slip)?.cost.map(Money)
+fn doubted(record: &UsageRecord<'_>) -> Option<Money> {
+    guarded(record)?.cost.map(Money)
 }
 
 /// The features that were recorded; the words were not.
@@ -327,20 +329,20 @@ mod tests {
     use super::*;
 
     /// A recorded request of a cascade: the attempts, each with its model, result, chance and cost; the last answers.
-    fn slip(attempts: &[(&str, &str, Option<f64>, i64)]) -> UsageRecord<'static> {
+    fn record(attempts: &[(&str, &str, Option<f64>, i64)]) -> UsageRecord<'static> {
         let attempt = |(model, result, chance, cost): &(&str, &str, Option<f64>, i64)| {
             serde_json::json!({
                 "model": model, "result": result, "chance": chance, "input": 10, "output": 10, "cost": cost,
             })
         };
         let all: Vec<serde_json::Value> = attempts.iter().map(attempt).collect();
-        let slip = serde_json::json!({
+        let record = serde_json::json!({
             "time": "2026-01-01T00:00:00Z", "id": "chatcmpl-1", "client": "-", "route": "auto", "model": "-",
             "call": "chat", "plan": "cascade", "attempts": all, "answered_by": attempts.len() - 1,
             "scores": {"difficulty": 0.5, "gain": 0.2, "familiarity": 1.0, "suffices": [0.5, 0.6, 0.7, 0.8]},
             "currency": "USD", "total": 1.0, "status": 200, "outcome": "complete",
         });
-        serde_json::from_value(slip).unwrap()
+        serde_json::from_value(record).unwrap()
     }
 
     #[test]
@@ -349,17 +351,17 @@ mod tests {
                        "spend":{"amount":1,"per":"day"}}"#;
         let policy: Policy = serde_json::from_str(yaml).unwrap();
         let step = |model| ReplayRung { model, class: ModelClass::Small, tariff: None };
-        let shadow = |slip: &UsageRecord<'_>| {
-            let (scores, features) = (slip.scores.as_ref().unwrap(), Features::default());
-            let seen = seen(slip, scores, &features, Usage::default());
+        let shadow = |record: &UsageRecord<'_>| {
+            let (scores, features) = (record.scores.as_ref().unwrap(), Features::default());
+            let seen = seen(record, scores, &features, Usage::default());
             PolicyReplay::new(&policy, vec![step("s"), step("l")]).next(&seen).unwrap().decision.shadow
         };
         let mut explored = 0;
         for number in 0..200u64 {
             let decided_with = RequestDraw::from_random(number.wrapping_mul(0x9e37_79b9_7f4a_7c15));
-            let mut slip = slip(&[("s", "ok", None, 5_000)]);
-            slip.draw = Some(decided_with.recorded());
-            let line = serde_json::to_string(&slip).unwrap();
+            let mut record = record(&[("s", "ok", None, 5_000)]);
+            record.draw = Some(decided_with.recorded());
+            let line = serde_json::to_string(&record).unwrap();
             let expected = decided_with.uniform(DrawPurpose::Exploration) < 0.5;
             assert_eq!(shadow(&serde_json::from_str(&line).unwrap()).is_some(), expected, "{line}");
             explored += u32::from(expected);
@@ -369,8 +371,8 @@ mod tests {
 
     #[test]
     fn an_older_record_is_replayed_with_the_draw_of_its_name() {
-        let slip = slip(&[("s", "ok", None, 5_000)]);
-        assert_eq!((slip.draw, draw(&slip)), (None, RequestId::draw_from_name("chatcmpl-1")));
+        let record = record(&[("s", "ok", None, 5_000)]);
+        assert_eq!((record.draw, draw(&record)), (None, RequestId::draw_from_name("chatcmpl-1")));
     }
 
     #[test]
@@ -385,11 +387,11 @@ mod tests {
             let config =
                 gateway_config::from_str(&yaml, None, &|_| None).unwrap_or_else(|why| panic!("{why}"));
             let mut replay = ReplayInput::new(&config.routes[0]);
-            replay.see(&slip(&[("s", "ok", Some(0.6), 5_000)]));
-            replay.see(&slip(&[("s", "confidence", Some(0.4), 3_000), ("l", "ok", None, 50_000)]));
-            replay.see(&slip(&[("s", "refusal", Some(0.9), 2_000), ("l", "ok", None, 50_000)]));
+            replay.see(&record(&[("s", "ok", Some(0.6), 5_000)]));
+            replay.see(&record(&[("s", "confidence", Some(0.4), 3_000), ("l", "ok", None, 50_000)]));
+            replay.see(&record(&[("s", "refusal", Some(0.9), 2_000), ("l", "ok", None, 50_000)]));
             // It failed, and nobody judged it.
-            replay.see(&slip(&[("s", "server_error", None, 0), ("l", "ok", None, 50_000)]));
+            replay.see(&record(&[("s", "server_error", None, 0), ("l", "ok", None, 50_000)]));
             let figures = &replay.figures;
             let found = (figures.compared, figures.escalated, figures.judged, figures.tried_cost);
             assert_eq!(found, (4, escalated, judged, cost), "{policy}");

@@ -56,9 +56,9 @@ pub fn run(args: &Args) -> Result<(), CommandError> {
     };
     let since = args.since.and_then(|since| Timestamp::now().checked_sub(since).ok());
     let mut tally = ReportTally::default();
-    read(&ledger, |slip| {
-        if since.is_none_or(|since| slip.time >= since) {
-            tally.add(&slip, &zone);
+    read(&ledger, |record| {
+        if since.is_none_or(|since| record.time >= since) {
+            tally.add(&record, &zone);
         }
     })?;
     let text = match args.format {
@@ -125,8 +125,8 @@ pub(super) fn read(
     bar.set_message("reading the ledger");
     let damaged = ledger_file::read(path, |entry| {
         bar.tick();
-        if let LedgerEntry::Request(slip) = entry {
-            see(*slip);
+        if let LedgerEntry::Request(record) = entry {
+            see(*record);
         }
     });
     bar.finish_and_clear();

@@ -37,7 +37,7 @@ pub struct Explorer {
     format: LogFormat,
     currency: Currency,
     judge: Option<usize>,
-    purse: Arc<SpendLimiter>,
+    spend_limiter: Arc<SpendLimiter>,
     places: Arc<Semaphore>,
     learned: Arc<ExplorationState>,
 }
@@ -82,9 +82,9 @@ impl Explorer {
             format: config.log,
             currency: config.currency,
             judge: judge.and_then(of_judge),
-            purse: before.map_or_else(
+            spend_limiter: before.map_or_else(
                 || Arc::new(SpendLimiter::new(explore.spend, &config.time_zone)),
-                |before| Arc::clone(&before.purse),
+                |before| Arc::clone(&before.spend_limiter),
             ),
             places: before
                 .map_or_else(|| Arc::new(Semaphore::new(AT_ONCE)), |before| Arc::clone(&before.places)),

@@ -25,7 +25,7 @@ pub(super) async fn ask(
     let bound = UsageBound { choices: 1, ..UsageBound::for_chat(chat) };
     // What has no price cannot be kept within a spend.
     let most = bound.most(&pool.model, Timestamp::now(), &explorer.telemetry.paces)?;
-    if !explorer.purse.take(most) {
+    if !explorer.spend_limiter.take(most) {
         return None;
     }
     let mut account = RequestAccount::open(
@@ -39,6 +39,6 @@ pub(super) async fn ask(
     account.asked(RequestSummary::Route(Arc::clone(&explorer.route)));
     account.bound(bound);
     let (text, cost) = aside(pool, chat, account).await;
-    explorer.purse.give_back(most.saturating_sub(cost.unwrap_or(most)).max(Money::ZERO));
+    explorer.spend_limiter.give_back(most.saturating_sub(cost.unwrap_or(most)).max(Money::ZERO));
     text
 }

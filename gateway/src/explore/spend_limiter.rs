@@ -57,11 +57,14 @@ mod tests {
 
     #[test]
     fn no_more_is_taken_than_there_is() {
-        let purse = SpendLimiter::new(SpendTarget { amount: 1.0, per: SpendPeriod::Day }, &TimeZone::UTC);
+        let spend_limiter =
+            SpendLimiter::new(SpendTarget { amount: 1.0, per: SpendPeriod::Day }, &TimeZone::UTC);
         let tenths = |count: i64| Money(count * 100_000_000);
-        assert!(purse.take(tenths(6)) && !purse.take(tenths(5)) && purse.take(tenths(4)));
-        assert!(!purse.take(Money(1)));
-        purse.give_back(tenths(3));
-        assert!(!purse.take(tenths(4)) && purse.take(tenths(3)));
+        assert!(
+            spend_limiter.take(tenths(6)) && !spend_limiter.take(tenths(5)) && spend_limiter.take(tenths(4))
+        );
+        assert!(!spend_limiter.take(Money(1)));
+        spend_limiter.give_back(tenths(3));
+        assert!(!spend_limiter.take(tenths(4)) && spend_limiter.take(tenths(3)));
     }
 }

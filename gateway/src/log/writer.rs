@@ -1,4 +1,4 @@
-//! The thread that writes lines, many at once, and the tray that they wait in.
+//! The thread that writes lines, many at once, and the queue that they wait in.
 
 use std::cell::RefCell;
 use std::io::Write;
@@ -20,7 +20,7 @@ const KEPT: usize = 1 << 16;
 /// Takes lines for the thread.
 #[derive(Clone)]
 pub(super) struct LogWriter {
-    tray: Arc<PendingLines>,
+    pending: Arc<PendingLines>,
     orders: Sender<LogCommand>,
     dropped: IntCounter,
     notes_as_json: Arc<AtomicBool>,
@@ -30,12 +30,12 @@ impl LogWriter {
     /// Starts the thread; it ends with the last handle.
     pub(super) fn start(out: Box<dyn Write + Send>, dropped: IntCounter) -> Self {
         let (orders, waiting) = channel();
-        let tray = Arc::<PendingLines>::default();
-        let lines = Arc::clone(&tray);
+        let pending = Arc::<PendingLines>::default();
+        let lines = Arc::clone(&pending);
         // A gateway that cannot start this thread drops its log and counts what it drops.
         let write = move || write_lines(out, &lines, &waiting);
         let _ = std::thread::Builder::new().name("log".into()).spawn(write);
-        Self { tray, orders, dropped, notes_as_json: Arc::default() }
+        Self { pending, orders, dropped, notes_as_json: Arc::default() }
     }
 
     /// Takes what `write` appends as one line, or counts that it cannot.
@@ -43,19 +43,19 @@ impl LogWriter {
         thread_local! {
             static DRAFT: RefCell<String> = const { RefCell::new(String::new()) };
         }
-        // All requests share the tray, and have it for no longer than a copy takes.
+        // All requests share the queue, and have it for no longer than a copy takes.
         let before = DRAFT.with_borrow_mut(|draft| {
             draft.clear();
             write(draft);
             draft.push('\n');
-            let before = self.tray.put(draft);
+            let before = self.pending.put(draft);
             draft.shrink_to(KEPT);
             before
         });
         match before {
             None => self.dropped.inc(),
             Some(0) if self.orders.send(LogCommand::Look).is_err() => {
-                self.tray.swap(&mut String::new());
+                self.pending.swap(&mut String::new());
                 self.dropped.inc();
             }
             Some(_) => {}
@@ -83,7 +83,7 @@ impl LogWriter {
 
 /// What the writer is asked to do.
 enum LogCommand {
-    /// Look into the tray, soon.
+    /// Look into the queue, soon.
     Look,
     /// Say when everything said so far is written.
     Flush(SyncSender<()>),
@@ -124,10 +124,10 @@ impl PendingLines {
     }
 }
 
-fn write_lines(mut out: impl Write, tray: &PendingLines, orders: &Receiver<LogCommand>) {
+fn write_lines(mut out: impl Write, pending: &PendingLines, orders: &Receiver<LogCommand>) {
     let mut text = String::new();
     let mut write = || {
-        tray.swap(&mut text);
+        pending.swap(&mut text);
         // A reader that is gone must not end the gateway.
         let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
         text.clear();

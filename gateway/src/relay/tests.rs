@@ -97,8 +97,8 @@ async fn relay(asked: Asked, parts: Vec<Next>) -> Relayed {
         ..UsageBound::default()
     });
     if asked.budget.is_some() {
-        let till = snapshot.till(&snapshot.config.clients[0]).unwrap();
-        account.reserve(till, std::slice::from_ref(&model), Timestamp::now()).await.unwrap();
+        let quota = snapshot.quota(&snapshot.config.clients[0]).unwrap();
+        account.reserve(quota, std::slice::from_ref(&model), Timestamp::now()).await.unwrap();
     }
     let attempt = account.begin(&model, visit.endpoint_id());
     account.commit(attempt);

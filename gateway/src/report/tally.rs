@@ -83,19 +83,19 @@ pub struct ReportTally {
 
 impl ReportTally {
     /// Adds a request; days are those of `zone`.
-    pub fn add(&mut self, slip: &UsageRecord<'_>, zone: &TimeZone) {
-        if self.currency != slip.currency {
-            self.currency = slip.currency.to_string();
+    pub fn add(&mut self, record: &UsageRecord<'_>, zone: &TimeZone) {
+        if self.currency != record.currency {
+            self.currency = record.currency.to_string();
         }
-        let (first, last) = self.span.unwrap_or((slip.time, slip.time));
-        self.span = Some((first.min(slip.time), last.max(slip.time)));
-        self.all.add(slip);
-        self.routes.entry(slip.route.to_string()).or_default().add(slip);
-        self.clients.entry(slip.client.to_string()).or_default().add(slip);
-        self.days.entry(zone.to_datetime(slip.time).date().to_string()).or_default().add(slip);
-        for (at, attempt) in slip.attempts.iter().enumerate() {
+        let (first, last) = self.span.unwrap_or((record.time, record.time));
+        self.span = Some((first.min(record.time), last.max(record.time)));
+        self.all.add(record);
+        self.routes.entry(record.route.to_string()).or_default().add(record);
+        self.clients.entry(record.client.to_string()).or_default().add(record);
+        self.days.entry(zone.to_datetime(record.time).date().to_string()).or_default().add(record);
+        for (at, attempt) in record.attempts.iter().enumerate() {
             let sums = self.models.entry(attempt.model.to_string()).or_default();
-            sums.add(attempt, slip.answered_by == Some(at));
+            sums.add(attempt, record.answered_by == Some(at));
         }
     }
 
@@ -123,13 +123,13 @@ impl ReportTally {
 }
 
 impl ReportSums {
-    fn add(&mut self, slip: &UsageRecord<'_>) {
-        if slip.is_ours() {
-            return self.add_own(slip);
+    fn add(&mut self, record: &UsageRecord<'_>) {
+        if record.is_ours() {
+            return self.add_own(record);
         }
         self.requests += 1;
-        *self.outcomes.entry(slip.outcome.to_string()).or_default() += 1;
-        for attempt in &slip.attempts {
+        *self.outcomes.entry(record.outcome.to_string()).or_default() += 1;
+        for attempt in &record.attempts {
             match attempt.cost {
                 Some(cost) => self.cost = self.cost.saturating_add(cost),
                 None => self.unpriced += 1,
@@ -139,24 +139,24 @@ impl ReportSums {
                 *sum = sum.saturating_add(cost);
             }
         }
-        self.escalated += u64::from(slip.moved());
-        self.estimated += u64::from(slip.attempts.iter().any(|attempt| attempt.estimated));
-        if let (Some(baseline), Some(cost)) = (slip.baseline, slip.cost()) {
+        self.escalated += u64::from(record.moved());
+        self.estimated += u64::from(record.attempts.iter().any(|attempt| attempt.estimated));
+        if let (Some(baseline), Some(cost)) = (record.baseline, record.cost()) {
             self.compared += 1;
             self.compared_cost = self.compared_cost.saturating_add(cost.0);
             self.baseline = self.baseline.saturating_add(baseline);
         }
         let below =
-            slip.answer().is_some_and(|answer| slip.top.as_ref().is_some_and(|top| *top != answer.model));
+            record.answer().is_some_and(|answer| record.top.as_ref().is_some_and(|top| *top != answer.model));
         self.below_top += u64::from(below);
     }
 
-    fn add_own(&mut self, slip: &UsageRecord<'_>) {
-        let known: Vec<i64> = slip.attempts.iter().filter_map(|attempt| attempt.cost).collect();
+    fn add_own(&mut self, record: &UsageRecord<'_>) {
+        let known: Vec<i64> = record.attempts.iter().filter_map(|attempt| attempt.cost).collect();
         let cost = known.iter().fold(0, |sum: i64, &cost| sum.saturating_add(cost));
         self.cost = self.cost.saturating_add(cost);
         self.own = self.own.saturating_add(cost);
-        self.unpriced += (slip.attempts.len() - known.len()) as u64;
+        self.unpriced += (record.attempts.len() - known.len()) as u64;
     }
 
     /// What was saved on requests that can be compared, less what the gateway asked for its own sake; below zero where it
@@ -234,7 +234,7 @@ mod tests {
     use super::*;
 
     /// A request as a ledger has it.
-    fn slip(json: Value) -> UsageRecord<'static> {
+    fn record(json: Value) -> UsageRecord<'static> {
         let mut whole = json!({
             "time": "2026-11-24T23:30:00Z", "id": "r", "client": "a", "route": "auto", "model": "large", "top": "large",
             "call": "chat", "attempts": [], "currency": "CNY", "total": 1.0, "status": 200, "outcome": "complete",
@@ -252,22 +252,24 @@ mod tests {
         let mut tally = ReportTally::default();
         let small = attempt("small", json!(100), ok.clone());
         tally.add(
-            &slip(json!({ "attempts": [small], "answered_by": 0, "baseline": 1000, "model": "small" })),
+            &record(json!({ "attempts": [small], "answered_by": 0, "baseline": 1000, "model": "small" })),
             &zone,
         );
         let both =
             json!([attempt("small", json!(70), json!("retried")), attempt("large", json!(900), ok.clone())]);
-        tally
-            .add(&slip(json!({ "attempts": both, "answered_by": 1, "baseline": 900, "client": "b" })), &zone);
-        let left = attempt("small", json!(30), json!("abandoned"));
-        tally.add(&slip(json!({ "attempts": [left], "outcome": "abandoned" })), &zone);
         tally.add(
-            &slip(json!({ "attempts": [attempt("free", ok.clone(), ok)], "answered_by": 0, "route": "-" })),
+            &record(json!({ "attempts": both, "answered_by": 1, "baseline": 900, "client": "b" })),
+            &zone,
+        );
+        let left = attempt("small", json!(30), json!("abandoned"));
+        tally.add(&record(json!({ "attempts": [left], "outcome": "abandoned" })), &zone);
+        tally.add(
+            &record(json!({ "attempts": [attempt("free", ok.clone(), ok)], "answered_by": 0, "route": "-" })),
             &zone,
         );
         let beside = attempt("large", json!(20), Value::Null);
         tally.add(
-            &slip(json!({ "attempts": [beside], "answered_by": 0, "call": "shadow", "client": "-" })),
+            &record(json!({ "attempts": [beside], "answered_by": 0, "call": "shadow", "client": "-" })),
             &zone,
         );
         let all = &tally.all;

@@ -216,24 +216,24 @@ async fn a_panic_settles_what_was_set_aside() {
     for (asked, left) in [(false, 1_000_000_000), (true, 999_000_000)] {
         let mut account = account(&gateway, RequestId::default(), false);
         account.bound(crate::pricing::UsageBound { choices: 1, ..Default::default() });
-        let till = Arc::clone(snapshot.till(&client).unwrap());
+        let quota = Arc::clone(snapshot.quota(&client).unwrap());
         let (model, gateway) = (Arc::clone(&model), Arc::clone(&gateway));
-        let remaining = move |till: &ledger::client_quota::ClientQuota| {
-            till.remaining(gateway.telemetry.ledger.leases()).unwrap().0
+        let remaining = move |quota: &ledger::client_quota::ClientQuota| {
+            quota.remaining(gateway.telemetry.ledger.leases()).unwrap().0
         };
         let working = tokio::spawn({
-            let (till, remaining) = (Arc::clone(&till), remaining.clone());
+            let (quota, remaining) = (Arc::clone(&quota), remaining.clone());
             async move {
-                account.reserve(&till, std::slice::from_ref(&model), jiff::Timestamp::now()).await.unwrap();
+                account.reserve(&quota, std::slice::from_ref(&model), jiff::Timestamp::now()).await.unwrap();
                 if asked {
                     account.cover(&model).await.unwrap();
                     let _ = account.begin(&model, &"m-0".into());
                 }
-                assert_eq!(remaining(&till), 999_000_000);
+                assert_eq!(remaining(&quota), 999_000_000);
                 panic!("a fault of the test");
             }
         });
         assert!(working.await.unwrap_err().is_panic());
-        assert_eq!(remaining(&till), left);
+        assert_eq!(remaining(&quota), left);
     }
 }

@@ -1,4 +1,4 @@
-//! A book read back: at the start, for its balances; whole, for reports; and what is sound of a damaged one.
+//! A ledger file read back: at the start, for its balances; whole, for reports; and what is sound of a damaged one.
 
 use serde::Deserialize;
 
@@ -107,8 +107,8 @@ impl LedgerReader {
         }
         match serde_json::from_slice(json) {
             Ok(LedgerEntry::Open { epoch, .. }) => self.epoch = epoch,
-            Ok(LedgerEntry::Lease { key, amount }) => self.balances.lend(&key, amount),
-            Ok(LedgerEntry::Back { key, amount }) => self.balances.lend(&key, amount.saturating_neg()),
+            Ok(LedgerEntry::Lease { key, amount }) => self.balances.lease(&key, amount),
+            Ok(LedgerEntry::Back { key, amount }) => self.balances.lease(&key, amount.saturating_neg()),
             Ok(LedgerEntry::Balance { key, balance }) => self.balances.set(&key, balance),
             // Requests were told by how they begin; the rest is of a newer version.
             Ok(LedgerEntry::Request(_)) | Err(_) => {}

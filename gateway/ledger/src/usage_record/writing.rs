@@ -1,4 +1,4 @@
-//! A slip as a line of JSON, to the byte as serde writes it, and in a third of its time: names of members are copied, not
+//! A record as a line of JSON, to the byte as serde writes it, and in a third of its time: names of members are copied, not
 //! looked through for what must be escaped. One is written for every request.
 
 use serde::Serialize;
@@ -187,7 +187,7 @@ mod tests {
         )
     }
 
-    fn slip() -> impl Strategy<Value = UsageRecord<'static>> {
+    fn record() -> impl Strategy<Value = UsageRecord<'static>> {
         let names = (words(), words(), words(), words(), words(), words(), words());
         let some = (
             option::of(words()),
@@ -241,10 +241,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_slip_is_written_as_serde_writes_it(slip in slip()) {
+        fn a_record_is_written_as_serde_writes_it(record in record()) {
             let mut out = b"before".to_vec();
-            slip.write(&mut out);
-            let serde = serde_json::to_string(&slip).unwrap();
+            record.write(&mut out);
+            let serde = serde_json::to_string(&record).unwrap();
             prop_assert_eq!(std::str::from_utf8(&out).unwrap(), format!("before{serde}"));
         }
     }
