@@ -149,7 +149,7 @@ impl RequestAccount {
         &self.rate_limits
     }
 
-    /// Sets aside what the dearest of these models costs at most, before any of them is asked.
+    /// Sets aside what the most expensive of these models costs at most, before any of them is asked.
     ///
     /// # Errors
     /// A budget that does not cover it, or one that cannot be written down.

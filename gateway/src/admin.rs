@@ -146,7 +146,7 @@ fn explained(assessment: &Assessment, chat: &ChatRequest) -> Value {
     let name = |at: usize| assessment.ladder.get(at).map(|rung| rung.model.name.clone());
     let scores = assessment.decided.scores;
     json!({
-        "route": assessment.aside.as_ref().map(|aside| &aside.name),
+        "route": assessment.handover.as_ref().map(|handover| &handover.name),
         "model": name(first),
         "plan": decision.plan.word(),
         "reason": decision.reason.word(),
@@ -232,7 +232,7 @@ mod tests {
             log,
             paces: Arc::default(),
             ledger: Arc::clone(&ledger),
-            curfew: ShutdownDeadline::default(),
+            shutdown_deadline: ShutdownDeadline::default(),
         };
         let gateway = Gateway::new(config, telemetry).unwrap();
         assert_eq!(ready(&gateway).status(), 200);

@@ -83,7 +83,7 @@ fn assess_model(model: &Arc<ModelConfig>, ask: &AssessInput<'_>) -> Result<Asses
         place: None,
         weights: None,
         foreseen: Vec::new(),
-        aside: None,
+        handover: None,
     })
 }
 
@@ -96,20 +96,20 @@ fn assess_route(routed: &RouteState, ask: &AssessInput<'_>) -> Result<Assessment
         return assess_embeddings(&routed.route, ask, &terms);
     }
     let read = Eligibility { ask, began, features: &features };
-    let aside = terms.route.and_then(|name| routed.aside(name));
-    let mut assessment = match &aside {
+    let handover = terms.route.and_then(|name| routed.handover(name));
+    let mut assessment = match &handover {
         None => assess_within(routed, &read, &facts, &terms)?,
-        Some(aside) => {
+        Some(handover) => {
             // What narrowed the request goes with it, and what narrows it there is added.
-            let mut facts = crate::facts::facts(&aside.route, ask, &features);
+            let mut facts = crate::facts::facts(&handover.route, ask, &features);
             facts.local_only |= terms.local_only;
             let mut terms = terms;
-            terms.join(aside.route.policy.terms(&features, &facts));
-            assess_within(aside, &read, &facts, &terms)?
+            terms.join(handover.route.policy.terms(&features, &facts));
+            assess_within(handover, &read, &facts, &terms)?
         }
     };
     assessment.features = Some(features);
-    assessment.aside = aside.map(|aside| aside.route);
+    assessment.handover = handover.map(|handover| handover.route);
     Ok(assessment)
 }
 
@@ -132,10 +132,10 @@ fn assess_within(
     let scoring = read.began.elapsed();
     let client = ask.hints.client.as_deref().unwrap_or_default();
     let place = routed.place(ask.chat, client, ask.hints.session.as_deref());
-    let talk = place.and_then(|place| place.known);
+    let conversation = place.and_then(|place| place.known);
     let mut rungs = foresight.rungs.clone();
     routed.correct(&mut rungs);
-    let standings = standings(routed, &judged, &rungs, routed.tolls(ask.chat, talk));
+    let standings = standings(routed, &judged, &rungs, routed.tolls(ask.chat, conversation));
     let weights = routed.weights();
     let recent = routed.recent();
     let draw = ask.id.draw();
@@ -146,11 +146,7 @@ fn assess_within(
         draw,
         recent: recent.as_deref(),
         weights,
-        facts: RequestFacts {
-            conversation: talk,
-            local_only: facts.local_only || terms.local_only,
-            ..*facts
-        },
+        facts: RequestFacts { conversation, local_only: facts.local_only || terms.local_only, ..*facts },
     };
     let decision = route.policy.decide(&query);
     let scores = scores(&query, &foresight);
@@ -170,7 +166,7 @@ fn assess_within(
         place,
         weights,
         foreseen: foresight.rungs,
-        aside: None,
+        handover: None,
     })
 }
 

@@ -33,7 +33,7 @@ pub struct Assessment {
     /// What was foreseen for each rung, before it was corrected.
     pub foreseen: Vec<Probability>,
     /// The route that took over, where a rule says so: the rungs are those of its ladder.
-    pub aside: Option<Arc<Route>>,
+    pub handover: Option<Arc<Route>>,
 }
 
 impl Assessment {

@@ -149,7 +149,7 @@ pub async fn run_with(
         log: log.clone(),
         paces: Arc::default(),
         ledger: Arc::clone(&ledger),
-        curfew: shutdown_deadline::ShutdownDeadline::default(),
+        shutdown_deadline: shutdown_deadline::ShutdownDeadline::default(),
     };
     // Loading weights takes seconds of a thread.
     let built = tokio::task::spawn_blocking(move || gateway::Gateway::new(config, telemetry)).await;
@@ -185,8 +185,8 @@ async fn serve(
     };
     let data = {
         let gateway = Arc::clone(gateway);
-        let curfew = gateway.telemetry.curfew.clone();
-        server::serve(listeners.data, limits, on(stopped.clone()), curfew, move |request, id| {
+        let shutdown_deadline = gateway.telemetry.shutdown_deadline.clone();
+        server::serve(listeners.data, limits, on(stopped.clone()), shutdown_deadline, move |request, id| {
             api::answer(Arc::clone(&gateway), request, id)
         })
     };

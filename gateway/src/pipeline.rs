@@ -47,17 +47,17 @@ where
     let prepared = prepare(&snapshot, request, &mut account, endpoint).await;
     let vendor = endpoint.vendor();
     let (mut response, left_out) = match prepared {
-        Ok(PreparedRequest { job, telling, left_out }) if job.chat.stream() => {
+        Ok(PreparedRequest { job, encoder, left_out }) if job.chat.stream() => {
             let left_out = of_some(&job, left_out);
-            (stream(&gateway, &snapshot, job, telling, account).await, left_out)
+            (stream(&gateway, &snapshot, job, encoder, account).await, left_out)
         }
-        Ok(PreparedRequest { job, telling, left_out }) => {
-            let (curfew, id) = (&gateway.telemetry.curfew, account.id().clone());
+        Ok(PreparedRequest { job, encoder, left_out }) => {
+            let (shutdown_deadline, id) = (&gateway.telemetry.shutdown_deadline, account.id().clone());
             let left_out = of_some(&job, left_out);
             let response = tokio::select! {
                 biased;
-                response = whole(job, telling, account) => response,
-                () = curfew.expired() => error_response(&ApiError::Stopping, vendor, &id),
+                response = whole(job, encoder, account) => response,
+                () = shutdown_deadline.expired() => error_response(&ApiError::Stopping, vendor, &id),
             };
             (response, left_out)
         }
@@ -81,7 +81,7 @@ fn of_some(job: &DispatchJob, left_out: Vec<&'static str>) -> Vec<&'static str> 
 /// A request that models can be asked.
 struct PreparedRequest {
     job: DispatchJob,
-    telling: ResponseEncoder,
+    encoder: ResponseEncoder,
     left_out: Vec<&'static str>,
 }
 
@@ -99,16 +99,16 @@ where
     let caller = Caller::of(snapshot, &head.headers)?;
     account.identified(caller.client.as_ref());
     let body = admit::body(&head.headers, incoming, &snapshot.config.limits).await?;
-    let client::ClientRequest { chat, telling, left_out } = endpoint.read(body, account.id().as_str())?;
+    let client::ClientRequest { chat, encoder, left_out } = endpoint.read(body, account.id().as_str())?;
     account.read(&chat);
     let target = target(snapshot, &caller, &chat)?;
     account.asked(asked(&target));
     account.record_content(&chat);
     let mut assessment = afford(snapshot, &target, &chat, &caller, account).await?;
-    let target = match assessment.aside.take() {
-        Some(aside) => {
-            account.asked(RequestSummary::Route(Arc::clone(&aside)));
-            handed_over(target, &aside.name)
+    let target = match assessment.handover.take() {
+        Some(handover) => {
+            account.asked(RequestSummary::Route(Arc::clone(&handover)));
+            handed_over(target, &handover.name)
         }
         None => target,
     };
@@ -120,9 +120,9 @@ where
         _ => None,
     };
     account.decided(assessment.decided, assessment.scoring, assessment.features.take());
-    let (resume, climbs) = match &target {
+    let (resume, escalations) = match &target {
         RequestTarget::Route(routed) => {
-            (routed.route.resume == ResumeMode::Auto, routed.climbs(caller.name()))
+            (routed.route.resume == ResumeMode::Auto, routed.escalations(caller.name()))
         }
         RequestTarget::Model(_) => (false, None),
     };
@@ -130,7 +130,7 @@ where
     if let Some(learner) = learner {
         learn(learner, &job, account);
     }
-    Ok(PreparedRequest { job: DispatchJob { resume, climbs, ..job }, telling, left_out })
+    Ok(PreparedRequest { job: DispatchJob { resume, escalations, ..job }, encoder, left_out })
 }
 
 fn asked(target: &RequestTarget) -> RequestSummary {
@@ -143,7 +143,7 @@ fn asked(target: &RequestTarget) -> RequestSummary {
 /// The route that a rule of this one hands the request over to.
 fn handed_over(target: RequestTarget, name: &str) -> RequestTarget {
     let over = match &target {
-        RequestTarget::Route(routed) => routed.aside(name),
+        RequestTarget::Route(routed) => routed.handover(name),
         RequestTarget::Model(_) => None,
     };
     over.map_or(target, RequestTarget::Route)
@@ -221,7 +221,7 @@ fn job(
         on_behalf: caller.name().into(),
         id: account.id().clone(),
         resume: false,
-        climbs: None,
+        escalations: None,
         trace: trace_context(headers),
     })
 }
@@ -239,14 +239,14 @@ fn trace_context(headers: &HeaderMap) -> HeaderMap {
 
 async fn whole(
     job: DispatchJob,
-    mut telling: ResponseEncoder,
+    mut encoder: ResponseEncoder,
     account: Box<RequestAccount>,
 ) -> Response<GatewayBody> {
     let (result, mut account) = dispatch(job, account).await;
     match result {
         Ok(DispatchOutcome { headers, answer: CommittedAnswer::Whole(body), .. }) => {
             account.answered(&body);
-            let Some(body) = telling.whole(body) else {
+            let Some(body) = encoder.whole(body) else {
                 return refuse(account, &ApiError::UpstreamBadResponse);
             };
             let mut response = Response::new(GatewayBody::full(body));
@@ -275,13 +275,17 @@ async fn stream(
     gateway: &Gateway,
     snapshot: &Snapshot,
     job: DispatchJob,
-    telling: ResponseEncoder,
+    encoder: ResponseEncoder,
     account: Box<RequestAccount>,
 ) -> Response<GatewayBody> {
     let heartbeat = snapshot.config.limits.heartbeat;
-    let include_usage = job.chat.include_usage() || telling.always_tells_usage();
-    let manner =
-        RelayOptions { include_usage, telling, heartbeat, curfew: gateway.telemetry.curfew.listener() };
+    let include_usage = job.chat.include_usage() || encoder.always_tells_usage();
+    let manner = RelayOptions {
+        include_usage,
+        encoder,
+        heartbeat,
+        shutdown_deadline: gateway.telemetry.shutdown_deadline.listener(),
+    };
     let first = job.ladder.get(job.plan.first().0).map(|rung| rung.pool.model.name.clone());
     let (preface, rate_limits) = (ResponseHeaders::of(account.record()), *account.rate_limits());
     let mut dispatched = Box::pin(dispatch(job, account));

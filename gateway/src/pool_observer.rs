@@ -29,13 +29,13 @@ impl Observer for PoolObserver {
         self.show(endpoint, true);
     }
 
-    fn ejected(&self, endpoint: &Endpoint, setback: &AttemptError) {
+    fn ejected(&self, endpoint: &Endpoint, error: &AttemptError) {
         self.show(endpoint, false);
-        let detail = setback.detail().map(|detail| format!(" ({detail})")).unwrap_or_default();
-        let cause = setback.cause.as_ref();
+        let detail = error.detail().map(|detail| format!(" ({detail})")).unwrap_or_default();
+        let cause = error.cause.as_ref();
         let cause =
             cause.map(|cause| format!(" ({}: {})", cause.phase.word(), cause.words)).unwrap_or_default();
-        let (id, model, result) = (&*endpoint.id, &endpoint.model.name, setback.word());
+        let (id, model, result) = (&*endpoint.id, &endpoint.model.name, error.word());
         self.log.in_scope(|| {
             warn!(
                 target: "xietong::upstreams",

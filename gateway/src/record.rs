@@ -190,7 +190,7 @@ pub struct Attempt {
     pub model: Arc<ModelConfig>,
     /// The endpoint's id.
     pub endpoint: Arc<str>,
-    /// How it ended: `ok`, `abandoned`, or a setback's word.
+    /// How it ended: `ok`, `abandoned`, or an error's word.
     pub result: &'static str,
     /// What it used, or may have used.
     pub usage: Usage,
@@ -231,7 +231,8 @@ impl Attempt {
 }
 
 router_policies::vocabulary! {
-    /// How an attempt ended that no failure ended; those that one did have the words of [`crate::setback::AttemptErrorKind`].
+    /// How an attempt ended that no failure ended; those that one did have the words of
+    /// [`upstreams::attempt_error::AttemptErrorKind`].
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
     pub enum AttemptResult {
         /// The model answered.

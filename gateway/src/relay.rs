@@ -31,7 +31,7 @@ pub struct AnswerRelay {
     manner: RelayOptions,
     spoke: Instant,
     beat: Pin<Box<Sleep>>,
-    /// Whether the curfew will wake this task.
+    /// Whether the shutdown deadline will wake this task.
     listening: bool,
 }
 
@@ -86,7 +86,7 @@ impl AnswerRelay {
     fn poll_on(&mut self, cx: &mut Context<'_>) -> Poll<Option<RelayEvent>> {
         let this = self;
         loop {
-            if this.manner.curfew.is_over() {
+            if this.manner.shutdown_deadline.is_over() {
                 return Poll::Ready(this.stop());
             }
             let event = match &mut this.stage {
@@ -107,7 +107,7 @@ impl AnswerRelay {
                     }
                     Poll::Ready(WriterStep::Complete) => this.complete(),
                     Poll::Ready(WriterStep::Overlong) => this.cut_short(),
-                    Poll::Ready(WriterStep::Broken(setback)) => this.broken(&setback),
+                    Poll::Ready(WriterStep::Broken(error)) => this.broken(&error),
                 },
             };
             if event.is_some() {
@@ -156,15 +156,15 @@ impl AnswerRelay {
     }
 
     /// Asks another rung to go on, or ends the answer with an error.
-    fn broken(&mut self, setback: &AttemptError) -> Option<RelayEvent> {
+    fn broken(&mut self, error: &AttemptError) -> Option<RelayEvent> {
         let RelayStage::Writing(mut writing) = std::mem::replace(&mut self.stage, RelayStage::Over) else {
             return None;
         };
-        writing.visit.failed(setback);
-        writing.account.broke_off(writing.attempt, setback);
+        writing.endpoint_guard.failed(error);
+        writing.account.broke_off(writing.attempt, error);
         let StreamWriter { account, sample, spare, .. } = *writing;
         // What a provider refused no other model sees.
-        let spare = spare.filter(|_| setback.next() != RetryDecision::Client);
+        let spare = spare.filter(|_| error.next() != RetryDecision::Client);
         match spare.and_then(ResumeBuffer::take) {
             Some((resume, said)) => {
                 self.stage = RelayStage::Resuming(Box::pin(resume.go_on(said, account)), sample);
@@ -219,19 +219,19 @@ impl AnswerRelay {
             RelayStage::Writing(writing) => writing.account.close_faulty(),
             stage => drop(stage),
         }));
-        let telling = AssertUnwindSafe(|| {
+        let encode = AssertUnwindSafe(|| {
             let said = if unsaid.is_empty() { unsaid } else { self.manner.tell(RelayEvent::Events(unsaid)) };
             let failed = self.manner.tell(RelayEvent::Failed(ApiError::Internal));
             Bytes::from([&said[..], &failed[..]].concat())
         });
-        if over { None } else { catch_unwind(telling).ok() }
+        if over { None } else { catch_unwind(encode).ok() }
     }
 
     fn poll_silence(&mut self, cx: &mut Context<'_>) -> Poll<Option<RelayEvent>> {
         if !self.listening {
             // The task is the same from one heartbeat to the next, and so is whom to wake.
             self.listening = true;
-            if self.manner.curfew.poll(cx).is_ready() {
+            if self.manner.shutdown_deadline.poll(cx).is_ready() {
                 return Poll::Ready(self.stop());
             }
         }

@@ -40,9 +40,9 @@ pub struct RouteState {
     /// Recent requests, where the policy asks for a share of them. A lock of the route's own, held for microseconds.
     recent: Option<Arc<Mutex<RecentGains>>>,
     /// What each client may still escalate, where the policy bounds that.
-    climbs: Option<EscalationBudgets>,
+    escalations: Option<EscalationBudgets>,
     /// The routes that its rules hand over to.
-    asides: Arc<[Self]>,
+    handovers: Arc<[Self]>,
 }
 
 /// What each client may still escalate, by its name.
@@ -80,12 +80,12 @@ impl RouteState {
     ) -> Self {
         let alike = before.filter(|before| before.ranks_like(route));
         let recent = alike.and_then(|before| before.recent.clone());
-        let climbs = route.policy.escalations().map(EscalationBudgets::new);
-        let kept = before.and_then(|before| before.climbs.clone());
+        let escalations = route.policy.escalations().map(EscalationBudgets::new);
+        let kept = before.and_then(|before| before.escalations.clone());
         let new = || Arc::new(TargetController::new(route, &config.time_zone, &telemetry.paces));
         Self {
             recent: route.policy.share().map(|_| recent.unwrap_or_default()),
-            climbs: climbs.map(|new| kept.filter(|kept| kept.terms == new.terms).unwrap_or(new)),
+            escalations: escalations.map(|new| kept.filter(|kept| kept.terms == new.terms).unwrap_or(new)),
             steering: alike.map_or_else(new, |before| Arc::clone(&before.steering)),
             explorer: Explorer::new(
                 route,
@@ -101,20 +101,20 @@ impl RouteState {
                 .then(|| alike.and_then(|before| before.conversations.clone()).unwrap_or_default()),
             route: Arc::clone(route),
             pools,
-            asides: Arc::new([]),
+            handovers: Arc::new([]),
         }
     }
 
     /// The same with the routes that its rules hand over to.
     pub fn beside(self, all: &HashMap<String, Self>) -> Self {
         let named = self.route.policy.rules().into_iter().filter_map(|(_, rule)| rule.route.as_ref());
-        let asides = named.filter_map(|name| all.get(name).cloned()).collect();
-        Self { asides, ..self }
+        let handovers = named.filter_map(|name| all.get(name).cloned()).collect();
+        Self { handovers, ..self }
     }
 
     /// A route that its rules hand over to.
-    pub fn aside(&self, name: &str) -> Option<Self> {
-        self.asides.iter().find(|aside| aside.route.name == name).cloned()
+    pub fn handover(&self, name: &str) -> Option<Self> {
+        self.handovers.iter().find(|handover| handover.route.name == name).cloned()
     }
 
     /// Whether scores of then can be compared with scores of now.
@@ -132,12 +132,12 @@ impl RouteState {
     }
 
     /// What a client may still escalate; a request of it has come. `None`: as much as it needs.
-    pub fn climbs(&self, client: &str) -> Option<Arc<RetryBudget>> {
-        let climbs = self.climbs.as_ref()?;
-        let known = climbs.of.get(client).map(|allowance| Arc::clone(&allowance));
+    pub fn escalations(&self, client: &str) -> Option<Arc<RetryBudget>> {
+        let escalations = self.escalations.as_ref()?;
+        let known = escalations.of.get(client).map(|allowance| Arc::clone(&allowance));
         let allowance = known.unwrap_or_else(|| {
-            let new = || Arc::new(RetryBudget::new(climbs.terms, Instant::now()));
-            Arc::clone(&climbs.of.entry(client.to_owned()).or_insert_with(new))
+            let new = || Arc::new(RetryBudget::new(escalations.terms, Instant::now()));
+            Arc::clone(&escalations.of.entry(client.to_owned()).or_insert_with(new))
         });
         allowance.deposit();
         Some(allowance)
@@ -161,8 +161,13 @@ impl RouteState {
     }
 
     /// What asking each model takes, where that matters.
-    pub fn tolls(&self, chat: &ChatRequest, talk: Option<ConversationState>) -> Option<Vec<CostEstimate>> {
-        (self.steering.weighs() || talk.is_some()).then(|| self.steering.tolls(&self.pools, chat, talk))
+    pub fn tolls(
+        &self,
+        chat: &ChatRequest,
+        conversation: Option<ConversationState>,
+    ) -> Option<Vec<CostEstimate>> {
+        (self.steering.weighs() || conversation.is_some())
+            .then(|| self.steering.tolls(&self.pools, chat, conversation))
     }
 
     /// Adds the chance of a second attempt to what asking takes, where the policy guards what it chooses.
@@ -311,8 +316,8 @@ mod tests {
     fn telemetry() -> Telemetry {
         let metrics = Arc::new(Metrics::new().unwrap());
         let log = Log::to_stdout(metrics.log_dropped.with_label_values::<&str>(&[]));
-        let (ledger, curfew) = (Arc::new(Ledger::without_memory()), ShutdownDeadline::default());
-        Telemetry { metrics, log, paces: Arc::default(), ledger, curfew }
+        let (ledger, shutdown_deadline) = (Arc::new(Ledger::without_memory()), ShutdownDeadline::default());
+        Telemetry { metrics, log, paces: Arc::default(), ledger, shutdown_deadline }
     }
 
     fn routed(policy: &str, class: &str, before: Option<&RouteState>) -> RouteState {
@@ -335,7 +340,7 @@ mod tests {
             place: None,
             weights: None,
             foreseen: Vec::new(),
-            aside: None,
+            handover: None,
         };
         routed.note(&assessment);
         routed
@@ -370,7 +375,7 @@ mod tests {
 
     /// How many escalations a client has left.
     fn left(routed: &RouteState, client: &str) -> usize {
-        let allowance = routed.climbs(client).expect("a bound");
+        let allowance = routed.escalations(client).expect("a bound");
         (0..).take_while(|_| allowance.withdraw(Instant::now())).count()
     }
 
@@ -389,7 +394,7 @@ mod tests {
         assert_eq!(left(&routed(&bounded(3), "frontier", Some(&before)), "a"), 0);
         assert_eq!(left(&routed(&bounded(3), "medium", Some(&before)), "a"), 0, "another model");
         assert_eq!(left(&routed(&bounded(4), "frontier", Some(&before)), "a"), 4, "another bound");
-        assert!(routed("{kind: fixed, model: s}", "frontier", Some(&before)).climbs("a").is_none());
+        assert!(routed("{kind: fixed, model: s}", "frontier", Some(&before)).escalations("a").is_none());
     }
 
     /// Each token of an answer costs 1 at `s`, and 10 at `l`.
@@ -405,7 +410,7 @@ mod tests {
         ScriptedGateway::new(&yaml, [("s", vec![small]), ("l", vec![UpstreamScript::text("42", 5)])])
     }
 
-    fn talk(messages: &[(&str, &str)]) -> serde_json::Value {
+    fn conversation(messages: &[(&str, &str)]) -> serde_json::Value {
         let message = |(role, text): &(&str, &str)| serde_json::json!({"role": role, "content": text});
         let messages: Vec<_> = messages.iter().map(message).collect();
         serde_json::json!({"model": "auto", "messages": messages, "max_tokens": 40})
@@ -416,7 +421,7 @@ mod tests {
         let Some(RequestTarget::Route(routed)) = gateway.gateway.snapshot().target("auto", None) else {
             panic!()
         };
-        let chat = ChatRequest::parse(talk(messages).to_string().into()).unwrap();
+        let chat = ChatRequest::parse(conversation(messages).to_string().into()).unwrap();
         routed.place(&chat, "", None)?.known.map(|known| known.rung)
     }
 
@@ -425,7 +430,7 @@ mod tests {
         let next = [("user", "6 times 7?"), ("assistant", "42"), ("user", "And 8?")];
         let check = async |name: &str, policy: &str, small: UpstreamScript, expected: Option<Rung>| {
             let gateway = scripted(policy, small);
-            gateway.ask(&talk(&next[..1])).await;
+            gateway.ask(&conversation(&next[..1])).await;
             assert_eq!(known(&gateway, &next), expected, "{name}");
         };
         let (chooses, fixed) = ("{kind: threshold, at: 1}", "{kind: fixed, model: s}");
@@ -443,7 +448,11 @@ mod tests {
         let check =
             async |name: &str, small: UpstreamScript, heard: &str, asked: &str, verdict: Option<&str>| {
                 let gateway = scripted(policy, small);
-                assert_eq!(gateway.ask(&talk(&[("user", "6 times 7?")])).await.summary(), heard, "{name}");
+                assert_eq!(
+                    gateway.ask(&conversation(&[("user", "6 times 7?")])).await.summary(),
+                    heard,
+                    "{name}"
+                );
                 // What is done in the background is done before the paused clock goes on.
                 tokio::time::sleep(Duration::from_secs(1)).await;
                 assert_eq!(gateway.asked(), asked, "{name}");

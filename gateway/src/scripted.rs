@@ -89,7 +89,7 @@ impl UpstreamScript {
     /// Does the same after a silence.
     pub fn after(self, silence: Duration) -> Self {
         match self {
-            Self::Fails(wait, setback) => Self::Fails(wait + silence, setback),
+            Self::Fails(wait, error) => Self::Fails(wait + silence, error),
             Self::Says(mut parts) => {
                 parts.insert(0, Wait(silence));
                 Self::Says(parts)
@@ -112,9 +112,9 @@ fn upstream(model: &str, replies: Vec<UpstreamScript>, asked: Arc<Mutex<Vec<Stri
 
 async fn answer(stream: bool, reply: UpstreamScript) -> Result<UpstreamResponse, AttemptError> {
     let body = match reply {
-        UpstreamScript::Fails(wait, setback) => {
+        UpstreamScript::Fails(wait, error) => {
             sleep(wait).await;
-            return Err(setback);
+            return Err(error);
         }
         UpstreamScript::Says(parts) if stream => AnswerBody::Stream(streamed(parts)),
         UpstreamScript::Says(parts) => AnswerBody::Whole(Box::new(whole(parts).await?)),
@@ -272,8 +272,13 @@ impl ScriptedGateway {
         let metrics = Arc::new(Metrics::new().unwrap());
         let log = Log::to(written.clone(), metrics.log_dropped.with_label_values::<&str>(&[]));
         let ledger = Ledger::open(&config, log.notes()).unwrap();
-        let telemetry =
-            Telemetry { metrics, log, paces: Arc::default(), ledger, curfew: ShutdownDeadline::default() };
+        let telemetry = Telemetry {
+            metrics,
+            log,
+            paces: Arc::default(),
+            ledger,
+            shutdown_deadline: ShutdownDeadline::default(),
+        };
         let upstreams: HashMap<String, Upstream> = scripts
             .into_iter()
             .map(|(model, replies)| (model.to_owned(), upstream(model, replies, Arc::clone(&asked))))

@@ -15,53 +15,56 @@ pub struct ShutdownDeadline(Arc<DeadlineState>);
 
 #[derive(Debug, Default)]
 struct DeadlineState {
-    fallen: AtomicBool,
-    bell: Arc<Notify>,
+    expired: AtomicBool,
+    notify: Arc<Notify>,
 }
 
 impl ShutdownDeadline {
-    /// Whether it has fallen.
+    /// Whether it has expired.
     pub fn has_expired(&self) -> bool {
-        self.0.fallen.load(Ordering::Acquire)
+        self.0.expired.load(Ordering::Acquire)
     }
 
     /// From now on everything under way is broken off.
     pub fn expire(&self) {
-        self.0.fallen.store(true, Ordering::Release);
-        self.0.bell.notify_waiters();
+        self.0.expired.store(true, Ordering::Release);
+        self.0.notify.notify_waiters();
     }
 
-    /// Someone who wants to be woken when it falls.
+    /// A listener that is woken when it expires.
     pub fn listener(&self) -> DeadlineListener {
-        DeadlineListener { curfew: self.clone(), bell: Box::pin(Arc::clone(&self.0.bell).notified_owned()) }
+        DeadlineListener {
+            shutdown_deadline: self.clone(),
+            notify: Box::pin(Arc::clone(&self.0.notify).notified_owned()),
+        }
     }
 
-    /// Waits until it has fallen.
+    /// Waits until it has expired.
     pub async fn expired(&self) {
         let mut waiter = self.listener();
         poll_fn(|cx| waiter.poll(cx)).await;
     }
 }
 
-/// Waits for the curfew.
+/// Waits for the shutdown deadline.
 #[derive(Debug)]
 pub struct DeadlineListener {
-    curfew: ShutdownDeadline,
-    bell: Pin<Box<OwnedNotified>>,
+    shutdown_deadline: ShutdownDeadline,
+    notify: Pin<Box<OwnedNotified>>,
 }
 
 impl DeadlineListener {
-    /// Ready once it has fallen. All waiters share one lock, so whoever is polled with every piece of a stream asks
+    /// Ready once it has expired. All waiters share one lock, so whoever is polled with every piece of a stream asks
     /// [`DeadlineListener::is_over`] instead, and this only now and then.
     pub fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        // The bell first: one that rings between the two is heard.
-        let rung = self.bell.as_mut().poll(cx).is_ready();
-        if rung || self.is_over() { Poll::Ready(()) } else { Poll::Pending }
+        // The notification first: one that comes between the two is not missed.
+        let notified = self.notify.as_mut().poll(cx).is_ready();
+        if notified || self.is_over() { Poll::Ready(()) } else { Poll::Pending }
     }
 
-    /// Whether it has fallen.
+    /// Whether it has expired.
     pub fn is_over(&self) -> bool {
-        self.curfew.has_expired()
+        self.shutdown_deadline.has_expired()
     }
 }
 
@@ -71,16 +74,16 @@ mod tests {
 
     #[tokio::test]
     async fn waiters_are_woken_and_late_ones_do_not_wait() {
-        let curfew = ShutdownDeadline::default();
+        let shutdown_deadline = ShutdownDeadline::default();
         let waiting = tokio::spawn({
-            let curfew = curfew.clone();
-            async move { curfew.expired().await }
+            let shutdown_deadline = shutdown_deadline.clone();
+            async move { shutdown_deadline.expired().await }
         });
         tokio::task::yield_now().await;
-        assert!(!curfew.has_expired() && !waiting.is_finished());
-        curfew.expire();
+        assert!(!shutdown_deadline.has_expired() && !waiting.is_finished());
+        shutdown_deadline.expire();
         waiting.await.unwrap();
-        curfew.expired().await;
-        assert!(curfew.listener().is_over());
+        shutdown_deadline.expired().await;
+        assert!(shutdown_deadline.listener().is_over());
     }
 }

@@ -112,11 +112,13 @@ impl TargetController {
         &self,
         pools: &[Arc<EndpointPool>],
         chat: &ChatRequest,
-        talk: Option<ConversationState>,
+        conversation: Option<ConversationState>,
     ) -> Vec<CostEstimate> {
         let now = Timestamp::now();
         let known = self.steered.as_ref().map(|steered| (steered, seconds(steered.now())));
-        let warm = |at: usize| talk.filter(|talk| talk.rung == Rung(at)).map_or(0, |talk| talk.warm_tokens);
+        let warm = |at: usize| {
+            conversation.filter(|state| state.rung == Rung(at)).map_or(0, |state| state.warm_tokens)
+        };
         let toll = |(at, (pool, measured)): (usize, (&Arc<EndpointPool>, &RungStats))| {
             let seen = measured.answer.get();
             let answer = (if seen > 0.0 { seen } else { ANSWER }) as u64;

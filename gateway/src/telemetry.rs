@@ -20,5 +20,5 @@ pub struct Telemetry {
     /// Budgets, and where requests are written down.
     pub ledger: Arc<Ledger>,
     /// When what is under way is broken off.
-    pub curfew: ShutdownDeadline,
+    pub shutdown_deadline: ShutdownDeadline,
 }

@@ -61,13 +61,13 @@ impl RequestAccount {
 
     /// The attempt ended without an answer. What may have been billed is charged at the bound; what the provider refused
     /// costs nothing.
-    pub fn failed(&mut self, id: AttemptId, setback: &AttemptError) {
-        if let AttemptErrorKind::GuardRejected(_) = setback.what {
-            return self.set_aside(id, setback.word(), Waste::Escalated);
+    pub fn failed(&mut self, id: AttemptId, error: &AttemptError) {
+        if let AttemptErrorKind::GuardRejected(_) = error.what {
+            return self.set_aside(id, error.word(), Waste::Escalated);
         }
-        let usage = if setback.may_be_billed() { self.unknown(id) } else { Usage::default() };
-        self.end_attempt(id, setback.word(), AttemptBill::of(usage), Some(Waste::Retried));
-        self.note_detail(id, setback);
+        let usage = if error.may_be_billed() { self.unknown(id) } else { Usage::default() };
+        self.end_attempt(id, error.word(), AttemptBill::of(usage), Some(Waste::Retried));
+        self.note_detail(id, error);
     }
 
     /// The attempt is the one whose answer the client gets.
@@ -118,12 +118,12 @@ impl RequestAccount {
     }
 
     /// The attempt's answer broke off after its first byte. It brought the client something, so it is not waste.
-    pub fn broke_off(&mut self, id: AttemptId, setback: &AttemptError) {
+    pub fn broke_off(&mut self, id: AttemptId, error: &AttemptError) {
         // What was seen of it is less than what is charged for it.
         let bill = self.so_far(id);
         self.before = Some(bill.shown);
-        self.end_attempt(id, setback.word(), bill, None);
-        self.note_detail(id, setback);
+        self.end_attempt(id, error.word(), bill, None);
+        self.note_detail(id, error);
     }
 
     /// The attempt goes on with an answer that broke off: with the rest of it alone, or, if `whole`, by giving all of it
@@ -185,10 +185,10 @@ impl RequestAccount {
         self.record.attempts.get_mut(id.0)
     }
 
-    fn note_detail(&mut self, id: AttemptId, setback: &AttemptError) {
+    fn note_detail(&mut self, id: AttemptId, error: &AttemptError) {
         if let Some(attempt) = self.attempt_mut(id) {
-            attempt.detail = setback.detail();
-            attempt.cause.clone_from(&setback.cause);
+            attempt.detail = error.detail();
+            attempt.cause.clone_from(&error.cause);
         }
     }
 

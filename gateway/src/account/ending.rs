@@ -124,8 +124,8 @@ impl Drop for RequestAccount {
         if self.closed {
             return;
         }
-        // Whoever is still here at the curfew did not leave: it is we who do.
-        let failure = match (std::thread::panicking(), self.telemetry.curfew.has_expired()) {
+        // Whoever is still here at the shutdown deadline did not leave: it is we who do.
+        let failure = match (std::thread::panicking(), self.telemetry.shutdown_deadline.has_expired()) {
             (true, _) => Some(ApiError::Internal),
             (false, true) => Some(ApiError::Stopping),
             (false, false) => None,

@@ -285,7 +285,7 @@ async fn a_client_that_leaves_pays_for_what_was_under_way() {
 async fn whoever_is_still_here_when_the_process_ends_did_not_leave() {
     let scripted = gateway();
     let account = open(&scripted);
-    scripted.gateway.telemetry.curfew.expire();
+    scripted.gateway.telemetry.shutdown_deadline.expire();
     drop(account);
     assert_eq!(said(&scripted), ("failed".to_owned(), 503, "shutting_down".into(), String::new()));
 }
@@ -324,7 +324,8 @@ async fn a_place_is_given_back() {
     open(&scripted).admit(&quota, &models).unwrap();
 }
 
-/// What is set aside is the dearest model's worst case; what was not spent comes back, and no more is spent than that covers.
+/// What is set aside is the most expensive model's worst case; what was not spent comes back, and no more is spent than
+/// that covers.
 #[tokio::test(start_paused = true)]
 async fn what_was_set_aside_and_not_spent_comes_back() {
     let scripted = gateway();

@@ -39,6 +39,6 @@ pub(super) fn assess_embeddings<'a>(
         place: None,
         weights: None,
         foreseen: Vec::new(),
-        aside: None,
+        handover: None,
     })
 }

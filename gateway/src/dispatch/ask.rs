@@ -28,46 +28,46 @@ pub(super) async fn ask(
     go_on(job, RemainingLadder::of(job, first), Vec::new(), false, account).await
 }
 
-/// Asks the rungs that are left, one after the other; whoever has `climbed` may go on to any.
+/// Asks the rungs that are left, one after the other; a request that has `escalated` may go on to any.
 pub(super) async fn go_on(
     job: &DispatchJob,
     mut rungs: RemainingLadder,
-    mut setbacks: Vec<AttemptError>,
-    mut climbed: bool,
+    mut errors: Vec<AttemptError>,
+    mut escalated: bool,
     account: &mut RequestAccount,
 ) -> Result<(DispatchOutcome, RemainingLadder), ApiError> {
     while let Some(rung) = rungs.next() {
-        if rung > job.plan.first() && !climbed {
-            if !job.may_climb() {
+        if rung > job.plan.first() && !escalated {
+            if !job.may_escalate() {
                 rungs.keep(|rung| rung <= job.plan.first());
-                setbacks.push(AttemptError::new(AttemptErrorKind::EscalationLimit));
+                errors.push(AttemptError::new(AttemptErrorKind::EscalationLimit));
                 continue;
             }
-            climbed = true;
+            escalated = true;
         }
         match ask_rung(job, rung, None, account).await {
             Ok(committed) => return Ok((committed, rungs)),
-            Err(setback) => {
-                next(job, rung, &setback, &mut rungs)?;
-                setbacks.push(setback);
+            Err(error) => {
+                next(job, rung, &error, &mut rungs)?;
+                errors.push(error);
             }
         }
     }
-    Err(failure(&setbacks))
+    Err(failure(&errors))
 }
 
-/// Leaves the rungs that may be asked after a setback.
+/// Leaves the rungs that may be asked after an error.
 ///
 /// # Errors
-/// A setback that is the client's to hear of.
+/// An error that is the client's to hear of.
 pub(super) fn next(
     job: &DispatchJob,
     rung: Rung,
-    setback: &AttemptError,
+    error: &AttemptError,
     rungs: &mut RemainingLadder,
 ) -> Result<(), ApiError> {
-    match setback.next() {
-        RetryDecision::Client => return Err(failure(std::slice::from_ref(setback))),
+    match error.next() {
+        RetryDecision::Client => return Err(failure(std::slice::from_ref(error))),
         RetryDecision::LargerContext => {
             let context = |rung: Rung| job.ladder[rung.0].pool.model.context.unwrap_or(u64::MAX);
             rungs.keep(|other| context(other) > context(rung));
@@ -92,11 +92,11 @@ pub(super) async fn ask_rung(
             Some(guard) => Box::pin(guarded(job, rung, guard, account)).await,
             None => attempt(job, pool, account).await,
         };
-        let setback = match attempted {
+        let error = match attempted {
             Ok(committed) => return Ok(committed),
-            Err(setback) => setback,
+            Err(error) => error,
         };
-        let Some(pause) = pause_before_retry(job, pool, &setback, tries) else { return Err(setback) };
+        let Some(pause) = pause_before_retry(job, pool, &error, tries) else { return Err(error) };
         sleep(pause).await;
         tries += 1;
     }
@@ -107,11 +107,11 @@ pub(super) async fn ask_rung(
 pub(super) fn pause_before_retry(
     job: &DispatchJob,
     pool: &EndpointPool,
-    setback: &AttemptError,
+    error: &AttemptError,
     tries: u32,
 ) -> Option<Duration> {
-    let asked_to_wait = setback.retry_after.unwrap_or_default();
-    let again = setback.next() == RetryDecision::SameModel
+    let asked_to_wait = error.retry_after.unwrap_or_default();
+    let again = error.next() == RetryDecision::SameModel
         && tries < pool.model.retries
         && asked_to_wait <= LONGEST_WAIT;
     // The jitter comes on top: all who were told the same time would come back at the same time.
@@ -126,22 +126,20 @@ fn pause(tries: u32, draw: f64) -> Duration {
 }
 
 /// What the client is told when no rung answered. A rate limit is only the answer where every rung had one.
-fn failure(setbacks: &[AttemptError]) -> ApiError {
+fn failure(errors: &[AttemptError]) -> ApiError {
     // That an answer was doubted says nothing of why there is no other.
-    let setbacks: Vec<&AttemptError> = setbacks
-        .iter()
-        .filter(|setback| !matches!(setback.what, AttemptErrorKind::GuardRejected(_)))
-        .collect();
-    let busy = |setback: &&AttemptError| {
-        matches!(setback.what, AttemptErrorKind::RateLimited | AttemptErrorKind::QueueFull)
+    let errors: Vec<&AttemptError> =
+        errors.iter().filter(|error| !matches!(error.what, AttemptErrorKind::GuardRejected(_))).collect();
+    let busy = |error: &&AttemptError| {
+        matches!(error.what, AttemptErrorKind::RateLimited | AttemptErrorKind::QueueFull)
     };
-    if !setbacks.is_empty() && setbacks.iter().all(busy) {
-        return ApiError::UpstreamBusy(setbacks.iter().filter_map(|setback| setback.retry_after).min());
+    if !errors.is_empty() && errors.iter().all(busy) {
+        return ApiError::UpstreamBusy(errors.iter().filter_map(|error| error.retry_after).min());
     }
-    if setbacks.iter().any(|setback| setback.what == AttemptErrorKind::EscalationLimit) {
+    if errors.iter().any(|error| error.what == AttemptErrorKind::EscalationLimit) {
         return ApiError::EscalationLimit;
     }
-    let Some(last) = setbacks.iter().rev().find(|setback| !busy(setback)) else {
+    let Some(last) = errors.iter().rev().find(|error| !busy(error)) else {
         return ApiError::UpstreamUnavailable;
     };
     let said = last.complaint.as_deref().cloned();
@@ -174,9 +172,8 @@ mod tests {
             retry_after: Some(Duration::from_secs(seconds)),
             ..AttemptError::new(AttemptErrorKind::RateLimited)
         };
-        let check = |setbacks: &[AttemptError], status| {
-            assert_eq!(failure(setbacks).status(), status, "{setbacks:?}")
-        };
+        let check =
+            |errors: &[AttemptError], status| assert_eq!(failure(errors).status(), status, "{errors:?}");
         check(&[limited(3), limited(2)], 429);
         check(&[AttemptError::new(AttemptErrorKind::FirstTokenTimeout), limited(2)], 504);
         check(&[limited(2), AttemptError::new(AttemptErrorKind::ConnectFailed)], 503);

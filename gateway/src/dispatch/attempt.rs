@@ -34,14 +34,14 @@ pub(super) async fn attempt(
 /// An attempt that has begun: its place at an endpoint, and the name that the account knows it by.
 pub(super) struct OpenAttempt {
     pub(super) id: AttemptId,
-    pub(super) visit: EndpointGuard,
+    pub(super) endpoint_guard: EndpointGuard,
 }
 
 impl OpenAttempt {
     /// It ended without an answer.
-    pub(super) fn fail(mut self, setback: &AttemptError, account: &mut RequestAccount) {
-        self.visit.failed(setback);
-        account.failed(self.id, setback);
+    pub(super) fn fail(mut self, error: &AttemptError, account: &mut RequestAccount) {
+        self.endpoint_guard.failed(error);
+        account.failed(self.id, error);
     }
 }
 
@@ -51,11 +51,11 @@ pub(super) async fn enter(
     account: &mut RequestAccount,
 ) -> Result<OpenAttempt, AttemptError> {
     account.cover(&pool.model).await?;
-    let Some(visit) = pool.select(|endpoint| account.has_failed_at(endpoint)) else {
+    let Some(endpoint_guard) = pool.select(|endpoint| account.has_failed_at(endpoint)) else {
         return Err(AttemptError::new(AttemptErrorKind::CircuitOpen));
     };
-    let id = account.begin(&pool.model, visit.endpoint_id());
-    Ok(OpenAttempt { id, visit })
+    let id = account.begin(&pool.model, endpoint_guard.endpoint_id());
+    Ok(OpenAttempt { id, endpoint_guard })
 }
 
 pub(super) fn question(
@@ -127,11 +127,11 @@ pub(super) enum OpenedBody {
 /// works with, so that several can be under way.
 pub(super) async fn listen(open: OpenAttempt, ask: UpstreamRequest, form: ResponseMode) -> AttemptAnswer {
     let mut tally = TokenCounter::default();
-    let opened = match open.visit.ask(ask).await {
+    let opened = match open.endpoint_guard.ask(ask).await {
         Ok(UpstreamResponse { headers, body }) => {
             stand_by(body, form, &mut tally).await.map(|body| OpenedAnswer { headers, body })
         }
-        Err(setback) => Err(setback),
+        Err(error) => Err(error),
     };
     AttemptAnswer { open, tally, opened }
 }
@@ -174,8 +174,8 @@ pub(super) fn conclude(
     }
     match opened {
         Ok(OpenedAnswer { headers, body }) => {
-            let OpenAttempt { id, mut visit } = open;
-            visit.answered();
+            let OpenAttempt { id, mut endpoint_guard } = open;
+            endpoint_guard.answered();
             account.commit(id);
             let answer = match body {
                 OpenedBody::Whole(whole) => {
@@ -191,15 +191,18 @@ pub(super) fn conclude(
                 OpenedBody::Gathered(gather) => {
                     CommittedAnswer::Whole(settled(id, account, |usage| gather.whole(usage)))
                 }
-                OpenedBody::Begun(reader) => {
-                    CommittedAnswer::Begun(StartedStream { attempt: id, reader, visit, resume: None })
-                }
+                OpenedBody::Begun(reader) => CommittedAnswer::Begun(StartedStream {
+                    attempt: id,
+                    reader,
+                    endpoint_guard,
+                    resume: None,
+                }),
             };
             Ok(DispatchOutcome { model: Arc::clone(&pool.model), headers, answer })
         }
-        Err(setback) => {
-            open.fail(&setback, account);
-            Err(setback)
+        Err(error) => {
+            open.fail(&error, account);
+            Err(error)
         }
     }
 }
@@ -214,7 +217,7 @@ pub(super) async fn first_token(reader: &mut AnswerReader) -> Result<Vec<Respons
         let chunk = match reader.next().await {
             AnswerPart::Chunk(chunk) => chunk,
             AnswerPart::Complete(_) => return Err(AttemptError::new(AttemptErrorKind::BadResponse(200))),
-            AnswerPart::Broken(setback) => return Err(setback),
+            AnswerPart::Broken(error) => return Err(error),
         };
         let here = match &chunk.what {
             ChunkKind::Piece(piece) => {
@@ -248,7 +251,7 @@ async fn gather(
         let chunk = match reader.next().await {
             AnswerPart::Chunk(chunk) => chunk,
             AnswerPart::Complete(_) => return Ok(gather),
-            AnswerPart::Broken(setback) => return Err(setback),
+            AnswerPart::Broken(error) => return Err(error),
         };
         let ChunkKind::Piece(piece) = &chunk.what else { continue };
         tally.saw(piece);

@@ -15,7 +15,7 @@ use upstreams::{EndpointPool, UpstreamRequest};
 
 /// Asks a model once, and closes the account. The text of its answer, if it gave one, and what that cost (`None`:
 /// unknown).
-pub async fn aside(
+pub async fn ask_in_background(
     pool: &Arc<EndpointPool>,
     chat: &Arc<ChatRequest>,
     mut account: Box<RequestAccount>,

@@ -22,14 +22,14 @@ pub(super) async fn cascade(
     rungs.next();
     match ask_rung(job, from, Some(guard.of_choices(job.chat.n())), account).await {
         Ok(committed) => Ok((committed, rungs)),
-        Err(setback) => {
-            let doubted = matches!(setback.what, AttemptErrorKind::GuardRejected(_));
+        Err(error) => {
+            let doubted = matches!(error.what, AttemptErrorKind::GuardRejected(_));
             match doubted {
                 true => rungs.escalate(from, to, job.fallback),
-                false => next(job, from, &setback, &mut rungs)?,
+                false => next(job, from, &error, &mut rungs)?,
             }
             // A doubt was only raised where it may be followed.
-            go_on(job, rungs, vec![setback], doubted, account).await
+            go_on(job, rungs, vec![error], doubted, account).await
         }
     }
 }

@@ -29,7 +29,7 @@ pub(super) async fn guarded(
     let mut judged = samples.beside(judge(job, rung, open, ask, guard)).await;
     if let (Ok(_), Some(text)) = (&judged.heard.opened, &judged.text)
         && let Err(doubt) = samples.agree(text).await
-        && job.may_climb()
+        && job.may_escalate()
     {
         judged.heard.opened = Err(doubted(doubt));
     }
@@ -40,11 +40,11 @@ pub(super) async fn guarded(
         .opened
         .as_ref()
         .err()
-        .filter(|setback| matches!(setback.what, AttemptErrorKind::GuardRejected(_)));
-    if let (Some(setback), Some(_)) = (doubt, &judged.text) {
+        .filter(|error| matches!(error.what, AttemptErrorKind::GuardRejected(_)));
+    if let (Some(error), Some(_)) = (doubt, &judged.text) {
         // It was whole: its bill is known.
         account.hear(id, &std::mem::take(&mut judged.heard.tally));
-        account.whole_aside(id, setback.word(), Some(Waste::Escalated));
+        account.whole_aside(id, error.word(), Some(Waste::Escalated));
     }
     conclude(pool, judged.heard, account)
 }

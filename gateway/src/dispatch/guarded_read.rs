@@ -42,11 +42,11 @@ pub(super) async fn judge(
     guard: Guard,
 ) -> GuardedResult {
     let mut hearing = GuardedRead::new(job, rung, &ask, guard);
-    let opened = match open.visit.ask(ask).await {
+    let opened = match open.endpoint_guard.ask(ask).await {
         Ok(UpstreamResponse { headers, body }) => {
             hearing.hear(body).await.map(|body| OpenedAnswer { headers, body })
         }
-        Err(setback) => Err(setback),
+        Err(error) => Err(error),
     };
     let text = hearing.whole.then(|| hearing.watch.text().to_owned());
     let found = hearing.watch.found().filter(|_| guard.signals.confidence > 0.0);
@@ -130,7 +130,7 @@ impl<'a> GuardedRead<'a> {
                     self.held.extend(marker);
                     GuardStep::End
                 }
-                Some(AnswerPart::Broken(setback)) => return Err(setback),
+                Some(AnswerPart::Broken(error)) => return Err(error),
             };
             match step {
                 GuardStep::On => {}
@@ -242,7 +242,7 @@ impl<'a> GuardedRead<'a> {
             Verdict::Keep if !self.calling => Ok(GuardStep::Keep),
             Verdict::Wait | Verdict::Keep => Ok(GuardStep::On),
             // Beyond what may be escalated an answer is taken as it is.
-            Verdict::Escalate(doubt) if self.job.may_climb() => Err(doubted(doubt)),
+            Verdict::Escalate(doubt) if self.job.may_escalate() => Err(doubted(doubt)),
             Verdict::Escalate(_) => Ok(GuardStep::Keep),
         }
     }

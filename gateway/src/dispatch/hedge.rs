@@ -35,28 +35,28 @@ pub(super) async fn hedge(
     let mut rest = RemainingRungs {
         rungs: RemainingLadder::of(job, first),
         failed: Vec::new(),
-        climbed: false,
+        escalated: false,
         raced: false,
     };
     rest.rungs.next();
     pool.record_arrival();
     let mut tries = 0;
-    let (rung, setback) = loop {
-        let (rung, setback) = match attempt(job, (first, second), silence, &mut rest, account).await {
+    let (rung, error) = loop {
+        let (rung, error) = match attempt(job, (first, second), silence, &mut rest, account).await {
             Ok(committed) => return Ok((committed, rest.rungs)),
             Err(failed) => failed,
         };
-        let again = (!rest.raced).then(|| pause_before_retry(job, pool, &setback, tries)).flatten();
-        let Some(pause) = again else { break (rung, setback) };
+        let again = (!rest.raced).then(|| pause_before_retry(job, pool, &error, tries)).flatten();
+        let Some(pause) = again else { break (rung, error) };
         sleep(pause).await;
         tries += 1;
     };
-    let RemainingRungs { mut rungs, mut failed, climbed, .. } = rest;
-    failed.push((rung, setback));
+    let RemainingRungs { mut rungs, mut failed, escalated, .. } = rest;
+    failed.push((rung, error));
     // What one of them says of the request holds, whichever was the last to say something.
-    failed.iter().try_for_each(|(rung, setback)| next(job, *rung, setback, &mut rungs))?;
-    let setbacks = failed.into_iter().map(|(_, setback)| setback).collect();
-    go_on(job, rungs, setbacks, climbed, account).await
+    failed.iter().try_for_each(|(rung, error)| next(job, *rung, error, &mut rungs))?;
+    let errors = failed.into_iter().map(|(_, error)| error).collect();
+    go_on(job, rungs, errors, escalated, account).await
 }
 
 async fn attempt(
@@ -66,7 +66,7 @@ async fn attempt(
     rest: &mut RemainingRungs,
     account: &mut RequestAccount,
 ) -> Result<DispatchOutcome, (Rung, AttemptError)> {
-    let mut one = begin(job, first, account).await.map_err(|setback| (first, setback))?;
+    let mut one = begin(job, first, account).await.map_err(|error| (first, error))?;
     match timeout(silence, &mut one.heard).await {
         Ok(heard) => finish(&one, heard, account),
         Err(_) => race(job, one, second, rest, account).await,
@@ -79,7 +79,7 @@ struct RemainingRungs {
     /// Who has failed, and how.
     failed: Vec<(Rung, AttemptError)>,
     /// The request has been counted among those that go on to a larger model; it is one, however far it goes.
-    climbed: bool,
+    escalated: bool,
     /// Both were asked.
     raced: bool,
 }
@@ -113,8 +113,8 @@ async fn race(
     left: &mut RemainingRungs,
     account: &mut RequestAccount,
 ) -> Result<DispatchOutcome, (Rung, AttemptError)> {
-    left.climbed = left.climbed || (one.pool.may_hedge() && job.may_climb());
-    let two = if left.climbed { begin(job, second, account).await.ok() } else { None };
+    left.escalated = left.escalated || (one.pool.may_hedge() && job.may_escalate());
+    let two = if left.escalated { begin(job, second, account).await.ok() } else { None };
     let Some(mut two) = two else {
         let heard = one.heard.as_mut().await;
         return finish(&one, heard, account);
@@ -143,5 +143,5 @@ fn finish(
     heard: AttemptAnswer,
     account: &mut RequestAccount,
 ) -> Result<DispatchOutcome, (Rung, AttemptError)> {
-    conclude(&runner.pool, heard, account).map_err(|setback| (runner.rung, setback))
+    conclude(&runner.pool, heard, account).map_err(|error| (runner.rung, error))
 }

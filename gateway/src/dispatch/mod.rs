@@ -30,7 +30,7 @@ use upstreams::request_id::RequestId;
 use upstreams::retry_budget::RetryBudget;
 use upstreams::{EndpointGuard, EndpointPool};
 
-pub use background::aside;
+pub use background::ask_in_background;
 pub use probe::CompletionProbe;
 pub use reader::{AnswerPart, AnswerReader};
 pub use resume::{ResumedStream, StreamResumption};
@@ -50,7 +50,7 @@ pub struct DispatchJob {
     /// Its name.
     pub id: RequestId,
     /// What its client may still escalate; `None`: as much as it needs.
-    pub climbs: Option<Arc<RetryBudget>>,
+    pub escalations: Option<Arc<RetryBudget>>,
     /// Whether an answer that breaks off may be finished on another rung.
     pub resume: bool,
     /// Trace context to send along.
@@ -59,8 +59,8 @@ pub struct DispatchJob {
 
 impl DispatchJob {
     /// Whether one more request of its client may go on to a larger model than it began with; if so, it is counted.
-    pub(in crate::dispatch) fn may_climb(&self) -> bool {
-        self.climbs.as_ref().is_none_or(|climbs| climbs.withdraw(Instant::now()))
+    pub(in crate::dispatch) fn may_escalate(&self) -> bool {
+        self.escalations.as_ref().is_none_or(|escalations| escalations.withdraw(Instant::now()))
     }
 }
 
@@ -100,7 +100,7 @@ pub struct StartedStream {
     /// Reads the answer, from its beginning where it goes to the client as it came.
     pub reader: AnswerReader,
     /// The place at the endpoint.
-    pub visit: EndpointGuard,
+    pub endpoint_guard: EndpointGuard,
     /// How to go on if it breaks off, where that is allowed and there is anyone to ask.
     pub resume: Option<Box<StreamResumption>>,
 }

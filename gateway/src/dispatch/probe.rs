@@ -88,10 +88,10 @@ async fn ask(
             account.close_complete();
             true
         }
-        Err(setback) => {
-            account.failed(attempt, &setback);
+        Err(error) => {
+            account.failed(attempt, &error);
             account.close_failed(&ApiError::UpstreamUnavailable);
-            setback.is_answered()
+            error.is_answered()
         }
     }
 }
@@ -118,7 +118,7 @@ async fn listen(
                 }
             }
             AnswerPart::Complete(_) => return Ok(()),
-            AnswerPart::Broken(setback) => return Err(setback),
+            AnswerPart::Broken(error) => return Err(error),
         }
     }
 }

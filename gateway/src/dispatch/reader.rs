@@ -64,14 +64,14 @@ impl AnswerReader {
         })
     }
 
-    fn ended(&mut self, setback: Option<AttemptError>) -> AnswerPart {
+    fn ended(&mut self, error: Option<AttemptError>) -> AnswerPart {
         // What has ended must not be read again, and is let go at once.
         drop(self.take_rest());
-        match setback {
+        match error {
             None if self.is_whole() => AnswerPart::Complete(None),
-            Some(setback) if self.is_whole() && setback.is_benign_eof() => AnswerPart::Complete(None),
-            setback => AnswerPart::Broken(
-                setback.unwrap_or_else(|| AttemptError::new(AttemptErrorKind::ConnectionLost)),
+            Some(error) if self.is_whole() && error.is_benign_eof() => AnswerPart::Complete(None),
+            error => AnswerPart::Broken(
+                error.unwrap_or_else(|| AttemptError::new(AttemptErrorKind::ConnectionLost)),
             ),
         }
     }
@@ -166,7 +166,7 @@ mod tests {
                 AnswerPart::Chunk(_) => {}
                 AnswerPart::Complete(Some(_)) => return (before, "complete, marked".to_owned()),
                 AnswerPart::Complete(None) => return (before, "complete".to_owned()),
-                AnswerPart::Broken(setback) => return (before, setback.word().to_owned()),
+                AnswerPart::Broken(error) => return (before, error.word().to_owned()),
             }
         }
         unreachable!("an answer that never ends")
@@ -246,7 +246,7 @@ mod tests {
                 match reader.next().now_or_never().unwrap() {
                     AnswerPart::Chunk(chunk) | AnswerPart::Complete(Some(chunk)) => held.push(chunk),
                     AnswerPart::Complete(None) => {}
-                    AnswerPart::Broken(setback) => panic!("{name}: {setback:?}"),
+                    AnswerPart::Broken(error) => panic!("{name}: {error:?}"),
                 }
             }
             reader.begin_again(held);

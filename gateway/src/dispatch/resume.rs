@@ -78,9 +78,9 @@ async fn continued(
     let (mut open, mut reader) = open(job, pool, Arc::new(chat), account).await?;
     let held = match first_token(&mut reader).await {
         Ok(held) => held,
-        Err(setback) => return Err(fail(open, &setback, account)),
+        Err(error) => return Err(fail(open, &error, account)),
     };
-    open.visit.answered();
+    open.endpoint_guard.answered();
     let pieces = held.iter().filter_map(piece);
     pieces.clone().for_each(|piece| account.saw(open.id, piece));
     let finish = pieces.filter_map(|piece| piece.finish).last();
@@ -105,7 +105,7 @@ async fn repeated(
             AnswerPart::Complete(_) => {
                 return Err(fail(open, &AttemptError::new(AttemptErrorKind::ConnectionLost), account));
             }
-            AnswerPart::Broken(setback) => return Err(fail(open, &setback, account)),
+            AnswerPart::Broken(error) => return Err(fail(open, &error, account)),
         };
         let Some(piece) = piece(&chunk) else { continue };
         account.saw(open.id, piece);
@@ -115,18 +115,18 @@ async fn repeated(
             said.starts_with(&again) || again.starts_with(said)
         });
         if !same || (finish.is_some() && again.len() < said.len()) {
-            open.visit.answered();
+            open.endpoint_guard.answered();
             return Err(mismatch(open.id, account));
         }
     }
-    open.visit.answered();
+    open.endpoint_guard.answered();
     account.resume(open.id, true);
     Ok(ResumedStream { text: again.split_off(said.len()), finish, begun: following(reader, open) })
 }
 
 fn following(reader: AnswerReader, open: OpenAttempt) -> StartedStream {
-    let OpenAttempt { id, visit } = open;
-    StartedStream { attempt: id, reader, visit, resume: None }
+    let OpenAttempt { id, endpoint_guard } = open;
+    StartedStream { attempt: id, reader, endpoint_guard, resume: None }
 }
 
 fn mismatch(id: AttemptId, account: &mut RequestAccount) -> NotResumed {
@@ -142,18 +142,18 @@ async fn open(
 ) -> Result<(OpenAttempt, AnswerReader), NotResumed> {
     let open = enter(pool, account).await.map_err(|_| NotResumed::Failed)?;
     let ask = UpstreamRequest { chat, ..question(job, pool, open.id, account) };
-    match open.visit.ask(ask).await {
+    match open.endpoint_guard.ask(ask).await {
         Ok(UpstreamResponse { body: AnswerBody::Stream(chunks), .. }) => {
             Ok((open, AnswerReader::new(chunks, 1)))
         }
         Ok(_) => Err(fail(open, &AttemptError::new(AttemptErrorKind::BadResponse(200)), account)),
-        Err(setback) => Err(fail(open, &setback, account)),
+        Err(error) => Err(fail(open, &error, account)),
     }
 }
 
-fn fail(open: OpenAttempt, setback: &AttemptError, account: &mut RequestAccount) -> NotResumed {
-    open.fail(setback, account);
-    if setback.next() == RetryDecision::Client { NotResumed::Refused } else { NotResumed::Failed }
+fn fail(open: OpenAttempt, error: &AttemptError, account: &mut RequestAccount) -> NotResumed {
+    open.fail(error, account);
+    if error.next() == RetryDecision::Client { NotResumed::Refused } else { NotResumed::Failed }
 }
 
 fn piece(chunk: &ResponseChunk) -> Option<&ChunkInfo> {

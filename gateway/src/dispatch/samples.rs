@@ -100,11 +100,11 @@ fn ended(heard: AttemptAnswer, waste: Option<Waste>, account: &mut RequestAccoun
     account.hear(open.id, &tally);
     match opened {
         Ok(_) => {
-            let OpenAttempt { id, mut visit } = open;
-            visit.answered();
+            let OpenAttempt { id, mut endpoint_guard } = open;
+            endpoint_guard.answered();
             account.whole_aside(id, WORD, waste);
         }
-        Err(setback) => open.fail(&setback, account),
+        Err(error) => open.fail(&error, account),
     }
 }
 

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::Explorer;
 use crate::account::RequestAccount;
-use crate::dispatch::aside;
+use crate::dispatch::ask_in_background;
 use crate::pricing::UsageBound;
 use crate::record::{RecordedCall, RequestSummary};
 use protocol::ChatRequest;
@@ -38,7 +38,7 @@ pub(super) async fn ask(
     );
     account.asked(RequestSummary::Route(Arc::clone(&explorer.route)));
     account.bound(bound);
-    let (text, cost) = aside(pool, chat, account).await;
+    let (text, cost) = ask_in_background(pool, chat, account).await;
     explorer.spend_limiter.give_back(most.saturating_sub(cost.unwrap_or(most)).max(Money::ZERO));
     text
 }

@@ -79,10 +79,10 @@ pub fn values(metric: &str, label: &str) -> Option<LabelValues> {
 
 /// How attempts end.
 pub fn results() -> Vec<Word> {
-    let setbacks =
+    let errors =
         AttemptErrorKind::ALL.into_iter().filter(|it| !matches!(it, AttemptErrorKind::GuardRejected(_)));
-    let setbacks = setbacks.map(|it| (it.word(), it.meaning())).collect();
-    [words!(AttemptResult), setbacks, words!(RejectReason)].concat()
+    let errors = errors.map(|it| (it.word(), it.meaning())).collect();
+    [words!(AttemptResult), errors, words!(RejectReason)].concat()
 }
 
 fn operations() -> Vec<Word> {

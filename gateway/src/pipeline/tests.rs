@@ -460,7 +460,8 @@ async fn beyond_its_escalations_a_client_gets_what_there_is() {
         .await;
 }
 
-/// What is set aside covers one attempt at the dearest model; another is only made where the budget covers it as well.
+/// What is set aside covers one attempt at the most expensive model; another is only made where the budget covers it as
+/// well.
 #[tokio::test(start_paused = true)]
 async fn an_attempt_that_the_budget_does_not_cover_is_not_made() {
     let check = async |amount: u64, asked: &str, heard: &str, charged: &str| {

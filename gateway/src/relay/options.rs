@@ -16,11 +16,11 @@ pub struct RelayOptions {
     /// Whether the client is to get a usage chunk.
     pub include_usage: bool,
     /// In whose words.
-    pub telling: ResponseEncoder,
+    pub encoder: ResponseEncoder,
     /// After how long a silence the client hears that we are there.
     pub heartbeat: Duration,
     /// When the answer is broken off.
-    pub curfew: DeadlineListener,
+    pub shutdown_deadline: DeadlineListener,
 }
 
 /// What there is to tell a client.
@@ -37,9 +37,9 @@ impl RelayOptions {
     /// In the client's words; empty where it has none for it.
     pub(super) fn tell(&mut self, said: RelayEvent) -> Bytes {
         match said {
-            RelayEvent::Events(events) => self.telling.events(events),
-            RelayEvent::Beat => self.telling.beat(HEARTBEAT),
-            RelayEvent::Failed(failure) => self.telling.failed(&failure.error_body()),
+            RelayEvent::Events(events) => self.encoder.events(events),
+            RelayEvent::Beat => self.encoder.beat(HEARTBEAT),
+            RelayEvent::Failed(failure) => self.encoder.failed(&failure.error_body()),
         }
     }
 }

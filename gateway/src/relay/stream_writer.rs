@@ -25,7 +25,7 @@ pub(super) struct StreamWriter {
     pub(super) account: Box<RequestAccount>,
     pub(super) attempt: AttemptId,
     pub(super) reader: AnswerReader,
-    pub(super) visit: EndpointGuard,
+    pub(super) endpoint_guard: EndpointGuard,
     /// The data of the last chunk with usage: the client's own is made of it.
     pub(super) usage: Option<Bytes>,
     /// The upstream's own marker of success, unless it broke off within it.
@@ -69,7 +69,7 @@ impl StreamWriter {
             account,
             attempt: begun.attempt,
             reader: begun.reader,
-            visit: begun.visit,
+            endpoint_guard: begun.endpoint_guard,
             usage: None,
             marker: None,
             sample,
@@ -120,7 +120,7 @@ impl StreamWriter {
                 AnswerPart::Chunk(chunk) if self.native => self.take_native(chunk),
                 AnswerPart::Chunk(chunk) => self.take(chunk),
                 AnswerPart::Complete(marker) => Some(self.whole(marker)),
-                AnswerPart::Broken(setback) => Some(WriterStep::Broken(setback)),
+                AnswerPart::Broken(error) => Some(WriterStep::Broken(error)),
             };
             if let Some(step) = step {
                 return Poll::Ready(step);

@@ -87,7 +87,7 @@ async fn relay(asked: Asked, parts: Vec<Next>) -> Relayed {
     let gateway = &scripted.gateway;
     let snapshot = gateway.snapshot();
     let model: Arc<ModelConfig> = Arc::clone(&snapshot.config.models[0]);
-    let visit = snapshot.pool(&model).unwrap().select(|_| false).unwrap();
+    let endpoint_guard = snapshot.pool(&model).unwrap().select(|_| false).unwrap();
     let (id, now) = (RequestId::new(), Instant::now());
     let mut account = gateway.account(&snapshot, id, RecordedCall::Chat, now, &http::HeaderMap::new());
     account.bound(UsageBound {
@@ -100,17 +100,18 @@ async fn relay(asked: Asked, parts: Vec<Next>) -> Relayed {
         let quota = snapshot.quota(&snapshot.config.clients[0]).unwrap();
         account.reserve(quota, std::slice::from_ref(&model), Timestamp::now()).await.unwrap();
     }
-    let attempt = account.begin(&model, visit.endpoint_id());
+    let attempt = account.begin(&model, endpoint_guard.endpoint_id());
     account.commit(attempt);
     account.head_sent(200);
     let reader = AnswerReader::new(chunks(parts), asked.choices);
     let manner = RelayOptions {
         include_usage: asked.include_usage,
-        telling: ResponseEncoder::as_it_is(),
+        encoder: ResponseEncoder::as_it_is(),
         heartbeat: Duration::from_secs(5),
-        curfew: gateway.telemetry.curfew.listener(),
+        shutdown_deadline: gateway.telemetry.shutdown_deadline.listener(),
     };
-    let relay = AnswerRelay::begun(StartedStream { attempt, reader, visit, resume: None }, account, manner);
+    let relay =
+        AnswerRelay::begun(StartedStream { attempt, reader, endpoint_guard, resume: None }, account, manner);
     Relayed { scripted, relay }
 }
 
@@ -276,10 +277,10 @@ async fn what_comes_together_goes_together() {
 async fn a_process_that_ends_says_so() {
     let mut relayed = relay(PLAIN, vec![Comes(HELLO), Waits(Duration::from_secs(3600)), Comes(STOP)]).await;
     assert_eq!(relayed.next().await.as_deref(), Some(HELLO));
-    let curfew = relayed.scripted.gateway.telemetry.curfew.clone();
+    let shutdown_deadline = relayed.scripted.gateway.telemetry.shutdown_deadline.clone();
     tokio::spawn(async move {
         sleep(Duration::from_secs(2)).await;
-        curfew.expire();
+        shutdown_deadline.expire();
     });
     let began = Instant::now();
     let last = relayed.rest().await;

@@ -5,7 +5,7 @@
 //! 1. It still accepts, for as long as load balancers need to notice that we are not ready; each answer asks its client
 //!    to close the connection.
 //! 2. It accepts no more; requests under way are finished, idle connections closed.
-//! 3. At the end of the grace period the curfew falls: what is left is broken off with an error.
+//! 3. At the end of the grace period the shutdown deadline expires: what is left is broken off with an error.
 
 mod connection;
 mod socket;
@@ -48,7 +48,7 @@ const SEND_BUFFER: usize = 64 << 10;
 const NOTICE: Duration = Duration::from_secs(5);
 /// On the loopback interface nobody balances loads; clients with a connection get so long to send their next request.
 const LOCAL_NOTICE: Duration = Duration::from_secs(1);
-/// Time for the last words once the curfew has fallen.
+/// Time for the last words once the shutdown deadline has expired.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// Limits of one port.
@@ -68,14 +68,15 @@ pub struct PortLimits {
 #[cfg(target_os = "linux")]
 const BACKLOG: u32 = 1024;
 
-/// Answers requests of a port until `shutdown`, then closes it within the grace period, at whose end `curfew` falls.
+/// Answers requests of a port until `shutdown`, then closes it within the grace period, at whose end `shutdown_deadline`
+/// expires.
 ///
 /// A panic in `answer` is a fault of this build: its request gets a 500, and no other notices.
 pub async fn serve<F, A>(
     listener: TcpListener,
     limits: PortLimits,
     shutdown: impl Future<Output = ()> + Send,
-    curfew: ShutdownDeadline,
+    shutdown_deadline: ShutdownDeadline,
     answer: F,
 ) where
     F: Fn(Request<Incoming>, RequestId) -> A + Send + Sync + 'static,
@@ -100,7 +101,7 @@ pub async fn serve<F, A>(
     let mut inside = door.close(&port);
     let _ = port.closing.send(true);
     if tokio::time::timeout_at(end, empty(&mut inside)).await.is_err() {
-        curfew.expire();
+        shutdown_deadline.expire();
         let _ = timeout(LAST_WORDS, empty(&mut inside)).await;
     }
     inside.shutdown().await;

@@ -37,8 +37,13 @@ fn gateway_with(yaml: &str) -> Arc<Gateway> {
     let metrics = Arc::new(Metrics::new().unwrap());
     let log = Log::to_stdout(metrics.log_dropped.with_label_values::<&str>(&[]));
     let ledger = ledger::Ledger::open(&config, log.notes()).unwrap();
-    let telemetry =
-        Telemetry { metrics, log, paces: Arc::default(), ledger, curfew: ShutdownDeadline::default() };
+    let telemetry = Telemetry {
+        metrics,
+        log,
+        paces: Arc::default(),
+        ledger,
+        shutdown_deadline: ShutdownDeadline::default(),
+    };
     Arc::new(Gateway::new(config, telemetry).unwrap())
 }
 
@@ -54,17 +59,17 @@ fn account(gateway: &Gateway, id: RequestId, stream: bool) -> Box<RequestAccount
 fn manner(gateway: &Gateway) -> RelayOptions {
     RelayOptions {
         include_usage: false,
-        telling: ResponseEncoder::as_it_is(),
+        encoder: ResponseEncoder::as_it_is(),
         heartbeat: Duration::from_millis(20),
-        curfew: gateway.telemetry.curfew.listener(),
+        shutdown_deadline: gateway.telemetry.shutdown_deadline.listener(),
     }
 }
 
 /// An answer whose first token is here, and after which the next piece is a panic.
 fn begun(gateway: &Gateway, mut account: Box<RequestAccount>) -> AnswerRelay {
     let model = gateway.snapshot().config.models[0].clone();
-    let visit = gateway.snapshot().pool(&model).unwrap().select(|_| false).unwrap();
-    let attempt = account.begin(&model, visit.endpoint_id());
+    let endpoint_guard = gateway.snapshot().pool(&model).unwrap().select(|_| false).unwrap();
+    let attempt = account.begin(&model, endpoint_guard.endpoint_id());
     account.commit(attempt);
     account.head_sent(200);
     let mut events = SseParser::default();
@@ -72,7 +77,11 @@ fn begun(gateway: &Gateway, mut account: Box<RequestAccount>) -> AnswerRelay {
     let held = vec![read_chunk(events.next().unwrap().unwrap())];
     let mut reader = AnswerReader::new(Box::pin(stream::poll_fn(|_| panic!("a fault of the test"))), 1);
     reader.begin_again(held);
-    AnswerRelay::begun(StartedStream { attempt, reader, visit, resume: None }, account, manner(gateway))
+    AnswerRelay::begun(
+        StartedStream { attempt, reader, endpoint_guard, resume: None },
+        account,
+        manner(gateway),
+    )
 }
 
 async fn handle(

@@ -447,7 +447,7 @@ mod tests {
     ) -> Result<Response<BuiltinBody>, AttemptErrorKind> {
         let own =
             RequestHeaders { accept: "application/json", id: &RequestId::new(), trace: HeaderMap::new() };
-        lines.post(url, &own, body).await.map_err(|setback| setback.what)
+        lines.post(url, &own, body).await.map_err(|error| error.what)
     }
 
     /// Reads a request, head and body, and answers it.

@@ -44,9 +44,9 @@ where
         Ok(Self { bytes, decoder, packed: Bytes::new(), over: false })
     }
 
-    fn end(&mut self, setback: AttemptError) -> Poll<Option<Result<Bytes, AttemptError>>> {
+    fn end(&mut self, error: AttemptError) -> Poll<Option<Result<Bytes, AttemptError>>> {
         self.over = true;
-        Poll::Ready(Some(Err(setback)))
+        Poll::Ready(Some(Err(error)))
     }
 }
 
@@ -119,7 +119,7 @@ mod tests {
         let mut stream = plain(coding, pieces);
         let mut all = Vec::new();
         while let Some(piece) = stream.next().await {
-            all.extend_from_slice(&piece.map_err(|setback| setback.what)?);
+            all.extend_from_slice(&piece.map_err(|error| error.what)?);
         }
         Ok(all)
     }

@@ -56,7 +56,7 @@ async fn answer(
     let generation = engine
         .generate(request(simple, &ask, model.max_output))
         .await
-        .map_err(|refusal| setback(&refusal))?;
+        .map_err(|refusal| attempt_error(&refusal))?;
     let voice = EmbeddedEncoder::new(&model.name, wants_logprobs);
     let clock = AttemptDeadlines::new(&model.timeouts, began);
     let state = EmbeddedAnswer { generation, voice, clock, pending: Vec::new(), over: false };
@@ -102,7 +102,7 @@ fn role(role: PromptRole) -> &'static str {
     }
 }
 
-fn setback(refusal: &EngineRefusal) -> AttemptError {
+fn attempt_error(refusal: &EngineRefusal) -> AttemptError {
     match refusal {
         EngineRefusal::Busy => AttemptError::new(AttemptErrorKind::QueueFull),
         EngineRefusal::Dead => AttemptError::new(AttemptErrorKind::CircuitOpen),

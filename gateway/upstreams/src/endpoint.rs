@@ -58,7 +58,7 @@ impl Endpoint {
     /// Asks it, whatever its breaker says.
     ///
     /// # Errors
-    /// The setback, not yet reported.
+    /// The error, not yet reported.
     pub async fn ask(&self, ask: UpstreamRequest) -> Result<UpstreamResponse, AttemptError> {
         self.upstream.clone().oneshot(ask).await
     }
@@ -91,7 +91,7 @@ pub trait Observer: Send + Sync {
     fn added(&self, endpoint: &Endpoint);
 
     /// The endpoint is left alone from now on; this was its last failure.
-    fn ejected(&self, endpoint: &Endpoint, setback: &AttemptError);
+    fn ejected(&self, endpoint: &Endpoint, error: &AttemptError);
 
     /// The endpoint is in use again.
     fn recovered(&self, endpoint: &Endpoint);
@@ -138,7 +138,7 @@ impl EndpointGuard {
     /// Asks the endpoint.
     ///
     /// # Errors
-    /// The setback, not yet reported.
+    /// The error, not yet reported.
     pub async fn ask(&self, ask: UpstreamRequest) -> Result<UpstreamResponse, AttemptError> {
         self.endpoint.ask(ask).await
     }
@@ -154,20 +154,20 @@ impl EndpointGuard {
     }
 
     /// The attempt failed, before or after its first token.
-    pub fn failed(&mut self, setback: &AttemptError) {
+    pub fn failed(&mut self, error: &AttemptError) {
         self.reported = true;
         let now = Instant::now();
-        if matches!(setback.what, AttemptErrorKind::RateLimited | AttemptErrorKind::RefusedStream) {
-            let wait = setback.retry_after.unwrap_or(Duration::from_secs(1)).min(Duration::from_secs(300));
+        if matches!(error.what, AttemptErrorKind::RateLimited | AttemptErrorKind::RefusedStream) {
+            let wait = error.retry_after.unwrap_or(Duration::from_secs(1)).min(Duration::from_secs(300));
             self.endpoint.load.asked_to_wait(now, wait);
         }
-        if !setback.counts_against_endpoint() {
+        if !error.counts_against_endpoint() {
             return self.endpoint.breaker.undecided();
         }
         let jitter = RandomState::new().hash_one(now.elapsed()) as f64 / u64::MAX as f64;
-        let manner = if setback.is_answered() { FailureKind::Answered } else { FailureKind::Mute };
+        let manner = if error.is_answered() { FailureKind::Answered } else { FailureKind::Mute };
         if self.endpoint.breaker.failed(now, manner, jitter) == BreakerTransition::Ejected {
-            self.endpoint.hooks.observer.ejected(&self.endpoint, setback);
+            self.endpoint.hooks.observer.ejected(&self.endpoint, error);
             if !self.endpoint.watched.swap(true, Ordering::AcqRel) {
                 #[expect(
                     clippy::disallowed_methods,

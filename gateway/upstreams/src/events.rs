@@ -117,7 +117,7 @@ where
             }
             match this.bytes.as_mut().poll_next(cx) {
                 Poll::Ready(Some(Ok(bytes))) => this.splitter.feed(bytes),
-                Poll::Ready(Some(Err(setback))) => return this.end(Some(Err(setback))),
+                Poll::Ready(Some(Err(error))) => return this.end(Some(Err(error))),
                 Poll::Ready(None) => {
                     if let Some(event) = this.splitter.finish() {
                         this.decoder.take(event, &mut this.ready);

@@ -153,7 +153,7 @@ impl RemoteEndpoint {
         let sent = self.transport.post(self.ways.url(way, ask.stream), &own, body);
         let response = match timeout_at(head, sent).await {
             Err(_) => return Err(AttemptError::new(late)),
-            Ok(Err(setback)) => return Err(setback),
+            Ok(Err(error)) => return Err(error),
             Ok(Ok(response)) => response,
         };
         if way.has_no_dialect() && matches!(response.status().as_u16(), 404 | 405) {

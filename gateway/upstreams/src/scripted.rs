@@ -1,6 +1,6 @@
 //! A transport that follows a script, to test whoever asks models without a socket and on a paused clock.
 //!
-//! All above the transport is as in the gateway: what a request is encoded to, statuses and bodies that become setbacks,
+//! All above the transport is as in the gateway: what a request is encoded to, statuses and bodies that become errors,
 //! streams that are decoded, time limits, breakers and the choice among endpoints.
 //!
 //! ```ignore
@@ -316,13 +316,13 @@ mod tests {
         let began = tokio::time::Instant::now();
         let mut tokens = 0;
         let end = match pool.select(|_| false).unwrap().ask(ask).await {
-            Err(setback) => Some(setback),
+            Err(error) => Some(error),
             Ok(answer) => {
                 let AnswerBody::Stream(mut chunks) = answer.body else { panic!("a whole answer") };
                 loop {
                     match chunks.next().await {
                         None => break None,
-                        Some(Err(setback)) => break Some(setback),
+                        Some(Err(error)) => break Some(error),
                         Some(Ok(chunk)) => tokens += usize::from(matches!(chunk.what, ChunkKind::Piece(_))),
                     }
                 }
@@ -342,10 +342,10 @@ mod tests {
                            phase: Option<TransportPhase>,
                            after: u64| {
             let said = format!("{reply:?}");
-            let (heard, setback, seconds) = heard(reply).await;
-            let found = setback.as_ref().map(|setback| setback.what);
+            let (heard, error, seconds) = heard(reply).await;
+            let found = error.as_ref().map(|error| error.what);
             assert_eq!((heard, found, seconds), (tokens, end, after), "{said}");
-            let cause = setback.and_then(|setback| setback.cause).map(|cause| cause.phase);
+            let cause = error.and_then(|error| error.cause).map(|cause| cause.phase);
             assert_eq!(cause, phase, "{said}");
         };
         let (done, second) = ("data: [DONE]\n\n", Duration::from_secs(1));

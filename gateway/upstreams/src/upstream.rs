@@ -48,7 +48,7 @@ pub enum AnswerBody {
     Stream(Chunks),
 }
 
-/// Pieces of an answer; ends after `Done`, at the upstream's end of stream, or with the first setback.
+/// Pieces of an answer; ends after `Done`, at the upstream's end of stream, or with the first error.
 pub type Chunks = Pin<Box<dyn Stream<Item = Result<ResponseChunk, AttemptError>> + Send>>;
 
 /// One endpoint that can be asked.

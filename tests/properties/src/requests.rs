@@ -99,13 +99,13 @@ const WHOLE: &str = r#"{"id":"x","object":"chat.completion","created":7,"model":
 
 /// The client is told the same however the answer's events come, and what it is told is JSON.
 fn said<E: std::fmt::Debug>(read: &impl Fn() -> Result<ClientRequest, E>, at: usize) {
-    let telling = || read().expect("it was read before").telling;
+    let encoder = || read().expect("it was read before").encoder;
     let (all, cut) = (Bytes::from_static(EVENTS.as_bytes()), at % EVENTS.len());
-    let once = without_clock(&telling().events(all.clone()));
-    let mut twice = telling();
+    let once = without_clock(&encoder().events(all.clone()));
+    let mut twice = encoder();
     let pieces = [twice.events(all.slice(..cut)), twice.events(all.slice(cut..))].concat();
     assert_eq!(once, without_clock(&pieces));
-    if let Some(whole) = telling().whole(Bytes::from_static(WHOLE.as_bytes())) {
+    if let Some(whole) = encoder().whole(Bytes::from_static(WHOLE.as_bytes())) {
         serde_json::from_slice::<Value>(&whole).expect("an answer is JSON");
     }
 }

@@ -155,9 +155,9 @@ fn events(dialect: ApiEndpoint, body: &Value) -> f64 {
     let (started, mut count) = (Instant::now(), 0u32);
     while started.elapsed() < COUNTED {
         let request = dialect.read(body.to_string().into(), "r");
-        let mut telling = request.unwrap_or_else(|why| panic!("{}", why.message)).telling;
+        let mut encoder = request.unwrap_or_else(|why| panic!("{}", why.message)).encoder;
         for _ in 0..1000 {
-            assert!(!telling.events(event.clone()).is_empty());
+            assert!(!encoder.events(event.clone()).is_empty());
         }
         count += 1000;
     }

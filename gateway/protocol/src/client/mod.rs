@@ -2,9 +2,9 @@
 //! that on its way in, takes the same way as any chat, and is answered in the client's own words on its way out.
 //!
 //! ```text
-//! client's bytes ─read→ Chat, Telling          Telling: how this client is to be told the answer
-//! OpenAI's answer ─Telling::whole→ client's    whole
-//! OpenAI's events ─Telling::events→ client's   streamed: nothing is held back but what the dialect itself puts later
+//! client's bytes ─read→ ChatRequest, ResponseEncoder   the encoder: how this client is to be told the answer
+//! OpenAI's answer ─ResponseEncoder::whole→ client's    whole
+//! OpenAI's events ─ResponseEncoder::events→ client's   streamed: only what the dialect itself puts later is held back
 //! ```
 //!
 //! What a dialect can say and a chat cannot is refused by name. What has no bearing on what is answered, such as where a
@@ -41,7 +41,7 @@ pub struct ClientRequest {
     /// As a chat.
     pub chat: ChatRequest,
     /// How its client is told the answer.
-    pub telling: ResponseEncoder,
+    pub encoder: ResponseEncoder,
     /// What the client said that no answer depends on and a chat has no word for.
     pub left_out: Vec<&'static str>,
 }
@@ -56,7 +56,7 @@ impl ApiEndpoint {
             Self::Chat => {
                 return Ok(ClientRequest {
                     chat: ChatRequest::parse(body)?,
-                    telling: ResponseEncoder::as_it_is(),
+                    encoder: ResponseEncoder::as_it_is(),
                     left_out: Vec::new(),
                 });
             }
@@ -73,7 +73,7 @@ impl ApiEndpoint {
             teller.asked(&chat);
             teller
         });
-        Ok(ClientRequest { chat, telling: ResponseEncoder::by(teller), left_out: left_out.0 })
+        Ok(ClientRequest { chat, encoder: ResponseEncoder::by(teller), left_out: left_out.0 })
     }
 
     /// A refusal with the client's own name for the field at fault.

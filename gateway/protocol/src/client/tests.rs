@@ -77,10 +77,10 @@ const RESPONSES: &str = r#"{"model":"m","input":"hi"}"#;
 
 /// The data of the events that a stream is told in, its bytes cut anywhere.
 fn told(dialect: ApiEndpoint, request: &str, events: &Bytes, cut: usize) -> Vec<Value> {
-    let mut telling = dialect.read(Bytes::copy_from_slice(request.as_bytes()), "r").unwrap().telling;
+    let mut encoder = dialect.read(Bytes::copy_from_slice(request.as_bytes()), "r").unwrap().encoder;
     let cut = cut.min(events.len());
-    let mut out = telling.events(events.slice(..cut)).to_vec();
-    out.extend_from_slice(&telling.events(events.slice(cut..)));
+    let mut out = encoder.events(events.slice(..cut)).to_vec();
+    out.extend_from_slice(&encoder.events(events.slice(cut..)));
     let text = String::from_utf8(out).unwrap();
     text.lines()
         .filter_map(|line| line.strip_prefix("data: "))
@@ -89,8 +89,8 @@ fn told(dialect: ApiEndpoint, request: &str, events: &Bytes, cut: usize) -> Vec<
 }
 
 fn whole(dialect: ApiEndpoint, request: &str, answer: &Bytes) -> Value {
-    let mut telling = dialect.read(Bytes::copy_from_slice(request.as_bytes()), "r").unwrap().telling;
-    serde_json::from_slice(&telling.whole(answer.clone()).unwrap()).unwrap()
+    let mut encoder = dialect.read(Bytes::copy_from_slice(request.as_bytes()), "r").unwrap().encoder;
+    serde_json::from_slice(&encoder.whole(answer.clone()).unwrap()).unwrap()
 }
 
 /// Thoughts, texts and calls of a message's blocks or a response's items.

@@ -148,7 +148,7 @@ fn calls_without_json_are_told_so() {
     let told = |arguments: &str| {
         let answer = json!({"choices": [{"index": 0, "finish_reason": "stop", "message": {"tool_calls": [
             {"function": {"name": "f", "arguments": arguments}}]}}]});
-        let whole = read("").telling.whole(answer.to_string().into()).unwrap();
+        let whole = read("").encoder.whole(answer.to_string().into()).unwrap();
         let message: Value = serde_json::from_slice(&whole).unwrap();
         assert_eq!(
             (&message["stop_reason"], &message["content"][0]["id"]),
@@ -165,7 +165,7 @@ fn calls_without_json_are_told_so() {
 #[test]
 fn a_stop_text_that_was_met_is_named() {
     let answer = json!({"choices": [{"index": 0, "finish_reason": "stop", "stop_reason": "END", "message": {"content": "x"}}]});
-    let whole = read("").telling.whole(answer.to_string().into()).unwrap();
+    let whole = read("").encoder.whole(answer.to_string().into()).unwrap();
     let message: Value = serde_json::from_slice(&whole).unwrap();
     assert_eq!(
         (&message["stop_reason"], &message["stop_sequence"]),
