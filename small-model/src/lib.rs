@@ -6,14 +6,14 @@
 //!
 //! ```no_run
 //! # async fn answer() -> Result<(), Box<dyn std::error::Error>> {
-//! use small_model::{Engine, Message, Options, Piece, Request};
+//! use small_model::{ChatMessage, Engine, EngineOptions, GenerationPiece, GenerationRequest};
 //!
-//! let engine = Engine::load(Options::new("models/SmolLM2-135M-Instruct.Q4_1.gguf"))?;
+//! let engine = Engine::load(EngineOptions::new("models/SmolLM2-135M-Instruct.Q4_1.gguf"))?;
 //! let mut answer = engine
-//!     .generate(Request::of(vec![Message::new("user", "What is the capital of France?")]))
+//!     .generate(GenerationRequest::of(vec![ChatMessage::new("user", "What is the capital of France?")]))
 //!     .await?;
 //! while let Some(piece) = answer.next().await {
-//!     if let Piece::Token(token) = piece? {
+//!     if let GenerationPiece::Token(token) = piece? {
 //!         print!("{}", token.text);
 //!     }
 //! }

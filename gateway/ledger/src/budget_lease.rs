@@ -47,66 +47,79 @@ impl BudgetLease {
     }
 
     /// Whose, and of when.
+    #[inline]
     pub fn key(&self) -> &BalanceKey {
         &self.key
     }
 
     /// Its time.
+    #[inline]
     pub fn period(&self) -> &BudgetPeriod {
         &self.period
     }
 
     /// What is at hand.
+    #[inline]
     pub fn balance(&self) -> &LocalBalance {
         &self.balance
     }
 
     /// The whole budget, in nano-units.
+    #[inline]
     pub fn limit(&self) -> i64 {
         self.limit.load(Ordering::Relaxed)
     }
 
     /// Sets the whole budget; gives what it was.
+    #[inline]
     pub fn set_limit(&self, limit: i64) -> i64 {
         self.limit.swap(limit, Ordering::Relaxed)
     }
 
     /// What is leased at a time: a 64th of the budget, so that hardly anything is lost with a process that crashes.
+    #[inline]
     pub fn portion(&self) -> i64 {
         (self.limit() / 64).max(1)
     }
 
     /// Above this, money lies idle that another process could use.
+    #[inline]
     pub fn idle_above(&self) -> i64 {
         self.portion().saturating_mul(4)
     }
 
     /// Whether its time is over.
+    #[inline]
     pub fn has_ended(&self, now: Timestamp) -> bool {
         now >= self.period.ends
     }
 
     /// What the store said is left beside what was leased.
+    #[inline]
     pub fn set_unleased(&self, amount: i64) {
         self.unleased.store(amount, Ordering::Relaxed);
     }
 
     /// What requests to come may spend: what is at hand here and what nobody has leased.
+    #[inline]
     pub fn remaining(&self) -> Money {
         Money(self.unleased.load(Ordering::Relaxed).saturating_add(self.balance.holds()))
     }
 
     /// Whether more should be asked for in advance; says so once until [`BudgetLease::answered`].
+    #[inline]
     pub fn wants_more(&self) -> bool {
         self.balance.holds() < self.portion() / 2 && !self.asking.swap(true, Ordering::Relaxed)
     }
 
     /// Whether the writer hears of it for the first time.
+    #[inline]
     pub fn becomes_known(&self) -> bool {
         !self.known.swap(true, Ordering::Relaxed)
     }
 
     /// What was asked for in advance is here, or not to be had.
+    #[inline]
     pub fn answered(&self) {
         self.asking.store(false, Ordering::Relaxed);
     }
@@ -123,32 +136,38 @@ pub struct Reservation {
 
 impl Reservation {
     /// Over money that was taken out of the lease.
+    #[inline]
     pub fn new(lease: Arc<BudgetLease>, amount: i64) -> Self {
         Self { lease, amount, in_use: false }
     }
 
     /// How much.
+    #[inline]
     pub fn amount(&self) -> Money {
         Money(self.amount)
     }
 
     /// Whose.
+    #[inline]
     pub fn lease(&self) -> &Arc<BudgetLease> {
         &self.lease
     }
 
     /// From now on it may be spent by others: it comes back by [`Reservation::settle`] alone.
+    #[inline]
     pub fn put_to_use(&mut self) {
         self.in_use = true;
     }
 
     /// Takes over another's money, of the same lease.
+    #[inline]
     pub fn join(&mut self, mut other: Self) {
         debug_assert!(Arc::ptr_eq(&self.lease, &other.lease));
         self.amount = self.amount.saturating_add(std::mem::take(&mut other.amount));
     }
 
     /// Ends it: this much was spent, and the rest goes back. More than was reserved is taken from what is at hand.
+    #[inline]
     pub fn settle(mut self, spent: Money) -> BudgetDebit {
         let amount = std::mem::take(&mut self.amount);
         self.lease.balance.put(amount.saturating_sub(spent.0));

@@ -19,6 +19,7 @@ pub struct BudgetPeriod {
 
 impl BudgetPeriod {
     /// The hour, day or month around a moment, as calendars in `zone` have it.
+    #[inline]
     pub fn around(when: Timestamp, per: BudgetPeriodLength, zone: &TimeZone) -> Self {
         Self::find(when, per, zone).unwrap_or_else(|_| Self::of_hour(when))
     }

@@ -56,21 +56,25 @@ impl ClientQuota {
     }
 
     /// The client's name.
+    #[inline]
     pub fn client(&self) -> &Arc<str> {
         &self.client
     }
 
     /// Its budget.
+    #[inline]
     pub fn budget(&self) -> Option<ClientBudget> {
         self.terms.load().budget
     }
 
     /// What it may still spend in the period that now is.
+    #[inline]
     pub fn remaining(&self, leases: &LeaseBroker) -> Option<Money> {
         Some(self.lease(leases, Timestamp::now())?.remaining().max(Money::ZERO))
     }
 
     /// When its budget starts anew, where days begin for it.
+    #[inline]
     pub fn ends(&self, leases: &LeaseBroker) -> String {
         let zone = self.terms.load().zone.clone();
         let ends = self.lease(leases, Timestamp::now()).map(|lease| lease.period().ends);
@@ -84,6 +88,7 @@ impl ClientQuota {
     ///
     /// # Errors
     /// The limit that is reached.
+    #[inline]
     pub fn admit(
         &self,
         tokens: u64,

@@ -44,16 +44,19 @@ impl LeaseBroker {
     }
 
     /// Whether the store works.
+    #[inline]
     pub fn is_up(&self) -> bool {
         self.up.load(Ordering::Acquire)
     }
 
     /// Whether there is someone to write down; where not, by a fault of this build, only a restart helps.
+    #[inline]
     pub fn is_alive(&self) -> bool {
         self.alive.load(Ordering::Acquire)
     }
 
     /// Whether requests are written down at all.
+    #[inline]
     pub fn keeps_records(&self) -> bool {
         self.writer.is_some()
     }

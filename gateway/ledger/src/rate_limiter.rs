@@ -175,6 +175,7 @@ impl WindowState {
 
 impl RequestPermit {
     /// The request is over and took so many tokens: the rest of its bound is free for others.
+    #[inline]
     pub fn used(&mut self, tokens: u64) {
         let Some(number) = self.entry.take() else { return };
         let mut seen = self.gate.seen();
@@ -217,6 +218,7 @@ impl LimitExceeded {
 
 impl RemainingQuota {
     /// When all of it is there again, as OpenAI writes it in headers: `120ms`, `1.5s`, `6m0s`.
+    #[inline]
     pub fn reset_text(&self) -> impl fmt::Display + use<> {
         QuotaText(self.reset)
     }

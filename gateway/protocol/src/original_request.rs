@@ -33,6 +33,7 @@ impl OriginalRequest {
     }
 
     /// Why it can only be answered by an upstream that speaks the dialect, if so: there is no chat that says the same.
+    #[inline]
     pub fn cannot_be_a_chat(&self) -> Option<&BadRequest> {
         self.cannot.as_ref()
     }

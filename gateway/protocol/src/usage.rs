@@ -49,6 +49,7 @@ impl ReportedUsage {
     }
 
     /// The same with an answer of at most so many tokens; suspect if that changed it.
+    #[inline]
     pub fn within(self, completion: u64) -> Self {
         let bounded = |count: Option<u64>| count.map(|count| count.min(completion));
         let suspect = self.suspect || self.completion.is_some_and(|count| count > completion);

@@ -9,6 +9,7 @@ use super::write::{ChunkMeta, head};
 /// The last usage chunk of a stream, `data: {…}\n\n`. `last` is the data of the upstream's last chunk with usage: the
 /// chunk and its usage object are kept with no choices and with the cost added. Without one, or with tokens estimated, the
 /// usage is written anew, under `stamp` if there is no chunk.
+#[inline]
 pub fn usage_chunk(last: Option<&[u8]>, stamp: &ChunkMeta<'_>, usage: &FinalUsage) -> Bytes {
     let last = last.and_then(|last| RawObject::skim(Bytes::copy_from_slice(last)).ok());
     let object = usage.object(last.as_ref().and_then(|last| last.get("usage")));

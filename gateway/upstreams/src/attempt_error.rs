@@ -84,11 +84,13 @@ pub enum RetryDecision {
 
 impl AttemptError {
     /// Without a word from the provider.
+    #[inline]
     pub fn new(what: AttemptErrorKind) -> Self {
         Self { what, complaint: None, retry_after: None, cause: None }
     }
 
     /// A connection that failed.
+    #[inline]
     pub fn caused(what: AttemptErrorKind, cause: FailureCause) -> Self {
         Self { cause: Some(Box::new(cause)), ..Self::new(what) }
     }
@@ -150,6 +152,7 @@ impl AttemptError {
     }
 
     /// Whether nothing is wrong with it after an answer is whole but for its marker: the connection ended, or fell silent.
+    #[inline]
     pub fn is_benign_eof(&self) -> bool {
         matches!(
             self.what,
@@ -158,6 +161,7 @@ impl AttemptError {
     }
 
     /// Whether the provider may have worked on the request, and so may bill it.
+    #[inline]
     pub fn may_be_billed(&self) -> bool {
         matches!(
             self.what,
@@ -186,6 +190,7 @@ impl AttemptError {
     }
 
     /// Whether the provider answered, if only with an error.
+    #[inline]
     pub fn is_answered(&self) -> bool {
         self.complaint.is_some()
             || matches!(self.what, AttemptErrorKind::BadResponse(_) | AttemptErrorKind::ServerError(_))
@@ -193,6 +198,7 @@ impl AttemptError {
 
     /// The provider's status and code, for the operator, in at most 64 characters. Not its words: those may quote
     /// the prompt.
+    #[inline]
     pub fn detail(&self) -> Option<String> {
         let said = self.complaint.as_ref()?;
         let parts =
@@ -201,6 +207,7 @@ impl AttemptError {
     }
 
     /// The word for metrics and logs.
+    #[inline]
     pub fn word(&self) -> &'static str {
         match self.what {
             AttemptErrorKind::GuardRejected(doubt) => doubt.word(),

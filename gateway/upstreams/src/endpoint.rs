@@ -131,6 +131,7 @@ impl EndpointGuard {
     }
 
     /// The endpoint's id.
+    #[inline]
     pub fn endpoint_id(&self) -> &Arc<str> {
         &self.endpoint.id
     }
@@ -144,6 +145,7 @@ impl EndpointGuard {
     }
 
     /// The first token, or the whole answer, is here.
+    #[inline]
     pub fn answered(&mut self) {
         self.reported = true;
         let now = Instant::now();

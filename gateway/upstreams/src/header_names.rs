@@ -51,6 +51,7 @@ names! {
 }
 
 /// Adds a name or number of the configuration; one that no header can carry is left out.
+#[inline]
 pub fn insert(headers: &mut HeaderMap, name: HeaderName, value: impl TryInto<HeaderValue>) {
     if let Ok(value) = value.try_into() {
         headers.insert(name, value);
@@ -58,6 +59,7 @@ pub fn insert(headers: &mut HeaderMap, name: HeaderName, value: impl TryInto<Hea
 }
 
 /// Adds a number or a word of ours. One of more than 48 bytes is left out.
+#[inline]
 pub fn insert_short(headers: &mut HeaderMap, name: HeaderName, value: impl Display) {
     let mut short = ShortValue { bytes: [0; SHORT], length: 0 };
     if write!(short, "{value}").is_ok() {

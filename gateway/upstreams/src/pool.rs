@@ -116,6 +116,7 @@ impl EndpointPool {
 
     /// Has every endpoint asked by an upstream of a test's own.
     #[cfg(any(test, feature = "scripted"))]
+    #[inline]
     pub fn replace_upstreams(&mut self, upstream: &Upstream) {
         for endpoint in &mut self.endpoints {
             let endpoint = Arc::get_mut(endpoint).expect("nobody else has it");
@@ -124,38 +125,45 @@ impl EndpointPool {
     }
 
     /// Requests under way.
+    #[inline]
     pub fn in_flight(&self) -> u32 {
         self.endpoints.iter().map(|endpoint| endpoint.in_flight()).sum()
     }
 
     /// Takes note of a whole answer that was longer than its upstream was told.
+    #[inline]
     pub fn note_overrun(&self) {
         self.overran.store(true, Ordering::Relaxed);
     }
 
     /// Whether there was one.
+    #[inline]
     pub fn has_overrun(&self) -> bool {
         self.overran.load(Ordering::Relaxed)
     }
 
     /// Counts a request towards the retry budget.
+    #[inline]
     pub fn record_arrival(&self) {
         self.retries.deposit();
         self.hedges.deposit();
     }
 
     /// Whether any endpoint would take a request now.
+    #[inline]
     pub fn is_open(&self) -> bool {
         let now = Instant::now();
         self.endpoints.iter().any(|endpoint| endpoint.admits(now))
     }
 
     /// Whether the retry budget allows one more try on this model.
+    #[inline]
     pub fn may_retry(&self) -> bool {
         self.retries.withdraw(Instant::now())
     }
 
     /// Whether one more of this model's requests may be asked elsewhere as well.
+    #[inline]
     pub fn may_hedge(&self) -> bool {
         self.hedges.withdraw(Instant::now())
     }

@@ -24,6 +24,7 @@ pub struct RequestId {
 
 impl RequestId {
     /// The client's `x-request-id` if it is 1 to 128 letters, digits or `-_.:`; otherwise a new one.
+    #[inline]
     pub fn from_headers(headers: &HeaderMap) -> Self {
         let given = headers.get(header_names::REQUEST_ID).and_then(|value| value.to_str().ok());
         match given {
@@ -35,6 +36,7 @@ impl RequestId {
     }
 
     /// A new id, unique in this process and, with 64 random bits, elsewhere.
+    #[inline]
     pub fn new() -> Self {
         let count = count();
         let random = random(count);
@@ -46,16 +48,19 @@ impl RequestId {
     }
 
     /// The text.
+    #[inline]
     pub fn as_str(&self) -> &str {
         &self.name
     }
 
     /// As a header's value.
+    #[inline]
     pub fn header(&self) -> HeaderValue {
         HeaderValue::from_str(&self.name).unwrap_or_else(|_| HeaderValue::from_static("invalid"))
     }
 
     /// Writes it as this vendor's clients look for it.
+    #[inline]
     pub fn write(&self, vendor: ClientVendor, headers: &mut HeaderMap) {
         headers.insert(header_names::REQUEST_ID, self.header());
         if vendor == ClientVendor::Anthropic {
@@ -64,11 +69,13 @@ impl RequestId {
     }
 
     /// The random number by which chances are taken for this request. It follows from no header.
+    #[inline]
     pub fn draw(&self) -> RequestDraw {
         self.draw
     }
 
     /// The random number of a request that was recorded by a version that derived it from the name and did not record it.
+    #[inline]
     pub fn draw_from_name(name: &str) -> RequestDraw {
         let digest = Sha256::digest(name.as_bytes());
         let mut word = [0u8; 8];
@@ -95,6 +102,7 @@ impl Default for RequestId {
 }
 
 /// Writes the last digits of a number, as many as there is room for.
+#[inline]
 pub fn write_hex(digits: &mut [u8], number: u64) {
     let mut left = number;
     for digit in digits.iter_mut().rev() {

@@ -45,12 +45,14 @@ struct BucketState {
 
 impl RetryBudget {
     /// With its floor full, and nothing earned by requests.
+    #[inline]
     pub fn new(terms: RetryBudgetConfig, now: Instant) -> Self {
         let state = BucketState { earned: 0, saved: terms.refill_interval * terms.min_tokens, at: now };
         Self { terms, state: Mutex::new(state) }
     }
 
     /// A request has come.
+    #[inline]
     pub fn deposit(&self) {
         let mut state = self.state();
         let most = self.terms.burst.saturating_mul(ONE);

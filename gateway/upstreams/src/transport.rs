@@ -49,6 +49,7 @@ pub struct RequestHeaders<'a> {
 
 impl RequestHeaders<'_> {
     /// Whether a request may have this one.
+    #[inline]
     pub fn may_have(name: &HeaderName) -> bool {
         const NAMES: [HeaderName; 5] = [
             header::ACCEPT,
@@ -61,11 +62,13 @@ impl RequestHeaders<'_> {
     }
 
     /// Whether this one has it.
+    #[inline]
     pub fn has(&self, name: &HeaderName) -> bool {
         [header::ACCEPT, header_names::REQUEST_ID].contains(name) || self.trace.contains_key(name)
     }
 
     /// Hands over each.
+    #[inline]
     pub fn each(&self, mut take: impl FnMut(&HeaderName, &[u8])) {
         take(&header::ACCEPT, self.accept.as_bytes());
         take(&header_names::REQUEST_ID, self.id.as_str().as_bytes());
