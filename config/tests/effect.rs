@@ -130,6 +130,31 @@ fn every_key_is_in_the_example_and_the_readme() {
     }
 }
 
+/// A policy that nobody shows is one that nobody finds. Its keys alone do not remind of it: other policies have them too.
+#[test]
+fn every_kind_of_policy_is_in_the_example_and_the_readme() {
+    let (schema, readme) = (gateway_config::schema(), include_str!("../README.md"));
+    let kinds = schema["$defs"]["Policy"]["oneOf"].as_array().unwrap();
+    assert!(kinds.len() >= 8, "{kinds:?}");
+    for kind in kinds.iter().map(|kind| &kind["properties"]["kind"]) {
+        let names: Vec<&str> = kind["enum"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .chain([&kind["const"]])
+            .filter_map(Value::as_str)
+            .collect();
+        assert!(!names.is_empty(), "{kind}");
+        let in_example = names.iter().any(|name| EXAMPLE.contains(&format!("kind: {name}")));
+        let in_readme = names.iter().any(|name| readme.contains(&format!("`{name}`")));
+        assert!(
+            in_example && in_readme,
+            "the example or the README has no policy `{}`",
+            names.join("` or `")
+        );
+    }
+}
+
 /// The keys, and whether each is an older name.
 fn collect_keys(schema: &Value, keys: &mut Vec<(String, bool)>) {
     // What the example leaves out: shorthands, and what excludes something that it shows.

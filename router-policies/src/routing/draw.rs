@@ -21,6 +21,11 @@ pub enum DrawPurpose {
     RetryPause,
 }
 
+impl DrawPurpose {
+    /// All of them, in the order in which they are declared. A draw is salted with its purpose's place, so no two share one.
+    pub const ALL: [Self; 3] = [Self::QualityWeight, Self::Exploration, Self::RetryPause];
+}
+
 impl RequestDraw {
     /// Of 64 random bits it keeps the upper 53.
     pub const fn from_random(bits: u64) -> Self {
@@ -39,10 +44,9 @@ impl RequestDraw {
 
     /// Uniform in 0..1, and independent of what is drawn for any other purpose.
     pub fn uniform(self, purpose: DrawPurpose) -> f64 {
-        let bits = match purpose {
-            DrawPurpose::QualityWeight => self.0,
-            DrawPurpose::Exploration => self.hashed(1),
-            DrawPurpose::RetryPause => self.hashed(2),
+        let bits = match purpose as u64 {
+            0 => self.0,
+            salt => self.hashed(salt),
         };
         bits as f64 / (1u64 << BITS) as f64
     }
@@ -58,9 +62,6 @@ impl RequestDraw {
 mod tests {
     use super::*;
 
-    const PURPOSES: [DrawPurpose; 3] =
-        [DrawPurpose::QualityWeight, DrawPurpose::Exploration, DrawPurpose::RetryPause];
-
     fn draws(count: usize) -> Vec<RequestDraw> {
         let mut source = SplitMix64(17);
         (0..count).map(|_| RequestDraw::from_random(source.bits())).collect()
@@ -68,7 +69,7 @@ mod tests {
 
     #[test]
     fn every_purpose_has_a_uniform_draw() {
-        for purpose in PURPOSES {
+        for purpose in DrawPurpose::ALL {
             let mut tenths = [0; 10];
             for draw in draws(20_000) {
                 tenths[(draw.uniform(purpose) * 10.0) as usize] += 1;
@@ -79,9 +80,11 @@ mod tests {
 
     #[test]
     fn draws_for_different_purposes_do_not_hang_together() {
-        for (one, other) in [(0, 1), (0, 2), (1, 2)] {
+        let purposes = DrawPurpose::ALL;
+        let pairs = (0..purposes.len()).flat_map(|one| (0..one).map(move |other| (one, other)));
+        for (one, other) in pairs {
             let product = |draw: &RequestDraw| {
-                (draw.uniform(PURPOSES[one]) - 0.5) * (draw.uniform(PURPOSES[other]) - 0.5)
+                (draw.uniform(purposes[one]) - 0.5) * (draw.uniform(purposes[other]) - 0.5)
             };
             let covariance = draws(20_000).iter().map(product).sum::<f64>() / 20_000.0;
             // The variance of a uniform draw is 1/12.
@@ -95,7 +98,7 @@ mod tests {
         {
             let again = RequestDraw::from_recorded(draw.recorded());
             assert_eq!(again, draw);
-            for purpose in PURPOSES {
+            for purpose in DrawPurpose::ALL {
                 let drawn = draw.uniform(purpose);
                 assert!((0.0..1.0).contains(&drawn), "{drawn}");
                 assert_eq!(again.uniform(purpose).to_bits(), drawn.to_bits());

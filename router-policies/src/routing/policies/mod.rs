@@ -1,9 +1,8 @@
 //! The policies. Each is its own configuration: what YAML deserialises into is what decides.
 //!
-//! To add one: a file here with its configuration and its `impl PolicyKind`, a variant of [`Policy`], an arm in
-//! `Policy::kind`. The compiler asks for no more; tests ask for the schema (`cargo run -p gateway-config --example schema`),
-//! for its keys in `config/README.md`, and for a new [`Reason`] in [`Reason::ALL`]. What a policy is asked is a
-//! [`Query`]: a policy keeps no state of its own and takes chances by [`Query::draw`] alone.
+//! `CONTRIBUTING.md` says how to add one: a file here with its configuration and its `impl PolicyKind`, a variant of
+//! [`Policy`], an arm in `Policy::kind`; tests ask for the rest. What a policy is asked is a [`Query`]: a policy keeps no
+//! state of its own and takes chances by [`Query::draw`] alone.
 
 mod cascade;
 mod condition;
