@@ -14,6 +14,7 @@
 //! validated again.
 
 mod authority;
+mod better_names;
 mod builtin;
 mod calendar;
 mod capabilities;

@@ -5,9 +5,9 @@
 
 use serde_json::{Map, Value};
 
+use crate::better_names::{better_name, by_better_name, hint_of_older};
 use crate::problems::{Problems, brief, item_path, key_path};
 use crate::scalars::{self, SECRET};
-use crate::schema::BETTER_NAME;
 use crate::source_map::{OlderName, SourceMap};
 use crate::suggest::hint;
 use crate::yaml::{MapEntry, NodeKind, YamlNode, YamlScalar};
@@ -91,7 +91,11 @@ impl<'a> SchemaCheck<'a> {
     /// Whether a key by its older name does not stand beside its better one; then the better one is noted.
     fn is_by_one_name(&mut self, entry: &MapEntry, entries: &[MapEntry], schema: &Value, path: &str) -> bool {
         let Some(better) = better_name(schema) else { return true };
-        if entries.iter().any(|other| other.key == better) {
+        // An empty value counts as left out.
+        if is_nothing(&entry.value) {
+            return true;
+        }
+        if entries.iter().any(|other| other.key == better && !is_nothing(&other.value)) {
             let message =
                 format!("stands beside `{better}`, which is its better name: leave one of them out");
             self.problems.add(path, Some(entry.line), message);
@@ -103,17 +107,21 @@ impl<'a> SchemaCheck<'a> {
 
     fn unknown_key(&mut self, entry: &MapEntry, schema: &Value, path: &str) {
         let all = schema["properties"].as_object();
-        let known = || all.into_iter().flatten().map(|(key, inner)| better_name(inner).unwrap_or(key));
+        let mut known: Vec<&str> =
+            all.into_iter().flatten().map(|(key, inner)| better_name(inner).unwrap_or(key)).collect();
+        known.sort_unstable();
+        let older = all.into_iter().flatten().filter(|(_, inner)| better_name(inner).is_some());
+        // A slip in an older name is one as well; a better name comes first.
+        let hint = match hint(&entry.key, known.iter().copied()) {
+            hint if hint.is_empty() => hint_of_older(&entry.key, older),
+            hint => hint,
+        };
         let message = match () {
             () if entry.key == "<<" => {
                 "merge keys are not supported; an alias for a whole value is".to_owned()
             }
-            () => match hint(&entry.key, known()) {
-                hint if hint.is_empty() => {
-                    format!("unknown key; known here are {}", known().collect::<Vec<_>>().join(", "))
-                }
-                hint => format!("unknown key{hint}"),
-            },
+            () if hint.is_empty() => format!("unknown key; known here are {}", known.join(", ")),
+            () => format!("unknown key{hint}"),
         };
         self.problems.add(path, Some(entry.line), message);
     }
@@ -280,19 +288,6 @@ impl<'a> SchemaCheck<'a> {
         }
         schema
     }
-}
-
-/// The better name of a key or of a variant's `kind`.
-fn better_name(schema: &Value) -> Option<&str> {
-    schema[BETTER_NAME].as_str()
-}
-
-/// The key that serde knows by this better name, and its schema.
-fn by_better_name<'a>(schema: &'a Value, key: &str) -> Option<(&'a str, &'a Value)> {
-    let mut properties = schema["properties"].as_object()?.iter();
-    properties
-        .find(|(_, inner)| better_name(inner) == Some(key))
-        .map(|(known, inner)| (known.as_str(), inner))
 }
 
 /// The entry; if it is `kind`, with the word that serde knows.

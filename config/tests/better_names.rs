@@ -121,6 +121,33 @@ fn both_names_at_once_are_an_error_that_names_both() {
     }
 }
 
+/// Templates write keys without a value; those count as left out.
+#[test]
+fn a_name_without_a_value_may_stand_beside_the_other() {
+    for (_, older, better, file) in KEYS {
+        let alone = read(&with(file, &[better])).unwrap_or_else(|why| panic!("{file} {better}: {why}"));
+        for (empty, full) in [(older, better), (better, older)] {
+            let key = format!("{empty}: , {full}: ");
+            let both = with(file, &[full]).replacen(&format!("{full}: "), &key, 1);
+            let both = read(&both).unwrap_or_else(|why| panic!("{both}: {why}"));
+            assert_eq!(redacted(&both), redacted(&alone), "{key}");
+        }
+    }
+}
+
+#[test]
+fn a_slip_in_an_older_name_is_told_the_better_one() {
+    for (slip, better, file) in [
+        ("limits.hed", "head_timeout", "limits: {hed: 3s}\nLADDER"),
+        ("state.kep", "retention", "state: {kind: embedded, kep: 7d}\nLADDER"),
+        ("models[0].whole_a", "non_streaming_as", "models: [{MODEL, price: {hour: 0}, whole_a: stream}]"),
+    ] {
+        let problems = read(file).unwrap_err().to_string();
+        let expected = format!("{slip}: unknown key; did you mean `{better}`?");
+        assert!(problems.starts_with(&expected), "{file}: {problems}");
+    }
+}
+
 #[test]
 fn a_fault_is_reported_by_the_name_that_was_written() {
     for (outer, older, better, file) in KEYS {

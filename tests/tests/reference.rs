@@ -168,6 +168,7 @@ async fn log_lines_have_the_members_that_are_described() {
     let (large, log) = (Scripted::start(Reply::text("three")).await, Kept::default());
     let collector = Collector::start().await;
     let yaml = Setup::ladder(&small.base_url(), &large.base_url())
+        .add("gone", &["http://127.0.0.1:1/v1"], "retries: 0")
         .route("record: content")
         .top("log: json")
         .top(&collector.line(""))
@@ -176,6 +177,8 @@ async fn log_lines_have_the_members_that_are_described() {
     let gateway = Gateway::start_with_log(&yaml, log.clone().into()).await;
     gateway.ask(&openai::ask("auto", "Count")).await;
     gateway.ask(&openai::ask("auto", "Count")).await;
+    // One that cannot be reached.
+    gateway.ask(&openai::ask("gone", "Count")).await;
     // A note of the operator's.
     gateway.post_admin("/reload", &json!({})).await;
     gateway.stop().await;

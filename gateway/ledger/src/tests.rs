@@ -241,6 +241,9 @@ fn damage_in_the_middle_is_refused_with_the_way_out() {
         std::fs::remove_file(&saved).unwrap();
         std::fs::remove_file(saved.with_extension("db.lock")).unwrap();
     }
+    let nothing = folder.0.join("nothing.db");
+    ledger_file::salvage(&folder.0.join("missing.db"), &nothing).unwrap_err();
+    assert!(!nothing.exists(), "an empty file stands in the way of the next try");
 }
 
 #[test]

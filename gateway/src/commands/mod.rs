@@ -38,7 +38,7 @@ router_policies::vocabulary! {
     enum CommandErrorKind {
         /// The command failed for a reason that is none of the others.
         Other = "other",
-        /// The arguments make no sense, or name a file that is not there.
+        /// The arguments make no sense, or name a file that is not there; but for the configuration's, which is 78.
         Usage = "usage",
         /// A service that is needed cannot be reached or used: a port, weights, a ledger, a Redis.
         Unavailable = "unavailable",

@@ -26,9 +26,9 @@ const LOG_VARIABLE: &str = "RUST_LOG";
 /// the embedded small model, and behind it the first provider whose key is in the environment, or else the larger
 /// embedded model.
 ///
-/// Requests and notes go to standard output. RUST_LOG says which notes: RUST_LOG=xietong=debug adds details of the
-/// gateway, RUST_LOG=hyper=debug,h2=debug,rustls=debug,reqwest=debug those of its connections, RUST_LOG=error leaves
-/// errors.
+/// Requests and notes go to standard output. RUST_LOG says which notes: RUST_LOG=xietong=warn leaves the gateway's
+/// warnings and errors, RUST_LOG=hyper=debug,h2=debug,rustls=debug,reqwest=debug adds details of its connections,
+/// RUST_LOG=error leaves errors.
 #[derive(clap::Args)]
 #[command(after_help = "Example:\n  xietong serve --config xietong.yaml")]
 pub struct Args {

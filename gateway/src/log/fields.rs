@@ -2,7 +2,7 @@
 //! a dot.
 
 /// Every member: its name, its type, and what it says.
-pub const FIELDS: [(&str, &str, &str); 42] = [
+pub const FIELDS: [(&str, &str, &str); 44] = [
     ("time", "text", "When the request ended, in UTC, to the millisecond."),
     ("request_id", "text", "The client's `x-request-id` where it sent a valid one, else the gateway's."),
     (
@@ -38,6 +38,16 @@ pub const FIELDS: [(&str, &str, &str); 42] = [
         "attempts.detail",
         "text",
         "The status and the code that the provider gave. Left out where it gave none.",
+    ),
+    (
+        "attempts.phase",
+        "word",
+        "What failed of a connection: `dns`, `connect`, `tls`, `write` or `read`. Left out where none did.",
+    ),
+    (
+        "attempts.cause",
+        "text",
+        "Why the connection failed, in the system's words. Left out where none did, or the cause is unknown.",
     ),
     ("attempts.cost", "number, null", "What the attempt cost. Null where the model has no price."),
     ("tokens", "mapping", "The usage of the answer that the client got."),

@@ -134,9 +134,11 @@ struct RequestHistory {
 /// # Errors
 /// When a file cannot be read or written, or the new one exists.
 pub fn salvage(from: &Path, to: &Path) -> io::Result<(u64, u64)> {
+    // Read first: where there is nothing to read, no empty file is left behind.
+    let from = File::open(from)?;
     let mut out = io::BufWriter::new(private().create_new(true).open(to)?);
     let (mut kept, mut lost) = (0, 0);
-    lines(&File::open(from)?, |_, line| {
+    lines(&from, |_, line| {
         let Ok((_, json)) = line::read(line) else {
             lost += 1;
             return Ok(());
