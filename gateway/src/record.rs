@@ -179,7 +179,7 @@ pub struct DecisionScores {
     pub gain: f64,
     /// 0..=1.
     pub familiarity: f64,
-    /// The chance that an answer of each class of model will do, in the order of `Class::ALL`.
+    /// The chance that an answer of each class of model will do, in the order of `ModelClass::ALL`.
     pub suffices: [Probability; 4],
 }
 

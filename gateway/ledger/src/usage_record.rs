@@ -88,7 +88,7 @@ pub struct RecordedScores<'a> {
     pub gain: f64,
     /// 0..=1.
     pub familiarity: f64,
-    /// The chance that an answer of each class of model will do, in the order of `Class::ALL`.
+    /// The chance that an answer of each class of model will do, in the order of `ModelClass::ALL`.
     #[serde(default)]
     pub suffices: [f64; 4],
     /// Characters of the last human turn.
