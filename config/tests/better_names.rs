@@ -138,7 +138,7 @@ fn a_name_without_a_value_may_stand_beside_the_other() {
 #[test]
 fn a_slip_in_an_older_name_is_told_the_better_one() {
     for (slip, better, file) in [
-        ("limits.hed", "head_timeout", "limits: {hed: 3s}\nLADDER"),
+        ("limits.heads", "head_timeout", "limits: {heads: 3s}\nLADDER"),
         ("state.kep", "retention", "state: {kind: embedded, kep: 7d}\nLADDER"),
         ("models[0].whole_a", "non_streaming_as", "models: [{MODEL, price: {hour: 0}, whole_a: stream}]"),
     ] {
