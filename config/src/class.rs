@@ -5,7 +5,7 @@ use router_policies::ModelClass;
 /// The class for a name such as `Qwen2.5-7B-Instruct` or `SmolLM2-135M`; `None` without a size. Of several sizes the
 /// first counts, so that `30b-a3b` is 30 billion parameters.
 pub(crate) fn by_size(name: &str) -> Option<ModelClass> {
-    billions(name).map(|size| match size {
+    billions_of_parameters(name).map(|size| match size {
         _ if size < 4.0 => ModelClass::Tiny,
         _ if size < 20.0 => ModelClass::Small,
         _ if size < 120.0 => ModelClass::Medium,
@@ -23,8 +23,9 @@ pub(crate) fn by_place(place: usize, count: usize) -> ModelClass {
     }
 }
 
-/// Billions of parameters: a number followed by `b` or `m` that stands alone between separators.
-fn billions(name: &str) -> Option<f64> {
+/// Billions of parameters by a name such as `qwen3:4b` or a size such as `137M`: a number followed by `b` or `m` that stands
+/// alone between separators.
+pub fn billions_of_parameters(name: &str) -> Option<f64> {
     name.to_ascii_lowercase().split(['-', '_', '/', ':', ' ', '@']).find_map(|word| {
         // In a file name a word may go on with `.gguf` and the like.
         let end = word.find(['b', 'm'])?;

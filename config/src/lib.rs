@@ -48,6 +48,7 @@ mod yaml;
 pub use authority::CertificateAuthority;
 pub use builtin::builtin;
 pub use capabilities::ModelCapabilities;
+pub use class::billions_of_parameters;
 pub use load::{DEFAULT_FILE, from_str, load};
 pub use presets::{KnownProvider, known_providers};
 pub use problems::{ConfigProblem, Problems};

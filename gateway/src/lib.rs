@@ -39,6 +39,7 @@ mod error_response;
 mod explore;
 mod facts;
 mod gateway;
+mod local_servers;
 mod log;
 mod machine_time;
 mod metrics;

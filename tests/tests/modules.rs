@@ -36,6 +36,7 @@ const FLOORS: [(&str, &[&[&str]]); 4] = [
             &["pricing", "rate_limit_headers", "trace_context", "weights"],
             &[
                 "build_info",
+                "local_servers",
                 "session_affinity",
                 "shutdown_deadline",
                 "routing_overrides",

@@ -1,7 +1,5 @@
 //! `xietong init`: writes a commented configuration to start from.
 
-mod local;
-
 use std::fmt::Display;
 use std::io::{BufRead, IsTerminal, Write};
 use std::net::SocketAddr;
@@ -10,7 +8,7 @@ use std::path::{Path, PathBuf};
 use gateway_config::{KnownProvider, LargeChoice, StarterFile, known_providers};
 
 use super::{CommandError, say};
-use local::LocalServer;
+use crate::local_servers::{self, LocalServer};
 
 /// Write a starter configuration.
 ///
@@ -90,20 +88,21 @@ impl FoundProvider {
                 keyed.push(provider);
             }
         }
-        Self { keyed, servers: local::find() }
+        Self { keyed, servers: local_servers::find() }
     }
 
     /// What is taken when nobody says anything else.
     fn first(&self) -> String {
         let keyed = self.keyed.first().map(|provider| provider.name);
-        let server = self.servers.first().map(|server| server.provider.name);
+        let server = local_servers::large_model(&self.servers).map(|(server, _)| server.provider.name);
         keyed.or(server).unwrap_or("embedded").to_owned()
     }
 
-    /// The model that a local server has loaded.
+    /// The largest model of a local server that this machine is trusted to run.
     fn model_of(&self, provider: &str) -> Option<&str> {
-        let server = self.servers.iter().find(|server| server.provider.name == provider)?;
-        Some(server.model.as_str())
+        let at = self.servers.iter().position(|server| server.provider.name == provider)?;
+        let (_, model) = local_servers::large_model(self.servers.get(at..=at)?)?;
+        Some(model.name.as_str())
     }
 }
 
@@ -268,9 +267,12 @@ fn offer(found: &FoundProvider) -> String {
         text.push_str(&format!("  {:<14} {}: {key} is set\n", provider.name, provider.title));
     }
     for server in &found.servers {
+        let models: Vec<_> = server.chat_models().map(|model| model.name.as_str()).collect();
         text.push_str(&format!(
             "  {:<14} {} with {}\n",
-            server.provider.name, server.provider.base_url, server.model
+            server.provider.name,
+            server.provider.base_url,
+            if models.is_empty() { "no model that answers chats".to_owned() } else { models.join(", ") }
         ));
     }
     text.push_str("  embedded       a small coder model in this process, no provider needed\n");

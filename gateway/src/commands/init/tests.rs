@@ -1,6 +1,7 @@
 use clap::Parser;
 
 use super::*;
+use crate::local_servers::{LocalModel, LocalModelKind};
 
 #[derive(Parser)]
 struct Program {
@@ -17,7 +18,14 @@ fn provider(name: &str) -> KnownProvider {
 }
 
 fn found(keyed: &[&str], server: Option<&str>) -> FoundProvider {
-    let server = server.map(|name| LocalServer { provider: provider(name), model: "loaded".to_owned() });
+    let model =
+        |name: &str, kind, billions| LocalModel { name: name.to_owned(), kind, billions, context: None };
+    let models = vec![
+        model("embedder", LocalModelKind::Embedding, Some(0.1)),
+        model("smaller", LocalModelKind::Chat, Some(4.0)),
+        model("loaded", LocalModelKind::Chat, Some(8.0)),
+    ];
+    let server = server.map(|name| LocalServer { provider: provider(name), models });
     FoundProvider {
         keyed: keyed.iter().map(|name| provider(name)).collect(),
         servers: server.into_iter().collect(),
