@@ -9,12 +9,10 @@ XIETONG := cargo run --quiet --locked --release --package gateway --bin xietong 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-run: ## Install what is missing, fetch the weights, build, and start the gateway
+run: ## Install what is missing, build, and start the gateway, which fetches the weights that it lacks
 	@.ci/install build
-	@echo "Building (the first time takes some minutes)"
+	@echo "Building (the first time takes some minutes; on a terminal the last line shows how far it is)"
 	@cargo build --locked --release --package gateway --bin xietong
-	@echo "Fetching the weights of the embedded models, unless they are there"
-	@$(XIETONG) fetch
 	@echo "Starting the gateway; stop it with Ctrl-C"
 	@$(XIETONG) serve
 

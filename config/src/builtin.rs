@@ -1,92 +1,175 @@
-//! What runs when there is no file: the embedded small model with a larger one behind it.
+//! What runs when there is no file: a small model with a larger one behind it.
 
-use std::path::Path;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use crate::file::{ConfigFile, ModelFile, PriceFile, ProvenanceFile, ProviderWord, RouteFile};
+use serde_json::json;
+
+use crate::file::{ConfigFile, ModelFile, PriceFile, ProvenanceFile, ProviderWord, RouteFile, TimeoutsFile};
 use crate::presets::{Preset, presets};
-use crate::resolve::{ResolveReport, resolve};
-use crate::{EnvLookup, GatewayConfig, Problems};
+use crate::resolve::{ResolveReport, default_currency, resolve};
+use crate::scalars::{HumanDuration, SocketAddress};
+use crate::{EmbeddedStateConfig, EnvLookup, GatewayConfig, Problems, StateConfig};
 
 /// The folder with the embedded models' files.
 pub(crate) const WEIGHTS: &str = "models";
 /// The small embedded model.
-pub(crate) const SMALL: BuiltinWeights = BuiltinWeights {
-    file: "SmolLM2-135M-Instruct.Q4_1.gguf",
-    developer: "Hugging Face",
-    origin: "US",
-    max_output: 512,
-};
+pub(crate) const SMALL: BuiltinWeights =
+    BuiltinWeights { file: "qwen2.5-coder-0.5b-instruct-q4_k_m.gguf", max_output: 1024 };
 /// The larger embedded model.
-pub(crate) const LARGE: BuiltinWeights = BuiltinWeights {
-    file: "qwen2.5-coder-0.5b-instruct-q4_k_m.gguf",
-    developer: "Alibaba Cloud",
-    origin: "CN",
-    max_output: 1024,
-};
+pub(crate) const LARGE: BuiltinWeights =
+    BuiltinWeights { file: "qwen2.5-coder-1.5b-instruct-q4_k_m.gguf", max_output: 1024 };
 
-/// Short questions about common facts lie below it for a tiny model, reasoning in several steps above.
-const THRESHOLD: f64 = 0.6;
+/// Prompts that look harder than this go straight to the large model; a guard judges the small one's answers to all others.
+const THRESHOLD: f64 = 0.8;
+/// A server on this machine may have to load a model before its first token.
+const LOADING: Duration = Duration::from_secs(60);
 
-/// Weights that come with Xietong; all are under Apache-2.0.
+/// Weights that come with Xietong; all are Alibaba Cloud's, under Apache-2.0.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct BuiltinWeights {
     pub(crate) file: &'static str,
-    pub(crate) developer: &'static str,
-    pub(crate) origin: &'static str,
     /// Tokens of an answer that a client did not limit. Models so small now and then find no end.
     pub(crate) max_output: u64,
 }
 
-/// The default without a file. `weights` is the folder with the embedded models' files.
-///
-/// The large model is the first provider whose key is in the environment, and accounts are in the currency of its
-/// price; without a key it is the larger embedded model. Errors: a key that cannot be sent.
-pub fn builtin(env: &EnvLookup<'_>, weights: &Path) -> Result<GatewayConfig, Problems> {
-    let provider = presets().iter().find(|preset| {
+/// What the default without a file is made of, beside the keys in the environment.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BuiltinChoice {
+    /// The folder with the embedded models' files.
+    pub weights: PathBuf,
+    /// A model of a server on this machine, as the small one; `None`: the small embedded model.
+    pub small: Option<ServedModel>,
+    /// A model of a server on this machine, as the large one where no provider's key is there; `None`: the larger embedded
+    /// model.
+    pub large: Option<ServedModel>,
+    /// The data port; `None`: the usual one.
+    pub listen: Option<SocketAddr>,
+}
+
+impl Default for BuiltinChoice {
+    /// Without servers on this machine.
+    fn default() -> Self {
+        Self { weights: PathBuf::from(WEIGHTS), small: None, large: None, listen: None }
+    }
+}
+
+/// A model of a server on this machine.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ServedModel {
+    /// The preset with the server's address.
+    pub preset: String,
+    /// What the server calls the model.
+    pub model: String,
+    /// Tokens that prompt and answer may have together; `None` when unknown.
+    pub context: Option<u64>,
+}
+
+/// The provider whose key is in the environment: the large model of the default without a file. The first one counts.
+pub fn keyed_provider(env: &EnvLookup<'_>) -> Option<&'static str> {
+    keyed(env).map(|preset| preset.name.as_str())
+}
+
+fn keyed(env: &EnvLookup<'_>) -> Option<&'static Preset> {
+    presets().iter().find(|preset| {
         let key = preset.key.as_deref().filter(|_| preset.base_url.is_some()).and_then(env);
         key.is_some_and(|key| !key.trim().is_empty())
-    });
-    let large = match provider {
-        Some(preset) => remote(preset),
-        None => embedded("large", weights, LARGE),
+    })
+}
+
+/// The default without a file.
+///
+/// The large model is the first provider whose key is in the environment, and accounts are in the currency of its price;
+/// without a key it is the one chosen. Usage records are kept in a file of the user's, if there is a home for it.
+/// Errors: a key that cannot be sent.
+pub fn builtin(env: &EnvLookup<'_>, choice: &BuiltinChoice) -> Result<GatewayConfig, Problems> {
+    let provider = keyed(env);
+    let large = match (provider, &choice.large) {
+        (Some(preset), _) => remote(preset),
+        (None, Some(model)) => served("large", model),
+        (None, None) => embedded("large", &choice.weights, LARGE),
+    };
+    let small = match &choice.small {
+        Some(model) => served("small", model),
+        None => embedded("small", &choice.weights, SMALL),
     };
     let route = RouteFile {
         name: Some("auto".to_owned()),
         ladder: Some(vec!["small".to_owned(), "large".to_owned()]),
-        policy: Some(serde_json::json!({ "kind": "threshold", "at": THRESHOLD })),
+        policy: Some(policy()),
         ..RouteFile::default()
     };
+    let currency = provider.and_then(|preset| preset.models.first()?.price.as_ref()?.currency);
     let file = ConfigFile {
-        currency: provider.and_then(|preset| preset.models.first()?.price.as_ref()?.currency),
-        models: vec![embedded("small", weights, SMALL), large],
+        listen: choice.listen.map(SocketAddress),
+        currency,
+        models: vec![small, large],
         routes: vec![route],
         ..ConfigFile::default()
     };
     let mut report = ResolveReport::default();
     let config = resolve(file, env, None, &mut report);
-    if report.problems.is_empty() { Ok(config) } else { Err(report.problems) }
+    let state = state(env, currency.map_or_else(default_currency, |code| code.0).code());
+    if report.problems.is_empty() { Ok(GatewayConfig { state, ..config }) } else { Err(report.problems) }
+}
+
+/// A cascade: the small model begins, and the large one takes over where a guard doubts what it writes.
+pub(crate) fn policy() -> serde_json::Value {
+    json!({
+        "kind": "cascade",
+        "policy": { "kind": "threshold", "at": THRESHOLD },
+        "hold": { "tokens": 12, "at_most": "600ms" },
+    })
 }
 
 fn remote(preset: &Preset) -> ModelFile {
     ModelFile { name: Some("large".to_owned()), preset: Some(preset.name.clone()), ..ModelFile::default() }
 }
 
-/// An embedded model. The machine is there anyway, so its time is counted as free.
+/// The machine is there anyway, so its time is counted as free.
+fn free() -> Option<PriceFile> {
+    Some(PriceFile { hour: Some(0.0), ..PriceFile::default() })
+}
+
+fn served(name: &str, model: &ServedModel) -> ModelFile {
+    let timeouts = TimeoutsFile { first_token: Some(HumanDuration(LOADING)), ..TimeoutsFile::default() };
+    ModelFile {
+        name: Some(name.to_owned()),
+        preset: Some(model.preset.clone()),
+        model: Some(model.model.clone()),
+        context: model.context,
+        price: free(),
+        timeouts,
+        ..ModelFile::default()
+    }
+}
+
 fn embedded(name: &str, folder: &Path, weights: BuiltinWeights) -> ModelFile {
     let provenance = ProvenanceFile {
-        developer: Some(weights.developer.to_owned()),
+        developer: Some("Alibaba Cloud".to_owned()),
         path: Some("open weights".to_owned()),
         licence: Some("Apache-2.0".to_owned()),
-        origin: Some(weights.origin.to_owned()),
+        origin: Some("CN".to_owned()),
         ..ProvenanceFile::default()
     };
     ModelFile {
         name: Some(name.to_owned()),
         provider: Some(ProviderWord::Embedded),
         weights: Some(folder.join(weights.file).to_string_lossy().into_owned()),
-        price: Some(PriceFile { hour: Some(0.0), ..PriceFile::default() }),
+        price: free(),
         max_output: Some(weights.max_output),
         provenance,
         ..ModelFile::default()
     }
+}
+
+/// Usage records in the user's own folder for such things, so that `xietong report` has something to show. Amounts of one
+/// currency to a file: another key in the environment makes it another one.
+fn state(env: &EnvLookup<'_>, currency: &str) -> StateConfig {
+    let set = |name: &str| env(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let home = set("XDG_STATE_HOME").or_else(|| Some(set("HOME")?.join(".local/state")));
+    let Some(home) = home else { return StateConfig::None };
+    let path = home.join("xietong").join(format!("default-{}.db", currency.to_lowercase()));
+    StateConfig::Embedded(EmbeddedStateConfig { required: false, ..EmbeddedStateConfig::at(path) })
 }

@@ -104,6 +104,10 @@ pub(crate) struct ModelFile {
     /// Tokens reserved for an answer when a request gives no limit; the embedded engine ends there. Default 4096.
     #[schemars(range(min = 1))]
     pub(crate) max_output: Option<u64>,
+    /// The languages that it answers sensibly in, as ISO 639-1 codes such as `en` or `zh`. Default: the catalogue's for its
+    /// weights, else any.
+    #[schemars(inner(regex(pattern = "^[a-z]{2}$")), length(min = 1))]
+    pub(crate) languages: Option<Vec<String>>,
     /// What it can serve.
     pub(crate) accepts: Option<Vec<AcceptsWord>>,
     /// What it costs.

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-use crate::builtin::WEIGHTS;
+use crate::builtin::BuiltinChoice;
 use crate::interpolate::{UsedVariables, conceal, interpolate};
 use crate::resolve::{ResolveReport, resolve};
 use crate::source_map::OlderName;
@@ -22,7 +22,7 @@ const LARGEST: u64 = 1 << 20;
 pub fn load(path: Option<&Path>, env: &EnvLookup<'_>) -> Result<GatewayConfig, Problems> {
     let default = Path::new(DEFAULT_FILE);
     let Some(path) = path.or_else(|| default.exists().then_some(default)) else {
-        return crate::builtin(env, Path::new(WEIGHTS));
+        return crate::builtin(env, &BuiltinChoice::default());
     };
     from_str(&read(path)?, Some(path), env)
 }

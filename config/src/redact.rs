@@ -118,6 +118,7 @@ fn model(model: &ModelConfig) -> Value {
         ("local", json!(model.local)),
         ("context", json!(model.context)),
         ("max_output", json!(model.max_output)),
+        ("languages", json!(model.languages)),
         ("accepts", accepts(model.accepts)),
         ("price", json!(model.price.as_ref().map(redact_price::tariff))),
         ("class", json!(model.class)),

@@ -178,13 +178,13 @@ impl StarterFile {
 }
 
 fn embedded(name: &str, weights: BuiltinWeights) -> String {
-    let BuiltinWeights { file, developer, origin, max_output } = weights;
+    let BuiltinWeights { file, max_output } = weights;
     let most = format!("    max_output: {max_output}");
     format!(
         "  - name: {name}\n    provider: embedded             # in this process\n    weights: {WEIGHTS}/{file}\n\
          {most:<34} # tokens of an answer that a client did not limit\n    \
          price: {{per_hour: 0}}           # what an hour of this machine costs, while it is busy\n    \
-         provenance: {{developer: {developer}, development: open weights, licence: Apache-2.0, origin: {origin}}}\n"
+         provenance: {{developer: Alibaba Cloud, development: open weights, licence: Apache-2.0, origin: CN}}\n"
     )
 }
 

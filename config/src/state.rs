@@ -18,6 +18,13 @@ pub enum StateConfig {
     Redis(SharedState),
 }
 
+impl StateConfig {
+    /// Whether a gateway goes on without it where it cannot be used.
+    pub fn is_optional(&self) -> bool {
+        matches!(self, Self::Embedded(state) if !state.required)
+    }
+}
+
 /// A Redis that several gateways share.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SharedState {
@@ -36,4 +43,14 @@ pub struct EmbeddedStateConfig {
     pub keep: Duration,
     /// Bytes that the file may grow to before the oldest records go. Default 1 GiB.
     pub at_most: u64,
+    /// Whether a gateway that cannot use the file must not start. Not so in the default without a configuration, whose
+    /// file nobody asked for: its folder is made, and without it nothing is kept.
+    pub required: bool,
+}
+
+impl EmbeddedStateConfig {
+    /// The defaults, with this file.
+    pub fn at(path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into(), keep: Duration::from_secs(90 * 86_400), at_most: 1 << 30, required: true }
+    }
 }

@@ -89,6 +89,8 @@ pub struct ModelConfig {
     pub context: Option<u64>,
     /// The longest answer, in tokens: what is reserved when a request gives no limit.
     pub max_output: u64,
+    /// The languages that it answers sensibly in, as ISO 639-1 codes; `None`: any, as far as is known.
+    pub languages: Option<Vec<String>>,
     /// What it can serve.
     pub accepts: ModelCapabilities,
     /// In the account currency; `None`: the cost is unknown, which is not 0.

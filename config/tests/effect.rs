@@ -3,12 +3,11 @@
 #![allow(missing_docs)]
 #![allow(clippy::unwrap_used)]
 
-use std::path::Path;
 use std::time::Duration;
 
 use gateway_config::{
-    EmbeddedStateConfig, GatewayConfig, LargeChoice, ModelProvider, RemoteModel, StarterFile, StateConfig,
-    WholeAs, builtin, from_str, known_providers, load, redacted,
+    BuiltinChoice, EmbeddedStateConfig, GatewayConfig, LargeChoice, ModelProvider, RemoteModel, StarterFile,
+    StateConfig, WholeAs, builtin, from_str, known_providers, load, redacted,
 };
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
@@ -73,7 +72,8 @@ fn the_example_means_what_it_says() {
         StateConfig::Embedded(EmbeddedStateConfig {
             path: "xietong.db".into(),
             keep: Duration::from_secs(90 * 86_400),
-            at_most: 1 << 30
+            at_most: 1 << 30,
+            required: true,
         })
     );
 }
@@ -203,7 +203,8 @@ fn prices_are_in_the_currency_of_accounts() {
 fn the_default_takes_the_first_provider_with_a_key() {
     let with = |keys: &[&str]| {
         let env = |name: &str| keys.contains(&name).then(|| "sk-1".to_owned());
-        builtin(&env, Path::new("weights")).unwrap_or_else(|problems| panic!("{problems}"))
+        builtin(&env, &BuiltinChoice { weights: "weights".into(), ..BuiltinChoice::default() })
+            .unwrap_or_else(|problems| panic!("{problems}"))
     };
     let upstream = |config: &GatewayConfig| match &config.model("large").unwrap().provider {
         ModelProvider::Remote(remote) => (remote.provider_name.clone(), config.currency.code().to_owned()),
@@ -219,7 +220,7 @@ fn the_default_takes_the_first_provider_with_a_key() {
             config.route("auto").unwrap().ladder.iter().map(|model| model.name.clone()).collect();
         assert_eq!(ladder, ["small", "large"]);
     };
-    check(&[], "weights/qwen2.5-coder-0.5b-instruct-q4_k_m.gguf", "CNY");
+    check(&[], "weights/qwen2.5-coder-1.5b-instruct-q4_k_m.gguf", "CNY");
     check(&["DEEPSEEK_API_KEY"], "deepseek", "CNY");
     check(&["OPENAI_API_KEY"], "openai", "USD");
     check(&["OPENAI_API_KEY", "DASHSCOPE_API_KEY"], "alibaba_cloud", "CNY");

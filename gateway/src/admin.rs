@@ -53,7 +53,7 @@ pub async fn answer(
         },
         (&Method::GET, "/livez" | "/health" | "/healthz") => reply(200, TEXT, "ok\n"),
         (&Method::GET, "/startupz") => reply(200, TEXT, "started\n"),
-        (&Method::GET, "/readyz") => ready(gateway),
+        (&Method::GET, "/readyz") => ready(gateway, &admin.reloader.under_way()),
         (&Method::GET, "/config") => {
             let shown = gateway_config::redacted(&gateway.snapshot().config);
             reply(200, JSON, pretty(&shown))
@@ -92,15 +92,22 @@ fn wants_openmetrics(headers: &HeaderMap) -> bool {
     openmetrics > 0.0 && openmetrics >= text
 }
 
-/// Ready while not stopping, with someone to write the ledger, and at least one model that would take a request. One failing upstream does not change it.
-fn ready(gateway: &Gateway) -> Response<GatewayBody> {
+/// Ready while not stopping, with someone to write the ledger, and at least one model that would take a request. One failing
+/// upstream does not change it. Models whose weights are not loaded are named, and so is what is `under_way`.
+fn ready(gateway: &Gateway, under_way: &[String]) -> Response<GatewayBody> {
     let snapshot = gateway.snapshot();
     if gateway.is_stopping() {
         reply(503, TEXT, "stopping\n")
     } else if !gateway.telemetry.ledger.is_alive() {
         reply(503, TEXT, "the ledger's writer has ended by a fault of this build; a restart is needed\n")
     } else if snapshot.pools().any(|pool| pool.is_open()) {
-        reply(200, TEXT, "ready\n")
+        let absences = snapshot.config.models.iter().filter_map(|model| snapshot.pool(model)?.absence());
+        let lines = absences.chain(under_way.iter().map(String::as_str));
+        reply(
+            200,
+            TEXT,
+            std::iter::once("ready").chain(lines).map(|line| format!("{line}\n")).collect::<String>(),
+        )
     } else {
         reply(503, TEXT, "every endpoint of every model is ejected\n")
     }
@@ -235,13 +242,13 @@ mod tests {
             shutdown_deadline: ShutdownDeadline::default(),
         };
         let gateway = Gateway::new(config, telemetry).unwrap();
-        assert_eq!(ready(&gateway).status(), 200);
+        assert_eq!(ready(&gateway, &[]).status(), 200);
         assert!(gateway.metrics_text().contains("\nxietong_ledger_up 1\n"));
         ledger.flush();
         while ledger.is_alive() {
             tokio::time::sleep(std::time::Duration::from_millis(1)).await;
         }
-        assert_eq!(ready(&gateway).status(), 503);
+        assert_eq!(ready(&gateway, &[]).status(), 503);
         assert!(gateway.metrics_text().contains("\nxietong_ledger_up 0\n"));
     }
 }

@@ -11,6 +11,7 @@ use router_policies::guard::{AnswerPrior, FITTED};
 use router_policies::ladder_prediction::LadderPrediction;
 use router_policies::policies::RuleConstraints;
 use router_policies::scorers::default_scorer;
+use router_policies::writing_system::WritingSystem;
 use router_policies::{
     CostEstimate, Decision, Features, ModelClass, Plan, Probability, Query, Reason, RequestFacts, Rung,
     RungState,
@@ -18,7 +19,7 @@ use router_policies::{
 use tokio::time::Instant;
 
 use self::embeddings::assess_embeddings;
-use self::ineligible::{Ineligible, nothing_fits, unfit};
+use self::ineligible::{Ineligible, nothing_fits, rule_out_by_language, unfit};
 use crate::assessment::{AssessInput, Assessment, CandidateModel};
 use crate::error::ApiError;
 use crate::facts::{facts, is_stated};
@@ -127,7 +128,7 @@ fn assess_within(
     terms: &RuleConstraints<'_>,
 ) -> Result<Assessment, ApiError> {
     let (route, ask, features) = (&routed.route, read.ask, read.features);
-    let judged = judged(route, ask, terms)?;
+    let judged = judged(routed, ask, terms)?;
     let foresight = foresee(route, features);
     let scoring = read.began.elapsed();
     let client = ask.hints.client.as_deref().unwrap_or_default();
@@ -191,16 +192,22 @@ type Judged<'a> = (&'a Arc<ModelConfig>, Option<Ineligible>);
 
 /// Each model of the ladder, and why it cannot serve the request, if so.
 fn judged<'a>(
-    route: &'a Route,
+    routed: &'a RouteState,
     ask: &AssessInput<'_>,
     terms: &RuleConstraints<'_>,
 ) -> Result<Vec<Judged<'a>>, ApiError> {
-    let tiers = tiers(route, ask.hints)?;
+    let tiers = tiers(&routed.route, ask.hints)?;
     let judge = |(at, model): (usize, &'a Arc<ModelConfig>)| {
-        let fits = tiers.contains(&at);
-        (model, if fits { unfit(model, ask, terms) } else { Some(Ineligible::Tier) })
+        let why = match () {
+            () if routed.is_absent(at) => Some(Ineligible::Absent),
+            () if !tiers.contains(&at) => Some(Ineligible::Tier),
+            () => unfit(model, ask, terms),
+        };
+        (model, why)
     };
-    Ok(route.ladder.iter().enumerate().map(judge).collect())
+    let mut judged: Vec<Judged<'a>> = routed.route.ladder.iter().enumerate().map(judge).collect();
+    rule_out_by_language(&mut judged, ask.chat);
+    Ok(judged)
 }
 
 /// The rungs as the policy sees them.

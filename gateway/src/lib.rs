@@ -28,6 +28,7 @@ mod account;
 mod admin;
 mod admit;
 mod api;
+mod arrivals;
 mod assess;
 mod assessment;
 mod body;
@@ -71,9 +72,12 @@ mod weights;
 use std::future::Future;
 use std::sync::Arc;
 
-use gateway_config::GatewayConfig;
+use gateway_config::{GatewayConfig, StateConfig};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
+use tracing::warn;
+
+use crate::arrivals::Arrivals;
 
 pub use crate::build_info::{COMMIT, VERSION};
 pub use crate::log::{FilterError, Log, LogFilter, LogOutput};
@@ -139,12 +143,28 @@ pub async fn run_with(
     ready: impl FnOnce(&GatewayConfig),
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), RunError> {
+    run_while_files_come(config, source, Arrivals::none(), listeners, out, ready, shutdown).await
+}
+
+/// As [`run_with`]; whenever one of the `arrivals` comes, the configuration is loaded again, so that what needed it is used.
+///
+/// # Errors
+/// As for [`run`].
+pub(crate) async fn run_while_files_come(
+    mut config: GatewayConfig,
+    source: Option<Source>,
+    arrivals: Arrivals,
+    listeners: Listeners,
+    out: impl Into<LogOutput> + Send + 'static,
+    ready: impl FnOnce(&GatewayConfig),
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> Result<(), RunError> {
     // Whoever called may have installed one already; any will do.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let metrics = Arc::new(metrics::Metrics::new()?);
     let log = Log::to(out, metrics.log_dropped.with_label_values::<&str>(&[]));
     log.set_note_format(config.log);
-    let ledger = ledger::Ledger::open(&config, log.notes())?;
+    let ledger = open_ledger(&mut config, &log)?;
     let telemetry = telemetry::Telemetry {
         metrics,
         log: log.clone(),
@@ -155,7 +175,7 @@ pub async fn run_with(
     // Loading weights takes seconds of a thread.
     let built = tokio::task::spawn_blocking(move || gateway::Gateway::new(config, telemetry)).await;
     let gateway = Arc::new(built.map_err(|_| RunError::Panicked)??);
-    let reloader = Arc::new(reload::Reloader::new(Arc::clone(&gateway), source));
+    let reloader = Arc::new(reload::Reloader::new(Arc::clone(&gateway), source, arrivals));
     #[expect(clippy::disallowed_methods, reason = "its handle is kept, and it is ended below")]
     let watch = tokio::spawn(Arc::clone(&reloader).watch());
     ready(&gateway.snapshot().config);
@@ -165,6 +185,26 @@ pub async fn run_with(
     let _ = tokio::task::spawn_blocking(move || ledger.stop()).await;
     log.flush();
     Ok(())
+}
+
+/// The ledger of the configuration. One that nobody asked for is done without where it cannot be used.
+fn open_ledger(config: &mut GatewayConfig, log: &Log) -> Result<Arc<ledger::Ledger>, LedgerFileError> {
+    if let StateConfig::Embedded(state) = &config.state
+        && !state.required
+    {
+        // Where the folder cannot be made, opening the file says why.
+        let _ = state.path.parent().map(std::fs::create_dir_all);
+    }
+    match ledger::Ledger::open(config, log.notes()) {
+        Err(why) if config.state.is_optional() => {
+            log.in_scope(|| {
+                warn!(target: "xietong::ledger", "no usage records are kept, so that `xietong report` has nothing to show: {why}");
+            });
+            config.state = StateConfig::None;
+            Ok(Arc::new(ledger::Ledger::without_memory()))
+        }
+        opened => opened,
+    }
 }
 
 async fn serve(

@@ -98,7 +98,6 @@ fn models(server: &str, address: SocketAddr) -> Vec<LocalModel> {
 
 /// A model on this machine that fits as the small one of a ladder, with its server: the largest of at most nine billion
 /// parameters, else one of unknown size, else the smallest.
-#[cfg_attr(not(test), expect(dead_code, reason = "the default without a file is about to use it"))]
 pub(crate) fn small_model(servers: &[LocalServer]) -> Option<(&LocalServer, &LocalModel)> {
     largest_within(servers, SMALL_AT_MOST)
 }

@@ -11,6 +11,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{MissedTickBehavior, interval};
 use tracing::{error, info, warn};
 
+use crate::arrivals::Arrivals;
 use crate::gateway::Gateway;
 use crate::metrics::words::ReloadResult;
 use crate::snapshot::SnapshotError;
@@ -66,17 +67,24 @@ pub struct Reloader {
     gateway: Arc<Gateway>,
     source: Option<Source>,
     file: Option<PathBuf>,
+    /// Files that the configuration names and that are still to come.
+    arrivals: Arrivals,
     /// What was loaded last, or refused last; `None`: a file could not be read.
     seen: Mutex<Option<Contents>>,
 }
 
 impl Reloader {
     /// Without a source there is nothing to reload, and [`Reloader::reload`] says so.
-    pub fn new(gateway: Arc<Gateway>, source: Option<Source>) -> Self {
+    pub fn new(gateway: Arc<Gateway>, source: Option<Source>, arrivals: Arrivals) -> Self {
         let file = gateway.snapshot().config.source.clone();
-        let this = Self { gateway, source, file, seen: Mutex::default() };
+        let this = Self { gateway, source, file, arrivals, seen: Mutex::default() };
         *this.seen() = this.read();
         this
+    }
+
+    /// How each file does that the configuration names and that is still to come, in words for the operator.
+    pub fn under_way(&self) -> Vec<String> {
+        self.arrivals.under_way()
     }
 
     fn seen(&self) -> MutexGuard<'_, Option<Contents>> {
@@ -145,8 +153,12 @@ impl Reloader {
     }
 
     fn load(&self) -> Result<(), ReloadError> {
-        let next = self.source.as_ref().ok_or(ReloadError::NoSource)?()?;
+        let mut next = self.source.as_ref().ok_or(ReloadError::NoSource)?()?;
         let now = &self.gateway.snapshot().config;
+        if next.state.is_optional() {
+            // Whether it can be had was found out at the start.
+            next.state = now.state.clone();
+        }
         if (next.listen, next.admin) != (now.listen, now.admin) {
             return Err(ReloadError::AddressChanged);
         }
@@ -166,16 +178,18 @@ impl Reloader {
         self.gateway.telemetry.log.in_scope(event);
     }
 
-    /// Loads again when the files change, and on SIGHUP; never ends. From this call on SIGHUP does not end the process,
+    /// Loads again when the files change or arrive, and on SIGHUP; never ends. From this call on SIGHUP does not end the process,
     /// as it does by default; must be called within a runtime.
     pub fn watch(self: Arc<Self>) -> impl Future<Output = ()> + Send + 'static {
         let mut hangups = signal(SignalKind::hangup()).ok();
+        let mut arrivals = self.arrivals.clone();
         async move {
             let mut looks = interval(LOOK_EVERY);
             looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
             loop {
                 let asked = tokio::select! {
                     () = next(&mut hangups) => true,
+                    () = arrivals.next() => true,
                     _ = looks.tick(), if self.file.is_some() => false,
                 };
                 let _ = tokio::task::spawn_blocking(Arc::clone(&self).look(asked)).await;

@@ -126,6 +126,11 @@ impl RouteState {
         same && rungs(&self.route) == rungs(route)
     }
 
+    /// Whether the model of this rung cannot be asked at all, as its weights are not loaded.
+    pub fn is_absent(&self, rung: usize) -> bool {
+        self.pools.get(rung).is_some_and(|pool| pool.absence().is_some())
+    }
+
     /// The recent requests, for one decision.
     pub fn recent(&self) -> Option<MutexGuard<'_, RecentGains>> {
         self.recent.as_ref().map(|recent| recent.lock().unwrap_or_else(PoisonError::into_inner))

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use gateway_config::{ClientConfig, GatewayConfig, ModelConfig};
+use tracing::warn;
 
 use crate::dispatch::CompletionProbe;
 use crate::pool_observer::PoolObserver;
@@ -62,20 +63,7 @@ impl Snapshot {
         telemetry: &Telemetry,
         before: Option<&Self>,
     ) -> Result<Self, SnapshotError> {
-        let (mut pools, mut faults) = (HashMap::new(), Vec::new());
-        let hooks = hooks(&config, telemetry);
-        for model in &config.models {
-            let kept = before.and_then(|before| before.kept(model, &config));
-            let pool = match kept {
-                Some(pool) => Ok(pool),
-                None => EndpointPool::build(model, config.proxy.as_ref(), config.upstream_client, &hooks)
-                    .map(Arc::new),
-            };
-            match pool {
-                Ok(pool) => drop(pools.insert(model.name.clone(), pool)),
-                Err(fault) => faults.push(SnapshotFault::Pool(fault)),
-            }
-        }
+        let (pools, mut faults) = pools(&config, telemetry, before);
         let kept = before.filter(|before| before.config.otlp == config.otlp);
         let tracer = match (kept, &config.otlp) {
             (Some(before), _) => before.tracer.clone(),
@@ -168,13 +156,57 @@ impl Snapshot {
         route.or_else(|| self.config.model(name).map(|model| RequestTarget::Model(Arc::clone(model))))
     }
 
+    /// Whether the model of this name could not be loaded.
+    fn lacks(&self, model: &ModelConfig) -> bool {
+        self.pools.get(&model.name).is_some_and(|pool| pool.absence().is_some())
+    }
+
     fn kept(&self, model: &Arc<ModelConfig>, config: &GatewayConfig) -> Option<Arc<EndpointPool>> {
         let pool = self.pools.get(&model.name)?;
-        let same = pool.model == *model
+        let same = pool.absence().is_none()
+            && pool.model == *model
             && self.config.proxy == config.proxy
             && self.config.upstream_client == config.upstream_client;
         same.then(|| Arc::clone(pool))
     }
+}
+
+/// A pool for each model. Those of `before` are kept where the model did not change. An embedded model that cannot be loaded
+/// is absent where nothing was loaded before it, as long as another model can answer; in place of one that works it is a fault.
+fn pools(
+    config: &GatewayConfig,
+    telemetry: &Telemetry,
+    before: Option<&Snapshot>,
+) -> (HashMap<String, Arc<EndpointPool>>, Vec<SnapshotFault>) {
+    let (mut pools, mut faults, mut absences) = (HashMap::new(), Vec::new(), Vec::new());
+    let hooks = hooks(config, telemetry);
+    for model in &config.models {
+        let kept = before.and_then(|before| before.kept(model, config));
+        let built = || EndpointPool::build(model, config.proxy.as_ref(), config.upstream_client, &hooks);
+        let pool = match kept.map_or_else(|| built().map(Arc::new), Ok) {
+            Ok(pool) => pool,
+            Err(fault) if fault.is_of_engine() && before.is_none_or(|before| before.lacks(model)) => {
+                let pool = Arc::new(EndpointPool::absent(model, &fault, &hooks));
+                absences.push(fault);
+                pool
+            }
+            Err(fault) => {
+                faults.push(SnapshotFault::Pool(fault));
+                continue;
+            }
+        };
+        pools.insert(model.name.clone(), pool);
+    }
+    if pools.values().all(|pool| pool.absence().is_some()) {
+        faults.extend(absences.into_iter().map(SnapshotFault::Pool));
+    } else {
+        telemetry.log.in_scope(|| {
+            absences
+                .iter()
+                .for_each(|absence| warn!(target: "xietong::models", "{absence}; other models answer"));
+        });
+    }
+    (pools, faults)
 }
 
 /// Who hears of the pools' endpoints, and who asks those that are mute.

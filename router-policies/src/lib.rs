@@ -40,5 +40,6 @@ pub use rung::Rung;
 pub use scoring::class_predictions::{ClassPredictions, ModelClass, Probability};
 pub use scoring::features::{Features, Prompt, PromptRole, PromptTurn};
 pub use scoring::{
-    calibrate, certify, evaluate, features, ladder_prediction, numbers, ridge, scorers, squares, stem, topics,
+    calibrate, certify, evaluate, features, ladder_prediction, numbers, ridge, scorers, squares, stem,
+    topics, writing_system,
 };

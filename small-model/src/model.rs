@@ -43,8 +43,9 @@ impl LoadedModel {
     pub(crate) fn load(options: &EngineOptions) -> Result<Self, LoadError> {
         let path = options.weights.as_path();
         check_magic(path)?;
-        let (loaded, complaint) =
-            load_log::listen(|| LlamaModel::load_from_file(backend(), path, &LlamaModelParams::default()));
+        // Read, not mapped: tensors that are repacked for the processor would be in memory twice.
+        let params = LlamaModelParams::default().with_use_mmap(false);
+        let (loaded, complaint) = load_log::listen(|| LlamaModel::load_from_file(backend(), path, &params));
         let refused = |reason: String| LoadError::Refused { path: path.to_owned(), reason };
         let weights = loaded.map_err(|error| refused(complaint.unwrap_or_else(|| error.to_string())))?;
         let vocabulary = weights.vocab();

@@ -1,6 +1,7 @@
 //! One program of all the tests in this folder, which is linked once: `cargo test -p end-to-end --test all cancellation::`
 //! runs those of one file.
 
+mod absent;
 mod accounts;
 mod admin;
 mod aside;

@@ -123,3 +123,38 @@ async fn its_answers_stand_under_a_guard() {
         assert_eq!(metrics.sum("xietong_escalations_total", &labels), if kept { 0.0 } else { 2.0 });
     }
 }
+
+/// Weights that come while the gateway runs join the ladder.
+#[tokio::test]
+async fn weights_that_come_later_join_the_ladder() {
+    let Some(weights) = weights() else { return };
+    let large = Scripted::start(Reply::text("from large")).await;
+    let folder = std::env::temp_dir().join(format!("xietong-later-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).expect("a folder");
+    let (file, later) = (folder.join("xietong.yaml"), folder.join("later.gguf"));
+    let setup = Setup::ladder(&large.base_url(), &large.base_url())
+        .embedded("tiny", &later.display().to_string())
+        .policy("{kind: fixed, model: tiny}");
+    std::fs::write(&file, setup.yaml()).expect("a folder of our own");
+    let gateway = Gateway::start_reloadable(&file).await;
+    assert!(gateway.get_admin("/readyz").await.text().contains("model `tiny`"));
+    assert_eq!(gateway.ask(&openai::ask("auto", "Hi")).await.content(), "from large");
+
+    std::fs::write(&later, "cut").expect("a folder of our own");
+    assert_eq!(gateway.post_admin("/reload", &serde_json::json!({})).await.status(), 200, "as it was before");
+    std::fs::remove_file(&later).expect("it is there");
+    std::os::unix::fs::symlink(&weights, &later).expect("a folder of our own");
+    assert_eq!(gateway.post_admin("/reload", &serde_json::json!({})).await.status(), 200);
+    let mut request = openai::ask("auto", "What is the capital of France?");
+    request["max_tokens"] = 16.into();
+    let answer = gateway.ask(&request).await;
+    assert_eq!(answer.header("x-xietong-model"), Some("tiny"), "{}", answer.text());
+    assert!(!gateway.get_admin("/readyz").await.text().contains("tiny"));
+
+    // In place of one that works, one that does not is a fault.
+    let broken = setup.yaml().replace("later.gguf", "missing.gguf");
+    std::fs::write(&file, broken).expect("a folder of our own");
+    assert_eq!(gateway.post_admin("/reload", &serde_json::json!({})).await.status(), 422);
+    assert_eq!(gateway.ask(&request).await.header("x-xietong-model"), Some("tiny"));
+    std::fs::remove_dir_all(&folder).expect("it is there");
+}

@@ -35,6 +35,7 @@ const FLOORS: [(&str, &[&[&str]]); 4] = [
             &["record"],
             &["pricing", "rate_limit_headers", "trace_context", "weights"],
             &[
+                "arrivals",
                 "build_info",
                 "local_servers",
                 "session_affinity",

@@ -165,14 +165,15 @@ fn state(file: Option<StateFile>, source: Option<&Path>, report: &mut ResolveRep
             StateConfig::Redis(SharedState { url, authority })
         }
         Some(StateFile::Kind(StateKind::Embedded(state))) => {
-            let at_most = state.at_most.map_or(1 << 30, |size| size.0);
+            let default = EmbeddedStateConfig::at(state.path.unwrap_or_else(|| "xietong.db".to_owned()));
+            let at_most = state.at_most.map_or(default.at_most, |size| size.0);
             if at_most < LEAST_SIZE {
                 report.fault("state.at_most", "must be at least 1MiB");
             }
             StateConfig::Embedded(EmbeddedStateConfig {
-                path: state.path.unwrap_or_else(|| "xietong.db".to_owned()).into(),
-                keep: positive(state.keep, Duration::from_secs(90 * 86_400), "state.keep", report),
+                keep: positive(state.keep, default.keep, "state.keep", report),
                 at_most,
+                ..default
             })
         }
     }

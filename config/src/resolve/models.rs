@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use router_policies::{ModelClass, Tariff};
+use router_policies::{ModelClass, Money, Price, Tariff};
 
 use super::authorities::authority;
 use super::request_format::RequestFormat;
@@ -13,6 +13,7 @@ use crate::capabilities::AcceptsWord;
 use crate::class::{by_place, by_size};
 use crate::dialect::thinks_by_tokens;
 use crate::file::{ModelFile, ProviderWord, TimeoutsFile, WholeAsWord};
+use crate::known_weights;
 use crate::presets::{KnownModel, Preset, preset, presets};
 use crate::problems::{item_path, key_path};
 use crate::{
@@ -66,12 +67,13 @@ impl ModelResolver<'_> {
         let sized = if embedded { file.weights.as_deref() } else { upstream }.unwrap_or(&name);
         let class = file.class.or_else(|| known?.class).or_else(|| by_size(sized));
         let class = class.unwrap_or(if embedded { ModelClass::Tiny } else { place });
+        let local = file.local.unwrap_or(embedded || preset.is_some_and(|preset| preset.local));
         let words = file.accepts.as_deref().or_else(|| known?.accepts.as_deref());
         if embedded && lists(&file, AcceptsWord::Embeddings) {
             report.fault(&key_path(path, "accepts"), "the engine in this process makes no embeddings");
         }
         ModelConfig {
-            local: file.local.unwrap_or(embedded || preset.is_some_and(|preset| preset.local)),
+            local,
             context: file.context.or_else(|| known?.context).or(embedded.then_some(EMBEDDED_CONTEXT)),
             max_output: file.max_output.unwrap_or(MAX_OUTPUT),
             accepts: ModelCapabilities {
@@ -81,7 +83,8 @@ impl ModelResolver<'_> {
                     || lists(&file, AcceptsWord::Logprobs),
                 ..ModelCapabilities::of(words, embedded)
             },
-            price: self.price(&file, known, path, report),
+            languages: languages(&file),
+            price: self.price(&file, known, local, path, report),
             class,
             provenance: provenance(&file, known, path, report),
             timeouts: timeouts(&file.timeouts, &key_path(path, "timeouts"), report),
@@ -235,12 +238,21 @@ impl ModelResolver<'_> {
         &self,
         file: &ModelFile,
         known: Option<&KnownModel>,
+        local: bool,
         path: &str,
         report: &mut ResolveReport,
     ) -> Option<Tariff> {
         match (&file.price, known.and_then(|known| known.price.as_ref())) {
             (Some(price), _) => prices::tariff(self.rates, price, &key_path(path, "price"), report),
             (None, Some(price)) => prices::tariff(self.rates, price, &key_path(path, "preset"), report),
+            (None, None) if local => {
+                report.warn(
+                    &key_path(path, "price"),
+                    "is not given: the model is local, so it counts as free; `price: {per_hour: 2}` says what an hour of its \
+                     machine costs",
+                );
+                Some(Tariff::constant(Price::Hour(Money::ZERO)))
+            }
             (None, None) => {
                 report
                     .warn(&key_path(path, "price"), "is not known: what this model costs cannot be counted");
@@ -273,6 +285,12 @@ pub(super) fn name(name: Option<&str>, path: &str, report: &mut ResolveReport) -
         );
     }
     name.to_owned()
+}
+
+/// The languages of an entry; without them those of weights that are known by their name.
+fn languages(file: &ModelFile) -> Option<Vec<String>> {
+    let known = || known_weights::languages(Path::new(file.weights.as_deref()?).file_name()?.to_str()?);
+    file.languages.clone().or_else(|| Some(known()?.iter().map(|code| (*code).to_owned()).collect()))
 }
 
 fn lists(file: &ModelFile, word: AcceptsWord) -> bool {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use router_policies::Policy;
 use router_policies::policies::{ThresholdMeasure, ThresholdPolicy, ThresholdSteps};
+use router_policies::writing_system::WritingSystem;
 
 use super::calibrations::calibration;
 use super::{ResolveReport, models};
@@ -58,6 +59,7 @@ fn route(
     let names: Vec<&str> = file.ladder.iter().flatten().map(String::as_str).collect();
     let policy = policy(file.policy, &names, path, report);
     unpriced(&policy, &ladder, path, report);
+    unread(&ladder, path, report);
     Route {
         name: models::name(file.name.as_deref(), path, report),
         policy,
@@ -135,6 +137,30 @@ fn policy(
         }
     }
     policy
+}
+
+/// Warns of models that are not asked in Chinese, as their languages say: who configures them may not expect it.
+fn unread(ladder: &[Arc<ModelConfig>], path: &str, report: &mut ResolveReport) {
+    let reads = |model: &ModelConfig| {
+        let writing = |code: &String| WritingSystem::of_language(code) == WritingSystem::Chinese;
+        model.languages.as_ref().is_none_or(|codes| codes.iter().any(writing))
+    };
+    let at = key_path(path, "ladder");
+    if !ladder.is_empty() && !ladder.iter().any(|model| reads(model)) {
+        report.warn(
+            &at,
+            "no model is said to answer in Chinese; prompts in Chinese are answered as well as they can",
+        );
+        return;
+    }
+    for model in ladder.iter().filter(|model| !reads(model)) {
+        let codes = model.languages.iter().flatten().map(String::as_str).collect::<Vec<_>>().join(", ");
+        let words = format!(
+            "`{}` answers in these languages alone: {codes}; prompts in another writing, such as Chinese, go to the other models",
+            model.name
+        );
+        report.warn(&at, &words);
+    }
 }
 
 /// Warns of models whose cost is not known where a spend is to be kept to.

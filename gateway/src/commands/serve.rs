@@ -7,24 +7,32 @@ use std::net::SocketAddr;
 use std::panic::Location;
 use std::path::PathBuf;
 
-use gateway_config::{GatewayConfig, ModelProvider};
+use gateway_config::{GatewayConfig, ModelProvider, StateConfig};
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 
+use super::default_ladder::{FoundConfig, configuration};
 use super::{CommandError, say};
+#[cfg(feature = "engine")]
+use crate::arrivals::ArrivalSender;
+use crate::arrivals::Arrivals;
 use crate::build_info::VERSION;
-use crate::{Listeners, LogFilter, LogOutput, RunError, bind, bind_shared, run_with};
+use crate::local_servers::LocalServer;
+#[cfg(feature = "engine")]
+use crate::weights;
+use crate::{Listeners, LogFilter, LogOutput, RunError, bind, bind_shared, run_while_files_come};
 
 /// The variable that says which notes the log has, as in most programs in Rust.
 const LOG_VARIABLE: &str = "RUST_LOG";
 
 /// Run the gateway.
 ///
-/// Without --config it reads xietong.yaml from the working directory; without that file it runs the built-in default:
-/// the embedded small model, and behind it the first provider whose key is in the environment, or else the larger
-/// embedded model.
+/// Without --config it reads xietong.yaml from the working directory; without that file it runs the built-in default. Its
+/// small model is one of a server on this machine (Ollama, LM Studio, vLLM, llama.cpp, SGLang on their usual ports), or else
+/// the small embedded one; its large model is that of the first provider whose key is in the environment, or else the larger
+/// embedded one. It answers as soon as one of them is there; weights that are missing are fetched beside it and then used.
 ///
 /// Requests and notes go to standard output. RUST_LOG says which notes: RUST_LOG=xietong=warn leaves the gateway's
 /// warnings and errors, RUST_LOG=hyper=debug,h2=debug,rustls=debug,reqwest=debug adds details of its connections,
@@ -35,6 +43,17 @@ pub struct Args {
     /// The configuration file (YAML).
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+    /// Fetch missing weights of the catalogue that the configuration file names, beside the gateway that runs.
+    ///
+    /// The built-in default does so by itself.
+    #[arg(long, overrides_with = "no_fetch")]
+    fetch: bool,
+    /// Fetch no weights.
+    #[arg(long)]
+    no_fetch: bool,
+    /// Look for no model servers on this machine. The environment's XIETONG_LOCAL_SERVERS=off says the same.
+    #[arg(long)]
+    no_local_servers: bool,
     /// Start beside a gateway that listens at the same addresses, so that it can be stopped without a refused connection.
     ///
     /// Both must have been started with this flag, by the same user. New connections go to either until the old one
@@ -49,29 +68,23 @@ pub struct Args {
 /// # Errors
 /// 78 for a configuration that cannot be used, 69 for a port or weights that cannot be had.
 pub fn run(args: Args) -> Result<(), CommandError> {
-    let config = load(args.config.as_deref())?;
+    let found =
+        configuration(args.config.as_deref(), !args.no_local_servers).map_err(CommandError::configuration)?;
     std::panic::set_hook(Box::new(|panic| say(&panicked(panic.location(), panic.payload()))));
     let runtime = runtime().map_err(CommandError::other)?;
-    let result = runtime.block_on(serve(config, args));
+    let result = runtime.block_on(serve(found, args));
     // A thread that still loads or writes must not hold up the end.
     runtime.shutdown_background();
     result
 }
 
-fn load(file: Option<&std::path::Path>) -> Result<GatewayConfig, CommandError> {
-    gateway_config::load(file, &environment).map_err(CommandError::configuration)
-}
-
-fn environment(name: &str) -> Option<String> {
-    std::env::var(name).ok()
-}
-
-async fn serve(config: GatewayConfig, args: Args) -> Result<(), CommandError> {
+async fn serve(found: FoundConfig, args: Args) -> Result<(), CommandError> {
+    let FoundConfig { config, source, servers } = found;
     let data = listen(config.listen, args.take_over).await?;
     let admin = listen(config.admin, args.take_over).await?;
-    announce(&config);
-    let reread = args.config.or_else(|| config.source.clone());
-    let source: crate::Source = Box::new(move || gateway_config::load(reread.as_deref(), &environment));
+    announce(&config, &servers);
+    let fetches = !args.no_fetch && (args.fetch || config.source.is_none());
+    let arrivals = if fetches { missing_weights(&config).await? } else { Arrivals::none() };
     // The ports may have been left to the system.
     let address = |listener: &TcpListener| listener.local_addr().map_err(CommandError::other);
     let (data_at, admin_at) = (address(&data)?, address(&admin)?);
@@ -82,13 +95,47 @@ async fn serve(config: GatewayConfig, args: Args) -> Result<(), CommandError> {
     let signals = StopSignals::listen()?;
     let shutdown = async { drop(stopped.await) };
     let end = tokio::select! {
-        end = run_with(config, Some(source), listeners, out, ready, shutdown) => end,
+        end = run_while_files_come(config, Some(source), arrivals, listeners, out, ready, shutdown) => end,
         never = signals.heed(stop) => match never {},
     };
     end.map_err(|error| match error {
         RunError::Snapshot(_) | RunError::Panicked | RunError::State(_) => CommandError::unavailable(error),
         RunError::Metrics(_) => CommandError::other(error),
     })
+}
+
+/// Sees to the weights that the configuration names and that are not here: where no model could answer without them, the
+/// smallest is fetched before anything else; all others come beside the gateway.
+#[cfg(feature = "engine")]
+async fn missing_weights(config: &GatewayConfig) -> Result<Arrivals, CommandError> {
+    let (here, mut missing): (Vec<_>, Vec<_>) =
+        weights::wanted(config).into_iter().partition(weights::WantedWeights::is_here);
+    let answers = |model: &gateway_config::ModelConfig| match &model.provider {
+        ModelProvider::Remote(_) => true,
+        ModelProvider::Embedded(embedded) => {
+            embedded.weights.exists() && !missing.iter().any(|it| embedded.weights.ends_with(it.entry.file))
+        }
+    };
+    if here.is_empty() && !config.models.iter().any(|model| answers(model)) {
+        missing.sort_by_key(|it| it.entry.bytes);
+        if !missing.is_empty() {
+            let first = missing.remove(0);
+            let mut progress = weights::DownloadProgress::new();
+            first.fetch(&mut progress).await.map_err(CommandError::unavailable)?;
+        }
+    }
+    if missing.is_empty() {
+        return Ok(Arrivals::none());
+    }
+    let (sender, arrivals) = ArrivalSender::new();
+    weights::fetch_beside(missing, sender).map_err(CommandError::other)?;
+    Ok(arrivals)
+}
+
+/// A build without the engine needs no weights.
+#[cfg(not(feature = "engine"))]
+async fn missing_weights(_: &GatewayConfig) -> Result<Arrivals, CommandError> {
+    Ok(Arrivals::none())
 }
 
 /// On one core, as a sidecar often is, nothing needs to be handed from thread to thread.
@@ -155,13 +202,21 @@ impl StopSignals {
 }
 
 /// What was found, before weights are loaded.
-fn announce(config: &GatewayConfig) {
+fn announce(config: &GatewayConfig, servers: &[LocalServer]) {
     match &config.source {
         Some(file) => say(&format!("xietong {} with {}", VERSION, file.display())),
         None => say(&format!("xietong {} with the built-in default (no configuration file)", VERSION)),
     }
+    for server in servers {
+        let names: Vec<&str> = server.chat_models().map(|model| model.name.as_str()).collect();
+        let models = if names.is_empty() { "no model for chats".to_owned() } else { names.join(", ") };
+        say(&format!("  found {} at {} with {models}", server.provider.title, server.provider.base_url));
+    }
     for model in &config.models {
         say(&format!("  model {}: {}", model.name, describe(model)));
+    }
+    if let (None, StateConfig::Embedded(state)) = (&config.source, &config.state) {
+        say(&format!("  usage records in {}; `xietong report` shows what was saved", state.path.display()));
     }
     for warning in &config.warnings {
         say(&format!("  warning: {warning}"));

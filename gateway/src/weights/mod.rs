@@ -1,9 +1,10 @@
-//! Gets the weights of the embedded models: `xietong fetch`.
+//! Gets the weights of the embedded models: `xietong fetch`, and what a gateway that runs still lacks.
 //!
 //! Each source of a catalogue entry is tried in turn, what was fetched is kept until it is whole, and
 //! only a file with the catalogue's SHA-256 gets its name. What weights there are is the catalogue's
 //! matter; it is in the crate `small-model`, which has no network.
 
+mod beside;
 mod hub;
 mod part;
 mod progress;
@@ -14,8 +15,9 @@ mod wheels;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use small_model::catalogue::{self, CatalogueEntry, WeightsSource};
+use small_model::catalogue::{self, CatalogueClass, CatalogueEntry, WeightsSource};
 
+pub(crate) use beside::{WantedWeights, fetch_beside, wanted};
 use part::PartialDownload;
 pub(crate) use progress::DownloadProgress;
 use source_error::{SourceError, TriedSource};
@@ -47,13 +49,13 @@ pub(crate) enum FetchError {
     },
 }
 
-/// The entries of these names; all there are when there is none.
+/// The entries of these names; those of the default ladder when there is none.
 ///
 /// # Errors
 /// [`FetchError::Unknown`].
 pub(crate) fn choose(names: &[String]) -> Result<Vec<&'static CatalogueEntry>, FetchError> {
     if names.is_empty() {
-        return Ok(catalogue::ENTRIES.iter().collect());
+        return Ok(catalogue::ENTRIES.iter().filter(|entry| entry.class.is_default()).collect());
     }
     names
         .iter()
@@ -63,7 +65,10 @@ pub(crate) fn choose(names: &[String]) -> Result<Vec<&'static CatalogueEntry>, F
 
 /// The catalogue as a table for people, with what is already in this folder.
 pub(crate) fn list(folder: &Path) -> String {
-    let mut table = format!("{:<20} {:>7}  {:<11} {:<10} {}\n", "NAME", "SIZE", "LICENCE", "HERE", "WEIGHTS");
+    let mut table = format!(
+        "{:<20} {:>7}  {:<17} {:<10} {:<14} {}\n",
+        "NAME", "SIZE", "LICENCE", "HERE", "FOR", "WEIGHTS"
+    );
     for entry in catalogue::ENTRIES {
         let path = folder.join(entry.file);
         let here = match (proof::holds(&path, entry), path.exists()) {
@@ -73,7 +78,14 @@ pub(crate) fn list(folder: &Path) -> String {
         };
         let size = format!("{} MB", entry.bytes / 1_000_000);
         let what = format!("{}, by {}", entry.full_name, entry.developer);
-        table += &format!("{:<20} {size:>7}  {:<11} {here:<10} {what}\n", entry.name, entry.licence);
+        let place = match entry.class {
+            CatalogueClass::Trial => "tests",
+            CatalogueClass::Small => "default, small",
+            CatalogueClass::Large => "default, large",
+            CatalogueClass::Untried => "not tried here",
+        };
+        table +=
+            &format!("{:<20} {size:>7}  {:<17} {here:<10} {place:<14} {what}\n", entry.name, entry.licence);
     }
     table
 }
@@ -155,7 +167,7 @@ fn names() -> String {
 }
 
 /// The path with `.extension` put after all of its name.
-fn beside(path: &Path, extension: &str) -> PathBuf {
+fn with_extension(path: &Path, extension: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(".");
     name.push(extension);
@@ -173,18 +185,35 @@ mod tests {
             let entries = choose(&names).map_err(|error| error.to_string())?;
             Ok::<_, String>(entries.iter().map(|entry| entry.name).collect::<Vec<_>>().join(" "))
         };
-        assert_eq!(chosen(&[]).unwrap(), "smollm2-135m qwen2.5-coder-0.5b");
+        assert_eq!(chosen(&[]).unwrap(), "qwen2.5-coder-0.5b qwen2.5-coder-1.5b");
         assert_eq!(chosen(&["qwen2.5-coder-0.5b"]).unwrap(), "qwen2.5-coder-0.5b");
-        assert_eq!(
-            chosen(&["gpt-5"]).unwrap_err(),
-            "there are no weights named `gpt-5`; known are smollm2-135m, qwen2.5-coder-0.5b"
+        let unknown = chosen(&["gpt-5"]).unwrap_err();
+        assert!(
+            unknown.starts_with(
+                "there are no weights named `gpt-5`; known are smollm2-135m, qwen2.5-coder-0.5b, "
+            ),
+            "{unknown}"
         );
+    }
+
+    #[test]
+    fn the_configuration_knows_the_languages_of_the_catalogue() {
+        for entry in catalogue::ENTRIES {
+            assert_eq!(
+                gateway_config::languages_of_weights(entry.file),
+                Some(entry.languages),
+                "{}",
+                entry.name
+            );
+        }
     }
 
     #[test]
     fn lists_all() {
         let table = list(Path::new("no such folder"));
         assert_eq!(table.lines().count(), 1 + catalogue::ENTRIES.len());
-        assert!(table.contains("smollm2-135m           98 MB  Apache-2.0  no         SmolLM2-135M-Instruct Q4_1, by Hugging Face"), "{table}");
+        let line = "qwen2.5-coder-0.5b    491 MB  Apache-2.0        no         default, small Qwen2.5-Coder-0.5B-Instruct Q4_K_M, by Alibaba Cloud";
+        assert!(table.contains(line), "{table}");
+        assert_eq!(table.matches("not tried here").count(), 5, "{table}");
     }
 }

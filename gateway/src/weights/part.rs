@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use small_model::catalogue::CatalogueEntry;
 
-use super::{FetchError, beside, proof};
+use super::{FetchError, proof, with_extension};
 
 /// A file on its way, locked against a second fetch for as long as this lives.
 pub(super) struct PartialDownload {
@@ -20,7 +20,7 @@ impl PartialDownload {
     /// The part of this file; what an earlier fetch left of it is kept.
     pub(super) fn open(goal: &Path) -> Result<Self, FetchError> {
         let unusable = |path: &Path, source| FetchError::Folder { path: path.to_owned(), source };
-        let lock_path = beside(goal, "lock");
+        let lock_path = with_extension(goal, "lock");
         let lock = OpenOptions::new().create(true).truncate(false).write(true).open(&lock_path);
         let lock = lock.map_err(|error| unusable(&lock_path, error))?;
         match lock.try_lock() {
@@ -29,7 +29,7 @@ impl PartialDownload {
             // A file system without locks: the hash still tells whether two of us got in each other's way.
             Err(TryLockError::Error(_)) => {}
         }
-        Ok(Self { goal: goal.to_owned(), path: beside(goal, "part"), lock })
+        Ok(Self { goal: goal.to_owned(), path: with_extension(goal, "part"), lock })
     }
 
     /// Where the bytes go.
@@ -39,7 +39,7 @@ impl PartialDownload {
 
     /// Where a piece of it goes that comes by itself, by its number.
     pub(super) fn piece(&self, number: usize) -> PathBuf {
-        beside(&self.goal, &format!("part-{number}"))
+        with_extension(&self.goal, &format!("part-{number}"))
     }
 
     /// Bytes that are already there.
@@ -69,6 +69,6 @@ impl PartialDownload {
 impl Drop for PartialDownload {
     fn drop(&mut self) {
         let _ = self.lock.unlock();
-        let _ = std::fs::remove_file(beside(&self.goal, "lock"));
+        let _ = std::fs::remove_file(with_extension(&self.goal, "lock"));
     }
 }

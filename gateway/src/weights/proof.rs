@@ -13,15 +13,27 @@ use std::time::UNIX_EPOCH;
 use sha2::{Digest, Sha256};
 use small_model::catalogue::CatalogueEntry;
 
-use super::beside;
+use super::with_extension;
 
 /// Whether the file is there and its note holds. Reads nothing but the note.
 pub(super) fn holds(path: &Path, entry: &CatalogueEntry) -> bool {
-    let noted = std::fs::read_to_string(beside(path, "sha256"));
+    let noted = std::fs::read_to_string(with_extension(path, "sha256"));
     let size = path.metadata().map(|metadata| metadata.len());
     let expected = note(path, entry);
     size.is_ok_and(|size| size == entry.bytes)
         && matches!((noted, expected), (Ok(noted), Ok(expected)) if noted == expected)
+}
+
+/// Whether a file that may have no note is the right one. That the note cannot be written, as in a folder that is only read,
+/// does not matter.
+pub(super) fn is_right(path: &Path, entry: &CatalogueEntry) -> bool {
+    let length = path.metadata().map(|metadata| metadata.len());
+    let right =
+        length.is_ok_and(|length| length == entry.bytes) && hash(path).is_ok_and(|hash| hash == entry.sha256);
+    if right {
+        let _ = write(path, entry);
+    }
+    right
 }
 
 /// Hashes the file, and writes its note if it is the right one; whether it is.
@@ -35,7 +47,7 @@ pub(super) fn establish(path: &Path, entry: &CatalogueEntry) -> io::Result<bool>
 
 /// Notes that this file was found right.
 pub(super) fn write(path: &Path, entry: &CatalogueEntry) -> io::Result<()> {
-    std::fs::write(beside(path, "sha256"), note(path, entry)?)
+    std::fs::write(with_extension(path, "sha256"), note(path, entry)?)
 }
 
 /// SHA-256 of a file, in hex.

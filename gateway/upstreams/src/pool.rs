@@ -30,6 +30,8 @@ pub struct EndpointPool {
     /// The model.
     pub model: Arc<ModelConfig>,
     endpoints: Vec<Arc<Endpoint>>,
+    /// Why it has none, for the operator.
+    absence: Option<String>,
     retries: RetryBudget,
     hedges: RetryBudget,
     /// Whether a whole answer was longer than it might be.
@@ -58,6 +60,16 @@ impl EndpointPool {
         Ok(Self::of(model, upstreams, hooks))
     }
 
+    /// The pool of a model that cannot be asked yet, for this reason: it has no endpoint.
+    pub fn absent(model: &Arc<ModelConfig>, why: &PoolError, hooks: &PoolHooks) -> Self {
+        Self { absence: Some(why.to_string()), ..Self::of(model, Vec::new(), hooks) }
+    }
+
+    /// Why the model cannot be asked, in words for the operator; `None`: it can.
+    pub fn absence(&self) -> Option<&str> {
+        self.absence.as_deref()
+    }
+
     /// The pool of a remote model whose endpoints are reached by the given transports, for tests of who uses it. An embedded
     /// model has none.
     ///
@@ -81,6 +93,7 @@ impl EndpointPool {
         Self {
             model: Arc::clone(model),
             endpoints: upstreams.into_iter().map(endpoint).collect(),
+            absence: None,
             retries: RetryBudget::new(RETRIES, Instant::now()),
             hedges: RetryBudget::new(HEDGES, Instant::now()),
             overran: AtomicBool::new(false),

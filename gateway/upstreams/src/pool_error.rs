@@ -36,6 +36,20 @@ pub enum PoolError {
     NoEngine(String),
 }
 
+impl PoolError {
+    /// Whether it concerns an embedded model's weights or engine: other models can answer all the same, and it may be
+    /// mended without a change of the configuration.
+    pub fn is_of_engine(&self) -> bool {
+        match self {
+            #[cfg(feature = "engine")]
+            Self::Weights { .. } => true,
+            #[cfg(not(feature = "engine"))]
+            Self::NoEngine(_) => true,
+            Self::HttpClient { .. } | Self::Endpoint { .. } => false,
+        }
+    }
+}
+
 /// Why an endpoint cannot be asked.
 #[derive(Debug, thiserror::Error)]
 pub enum EndpointError {

@@ -8,7 +8,7 @@
 //! - [`features`]: a prompt as numbers. [`stem`]: when two questions are the same.
 //! - [`scorers`]: features to predictions, one file a scorer. [`class_predictions`]: how likely each class of model is to
 //!   suffice, and how familiar the prompt is. [`ladder_prediction`]: what is foreseen for a ladder, shipped or calibrated.
-//! - [`topics`]: which field a prompt belongs to.
+//! - [`topics`]: which field a prompt belongs to. [`writing_system`]: which writing it is in.
 //! - [`calibrate`]: the shipped scorer adapted to labelled rows. [`certify`]: a threshold whose loss is bounded with known
 //!   confidence. [`evaluate`]: how good a ranking is for routing.
 //! - What they are made with: [`feature_transform`] (features as the scorers see them), [`ridge`] and [`squares`] (fits),
@@ -29,3 +29,4 @@ pub mod scorers;
 pub mod squares;
 pub mod stem;
 pub mod topics;
+pub mod writing_system;
