@@ -69,7 +69,7 @@ impl Default for ModelCapabilities {
 
 impl ModelCapabilities {
     /// An entry that says nothing of it gets everything but `prefill` and `logprobs`: the upstream is the one to say no. The
-    /// engine in this process accepts texts and makes no vectors.
+    /// engine in this process accepts texts, calls tools, holds answers to JSON schemas, and makes no vectors.
     pub(crate) fn of(words: Option<&[AcceptsWord]>, embedded: bool) -> Self {
         let Some(words) = words else {
             let any = !embedded;
@@ -78,8 +78,8 @@ impl ModelCapabilities {
                 image: any,
                 audio: any,
                 video: any,
-                tools: any,
-                json_schema: any,
+                tools: true,
+                json_schema: true,
                 embeddings,
                 ..Self::default()
             };

@@ -6,11 +6,17 @@ use std::task::{Context, Poll};
 use futures_util::Stream;
 use tokio::sync::mpsc::UnboundedReceiver;
 
+use crate::SchemaError;
+use crate::answer_reader::{AnswerSplitter, CallFragment};
+
 /// An answer under way: a stream of pieces, of which the last is [`GenerationPiece::End`] or an error. Dropping
 /// it cancels the work, at the latest after the token (or the piece of the prompt) in hand.
 #[derive(Debug)]
 pub struct Generation {
     pieces: UnboundedReceiver<Result<GenerationPiece, GenerationError>>,
+    reader: AnswerSplitter,
+    /// Whether a tool was called.
+    called: bool,
     ended: bool,
 }
 
@@ -30,6 +36,10 @@ pub enum GenerationPiece {
     End {
         /// Text that was held back until now, often empty; it belongs to the answer.
         text: String,
+        /// The same of thoughts.
+        thought: String,
+        /// The same of calls.
+        calls: Vec<CallFragment>,
         /// Why it ended.
         finish: GenerationFinish,
         /// What it took.
@@ -44,6 +54,10 @@ pub struct GeneratedToken {
     /// The text that this token makes known. Empty while a character is incomplete or a stop sequence
     /// may have begun; then a later piece brings it.
     pub text: String,
+    /// The text of thoughts that it makes known.
+    pub thought: String,
+    /// The pieces of calls that it makes known.
+    pub calls: Vec<CallFragment>,
     /// The bytes of this very token; not always UTF-8 by themselves.
     pub bytes: Vec<u8>,
     /// Log-probability of this token, 0 or less.
@@ -70,6 +84,8 @@ pub struct TokenAlternative {
 pub enum GenerationFinish {
     /// The model was done, or a stop sequence came.
     Stop,
+    /// The model was done, and called tools.
+    ToolCalls,
     /// `max_tokens` or the end of the context.
     Length,
 }
@@ -102,6 +118,9 @@ pub enum EngineRefusal {
     /// A field is out of range, or the model's template does not take these messages.
     #[error("{0}")]
     Invalid(String),
+    /// The request is well formed, and another model could serve it; this one cannot.
+    #[error("{0}")]
+    Unable(String),
     /// The engine's threads have ended; it takes no more requests.
     #[error("the embedded model has stopped")]
     Dead,
@@ -118,9 +137,21 @@ pub enum GenerationError {
     Dead,
 }
 
+impl From<SchemaError> for EngineRefusal {
+    fn from(error: SchemaError) -> Self {
+        match error {
+            SchemaError::Invalid { .. } => Self::Invalid(error.to_string()),
+            SchemaError::Unsupported { .. } => Self::Unable(error.to_string()),
+        }
+    }
+}
+
 impl Generation {
-    pub(crate) fn new(pieces: UnboundedReceiver<Result<GenerationPiece, GenerationError>>) -> Self {
-        Self { pieces, ended: false }
+    pub(crate) fn new(
+        pieces: UnboundedReceiver<Result<GenerationPiece, GenerationError>>,
+        reader: AnswerSplitter,
+    ) -> Self {
+        Self { pieces, reader, called: false, ended: false }
     }
 
     /// The next piece; `None` after the last one. Cancel-safe: dropping the future loses nothing.
@@ -142,7 +173,31 @@ impl Generation {
             Poll::Ready(None) => Err(GenerationError::Dead),
         };
         self.ended = matches!(piece, Ok(GenerationPiece::End { .. }) | Err(_));
-        Poll::Ready(Some(piece))
+        Poll::Ready(Some(piece.map(|piece| self.read(piece))))
+    }
+
+    /// Tells what is said from what is thought and what is called.
+    fn read(&mut self, mut piece: GenerationPiece) -> GenerationPiece {
+        match &mut piece {
+            GenerationPiece::Started { .. } => {}
+            GenerationPiece::Token(token) => {
+                let delta = self.reader.push(&std::mem::take(&mut token.text));
+                self.called |= !delta.calls.is_empty();
+                (token.text, token.thought, token.calls) = (delta.text, delta.thought, delta.calls);
+            }
+            GenerationPiece::End { text, thought, calls, finish, .. } => {
+                let mut delta = self.reader.push(&std::mem::take(text));
+                let rest = self.reader.finish();
+                (delta.text, delta.thought) = (delta.text + &rest.text, delta.thought + &rest.thought);
+                delta.calls.extend(rest.calls);
+                self.called |= !delta.calls.is_empty();
+                (*text, *thought, *calls) = (delta.text, delta.thought, delta.calls);
+                if *finish == GenerationFinish::Stop && self.called {
+                    *finish = GenerationFinish::ToolCalls;
+                }
+            }
+        }
+        piece
     }
 }
 

@@ -21,6 +21,13 @@
 //! # }
 //! ```
 
+mod answer_format;
+mod answer_grammar;
+mod answer_marks;
+mod answer_plan;
+mod answer_reader;
+mod constraint;
+mod conversation;
 mod engine;
 mod generation;
 mod load_log;
@@ -37,15 +44,21 @@ mod slot;
 mod special_tokens;
 mod stop_buffer;
 mod template;
+mod template_facts;
+mod template_language;
+mod tool_syntax;
 mod worker;
 
 pub mod catalogue;
 
+pub use answer_format::{AnswerFormat, SchemaError, ToolCall, ToolChoice, ToolDefinition};
+pub use answer_reader::CallFragment;
 pub use engine::Engine;
 pub use generation::{
     EngineRefusal, GeneratedToken, Generation, GenerationError, GenerationFinish, GenerationPiece,
     GenerationUsage, TokenAlternative,
 };
 pub use options::{EngineOptions, LoadError, ModelFacts};
-pub use request::{ChatMessage, GenerationRequest, SamplingError, SamplingOptions};
+pub use request::{ChatMessage, GenerationRequest, SamplingError, SamplingOptions, ThinkingOptions};
 pub use scheduler::EngineLoad;
+pub use template::{ChatTemplate, TemplateError, TemplateInput};

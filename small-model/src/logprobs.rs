@@ -105,7 +105,7 @@ mod tests {
         let logits = [1.0, 3.0, 2.0, 3.0];
         let odds = SampledLogprobs::of(&logits).unwrap();
         let order = |count| odds.top(&logits, count).iter().map(|(token, _)| *token).collect::<Vec<_>>();
-        assert_eq!(order(0), []);
+        assert!(order(0).is_empty());
         assert_eq!(order(1), [1]);
         assert_eq!(order(3), [1, 3, 2]);
         assert_eq!(order(9), [1, 3, 2, 0]);

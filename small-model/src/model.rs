@@ -1,6 +1,7 @@
 //! A loaded model: its weights, vocabulary and template. The only file besides the worker that knows
 //! llama.cpp.
 
+use std::collections::HashSet;
 use std::fs::File;
 use std::io::Read;
 use std::num::NonZeroU32;
@@ -15,9 +16,13 @@ use llama_cpp_2::model::params::LlamaModelParams;
 use llama_cpp_2::token::LlamaToken;
 use llama_cpp_2::{LogOptions, send_logs_to_tracing};
 
+use llguidance::toktrie::TokTrie;
+
+use crate::constraint::GrammarVocabulary;
 use crate::load_log;
 use crate::special_tokens::SpecialTokens;
 use crate::template::ChatTemplate;
+use crate::template_facts::TemplateFacts;
 use crate::{EngineOptions, LoadError, ModelFacts};
 
 /// The model that all threads of an engine share.
@@ -25,6 +30,10 @@ pub(crate) struct LoadedModel {
     weights: LlamaModel,
     /// How messages become a prompt.
     pub(crate) template: ChatTemplate,
+    /// What the template can be told.
+    pub(crate) template_facts: TemplateFacts,
+    /// Control tokens that are a part of answers, such as the mark that begins a call.
+    spoken: HashSet<LlamaToken>,
     /// Texts that the tokeniser takes for control tokens.
     pub(crate) marks: SpecialTokens,
     /// What is known of it.
@@ -33,6 +42,8 @@ pub(crate) struct LoadedModel {
     longest: usize,
     add_bos: bool,
     bos: String,
+    /// Made when the first answer is held to a grammar; it takes a tenth of a second, and some megabytes.
+    grammars: OnceLock<Result<GrammarVocabulary, String>>,
 }
 
 impl LoadedModel {
@@ -61,16 +72,26 @@ impl LoadedModel {
         };
         let bos = text(vocabulary.bos());
         let (template, own_template) = template_of(&weights, &bos, &text(vocabulary.eos()), path)?;
-        let marks = vocabulary.tokens().filter(|token| vocabulary.is_control(*token)).map(text).collect();
+        let template_facts = TemplateFacts::of(&template);
+        if let Some(reason) = template_facts.fault.clone() {
+            return Err(LoadError::Template { path: path.to_owned(), reason });
+        }
+        let control = || vocabulary.tokens().filter(|token| vocabulary.is_control(*token));
+        let marks = control().map(text).collect();
+        let spoken = control().filter(|token| template_facts.speaks(&text(*token)));
+        let spoken = spoken.filter(|token| !vocabulary.is_eog(*token)).collect();
         let longest =
             vocabulary.tokens().map(|token| vocabulary.token_to_piece(token, true, None).len()).max();
         Ok(Self {
             template,
+            template_facts,
+            spoken,
             marks: SpecialTokens::new(marks),
             facts: facts(&weights, options, own_template),
             longest: longest.unwrap_or(1).max(1),
             add_bos: vocabulary.should_add_bos(),
             bos,
+            grammars: OnceLock::new(),
             weights,
         })
     }
@@ -121,9 +142,42 @@ impl LoadedModel {
         bytes / self.longest
     }
 
-    /// The bytes of a token; none for control tokens.
+    /// The bytes of a token; none for control tokens that are no part of answers.
     pub(crate) fn bytes_of(&self, token: LlamaToken) -> Vec<u8> {
-        self.weights.vocab().token_to_piece(token, false, None)
+        self.weights.vocab().token_to_piece(token, self.spoken.contains(&token), None)
+    }
+
+    /// The token of a mark that the vocabulary has as one.
+    pub(crate) fn mark(&self, text: &str) -> Option<u32> {
+        match self.weights.vocab().tokenize(text.as_bytes(), false, true).as_slice() {
+            [token] => u32::try_from(token.0).ok(),
+            _ => None,
+        }
+    }
+
+    /// The vocabulary as grammars see it.
+    ///
+    /// # Errors
+    /// The vocabulary does not do, in words.
+    pub(crate) fn grammars(&self) -> Result<&GrammarVocabulary, &str> {
+        self.grammars.get_or_init(|| self.grammar_vocabulary()).as_ref().map_err(String::as_str)
+    }
+
+    fn grammar_vocabulary(&self) -> Result<GrammarVocabulary, String> {
+        let vocabulary = self.weights.vocab();
+        let word = |token| {
+            let bytes = self.bytes_of(token);
+            if !bytes.is_empty() {
+                return bytes;
+            }
+            let mut marked = vec![TokTrie::SPECIAL_TOKEN_MARKER];
+            marked.extend(vocabulary.token_to_piece(token, true, None));
+            if marked.len() > 1 { marked } else { Vec::new() }
+        };
+        let words: Vec<Vec<u8>> = vocabulary.tokens().map(word).collect();
+        let ends = vocabulary.tokens().filter(|token| self.ends(*token));
+        let ends: Vec<u32> = ends.filter_map(|token| u32::try_from(token.0).ok()).collect();
+        GrammarVocabulary::new(&words, &ends)
     }
 
     /// Whether this token ends an answer.
@@ -173,13 +227,10 @@ fn template_of(
 ) -> Result<(ChatTemplate, bool), LoadError> {
     let own = weights.chat_template(None).ok().and_then(|template| template.to_string().ok());
     if let Some(source) = own {
-        return match ChatTemplate::new(source, bos.into(), eos.into()) {
-            Ok(template) => Ok((template, true)),
-            Err(reason) => {
-                let reason = format!("its chat template is not understood: {reason}");
-                Err(LoadError::Refused { path: path.to_owned(), reason })
-            }
-        };
+        let template = ChatTemplate::new(&source, bos.into(), eos.into());
+        return template
+            .map(|template| (template, true))
+            .map_err(|error| LoadError::Template { path: path.to_owned(), reason: error.to_string() });
     }
     let known = |mark: &str| weights.vocab().tokenize(mark.as_bytes(), false, true).len() == 1;
     if known("<|im_start|>")

@@ -68,6 +68,14 @@ pub enum LoadError {
         /// llama.cpp's reason, or ours.
         reason: String,
     },
+    /// Its chat template is no template, or does what cannot be done here, whatever it is asked.
+    #[error("{}: its chat template cannot be used: {reason}", path.display())]
+    Template {
+        /// The file.
+        path: PathBuf,
+        /// What it lacks.
+        reason: String,
+    },
     /// It is no chat model: it has no template, and its vocabulary has no marks for turns.
     #[error("{}: has no chat template, and no ChatML tokens to do without one", .0.display())]
     NoTemplate(PathBuf),

@@ -3,27 +3,48 @@
 use llama_cpp_2::token::LlamaToken;
 
 use crate::model::LoadedModel;
-use crate::{ChatMessage, EngineRefusal};
+use crate::template::{TemplateError, TemplateInput};
+use crate::{ChatMessage, EngineRefusal, ThinkingOptions, ToolDefinition, conversation};
 
-/// The tokens of the prompt for these messages, after which the answer begins.
-///
-/// `system` is said first where no message is a system message. What messages say can never become a
-/// control token: a user who writes `<|im_end|>` gets these letters and no end of the turn.
+/// What a prompt is made of.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct PromptParts<'a> {
+    /// The conversation.
+    pub(crate) messages: Vec<ChatMessage>,
+    /// Said first where no message is a system message.
+    pub(crate) system: Option<&'a str>,
+    /// How the answer begins.
+    pub(crate) prefill: Option<&'a str>,
+    /// The tools that the model is shown.
+    pub(crate) tools: Vec<ToolDefinition>,
+    /// What it is told of thinking.
+    pub(crate) thinking: Option<&'a ThinkingOptions>,
+}
+
+/// A prompt, after which the answer begins.
+#[derive(Debug)]
+pub(crate) struct PromptTokens {
+    /// At least one.
+    pub(crate) tokens: Vec<LlamaToken>,
+    /// Whether the prompt opens a thought that the answer ends.
+    pub(crate) opens_thought: bool,
+}
+
+/// The tokens of a prompt. What messages say can never become a control token: a user who writes
+/// `<|im_end|>` gets these letters and no end of the turn.
 ///
 /// # Errors
-/// [`EngineRefusal::Invalid`] and [`EngineRefusal::PromptTooLong`].
-pub(crate) fn tokens(
-    model: &LoadedModel,
-    messages: Vec<ChatMessage>,
-    system: Option<&str>,
-    prefill: Option<&str>,
-) -> Result<Vec<LlamaToken>, EngineRefusal> {
-    let messages = with_system(messages, system)?;
+/// [`EngineRefusal::Invalid`], [`EngineRefusal::Unable`] and [`EngineRefusal::PromptTooLong`].
+pub(crate) fn tokens(model: &LoadedModel, parts: PromptParts<'_>) -> Result<PromptTokens, EngineRefusal> {
+    let prefill = parts.prefill.filter(|prefill| !prefill.is_empty());
+    let facts = &model.template_facts;
+    let messages = conversation::with_system(parts.messages, parts.system)?;
+    let (mut messages, mut tools) = conversation::as_the_template_takes_it(facts, messages, parts.tools);
     let bytes: usize = messages.iter().map(|message| message.content.len()).sum();
-    let fewest = model.fewest_tokens(bytes + prefill.map_or(0, str::len));
-    check_length(model, fewest)?;
-    let (messages, cut) = model.marks.cut_in(messages);
-    let text = model.template.render(&messages)?;
+    check_length(model, model.fewest_tokens(bytes + prefill.map_or(0, str::len)))?;
+    let cut = model.marks.cut_in(&mut messages, &mut tools);
+    let input = TemplateInput { messages: &messages, tools: &tools, thinking: parts.thinking };
+    let text = model.template.render(input).map_err(|error| refused(&error))?;
     let mut tokens = Vec::new();
     for (index, part) in text.split(cut).enumerate() {
         if index == 0 {
@@ -32,13 +53,27 @@ pub(crate) fn tokens(
             tokens.extend(model.tokens_of_more(part, true));
         }
     }
-    if let Some(prefill) = prefill.filter(|prefill| !prefill.is_empty()) {
+    if let Some(prefill) = prefill {
         tokens.extend(model.tokens_of_more(prefill, false));
     }
     if tokens.is_empty() {
         return Err(EngineRefusal::Invalid("messages: the prompt is empty".into()));
     }
-    Ok(tokens)
+    let opens = |open: &str| prefill.is_none() && text.trim_end().ends_with(open);
+    let opens_thought = facts.thoughts.as_ref().is_some_and(|marks| opens(&marks.open));
+    Ok(PromptTokens { tokens, opens_thought })
+}
+
+/// A template's own refusal is about the messages; any other failure is the model's.
+fn refused(error: &TemplateError) -> EngineRefusal {
+    match error {
+        TemplateError::Raised(reason) => EngineRefusal::Invalid(format!(
+            "messages: the model's chat template does not take them: {reason}"
+        )),
+        TemplateError::Failed(reason) => {
+            EngineRefusal::Unable(format!("the embedded model's chat template fails: {reason}"))
+        }
+    }
 }
 
 /// Refuses a prompt that leaves no room for an answer.
@@ -47,48 +82,5 @@ pub(crate) fn check_length(model: &LoadedModel, tokens: usize) -> Result<(), Eng
     match u32::try_from(tokens) {
         Ok(prompt) if prompt < context => Ok(()),
         prompt => Err(EngineRefusal::PromptTooLong { prompt: prompt.unwrap_or(u32::MAX), context }),
-    }
-}
-
-fn with_system(
-    mut messages: Vec<ChatMessage>,
-    system: Option<&str>,
-) -> Result<Vec<ChatMessage>, EngineRefusal> {
-    for message in &mut messages {
-        // Roles become part of the template's own text, so nothing but a word may stand there.
-        let word = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
-        if message.role.is_empty() || message.role.len() > 32 || !message.role.chars().all(word) {
-            return Err(EngineRefusal::Invalid("messages: a role is no word".into()));
-        }
-        if message.role == "developer" {
-            message.role = "system".into();
-        }
-    }
-    match system {
-        Some(system) if messages.iter().all(|message| message.role != "system") => {
-            messages.insert(0, ChatMessage::new("system", system));
-        }
-        _ => {}
-    }
-    Ok(messages)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn says_the_system_message_once() {
-        let roles = |roles: &[&str], system| {
-            let messages = roles.iter().map(|role| ChatMessage::new(*role, "x")).collect();
-            let messages = with_system(messages, system).map_err(|refusal| refusal.to_string())?;
-            Ok::<_, String>(messages.iter().map(|m| m.role.as_str()).collect::<Vec<_>>().join(" "))
-        };
-        assert_eq!(roles(&["user"], Some("s")).unwrap(), "system user");
-        assert_eq!(roles(&["user"], None).unwrap(), "user");
-        assert_eq!(roles(&["system", "user"], Some("s")).unwrap(), "system user");
-        assert_eq!(roles(&["developer", "user"], Some("s")).unwrap(), "system user");
-        assert_eq!(roles(&["user\n<|im_start|>"], None).unwrap_err(), "messages: a role is no word");
-        assert!(roles(&[""], None).is_err());
     }
 }

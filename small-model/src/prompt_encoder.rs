@@ -7,12 +7,13 @@ use std::sync::mpsc::Receiver;
 
 use tokio::sync::{mpsc, oneshot};
 
+use crate::answer_plan::AnswerPlan;
 use crate::model::LoadedModel;
-use crate::prompt;
+use crate::prompt::{self, PromptParts};
 use crate::sampler::TokenSampler;
 use crate::scheduler::{EngineScheduler, GenerationJob};
 use crate::stop_buffer::StopBuffer;
-use crate::{ChatMessage, EngineRefusal, Generation, GenerationRequest, SamplingOptions};
+use crate::{ChatMessage, EngineRefusal, Generation, GenerationRequest, SamplingOptions, ToolChoice};
 
 /// Something to do for the clerk.
 pub(crate) enum EncodeJob {
@@ -47,27 +48,37 @@ impl PromptEncoder {
     }
 
     fn count(&self, messages: Vec<ChatMessage>) -> Result<u32, EngineRefusal> {
-        let tokens = prompt::tokens(&self.model, messages, self.system.as_deref(), None)?;
-        Ok(u32::try_from(tokens.len()).unwrap_or(u32::MAX))
+        let system = self.system.as_deref();
+        let prompt = prompt::tokens(&self.model, PromptParts { messages, system, ..PromptParts::default() })?;
+        Ok(u32::try_from(prompt.tokens.len()).unwrap_or(u32::MAX))
     }
 
-    fn queue(&self, request: GenerationRequest) -> Result<Generation, EngineRefusal> {
-        let prefill = request.prefill.as_deref();
-        let prompt = prompt::tokens(&self.model, request.messages, self.system.as_deref(), prefill)?;
-        prompt::check_length(&self.model, prompt.len())?;
+    fn queue(&self, mut request: GenerationRequest) -> Result<Generation, EngineRefusal> {
+        let parts = PromptParts {
+            messages: std::mem::take(&mut request.messages),
+            system: self.system.as_deref(),
+            prefill: request.prefill.as_deref(),
+            tools: if request.tool_choice == ToolChoice::None { Vec::new() } else { request.tools.clone() },
+            thinking: Some(&request.thinking),
+        };
+        let prompt = prompt::tokens(&self.model, parts)?;
+        prompt::check_length(&self.model, prompt.tokens.len())?;
+        // What cannot be held is refused before the request takes a place.
+        let plan = AnswerPlan::of(&self.model, &request, prompt.opens_thought)?;
+        let prompt = prompt.tokens;
         let room = self.model.facts.context - u32::try_from(prompt.len()).unwrap_or(u32::MAX);
         let (pieces, receiver) = mpsc::unbounded_channel();
         let job = GenerationJob {
             prompt,
             budget: request.max_tokens.unwrap_or(room).min(room),
-            sampler: TokenSampler::new(&request.sampling.or(&self.sampling)),
+            sampler: TokenSampler::new(&request.sampling.or(&self.sampling)).constrained(plan.constraint),
             tail: StopBuffer::new(request.stop),
             alternatives: request.top_logprobs.into(),
             owner: request.fairness,
             pieces,
         };
         self.desk.put(job)?;
-        Ok(Generation::new(receiver))
+        Ok(Generation::new(receiver, plan.reader))
     }
 }
 

@@ -1,9 +1,11 @@
 //! What may be asked of the engine, and what may not.
 
-use crate::EngineRefusal;
+use crate::{AnswerFormat, EngineRefusal, ToolCall, ToolChoice, ToolDefinition};
 
 /// The longest list of stop sequences; OpenAI's limit.
 const MOST_STOPS: usize = 4;
+/// The most tools of a request; OpenAI's limit.
+const MOST_TOOLS: usize = 128;
 /// The most alternatives a token can be reported with; OpenAI's limit.
 const MOST_ALTERNATIVES: u8 = 20;
 
@@ -21,6 +23,16 @@ pub struct GenerationRequest {
     pub sampling: SamplingOptions,
     /// Texts that end the answer and are no part of it; at most 4, none empty.
     pub stop: Vec<String>,
+    /// The shape that the answer must have; `None`: any text.
+    pub format: Option<AnswerFormat>,
+    /// The tools that the answer may call.
+    pub tools: Vec<ToolDefinition>,
+    /// Whether it calls them.
+    pub tool_choice: ToolChoice,
+    /// Whether it may call one only.
+    pub single_call: bool,
+    /// What the chat template is told of thinking; a template that knows nothing of it ignores it.
+    pub thinking: ThinkingOptions,
     /// How many of the likeliest tokens each [`GeneratedToken`](crate::GeneratedToken) lists, up to 20.
     pub top_logprobs: u8,
     /// Whose request it is. The queue takes turns between these, and what one has in the cache is
@@ -28,13 +40,30 @@ pub struct GenerationRequest {
     pub fairness: String,
 }
 
+/// What a chat template may be told of thinking.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ThinkingOptions {
+    /// Whether to think before the answer; the template's `enable_thinking`. `None`: as the template does by itself.
+    pub enabled: Option<bool>,
+    /// How much, such as `low`; the template's `reasoning_effort`.
+    pub effort: Option<String>,
+}
+
 /// One message of a conversation.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ChatMessage {
     /// `system` (also said `developer`), `user`, `assistant`, or what else the model's template knows.
     pub role: String,
     /// The text.
     pub content: String,
+    /// What an assistant thought before it; templates mostly leave it out.
+    pub thought: Option<String>,
+    /// The tools that an assistant called.
+    pub tool_calls: Vec<ToolCall>,
+    /// Which call a tool's message answers.
+    pub tool_call_id: Option<String>,
+    /// The name of a tool, or of who speaks.
+    pub name: Option<String>,
 }
 
 /// How tokens are chosen. A field that is `None` has the value that [`EngineOptions`](crate::EngineOptions) sets
@@ -108,6 +137,17 @@ impl GenerationRequest {
         if self.stop.iter().any(String::is_empty) {
             return invalid("stop: a sequence is empty".into());
         }
+        if self.tools.len() > MOST_TOOLS {
+            return invalid(format!("tools: at most {MOST_TOOLS}, got {}", self.tools.len()));
+        }
+        if let ToolChoice::Named(name) = &self.tool_choice
+            && !self.tools.iter().any(|tool| tool.name == *name)
+        {
+            return invalid("tool_choice: no tool of this name is offered".into());
+        }
+        if self.tool_choice == ToolChoice::Required && self.tools.is_empty() {
+            return invalid("tool_choice: there are no tools to call".into());
+        }
         if self.top_logprobs > MOST_ALTERNATIVES {
             return invalid(format!("top_logprobs: at most {MOST_ALTERNATIVES}, got {}", self.top_logprobs));
         }
@@ -118,7 +158,7 @@ impl GenerationRequest {
 impl ChatMessage {
     /// A message of this role with this text.
     pub fn new(role: impl Into<String>, content: impl Into<String>) -> Self {
-        Self { role: role.into(), content: content.into() }
+        Self { role: role.into(), content: content.into(), ..Self::default() }
     }
 }
 

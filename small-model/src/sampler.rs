@@ -7,7 +7,11 @@ use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 
 use crate::SamplingOptions;
+use crate::constraint::TokenConstraint;
 use crate::logprobs::SampledLogprobs;
+
+/// How many tokens are tried at one place before the answer is given up: a constraint turns one away only where it begins.
+const MOST_TRIES: usize = 64;
 
 /// The sampling of one answer: its settings, its random numbers, and what it has said so far.
 #[derive(Debug)]
@@ -22,6 +26,7 @@ pub(crate) struct TokenSampler {
     bias: Vec<(u32, f32)>,
     said: HashMap<u32, u32>,
     chance: SamplerRng,
+    constraint: Option<TokenConstraint>,
     /// Kept between steps only for its memory.
     logits: Vec<f32>,
 }
@@ -40,20 +45,57 @@ impl TokenSampler {
             bias: sampling.logit_bias.clone(),
             said: HashMap::new(),
             chance: SamplerRng::new(sampling.seed),
+            constraint: None,
             logits: Vec::new(),
         }
     }
 
-    /// The next token, given the logits of the whole vocabulary, of which one at least is finite.
-    pub(crate) fn choose(&mut self, logits: &[f32]) -> u32 {
+    /// The same, for an answer that is held to a grammar.
+    pub(crate) fn constrained(self, constraint: Option<TokenConstraint>) -> Self {
+        Self { constraint, ..self }
+    }
+
+    /// The next token, given the logits of the whole vocabulary, of which one at least is finite. `None`: the answer cannot be
+    /// held to its grammar any more.
+    pub(crate) fn choose(&mut self, logits: &[f32]) -> Option<u32> {
         let mut adjusted = std::mem::take(&mut self.logits);
         adjusted.clear();
         adjusted.extend_from_slice(logits);
         self.adjust(&mut adjusted);
-        let token = if self.temperature <= 0.0 { likeliest(&adjusted) } else { self.draw(&adjusted) };
+        let token = self.constrain(logits, &mut adjusted).and_then(|()| self.choose_accepted(&mut adjusted));
         self.logits = adjusted;
-        *self.said.entry(token).or_default() += 1;
+        *self.said.entry(token?).or_default() += 1;
         token
+    }
+
+    /// Leaves those tokens only that the grammar allows.
+    fn constrain(&mut self, logits: &[f32], adjusted: &mut [f32]) -> Option<()> {
+        let Some(constraint) = &mut self.constraint else { return Some(()) };
+        let Some(allowed) = constraint.allowed().ok()? else { return Some(()) };
+        allowed.iter_unset_entries(|token| {
+            if let Some(logit) = adjusted.get_mut(token) {
+                *logit = f32::NEG_INFINITY;
+            }
+        });
+        if adjusted.iter().all(|logit| *logit == f32::NEG_INFINITY) {
+            // Every token that may come is banned by a bias: the grammar comes first.
+            for (token, (logit, own)) in (0_u32..).zip(adjusted.iter_mut().zip(logits)) {
+                *logit = if allowed.is_allowed(token) { own.max(f32::MIN) } else { f32::NEG_INFINITY };
+            }
+        }
+        Some(())
+    }
+
+    fn choose_accepted(&mut self, adjusted: &mut [f32]) -> Option<u32> {
+        for _ in 0..MOST_TRIES {
+            let token = if self.temperature <= 0.0 { likeliest(adjusted) } else { self.draw(adjusted) };
+            let Some(constraint) = &mut self.constraint else { return Some(token) };
+            if constraint.accept(token).ok()? {
+                return Some(token);
+            }
+            *adjusted.get_mut(token as usize)? = f32::NEG_INFINITY;
+        }
+        None
     }
 
     fn adjust(&self, logits: &mut [f32]) {
@@ -171,7 +213,7 @@ mod tests {
         let mut seen: Vec<u32> = (0..2000)
             .map(|_| {
                 sampler.said.clear();
-                sampler.choose(logits)
+                sampler.choose(logits).unwrap()
             })
             .collect();
         seen.sort_unstable();
@@ -202,7 +244,7 @@ mod tests {
         let mut sampler = TokenSampler::new(&OPEN);
         let mut counts = [0_u32; 4];
         for _ in 0..40_000 {
-            counts[sampler.choose(&logits) as usize] += 1;
+            counts[sampler.choose(&logits).unwrap() as usize] += 1;
         }
         for (count, expected) in counts.iter().zip([16_000_i64, 12_000, 8_000, 4_000]) {
             assert!((i64::from(*count) - expected).abs() < 500, "{counts:?}");
@@ -214,7 +256,7 @@ mod tests {
         let greedy = SamplingOptions { temperature: Some(0.0), ..OPEN };
         let said = |sampling: SamplingOptions, logits: &[f32], times: usize| {
             let mut sampler = TokenSampler::new(&sampling);
-            (0..times).map(|_| sampler.choose(logits)).collect::<Vec<_>>()
+            (0..times).map(|_| sampler.choose(logits).unwrap()).collect::<Vec<_>>()
         };
         assert_eq!(said(greedy.clone(), &[2.0, 1.0], 3), [0, 0, 0]);
         let presence = SamplingOptions { presence_penalty: Some(1.5), ..greedy.clone() };
@@ -248,7 +290,7 @@ mod tests {
                 temperature: Some(temperature), top_p: Some(top_p), top_k: Some(top_k), min_p: Some(min_p),
                 seed: Some(seed), ..OPEN
             };
-            let token = TokenSampler::new(&sampling).choose(&logits) as usize;
+            let token = TokenSampler::new(&sampling).choose(&logits).unwrap() as usize;
             prop_assert!(token < logits.len());
             let rank = logits.iter().filter(|logit| **logit > logits[token]).count();
             prop_assert!(top_k == 0 || rank < top_k as usize);

@@ -1,6 +1,10 @@
 //! Keeps what messages say from becoming control tokens.
 
-use crate::ChatMessage;
+use std::collections::HashSet;
+
+use serde_json::Value;
+
+use crate::{ChatMessage, ToolDefinition};
 
 /// The texts that the tokeniser takes for control tokens.
 #[derive(Debug)]
@@ -14,21 +18,60 @@ impl SpecialTokens {
     }
 
     /// Puts a character that occurs nowhere else after the first character of each mark in the
-    /// messages, and returns it: a prompt split there has the same letters, and no part holds a mark
-    /// of a message. Templates may move or trim the text meanwhile.
-    pub(crate) fn cut_in(&self, mut messages: Vec<ChatMessage>) -> (Vec<ChatMessage>, char) {
-        let private_use = '\u{e000}'..='\u{f8ff}';
-        let free = |c: &char| messages.iter().all(|message| !message.content.contains(*c));
+    /// messages and tools, and returns it: a prompt split there has the same letters, and no part holds a
+    /// mark of a message. Templates may move or trim the text meanwhile.
+    pub(crate) fn cut_in(&self, messages: &mut [ChatMessage], tools: &mut [ToolDefinition]) -> char {
+        let mut seen = HashSet::new();
+        let mut see = |text: &mut String| {
+            seen.extend(text.chars().filter(|c| ('\u{e000}'..='\u{f8ff}').contains(c)));
+        };
+        each_text(messages, tools, &mut see);
         // A text with all 6400 of them is no text: then the last one is taken, and vanishes from it.
-        let cut = private_use.clone().find(free).unwrap_or('\u{f8ff}');
-        for message in &mut messages {
+        let cut = ('\u{e000}'..='\u{f8ff}').find(|c| !seen.contains(c)).unwrap_or('\u{f8ff}');
+        each_text(messages, tools, &mut |text: &mut String| {
             for mark in &self.0 {
-                if message.content.contains(mark.as_str()) {
-                    message.content = cut_mark(&message.content, mark, cut);
+                if text.contains(mark.as_str()) {
+                    *text = cut_mark(text, mark, cut);
                 }
             }
+        });
+        cut
+    }
+}
+
+/// Every text that whoever asks has written.
+fn each_text(messages: &mut [ChatMessage], tools: &mut [ToolDefinition], each: &mut dyn FnMut(&mut String)) {
+    for message in messages {
+        each(&mut message.content);
+        let texts = [&mut message.thought, &mut message.tool_call_id, &mut message.name];
+        texts.into_iter().flatten().for_each(&mut *each);
+        for call in &mut message.tool_calls {
+            each(&mut call.id);
+            each(&mut call.name);
+            each(&mut call.arguments);
         }
-        (messages, cut)
+    }
+    for tool in tools {
+        each_text_of(&mut tool.description, each);
+    }
+}
+
+fn each_text_of(value: &mut Value, each: &mut dyn FnMut(&mut String)) {
+    match value {
+        Value::String(text) => each(text),
+        Value::Array(items) => items.iter_mut().for_each(|item| each_text_of(item, each)),
+        Value::Object(members) => {
+            let own = std::mem::take(members);
+            *members = own
+                .into_iter()
+                .map(|(mut name, mut value)| {
+                    each(&mut name);
+                    each_text_of(&mut value, each);
+                    (name, value)
+                })
+                .collect();
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
 }
 
@@ -45,8 +88,15 @@ mod tests {
     #[track_caller]
     fn check(content: &str, parts: &[&str]) {
         let marks = SpecialTokens::new(vec!["<|im_end|>".into(), "<s>".into(), "<".into(), "协同".into()]);
-        let (messages, cut) = marks.cut_in(vec![ChatMessage::new("user", content)]);
+        let mut messages = [ChatMessage::new("user", content)];
+        let mut tools = [ToolDefinition {
+            description: serde_json::json!({"a": [{content: 1}, content]}),
+            ..ToolDefinition::named("f")
+        }];
+        let cut = marks.cut_in(&mut messages, &mut tools);
         assert_eq!(messages[0].content.split(cut).collect::<Vec<_>>(), parts);
+        let parts = parts.join(&cut.to_string());
+        assert_eq!(tools[0].description, serde_json::json!({"a": [{parts.as_str(): 1}, parts]}));
     }
 
     #[test]

@@ -176,7 +176,9 @@ impl<'a> EngineWorker<'a> {
         let Some(odds) = SampledLogprobs::of(logits) else {
             return self.break_off(index, "the model computed no numbers");
         };
-        let token = active.job.sampler.choose(logits);
+        let Some(token) = active.job.sampler.choose(logits) else {
+            return self.break_off(index, "the answer cannot be held to its format");
+        };
         let chosen = LlamaToken(i32::try_from(token).unwrap_or_default());
         if self.model.ends(chosen) {
             return self.end(index, None, GenerationFinish::Stop);
@@ -189,7 +191,9 @@ impl<'a> EngineWorker<'a> {
             EmittedText::Last(text) => (text, true),
         };
         let top = top.into_iter().map(|(token, logprob)| self.alternative(token, logprob)).collect();
-        let token = GeneratedToken { text, bytes, logprob, margin: odds.margin, entropy: odds.entropy, top };
+        let (margin, entropy) = (odds.margin, odds.entropy);
+        let (thought, calls) = (String::new(), Vec::new());
+        let token = GeneratedToken { text, thought, calls, bytes, logprob, margin, entropy, top };
         let Some(active) = self.slots.get_mut(index).and_then(|slot| slot.active.as_mut()) else { return };
         let _ = active.job.pieces.send(Ok(GenerationPiece::Token(token)));
         active.given += 1;
@@ -215,7 +219,13 @@ impl<'a> EngineWorker<'a> {
             completion_tokens: active.given,
         };
         let text = text.unwrap_or_else(|| active.job.tail.finish());
-        let _ = active.job.pieces.send(Ok(GenerationPiece::End { text, finish, usage }));
+        let _ = active.job.pieces.send(Ok(GenerationPiece::End {
+            text,
+            thought: String::new(),
+            calls: Vec::new(),
+            finish,
+            usage,
+        }));
     }
 
     fn drop_cancelled(&mut self) {

@@ -6,10 +6,11 @@
 use std::path::PathBuf;
 use std::time::Instant;
 
+use serde_json::{Value, json};
 use small_model::{
-    ChatMessage, Engine, EngineOptions, EngineRefusal, GeneratedToken, Generation, GenerationError,
-    GenerationFinish, GenerationPiece, GenerationRequest, GenerationUsage, LoadError, SamplingOptions,
-    catalogue,
+    AnswerFormat, ChatMessage, Engine, EngineOptions, EngineRefusal, GeneratedToken, Generation,
+    GenerationError, GenerationFinish, GenerationPiece, GenerationRequest, GenerationUsage, LoadError,
+    SamplingOptions, ToolChoice, ToolDefinition, catalogue,
 };
 
 /// The weights, or `None` when whoever runs the tests said to do without.
@@ -87,7 +88,7 @@ async fn read(mut generation: Generation) -> GatheredAnswer {
                 text += &token.text;
                 tokens.push(token);
             }
-            GenerationPiece::End { text: rest, finish, usage } => {
+            GenerationPiece::End { text: rest, finish, usage, .. } => {
                 text += &rest;
                 assert_eq!((usage.prompt_tokens, usage.cached_tokens), (prompt_tokens, cached_tokens));
                 assert_eq!(usage.completion_tokens as usize, tokens.len());
@@ -433,4 +434,183 @@ fn refuses_other_files() {
     let error = file("mangled.gguf", &[b"GGUF", [0xff; 60].as_slice()].concat());
     assert!(matches!(error, LoadError::Refused { .. }), "{error}");
     std::fs::remove_dir_all(&folder).unwrap();
+}
+
+/// An object of three members with short values.
+fn place_schema() -> Value {
+    json!({
+        "type": "object",
+        "properties": {
+            "city": {"type": "string", "maxLength": 12},
+            "size": {"enum": ["small", "large"]},
+            "rivers": {"type": "integer", "minimum": 0, "maximum": 99},
+        },
+        "required": ["city", "size", "rivers"],
+        "additionalProperties": false,
+    })
+}
+
+#[track_caller]
+fn check_place(text: &str) {
+    let value: Value = serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"));
+    let members = value.as_object().unwrap();
+    assert_eq!(members.keys().collect::<Vec<_>>(), ["city", "size", "rivers"], "{text}");
+    assert!(members["city"].as_str().unwrap().chars().count() <= 12, "{text}");
+    assert!(["small", "large"].contains(&members["size"].as_str().unwrap()), "{text}");
+    assert!(members["rivers"].as_u64().unwrap() <= 99, "{text}");
+}
+
+/// Whatever the seed and the temperature.
+#[test]
+fn an_answer_keeps_to_its_schema() {
+    with_engine(
+        |_| {},
+        async |engine| {
+            for seed in 0..12 {
+                let temperature = Some([0.0, 0.7, 1.3, 2.0][usize::try_from(seed).unwrap() % 4]);
+                let sampling = SamplingOptions {
+                    temperature,
+                    top_k: Some(0),
+                    top_p: Some(1.0),
+                    min_p: Some(0.0),
+                    seed: Some(seed),
+                    ..GREEDY
+                };
+                let format = AnswerFormat::JsonSchema { schema: place_schema(), strict: true };
+                let request = GenerationRequest {
+                    format: Some(format),
+                    sampling,
+                    max_tokens: Some(96),
+                    ..ask("Tell me about Paris.", "a")
+                };
+                let answer = read(engine.generate(request).await.unwrap()).await;
+                assert_eq!(answer.finish, GenerationFinish::Stop, "{}", answer.text);
+                check_place(&answer.text);
+            }
+        },
+    );
+}
+
+#[test]
+fn a_ban_on_all_that_may_come_gives_way_to_the_schema() {
+    with_engine(
+        |_| {},
+        async |engine| {
+            let logit_bias = (0..49_152).map(|token| (token, -100.0)).collect();
+            let format = AnswerFormat::JsonSchema { schema: json!({"enum": ["yes", "no"]}), strict: true };
+            let request = GenerationRequest {
+                format: Some(format),
+                sampling: SamplingOptions { logit_bias, ..GREEDY },
+                ..ask("Is water wet?", "a")
+            };
+            let answer = read(engine.generate(request).await.unwrap()).await;
+            assert!(["\"yes\"", "\"no\""].contains(&answer.text.as_str()), "{}", answer.text);
+        },
+    );
+}
+
+#[test]
+fn a_forced_call_keeps_to_its_tools_schema() {
+    with_engine(
+        |_| {},
+        async |engine| {
+            let tool = |name: &str| ToolDefinition {
+                parameters: Some(place_schema()),
+                strict: true,
+                ..ToolDefinition::named(name)
+            };
+            for (seed, tool_choice) in [
+                (1, ToolChoice::Required),
+                (2, ToolChoice::Required),
+                (3, ToolChoice::Named("lookup".into())),
+            ] {
+                let named = tool_choice != ToolChoice::Required;
+                let request = GenerationRequest {
+                    tools: vec![tool("describe"), tool("lookup")],
+                    tool_choice,
+                    single_call: true,
+                    sampling: SamplingOptions { temperature: Some(1.5), seed: Some(seed), ..GREEDY },
+                    max_tokens: Some(128),
+                    ..ask("Look up Paris.", "a")
+                };
+                let mut generation = engine.generate(request).await.unwrap();
+                let (mut name, mut arguments, mut said) = (None, String::new(), String::new());
+                let mut finished = None;
+                while let Some(piece) = generation.next().await {
+                    let (text, calls) = match piece.unwrap() {
+                        GenerationPiece::Started { .. } => continue,
+                        GenerationPiece::Token(token) => (token.text, token.calls),
+                        GenerationPiece::End { text, calls, finish, .. } => {
+                            finished = Some(finish);
+                            (text, calls)
+                        }
+                    };
+                    said += &text;
+                    for call in calls {
+                        assert_eq!(call.index, 0);
+                        name = name.or(call.name);
+                        arguments += &call.arguments;
+                    }
+                }
+                assert_eq!((finished, said.as_str()), (Some(GenerationFinish::ToolCalls), ""));
+                let name = name.unwrap();
+                assert!(name == "lookup" || (name == "describe" && !named), "{name}");
+                check_place(&arguments);
+            }
+        },
+    );
+}
+
+#[test]
+fn schemas_that_cannot_be_met_or_held_are_refused_by_name() {
+    with_engine(
+        |_| {},
+        async |engine| {
+            let refusal = async |schema: Value, strict: bool| {
+                let format = Some(AnswerFormat::JsonSchema { schema, strict });
+                engine.generate(GenerationRequest { format, ..ask("Hi", "a") }).await.err()
+            };
+            for schema in
+                [json!(7), json!({"type": "text"}), json!({"type": "string", "minLength": 3, "maxLength": 2})]
+            {
+                let refused = refusal(schema.clone(), true).await;
+                assert!(
+                    matches!(&refused, Some(EngineRefusal::Invalid(why)) if why.contains("response_format")),
+                    "{schema}: {refused:?}"
+                );
+            }
+            // A keyword that the engine does not have: another model may.
+            let unique = json!({"type": "array", "uniqueItems": true});
+            assert!(matches!(refusal(unique.clone(), true).await, Some(EngineRefusal::Unable(_))));
+            assert_eq!(refusal(unique, false).await, None);
+            // Nothing of this takes long or much memory.
+            let mut deep = json!({"type": "string"});
+            for _ in 0..100 {
+                deep = json!({"type": "object", "properties": {"a": deep}, "required": ["a"]});
+            }
+            assert_eq!(refusal(deep, true).await, None);
+            let wide: serde_json::Map<String, Value> =
+                (0..20_000).map(|index| (format!("property_{index}"), json!({"type": "string"}))).collect();
+            let refused = refusal(json!({"type": "object", "properties": wide}), true).await;
+            assert!(
+                matches!(&refused, Some(EngineRefusal::Invalid(why)) if why.contains("bytes")),
+                "{refused:?}"
+            );
+            let tree = json!({"$ref": "#/$defs/tree", "$defs": {"tree": {
+                "type": "object", "properties": {"left": {"$ref": "#/$defs/tree"}, "right": {"$ref": "#/$defs/tree"}},
+            }}});
+            assert_eq!(refusal(tree, true).await, None);
+            let doubled: serde_json::Map<String, Value> = (0..40)
+                .map(|index| {
+                    let next = json!({"$ref": format!("#/$defs/a{}", index + 1)});
+                    (format!("a{index}"), json!({"allOf": [next, next], "type": "object"}))
+                })
+                .chain([("a40".to_owned(), json!({"type": "object"}))])
+                .collect();
+            let bomb = refusal(json!({"$ref": "#/$defs/a0", "$defs": doubled}), true).await;
+            assert!(
+                bomb.is_none() || matches!(bomb, Some(EngineRefusal::Unable(_) | EngineRefusal::Invalid(_)))
+            );
+        },
+    );
 }

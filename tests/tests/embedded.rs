@@ -6,6 +6,7 @@ use end_to_end::gateway::Gateway;
 use end_to_end::openai::{self, Reply};
 use end_to_end::scripted::Scripted;
 use end_to_end::setup::Setup;
+use serde_json::{Value, json};
 
 /// The weights of the smallest embedded model, where `xietong fetch` puts them; `None` passes a test over.
 fn weights() -> Option<PathBuf> {
@@ -157,4 +158,93 @@ async fn weights_that_come_later_join_the_ladder() {
     assert_eq!(gateway.post_admin("/reload", &serde_json::json!({})).await.status(), 422);
     assert_eq!(gateway.ask(&request).await.header("x-xietong-model"), Some("tiny"));
     std::fs::remove_dir_all(&folder).expect("it is there");
+}
+
+fn city_schema() -> Value {
+    json!({
+        "type": "object",
+        "properties": {"city": {"type": "string", "maxLength": 10}, "large": {"type": "boolean"}},
+        "required": ["city", "large"],
+        "additionalProperties": false,
+    })
+}
+
+#[track_caller]
+fn check_city(text: &str) {
+    let value: Value = serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"));
+    assert!(value["city"].is_string() && value["large"].is_boolean(), "{text}");
+}
+
+#[tokio::test]
+async fn its_answers_keep_to_a_schema_and_its_calls_to_their_tools() {
+    let Some(weights) = weights() else { return };
+    let (gateway, large) = start(&weights).await;
+    for stream in [false, true] {
+        let mut request = openai::ask("auto", "Which city do you like?");
+        request["temperature"] = 1.5.into();
+        request["max_tokens"] = 64.into();
+        request["stream"] = stream.into();
+        let mut called = request.clone();
+        request["response_format"] = json!({"type": "json_schema", "json_schema": {"name": "city", "strict": true, "schema": city_schema()}});
+        request["logprobs"] = true.into();
+        let answer = gateway.ask(&request).await;
+        assert_eq!(answer.header("x-xietong-model"), Some("tiny"), "{}", answer.text());
+        check_city(&answer.content());
+        assert!(answer.text().contains("\"logprob\":"), "{}", answer.text());
+
+        let tool = json!({"type": "function", "function": {"name": "choose", "parameters": city_schema(), "strict": true}});
+        called["tools"] = json!([tool]);
+        called["tool_choice"] = "required".into();
+        called["parallel_tool_calls"] = false.into();
+        let answer = gateway.ask(&called).await;
+        assert_eq!(answer.header("x-xietong-model"), Some("tiny"), "{}", answer.text());
+        let choices = if stream {
+            answer.chunks().iter().filter_map(|chunk| chunk["choices"].get(0).cloned()).collect()
+        } else {
+            vec![answer.json()["choices"][0].clone()]
+        };
+        let part = if stream { "delta" } else { "message" };
+        let calls: Vec<Value> = choices
+            .iter()
+            .filter_map(|choice| choice[part]["tool_calls"].as_array())
+            .flatten()
+            .cloned()
+            .collect();
+        assert_eq!(calls[0]["function"]["name"], "choose", "{}", answer.text());
+        assert!(calls[0]["id"].as_str().is_some_and(|id| id.starts_with("call_")), "{}", answer.text());
+        let arguments: String =
+            calls.iter().filter_map(|call| call["function"]["arguments"].as_str()).collect();
+        check_city(&arguments);
+        let finishes: Vec<&str> =
+            choices.iter().filter_map(|choice| choice["finish_reason"].as_str()).collect();
+        assert_eq!(finishes, ["tool_calls"], "{}", answer.text());
+    }
+    assert!(large.seen().is_empty());
+}
+
+/// A schema that is none is the client's mistake; one that only this engine cannot hold goes on to the next rung.
+#[tokio::test]
+async fn schemas_that_it_cannot_hold_are_another_models() {
+    let Some(weights) = weights() else { return };
+    let (gateway, _large) = start(&weights).await;
+    let ask = |model: &str, schema: Value, strict: bool| {
+        let mut request = openai::ask(model, "Which city do you like?");
+        request["max_tokens"] = 24.into();
+        request["response_format"] =
+            json!({"type": "json_schema", "json_schema": {"name": "x", "strict": strict, "schema": schema}});
+        request
+    };
+    let unique = json!({"type": "array", "items": {"type": "integer"}, "maxItems": 3, "uniqueItems": true});
+    let answer = gateway.ask(&ask("auto", unique.clone(), true)).await;
+    assert_eq!((answer.status(), answer.content().as_str()), (200, "from large"), "{}", answer.text());
+    let answer = gateway.ask(&ask("tiny", unique, true)).await;
+    assert_eq!(answer.status(), 400, "{}", answer.text());
+    assert!(answer.text().contains("uniqueItems"), "{}", answer.text());
+    for schema in [json!({"type": "text"}), json!({"type": "string", "minLength": 3, "maxLength": 2})] {
+        let answer = gateway.ask(&ask("auto", schema, true)).await;
+        assert_eq!(answer.status(), 400, "{}", answer.text());
+        assert!(answer.text().contains("response_format"), "{}", answer.text());
+    }
+    let metrics = gateway.settled().await;
+    assert_eq!(metrics.sum("xietong_attempts_total", &[("result", "incapable")]), 2.0);
 }

@@ -89,6 +89,8 @@ const FLOORS: [(&str, &[&[&str]]); 4] = [
                 "usage_chunk",
                 "completion",
             ],
+            &["engine_tools"],
+            &["engine_format"],
             &["chat", "aggregate", "native_usage", "write"],
             &["chunk", "messages", "original_request"],
             &["attachments", "conversions", "fields", "sse", "usage", "vectors"],

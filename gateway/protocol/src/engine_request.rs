@@ -4,6 +4,8 @@ use router_policies::PromptRole;
 
 use super::bad_request::BadRequest;
 use super::chat::ChatRequest;
+use super::engine_format::EngineFormat;
+use super::engine_tools::{self, EngineTool, EngineToolChoice, TurnFields};
 use super::fields::FieldFormat;
 use super::messages::MessageOutline;
 use super::scan::{Cursor, ValueKind};
@@ -12,10 +14,12 @@ use super::value::FieldValue;
 /// One message, its parts joined.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SimpleTurn {
-    /// Who speaks; never a tool.
+    /// Who speaks.
     pub role: PromptRole,
     /// What.
     pub text: String,
+    /// What it has beside that.
+    pub fields: TurnFields,
 }
 
 /// A chat request as the embedded engine takes it: every value in range, `None` where the client said nothing.
@@ -45,8 +49,18 @@ pub struct EngineRequest {
     pub logit_bias: Vec<(u32, f64)>,
     /// How many alternatives a token is to come with, 0 to 20; `None`: no log-probabilities at all.
     pub logprobs: Option<u8>,
-    /// Whether the answer must be a JSON object (`response_format` of type `json_object`).
-    pub json_object: bool,
+    /// The shape that the answer must have; `None`: any text.
+    pub format: Option<EngineFormat>,
+    /// The tools that the answer may call.
+    pub tools: Vec<EngineTool>,
+    /// Whether it calls them.
+    pub tool_choice: EngineToolChoice,
+    /// Whether it may call one only (`parallel_tool_calls: false`).
+    pub single_call: bool,
+    /// Whether to think before the answer: `enable_thinking`, there or in `chat_template_kwargs`.
+    pub enable_thinking: Option<bool>,
+    /// `reasoning_effort`, where the client says one.
+    pub reasoning_effort: Option<String>,
     /// Whether the last turn is the beginning of the answer.
     pub prefill: bool,
 }
@@ -62,9 +76,10 @@ impl EngineRequest {
     /// From a request that the engine can serve.
     fn of(chat: &ChatRequest) -> Result<Self, BadRequest> {
         refuse_the_impossible(chat)?;
-        let turn = |message: &MessageOutline| SimpleTurn {
-            role: message.role,
-            text: chat.text(message).into_owned(),
+        let turn = |message: &MessageOutline| {
+            let whole = chat.object.bytes().get(message.at.clone()).unwrap_or_default();
+            let text = chat.text(message).into_owned();
+            Ok::<_, BadRequest>(SimpleTurn { role: message.role, text, fields: engine_tools::turn(whole)? })
         };
         let number = |name, least, most| given(chat, name).map_or(Ok(None), |it| it.number(least, most));
         let integer = |name, least, most| given(chat, name).map_or(Ok(None), |it| it.integer(least, most));
@@ -73,7 +88,7 @@ impl EngineRequest {
         // vLLM says −1 where llama.cpp says 0: consider them all.
         let top_k = integer("top_k", -1, i64::from(u32::MAX))?;
         Ok(Self {
-            turns: chat.messages.list.iter().map(|message: &MessageOutline| turn(message)).collect(),
+            turns: chat.messages.list.iter().map(turn).collect::<Result<_, _>>()?,
             max_tokens: chat.max_tokens(),
             temperature: number("temperature", 0.0, 2.0)?,
             top_p: number("top_p", 0.0, 1.0)?,
@@ -85,7 +100,12 @@ impl EngineRequest {
             frequency_penalty: number("frequency_penalty", -2.0, 2.0)?.unwrap_or(0.0),
             logit_bias: logit_bias(chat)?,
             logprobs,
-            json_object: chat.fields.format == FieldFormat::Json,
+            format: EngineFormat::of(chat)?,
+            tools: engine_tools::tools(chat)?,
+            tool_choice: engine_tools::choice(chat)?,
+            single_call: chat.object.get("parallel_tool_calls") == Some(b"false"),
+            enable_thinking: enable_thinking(chat),
+            reasoning_effort: effort(chat),
             prefill: chat.needs().prefill,
         })
     }
@@ -98,8 +118,7 @@ fn refuse_the_impossible(chat: &ChatRequest) -> Result<(), BadRequest> {
         (needs.audio, "messages", "sound"),
         (needs.video, "messages", "films"),
         (needs.file, "messages", "files"),
-        (needs.tools, "tools", "tools"),
-        (needs.json_schema, "response_format", "JSON schemas"),
+        (chat.object.get("functions").is_some(), "functions", "functions: use tools"),
         (chat.fields.format == FieldFormat::Other, "response_format", "this response format"),
         (chat.n() > 1, "n", "more than one choice"),
     ];
@@ -115,6 +134,24 @@ fn refuse_the_impossible(chat: &ChatRequest) -> Result<(), BadRequest> {
 fn given<'a>(chat: &'a ChatRequest, name: &'static str) -> Option<FieldValue<'a>> {
     let raw = std::str::from_utf8(chat.object.get(name)?).ok()?;
     Some(FieldValue { name, raw })
+}
+
+/// The switch of templates that think, where vLLM, SGLang and llama.cpp have it, else where Alibaba has it. `none` of an effort
+/// is no thinking.
+fn enable_thinking(chat: &ChatRequest) -> Option<bool> {
+    #[derive(Default, serde::Deserialize)]
+    struct TemplateFields {
+        enable_thinking: Option<bool>,
+    }
+    let inner = chat.object.get("chat_template_kwargs");
+    let inner: Option<TemplateFields> = inner.and_then(|raw| serde_json::from_slice(raw).ok());
+    let own = || serde_json::from_slice(chat.object.get("enable_thinking")?).ok();
+    let none = || (effort(chat).as_deref() == Some("none")).then_some(false);
+    inner.and_then(|fields| fields.enable_thinking).or_else(own).or_else(none)
+}
+
+fn effort(chat: &ChatRequest) -> Option<String> {
+    serde_json::from_slice(chat.object.get("reasoning_effort")?).ok()
 }
 
 /// Empty stop texts would end every answer at once; they are left out.
@@ -154,6 +191,7 @@ fn logit_bias(chat: &ChatRequest) -> Result<Vec<(u32, f64)>, BadRequest> {
 mod tests {
     use bytes::Bytes;
 
+    use super::super::engine_tools::{CalledFunction, TurnCall};
     use super::*;
 
     fn simple(field: &str) -> Result<EngineRequest, BadRequest> {
@@ -164,7 +202,10 @@ mod tests {
     #[test]
     fn sampling_fields_are_read() {
         let plain = simple("").unwrap();
-        assert_eq!(plain.turns, [SimpleTurn { role: PromptRole::User, text: "hi".into() }]);
+        assert_eq!(
+            plain.turns,
+            [SimpleTurn { role: PromptRole::User, text: "hi".into(), fields: TurnFields::default() }]
+        );
         assert_eq!((plain.temperature, plain.top_k, plain.seed, plain.logprobs), (None, None, None, None));
         let all = simple(
             r#","temperature":0.5,"top_p":0.9,"top_k":-1,"min_p":0.05,"seed":-1,"stop":["a","","\n"],
@@ -184,7 +225,12 @@ mod tests {
             frequency_penalty: -1.0,
             logit_bias: vec![(50256, -100.0)],
             logprobs: Some(5),
-            json_object: true,
+            format: Some(EngineFormat::JsonObject),
+            tools: Vec::new(),
+            tool_choice: EngineToolChoice::Auto,
+            single_call: false,
+            enable_thinking: None,
+            reasoning_effort: None,
             prefill: false,
         };
         assert_eq!(all.unwrap(), expected);
@@ -193,13 +239,71 @@ mod tests {
     }
 
     #[test]
+    fn a_schema_is_checked_and_kept_as_it_is_written() {
+        let asked = |named: &str| {
+            let field = format!(r#","response_format":{{"type":"json_schema","json_schema":{named}}}"#);
+            simple(&field).map(|request| request.format)
+        };
+        let schema = r#"{"type":"object", "properties":{"b":{},"a":{}}}"#;
+        let expected = |strict| Some(EngineFormat::JsonSchema { schema: schema.into(), strict });
+        assert_eq!(asked(&format!(r#"{{"name":"x","schema":{schema}}}"#)).unwrap(), expected(false));
+        assert_eq!(asked(&format!(r#"{{"strict":true,"schema":{schema}}}"#)).unwrap(), expected(true));
+        assert_eq!(asked(r#"{"name":"x","strict":null}"#).unwrap(), Some(EngineFormat::JsonObject));
+        for (schema, place) in [
+            (r#"{"type":"text"}"#, "/type"),
+            (r#"{"properties":{"a":{"minimum":"1"}}}"#, "/properties/a/minimum"),
+            (r#"{"$schema":"http://json-schema.org/draft-07/schema#","required":"a"}"#, "/required"),
+            ("7", "must be a JSON object"),
+        ] {
+            let error = asked(&format!(r#"{{"schema":{schema}}}"#)).unwrap_err();
+            assert_eq!(error.param.as_deref(), Some("response_format.json_schema.schema"), "{schema}");
+            assert!(error.message.contains(place), "{}", error.message);
+        }
+    }
+
+    #[test]
+    fn tools_and_thinking_are_read() {
+        let tool =
+            r#"{"type":"function","function":{"name":"f","parameters":{"type":"object"},"strict":true}}"#;
+        let asked = simple(&format!(
+            r#","tools":[{tool}],"tool_choice":{{"type":"function","function":{{"name":"f"}}}},"parallel_tool_calls":false,
+               "chat_template_kwargs":{{"enable_thinking":false}},"reasoning_effort":"low""#
+        ));
+        let asked = asked.unwrap();
+        let parameters = Some(r#"{"type":"object"}"#.to_owned());
+        assert_eq!(
+            asked.tools,
+            [EngineTool { name: "f".into(), parameters, strict: true, text: tool.into() }]
+        );
+        assert_eq!((asked.tool_choice, asked.single_call), (EngineToolChoice::Named("f".into()), true));
+        assert_eq!((asked.enable_thinking, asked.reasoning_effort.as_deref()), (Some(false), Some("low")));
+        let thinking = |field: &str| simple(field).unwrap().enable_thinking;
+        assert_eq!(thinking(r#","enable_thinking":true"#), Some(true));
+        assert_eq!(thinking(r#","reasoning_effort":"none""#), Some(false));
+        assert_eq!(thinking(r#","reasoning_effort":"high""#), None);
+        for (word, choice) in [("auto", EngineToolChoice::Auto), ("none", EngineToolChoice::None)] {
+            assert_eq!(simple(&format!(r#","tool_choice":"{word}""#)).unwrap().tool_choice, choice);
+        }
+        let talk = r#"{"model":"a","messages":[{"role":"user","content":"hi"},
+            {"role":"assistant","content":null,"tool_calls":[{"id":"c","type":"function","function":{"name":"f","arguments":"{}"}}]},
+            {"role":"tool","tool_call_id":"c","content":"7"}]}"#;
+        let turns = ChatRequest::parse(Bytes::from_static(talk.as_bytes())).unwrap().simple().unwrap().turns;
+        let function = CalledFunction { name: "f".into(), arguments: "{}".into() };
+        assert_eq!(turns[1].fields.tool_calls, [TurnCall { id: "c".into(), function }]);
+        assert_eq!(turns[2].fields.tool_call_id.as_deref(), Some("c"));
+    }
+
+    #[test]
     fn what_the_engine_cannot_do_is_refused() {
         let check = |field: &str, param: &str| {
             assert_eq!(simple(field).unwrap_err().param.as_deref(), Some(param), "{field}");
         };
         check(r#","n":2"#, "n");
-        check(r#","tools":[{"type":"function"}]"#, "tools");
-        check(r#","response_format":{"type":"json_schema"}"#, "response_format");
+        check(r#","tools":[{"type":"web_search"}]"#, "tools");
+        check(r#","tools":[{"type":"function","function":{"name":"f","parameters":{"type":"x"}}}]"#, "tools");
+        check(r#","tool_choice":"sometimes""#, "tool_choice");
+        check(r#","functions":[{"name":"f"}]"#, "functions");
+        check(r#","response_format":{"type":"json_schema"}"#, "response_format.json_schema");
         check(r#","response_format":{"type":"regex"}"#, "response_format");
         check(r#","modalities":["audio"]"#, "messages");
         check(r#","min_p":1e308"#, "min_p");

@@ -32,6 +32,15 @@ pub enum DeltaField<'a> {
     Content(&'a str),
     /// Text of reasoning.
     Reasoning(&'a str),
+    /// A piece of a call of a tool.
+    ToolCall {
+        /// Which call of the choice, from 0.
+        index: u32,
+        /// Its id and the tool's name; with the first piece of a call only.
+        begins: Option<(&'a str, &'a str)>,
+        /// More of its arguments.
+        arguments: &'a str,
+    },
     /// The last: says why it ended.
     End(FinishReason),
 }
@@ -94,6 +103,7 @@ pub fn write_chunk(
         DeltaField::Role => (r#"{"role":"assistant","content":""}"#.to_owned(), None),
         DeltaField::Content(text) => (format!(r#"{{"content":{}}}"#, string(text)), None),
         DeltaField::Reasoning(text) => (format!(r#"{{"reasoning_content":{}}}"#, string(text)), None),
+        DeltaField::ToolCall { index, begins, arguments } => (call_json(index, begins, arguments), None),
         DeltaField::End(finish) => ("{}".to_owned(), Some(finish)),
     };
     let head = open_head(stamp, "chat.completion.chunk");
@@ -103,6 +113,14 @@ pub fn write_chunk(
          \"finish_reason\":{finish}}}]}}\n\n"
     )
     .into()
+}
+
+fn call_json(index: u32, begins: Option<(&str, &str)>, arguments: &str) -> String {
+    let (head, name) = begins.map_or_else(Default::default, |(id, name)| {
+        (format!(r#""id":{},"type":"function","#, string(id)), format!(r#""name":{},"#, string(name)))
+    });
+    let arguments = string(arguments);
+    format!(r#"{{"tool_calls":[{{"index":{index},{head}"function":{{{name}"arguments":{arguments}}}}}]}}"#)
 }
 
 /// A `chat.completion`.
@@ -221,6 +239,27 @@ mod tests {
             DeltaField::Reasoning("hm"),
             None,
             choice(json!({"reasoning_content": "hm"}), Value::Null, Value::Null),
+        );
+        let begins = Some(("call_1", "f"));
+        check(
+            DeltaField::ToolCall { index: 1, begins, arguments: "{\"" },
+            None,
+            choice(
+                json!({"tool_calls": [{
+                    "index": 1, "id": "call_1", "type": "function", "function": {"name": "f", "arguments": "{\""},
+                }]}),
+                Value::Null,
+                Value::Null,
+            ),
+        );
+        check(
+            DeltaField::ToolCall { index: 0, begins: None, arguments: "}" },
+            None,
+            choice(
+                json!({"tool_calls": [{"index": 0, "function": {"arguments": "}"}}]}),
+                Value::Null,
+                Value::Null,
+            ),
         );
         check(DeltaField::End(FinishReason::Length), None, choice(json!({}), Value::Null, json!("length")));
     }

@@ -148,6 +148,9 @@ fn failure(errors: &[AttemptError]) -> ApiError {
             said.map_or(ApiError::UpstreamBadResponse, |said| ApiError::ProviderRejected(status, said))
         }
         AttemptErrorKind::ContextLength => ApiError::ContextLength(said),
+        AttemptErrorKind::Incapable => {
+            said.map_or(ApiError::UpstreamBadResponse, |said| ApiError::NoCapableModel(said.message))
+        }
         AttemptErrorKind::BudgetExceeded => ApiError::BudgetSpent(
             "The budget of this client does not cover another attempt after the first one failed.".to_owned(),
         ),

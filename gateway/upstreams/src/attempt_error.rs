@@ -63,6 +63,9 @@ router_policies::vocabulary! {
         ContextLength = "too_long",
         /// The provider refused the request with 400 or 422. No other model is asked.
         Rejected(u16 = 400) = "refused",
+        /// The embedded model cannot serve the request, and another model may: its engine cannot hold an answer to the schema,
+        /// or its chat template fails. Nothing was generated.
+        Incapable = "incapable",
         /// The endpoint is at fault: it answered 401, 403, 404 or a redirect, an error within a 200, or something that is
         /// no answer.
         BadResponse(u16 = 200) = "faulty",
@@ -145,6 +148,7 @@ impl AttemptError {
             | AttemptErrorKind::IdleTimeout
             | AttemptErrorKind::TotalTimeout
             | AttemptErrorKind::ConnectionLost
+            | AttemptErrorKind::Incapable
             | AttemptErrorKind::BadResponse(_) => RetryDecision::OtherRung,
             AttemptErrorKind::ContextLength => RetryDecision::LargerContext,
             AttemptErrorKind::Rejected(_) => RetryDecision::Client,
@@ -179,6 +183,7 @@ impl AttemptError {
             self.what,
             AttemptErrorKind::Rejected(_)
                 | AttemptErrorKind::ContextLength
+                | AttemptErrorKind::Incapable
                 | AttemptErrorKind::RateLimited
                 | AttemptErrorKind::RefusedStream
                 | AttemptErrorKind::QueueFull

@@ -10,8 +10,8 @@ use gateway_config::{EmbeddedModel, ModelConfig};
 use http::HeaderMap;
 use router_policies::{PromptRole, Usage};
 use small_model::{
-    ChatMessage, Engine, EngineOptions, EngineRefusal, GeneratedToken, Generation, GenerationRequest,
-    SamplingOptions,
+    AnswerFormat, CallFragment, ChatMessage, Engine, EngineOptions, EngineRefusal, GeneratedToken,
+    Generation, GenerationRequest, SamplingOptions, ThinkingOptions, ToolCall, ToolChoice, ToolDefinition,
 };
 use tokio::time::{Instant, timeout_at};
 use tower::util::BoxCloneSyncService;
@@ -22,8 +22,9 @@ use super::{AnswerBody, Chunks, Upstream, UpstreamRequest, UpstreamResponse};
 use crate::attempt_error::{AttemptError, AttemptErrorKind};
 use crate::request_id::RequestId;
 use protocol::{
-    self, ChunkInfo, ChunkKind, ChunkMeta, DONE, DeltaField, EngineRequest, FinalUsage, FinishReason,
-    LogprobAlternative, ProviderError, ReportedUsage, ResponseChunk, SseEvent, TokenLogprob,
+    self, BadRequest, ChunkInfo, ChunkKind, ChunkMeta, DONE, DeltaField, EngineFormat, EngineRequest,
+    EngineTool, EngineToolChoice, FinalUsage, FinishReason, LogprobAlternative, ProviderError, ReportedUsage,
+    ResponseChunk, SimpleTurn, SseEvent, TokenLogprob, TurnCall,
 };
 
 /// Loads the weights and gives the engine as an upstream.
@@ -50,11 +51,13 @@ async fn answer(
     model: Arc<ModelConfig>,
     ask: UpstreamRequest,
 ) -> Result<UpstreamResponse, AttemptError> {
-    let simple = ask.chat.simple().map_err(|bad| refused(bad.message))?;
+    let mut simple = ask.chat.simple().map_err(refused_field)?;
+    let format = simple.format.take().map(format).transpose()?;
+    let tools = std::mem::take(&mut simple.tools).into_iter().map(tool).collect::<Result<_, _>>()?;
     let wants_logprobs = simple.logprobs.is_some() || ask.logprobs;
     let began = Instant::now();
     let generation = engine
-        .generate(request(simple, &ask, model.max_output))
+        .generate(GenerationRequest { format, tools, ..request(simple, &ask, model.max_output) })
         .await
         .map_err(|refusal| attempt_error(&refusal))?;
     let voice = EmbeddedEncoder::new(&model.name, wants_logprobs);
@@ -65,8 +68,7 @@ async fn answer(
 
 /// `most` tokens are the longest answer where nobody sets a limit: it is what was reserved for it.
 fn request(simple: EngineRequest, ask: &UpstreamRequest, most: u64) -> GenerationRequest {
-    let mut messages: Vec<ChatMessage> =
-        simple.turns.into_iter().map(|turn| ChatMessage::new(role(turn.role), turn.text)).collect();
+    let mut messages: Vec<ChatMessage> = simple.turns.into_iter().map(message).collect();
     let prefill = if simple.prefill { messages.pop().map(|message| message.content) } else { None };
     GenerationRequest {
         messages,
@@ -87,9 +89,56 @@ fn request(simple: EngineRequest, ask: &UpstreamRequest, most: u64) -> Generatio
             logit_bias: simple.logit_bias.into_iter().map(|(token, bias)| (token, bias as f32)).collect(),
         },
         stop: simple.stop,
+        tool_choice: choice(simple.tool_choice),
+        single_call: simple.single_call,
+        thinking: ThinkingOptions { enabled: simple.enable_thinking, effort: simple.reasoning_effort },
         // Whoever judges the answer wants to know the runner-up.
         top_logprobs: simple.logprobs.unwrap_or(if ask.logprobs { 2 } else { 0 }),
         fairness: ask.on_behalf.to_string(),
+        ..GenerationRequest::default()
+    }
+}
+
+fn format(format: EngineFormat) -> Result<AnswerFormat, AttemptError> {
+    Ok(match format {
+        EngineFormat::JsonObject => AnswerFormat::JsonObject,
+        EngineFormat::JsonSchema { schema, strict } => {
+            AnswerFormat::JsonSchema { schema: json("response_format", &schema)?, strict }
+        }
+    })
+}
+
+fn tool(tool: EngineTool) -> Result<ToolDefinition, AttemptError> {
+    let parameters = tool.parameters.map(|schema| json("tools", &schema)).transpose()?;
+    let description = json("tools", &tool.text)?;
+    Ok(ToolDefinition { name: tool.name, parameters, strict: tool.strict, description })
+}
+
+fn json(field: &str, text: &str) -> Result<serde_json::Value, AttemptError> {
+    serde_json::from_str(text).map_err(|error| refused(format!("{field}: {error}")))
+}
+
+fn message(turn: SimpleTurn) -> ChatMessage {
+    let call = |call: TurnCall| ToolCall {
+        id: call.id,
+        name: call.function.name,
+        arguments: call.function.arguments,
+    };
+    ChatMessage {
+        thought: turn.fields.reasoning_content,
+        tool_calls: turn.fields.tool_calls.into_iter().map(call).collect(),
+        tool_call_id: turn.fields.tool_call_id,
+        name: turn.fields.name,
+        ..ChatMessage::new(role(turn.role), turn.text)
+    }
+}
+
+fn choice(choice: EngineToolChoice) -> ToolChoice {
+    match choice {
+        EngineToolChoice::Auto => ToolChoice::Auto,
+        EngineToolChoice::None => ToolChoice::None,
+        EngineToolChoice::Required => ToolChoice::Required,
+        EngineToolChoice::Named(name) => ToolChoice::Named(name),
     }
 }
 
@@ -108,7 +157,17 @@ fn attempt_error(refusal: &EngineRefusal) -> AttemptError {
         EngineRefusal::Dead => AttemptError::new(AttemptErrorKind::CircuitOpen),
         EngineRefusal::PromptTooLong { .. } => said(AttemptErrorKind::ContextLength, format!("{refusal}.")),
         EngineRefusal::Invalid(sentence) => refused(sentence.clone()),
+        EngineRefusal::Unable(sentence) => said(AttemptErrorKind::Incapable, sentence.clone()),
     }
+}
+
+fn refused_field(bad: BadRequest) -> AttemptError {
+    let mut error = refused(bad.message);
+    if let Some(complaint) = &mut error.complaint {
+        complaint.param = bad.param.map(Into::into);
+        complaint.code = bad.code.map(Into::into);
+    }
+    error
 }
 
 fn refused(sentence: String) -> AttemptError {
@@ -162,11 +221,14 @@ impl EmbeddedAnswer {
             small_model::GenerationPiece::Token(token) => {
                 self.clock.begin();
                 self.clock.heard();
-                self.pending.extend(self.voice.token(token));
+                self.pending = self.voice.token(&token);
+                self.pending.reverse();
             }
-            small_model::GenerationPiece::End { text, finish, usage } => {
+            small_model::GenerationPiece::End { text, thought, calls, finish, usage } => {
                 self.over = true;
-                self.pending = self.voice.end(&text, finish, usage);
+                let mut pending = self.voice.parts(&thought, &text, &calls);
+                pending.extend(self.voice.end(finish, usage));
+                self.pending = pending;
                 self.pending.reverse();
             }
         }
@@ -202,43 +264,57 @@ impl EmbeddedEncoder {
         piece(protocol::write_chunk(&self.stamp(), 0, DeltaField::Role, None), |_| {})
     }
 
-    fn token(&mut self, token: GeneratedToken) -> Option<ResponseChunk> {
+    fn token(&mut self, token: &GeneratedToken) -> Vec<ResponseChunk> {
         if let Some(held) = &mut self.logprobs {
-            held.push(odds(&token));
+            held.push(odds(token));
         }
-        (!token.text.is_empty()).then(|| self.content(&token.text))
+        self.parts(&token.thought, &token.text, &token.calls)
     }
 
-    fn content(&mut self, text: &str) -> ResponseChunk {
-        let logprobs = self.logprobs.as_mut().map(std::mem::take);
-        let raw = protocol::write_chunk(&self.stamp(), 0, DeltaField::Content(text), logprobs.as_deref());
+    /// A thought's tokens are no tokens of the answer, so its probabilities are left out.
+    fn parts(&mut self, thought: &str, text: &str, calls: &[CallFragment]) -> Vec<ResponseChunk> {
+        let mut chunks = Vec::new();
+        if !thought.is_empty() {
+            self.logprobs = self.logprobs.as_ref().map(|_| Vec::new());
+            chunks.push(self.chunk(DeltaField::Reasoning(thought)));
+        }
+        if !text.is_empty() {
+            chunks.push(self.chunk(DeltaField::Content(text)));
+        }
+        for call in calls {
+            let id = format!("call_{}", RequestId::new().as_str());
+            let begins = call.name.as_deref().map(|name| (id.as_str(), name));
+            let (index, arguments) = (call.index, call.arguments.as_str());
+            chunks.push(self.chunk(DeltaField::ToolCall { index, begins, arguments }));
+        }
+        chunks
+    }
+
+    fn chunk(&mut self, delta: DeltaField<'_>) -> ResponseChunk {
+        let reasons = matches!(delta, DeltaField::Reasoning(_));
+        let logprobs = self.logprobs.as_mut().filter(|_| !reasons).map(std::mem::take);
+        let raw = protocol::write_chunk(&self.stamp(), 0, delta, logprobs.as_deref());
         let data = data(&raw);
         protocol::read_chunk(SseEvent { raw, data, event: None, comment: false })
     }
 
     fn end(
-        &mut self,
-        text: &str,
+        &self,
         finish: small_model::GenerationFinish,
         usage: small_model::GenerationUsage,
     ) -> Vec<ResponseChunk> {
         let finish = match finish {
             small_model::GenerationFinish::Stop => FinishReason::Stop,
+            small_model::GenerationFinish::ToolCalls => FinishReason::ToolCalls,
             small_model::GenerationFinish::Length => FinishReason::Length,
         };
-        let mut chunks = Vec::with_capacity(4);
-        if !text.is_empty() {
-            chunks.push(self.content(text));
-        }
         let last = protocol::write_chunk(&self.stamp(), 0, DeltaField::End(finish), None);
-        chunks.push(piece(last, |piece| {
+        let last = piece(last, |piece| {
             piece.finish = Some(finish);
             piece.finished = 1;
-        }));
-        chunks.push(self.usage(usage));
+        });
         let (raw, data) = (Bytes::from_static(DONE), Bytes::from_static(b"[DONE]"));
-        chunks.push(ResponseChunk { raw, data, what: ChunkKind::Done, native: None });
-        chunks
+        vec![last, self.usage(usage), ResponseChunk { raw, data, what: ChunkKind::Done, native: None }]
     }
 
     fn usage(&self, usage: small_model::GenerationUsage) -> ResponseChunk {

@@ -1,0 +1,114 @@
+//! The shape that an answer must have, as whoever asks says it.
+
+use serde_json::{Value, json};
+
+/// The longest schema, in bytes of JSON: all schemas of one request together.
+pub(crate) const MOST_SCHEMA_BYTES: usize = 1 << 18;
+
+/// The shape that an answer must have. The engine then chooses among those tokens only that keep to it: an answer that is not
+/// cut by `max_tokens` or a stop sequence has the shape, whatever the model would have liked to write.
+#[derive(Debug, Clone, PartialEq)]
+pub enum AnswerFormat {
+    /// A JSON object with any members.
+    JsonObject,
+    /// A JSON text of this schema.
+    JsonSchema {
+        /// The JSON schema; at most 256 KiB, references only within itself.
+        schema: Value,
+        /// Whether a keyword that the engine cannot hold is a reason to refuse. Else such keywords are left out, and the rest
+        /// of the schema holds.
+        strict: bool,
+    },
+}
+
+/// A tool that the model may call.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ToolDefinition {
+    /// Its name: 1 to 128 letters, digits, `_`, `-` or `.`.
+    pub name: String,
+    /// The JSON schema of its arguments, an object; at most 256 KiB. `None`: it has none.
+    pub parameters: Option<Value>,
+    /// Whether a keyword of the schema that the engine cannot hold is a reason to refuse.
+    pub strict: bool,
+    /// All that is known of it, in the form of OpenAI's API, `{"type": "function", "function": {…}}`: what the model is shown.
+    pub description: Value,
+}
+
+/// Whether tools are called.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum ToolChoice {
+    /// The model chooses.
+    #[default]
+    Auto,
+    /// None is, and the model is shown none.
+    None,
+    /// One at least is.
+    Required,
+    /// This one is.
+    Named(String),
+}
+
+/// A call of a tool that a message reports.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ToolCall {
+    /// By which the tool's answer is told from others.
+    pub id: String,
+    /// The tool's name.
+    pub name: String,
+    /// JSON, mostly an object.
+    pub arguments: String,
+}
+
+impl ToolDefinition {
+    /// A tool without arguments or a description.
+    pub fn named(name: impl Into<String>) -> Self {
+        let name = name.into();
+        let description = json!({"type": "function", "function": {"name": name}});
+        Self { name, parameters: None, strict: false, description }
+    }
+}
+
+/// Why a schema cannot be held. Sentences name the field of the request, and never quote more of the schema than its keywords.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SchemaError {
+    /// No value meets it, it is too large, or it is no JSON schema.
+    #[error("{field}: {reason}")]
+    Invalid {
+        /// Such as `response_format`.
+        field: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// It is a schema, but this engine cannot hold it.
+    #[error("{field}: the embedded model cannot keep to this schema: {reason}")]
+    Unsupported {
+        /// Such as `response_format`.
+        field: String,
+        /// What cannot be held.
+        reason: String,
+    },
+}
+
+impl SchemaError {
+    /// From what llguidance says of a grammar that it does not take.
+    pub(crate) fn of_compiler(field: &str, said: &str) -> Self {
+        let (field, reason) = (field.to_owned(), shortened(said));
+        // A number that is no bound, a list that is none: the compiler says what it expected and got.
+        let invalid = ["nsatisfiable", "xpected ", "must be ", "nvalid type", "not found", "cannot resolve"];
+        if invalid.iter().any(|word| said.contains(word)) {
+            Self::Invalid { field, reason }
+        } else {
+            Self::Unsupported { field, reason }
+        }
+    }
+}
+
+/// The first line, at most 200 characters.
+fn shortened(said: &str) -> String {
+    let line = said.lines().next().unwrap_or_default();
+    let mut short: String = line.chars().take(200).collect();
+    if short.len() < line.len() {
+        short.push('…');
+    }
+    short
+}
