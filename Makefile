@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test fmt spelling shell lint small unit docs deny unused advisories msrv python node deploy repeat fuzz release speed instructions reference overhead dialects accounts accounting cascade guard targets crashes startup scrape load engine images dashboards
+.PHONY: help run test fmt spelling shell lint small unit docs deny unused advisories msrv python node deploy repeat fuzz release speed instructions reference overhead dialects accounts accounting cascade guard targets proof crashes startup scrape load engine images dashboards
 
 XIETONG := cargo run --quiet --locked --release --package gateway --bin xietong --
 
@@ -73,6 +73,16 @@ guard: ## Fit the chance that a cascade's guard uses to the answers in testdata
 
 targets: ## Measure how `kind: utility` keeps its targets, under traffic that rises and falls (DATA: labelled prompts)
 	@cargo run --quiet --locked --release --package end-to-end --no-default-features --bin targets -- $(if $(DATA),--data $(DATA))
+
+proof: ## Ask the embedded models an exam, and show what they are worth together (DATA: questions; hours; goes on where it was)
+	@test -n "$(DATA)" || { echo "DATA names the questions: make proof DATA=exam.jsonl.gz; tests/PROOF.md says what they are"; exit 2; }
+	@cargo build --quiet --locked --release --package gateway --bin xietong
+	@$(XIETONG) fetch
+	@cargo build --quiet --locked --release --package end-to-end --no-default-features --bin proof
+	@target/release/proof sit --data $(DATA)
+	@target/release/proof sit --data $(DATA) --again
+	@target/release/proof sit --data $(DATA) --auto
+	@target/release/proof report --data $(DATA) --plot target/proof/proof.svg | tee target/proof/proof.md
 
 crashes: ## Kill a gateway 200 times at random instants and check its ledger
 	@cargo build --quiet --locked --release --package gateway --no-default-features --bin xietong

@@ -12,6 +12,7 @@
 //! - [`accounts`], [`ledger`]: what the gateway writes down, against what the upstreams would bill.
 //! - [`questions`], [`asking`]: questions whose answers are known, and what a model says to them.
 //! - [`cascading`], [`first_token`]: what a cascade is worth, in quality by cost and in waiting.
+//! - [`proof`]: an exam that a program judges, sat by real models, and what ways of choosing between them make of it.
 //! - [`targets`]: whether the targets of a policy are kept to while traffic changes.
 //! - [`mod@reference`]: what others see of the gateway, as files that are held to it, and as pages.
 //! - [`sse`], [`metrics`], [`http1`]: readers of our own, apart from the gateway's.
@@ -36,6 +37,7 @@ pub mod ledger;
 pub mod metrics;
 pub mod obedient;
 pub mod openai;
+pub mod proof;
 pub mod questions;
 pub mod redis;
 pub mod reference;
