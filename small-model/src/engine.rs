@@ -3,14 +3,16 @@
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use tokio::sync::oneshot;
 
 use crate::model::LoadedModel;
-use crate::options::{EngineOptions, LoadError, ModelFacts};
+use crate::options::{EngineOptions, LoadError, ModelFacts, batch_size};
+use crate::pace::EnginePace;
 use crate::prompt_encoder::{EncodeJob, PromptEncoder};
 use crate::scheduler::{EngineLoad, EngineScheduler};
-use crate::worker::{EngineWorker, batch_size};
+use crate::worker::{EngineWorker, WorkerOptions};
 use crate::{ChatMessage, EngineRefusal, Generation, GenerationRequest};
 
 /// Stack of the thread that tokenises, in bytes: only what is used takes memory.
@@ -39,7 +41,8 @@ impl Engine {
     pub fn load(options: EngineOptions) -> Result<Self, LoadError> {
         options.check()?;
         let model = Arc::new(LoadedModel::load(&options)?);
-        let desk = Arc::new(EngineScheduler::new(options.queue, options.slots));
+        let pace = EnginePace::of(model.facts.parameters);
+        let desk = Arc::new(EngineScheduler::new(options.queue, options.slots, pace));
         let worker = start_worker(&model, &desk, &options)?;
         let clerk = PromptEncoder {
             model: Arc::clone(&model),
@@ -80,6 +83,19 @@ impl Engine {
     /// How busy the engine is now.
     pub fn load_now(&self) -> EngineLoad {
         self.shared.desk.load()
+    }
+
+    /// How long a request in this asker's name ([`GenerationRequest::fairness`]) would wait for a slot if it came now, by
+    /// what is ahead of it and by how fast the engine has been; zero where a slot is free.
+    pub fn expected_wait(&self, asker: &str) -> Duration {
+        Duration::try_from_secs_f64(self.shared.desk.expected_wait(asker)).unwrap_or(Duration::MAX)
+    }
+
+    /// How long reading so many tokens of a prompt takes, beside what else is under way, by how fast the engine has been;
+    /// by the number of the model's parameters before it has read anything.
+    pub fn expected_reading(&self, tokens: u32) -> Duration {
+        let seconds = self.shared.desk.expected_reading(tokens as usize);
+        Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)
     }
 
     /// Whether the threads run and take requests.
@@ -123,6 +139,8 @@ fn start_worker(
     let refused = |reason: String| LoadError::Refused { path: options.weights.clone(), reason };
     let (model, desk) = (Arc::clone(model), Arc::clone(desk));
     let (slots, threads) = (options.slots, options.threads);
+    let setup =
+        WorkerOptions { slots, deterministic: options.deterministic, prefix_cache: options.prefix_cache };
     let (ready, begun) = sync_channel(1);
     let work = move || {
         let _farewell = ExitGuard(&desk);
@@ -130,7 +148,7 @@ fn start_worker(
             Err(reason) => drop(ready.send(Err(reason))),
             Ok(context) => {
                 let _ = ready.send(Ok(()));
-                EngineWorker::new(&model, &desk, context, slots).work();
+                EngineWorker::new(&model, &desk, context, setup).work();
             }
         }
     };

@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 use std::fs::File;
-use std::io::Read;
+use std::io::{BufReader, ErrorKind, Read, Seek};
 use std::num::NonZeroU32;
 use std::path::Path;
 use std::sync::OnceLock;
@@ -19,11 +19,12 @@ use llama_cpp_2::{LogOptions, send_logs_to_tracing};
 use llguidance::toktrie::TokTrie;
 
 use crate::constraint::GrammarVocabulary;
-use crate::load_log;
+use crate::gguf_header::GgufHeader;
 use crate::special_tokens::SpecialTokens;
 use crate::template::ChatTemplate;
 use crate::template_facts::TemplateFacts;
 use crate::{EngineOptions, LoadError, ModelFacts};
+use crate::{load_log, memory};
 
 /// The model that all threads of an engine share.
 pub(crate) struct LoadedModel {
@@ -53,12 +54,13 @@ impl LoadedModel {
     /// Any [`LoadError`] but `Option`.
     pub(crate) fn load(options: &EngineOptions) -> Result<Self, LoadError> {
         let path = options.weights.as_path();
-        check_magic(path)?;
+        check_file(path, options)?;
         // Read, not mapped: tensors that are repacked for the processor would be in memory twice.
         let params = LlamaModelParams::default().with_use_mmap(false);
         let (loaded, complaint) = load_log::listen(|| LlamaModel::load_from_file(backend(), path, &params));
         let refused = |reason: String| LoadError::Refused { path: path.to_owned(), reason };
-        let weights = loaded.map_err(|error| refused(complaint.unwrap_or_else(|| error.to_string())))?;
+        let weights =
+            loaded.map_err(|error| refusal(path, complaint.unwrap_or_else(|| error.to_string())))?;
         let vocabulary = weights.vocab();
         if vocabulary.n_tokens() < 2 {
             return Err(refused("it has no vocabulary".into()));
@@ -197,15 +199,28 @@ fn backend() -> &'static LlamaBackend {
     })
 }
 
-/// llama.cpp says too little of a file that is none of its own.
-fn check_magic(path: &Path) -> Result<(), LoadError> {
+/// Why llama.cpp does not take a file.
+fn refusal(path: &Path, reason: String) -> LoadError {
+    let path = path.to_owned();
+    let unknown =
+        reason.split_once("unknown model architecture: '").and_then(|(_, rest)| rest.split_once('\''));
+    match unknown {
+        Some((name, _)) => LoadError::Architecture { path, name: name.to_owned() },
+        None => LoadError::Refused { path, reason },
+    }
+}
+
+/// llama.cpp says too little of a file that is none of its own, or is not all there, and nothing of one that the memory
+/// does not hold.
+fn check_file(path: &Path, options: &EngineOptions) -> Result<(), LoadError> {
     let unreadable =
         |error: std::io::Error| LoadError::Unreadable { path: path.to_owned(), reason: error.to_string() };
     if !path.exists() {
         return Err(LoadError::Missing(path.to_owned()));
     }
     let mut magic = Vec::new();
-    File::open(path).map_err(unreadable)?.take(4).read_to_end(&mut magic).map_err(unreadable)?;
+    let mut file = File::open(path).map_err(unreadable)?;
+    file.by_ref().take(4).read_to_end(&mut magic).map_err(unreadable)?;
     if magic != b"GGUF" {
         return Err(LoadError::NotGguf(path.to_owned()));
     }
@@ -215,7 +230,16 @@ fn check_magic(path: &Path) -> Result<(), LoadError> {
             reason: "its path is not valid Unicode".into(),
         });
     }
-    Ok(())
+    file.rewind().map_err(unreadable)?;
+    let has = file.metadata().map_err(unreadable)?.len();
+    let cut = |needs| LoadError::Cut { path: path.to_owned(), has, needs };
+    match GgufHeader::read(BufReader::new(file)) {
+        Ok(GgufHeader { needs: Some(needs), .. }) if has < needs => Err(cut(Some(needs))),
+        Ok(header) => memory::check(&header, has, options),
+        Err(error) if error.kind() == ErrorKind::UnexpectedEof => Err(cut(None)),
+        // llama.cpp says what it makes of it.
+        Err(_) => Ok(()),
+    }
 }
 
 /// The model's template and whether it is its own: ChatML stands in where the vocabulary has its marks.

@@ -61,6 +61,13 @@ impl<T> FairQueue<T> {
         self.held = self.lanes.values().map(VecDeque::len).sum();
     }
 
+    /// The items that come before the next one of this key: all of its own, and of each other as many as have their turn
+    /// until then.
+    pub(crate) fn ahead_of(&self, key: &str) -> impl Iterator<Item = &T> {
+        let own = self.lanes.get(key).map_or(0, VecDeque::len);
+        self.lanes.values().flat_map(move |lane| lane.iter().take(own + 1))
+    }
+
     /// How many items wait.
     pub(crate) fn len(&self) -> usize {
         self.held
@@ -102,6 +109,22 @@ mod tests {
         check(0, &["a1"], "");
         check(1, &["a1", "b1"], "a1");
         check(4, &["a1", "a2", "a3", "a4", "b1", "b2"], "a1 b1 a2 a3");
+    }
+
+    #[test]
+    fn knows_what_comes_before() {
+        let check = |key: &str, expected: &[&str]| {
+            let mut queue = FairQueue::new(9);
+            for item in ["a1", "a2", "a3", "b1", "c1", "c2"] {
+                queue.push(&item[..1], item).unwrap();
+            }
+            let mut ahead: Vec<_> = queue.ahead_of(key).copied().collect();
+            ahead.sort_unstable();
+            assert_eq!(ahead, expected, "{key}");
+        };
+        check("a", &["a1", "a2", "a3", "b1", "c1", "c2"]);
+        check("b", &["a1", "a2", "b1", "c1", "c2"]);
+        check("d", &["a1", "b1", "c1"]);
     }
 
     #[test]

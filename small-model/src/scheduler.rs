@@ -6,6 +6,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use llama_cpp_2::token::LlamaToken;
 use tokio::sync::mpsc::UnboundedSender;
 
+use crate::pace::{EnginePace, WorkLeft};
 use crate::queue::FairQueue;
 use crate::sampler::TokenSampler;
 use crate::stop_buffer::StopBuffer;
@@ -45,6 +46,7 @@ pub(crate) struct EngineScheduler {
     queue: Mutex<FairQueue<GenerationJob>>,
     arrival: Condvar,
     running: AtomicUsize,
+    progress: Mutex<EngineProgress>,
     slots: usize,
     closed: AtomicBool,
     alive: AtomicBool,
@@ -54,6 +56,12 @@ pub(crate) struct EngineScheduler {
     /// Tokens that the worker has computed or is about to.
     #[cfg(test)]
     pub(crate) computed: AtomicUsize,
+}
+
+/// How far the worker is, as it last said.
+struct EngineProgress {
+    pace: EnginePace,
+    running: Vec<WorkLeft>,
 }
 
 /// What the worker gets when it asks for work.
@@ -67,12 +75,13 @@ pub(crate) enum NextJob {
 }
 
 impl EngineScheduler {
-    /// A desk with this many places to wait, for a worker with this many slots.
-    pub(crate) fn new(places: usize, slots: usize) -> Self {
+    /// A desk with this many places to wait, for a worker with this many slots that is taken to be as fast as `pace` says.
+    pub(crate) fn new(places: usize, slots: usize, pace: EnginePace) -> Self {
         Self {
             queue: Mutex::new(FairQueue::new(places)),
             arrival: Condvar::new(),
             running: AtomicUsize::new(0),
+            progress: Mutex::new(EngineProgress { pace, running: Vec::new() }),
             slots,
             closed: AtomicBool::new(false),
             alive: AtomicBool::new(true),
@@ -133,6 +142,41 @@ impl EngineScheduler {
         EngineLoad { queued: queue.len(), running: self.running.load(Ordering::Acquire), slots: self.slots }
     }
 
+    /// Seconds that a request of this asker would wait for a slot if it came now.
+    pub(crate) fn expected_wait(&self, asker: &str) -> f64 {
+        let mut queue = self.queue();
+        queue.retain(|waiting| !waiting.pieces.is_closed());
+        let left = |job: &GenerationJob| WorkLeft { prompt: job.prompt.len(), given: 0, budget: job.budget };
+        let ahead: Vec<WorkLeft> = queue.ahead_of(asker).map(left).collect();
+        let taken = self.running.load(Ordering::Acquire);
+        drop(queue);
+        let progress = self.progress();
+        let mut running = progress.running.clone();
+        // What was taken within the step in hand has not been told of yet.
+        running.truncate(taken);
+        running.resize(taken, WorkLeft { prompt: 0, given: 0, budget: u32::MAX });
+        progress.pace.wait(self.slots, &running, &ahead)
+    }
+
+    /// Seconds for reading so many tokens of a prompt, beside what else runs.
+    pub(crate) fn expected_reading(&self, tokens: usize) -> f64 {
+        let beside = self.running.load(Ordering::Acquire).max(1);
+        self.progress().pace.reading * (tokens * beside) as f64
+    }
+
+    /// Takes note of how far the worker is: `seen` tells of what it just did, `running` of what is left.
+    pub(crate) fn note(&self, seen: impl FnOnce(&mut EnginePace), running: impl Iterator<Item = WorkLeft>) {
+        let mut progress = self.progress();
+        seen(&mut progress.pace);
+        progress.running.clear();
+        progress.running.extend(running);
+    }
+
+    /// Takes note of the length of an answer that came to its end.
+    pub(crate) fn note_end(&self, tokens: u32) {
+        self.progress().pace.ended(tokens);
+    }
+
     /// Sends the worker home after the step in hand.
     pub(crate) fn close(&self) {
         let queue = self.queue();
@@ -167,6 +211,11 @@ impl EngineScheduler {
     /// Whether the worker is there.
     pub(crate) fn alive(&self) -> bool {
         self.alive.load(Ordering::Acquire)
+    }
+
+    fn progress(&self) -> MutexGuard<'_, EngineProgress> {
+        // A pace and a list are whole at every point.
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn queue(&self) -> MutexGuard<'_, FairQueue<GenerationJob>> {

@@ -1,35 +1,37 @@
 //! Computes: one thread that owns the context and moves all answers under way forward together.
 //!
-//! Each step reads one batch: the last token of every answer, and the next piece of the prompts that
-//! are not read yet. Pieces are small, so that a cancelled prompt is dropped soon and answers under
-//! way do not stand still while another prompt is read.
+//! Each step reads the next piece of one prompt that is not read yet, and the last token of every answer. Pieces are
+//! small, so that a cancelled prompt is dropped soon and answers under way do not stand still while another prompt is read.
+//! The last tokens of all answers are read in one batch; with [`EngineOptions::deterministic`](crate::EngineOptions) each is
+//! read by itself, and prompts in pieces that begin at multiples of [`PIECE`], so that each number is computed by the same
+//! operations in the same order whatever else is under way or cached.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Instant;
 
 use llama_cpp_2::context::LlamaContext;
+use llama_cpp_2::context::session::{LlamaStateSeqFlags, SeqState};
 use llama_cpp_2::llama_batch::LlamaBatch;
 use llama_cpp_2::token::LlamaToken;
 
 use crate::logprobs::SampledLogprobs;
 use crate::model::LoadedModel;
+use crate::options::{PIECE, batch_size};
+use crate::pace::EnginePace;
+use crate::prefix_cache::{CachedPrefix, PrefixCache};
 use crate::scheduler::{EngineScheduler, GenerationJob, NextJob};
-use crate::slot::{ActiveAnswer, Slot, choose};
+use crate::slot::{ActiveAnswer, PrefixCut, Slot, choose};
 use crate::stop_buffer::EmittedText;
 use crate::{
     GeneratedToken, GenerationError, GenerationFinish, GenerationPiece, GenerationUsage, TokenAlternative,
 };
 
-/// Tokens of prompts that a step reads while no answer is under way. 512 would be 4 % faster.
-const PIECE: usize = 64;
-/// The same while answers are under way, whose next tokens wait for it.
+/// Tokens of prompts that a step reads while answers are under way, whose next tokens wait for it.
 const PIECE_BESIDE_ANSWERS: usize = 32;
 /// Panics in a row after which the engine gives up.
 const MOST_PANICS: u32 = 3;
-
-/// How many tokens a batch may hold with this many slots.
-pub(crate) fn batch_size(slots: usize) -> usize {
-    PIECE + slots
-}
+/// Tokens of a conversation below which it is sooner read again than kept aside.
+const LEAST_KEPT: usize = 64;
 
 /// The thread that computes.
 pub(crate) struct EngineWorker<'a> {
@@ -39,6 +41,21 @@ pub(crate) struct EngineWorker<'a> {
     batch: LlamaBatch<'static>,
     slots: Vec<Slot>,
     takings: u64,
+    steps: u64,
+    deterministic: bool,
+    /// Conversations that lost their slot.
+    aside: PrefixCache<SeqState>,
+}
+
+/// How a worker is set up.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct WorkerOptions {
+    /// Answers at a time.
+    pub(crate) slots: usize,
+    /// Whether what is computed does not depend on what else is under way or cached.
+    pub(crate) deterministic: bool,
+    /// Bytes for conversations that lost their slot.
+    pub(crate) prefix_cache: usize,
 }
 
 /// Whether the worker goes on after a step.
@@ -49,13 +66,14 @@ enum WorkerTurn {
 }
 
 impl<'a> EngineWorker<'a> {
-    /// A worker with this many slots in a context that was made for them.
+    /// A worker in a context that was made for so many slots.
     pub(crate) fn new(
         model: &'a LoadedModel,
         desk: &'a EngineScheduler,
         context: LlamaContext<'a>,
-        slots: usize,
+        options: WorkerOptions,
     ) -> Self {
+        let WorkerOptions { slots, deterministic, prefix_cache } = options;
         let sequences = 0..i32::try_from(slots).unwrap_or(i32::MAX);
         Self {
             model,
@@ -64,6 +82,9 @@ impl<'a> EngineWorker<'a> {
             batch: LlamaBatch::new(batch_size(slots), 1),
             slots: sequences.map(Slot::new).collect(),
             takings: 0,
+            steps: 0,
+            deterministic,
+            aside: PrefixCache::new(prefix_cache),
         }
     }
 
@@ -88,20 +109,62 @@ impl<'a> EngineWorker<'a> {
         if self.desk.closed() || self.admit() == WorkerTurn::Home {
             return WorkerTurn::Home;
         }
-        if self.fill_batch().is_err() {
-            self.break_off_all("the batch is too small");
-            return WorkerTurn::On;
-        }
-        if self.batch.n_tokens() == 0 {
-            return WorkerTurn::On;
-        }
-        #[cfg(test)]
-        self.desk.before_step(self.batch.n_tokens());
-        match self.context.decode(&mut self.batch) {
-            Ok(()) => (0..self.slots.len()).for_each(|index| self.give(index)),
-            Err(error) => self.break_off_all(&error.to_string()),
+        self.steps += 1;
+        if let Err(reason) = self.read_prompt().and_then(|()| self.write_answers()) {
+            self.break_off_all(&reason);
         }
         WorkerTurn::On
+    }
+
+    /// Reads the next piece of a prompt: in turn of the one that is nearest to its end, so that a short question need not
+    /// wait for a long text, and of the one that came first.
+    fn read_prompt(&mut self) -> Result<(), String> {
+        let reading = (0..self.slots.len()).filter(|index| self.slots[*index].is_reading());
+        let next = if self.steps.is_multiple_of(2) {
+            reading.min_by_key(|index| self.slots[*index].work_left().map(|work| work.prompt))
+        } else {
+            reading.min_by_key(|index| self.slots[*index].taken)
+        };
+        let Some(index) = next else { return Ok(()) };
+        let beside = !self.deterministic && self.slots.iter().any(Slot::is_writing);
+        let piece = if beside { PIECE_BESIDE_ANSWERS } else { PIECE };
+        let began = Instant::now();
+        let read = self.compute(&[index], piece)?;
+        self.note(|pace| pace.read(read, began.elapsed().as_secs_f64()));
+        Ok(())
+    }
+
+    /// Gives each answer that is being written its next token.
+    fn write_answers(&mut self) -> Result<(), String> {
+        let writing: Vec<usize> =
+            (0..self.slots.len()).filter(|index| self.slots[*index].is_writing()).collect();
+        if writing.is_empty() {
+            return Ok(());
+        }
+        let began = Instant::now();
+        for together in writing.chunks(if self.deterministic { 1 } else { writing.len() }) {
+            self.compute(together, 1)?;
+        }
+        self.note(|pace| pace.wrote(began.elapsed().as_secs_f64()));
+        Ok(())
+    }
+
+    /// Reads the next tokens of these slots, of a prompt at most `most`, in one batch, and gives their answers what comes of
+    /// it; how many tokens that were.
+    fn compute(&mut self, together: &[usize], most: usize) -> Result<usize, String> {
+        self.fill_batch(together, most).map_err(|()| "the batch is too small".to_owned())?;
+        let tokens = self.batch.n_tokens();
+        if tokens > 0 {
+            #[cfg(test)]
+            self.desk.before_step(tokens);
+            self.context.decode(&mut self.batch).map_err(|error| error.to_string())?;
+            together.iter().for_each(|index| self.give(*index));
+        }
+        Ok(usize::try_from(tokens).unwrap_or_default())
+    }
+
+    fn note(&self, seen: impl FnOnce(&mut EnginePace)) {
+        self.desk.note(seen, self.slots.iter().filter_map(Slot::work_left));
     }
 
     /// Fills free slots from the queue; waits when there is nothing else to do.
@@ -118,7 +181,9 @@ impl<'a> EngineWorker<'a> {
     }
 
     fn take(&mut self, job: GenerationJob) {
-        let Some(index) = choose(&self.slots, &job.prompt, &job.owner) else { return };
+        let cut = self.cut();
+        let Some(index) = choose(&self.slots, &job.prompt, &job.owner, cut) else { return };
+        let index = self.restore(&job).unwrap_or(index);
         let reused = self.prepare(index, &job);
         let started =
             GenerationPiece::Started { prompt_tokens: count(job.prompt.len()), cached_tokens: count(reused) };
@@ -131,29 +196,81 @@ impl<'a> EngineWorker<'a> {
         }
     }
 
+    /// Where a reused prefix may end.
+    fn cut(&self) -> PrefixCut {
+        if self.deterministic { PrefixCut::AtChunks(PIECE) } else { PrefixCut::Anywhere }
+    }
+
+    /// Brings a conversation that was kept aside back into a slot, where it has more of a prompt than any free slot has.
+    fn restore(&mut self, job: &GenerationJob) -> Option<usize> {
+        let cut = self.cut();
+        let free = || self.slots.iter().filter(|slot| slot.active.is_none());
+        let at_hand = free().map(|slot| slot.reusable(&job.prompt, &job.owner, cut)).max()?;
+        let reusable = |kept: &CachedPrefix<SeqState>| cut.reusable(&kept.tokens, kept.whole, &job.prompt);
+        let best = self.aside.best(&job.owner, at_hand, reusable)?;
+        let (index, _) = self
+            .slots
+            .iter()
+            .enumerate()
+            .filter(|(_, slot)| slot.active.is_none())
+            .min_by_key(|(_, slot)| slot.taken)?;
+        let kept = self.aside.take(best)?;
+        self.keep_aside(index, 0);
+        let slot = self.slots.get_mut(index)?;
+        if self.context.state_seq_set(&kept.state, slot.sequence).is_ok() {
+            (slot.cached, slot.whole, slot.owner) = (kept.tokens, kept.whole, kept.owner);
+        } else {
+            cut_sequence(&mut self.context, slot.sequence, 0);
+            slot.truncate(0);
+        }
+        Some(index)
+    }
+
+    /// Keeps what a free slot has in its cache, before all but so many tokens of it are lost.
+    fn keep_aside(&mut self, index: usize, stays: usize) {
+        let Some(slot) = self.slots.get_mut(index) else { return };
+        let lost = slot.cached.len() - stays.min(slot.cached.len());
+        // A conversation that goes on loses the end of its last answer at most.
+        if lost < LEAST_KEPT {
+            return;
+        }
+        let flags = LlamaStateSeqFlags::empty();
+        let bytes = self.context.state_seq_get_size_ext(slot.sequence, flags);
+        if !self.aside.takes(bytes) {
+            return;
+        }
+        let Ok(state) = self.context.state_seq_get(slot.sequence, flags) else { return };
+        let (owner, tokens, whole) = (slot.owner.clone(), slot.cached.clone(), slot.whole);
+        self.aside.put(CachedPrefix { owner, tokens, whole, state, bytes });
+    }
+
     /// Cuts a slot's cache back to what the prompt begins with; how much that is.
     fn prepare(&mut self, index: usize, job: &GenerationJob) -> usize {
+        let cut = self.cut();
+        let Some(reused) = self.slots.get(index).map(|slot| slot.reusable(&job.prompt, &job.owner, cut))
+        else {
+            return 0;
+        };
+        self.keep_aside(index, reused);
         let Some(slot) = self.slots.get_mut(index) else { return 0 };
-        let reused = slot.reusable(&job.prompt, &job.owner);
-        if cut(&mut self.context, slot.sequence, reused) {
-            slot.cached.truncate(reused);
+        if cut_sequence(&mut self.context, slot.sequence, reused) {
+            slot.truncate(reused);
             return reused;
         }
         // Recurrent models cannot go back: they begin anew.
-        cut(&mut self.context, slot.sequence, 0);
-        slot.cached.clear();
+        cut_sequence(&mut self.context, slot.sequence, 0);
+        slot.truncate(0);
         0
     }
 
-    fn fill_batch(&mut self) -> Result<(), ()> {
+    fn fill_batch(&mut self, together: &[usize], most: usize) -> Result<(), ()> {
         self.batch.clear();
-        let answering =
-            self.slots.iter().any(|slot| slot.active.as_ref().is_some_and(|active| active.last.is_some()));
-        let mut left = if answering { PIECE_BESIDE_ANSWERS } else { PIECE };
-        for slot in &mut self.slots {
-            let (tokens, wanted) = slot.reading(left);
-            let reading_prompt = slot.active.as_ref().is_some_and(|active| active.last.is_none());
-            left -= if reading_prompt { tokens.len() } else { 0 };
+        for index in together {
+            let Some(slot) = self.slots.get_mut(*index) else { continue };
+            let (tokens, wanted) = slot.reading(most);
+            if tokens.len() == PIECE && slot.whole == slot.cached.len() && slot.is_reading() {
+                slot.whole += PIECE;
+            }
             for (index, token) in tokens.iter().enumerate() {
                 let position = i32::try_from(slot.cached.len()).map_err(drop)?;
                 let output = wanted && index + 1 == tokens.len();
@@ -213,6 +330,7 @@ impl<'a> EngineWorker<'a> {
     /// Ends a slot's answer. `text` replaces what was held back, where that is part of a stop sequence.
     fn end(&mut self, index: usize, text: Option<String>, finish: GenerationFinish) {
         let Some(active) = self.release(index) else { return };
+        self.desk.note_end(active.given);
         let usage = GenerationUsage {
             prompt_tokens: count(active.job.prompt.len()),
             cached_tokens: count(active.reused),
@@ -243,8 +361,8 @@ impl<'a> EngineWorker<'a> {
             let _ = active.job.pieces.send(Err(GenerationError::Broken(reason.into())));
         }
         if let Some(slot) = self.slots.get_mut(index) {
-            cut(&mut self.context, slot.sequence, 0);
-            slot.cached.clear();
+            cut_sequence(&mut self.context, slot.sequence, 0);
+            slot.truncate(0);
         }
     }
 
@@ -260,7 +378,7 @@ impl<'a> EngineWorker<'a> {
 }
 
 /// Removes what a sequence holds from this position on; whether the model can do that.
-fn cut(context: &mut LlamaContext<'_>, sequence: i32, from: usize) -> bool {
+fn cut_sequence(context: &mut LlamaContext<'_>, sequence: i32, from: usize) -> bool {
     let sequence = u32::try_from(sequence).ok();
     context.clear_kv_cache_seq(sequence, u32::try_from(from).ok(), None).unwrap_or(false)
 }

@@ -4,8 +4,9 @@
 #![allow(clippy::unwrap_used)] // The functions that the tests share are tests too.
 
 use std::path::PathBuf;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use futures_util::FutureExt as _;
 use serde_json::{Value, json};
 use small_model::{
     AnswerFormat, ChatMessage, Engine, EngineOptions, EngineRefusal, GeneratedToken, Generation,
@@ -268,6 +269,114 @@ fn remembers_a_conversation_but_not_for_others() {
     );
 }
 
+/// Several conversations take turns in one slot, and each reads only what is new; not what another asker said.
+#[test]
+fn remembers_conversations_that_lost_their_slot() {
+    let turns = async |engine: &Engine, asker: &str, topic: &str| {
+        let question =
+            format!("{topic}! {}", "Please think about it well and say what is special. ".repeat(9));
+        let first = answer(engine, ask(&question, asker)).await;
+        let mut next = ask(&question, asker);
+        next.messages.push(ChatMessage::new("assistant", &first.text));
+        next.messages.push(ChatMessage::new("user", "And what else?"));
+        (first.usage.prompt_tokens, next)
+    };
+    let check = |prefix_cache: usize, remembered: bool| {
+        with_engine(
+            |options| options.prefix_cache = prefix_cache,
+            async |engine| {
+                let mut later = Vec::new();
+                for topic in ["Paris", "bread", "chess"] {
+                    later.push(turns(&engine, "a", topic).await);
+                }
+                for (index, (prompt, next)) in later.into_iter().enumerate() {
+                    let other = GenerationRequest { fairness: format!("b{index}"), ..next.clone() };
+                    let usage = answer(&engine, next).await.usage;
+                    let whole = usage.cached_tokens >= prompt;
+                    assert_eq!(whole, remembered, "{usage:?}, first {prompt}");
+                    assert_eq!(answer(&engine, other).await.usage.cached_tokens, 0);
+                }
+            },
+        );
+    };
+    check(64 << 20, true);
+    check(0, false);
+}
+
+/// Text and probabilities, to the bit.
+fn bits(answer: &GatheredAnswer) -> (String, Vec<u32>) {
+    (answer.text.clone(), answer.tokens.iter().map(|token| token.logprob.to_bits()).collect())
+}
+
+#[test]
+fn gives_the_same_answer_every_time_where_that_is_asked_for() {
+    with_engine(
+        |options| {
+            options.deterministic = true;
+            options.slots = 3;
+        },
+        async |engine| {
+            let text = "The river runs past the old mill, and nobody remembers who built it. ".repeat(12);
+            let question = |end: &str, asker: &str| ask(&format!("{text}{end}"), asker);
+            let alone = answer(&engine, question("Who built it?", "a")).await;
+            assert_eq!(alone.usage.cached_tokens, 0);
+            let same = async |request: GenerationRequest, cached: bool| {
+                let again = answer(&engine, request).await;
+                assert_eq!(bits(&again), bits(&alone), "{:?}", again.usage);
+                assert_eq!(again.usage.cached_tokens > 0, cached, "{:?}", again.usage);
+            };
+            // From the cache, and after another question about the same text.
+            same(question("Who built it?", "a"), true).await;
+            answer(&engine, question("Where does it run? Say it in a sentence.", "b")).await;
+            same(question("Who built it?", "b"), true).await;
+            // Beside others, whose prompts are read and whose answers are written meanwhile.
+            let mut story = engine.generate(endless("c")).await.unwrap();
+            first_token(&mut story).await;
+            let mut long = engine.generate(question("Why? Tell me all about it.", "d")).await.unwrap();
+            same(question("Who built it?", "e"), false).await;
+            first_token(&mut long).await;
+            same(question("Who built it?", "a"), true).await;
+        },
+    );
+}
+
+#[test]
+fn says_how_long_a_request_would_wait() {
+    with_engine(
+        |_| {},
+        async |engine| {
+            assert_eq!(engine.expected_wait("a"), Duration::ZERO);
+            assert!(engine.expected_reading(1000) > engine.expected_reading(10));
+            let mut running = engine.generate(endless("a")).await.unwrap();
+            first_token(&mut running).await;
+            let one = engine.expected_wait("b");
+            assert!(one > Duration::ZERO);
+            let _waiting = engine.generate(endless("b")).await.unwrap();
+            let two = engine.expected_wait("b");
+            assert!(two > one, "{two:?}, {one:?}");
+            drop(running);
+        },
+    );
+}
+
+/// A short question need not wait until a long text is read.
+#[test]
+fn reads_a_short_prompt_beside_a_long_one() {
+    with_engine(
+        |options| {
+            options.slots = 2;
+            options.context = 4096;
+        },
+        async |engine| {
+            let mut long = engine.generate(ask(&"word ".repeat(3000), "a")).await.unwrap();
+            assert!(matches!(long.next().await, Some(Ok(GenerationPiece::Started { .. }))));
+            let short = GenerationRequest { max_tokens: Some(1), ..ask("Hi", "b") };
+            answer(&engine, short).await;
+            assert!(long.next().now_or_never().is_none(), "the long prompt was read first");
+        },
+    );
+}
+
 #[test]
 fn refuses_what_it_cannot_take() {
     with_engine(
@@ -412,6 +521,16 @@ fn says_when_it_ends() {
 }
 
 #[test]
+fn refuses_what_the_memory_does_not_hold() {
+    let Some(weights) = weights() else { return };
+    let options = EngineOptions { slots: 64, context: 1 << 30, ..EngineOptions::new(weights) };
+    let Err(LoadError::Memory { needs, conversations, available, .. }) = Engine::load(options) else {
+        panic!("a thousand gigabytes for each slot")
+    };
+    assert!(conversations > 1 << 40 && needs > conversations && available < needs);
+}
+
+#[test]
 fn refuses_other_files() {
     let Some(weights) = weights() else { return };
     let folder = std::env::temp_dir().join(format!("small-model-{}", std::process::id()));
@@ -428,9 +547,20 @@ fn refuses_other_files() {
     assert!(matches!(file("page.gguf", b"<!doctype html>"), LoadError::NotGguf(_)));
     for length in [4, 5, 100, 1_000_000, whole.len() / 2] {
         let error = file("cut.gguf", &whole[..length]);
-        let LoadError::Refused { reason, .. } = &error else { panic!("{error}") };
-        assert!(!reason.is_empty() && !reason.contains("null"), "{reason}");
+        let LoadError::Cut { has, needs, .. } = &error else { panic!("{error}") };
+        assert_eq!(*has, length as u64);
+        // Within its header it does not say how long it is.
+        assert_eq!(*needs, (length > 10_000_000).then_some(whole.len() as u64));
+        assert!(error.to_string().contains("incomplete"), "{error}");
     }
+    // The same length, so that other architectures need no other file.
+    let known =
+        [b"general.architecture".as_slice(), &8_u32.to_le_bytes(), &5_u64.to_le_bytes(), b"llama"].concat();
+    let at = whole.windows(known.len()).position(|bytes| bytes == known).unwrap() + known.len() - 5;
+    let mut other = whole.clone();
+    other[at..at + 5].copy_from_slice(b"lamas");
+    let error = file("other.gguf", &other);
+    assert!(matches!(&error, LoadError::Architecture { name, .. } if name == "lamas"), "{error}");
     let error = file("mangled.gguf", &[b"GGUF", [0xff; 60].as_slice()].concat());
     assert!(matches!(error, LoadError::Refused { .. }), "{error}");
     std::fs::remove_dir_all(&folder).unwrap();
