@@ -82,9 +82,15 @@ pub(crate) struct ModelFile {
     /// Embedded models: requests that may wait before the engine refuses. Default 64.
     #[schemars(range(max = 100_000))]
     pub(crate) queue: Option<usize>,
-    /// Embedded models: requests answered side by side. Default 1.
+    /// Embedded models: requests answered side by side. Default: half of the cores, 2 or 3; 2 for weights above 1 GB.
     #[schemars(range(min = 1, max = 64))]
     pub(crate) slots: Option<usize>,
+    /// Embedded models: memory for conversations that lost their slot to others, so that their next turn is not read from
+    /// the beginning. Default `64MiB`.
+    pub(crate) prefix_cache: Option<ByteSize>,
+    /// Embedded models: the same request with temperature 0 or a seed gets the same answer, whatever is cached or written
+    /// beside it. Default false.
+    pub(crate) deterministic: Option<bool>,
     /// Never leaves this machine or cluster. Default: true for embedded models and presets of local servers.
     pub(crate) local: Option<bool>,
     /// The address, when there is one endpoint only.
@@ -173,9 +179,12 @@ pub(crate) struct ProvenanceFile {
 pub(crate) struct TimeoutsFile {
     /// Until a connection stands. Default `2s`.
     pub(crate) connect: Option<HumanDuration>,
-    /// From sending the request to the first token of a stream. Default `10s`.
+    /// Embedded models: how long a request may wait for its turn. Default `30s`.
+    pub(crate) queue: Option<HumanDuration>,
+    /// From sending the request to the first token of a stream; of an embedded model, from its turn on. Default `10s`, or by
+    /// the size of an embedded model and the length of the prompt.
     pub(crate) first_token: Option<HumanDuration>,
-    /// Between two pieces of a stream. Default `10s`.
+    /// Between two pieces of a stream. Default `10s`, or `60s` of an embedded model.
     pub(crate) idle: Option<HumanDuration>,
     /// For the whole attempt. Default `10m`.
     pub(crate) total: Option<HumanDuration>,

@@ -142,6 +142,15 @@ fn model(model: &ModelConfig) -> Value {
     if let (Some(shown), Value::Object(reached)) = (shown.as_object_mut(), reached) {
         shown.extend(reached);
     }
+    if let (ModelProvider::Embedded(embedded), Some(timeouts)) =
+        (&model.provider, shown.get_mut("timeouts").and_then(Value::as_object_mut))
+    {
+        timeouts.insert("queue".to_owned(), json!(HumanDuration(embedded.queue_time)));
+        // Without one of the operator's it depends on the prompt.
+        if embedded.first_token.is_none() {
+            timeouts.remove("first_token");
+        }
+    }
     shown
 }
 
@@ -152,6 +161,8 @@ fn embedded(embedded: &EmbeddedModel) -> Value {
         ("threads", json!(embedded.threads)),
         ("queue", json!(embedded.queue)),
         ("slots", json!(embedded.slots)),
+        ("prefix_cache", json!(write_size(embedded.prefix_cache as u64))),
+        ("deterministic", json!(embedded.deterministic)),
     ])
 }
 

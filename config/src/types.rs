@@ -145,8 +145,16 @@ pub struct EmbeddedModel {
     pub threads: Option<usize>,
     /// Requests that may wait for the engine before it refuses.
     pub queue: usize,
-    /// Requests that it answers side by side.
-    pub slots: usize,
+    /// Requests that it answers side by side; `None`: by the number of cores.
+    pub slots: Option<usize>,
+    /// Bytes for conversations that lost their slot to others.
+    pub prefix_cache: usize,
+    /// Whether the same request with temperature 0 or a seed gets the same answer, whatever is cached or written beside it.
+    pub deterministic: bool,
+    /// How long a request may wait for its turn. Default 30 s.
+    pub queue_time: Duration,
+    /// From its turn to the first token; `None`: by the size of the model and the length of the prompt.
+    pub first_token: Option<Duration>,
 }
 
 /// An address that speaks a known dialect.
@@ -203,7 +211,7 @@ pub struct EndpointConfig {
 pub struct AttemptTimeouts {
     /// Until a connection stands. Default 2 s.
     pub connect: Duration,
-    /// From sending the request to the first token of a stream. Default 10 s.
+    /// From sending the request to the first token of a stream. Default 10 s; embedded models have a limit of their own.
     pub first_token: Duration,
     /// Between two pieces of a stream. Default 10 s.
     pub idle: Duration,

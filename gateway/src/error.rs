@@ -52,6 +52,8 @@ pub enum ApiError {
     ContextLength(Option<ProviderError>),
     /// All models that may answer ask us to slow down; holds for how long.
     UpstreamBusy(Option<Duration>),
+    /// All models that may answer are embedded and have more work ahead than a request may wait for; holds for how long.
+    EngineBusy(Option<Duration>),
     /// The model that the request began with does not answer, and the client has gone on to larger ones as often as the
     /// route allows.
     EscalationLimit,
@@ -92,14 +94,16 @@ impl ApiError {
     pub fn outcome(&self) -> RequestOutcome {
         match self {
             Self::Truncated => RequestOutcome::Cut,
-            _ if self.status() < 500 && !matches!(self, Self::UpstreamBusy(_)) => RequestOutcome::Refused,
+            Self::UpstreamBusy(_) | Self::EngineBusy(_) => RequestOutcome::Failed,
+            _ if self.status() < 500 => RequestOutcome::Refused,
             _ => RequestOutcome::Failed,
         }
     }
 
-    /// Whether our own tries are spent: another one by the SDK would multiply with them.
+    /// Whether our own tries are spent: another one by the SDK would multiply with them. Of an engine that has work ahead
+    /// nothing was tried, and after a while it will have time.
     pub fn is_final(&self) -> bool {
-        self.outcome() == RequestOutcome::Failed && !matches!(self, Self::Stopping)
+        self.outcome() == RequestOutcome::Failed && !matches!(self, Self::Stopping | Self::EngineBusy(_))
     }
 
     /// How long the client is to wait before it asks again.
@@ -107,6 +111,7 @@ impl ApiError {
         match self {
             Self::RateLimited(_, wait) => Some(*wait),
             Self::UpstreamBusy(wait) => Some(wait.unwrap_or(Duration::from_secs(1))),
+            Self::EngineBusy(wait) => Some(wait.unwrap_or_default().max(Duration::from_secs(1))),
             Self::EscalationLimit => Some(Duration::from_secs(5)),
             Self::UpstreamUnavailable | Self::LedgerUnavailable | Self::Stopping => {
                 Some(Duration::from_secs(1))
@@ -226,6 +231,13 @@ impl ApiError {
                 "rate_limit_error",
                 "rate_limit_exceeded",
                 "Every model that may answer is at its provider's rate limit. Try again later.",
+            ),
+            Self::EngineBusy(_) => face(
+                429,
+                "rate_limit_error",
+                "rate_limit_exceeded",
+                "The embedded model has other answers to write first, and this request would wait for longer than it may. \
+                 Try again after the time in `Retry-After`.",
             ),
             Self::EscalationLimit => face(
                 503,

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use gateway_config::{BudgetPeriodLength, ModelProvider, Route};
+use gateway_config::{BudgetPeriodLength, Route};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use router_policies::policies::SpendPeriod;
@@ -223,12 +223,9 @@ impl RungStats {
     }
 
     /// How long a client would wait, in seconds: for the first token of a stream, or for a whole answer. An engine in
-    /// this process answers one request after the other.
+    /// this process says how long a request would wait for its turn.
     fn wait(&self, pool: &EndpointPool, first: Option<f64>, stream: bool, answer: u64) -> f64 {
-        let queue = match pool.model.provider {
-            ModelProvider::Embedded(_) => f64::from(pool.in_flight()) * self.busy.get(),
-            ModelProvider::Remote(_) => 0.0,
-        };
+        let queue = pool.queue_wait().map_or(0.0, |wait| wait.as_secs_f64());
         let writing = if stream { 0.0 } else { self.per_token.get() * answer as f64 };
         match first {
             // What is under way is in it.

@@ -92,6 +92,59 @@ async fn it_stops_for_a_client_who_leaves() {
     assert!(metrics.sum("xietong_tokens_total", &[("kind", "output")]) < 500.0);
 }
 
+/// Two clients at once are both answered; the answers' ids are those of the log.
+#[tokio::test]
+async fn it_answers_two_clients_at_once() {
+    let Some(weights) = weights() else { return };
+    let (gateway, _large) = start(&weights).await;
+    let mut long = openai::ask_stream("tiny", "Tell me a very long story about a river.");
+    long["max_tokens"] = 2000.into();
+    let mut story = gateway.open(&long).await;
+    story.event().await.expect("it begins");
+    let mut short = openai::ask("tiny", "hi");
+    short["max_tokens"] = 8.into();
+    let answer = gateway.ask(&short).await;
+    assert_eq!(answer.status(), 200, "{}", answer.text());
+    let id = answer.header("x-request-id").unwrap();
+    assert_eq!(answer.json()["id"], format!("chatcmpl-{id}"));
+    story.event().await.expect("the story goes on");
+}
+
+/// A wait is a wait: it has a limit of its own, says how long it would be, and is no fault of the endpoint.
+#[tokio::test]
+async fn who_would_wait_too_long_goes_elsewhere_or_hears_for_how_long() {
+    let Some(weights) = weights() else { return };
+    let large = Scripted::start(Reply::text("from large")).await;
+    let gateway = Setup::ladder(&large.base_url(), &large.base_url())
+        .embedded("tiny", &weights.display().to_string())
+        .model("tiny", "slots: 1")
+        .model("tiny", "timeouts: {queue: 100ms}")
+        .policy("{kind: fixed, model: tiny}")
+        .start()
+        .await;
+    let mut long = openai::ask_stream("tiny", "Tell me a very long story about a river.");
+    long["max_tokens"] = 2000.into();
+    let mut story = gateway.open(&long).await;
+    story.event().await.expect("it begins");
+    for stream in [false, true] {
+        let mut short = openai::ask("tiny", "hi");
+        short["stream"] = stream.into();
+        let refused = gateway.ask(&short).await;
+        assert_eq!(refused.status(), 429, "{}", refused.text());
+        let wait: u64 = refused.header("retry-after").expect("a time").parse().expect("seconds");
+        assert!((1..600).contains(&wait), "{wait}");
+        assert_eq!(refused.header("x-should-retry"), None);
+        assert!(refused.text().contains("other answers to write first"), "{}", refused.text());
+    }
+    let elsewhere = gateway.ask(&openai::ask("auto", "hi")).await;
+    assert_eq!(elsewhere.content(), "from large");
+    story.leave();
+    let metrics = gateway.settled().await;
+    assert_eq!(metrics.sum("xietong_attempts_total", &[("model", "tiny"), ("result", "queued")]), 3.0);
+    assert_eq!(metrics.sum("xietong_attempts_total", &[("model", "tiny"), ("result", "silent")]), 0.0);
+    assert_eq!(metrics.sum("xietong_upstream_health", &[("model", "tiny")]), 1.0);
+}
+
 /// The probabilities of its tokens are looked at and not passed on; where they are too low, nothing of it is seen.
 #[tokio::test]
 async fn its_answers_stand_under_a_guard() {

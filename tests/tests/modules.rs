@@ -65,7 +65,7 @@ const FLOORS: [(&str, &[&[&str]]); 4] = [
             &["lib"],
             &["pool"],
             &["embedded", "endpoint", "remote"],
-            &["http1_transport"],
+            &["embedded_limits", "http1_transport"],
             &["breaker", "events", "connection", "load", "decoded_body", "upstream", "api_paths"],
             &["address", "deadlines", "http1", "outgoing_request", "reqwest_transport"],
             &["pool_error", "transport"],

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use router_policies::{ModelClass, Money, Price, Tariff};
 
@@ -23,6 +24,12 @@ use crate::{
 
 /// Requests that may wait for the embedded engine unless the file says otherwise.
 const QUEUE: usize = 64;
+/// How long a request may wait for the embedded engine.
+const QUEUE_TIME: Duration = Duration::from_secs(30);
+/// How long the embedded engine may be silent within an answer: it shares its cores with prompts of others.
+const EMBEDDED_IDLE: Duration = Duration::from_secs(60);
+/// Bytes for conversations that lost their slot in the embedded engine.
+const PREFIX_CACHE: usize = 64 << 20;
 /// Tokens that prompt and answer may have together in an embedded model; each slot keeps memory for them.
 const EMBEDDED_CONTEXT: u64 = 4096;
 /// Tokens reserved for an answer unless the file says otherwise.
@@ -87,7 +94,7 @@ impl ModelResolver<'_> {
             price: self.price(&file, known, local, path, report),
             class,
             provenance: provenance(&file, known, path, report),
-            timeouts: timeouts(&file.timeouts, &key_path(path, "timeouts"), report),
+            timeouts: timeouts(&file.timeouts, embedded, &key_path(path, "timeouts"), report),
             whole_as: match file.whole_as.or_else(|| preset?.whole_as) {
                 Some(WholeAsWord::Stream) => WholeAs::Stream,
                 Some(WholeAsWord::Pass) | None => WholeAs::Pass,
@@ -186,7 +193,18 @@ impl ModelResolver<'_> {
             weights,
             threads: file.threads,
             queue: file.queue.unwrap_or(QUEUE),
-            slots: file.slots.unwrap_or(1),
+            slots: file.slots,
+            prefix_cache: file
+                .prefix_cache
+                .map_or(PREFIX_CACHE, |size| usize::try_from(size.0).unwrap_or(usize::MAX)),
+            deterministic: file.deterministic.unwrap_or(false),
+            queue_time: positive(
+                file.timeouts.queue,
+                QUEUE_TIME,
+                &key_path(&key_path(path, "timeouts"), "queue"),
+                report,
+            ),
+            first_token: file.timeouts.first_token.map(|span| span.0),
         }
     }
 
@@ -204,6 +222,9 @@ impl ModelResolver<'_> {
             ("threads", file.threads.is_some()),
             ("queue", file.queue.is_some()),
             ("slots", file.slots.is_some()),
+            ("prefix_cache", file.prefix_cache.is_some()),
+            ("deterministic", file.deterministic.is_some()),
+            ("timeouts.queue", file.timeouts.queue.is_some()),
         ];
         for (key, _) in foreign.iter().filter(|(_, given)| *given && file.provider.is_some()) {
             report.fault(&key_path(path, key), "belongs to `provider: embedded` only");
@@ -325,8 +346,11 @@ fn provenance(
     }
 }
 
-fn timeouts(file: &TimeoutsFile, path: &str, report: &mut ResolveReport) -> AttemptTimeouts {
-    let default = AttemptTimeouts::default();
+fn timeouts(file: &TimeoutsFile, embedded: bool, path: &str, report: &mut ResolveReport) -> AttemptTimeouts {
+    let mut default = AttemptTimeouts::default();
+    if embedded {
+        default.idle = EMBEDDED_IDLE;
+    }
     let mut of = |key, span, default| positive(span, default, &key_path(path, key), report);
     AttemptTimeouts {
         connect: of("connect", file.connect, default.connect),

@@ -130,11 +130,17 @@ fn failure(errors: &[AttemptError]) -> ApiError {
     // That an answer was doubted says nothing of why there is no other.
     let errors: Vec<&AttemptError> =
         errors.iter().filter(|error| !matches!(error.what, AttemptErrorKind::GuardRejected(_))).collect();
-    let busy = |error: &&AttemptError| {
-        matches!(error.what, AttemptErrorKind::RateLimited | AttemptErrorKind::QueueFull)
+    let queued = |error: &&AttemptError| {
+        matches!(error.what, AttemptErrorKind::QueueFull | AttemptErrorKind::QueueTimeout)
     };
+    let busy = |error: &&AttemptError| error.what == AttemptErrorKind::RateLimited || queued(error);
     if !errors.is_empty() && errors.iter().all(busy) {
-        return ApiError::UpstreamBusy(errors.iter().filter_map(|error| error.retry_after).min());
+        let wait = errors.iter().filter_map(|error| error.retry_after).min();
+        return if errors.iter().all(queued) {
+            ApiError::EngineBusy(wait)
+        } else {
+            ApiError::UpstreamBusy(wait)
+        };
     }
     if errors.iter().any(|error| error.what == AttemptErrorKind::EscalationLimit) {
         return ApiError::EscalationLimit;
@@ -178,6 +184,15 @@ mod tests {
         let check =
             |errors: &[AttemptError], status| assert_eq!(failure(errors).status(), status, "{errors:?}");
         check(&[limited(3), limited(2)], 429);
+        check(&[AttemptError::new(AttemptErrorKind::QueueTimeout)], 429);
+        check(&[AttemptError::new(AttemptErrorKind::QueueFull), limited(2)], 429);
+        check(
+            &[
+                AttemptError::new(AttemptErrorKind::QueueTimeout),
+                AttemptError::new(AttemptErrorKind::ConnectFailed),
+            ],
+            503,
+        );
         check(&[AttemptError::new(AttemptErrorKind::FirstTokenTimeout), limited(2)], 504);
         check(&[limited(2), AttemptError::new(AttemptErrorKind::ConnectFailed)], 503);
         check(&[AttemptError::new(AttemptErrorKind::BadResponse(401))], 502);

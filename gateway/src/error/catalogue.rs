@@ -107,6 +107,9 @@ failures! {
     F::UpstreamBusy(_) => [F::UpstreamBusy(None),
         "Every model that may answer is at its provider's rate limit.",
         "Wait for as long as `Retry-After` says.";]
+    F::EngineBusy(_) => [F::EngineBusy(None),
+        "Every model that may answer is embedded, and has more work ahead than the request may wait for (`timeouts.queue`), or its queue is full.",
+        "Wait for as long as `Retry-After` says: it is computed from what is ahead.";]
     F::EscalationLimit => [F::EscalationLimit,
         "The first model does not answer, and as many requests of the client as `escalations` allows have gone on to a larger one.",
         "Wait for as long as `Retry-After` says.";]

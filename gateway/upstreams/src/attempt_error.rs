@@ -21,7 +21,7 @@ pub struct AttemptError {
     pub what: AttemptErrorKind,
     /// What the provider said, if it did; shown to clients only where [`RetryDecision::Client`] follows.
     pub complaint: Option<Box<ProviderError>>,
-    /// How long the provider asks us to stay away.
+    /// How long the provider asks us to stay away, or how much work is ahead in the embedded engine.
     pub retry_after: Option<Duration>,
     /// Why the connection failed, if it did and that is known; for the operator.
     pub cause: Option<Box<FailureCause>>,
@@ -47,6 +47,9 @@ router_policies::vocabulary! {
         EscalationLimit = "bounded",
         /// The queue of the embedded engine is full. Nothing was sent.
         QueueFull = "full",
+        /// The embedded engine would not begin on the request, or had not begun on it, within `timeouts.queue`. Nothing was
+        /// computed.
+        QueueTimeout = "queued",
         /// The endpoint answered 429.
         RateLimited = "rate_limited",
         /// The endpoint answered 500, 502, 503, 504 or 529.
@@ -144,6 +147,7 @@ impl AttemptError {
             | AttemptErrorKind::GuardRejected(_)
             | AttemptErrorKind::EscalationLimit
             | AttemptErrorKind::QueueFull
+            | AttemptErrorKind::QueueTimeout
             | AttemptErrorKind::FirstTokenTimeout
             | AttemptErrorKind::IdleTimeout
             | AttemptErrorKind::TotalTimeout
@@ -187,6 +191,7 @@ impl AttemptError {
                 | AttemptErrorKind::RateLimited
                 | AttemptErrorKind::RefusedStream
                 | AttemptErrorKind::QueueFull
+                | AttemptErrorKind::QueueTimeout
                 | AttemptErrorKind::CircuitOpen
                 | AttemptErrorKind::BudgetExceeded
                 | AttemptErrorKind::GuardRejected(_)

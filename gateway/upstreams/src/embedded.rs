@@ -2,7 +2,7 @@
 //! OpenAI dialect would send.
 
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use futures_util::stream::unfold;
@@ -16,8 +16,9 @@ use small_model::{
 use tokio::time::{Instant, timeout_at};
 use tower::util::BoxCloneSyncService;
 
-use super::deadlines::AttemptDeadlines;
+use super::embedded_limits::{EmbeddedClock, EmbeddedLimits, queued};
 use super::pool_error::PoolError;
+use super::upstream::QueueWait;
 use super::{AnswerBody, Chunks, Upstream, UpstreamRequest, UpstreamResponse};
 use crate::attempt_error::{AttemptError, AttemptErrorKind};
 use crate::request_id::RequestId;
@@ -27,30 +28,40 @@ use protocol::{
     ResponseChunk, SimpleTurn, SseEvent, TokenLogprob, TurnCall,
 };
 
-/// Loads the weights and gives the engine as an upstream.
+/// Loads the weights and gives the engine as an upstream, and how long a request would wait for it.
 ///
 /// # Errors
 /// In words for the operator.
-pub(super) fn upstream(model: &Arc<ModelConfig>, embedded: &EmbeddedModel) -> Result<Upstream, PoolError> {
+pub(super) fn upstream(
+    model: &Arc<ModelConfig>,
+    embedded: &EmbeddedModel,
+) -> Result<(Upstream, QueueWait), PoolError> {
     let mut options = EngineOptions::new(&embedded.weights);
     options.threads = embedded.threads.unwrap_or(options.threads);
     options.queue = embedded.queue;
-    options.slots = embedded.slots;
+    options.slots = embedded.slots.unwrap_or(options.slots);
+    options.prefix_cache = embedded.prefix_cache;
+    options.deterministic = embedded.deterministic;
     options.context =
         model.context.map_or(options.context, |context| u32::try_from(context).unwrap_or(u32::MAX));
     let engine =
         Engine::load(options).map_err(|source| PoolError::Weights { model: model.name.clone(), source })?;
-    let model = Arc::clone(model);
-    let service =
-        tower::service_fn(move |ask: UpstreamRequest| answer(engine.clone(), Arc::clone(&model), ask));
-    Ok(BoxCloneSyncService::new(service))
+    let limits = EmbeddedLimits::of(model, embedded);
+    let (model, waiting) = (Arc::clone(model), engine.clone());
+    let service = tower::service_fn(move |ask: UpstreamRequest| {
+        answer(engine.clone(), Arc::clone(&model), limits, ask)
+    });
+    let queue_wait: QueueWait = Arc::new(move |asker: &str| waiting.expected_wait(asker));
+    Ok((BoxCloneSyncService::new(service), queue_wait))
 }
 
 async fn answer(
     engine: Engine,
     model: Arc<ModelConfig>,
+    limits: EmbeddedLimits,
     ask: UpstreamRequest,
 ) -> Result<UpstreamResponse, AttemptError> {
+    let ahead = limits.ahead(&engine, &ask.on_behalf)?;
     let mut simple = ask.chat.simple().map_err(refused_field)?;
     let format = simple.format.take().map(format).transpose()?;
     let tools = std::mem::take(&mut simple.tools).into_iter().map(tool).collect::<Result<_, _>>()?;
@@ -59,10 +70,10 @@ async fn answer(
     let generation = engine
         .generate(GenerationRequest { format, tools, ..request(simple, &ask, model.max_output) })
         .await
-        .map_err(|refusal| attempt_error(&refusal))?;
-    let voice = EmbeddedEncoder::new(&model.name, wants_logprobs);
-    let clock = AttemptDeadlines::new(&model.timeouts, began);
-    let state = EmbeddedAnswer { generation, voice, clock, pending: Vec::new(), over: false };
+        .map_err(|refusal| attempt_error(&refusal, ahead))?;
+    let voice = EmbeddedEncoder::new(&model.name, &ask.id, wants_logprobs);
+    let clock = limits.wait(began, &ask.on_behalf);
+    let state = EmbeddedAnswer { generation, voice, engine, limits, clock, pending: Vec::new(), over: false };
     Ok(UpstreamResponse { body: AnswerBody::Stream(chunks(state)), headers: HeaderMap::new() })
 }
 
@@ -151,9 +162,9 @@ fn role(role: PromptRole) -> &'static str {
     }
 }
 
-fn attempt_error(refusal: &EngineRefusal) -> AttemptError {
+fn attempt_error(refusal: &EngineRefusal, ahead: Duration) -> AttemptError {
     match refusal {
-        EngineRefusal::Busy => AttemptError::new(AttemptErrorKind::QueueFull),
+        EngineRefusal::Busy => queued(AttemptErrorKind::QueueFull, ahead),
         EngineRefusal::Dead => AttemptError::new(AttemptErrorKind::CircuitOpen),
         EngineRefusal::PromptTooLong { .. } => said(AttemptErrorKind::ContextLength, format!("{refusal}.")),
         EngineRefusal::Invalid(sentence) => refused(sentence.clone()),
@@ -185,7 +196,9 @@ fn said(what: AttemptErrorKind, message: String) -> AttemptError {
 struct EmbeddedAnswer {
     generation: Generation,
     voice: EmbeddedEncoder,
-    clock: AttemptDeadlines,
+    engine: Engine,
+    limits: EmbeddedLimits,
+    clock: EmbeddedClock,
     /// Chunks that are ready, the next one last.
     pending: Vec<ResponseChunk>,
     over: bool,
@@ -209,17 +222,25 @@ impl EmbeddedAnswer {
             }
             match timeout_at(self.clock.limit(), self.generation.next()).await {
                 Ok(Some(Ok(piece))) => self.take(piece),
-                Ok(Some(Err(_)) | None) => return self.end(AttemptErrorKind::ConnectionLost),
-                Err(_) => return self.end(self.clock.expired_error()),
+                Ok(Some(Err(_)) | None) => {
+                    return self.end(AttemptError::new(AttemptErrorKind::ConnectionLost));
+                }
+                Err(_) => {
+                    let error = self.clock.expired(&self.engine);
+                    return self.end(error);
+                }
             }
         }
     }
 
     fn take(&mut self, piece: small_model::GenerationPiece) {
         match piece {
-            small_model::GenerationPiece::Started { .. } => self.pending = vec![self.voice.role()],
+            small_model::GenerationPiece::Started { prompt_tokens, cached_tokens } => {
+                let unread = prompt_tokens.saturating_sub(cached_tokens);
+                self.clock = self.limits.begin(&self.engine, unread);
+                self.pending = vec![self.voice.role()];
+            }
             small_model::GenerationPiece::Token(token) => {
-                self.clock.begin();
                 self.clock.heard();
                 self.pending = self.voice.token(&token);
                 self.pending.reverse();
@@ -234,9 +255,9 @@ impl EmbeddedAnswer {
         }
     }
 
-    fn end(&mut self, what: AttemptErrorKind) -> Option<Result<ResponseChunk, AttemptError>> {
+    fn end(&mut self, error: AttemptError) -> Option<Result<ResponseChunk, AttemptError>> {
         self.over = true;
-        Some(Err(AttemptError::new(what)))
+        Some(Err(error))
     }
 }
 
@@ -250,10 +271,11 @@ struct EmbeddedEncoder {
 }
 
 impl EmbeddedEncoder {
-    fn new(model: &str, wants_logprobs: bool) -> Self {
+    /// The answer's id has the request's in it, by which the operator finds it in the log.
+    fn new(model: &str, id: &RequestId, wants_logprobs: bool) -> Self {
         let created = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
         Self {
-            id: format!("chatcmpl-{}", RequestId::new().as_str()),
+            id: format!("chatcmpl-{}", id.as_str()),
             created,
             model: model.to_owned(),
             logprobs: wants_logprobs.then(Vec::new),

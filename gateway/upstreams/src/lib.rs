@@ -26,6 +26,8 @@ mod deadlines;
 mod decoded_body;
 #[cfg(feature = "engine")]
 mod embedded;
+#[cfg(feature = "engine")]
+mod embedded_limits;
 mod endpoint;
 mod events;
 mod http1;

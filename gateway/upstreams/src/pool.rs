@@ -12,6 +12,7 @@ use super::Upstream;
 use super::endpoint::{Endpoint, EndpointGuard, PoolHooks};
 use super::pool_error::PoolError;
 use super::remote::{self, Named};
+use super::upstream::QueueWait;
 use crate::retry_budget::{RetryBudget, RetryBudgetConfig};
 
 /// Retries are 20 % of traffic; time earns them too, so that a model with little traffic has some.
@@ -32,6 +33,8 @@ pub struct EndpointPool {
     endpoints: Vec<Arc<Endpoint>>,
     /// Why it has none, for the operator.
     absence: Option<String>,
+    /// Of an embedded model.
+    queue_wait: Option<QueueWait>,
     retries: RetryBudget,
     hedges: RetryBudget,
     /// Whether a whole answer was longer than it might be.
@@ -51,13 +54,14 @@ impl EndpointPool {
         client: UpstreamClient,
         hooks: &PoolHooks,
     ) -> Result<Self, PoolError> {
-        let upstreams = match &model.provider {
+        let (upstreams, queue_wait) = match &model.provider {
             ModelProvider::Embedded(embedded) => {
-                vec![(format!("{}-0", model.name), embed(model, embedded)?, None)]
+                let (upstream, queue_wait) = embed(model, embedded)?;
+                (vec![(format!("{}-0", model.name), upstream, None)], Some(queue_wait))
             }
-            ModelProvider::Remote(remote) => remote::upstreams(model, remote, proxy, client)?,
+            ModelProvider::Remote(remote) => (remote::upstreams(model, remote, proxy, client)?, None),
         };
-        Ok(Self::of(model, upstreams, hooks))
+        Ok(Self { queue_wait, ..Self::of(model, upstreams, hooks) })
     }
 
     /// The pool of a model that cannot be asked yet, for this reason: it has no endpoint.
@@ -94,6 +98,7 @@ impl EndpointPool {
             model: Arc::clone(model),
             endpoints: upstreams.into_iter().map(endpoint).collect(),
             absence: None,
+            queue_wait: None,
             retries: RetryBudget::new(RETRIES, Instant::now()),
             hedges: RetryBudget::new(HEDGES, Instant::now()),
             overran: AtomicBool::new(false),
@@ -135,6 +140,11 @@ impl EndpointPool {
             let endpoint = Arc::get_mut(endpoint).expect("nobody else has it");
             endpoint.replace_upstream(upstream);
         }
+    }
+
+    /// How long a request would wait for its turn in the embedded engine; `None` for a remote model.
+    pub fn queue_wait(&self) -> Option<Duration> {
+        self.queue_wait.as_ref().map(|wait| wait(""))
     }
 
     /// Requests under way.
@@ -187,11 +197,17 @@ impl EndpointPool {
 }
 
 #[cfg(feature = "engine")]
-fn embed(model: &Arc<ModelConfig>, embedded: &gateway_config::EmbeddedModel) -> Result<Upstream, PoolError> {
+fn embed(
+    model: &Arc<ModelConfig>,
+    embedded: &gateway_config::EmbeddedModel,
+) -> Result<(Upstream, QueueWait), PoolError> {
     super::embedded::upstream(model, embedded)
 }
 
 #[cfg(not(feature = "engine"))]
-fn embed(model: &Arc<ModelConfig>, _: &gateway_config::EmbeddedModel) -> Result<Upstream, PoolError> {
+fn embed(
+    model: &Arc<ModelConfig>,
+    _: &gateway_config::EmbeddedModel,
+) -> Result<(Upstream, QueueWait), PoolError> {
     Err(PoolError::NoEngine(model.name.clone()))
 }

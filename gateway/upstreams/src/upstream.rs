@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::Stream;
 use http::HeaderMap;
@@ -53,6 +54,9 @@ pub type Chunks = Pin<Box<dyn Stream<Item = Result<ResponseChunk, AttemptError>>
 
 /// One endpoint that can be asked.
 pub type Upstream = BoxCloneSyncService<UpstreamRequest, UpstreamResponse, AttemptError>;
+
+/// How long a request in someone's name would wait for its turn if it came now.
+pub(crate) type QueueWait = Arc<dyn Fn(&str) -> Duration + Send + Sync>;
 
 /// Asks an endpoint whether it answers at all, at no cost.
 pub type Check = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = bool> + Send>> + Send + Sync>;
