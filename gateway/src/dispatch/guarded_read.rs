@@ -22,6 +22,10 @@ use upstreams::{AnswerBody, UpstreamRequest, UpstreamResponse};
 
 /// Bytes of an answer that are held back; what is longer is kept without having been judged to its end.
 const HELD: usize = 256 << 10;
+/// How much longer than a stream's beginning is held an answer that is not streamed may be written before what there is of
+/// it is judged: its client sees nothing before its end anyway, and the whole tells more than its beginning. What is written
+/// after that would be lost time for a client that is to get another answer.
+const WHOLE_FOR: u32 = 10;
 
 /// What was heard under a guard.
 pub(super) struct GuardedResult {
@@ -72,6 +76,10 @@ struct GuardedRead<'a> {
     /// A tool is being called: that can only be judged whole.
     calling: bool,
     first: Option<Instant>,
+    /// How long an answer that is not streamed may be written, from its first token on, before it is judged by what there is.
+    whole_for: Option<Duration>,
+    /// It was kept before its end, and is only read to it.
+    settled: bool,
     /// All of it was judged.
     whole: bool,
 }
@@ -90,6 +98,10 @@ impl<'a> GuardedRead<'a> {
         let expected = expected(chat, &shape, job.ladder[rung.0].outset);
         // Who waits for the whole answer anyway loses nothing when it is judged whole.
         let hold = if chat.stream() { guard.hold } else { HoldBack::All };
+        let whole_for = match guard.hold {
+            HoldBack::Until { at_most, .. } if !chat.stream() => Some(at_most.saturating_mul(WHOLE_FOR)),
+            HoldBack::Until { .. } | HoldBack::All => None,
+        };
         Self {
             job,
             watch: GuardRun::new(Guard { hold, ..guard }, expected),
@@ -103,6 +115,8 @@ impl<'a> GuardedRead<'a> {
             choices: chat.n(),
             calling: false,
             first: None,
+            whole_for,
+            settled: false,
             whole: false,
         }
     }
@@ -124,7 +138,7 @@ impl<'a> GuardedRead<'a> {
                 None => Some(reader.next().await),
             };
             let step = match part {
-                None => self.step(self.watch.at(self.elapsed()))?,
+                None => self.late()?,
                 Some(AnswerPart::Chunk(chunk)) => self.take(chunk)?,
                 Some(AnswerPart::Complete(marker)) => {
                     self.held.extend(marker);
@@ -135,12 +149,24 @@ impl<'a> GuardedRead<'a> {
             match step {
                 GuardStep::On => {}
                 GuardStep::Keep => return Ok(self.kept(reader)),
+                GuardStep::End if self.settled => return Ok(self.kept(reader)),
                 GuardStep::End => {
                     self.end(&self.gather.whole(&FinalUsage::default()))?;
                     return Ok(self.kept(reader));
                 }
             }
         }
+    }
+
+    /// The time for judging it is over.
+    fn late(&mut self) -> Result<GuardStep, AttemptError> {
+        let Some(_) = self.whole_for.take() else { return self.step(self.watch.at(self.elapsed())) };
+        // What several choices say is told apart when all of it is here.
+        let verdict = if self.choices == 1 { self.watch.so_far() } else { Verdict::Wait };
+        if let GuardStep::Keep = self.step(verdict)? {
+            self.settled = true;
+        }
+        Ok(GuardStep::On)
     }
 
     fn take(&mut self, chunk: ResponseChunk) -> Result<GuardStep, AttemptError> {
@@ -166,7 +192,7 @@ impl<'a> GuardedRead<'a> {
     ) -> Result<GuardStep, AttemptError> {
         self.tally.saw(piece);
         self.gather.see(chunk).map_err(|_| AttemptError::new(AttemptErrorKind::BadResponse(200)))?;
-        if !piece.begins {
+        if !piece.begins || self.settled {
             return Ok(GuardStep::On);
         }
         self.first.get_or_insert_with(Instant::now);
@@ -266,10 +292,11 @@ impl<'a> GuardedRead<'a> {
 
     /// When the client has waited long enough.
     fn deadline(&self) -> Option<Instant> {
-        match self.watch.hold() {
-            HoldBack::Until { at_most, .. } if !self.calling => Some(self.first? + at_most),
-            HoldBack::Until { .. } | HoldBack::All => None,
-        }
+        let at_most = match self.watch.hold() {
+            HoldBack::Until { at_most, .. } => Some(at_most),
+            HoldBack::All => self.whole_for,
+        };
+        at_most.filter(|_| !self.calling).and_then(|at_most| Some(self.first? + at_most))
     }
 }
 

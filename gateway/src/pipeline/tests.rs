@@ -18,7 +18,7 @@ use protocol::ProviderError;
 use upstreams::attempt_error::AttemptError;
 use upstreams::attempt_error::AttemptErrorKind::{
     self, BadResponse, CircuitOpen, ConnectFailed, ConnectionLost, FirstTokenTimeout, IdleTimeout, QueueFull,
-    RefusedStream, Rejected, TotalTimeout,
+    QueueTimeout, RefusedStream, Rejected, TotalTimeout,
 };
 
 const NAMED: &str = "small";
@@ -242,6 +242,7 @@ async fn the_next_rung_answers_where_the_first_fails_before_its_first_token() {
         case("an error in a 200", Says(vec![Event(ERROR)]), "s L", "200 Large.", "faulty 0, ok 50"),
         case("the engine is gone", fails(CircuitOpen), "s L", "200 Large.", "ejected 0, ok 50"),
         case("the engine's queue is full", fails(QueueFull), "s L", "200 Large.", "full 0, ok 50"),
+        case("the engine has work ahead", fails(QueueTimeout), "s L", "200 Large.", "queued 0, ok 50"),
         // A larger context helps.
         case("400, too long", says_no(400, "context_length_exceeded"), "s L", "200 Large.", "too_long 0, ok 50"),
         case("413", status(413), "s L", "200 Large.", "too_long 0, ok 50"),
@@ -251,6 +252,50 @@ async fn the_next_rung_answers_where_the_first_fails_before_its_first_token() {
         case("400, a policy", says_no(400, "content_filter"), "s", "400 content_filter", "refused 0"),
         case("422", says_no(422, "unprocessable"), "s", "422 unprocessable", "refused 0"),
     ]).await;
+}
+
+/// Whoever waits for the whole of an answer waits no longer for one that is thrown away than for ten times the hold.
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_is_not_streamed_is_judged_by_what_there_is_after_a_while() {
+    const UNSURE: &str = "{\"id\":\"c\",\"object\":\"chat.completion.chunk\",\"created\":1,\"model\":\"m\",\"choices\":[{\
+        \"index\":0,\"delta\":{\"content\":\" well\"},\"finish_reason\":null,\"logprobs\":{\"content\":[{\
+        \"token\":\" well\",\"logprob\":-0.7,\"bytes\":null,\"top_logprobs\":[]}]}}]}";
+    let check = async |hold: &str, confidence: f64, text: &str, after: u64| {
+        let policy = format!(
+            "resume: never, policy: {{kind: cascade, policy: {{kind: fixed, model: small}}, hold: {hold}, \
+             guard: {{confidence: {confidence}}}}}"
+        );
+        let yaml = yaml(&policy).replacen(
+            "context: 10000",
+            "context: 10000, accepts: [text, logprobs], whole_as: stream",
+            1,
+        );
+        // Words for two seconds, silence for five, and the rest.
+        let words = [
+            Event(UNSURE),
+            Wait(seconds(1)),
+            Event(UNSURE),
+            Wait(seconds(1)),
+            Event(UNSURE),
+            Wait(seconds(9)),
+        ];
+        let small = [&words[..], &[Text(" then"), Finish("stop"), Usage(10, 5), Done]].concat();
+        let gateway = ScriptedGateway::new(
+            &yaml,
+            [("small", vec![Says(small)]), ("large", vec![UpstreamScript::text("Large", 5)])],
+        );
+        let began = Instant::now();
+        let heard = gateway.ask(&request(CASCADE, Whole)).await;
+        let label = format!("{hold}, {confidence}");
+        assert_eq!((heard.summary().as_str(), began.elapsed().as_secs()), (text, after), "{label}");
+        assert!(!heard.body.contains("logprob\":-"), "{label}: {}", heard.body);
+    };
+    let whole = "200  well well well then.";
+    check("{tokens: 24, at_most: 600ms}", 1.0, "200 Large.", 6).await;
+    check("{tokens: 24, at_most: 600ms}", 0.01, whole, 11).await;
+    check("{tokens: 24, at_most: 2s}", 1.0, "200 Large.", 11).await;
+    check("all", 1.0, "200 Large.", 11).await;
+    check("all", 0.01, whole, 11).await;
 }
 
 /// A stream that has nothing but its marker is no answer; a guard that waits for its end calls it empty.
@@ -276,6 +321,7 @@ async fn a_model_that_is_named_has_no_other_to_take_over() {
         case("429", status(429), "s s", busy, "rate_limited 0, rate_limited 0"),
         case("429 for an hour", limited(3600), "s", busy, "rate_limited 0"),
         case("the engine's queue is full", fails(QueueFull), "s", busy, "full 0"),
+        case("the engine has work ahead", fails(QueueTimeout), "s", busy, "queued 0"),
         case("500", status(500), "s s", wrong, "server_error 0, server_error 0"),
         case("503", status(503), "s s", no_answer, "server_error 0, server_error 0"),
         case("529", status(529), "s s", no_answer, "server_error 0, server_error 0"),

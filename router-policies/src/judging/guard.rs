@@ -241,6 +241,15 @@ impl GuardRun {
         }
     }
 
+    /// Judges what there is of an answer whose end can be waited for no longer; says to wait where only the whole can be
+    /// judged.
+    pub fn so_far(&self) -> Verdict {
+        match self.hold() {
+            HoldBack::All if self.is_judged_whole() => Verdict::Wait,
+            _ => self.uncertain().map_or(Verdict::Keep, Verdict::Escalate),
+        }
+    }
+
     /// Judges the whole answer; a second opinion is asked for by whoever has it.
     pub fn end(&mut self, end: AnswerEnd) -> Verdict {
         self.ended = true;
@@ -258,8 +267,12 @@ impl GuardRun {
 
     /// How much is held: the whole answer where only the whole can be judged.
     pub fn hold(&self) -> HoldBack {
-        let whole = self.guard.agree.is_some() || (self.guard.signals.format && self.expected.json);
-        if whole { HoldBack::All } else { self.guard.hold }
+        if self.is_judged_whole() { HoldBack::All } else { self.guard.hold }
+    }
+
+    /// Whether only the whole answer can be judged: it is to be compared, or to be JSON.
+    fn is_judged_whole(&self) -> bool {
+        self.guard.agree.is_some() || (self.guard.signals.format && self.expected.json)
     }
 
     /// The text seen so far.
