@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test fmt spelling shell lint small unit docs deny unused advisories msrv python node deploy repeat fuzz release speed instructions reference overhead dialects accounts accounting cascade guard targets proof crashes startup scrape load engine images dashboards
+.PHONY: help run test fmt spelling shell lint small unit docs deny unused advisories msrv python node deploy repeat fuzz release speed instructions reference overhead dialects accounts accounting cascade guard common-sense targets proof crashes startup scrape load engine images dashboards
 
 XIETONG := cargo run --quiet --locked --release --package gateway --bin xietong --
 
@@ -69,6 +69,11 @@ cascade: ## Ask the embedded models, and measure quality, cost and waiting time 
 guard: ## Fit the chance that a cascade's guard uses to the answers in testdata
 	@cargo run --quiet --locked --package training -- \
 	  --guard router-policies/testdata/guard.jsonl --out router-policies/src/judging/guard/fitted.rs
+	@cargo fmt --package router-policies
+
+common-sense: ## Fit the level of the scorer's prior to the easy and hard requests in testdata (DATA: labelled prompts)
+	@cargo run --quiet --locked --release --package training -- --data $(DATA) \
+	  --common-sense router-policies/testdata/common-sense.jsonl --out router-policies/src/scoring/scorers/prior/fitted.rs
 	@cargo fmt --package router-policies
 
 targets: ## Measure how `kind: utility` keeps its targets, under traffic that rises and falls (DATA: labelled prompts)

@@ -8,7 +8,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use hyper::body::Incoming;
-use router_policies::Probability;
+use router_policies::score_reasons::ScoreReason;
+use router_policies::{Probability, ScoreReasons};
 use serde_json::{Value, json};
 
 use crate::admit;
@@ -147,6 +148,15 @@ async fn decision(gateway: &Gateway, request: Request<Incoming>, id: &RequestId)
     Ok(explained(&assessment, &chat))
 }
 
+/// What moved a difficulty most, as `/decide` and `xietong score` say it.
+pub fn reasons(reasons: &ScoreReasons) -> Value {
+    let reason = |reason: ScoreReason| {
+        let contribution = (reason.contribution * 1000.0).round() / 1000.0;
+        json!({"feature": reason.feature.word(), "contribution": contribution})
+    };
+    reasons.iter().map(reason).collect()
+}
+
 fn explained(assessment: &Assessment, chat: &ChatRequest) -> Value {
     let decision = assessment.decided.decision;
     let first = decision.plan.first().0;
@@ -160,6 +170,7 @@ fn explained(assessment: &Assessment, chat: &ChatRequest) -> Value {
         "difficulty": scores.map(|scores| scores.difficulty),
         "gain": scores.map(|scores| scores.gain),
         "familiarity": scores.map(|scores| scores.familiarity),
+        "why": scores.map(|scores| reasons(&scores.reasons)),
         "micros": assessment.scoring.map(|time| time.as_micros() as u64),
         "prompt_tokens_estimate": chat.prompt_tokens(),
         "weights": assessment.weights.map(|weights| json!({

@@ -184,6 +184,7 @@ fn scores(query: &Query<'_>, foresight: &LadderPrediction) -> DecisionScores {
         gain: query.gain(),
         familiarity: foresight.familiarity,
         suffices: foresight.suffices,
+        reasons: foresight.reasons,
     }
 }
 

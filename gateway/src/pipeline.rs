@@ -372,6 +372,10 @@ impl ResponseHeaders {
         headers.insert(header_names::REASON, HeaderValue::from_static(decided.decision.reason.word()));
         if let Some(scores) = &decided.scores {
             insert_short(headers, header_names::DIFFICULTY, Hundredths(scores.difficulty));
+            let why = scores.reasons.to_string();
+            if !why.is_empty() {
+                insert(headers, header_names::WHY, why);
+            }
         }
         headers.insert(header_names::ATTEMPTS, HeaderValue::from(attempts));
     }

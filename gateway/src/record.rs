@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use gateway_config::{ClientConfig, ModelConfig, Route};
 use router_policies::guard::GuardScore;
-use router_policies::{Decision, Features, Money, Probability, RequestDraw, Usage};
+use router_policies::{Decision, Features, Money, Probability, RequestDraw, ScoreReasons, Usage};
 
 use content::RecordedContent;
 use protocol::FinishReason;
@@ -181,6 +181,8 @@ pub struct DecisionScores {
     pub familiarity: f64,
     /// The chance that an answer of each class of model will do, in the order of `ModelClass::ALL`.
     pub suffices: [Probability; 4],
+    /// What moved the difficulty most.
+    pub reasons: ScoreReasons,
 }
 
 /// One attempt at one model.

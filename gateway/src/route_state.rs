@@ -334,8 +334,13 @@ mod tests {
     fn busy() -> RouteState {
         let routed = routed(SHARE, "frontier", None);
         let decision = Decision::of(Plan::Ask(Rung(1)), Reason::HARD);
-        let scores =
-            DecisionScores { difficulty: 0.5, gain: 0.5, familiarity: 1.0, suffices: Default::default() };
+        let scores = DecisionScores {
+            difficulty: 0.5,
+            gain: 0.5,
+            familiarity: 1.0,
+            suffices: Default::default(),
+            reasons: Default::default(),
+        };
         let assessment = Assessment {
             decided: RecordedDecision { decision, scores: Some(scores), draw: Some(RequestDraw::default()) },
             ladder: Vec::new(),

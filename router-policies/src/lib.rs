@@ -39,7 +39,8 @@ pub use routing::{policies, policy_replay, query, sensitive_data, weight_control
 pub use rung::Rung;
 pub use scoring::class_predictions::{ClassPredictions, ModelClass, Probability};
 pub use scoring::features::{Features, Prompt, PromptRole, PromptTurn};
+pub use scoring::score_reasons::ScoreReasons;
 pub use scoring::{
-    calibrate, certify, evaluate, features, ladder_prediction, numbers, ridge, scorers, squares, stem,
-    topics, writing_system,
+    calibrate, certify, evaluate, features, ladder_prediction, numbers, ridge, score_reasons, scorers,
+    squares, stem, topics, writing_system,
 };

@@ -60,5 +60,5 @@ fn the_same_bits_everywhere() {
             ^ prospects.of(ModelClass::Frontier).value().to_bits().rotate_left(7)
     };
     let found = ["Prove that √2 is irrational.", "请写一首关于春天的诗。"].map(bits);
-    assert_eq!(found, [0xcb06_0474_d1c6_ba67, 0xc7ed_334a_b8ab_0fb1], "{found:x?}");
+    assert_eq!(found, [0xcfae_a339_1f1e_c1b6, 0xce28_58fb_1b15_3dad], "{found:x?}");
 }

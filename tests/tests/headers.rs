@@ -5,8 +5,14 @@ use end_to_end::scripted::{Script, Scripted};
 use end_to_end::setup::Setup;
 use end_to_end::wire;
 
-const DECISION: [&str; 5] =
-    ["x-xietong-model", "x-xietong-plan", "x-xietong-reason", "x-xietong-difficulty", "x-xietong-attempts"];
+const DECISION: [&str; 6] = [
+    "x-xietong-model",
+    "x-xietong-plan",
+    "x-xietong-reason",
+    "x-xietong-difficulty",
+    "x-xietong-why",
+    "x-xietong-attempts",
+];
 
 #[tokio::test(start_paused = true)]
 async fn routed_answers_say_how_they_came_about() {
@@ -23,6 +29,8 @@ async fn routed_answers_say_how_they_came_about() {
         assert_eq!(answer.header("x-xietong-model"), Some("small"));
         assert_eq!(answer.header("x-xietong-plan"), Some("ask"));
         assert_eq!(answer.header("x-xietong-attempts"), Some("1"));
+        let why = answer.header("x-xietong-why").expect("what moved the difficulty");
+        assert!(why.contains("small talk -0."), "{why}");
         let difficulty = answer.header("x-xietong-difficulty").expect("a difficulty");
         assert!(
             difficulty.len() == 4 && difficulty.parse::<f64>().is_ok_and(|d| (0.0..=1.0).contains(&d)),

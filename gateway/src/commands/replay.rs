@@ -237,7 +237,7 @@ fn doubted(record: &UsageRecord<'_>) -> Option<Money> {
 fn features(scores: &RecordedScores<'_>) -> Features {
     let mut readable = [0.0; COUNT];
     readable.iter_mut().zip(&*scores.features).for_each(|(slot, value)| *slot = *value);
-    Features { chars: scores.chars, readable, grams: Vec::new() }
+    Features { chars: scores.chars, readable, ..Features::default() }
 }
 
 fn table(config: &GatewayConfig, routes: &BTreeMap<&str, &ReplayFigures>, unmatched: u64) -> String {

@@ -16,7 +16,8 @@ use super::scorer::ScoredRequest;
 ///
 /// A line in is `{"prompt": "…"}` or a whole chat request. A line out has the difficulty (one minus the chance that
 /// the smallest model suffices), the gain (what the top model would add), the familiarity (how close the prompt is to
-/// what the scorer was fitted on), the time in microseconds, and the features. A bad line gets `{"error": "…"}`.
+/// what the scorer was fitted on), why (the features that moved the difficulty most, with what each adds), the time in
+/// microseconds, and the features. A bad line gets `{"error": "…"}`.
 #[derive(clap::Args)]
 #[command(after_help = "Example:\n  echo '{\"prompt\": \"Prove that e is irrational.\"}' | xietong score")]
 pub struct Args {
@@ -81,6 +82,7 @@ fn scored(asked: &ScoredRequest, line: &[u8]) -> Result<serde_json::Value, Strin
         "difficulty": rounded(1.0 - score.small),
         "gain": rounded(score.gain),
         "familiarity": rounded(score.familiarity),
+        "why": crate::admin::reasons(&score.reasons),
         "micros": micros,
         "features": named,
     }))

@@ -3,9 +3,10 @@
 use std::path::Path;
 
 use router_policies::calibrate::{CalibratedPrediction, Calibration};
+use router_policies::score_reasons::ReasonFeature;
 use router_policies::scorers::default_scorer::PromptView;
 use router_policies::scorers::{DefaultScorer, default_scorer};
-use router_policies::{Features, ModelClass};
+use router_policies::{Features, ModelClass, ScoreReasons};
 
 use super::CommandError;
 
@@ -15,6 +16,7 @@ pub(super) struct ScoreOutput {
     pub(super) small: f64,
     pub(super) gain: f64,
     pub(super) familiarity: f64,
+    pub(super) reasons: ScoreReasons,
 }
 
 /// The shipped scorer, adapted or as it is.
@@ -58,7 +60,10 @@ impl ScoredRequest {
     /// Scores a prompt.
     pub(super) fn score(&self, features: &Features) -> ScoreOutput {
         match &self.calibration {
-            Some(calibration) => calibrated(calibration.predict(self.shipped, features)),
+            Some(calibration) => {
+                let plain = self.plain(&self.shipped.view(features));
+                calibrated(calibration.predict(self.shipped, features), plain)
+            }
             None => self.plain(&self.shipped.view(features)),
         }
     }
@@ -82,12 +87,16 @@ impl ScoredRequest {
             small: small.value(),
             gain: large.value() - small.value(),
             familiarity: view.familiarity,
+            reasons: view.reasons,
         }
     }
 }
 
-fn calibrated(seen: CalibratedPrediction) -> ScoreOutput {
-    ScoreOutput { small: seen.small.value(), gain: seen.gain, familiarity: seen.familiarity }
+fn calibrated(seen: CalibratedPrediction, plain: ScoreOutput) -> ScoreOutput {
+    let small = seen.small.value();
+    let mut reasons = plain.reasons;
+    reasons.add(ReasonFeature::Calibration, plain.small - small);
+    ScoreOutput { small, gain: seen.gain, familiarity: seen.familiarity, reasons }
 }
 
 fn load(path: &Path) -> Result<Calibration, CommandError> {

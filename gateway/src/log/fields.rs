@@ -2,7 +2,7 @@
 //! a dot.
 
 /// Every member: its name, its type, and what it says.
-pub const FIELDS: [(&str, &str, &str); 44] = [
+pub const FIELDS: [(&str, &str, &str); 47] = [
     ("time", "text", "When the request ended, in UTC, to the millisecond."),
     ("request_id", "text", "The client's `x-request-id` where it sent a valid one, else the gateway's."),
     (
@@ -28,6 +28,21 @@ pub const FIELDS: [(&str, &str, &str); 44] = [
     ),
     ("gain", "number, null", "What the largest model would add, -1 to 1."),
     ("familiarity", "number, null", "How close the prompt is to what the scorer was fitted on, 0 to 1."),
+    (
+        "why",
+        "list, null",
+        "The features of the prompt that moved the difficulty most, three at most, the strongest first. Null where nothing was scored.",
+    ),
+    (
+        "why.feature",
+        "word",
+        "The feature: a word of [the scorer](../../router-policies/README.md#why-a-prompt-is-hard).",
+    ),
+    (
+        "why.contribution",
+        "number",
+        "What it adds to the difficulty for a model of around 8B, to two places. What lowers it is negative.",
+    ),
     ("stream", "true or false", "Whether the client asked for a stream."),
     ("degraded", "true or false", "Whether a smaller model answered than was to."),
     ("attempts", "list", "Every attempt at a model, in order."),

@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use router_policies::{Currency, Money};
-use serde::Serialize;
+use router_policies::{Currency, Money, ScoreReasons, Usage};
+use serde::{Serialize, Serializer};
 use serde_json::Value;
 
 use crate::record::{Hundredths, NONE, RequestRecord};
@@ -28,6 +28,7 @@ struct RequestLine<'a> {
     difficulty: Option<f64>,
     gain: Option<f64>,
     familiarity: Option<f64>,
+    why: Option<ReasonList>,
     stream: bool,
     degraded: bool,
     attempts: Vec<AttemptLine<'a>>,
@@ -62,6 +63,23 @@ struct AttemptLine<'a> {
     cost: Option<f64>,
 }
 
+/// What moved the difficulty most, the strongest first.
+struct ReasonList(ScoreReasons);
+
+impl Serialize for ReasonList {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct ReasonLine {
+            feature: &'static str,
+            contribution: f64,
+        }
+        serializer.collect_seq(self.0.iter().map(|reason| ReasonLine {
+            feature: reason.feature.word(),
+            contribution: (reason.contribution * 100.0).round() / 100.0,
+        }))
+    }
+}
+
 #[derive(Serialize)]
 struct TokenCounts {
     input: u64,
@@ -69,6 +87,18 @@ struct TokenCounts {
     output: u64,
     reasoning: u64,
     estimated: bool,
+}
+
+impl TokenCounts {
+    fn of(usage: &Usage) -> Self {
+        Self {
+            input: usage.prompt().saturating_sub(usage.cached_input),
+            cached_input: usage.cached_input,
+            output: usage.output,
+            reasoning: usage.reasoning,
+            estimated: usage.estimated,
+        }
+    }
 }
 
 /// The line as JSON.
@@ -97,6 +127,7 @@ pub(super) fn json_line(
         difficulty: scores.map(|scores| scores.difficulty),
         gain: scores.map(|scores| scores.gain),
         familiarity: scores.map(|scores| scores.familiarity),
+        why: scores.map(|scores| ReasonList(scores.reasons)),
         stream: record.stream,
         degraded: record.is_degraded(),
         attempts: record
@@ -112,13 +143,7 @@ pub(super) fn json_line(
                 cost: attempt.cost.map(Money::units),
             })
             .collect(),
-        tokens: TokenCounts {
-            input: usage.prompt().saturating_sub(usage.cached_input),
-            cached_input: usage.cached_input,
-            output: usage.output,
-            reasoning: usage.reasoning,
-            estimated: usage.estimated,
-        },
+        tokens: TokenCounts::of(&usage),
         cost: record.cost().map(Money::units),
         baseline: record.baseline.map(Money::units),
         currency: currency.code(),
@@ -152,6 +177,9 @@ pub(super) fn text_line(
         if let Some(scores) = decided.scores {
             // Writing to a String cannot fail.
             let _ = write!(line, " {}", Hundredths(scores.difficulty));
+            if scores.reasons.iter().next().is_some() {
+                let _ = write!(line, ": {}", scores.reasons);
+            }
         }
         line.push(')');
     }

@@ -67,6 +67,10 @@ pub fn to_clients() -> Vec<HeaderEntry> {
             header_names::DIFFICULTY,
             "One minus the chance that the smallest model suffices, 0 to 1, to two places. Only where the prompt was scored.",
         ),
+        (
+            header_names::WHY,
+            "The features of the prompt that moved the difficulty most, three at most, with what each adds to the difficulty for a model of around 8B: `demanding task +0.31, length +0.12`. Only where the prompt was scored and one moved it.",
+        ),
         (header_names::ATTEMPTS, "How many attempts at upstreams were made until the answer's head."),
         (
             header_names::DEGRADED,

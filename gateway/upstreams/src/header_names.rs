@@ -37,6 +37,7 @@ names! {
     PLAN = "x-xietong-plan";
     REASON = "x-xietong-reason";
     DIFFICULTY = "x-xietong-difficulty";
+    WHY = "x-xietong-why";
     ATTEMPTS = "x-xietong-attempts";
     DEGRADED = "x-xietong-degraded";
     COST = "x-xietong-cost";

@@ -3,6 +3,7 @@
 use crate::scoring::calibrate::{CalibratedPrediction, Calibration};
 use crate::scoring::class_predictions::{ModelClass, Probability};
 use crate::scoring::features::Features;
+use crate::scoring::score_reasons::{ReasonFeature, ScoreReasons};
 use crate::scoring::scorers::DefaultScorer;
 
 /// What is foreseen of a prompt for a ladder.
@@ -15,6 +16,8 @@ pub struct LadderPrediction {
     pub suffices: [Probability; 4],
     /// How close the prompt is to what the shipped scorer was fitted on, 0..=1.
     pub familiarity: f64,
+    /// What moved its difficulty most.
+    pub reasons: ScoreReasons,
 }
 
 impl LadderPrediction {
@@ -27,16 +30,20 @@ impl LadderPrediction {
         features: &Features,
     ) -> Self {
         let view = shipped.view(features);
-        let familiarity = view.familiarity;
+        let (familiarity, mut reasons) = (view.familiarity, view.reasons);
         let mut suffices = view.outlook.chances();
         let mut rungs: Vec<Probability> = classes.iter().map(|&class| suffices[class as usize]).collect();
         if let Some(calibration) = calibration {
+            let before = rungs.first().copied();
             rungs = between(&rungs, &calibration.foresee_from(shipped, features, view));
+            if let (Some(before), Some(after)) = (before, rungs.first()) {
+                reasons.add(ReasonFeature::Calibration, before.value() - after.value());
+            }
             for (&class, &rung) in classes.iter().zip(&rungs) {
                 suffices[class as usize] = rung;
             }
         }
-        Self { rungs, suffices, familiarity }
+        Self { rungs, suffices, familiarity, reasons }
     }
 }
 

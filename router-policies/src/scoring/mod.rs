@@ -8,6 +8,7 @@
 //! - [`features`]: a prompt as numbers. [`stem`]: when two questions are the same.
 //! - [`scorers`]: features to predictions, one file a scorer. [`class_predictions`]: how likely each class of model is to
 //!   suffice, and how familiar the prompt is. [`ladder_prediction`]: what is foreseen for a ladder, shipped or calibrated.
+//! - [`score_reasons`]: which features moved a prompt's difficulty most.
 //! - [`topics`]: which field a prompt belongs to. [`writing_system`]: which writing it is in.
 //! - [`calibrate`]: the shipped scorer adapted to labelled rows. [`certify`]: a threshold whose loss is bounded with known
 //!   confidence. [`evaluate`]: how good a ranking is for routing.
@@ -25,6 +26,7 @@ pub mod ladder_prediction;
 pub mod numbers;
 pub mod random;
 pub mod ridge;
+pub mod score_reasons;
 pub mod scorers;
 pub mod squares;
 pub mod stem;

@@ -52,10 +52,12 @@ fn foretell<'a>(
 ) {
     for example in held {
         let Some((small, _)) = pair(example) else { continue };
-        let (outlook, prior) = (scorer.view(&example.features).outlook, expect(&example.features).small);
-        let without = (outlook.small - SHARE_OF_PRIOR * prior) / (1.0 - SHARE_OF_PRIOR);
-        for (pairs, share) in foretold.iter_mut().zip(SHARES) {
-            let mixed = ExpertForecast { small: without + share * (prior - without), ..outlook };
+        let (outlook, prior) = (scorer.view(&example.features).outlook, expect(&example.features));
+        let used = prior.share(SHARE_OF_PRIOR);
+        let without = (outlook.small - used * prior.small) / (1.0 - used);
+        for (pairs, least) in foretold.iter_mut().zip(SHARES) {
+            let share = prior.share(least);
+            let mixed = ExpertForecast { small: without + share * (prior.small - without), ..outlook };
             pairs.push((mixed.of(ModelClass::Small).value(), small));
         }
     }

@@ -3,6 +3,7 @@
 //! Reproducible bit for bit: same data, same weights, on any machine.
 
 mod agreement;
+mod common_sense;
 mod corpus;
 mod fit;
 mod guard;
@@ -24,12 +25,15 @@ use crate::terminal::say;
 #[derive(Parser)]
 struct TrainingArgs {
     /// The folder of the labelled prompts (`*.jsonl.gz`).
-    #[arg(long, required_unless_present = "guard")]
+    #[arg(long, required_unless_present_any = ["guard", "common_sense"])]
     data: Option<PathBuf>,
     /// Fit the guard's chance on these rows, which `signals` wrote, and write the source of its coefficients, instead.
     #[arg(long, value_name = "ROWS")]
     guard: Option<PathBuf>,
-    /// Where to write the weights, or the coefficients of the guard.
+    /// Fit the prior's level on this list of easy and hard requests, and write the source of its coefficients, instead.
+    #[arg(long, value_name = "LIST")]
+    common_sense: Option<PathBuf>,
+    /// Where to write the weights, or the coefficients of the guard or of the prior.
     #[arg(long)]
     out: Option<PathBuf>,
     /// Measure fits on prompts held out, instead.
@@ -54,6 +58,10 @@ fn run(arguments: &TrainingArgs) -> Result<(), String> {
         }
         return guard::fit(rows, arguments.out.as_deref());
     }
+    if let (Some(list), Some(report::ReportTarget::CommonSense)) = (&arguments.common_sense, arguments.report)
+    {
+        return common_sense::report(list, arguments.out.is_some());
+    }
     let data = arguments.data.as_deref().ok_or("no --data")?;
     if arguments.report == Some(report::ReportTarget::Topics) {
         return topics::report(data);
@@ -62,6 +70,9 @@ fn run(arguments: &TrainingArgs) -> Result<(), String> {
         return agreement::report(data);
     }
     let (examples, label) = corpus::read(data)?;
+    if let Some(list) = &arguments.common_sense {
+        return common_sense::fit(list, &examples, arguments.out.as_deref());
+    }
     say(&label.join("\n"));
     match arguments.report {
         Some(report::ReportTarget::Level) => level::level(&examples),

@@ -37,6 +37,8 @@ pub(crate) enum ReportTarget {
     Agreement,
     /// What the answers of one model teach a guard about those of another: of the rows of `--guard`.
     Guard,
+    /// How well the difficulty parts easy requests from hard ones: of the list of `--common-sense`.
+    CommonSense,
 }
 
 /// A set that is evaluated on its own.
@@ -92,7 +94,11 @@ pub(crate) fn report(what: ReportTarget, examples: &[TrainingExample]) {
         ReportTarget::ColdAdapted => adapted(examples, true),
         ReportTarget::Familiarity => familiarity(examples),
         // Made elsewhere.
-        ReportTarget::Level | ReportTarget::Topics | ReportTarget::Agreement | ReportTarget::Guard => {}
+        ReportTarget::Level
+        | ReportTarget::Topics
+        | ReportTarget::Agreement
+        | ReportTarget::Guard
+        | ReportTarget::CommonSense => {}
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::sync::OnceLock;
 
+use super::cues::{self, Cue};
 use super::tokens::{TextToken, TextTokenKind, hash_of, pair};
 
 /// A kind of work, or a trait of a question.
@@ -48,17 +49,30 @@ pub(super) enum LexiconTopic {
 /// How many topics there are.
 pub(super) const TOPICS: usize = 18;
 
-/// How often each topic's words and phrases occur.
-pub(super) fn count(tokens: &[TextToken]) -> [u32; TOPICS] {
+/// How often the words and phrases of each topic and each cue occur.
+#[derive(Debug, Default)]
+pub(super) struct LexiconCounts {
+    pub(super) topics: [u32; TOPICS],
+    pub(super) cues: [u32; cues::KINDS],
+    /// Cues among the first tokens, a bit each.
+    pub(super) opening: u8,
+}
+
+/// Counts the words and phrases of topics and cues.
+pub(super) fn count(tokens: &[TextToken]) -> LexiconCounts {
     let lexicon = lexicon();
-    let mut counts = [0u32; TOPICS];
+    let mut counts = LexiconCounts::default();
     for (at, token) in tokens.iter().enumerate() {
         let mut hash = token.hash;
         let longest = if token.kind == TextTokenKind::Ideograph { 4 } else { 2 };
         for length in 1..=longest {
             let Some(entry) = lexicon.find(hash) else { break };
             if let Some(topic) = entry.topic {
-                counts[topic as usize] += 1;
+                counts.topics[topic as usize] += 1;
+            }
+            if let Some(cue) = entry.cue {
+                counts.cues[cue as usize] += 1;
+                counts.opening |= u8::from(at < cues::OPENING) << cue as u8;
             }
             let Some(next) = tokens.get(at + length) else { break };
             hash = pair(hash, next.hash);
@@ -75,18 +89,19 @@ struct TopicLexicon {
     table: Vec<Option<LexiconEntry>>,
 }
 
-/// A word or phrase; without a topic, only the beginning of one.
+/// A word or phrase; without a topic or a cue, only the beginning of one.
 #[derive(Clone, Copy)]
 struct LexiconEntry {
     hash: u64,
     topic: Option<LexiconTopic>,
+    cue: Option<Cue>,
 }
 
 impl TopicLexicon {
-    const SIZE: usize = 4096;
+    const SIZE: usize = 8192;
 
     fn new() -> Self {
-        Self { hints: vec![0; Self::SIZE / 8], table: vec![None; Self::SIZE] }
+        Self { hints: vec![0; 512], table: vec![None; Self::SIZE] }
     }
 
     fn find(&self, hash: u64) -> Option<LexiconEntry> {
@@ -104,19 +119,20 @@ impl TopicLexicon {
         None
     }
 
-    /// The first to claim a hash keeps it; a word takes over what was only a beginning.
-    fn insert(&mut self, hash: u64, topic: Option<LexiconTopic>) {
+    /// The first to claim a hash keeps it, of topics and of cues; a word takes over what was only a beginning.
+    fn insert(&mut self, hash: u64, topic: Option<LexiconTopic>, cue: Option<Cue>) {
         let (word, bit) = Self::hint(hash);
         self.hints[word] |= bit;
         let mut at = Self::place(hash);
         while let Some(entry) = &mut self.table[at] {
             if entry.hash == hash {
                 entry.topic = entry.topic.or(topic);
+                entry.cue = entry.cue.or(cue);
                 return;
             }
             at = (at + 1) % Self::SIZE;
         }
-        self.table[at] = Some(LexiconEntry { hash, topic });
+        self.table[at] = Some(LexiconEntry { hash, topic, cue });
     }
 
     /// The word and the bit in it of a hash's hint.
@@ -125,7 +141,7 @@ impl TopicLexicon {
     }
 
     fn place(hash: u64) -> usize {
-        (hash >> 52) as usize
+        (hash >> 51) as usize
     }
 }
 
@@ -133,12 +149,15 @@ fn lexicon() -> &'static TopicLexicon {
     static LEXICON: OnceLock<TopicLexicon> = OnceLock::new();
     LEXICON.get_or_init(|| {
         let mut lexicon = TopicLexicon::new();
-        for (topic, words) in WORDS {
+        let topics = WORDS.iter().map(|&(topic, words)| (words, Some(topic), None));
+        let cues = cues::WORDS.iter().map(|&(cue, words)| (words, None, Some(cue)));
+        for (words, topic, cue) in topics.chain(cues) {
             for word in words.split_whitespace() {
                 let parts = parts(word);
                 for end in 1..=parts.len() {
                     let hash = parts[1..end].iter().fold(parts[0], |hash, part| pair(hash, *part));
-                    lexicon.insert(hash, (end == parts.len()).then_some(topic));
+                    let whole = end == parts.len();
+                    lexicon.insert(hash, topic.filter(|_| whole), cue.filter(|_| whole));
                 }
             }
         }
@@ -206,7 +225,7 @@ mod tests {
 
     #[track_caller]
     fn check(text: &str, topic: LexiconTopic, expected: u32) {
-        let counts = count(&tokens(&text.chars().collect::<Vec<_>>()));
+        let counts = count(&tokens(&text.chars().collect::<Vec<_>>())).topics;
         assert_eq!(counts[topic as usize], expected, "{text}: {topic:?}");
     }
 

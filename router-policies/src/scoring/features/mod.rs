@@ -2,6 +2,7 @@
 //!
 //! Linear in the text and bounded: of long texts the beginning and the end are read. Safe on any Unicode.
 
+mod cues;
 mod grams;
 mod lexicon;
 mod options;
@@ -13,6 +14,7 @@ mod wrapper;
 
 use std::borrow::Cow;
 
+pub use cues::{CUE_NAMES, CUES};
 pub use grams::{HashedGram, SLOTS};
 pub use readable::{COUNT, NAMES};
 
@@ -65,6 +67,8 @@ pub struct Features {
     pub chars: usize,
     /// The readable features, in the order of [`NAMES`].
     pub readable: [f32; COUNT],
+    /// The cues of common sense, in the order of [`CUE_NAMES`].
+    pub cues: [f32; CUES],
     /// The words and word pairs, each once, in the order of their first appearance.
     pub grams: Vec<HashedGram>,
 }
@@ -75,8 +79,9 @@ impl Features {
         let sample = sample::TextSample::of(prompt);
         let tokens = tokens::tokens(&sample.chars);
         let grams = grams::grams(&tokens);
-        let readable = readable::readable(prompt, &sample, &tokens);
-        Self { chars: sample.length, readable, grams }
+        let counts = lexicon::count(&tokens);
+        let readable = readable::readable(prompt, &sample, &tokens, &counts);
+        Self { chars: sample.length, readable, cues: cues::cues(&counts.cues, counts.opening), grams }
     }
 
     /// The readable features by name.
@@ -87,6 +92,6 @@ impl Features {
 
 impl Default for Features {
     fn default() -> Self {
-        Self { chars: 0, readable: [0.0; COUNT], grams: Vec::new() }
+        Self { chars: 0, readable: [0.0; COUNT], cues: [0.0; CUES], grams: Vec::new() }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use super::lexicon::{self, TOPICS};
+use super::lexicon::LexiconCounts;
 use super::options::options;
 use super::sample::TextSample;
 use super::signs::CharacterCounts;
@@ -78,7 +78,12 @@ pub const NAMES: [&str; COUNT] = [
 ];
 
 /// Reads them all.
-pub(super) fn readable(prompt: &Prompt<'_>, sample: &TextSample, tokens: &[TextToken]) -> [f32; COUNT] {
+pub(super) fn readable(
+    prompt: &Prompt<'_>,
+    sample: &TextSample,
+    tokens: &[TextToken],
+    counts: &LexiconCounts,
+) -> [f32; COUNT] {
     let chars = &sample.chars[..];
     let mut values = FeatureValues { values: [0.0; COUNT], next: 0 };
     let signs = CharacterCounts::count(chars);
@@ -94,8 +99,7 @@ pub(super) fn readable(prompt: &Prompt<'_>, sample: &TextSample, tokens: &[TextT
     for count in [signs.latex, signs.code, signs.code_lines, signs.operators] {
         values.log(count);
     }
-    let topics: [u32; TOPICS] = lexicon::count(tokens);
-    for count in topics {
+    for count in counts.topics {
         values.log(count as usize);
     }
     shape(&mut values, chars, &signs, tokens, &tally);

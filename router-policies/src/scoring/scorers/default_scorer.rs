@@ -3,7 +3,7 @@
 
 use super::Scorer;
 use super::hold_out_index::HoldOutIndex;
-use super::prior::expect;
+use super::prior::{expect, plain_small};
 use super::stacked_heads::{MOST, StackedHeads};
 use crate::scoring::bytes::{ByteReader, ByteWriter, checksum};
 use crate::scoring::class_predictions::{ClassPredictions, ModelClass, Probability};
@@ -11,8 +11,9 @@ use crate::scoring::feature_transform::{FeatureTransform, FeatureVector, Standar
 use crate::scoring::features::Features;
 use crate::scoring::features::HashedGram;
 use crate::scoring::numbers::{exp, logistic};
+use crate::scoring::score_reasons::{ReasonFeature, ReasonSums, ScoreReasons};
 
-/// How much of a prompt's level is the prior's, however familiar the prompt. Labels of short questions come from sets
+/// How much of a prompt's level is the prior's at least, however familiar the prompt. Labels of short questions come from sets
 /// that ask for rare facts and compare letter by letter; without this, small talk about common facts looked hard.
 pub const SHARE_OF_PRIOR: f64 = 0.35;
 
@@ -88,6 +89,8 @@ pub struct PromptView {
     pub outlook: ExpertForecast,
     /// How close it is to what the scorer was fitted on, 0..=1.
     pub familiarity: f64,
+    /// What moved its difficulty most.
+    pub reasons: ScoreReasons,
 }
 
 impl DefaultScorer {
@@ -106,7 +109,7 @@ impl DefaultScorer {
     pub fn outlook_trusting(&self, features: &Features, familiarity: f64) -> ExpertForecast {
         let mut sight = self.lens.see(features, &self.gauge);
         let shares = self.shares(&sight);
-        self.outlook(features, &mut sight, &shares, familiarity, None)
+        self.outlook(features, &mut sight, &shares, familiarity, None).0
     }
 
     fn view_with(&self, features: &Features, recalled: Option<[f64; 4]>) -> PromptView {
@@ -117,8 +120,8 @@ impl DefaultScorer {
         let homes =
             self.experts.iter().zip(&shares).map(|(expert, share)| share * share * expert.covers(seen));
         let familiarity = homes.sum::<f64>().clamp(0.0, 1.0);
-        let outlook = self.outlook(features, &mut sight, &shares, familiarity, recalled);
-        PromptView { sight, outlook, familiarity }
+        let (outlook, reasons) = self.outlook(features, &mut sight, &shares, familiarity, recalled);
+        PromptView { sight, outlook, familiarity, reasons }
     }
 
     fn outlook(
@@ -128,7 +131,7 @@ impl DefaultScorer {
         shares: &[f64; MOST],
         familiarity: f64,
         recalled: Option<[f64; 4]>,
-    ) -> ExpertForecast {
+    ) -> (ExpertForecast, ScoreReasons) {
         let asked = || self.experts.iter().zip(shares).filter(|(_, share)| **share >= NEGLIGIBLE);
         let all: f64 = asked().map(|(_, share)| share).sum();
         let prior = expect(features);
@@ -137,6 +140,11 @@ impl DefaultScorer {
             ExpertForecast { small: prior.small, gains: [-0.8, 0.6, 1.0].map(|part| part * prior.gain) };
         let stranger = if all > 0.0 { 1.0 - familiarity } else { 1.0 };
         mixed.scale(stranger);
+        // The level, unlike the order, depends on how strictly a source marked its answers: part of it stays with the
+        // prior.
+        let kept = prior.share(SHARE_OF_PRIOR);
+        let mut sums = ReasonSums::new();
+        prior.explain(stranger + (1.0 - stranger) * kept, &mut sums);
         // Gates are nearly always sure of prompts they were trained on: the first expert is the one recalled.
         let first = asked().map(|(_, share)| *share).fold(0.0, f64::max);
         for (expert, share) in asked() {
@@ -147,12 +155,13 @@ impl DefaultScorer {
                     expert.outlook(sight)
                 }
             };
-            mixed.add(&outlook, share / all * (1.0 - stranger));
+            let share = share / all * (1.0 - stranger);
+            mixed.add(&outlook, share);
+            let apart = (1.0 - kept) * share * (plain_small() - outlook.small);
+            sums.add(ReasonFeature::of_expert(&expert.name), apart);
         }
-        // The level, unlike the order, depends on how strictly a source marked its answers: part of it stays with the
-        // prior.
-        mixed.small += SHARE_OF_PRIOR * (prior.small - mixed.small);
-        mixed
+        mixed.small += kept * (prior.small - mixed.small);
+        (mixed, sums.strongest())
     }
 
     /// The gate's shares: of each expert, then of no kind.

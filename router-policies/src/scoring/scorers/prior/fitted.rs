@@ -1,0 +1,82 @@
+//! The coefficients in use. Made, not written, by `make common-sense`.
+
+use super::LevelModel;
+
+/// Fitted on the develop half of `testdata/common-sense.jsonl`, with labelled rows.
+pub const FITTED: LevelModel = LevelModel {
+    level: 0.253,
+    numbers: [
+        // log_words
+        (-0.615, 3.294),
+        // log_commas
+        (-0.060, 0.746),
+        // log_numbers
+        (-0.063, 0.525),
+        // options
+        (1.741, 0.390),
+        // log_latex
+        (-0.638, 0.082),
+        // log_code_signs
+        (-0.228, 0.061),
+        // log_code_lines
+        (-0.310, 0.020),
+        // log_reasoning
+        (0.037, 0.151),
+        // log_steps
+        (0.190, 0.229),
+        // log_constraints
+        (0.139, 0.175),
+        // log_amounts
+        (0.612, 0.080),
+        // log_writing
+        (-0.516, 0.064),
+        // log_rewriting
+        (0.194, 0.019),
+        // log_extraction
+        (0.470, 0.084),
+        // log_code
+        (0.442, 0.107),
+        // log_mathematics
+        (-0.192, 0.130),
+        // log_science
+        (-0.046, 0.072),
+        // log_law
+        (-0.084, 0.195),
+        // log_medicine
+        (-0.211, 0.029),
+        // log_quotes
+        (0.801, 0.114),
+        // ideograph_share
+        (0.775, 0.298),
+        // ends_with_question
+        (1.061, 0.196),
+        // log_tools
+        (-0.700, 0.000),
+        // structured
+        (-0.300, 0.000),
+        // brevity
+        (0.937, 0.277),
+        // tasks
+        (-1.056, 0.273),
+        // artefacts
+        (0.057, 0.226),
+        // requirements
+        (-0.362, 0.283),
+        // courtesies
+        (0.255, 0.079),
+        // fact_questions
+        (0.054, 0.312),
+        // common_facts
+        (0.475, 0.123),
+        // simple_jobs
+        (0.160, 0.097),
+        // opens_with_task
+        (-0.700, 0.152),
+        // opens_with_question
+        (0.469, 0.116),
+        // opens_with_courtesy
+        (1.192, 0.041),
+        // opens_with_simple_job
+        (1.613, 0.078),
+    ],
+};
