@@ -17,7 +17,10 @@ use super::balance::Balances;
 use super::line::{self, LedgerEntry};
 use super::store_error::StoreError;
 
-use reading::{LedgerReader, each_line};
+pub(crate) use reading::LedgerReader;
+use reading::each_line;
+#[cfg(any(test, feature = "testing"))]
+pub(crate) use reading::{copy_sound_lines, read_entries};
 pub use reading::{read, salvage};
 
 /// Why a ledger cannot be used.
@@ -113,7 +116,7 @@ impl LedgerFile {
             return Err(io(io::Error::other("is no regular file")));
         }
         let mut replay = LedgerReader::default();
-        replay.read(path, &file)?;
+        replay.read(&file).map_err(io)?.map_or(Ok(()), |damaged| Err(damaged.in_file(path)))?;
         let LedgerReader { mut balances, sound, next, epoch, oldest, torn, .. } = replay;
         let mut notes = Vec::new();
         if torn > 0 {
@@ -128,7 +131,7 @@ impl LedgerFile {
                 path.display()
             ));
         }
-        let epoch = epoch.max(seen.unwrap_or(0)) + 1;
+        let epoch = epoch.max(seen.unwrap_or(0)).saturating_add(1);
         let mut opened = Self {
             path: path.to_owned(),
             file,
@@ -258,7 +261,7 @@ impl LedgerFile {
             out.write_all(&line)
         };
         put(&serde_json::to_vec(&LedgerEntry::Open { epoch: self.epoch, time: now })?)?;
-        each_line(&File::open(&self.path)?, |at, _, json| {
+        each_line(File::open(&self.path)?, |at, _, json| {
             if at >= wanted && is_request(json) {
                 put(json)?;
             }
@@ -314,7 +317,7 @@ impl RetentionPolicy {
     /// The offset from which requests are kept.
     fn first_wanted(&self, path: &Path) -> io::Result<u64> {
         let (mut fresh, mut end) = (None, 0);
-        each_line(&File::open(path)?, |at, line, json| {
+        each_line(File::open(path)?, |at, line, json| {
             if fresh.is_none() && time_of(json).is_some_and(|time| time >= self.since) {
                 fresh = Some(at);
             }

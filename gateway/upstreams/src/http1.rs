@@ -275,42 +275,10 @@ mod tests {
     use tokio::io::{AsyncWriteExt, duplex};
 
     use super::*;
+    use crate::complete_response::CompleteResponse;
 
-    /// What was read, up to the end of the connection.
-    #[derive(Debug, PartialEq, Eq)]
-    struct Read {
-        status: u16,
-        body: Vec<u8>,
-        stays_open: bool,
-        /// What came after the body.
-        rest: Vec<u8>,
-    }
-
-    /// Reads an answer that comes in pieces of `size` bytes.
-    fn read(bytes: &[u8], size: usize) -> Result<Read, MalformedResponse> {
-        let mut pieces = bytes.chunks(size);
-        let mut came = BytesMut::new();
-        let head = loop {
-            match ResponseHead::take(&mut came)? {
-                Some(head) => break head,
-                None => came.extend_from_slice(pieces.next().ok_or(MalformedResponse)?),
-            }
-        };
-        let (mut framing, mut body) = (head.framing, Vec::new());
-        loop {
-            match framing.take(&mut came)? {
-                BodyEvent::Piece(piece) => body.extend_from_slice(&piece),
-                BodyEvent::End => break,
-                BodyEvent::Wanting => match pieces.next() {
-                    Some(piece) => came.extend_from_slice(piece),
-                    None if framing.ends_with_connection() => break,
-                    None => return Err(MalformedResponse),
-                },
-            }
-        }
-        pieces.for_each(|piece| came.extend_from_slice(piece));
-        let (status, rest) = (head.status.as_u16(), came.to_vec());
-        Ok(Read { status, body, stays_open: head.stays_open, rest })
+    fn read(bytes: &[u8], size: usize) -> Result<CompleteResponse, MalformedResponse> {
+        CompleteResponse::read(bytes, size).ok_or(MalformedResponse)
     }
 
     #[test]
@@ -502,7 +470,7 @@ mod tests {
             prop_assert_eq!(&whole, &cut);
             let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
             let by_hyper = runtime.block_on(read_by_hyper(answer.clone()));
-            if let Ok(Read { status, body, .. }) = whole {
+            if let Ok(CompleteResponse { status, body, .. }) = whole {
                 prop_assert_eq!(Some((status, body)), by_hyper, "{}", String::from_utf8_lossy(&answer));
             }
         }

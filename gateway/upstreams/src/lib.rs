@@ -21,6 +21,8 @@ pub mod retry_budget;
 mod address;
 mod api_paths;
 mod breaker;
+#[cfg(any(test, feature = "testing"))]
+mod complete_response;
 mod connection;
 mod deadlines;
 mod decoded_body;
@@ -43,6 +45,8 @@ pub mod scripted;
 mod transport;
 mod upstream;
 
+#[cfg(any(test, feature = "testing"))]
+pub use complete_response::CompleteResponse;
 pub use endpoint::{Endpoint, EndpointGuard, Observer, PoolHooks, Probe};
 pub use pool::EndpointPool;
 pub use pool_error::{EndpointError, PoolError};

@@ -4,13 +4,17 @@
 //! a property that breaks on a known input is found without a fuzzer.
 
 mod cut;
+mod http1;
 mod json;
+mod ledger_file;
 mod requests;
 mod sse;
 mod upstreams;
 mod yaml;
 
+pub use http1::http1_response;
 pub use json::json_scanning;
+pub use ledger_file::ledger_lines;
 pub use requests::{
     chat_request, completion_request, embeddings_request, messages_request, responses_request,
 };
@@ -22,7 +26,7 @@ pub use yaml::configuration;
 pub type Property = fn(&[u8]);
 
 /// Every property, by the name of its fuzz target and of the folder with its seeds.
-pub const ALL: [(&str, Property); 12] = [
+pub const ALL: [(&str, Property); 14] = [
     ("json_scanning", json_scanning),
     ("event_stream", event_stream),
     ("chat_request", chat_request),
@@ -35,4 +39,6 @@ pub const ALL: [(&str, Property); 12] = [
     ("gemini_answer", gemini_answer),
     ("responses_answer", responses_answer),
     ("configuration", configuration),
+    ("http1_response", http1_response),
+    ("ledger_lines", ledger_lines),
 ];

@@ -1,5 +1,7 @@
 //! A ledger file read back: at the start, for its balances; whole, for reports; and what is sound of a damaged one.
 
+use std::io::Read;
+
 use serde::Deserialize;
 
 use super::*;
@@ -9,10 +11,14 @@ use crate::usage_record::BudgetDebit;
 ///
 /// # Errors
 /// When the file cannot be read.
-pub fn read(path: &Path, mut see: impl FnMut(LedgerEntry)) -> io::Result<u64> {
-    let file = File::open(path)?;
+pub fn read(path: &Path, see: impl FnMut(LedgerEntry)) -> io::Result<u64> {
+    read_entries(File::open(path)?, see)
+}
+
+/// As [`read`], from the bytes of a file.
+pub(crate) fn read_entries(file: impl Read, mut see: impl FnMut(LedgerEntry)) -> io::Result<u64> {
     let (mut damaged, mut behind) = (0, 0);
-    lines(&file, |_, line| {
+    lines(file, |_, line| {
         match line::read(line) {
             Ok((_, json)) => {
                 damaged += std::mem::take(&mut behind);
@@ -30,7 +36,7 @@ pub fn read(path: &Path, mut see: impl FnMut(LedgerEntry)) -> io::Result<u64> {
 
 /// Calls `see` with the offset, the whole and the JSON of each sound line.
 pub(super) fn each_line(
-    file: &File,
+    file: impl Read,
     mut see: impl FnMut(u64, &[u8], &[u8]) -> io::Result<()>,
 ) -> io::Result<()> {
     lines(file, |at, line| match line::read(line) {
@@ -39,9 +45,8 @@ pub(super) fn each_line(
     })
 }
 
-pub(super) fn lines(file: &File, mut see: impl FnMut(u64, &[u8]) -> io::Result<()>) -> io::Result<()> {
+fn lines(file: impl Read, mut see: impl FnMut(u64, &[u8]) -> io::Result<()>) -> io::Result<()> {
     let mut reader = BufReader::with_capacity(1 << 18, file);
-    reader.rewind()?;
     let (mut at, mut line) = (0, Vec::new());
     while reader.read_until(b'\n', &mut line)? > 0 {
         see(at, &line)?;
@@ -53,24 +58,46 @@ pub(super) fn lines(file: &File, mut see: impl FnMut(u64, &[u8]) -> io::Result<(
 
 /// A file on its way into memory.
 #[derive(Debug, Default)]
-pub(super) struct LedgerReader {
-    pub(super) balances: Balances,
-    pub(super) sound: u64,
-    pub(super) next: u64,
+pub(crate) struct LedgerReader {
+    pub(crate) balances: Balances,
+    /// Bytes up to the end of the last sound line, and those behind it.
+    pub(crate) sound: u64,
+    pub(super) torn: u64,
+    /// The number of the next line.
+    pub(crate) next: u64,
     pub(super) epoch: u64,
     pub(super) oldest: Option<Timestamp>,
-    pub(super) torn: u64,
-    /// The first line that is not sound: its number from 1, and its offset.
-    pub(super) bad: Option<(u64, u64)>,
-    pub(super) count: u64,
+    /// The first line that is not sound.
+    bad: Option<DamagedLine>,
+    count: u64,
+}
+
+/// Where a file is damaged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct DamagedLine {
+    /// From 1.
+    pub(crate) line: u64,
+    /// From 0.
+    pub(crate) offset: u64,
+}
+
+impl DamagedLine {
+    pub(super) fn in_file(self, path: &Path) -> LedgerFileError {
+        LedgerFileError::Damaged { path: path.to_owned(), line: self.line, offset: self.offset }
+    }
 }
 
 impl LedgerReader {
-    pub(super) fn read(&mut self, path: &Path, file: &File) -> Result<(), LedgerFileError> {
-        let io = |why| LedgerFileError::Io { path: path.to_owned(), why };
+    /// Reads a file to its end. What is not sound there was not written to its end; what is not sound before sound lines
+    /// is damage, and the first of it is given.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub(crate) fn read(&mut self, file: impl Read) -> io::Result<Option<DamagedLine>> {
         let mut damage = None;
         lines(file, |at, line| {
             self.count += 1;
+            let here = DamagedLine { line: self.count, offset: at };
             match line::read(line) {
                 // Said twice, as after a copy of lines: it counts once.
                 Ok((number, _)) if number < self.next && self.bad.is_none() => {
@@ -82,17 +109,13 @@ impl LedgerReader {
                     self.take(json);
                 }
                 // A line is missing, or one before was bad and is not at the end.
-                Ok(_) => damage = damage.or(self.bad.or(Some((self.count, at)))),
-                Err(_) => self.bad = self.bad.or(Some((self.count, at))),
+                Ok(_) => damage = damage.or(self.bad.or(Some(here))),
+                Err(_) => self.bad = self.bad.or(Some(here)),
             }
             self.torn = at + line.len() as u64 - self.sound;
             Ok(())
-        })
-        .map_err(io)?;
-        match damage {
-            Some((line, offset)) => Err(LedgerFileError::Damaged { path: path.to_owned(), line, offset }),
-            None => Ok(()),
-        }
+        })?;
+        Ok(damage)
     }
 
     fn take(&mut self, json: &[u8]) {
@@ -137,8 +160,15 @@ pub fn salvage(from: &Path, to: &Path) -> io::Result<(u64, u64)> {
     // Read first: where there is nothing to read, no empty file is left behind.
     let from = File::open(from)?;
     let mut out = io::BufWriter::new(private().create_new(true).open(to)?);
+    let counts = copy_sound_lines(from, &mut out)?;
+    out.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
+    Ok(counts)
+}
+
+/// As [`salvage`], from the bytes of one file to those of another.
+pub(crate) fn copy_sound_lines(from: impl Read, out: &mut impl Write) -> io::Result<(u64, u64)> {
     let (mut kept, mut lost) = (0, 0);
-    lines(&from, |_, line| {
+    lines(from, |_, line| {
         let Ok((_, json)) = line::read(line) else {
             lost += 1;
             return Ok(());
@@ -148,6 +178,5 @@ pub fn salvage(from: &Path, to: &Path) -> io::Result<(u64, u64)> {
         kept += 1;
         out.write_all(&renumbered)
     })?;
-    out.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
     Ok((kept, lost))
 }
