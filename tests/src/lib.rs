@@ -5,6 +5,7 @@
 //! - [`openai`], [`anthropic`], [`gemini`], [`responses`]: answers and requests in the shapes of four APIs, right or wrong in known ways.
 //! - [`h2_upstream`]: the same over HTTP/2 and TLS, at the level of frames; [`certificate`] is what it shows.
 //! - [`collector`]: takes traces, and reads them with OpenTelemetry's own messages.
+//! - [`clock`]: a paused clock that waits for the kernel.
 //! - [`endurance`], [`speed`]: measurements that take their time.
 //! - [`repertoire`], [`obedient`]: what the `scripted-upstream` program can do.
 //! - [`redis`]: a real Redis, and a wire to it that can be cut.
@@ -26,6 +27,7 @@ pub mod anthropic;
 pub mod asking;
 pub mod cascading;
 pub mod certificate;
+pub mod clock;
 pub mod collector;
 pub mod endurance;
 pub mod first_token;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use end_to_end::anthropic::{self, Message};
+use end_to_end::clock::slowly;
 use end_to_end::gateway::Gateway;
 use end_to_end::gemini::{self, Content};
 use end_to_end::openai::{self, Reply};
@@ -308,7 +309,7 @@ async fn a_client_that_leaves_stops_the_upstream() {
         live.event().await.expect("an event");
         let left = tokio::time::Instant::now();
         live.leave();
-        let (end, when) = upstream.only().end().await;
+        let (end, when) = slowly(upstream.only().end()).await;
         assert_eq!(end, End::PeerLeft, "{provider}");
         assert!(when.duration_since(left) <= Duration::from_secs(1), "{provider}");
         let metrics = gateway.settled().await;

@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use end_to_end::clock::slowly;
 use end_to_end::gateway::{Gateway, chat};
 use end_to_end::h2_upstream::{Act, Arrival, H2Upstream, code};
 use end_to_end::http1::Connection;
@@ -584,7 +585,7 @@ async fn leave(script: Script, streamed: bool, events: usize, how: Leaves) -> St
             Some(connection)
         }
     };
-    let (end, when) = small.only().end().await;
+    let (end, when) = slowly(small.only().end()).await;
     assert_eq!(end, End::PeerLeft);
     drop(half);
     let metrics = gateway.settled().await;
@@ -645,7 +646,9 @@ async fn stalled() -> Row {
     let live = gateway.open(&body(true)).await;
     let started = tokio::time::Instant::now();
     let connection = live.into_connection();
-    let (end, when) = small.only().end().await;
+    // Up to shortly before the limit as fast as may be.
+    tokio::time::sleep(Duration::from_secs(298)).await;
+    let (end, when) = slowly(small.only().end()).await;
     assert_eq!(end, End::PeerLeft);
     let took = when.duration_since(started).as_secs();
     assert!((290..=330).contains(&took), "{took} s");

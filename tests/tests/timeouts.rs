@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use end_to_end::clock::without_time;
 use end_to_end::openai::{self, Reply};
 use end_to_end::scripted::{End, Script, Scripted};
 use end_to_end::setup::Setup;
@@ -23,21 +24,6 @@ async fn timed(script: Script, timeouts: &str, body: Value) -> (f64, Answer, Scr
     assert_eq!(end, End::PeerLeft, "the gateway lets go of an upstream that it gave up");
     assert!(when.duration_since(started).as_secs_f64() < took + 1.0);
     (took, answer, small)
-}
-
-/// Waits while the clock stands still. A paused clock goes on as soon as no task has anything to do, also while the kernel
-/// still carries the end of a connection to its other side.
-async fn without_time<T>(what: impl Future<Output = T>) -> T {
-    let busy = async {
-        loop {
-            tokio::task::yield_now().await;
-        }
-    };
-    tokio::select! {
-        biased;
-        out = what => out,
-        () = busy => unreachable!("it never ends"),
-    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -397,6 +397,7 @@ mod tests {
     use http::{HeaderName, HeaderValue};
     use tokio::io::AsyncWriteExt;
     use tokio::net::TcpListener;
+    use tokio::task::yield_now;
 
     use super::*;
     use crate::header_names;
@@ -421,6 +422,17 @@ mod tests {
 
         fn asked(&self) -> tokio::task::JoinHandle<Result<String, Option<AttemptErrorKind>>> {
             self.asked_with(Bytes::from_static(b"{}"))
+        }
+
+        /// Waits until what a peer did to an idle connection has come here.
+        async fn hears_of_it(&self) {
+            assert_eq!(self.lines.idle().len(), 1);
+            let heard = async {
+                while self.lines.idle()[0].line.is_quiet() {
+                    yield_now().await;
+                }
+            };
+            timeout(PATIENCE, heard).await.expect("the kernel tells of it");
         }
 
         /// The body of the answer; an error without a word of what happened where it broke off.
@@ -517,9 +529,8 @@ mod tests {
             assert_eq!(asked.await.unwrap().unwrap(), "hello");
             assert_eq!(site.lines.idle().len(), usize::from(closes), "{sent}");
             if closes {
-                // The peer's end is closed here, and the reactor hears of it before the next request.
                 drop(peer);
-                sleep(Duration::from_millis(20)).await;
+                site.hears_of_it().await;
             }
         }
     }
@@ -532,7 +543,7 @@ mod tests {
         answer(&mut peer, HELLO).await;
         assert_eq!(asked.await.unwrap().unwrap(), "hello");
         peer.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\nbad").await.unwrap();
-        sleep(Duration::from_millis(20)).await;
+        site.hears_of_it().await;
         let asked = site.asked();
         let (mut peer, _) = site.listener.accept().await.unwrap();
         answer(&mut peer, HELLO).await;
@@ -597,6 +608,27 @@ mod tests {
         drop(listener);
         let refused = post(&lines, &url, Bytes::from_static(b"{}")).await.map(drop);
         assert_eq!(refused, Err(AttemptErrorKind::ConnectFailed));
+    }
+
+    #[tokio::test]
+    async fn what_was_being_done_when_a_connection_failed_is_told() {
+        /// Reads so much of a request, and closes the connection, which resets it where something is left unread.
+        async fn failed(length: usize, read: usize) -> Option<TransportPhase> {
+            let Site { listener, url, lines } = Site::new().await;
+            let own =
+                RequestHeaders { accept: "application/json", id: &RequestId::new(), trace: HeaderMap::new() };
+            let peer = async {
+                let (mut peer, _) = listener.accept().await.unwrap();
+                peer.read_exact(&mut vec![0; read]).await.unwrap();
+            };
+            let posted = lines.post(&url, &own, vec![b'x'; length].into());
+            let error = tokio::join!(posted, peer).0.map(drop).unwrap_err();
+            assert_eq!(error.what, AttemptErrorKind::ConnectionLost);
+            Some(error.cause?.phase)
+        }
+        // More than the kernel takes of a request that nobody reads.
+        assert_eq!(failed(64 << 20, 100).await, Some(TransportPhase::Write));
+        assert_eq!(failed(100, 100).await, Some(TransportPhase::Read));
     }
 
     #[tokio::test]
