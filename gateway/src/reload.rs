@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use gateway_config::{GatewayConfig, ModelProvider, Problems};
+use gateway_config::{GatewayConfig, ModelProvider, Problems, redacted};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{MissedTickBehavior, interval};
 use tracing::{error, info, warn};
@@ -69,8 +69,16 @@ pub struct Reloader {
     file: Option<PathBuf>,
     /// Files that the configuration names and that are still to come.
     arrivals: Arrivals,
-    /// What was loaded last, or refused last; `None`: a file could not be read.
-    seen: Mutex<Option<Contents>>,
+    seen: Mutex<SeenFiles>,
+}
+
+/// What files held; `None`: one could not be read.
+#[derive(Default)]
+struct SeenFiles {
+    /// When they were loaded last, or refused last.
+    last: Option<Arc<Contents>>,
+    /// When the configuration in use was loaded.
+    in_use: Option<Arc<Contents>>,
 }
 
 impl Reloader {
@@ -78,7 +86,8 @@ impl Reloader {
     pub fn new(gateway: Arc<Gateway>, source: Option<Source>, arrivals: Arrivals) -> Self {
         let file = gateway.snapshot().config.source.clone();
         let this = Self { gateway, source, file, arrivals, seen: Mutex::default() };
-        *this.seen() = this.read();
+        let now = this.read().map(Arc::new);
+        *this.seen() = SeenFiles { last: now.clone(), in_use: now };
         this
     }
 
@@ -87,7 +96,7 @@ impl Reloader {
         self.arrivals.under_way()
     }
 
-    fn seen(&self) -> MutexGuard<'_, Option<Contents>> {
+    fn seen(&self) -> MutexGuard<'_, SeenFiles> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -111,22 +120,24 @@ impl Reloader {
             .collect()
     }
 
-    /// Loads again. `Ok(false)`: the files say what they said before.
+    /// Loads again. `Ok(false)`: the files say what they said before, and the configuration in use stays.
     ///
     /// # Errors
     /// Then the configuration in use stays.
     pub fn reload(&self) -> Result<bool, ReloadError> {
         let content = self.read();
         let mut seen = self.seen();
-        let result = self.load();
+        let seen = &mut *seen;
+        let is_same = content.is_some() && content.as_ref() == seen.in_use.as_deref();
+        let result = self.load(is_same);
         let counted = match &result {
-            Ok(()) if content.is_some() && content == *seen => ReloadResult::Unchanged,
-            Ok(()) => ReloadResult::Ok,
+            Ok(true) => ReloadResult::Ok,
+            Ok(false) => ReloadResult::Unchanged,
             Err(_) => ReloadResult::Refused,
         };
         // What was read before it was loaded stays: a change in between is noticed at the next look. Only files that
         // were not named before are read now.
-        *seen = self.read().map(|mut now| {
+        seen.last = self.read().map(|mut now| {
             now.extend(
                 content
                     .into_iter()
@@ -134,13 +145,20 @@ impl Reloader {
                     .filter(|(file, _)| now.contains_key(file))
                     .collect::<Contents>(),
             );
-            now
+            Arc::new(now)
         });
+        if counted == ReloadResult::Ok {
+            seen.in_use.clone_from(&seen.last);
+        }
         self.gateway.telemetry.metrics.config_reloads.with_label_values(&[counted.word()]).inc();
         match result {
-            Ok(()) => {
+            Ok(true) => {
                 self.note(|| info!(target: "xietong::config", "configuration loaded again"));
-                Ok(counted == ReloadResult::Ok)
+                Ok(true)
+            }
+            Ok(false) => {
+                self.note(|| info!(target: "xietong::config", "the configuration has not changed"));
+                Ok(false)
             }
             Err(error) => {
                 let all = error.sentences().join("; ");
@@ -152,9 +170,11 @@ impl Reloader {
         }
     }
 
-    fn load(&self) -> Result<(), ReloadError> {
+    /// Puts to use what the files say, unless they are the same and it is as well; whether it did.
+    fn load(&self, is_same: bool) -> Result<bool, ReloadError> {
         let mut next = self.source.as_ref().ok_or(ReloadError::NoSource)?()?;
-        let now = &self.gateway.snapshot().config;
+        let snapshot = self.gateway.snapshot();
+        let now = &snapshot.config;
         if next.state.is_optional() {
             // Whether it can be had was found out at the start.
             next.state = now.state.clone();
@@ -165,13 +185,18 @@ impl Reloader {
         if next.state != now.state || next.time_zone != now.time_zone || next.currency != now.currency {
             return Err(ReloadError::LedgerChanged);
         }
+        // Not all of it is in those files: what is looked for on this machine may have changed, and weights may have come.
+        let is_complete = snapshot.pools().all(|pool| pool.absence().is_none());
+        if is_same && is_complete && redacted(&next) == redacted(now) {
+            return Ok(false);
+        }
         let news = next.warnings.iter().filter(|warning| !now.warnings.contains(warning));
         let news: Vec<_> = news.cloned().collect();
         self.gateway.replace(next)?;
         for warning in news {
             self.note(|| warn!(target: "xietong::config", "warning: {warning}"));
         }
-        Ok(())
+        Ok(true)
     }
 
     fn note(&self, event: impl FnOnce()) {
@@ -201,7 +226,7 @@ impl Reloader {
     /// its time.
     fn look(self: Arc<Self>, asked: bool) -> impl FnOnce() + Send + 'static {
         move || {
-            let changed = || self.read().is_some_and(|content| Some(content) != *self.seen());
+            let changed = || self.read().is_some_and(|content| Some(&content) != self.seen().last.as_deref());
             if asked || changed() {
                 let _ = self.reload();
             }
@@ -214,5 +239,69 @@ async fn next(signals: &mut Option<Signal>) {
     match signals {
         Some(signals) => drop(signals.recv().await),
         None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ledger::Ledger;
+
+    use super::*;
+    use crate::log::Log;
+    use crate::metrics::Metrics;
+    use crate::shutdown_deadline::ShutdownDeadline;
+    use crate::telemetry::Telemetry;
+
+    fn gateway(config: GatewayConfig) -> Arc<Gateway> {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let metrics = Arc::new(Metrics::new().unwrap());
+        let log = Log::to(std::io::sink(), metrics.log_dropped.with_label_values::<&str>(&[]));
+        let telemetry = Telemetry {
+            metrics,
+            log,
+            machine_time: Arc::default(),
+            ledger: Arc::new(Ledger::without_memory()),
+            shutdown_deadline: ShutdownDeadline::default(),
+        };
+        Arc::new(Gateway::new(config, telemetry).unwrap())
+    }
+
+    #[tokio::test]
+    async fn what_says_the_same_as_before_is_no_other_configuration() {
+        let folder = std::env::temp_dir().join(format!("xietong-reload-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let file = folder.join("xietong.yaml");
+        let model = |name: &str| {
+            format!(
+                "models: [{{name: {name}, provider: openai, base_url: 'http://127.0.0.1:1/v1', model: m}}]\n"
+            )
+        };
+        let (one, two) = (model("one"), model("two"));
+        std::fs::write(&file, &one).unwrap();
+        let load = {
+            let file = file.clone();
+            move || gateway_config::load(Some(&file), &|_| None)
+        };
+        let reloader = Reloader::new(gateway(load().unwrap()), Some(Box::new(load)), Arrivals::none());
+        let metrics = Arc::clone(&reloader.gateway.telemetry.metrics);
+        for (case, text, changed, generation) in [
+            ("untouched", one.as_str(), Some(false), 1),
+            ("another", &two, Some(true), 2),
+            ("that again", &two, Some(false), 2),
+            ("one that is refused", "models: [", None, 2),
+            ("that again", "models: [", None, 2),
+            ("as it was before that", &two, Some(false), 2),
+            ("with a comment", &format!("# later\n{two}"), Some(true), 3),
+            ("the first", &one, Some(true), 4),
+        ] {
+            std::fs::write(&file, text).unwrap();
+            let now = (reloader.reload().ok(), metrics.config_generation.get());
+            assert_eq!(now, (changed, generation), "{case}");
+        }
+        let counted =
+            ReloadResult::ALL.map(|result| metrics.config_reloads.with_label_values(&[result.word()]).get());
+        assert_eq!(counted, [3, 2, 3], "{:?}", ReloadResult::ALL);
+        assert!(reloader.gateway.snapshot().config.model("one").is_some());
+        std::fs::remove_dir_all(&folder).unwrap();
     }
 }

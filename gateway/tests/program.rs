@@ -315,7 +315,7 @@ fn notes_are_those_that_the_environment_asks_for() {
         let said = BufReader::new(running.0.stdout.take().unwrap());
         let lines = said.lines().map(|line| serde_json::from_str::<Value>(&line.unwrap()).unwrap());
         let notes: Vec<Value> = lines.take_while(|line| line["request_id"].is_null()).collect();
-        let note = notes.iter().find(|note| note["note"] == "configuration loaded again");
+        let note = notes.iter().find(|note| note["note"] == "the configuration has not changed");
         assert_eq!(note.is_some(), has_note, "{asked:?}: {notes:?}");
         if let Some(note) = note {
             assert_eq!((&note["level"], &note["target"]), (&json!("info"), &json!("xietong::config")));

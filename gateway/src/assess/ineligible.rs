@@ -80,10 +80,10 @@ pub(super) fn unfit(
 /// Rules out the models that do not answer in the language of the prompt, as far as its writing tells it. Where that would leave
 /// nobody, the models go on that there are: a poor answer is more than none.
 pub(super) fn rule_out_by_language(
-    judged: &mut [(&Arc<ModelConfig>, Option<Ineligible>)],
+    eligibility: &mut [(&Arc<ModelConfig>, Option<Ineligible>)],
     chat: &ChatRequest,
 ) {
-    if judged.iter().all(|(model, _)| model.languages.is_none()) {
+    if eligibility.iter().all(|(model, _)| model.languages.is_none()) {
         return;
     }
     let Some(writing) = WritingSystem::of_prompt(&chat.question()) else { return };
@@ -91,8 +91,8 @@ pub(super) fn rule_out_by_language(
         let read = |code: &String| WritingSystem::of_language(code) == writing;
         model.languages.as_ref().is_some_and(|codes| !codes.iter().any(read))
     };
-    if judged.iter().any(|(model, unfit)| unfit.is_none() && !lacks(model)) {
-        let lacking = judged.iter_mut().filter(|(model, unfit)| unfit.is_none() && lacks(model));
+    if eligibility.iter().any(|(model, unfit)| unfit.is_none() && !lacks(model)) {
+        let lacking = eligibility.iter_mut().filter(|(model, unfit)| unfit.is_none() && lacks(model));
         lacking.for_each(|(_, unfit)| *unfit = Some(Ineligible::Language));
     }
 }
@@ -121,7 +121,7 @@ pub(super) fn nothing_fits(judged: &[(&Arc<ModelConfig>, Option<Ineligible>)]) -
     let all =
         |test: fn(&Ineligible) -> bool| judged.iter().all(|(_, unfit)| unfit.as_ref().is_some_and(test));
     let words = format!("No model that may answer can serve this request ({}).", reasons.join("; "));
-    if judged.iter().any(|(_, unfit)| matches!(unfit, Some(Ineligible::Absent))) {
+    if eligibility.iter().any(|(_, unfit)| matches!(unfit, Some(Ineligible::Absent))) {
         // It may be there the next time.
         ApiError::UpstreamUnavailable
     } else if all(|unfit| matches!(unfit, Ineligible::Context { .. })) {

@@ -25,7 +25,7 @@ vocabulary! {
         Ok = "ok",
         /// The changed configuration cannot be used. The gateway goes on with the one that it had.
         Refused = "refused",
-        /// The files say what they said before.
+        /// The files say what they said before, and the gateway goes on with the configuration that it had.
         Unchanged = "unchanged",
     }
 }
