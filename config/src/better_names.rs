@@ -5,13 +5,17 @@ use serde_json::Value;
 use crate::schema::BETTER_NAME;
 use crate::suggest::nearest;
 
-/// Which better name was meant, if the key is nearly an older one.
-pub(crate) fn hint_of_older<'a>(key: &str, older: impl Iterator<Item = (&'a String, &'a Value)>) -> String {
-    let older: Vec<(&str, &str)> =
-        older.filter_map(|(key, inner)| Some((key.as_str(), better_name(inner)?))).collect();
-    let meant = nearest(key, older.iter().map(|(older, _)| *older));
-    let better = older.iter().find(|(older, _)| Some(*older) == meant).map(|(_, better)| *better);
-    better.map_or_else(String::new, |better| format!("; did you mean `{better}`?"))
+/// `; did you mean …?`, if the word is nearly one that is known, or nearly an older name of one (older, better); or nothing.
+pub(crate) fn hint<'a>(
+    word: &str,
+    known: impl IntoIterator<Item = &'a str>,
+    older: &[(&'a str, &'a str)],
+) -> String {
+    let better = |meant: &str| older.iter().find(|(older, _)| *older == meant).map(|(_, better)| *better);
+    // A slip in an older name is one as well; a better name comes first.
+    let meant =
+        nearest(word, known).or_else(|| better(nearest(word, older.iter().map(|(older, _)| *older))?));
+    meant.map_or_else(String::new, |meant| format!("; did you mean `{meant}`?"))
 }
 
 /// The better name of a key or of a variant's `kind`.

@@ -5,11 +5,10 @@
 
 use serde_json::{Map, Value};
 
-use crate::better_names::{better_name, by_better_name, hint_of_older};
+use crate::better_names::{better_name, by_better_name, hint};
 use crate::problems::{Problems, brief, item_path, key_path};
 use crate::scalars::{self, SECRET};
 use crate::source_map::{OlderName, SourceMap};
-use crate::suggest::hint;
 use crate::yaml::{MapEntry, NodeKind, YamlNode, YamlScalar};
 
 /// The part of `node` that fits `schema`, and where everything stands.
@@ -37,7 +36,7 @@ impl<'a> SchemaCheck<'a> {
         }
         let schema = self.target(schema);
         if let Some(words) = words(schema) {
-            return self.word(node, &words, path);
+            return self.word(node, &words, &[], path);
         }
         if let Some(choices) = choices(schema) {
             return self.choice(node, choices, path);
@@ -110,12 +109,10 @@ impl<'a> SchemaCheck<'a> {
         let mut known: Vec<&str> =
             all.into_iter().flatten().map(|(key, inner)| better_name(inner).unwrap_or(key)).collect();
         known.sort_unstable();
-        let older = all.into_iter().flatten().filter(|(_, inner)| better_name(inner).is_some());
-        // A slip in an older name is one as well; a better name comes first.
-        let hint = match hint(&entry.key, known.iter().copied()) {
-            hint if hint.is_empty() => hint_of_older(&entry.key, older),
-            hint => hint,
-        };
+        let older = all.into_iter().flatten();
+        let older: Vec<_> =
+            older.filter_map(|(key, inner)| Some((key.as_str(), better_name(inner)?))).collect();
+        let hint = hint(&entry.key, known.iter().copied(), &older);
         let message = match () {
             () if entry.key == "<<" => {
                 "merge keys are not supported; an alias for a whole value is".to_owned()
@@ -149,7 +146,8 @@ impl<'a> SchemaCheck<'a> {
         whole.then_some(Value::Array(values))
     }
 
-    fn word(&mut self, node: &YamlNode, words: &[&str], path: &str) -> Option<Value> {
+    /// One of these words; `older` has names that some of them had before.
+    fn word(&mut self, node: &YamlNode, words: &[&str], older: &[(&str, &str)], path: &str) -> Option<Value> {
         let NodeKind::Scalar(scalar) = &node.kind else {
             return self.fault(
                 node,
@@ -161,7 +159,7 @@ impl<'a> SchemaCheck<'a> {
             return Some(Value::from(scalar.text.as_str()));
         }
         let hint = match scalar.source {
-            None => hint(&scalar.text, words.iter().copied()),
+            None => hint(&scalar.text, words.iter().copied(), older),
             Some(_) => String::new(),
         };
         self.fault(node, path, format!("must be one of {}, not {}{hint}", list_words(words), quote(scalar)))
@@ -208,15 +206,14 @@ impl<'a> SchemaCheck<'a> {
                 format!("is missing; it is one of {}", list_words(&kinds)),
             );
         };
-        let older = choices.iter().copied().find(|choice| {
-            let known = older_of(choice);
-            better_name(choice).is_some() && known.is_some() && known == text_of(&entry.value)
-        });
-        if let Some((choice, better)) = older.and_then(|choice| Some((choice, better_name(choice)?))) {
-            self.places.older_names.push(OlderName { path: path_of_kind, better: better.to_owned() });
+        let older: Vec<_> =
+            choices.iter().filter_map(|choice| Some((older_of(choice)?, better_name(choice)?))).collect();
+        if let Some((known, better)) = older.iter().find(|(known, _)| Some(*known) == text_of(&entry.value)) {
+            self.places.older_names.push(OlderName { path: path_of_kind, better: (*better).to_owned() });
+            let choice = choices.iter().copied().find(|choice| older_of(choice) == Some(*known))?;
             return Some(self.map(node, entries, choice, path));
         }
-        let word = self.word(&entry.value, &kinds, &path_of_kind)?;
+        let word = self.word(&entry.value, &kinds, &older, &path_of_kind)?;
         let choice = choices.iter().copied().find(|choice| kind_of(choice) == word.as_str())?;
         let entries: Vec<MapEntry> =
             entries.iter().map(|entry| with_known_kind(entry, older_of(&choice))).collect();

@@ -190,8 +190,12 @@ fn a_bound_on_escalations_is_no_budget() {
     // What is stored and shown keeps its form.
     let shown = serde_json::to_value(&better.routes[0].policy).unwrap();
     assert_eq!(shown["kind"], "budget");
-    let problems = read("ROUTE {kind: budgett, policy: FIXED}\nLADDER").unwrap_err().to_string();
-    assert!(problems.contains("`escalation_limit`") && !problems.contains("`budget`"), "{problems}");
+    for slip in ["budgett", "buget", "escalation_limits"] {
+        let problems =
+            read(&format!("ROUTE {{kind: {slip}, policy: FIXED}}\nLADDER")).unwrap_err().to_string();
+        assert!(!problems.contains("`budget`"), "{problems}");
+        assert!(problems.contains("; did you mean `escalation_limit`?"), "{problems}");
+    }
 }
 
 #[test]
