@@ -368,6 +368,7 @@ fn truthy(raw: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use serde_json::Value;
 
     use super::super::sse::SseParser;
     use super::*;
@@ -583,11 +584,80 @@ mod tests {
         check(done, Some(done));
     }
 
+    /// Any values where a chunk has its members: mostly objects, with what is no chunk at all among them.
+    fn any_data() -> impl Strategy<Value = String> {
+        let leaf = prop_oneof![
+            Just("null".to_owned()),
+            Just("1e9".to_owned()),
+            Just("-5".to_owned()),
+            Just("[]".to_owned()),
+            Just("{}".to_owned()),
+            Just("\"\"".to_owned()),
+            Just("\"stop\"".to_owned()),
+            Just("\"\\ud800\"".to_owned()),
+            Just("{\"prompt_tokens\":3,\"completion_tokens\":2}".to_owned()),
+        ];
+        let value = leaf.prop_recursive(5, 40, 4, |inner| {
+            let name = proptest::sample::select(vec![
+                "choices",
+                "delta",
+                "message",
+                "content",
+                "usage",
+                "error",
+                "finish_reason",
+                "tool_calls",
+                "a",
+            ]);
+            let members = proptest::collection::btree_map(name, inner.clone(), 0..4).prop_map(|members| {
+                let members: Vec<_> =
+                    members.iter().map(|(name, value)| format!("\"{name}\":{value}")).collect();
+                format!("{{{}}}", members.join(","))
+            });
+            let list =
+                proptest::collection::vec(inner, 0..3).prop_map(|list| format!("[{}]", list.join(",")));
+            prop_oneof![3 => members, 1 => list]
+        });
+        let broken = "(\\{|\\}|\\[|\\]|:|,|\"(choices|delta|usage|error|a)\"|null|1e9){0,40}";
+        prop_oneof![9 => value, 1 => broken]
+    }
+
     proptest! {
+        /// A chunk is what a reader of JSON makes of it, and without its usage it says all else as before.
         #[test]
-        fn no_chunk_makes_it_panic(data in "(\\{|\\}|\\[|\\]|:|,|\"(choices|delta|content|usage|error|a)\"|null|1e9|-5|\"\\\\ud800\"){0,40}") {
+        fn any_data_are_read_as_json(data in any_data()) {
             let chunk = chunk(&data);
-            let _ = chunk.without_usage();
+            let value = serde_json::from_str::<Value>(&data).ok().filter(Value::is_object);
+            let piece = match &chunk.what {
+                ChunkKind::Piece(piece) => piece.clone(),
+                ChunkKind::Error(_) => {
+                    prop_assert!(value.is_some_and(|value| !value["error"].is_null()), "{}", data);
+                    return Ok(());
+                }
+                // A lone surrogate is no text, though it passes where nothing is made of it.
+                ChunkKind::Malformed => {
+                    prop_assert!(value.is_none() || data.contains("\\ud800"), "{}", data);
+                    return Ok(());
+                }
+                ChunkKind::KeepAlive if data.is_empty() => return Ok(()),
+                other => panic!("{data}: {other:?}"),
+            };
+            let Some(mut value) = value else { panic!("{data}: {piece:?}") };
+            let choices = value["choices"].as_array().map_or(0, Vec::len);
+            prop_assert_eq!(piece.choices_empty, choices == 0, "{}", data);
+            let told = chunk.without_usage();
+            if piece.usage.is_some() && piece.choices_empty {
+                prop_assert_eq!(told, None);
+                return Ok(());
+            }
+            let told = told.expect("what has choices is told");
+            let told = std::str::from_utf8(&told).expect("text").trim().strip_prefix("data: ").expect("an event");
+            let told: Value = serde_json::from_str(told).expect("JSON");
+            // A choice's own stays, and so does none at all.
+            if piece.usage.is_some() && !value["usage"].is_null() {
+                value.as_object_mut().expect("it is one").remove("usage");
+            }
+            prop_assert_eq!(told, value, "{}", data);
         }
     }
 }

@@ -10,20 +10,31 @@ const BITS: u32 = 53;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct RequestDraw(u64);
 
-/// What a request's number is used for. Draws for different purposes are independent of each other.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DrawPurpose {
+/// The enum and the list of its variants from the same lines: none can be missing in the list, and so in what is tested of
+/// each.
+macro_rules! draw_purposes {
+    ($( $(#[$attribute:meta])+ $purpose:ident, )+) => {
+        /// What a request's number is used for. Draws for different purposes are independent of each other.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum DrawPurpose {
+            $( $(#[$attribute])+ $purpose, )+
+        }
+
+        impl DrawPurpose {
+            /// All of them, in the order in which they are declared. A draw is salted with its purpose's place, so no two
+            /// share one.
+            pub const ALL: &[Self] = &[$( Self::$purpose ),+];
+        }
+    };
+}
+
+draw_purposes! {
     /// How much quality weighs for this request.
     QualityWeight,
     /// Whether another model answers too.
     Exploration,
     /// How long the gateway waits before it asks again.
     RetryPause,
-}
-
-impl DrawPurpose {
-    /// All of them, in the order in which they are declared. A draw is salted with its purpose's place, so no two share one.
-    pub const ALL: [Self; 3] = [Self::QualityWeight, Self::Exploration, Self::RetryPause];
 }
 
 impl RequestDraw {
@@ -69,7 +80,7 @@ mod tests {
 
     #[test]
     fn every_purpose_has_a_uniform_draw() {
-        for purpose in DrawPurpose::ALL {
+        for &purpose in DrawPurpose::ALL {
             let mut tenths = [0; 10];
             for draw in draws(20_000) {
                 tenths[(draw.uniform(purpose) * 10.0) as usize] += 1;
@@ -98,7 +109,7 @@ mod tests {
         {
             let again = RequestDraw::from_recorded(draw.recorded());
             assert_eq!(again, draw);
-            for purpose in DrawPurpose::ALL {
+            for &purpose in DrawPurpose::ALL {
                 let drawn = draw.uniform(purpose);
                 assert!((0.0..1.0).contains(&drawn), "{drawn}");
                 assert_eq!(again.uniform(purpose).to_bits(), drawn.to_bits());
