@@ -46,22 +46,27 @@ impl AnswerReader {
     /// What follows, as [`AnswerReader::next`].
     #[inline]
     pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<AnswerPart> {
-        let chunk = match self.held.pop_front() {
-            Some(chunk) => chunk,
-            None => match ready!(self.chunks.poll_next_unpin(cx)) {
-                Some(Ok(chunk)) => chunk,
-                end => return Poll::Ready(self.ended(end.and_then(Result::err))),
-            },
-        };
-        Poll::Ready(match &chunk.what {
+        if let Some(chunk) = self.held.pop_front() {
+            return Poll::Ready(self.part(chunk));
+        }
+        Poll::Ready(match ready!(self.chunks.poll_next_unpin(cx)) {
+            Some(Ok(chunk)) => self.part(chunk),
+            end => self.ended(end.and_then(Result::err)),
+        })
+    }
+
+    /// What this chunk is in the answer.
+    #[inline]
+    fn part(&mut self, chunk: ResponseChunk) -> AnswerPart {
+        match &chunk.what {
             ChunkKind::Piece(piece) => {
                 self.finished += u64::from(piece.finished);
                 AnswerPart::Chunk(chunk)
             }
+            ChunkKind::KeepAlive | ChunkKind::Aside | ChunkKind::Malformed => AnswerPart::Chunk(chunk),
             ChunkKind::Done => AnswerPart::Complete(Some(chunk)),
             ChunkKind::Error(complaint) => AnswerPart::Broken(AttemptError::in_band(complaint)),
-            ChunkKind::KeepAlive | ChunkKind::Aside | ChunkKind::Malformed => AnswerPart::Chunk(chunk),
-        })
+        }
     }
 
     fn ended(&mut self, error: Option<AttemptError>) -> AnswerPart {

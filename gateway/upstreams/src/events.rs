@@ -48,22 +48,16 @@ where
     }
 
     /// The next chunk that is ready.
-    fn next(&mut self) -> Option<ResponseChunk> {
-        let mut chunk = self.ready.pop_front()?;
-        if let ChunkKind::Error(complaint) = &mut chunk.what {
-            *complaint = std::mem::take(complaint).without(self.secret.as_deref().unwrap_or_default());
-        }
-        self.heard(&chunk);
-        Some(chunk)
-    }
-
-    fn heard(&mut self, chunk: &ResponseChunk) {
-        if let ChunkKind::Piece(piece) = &chunk.what
-            && (piece.begins || piece.finish.is_some())
-        {
-            self.clock.begin();
+    fn next(&mut self) -> Option<Result<ResponseChunk, AttemptError>> {
+        match &mut self.ready.front_mut()?.what {
+            ChunkKind::Error(complaint) => {
+                *complaint = std::mem::take(complaint).without(self.secret.as_deref().unwrap_or_default());
+            }
+            ChunkKind::Piece(piece) if piece.begins || piece.finish.is_some() => self.clock.begin(),
+            _ => {}
         }
         self.clock.heard();
+        self.ready.pop_front().map(Ok)
     }
 
     /// Whether patience has ended. A later limit moves the timer when it fires, not with every piece.
@@ -99,8 +93,9 @@ where
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = &mut *self;
         loop {
-            if let Some(chunk) = this.next() {
-                return Poll::Ready(Some(Ok(chunk)));
+            let next = this.next();
+            if next.is_some() {
+                return Poll::Ready(next);
             }
             if this.over {
                 return Poll::Ready(None);
