@@ -159,7 +159,8 @@ impl RequestAccount {
         models: &[Arc<ModelConfig>],
         now: Timestamp,
     ) -> Result<(), ApiError> {
-        let each = models.iter().filter_map(|model| self.bound.most(model, now, &self.telemetry.paces));
+        let each =
+            models.iter().filter_map(|model| self.bound.most(model, now, &self.telemetry.machine_time));
         let amount = each.max().unwrap_or_default();
         match quota.reserve(self.telemetry.ledger.leases(), amount, now).await {
             Ok(reservation) => self.reservation = reservation,
@@ -185,7 +186,7 @@ impl RequestAccount {
         let bound = UsageBound { prompt: self.bound.prompt.saturating_add(said), ..self.bound };
         let bound = if self.record.answered_by.is_some() { bound } else { self.bound };
         let now = Timestamp::now();
-        let most = bound.most(model, now, &self.telemetry.paces).ok_or_else(unaffordable)?;
+        let most = bound.most(model, now, &self.telemetry.machine_time).ok_or_else(unaffordable)?;
         let beside = self.bounds_under_way(now).ok_or_else(unaffordable)?;
         let needed = self.record.cost().unwrap_or_default().saturating_add(beside).saturating_add(most);
         let Some(reservation) = &mut self.reservation else { return Ok(()) };

@@ -78,9 +78,9 @@ pub async fn answer(
 
 /// Whether a scraper would rather have OpenMetrics than Prometheus' text: it names it, and weighs it no less.
 fn wants_openmetrics(headers: &HeaderMap) -> bool {
-    let given = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    let accepted = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
     let (mut openmetrics, mut text): (f64, f64) = (0.0, 0.0);
-    for range in given.flat_map(|value| value.split(',')) {
+    for range in accepted.flat_map(|value| value.split(',')) {
         let mut parts = range.split(';').map(str::trim);
         let kind = parts.next().unwrap_or_default().to_ascii_lowercase();
         let weight = parts.find_map(|part| part.strip_prefix("q=")?.parse().ok()).unwrap_or(1.0);
@@ -248,7 +248,7 @@ mod tests {
         let telemetry = Telemetry {
             metrics,
             log,
-            paces: Arc::default(),
+            machine_time: Arc::default(),
             ledger: Arc::clone(&ledger),
             shutdown_deadline: ShutdownDeadline::default(),
         };

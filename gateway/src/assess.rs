@@ -92,21 +92,21 @@ fn assess_route(routed: &RouteState, ask: &AssessInput<'_>) -> Result<Assessment
     let began = Instant::now();
     let features = Features::of(&ask.chat.prompt());
     let facts = facts(&routed.route, ask, &features);
-    let terms = routed.route.policy.terms(&features, &facts);
+    let constraints = routed.route.policy.terms(&features, &facts);
     if ask.chat.is_for_embeddings() {
-        return assess_embeddings(&routed.route, ask, &terms);
+        return assess_embeddings(&routed.route, ask, &constraints);
     }
     let read = Eligibility { ask, began, features: &features };
-    let handover = terms.route.and_then(|name| routed.handover(name));
+    let handover = constraints.route.and_then(|name| routed.handover(name));
     let mut assessment = match &handover {
-        None => assess_within(routed, &read, &facts, &terms)?,
+        None => assess_within(routed, &read, &facts, &constraints)?,
         Some(handover) => {
             // What narrowed the request goes with it, and what narrows it there is added.
             let mut facts = crate::facts::facts(&handover.route, ask, &features);
-            facts.local_only |= terms.local_only;
-            let mut terms = terms;
-            terms.join(handover.route.policy.terms(&features, &facts));
-            assess_within(handover, &read, &facts, &terms)?
+            facts.local_only |= constraints.local_only;
+            let mut constraints = constraints;
+            constraints.join(handover.route.policy.terms(&features, &facts));
+            assess_within(handover, &read, &facts, &constraints)?
         }
     };
     assessment.features = Some(features);
@@ -125,10 +125,10 @@ fn assess_within(
     routed: &RouteState,
     read: &Eligibility<'_>,
     facts: &RequestFacts<'_>,
-    terms: &RuleConstraints<'_>,
+    constraints: &RuleConstraints<'_>,
 ) -> Result<Assessment, ApiError> {
     let (route, ask, features) = (&routed.route, read.ask, read.features);
-    let judged = judged(routed, ask, terms)?;
+    let eligibility = eligibility(routed, ask, constraints)?;
     let foresight = foresee(route, features);
     let scoring = read.began.elapsed();
     let client = ask.hints.client.as_deref().unwrap_or_default();
@@ -136,23 +136,28 @@ fn assess_within(
     let conversation = place.and_then(|place| place.known);
     let mut rungs = foresight.rungs.clone();
     routed.correct(&mut rungs);
-    let standings = standings(routed, &judged, &rungs, routed.tolls(ask.chat, conversation));
+    let rung_states =
+        rung_states(routed, &eligibility, &rungs, routed.cost_estimates(ask.chat, conversation));
     let weights = routed.weights();
     let recent = routed.recent();
     let draw = ask.id.draw();
     let query = Query {
         features,
         familiarity: foresight.familiarity,
-        ladder: &standings,
+        ladder: &rung_states,
         draw,
         recent: recent.as_deref(),
         weights,
-        facts: RequestFacts { conversation, local_only: facts.local_only || terms.local_only, ..*facts },
+        facts: RequestFacts {
+            conversation,
+            local_only: facts.local_only || constraints.local_only,
+            ..*facts
+        },
     };
     let decision = route.policy.decide(&query);
     let scores = scores(&query, &foresight);
     drop(recent);
-    let decision = decision.ok_or_else(|| nothing_fits(&judged))?;
+    let decision = decision.ok_or_else(|| nothing_fits(&eligibility))?;
     let tokens = matches!(decision.plan, Plan::Cascade { .. }).then(|| FITTED.tokens(features));
     let outset = |at: usize, suffices: Probability| match tokens {
         None => AnswerPrior::NOTHING,
@@ -160,7 +165,7 @@ fn assess_within(
     };
     Ok(Assessment {
         decided: RecordedDecision { decision, scores: Some(scores), draw: Some(draw) },
-        ladder: candidates(&judged, &standings, &decision, &outset),
+        ladder: candidates(&eligibility, &rung_states, &decision, &outset),
         fallback: route.fallback,
         scoring: Some(scoring),
         features: None,
@@ -192,58 +197,58 @@ fn scores(query: &Query<'_>, foresight: &LadderPrediction) -> DecisionScores {
 type Judged<'a> = (&'a Arc<ModelConfig>, Option<Ineligible>);
 
 /// Each model of the ladder, and why it cannot serve the request, if so.
-fn judged<'a>(
+fn eligibility<'a>(
     routed: &'a RouteState,
     ask: &AssessInput<'_>,
-    terms: &RuleConstraints<'_>,
+    constraints: &RuleConstraints<'_>,
 ) -> Result<Vec<Judged<'a>>, ApiError> {
     let tiers = tiers(&routed.route, ask.hints)?;
     let judge = |(at, model): (usize, &'a Arc<ModelConfig>)| {
         let why = match () {
             () if routed.is_absent(at) => Some(Ineligible::Absent),
             () if !tiers.contains(&at) => Some(Ineligible::Tier),
-            () => unfit(model, ask, terms),
+            () => unfit(model, ask, constraints),
         };
         (model, why)
     };
-    let mut judged: Vec<Judged<'a>> = routed.route.ladder.iter().enumerate().map(judge).collect();
-    rule_out_by_language(&mut judged, ask.chat);
-    Ok(judged)
+    let mut eligibility: Vec<Judged<'a>> = routed.route.ladder.iter().enumerate().map(judge).collect();
+    rule_out_by_language(&mut eligibility, ask.chat);
+    Ok(eligibility)
 }
 
 /// The rungs as the policy sees them.
-fn standings<'a>(
+fn rung_states<'a>(
     routed: &RouteState,
-    judged: &[(&'a Arc<ModelConfig>, Option<Ineligible>)],
+    eligibility: &[(&'a Arc<ModelConfig>, Option<Ineligible>)],
     rungs: &[Probability],
-    tolls: Option<Vec<CostEstimate>>,
+    cost_estimates: Option<Vec<CostEstimate>>,
 ) -> Vec<RungState<'a>> {
-    let tolls = tolls.unwrap_or_default();
-    let standing = |(at, (model, unfit)): (usize, &(&'a Arc<ModelConfig>, Option<Ineligible>))| RungState {
+    let cost_estimates = cost_estimates.unwrap_or_default();
+    let rung_state = |(at, (model, unfit)): (usize, &(&'a Arc<ModelConfig>, Option<Ineligible>))| RungState {
         model: &model.name,
         p_success: rungs.get(at).copied().unwrap_or_default(),
         eligible: unfit.is_none(),
-        estimate: tolls.get(at).copied().unwrap_or_default(),
+        estimate: cost_estimates.get(at).copied().unwrap_or_default(),
     };
-    let mut standings: Vec<_> = judged.iter().enumerate().map(standing).collect();
-    routed.guard(&mut standings);
-    standings
+    let mut rung_states: Vec<_> = eligibility.iter().enumerate().map(rung_state).collect();
+    routed.guard(&mut rung_states);
+    rung_states
 }
 
 fn candidates(
-    judged: &[(&Arc<ModelConfig>, Option<Ineligible>)],
-    standings: &[RungState<'_>],
+    eligibility: &[(&Arc<ModelConfig>, Option<Ineligible>)],
+    rung_states: &[RungState<'_>],
     decision: &Decision,
     outset: &dyn Fn(usize, Probability) -> AnswerPrior,
 ) -> Vec<CandidateModel> {
     let within = |at: usize| (decision.least..=decision.most).contains(&Rung(at));
-    let all = judged.iter().zip(standings).enumerate();
-    all.map(|(at, ((model, _), standing))| CandidateModel {
+    let all = eligibility.iter().zip(rung_states).enumerate();
+    all.map(|(at, ((model, _), rung_state))| CandidateModel {
         model: Arc::clone(model),
-        able: standing.eligible && within(at),
-        suffices: Some(standing.p_success),
-        toll: standing.estimate,
-        outset: outset(at, standing.p_success),
+        able: rung_state.eligible && within(at),
+        suffices: Some(rung_state.p_success),
+        toll: rung_state.estimate,
+        outset: outset(at, rung_state.p_success),
     })
     .collect()
 }

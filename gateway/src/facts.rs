@@ -37,6 +37,6 @@ fn contents(chat: &ChatRequest, wanted: SensitiveKinds) -> SensitiveKinds {
 }
 
 /// Whether what rules require is stated of a model.
-pub fn is_stated(terms: &RuleConstraints<'_>, model: &gateway_config::ModelConfig) -> bool {
-    terms.require.iter().all(|require| require.met_by(model.provenance.stated()))
+pub fn is_stated(constraints: &RuleConstraints<'_>, model: &gateway_config::ModelConfig) -> bool {
+    constraints.require.iter().all(|require| require.met_by(model.provenance.stated()))
 }

@@ -168,7 +168,7 @@ pub(crate) async fn run_while_files_come(
     let telemetry = telemetry::Telemetry {
         metrics,
         log: log.clone(),
-        paces: Arc::default(),
+        machine_time: Arc::default(),
         ledger: Arc::clone(&ledger),
         shutdown_deadline: shutdown_deadline::ShutdownDeadline::default(),
     };

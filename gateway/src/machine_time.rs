@@ -105,20 +105,20 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn requests_side_by_side_share_the_time() {
-        let paces = MachineTimeMeter::default();
+        let machine_time = MachineTimeMeter::default();
         let wait = |seconds| tokio::time::sleep(Duration::from_secs(seconds));
-        let first = paces.begin("m");
+        let first = machine_time.begin("m");
         wait(4).await;
-        let second = paces.begin("m");
+        let second = machine_time.begin("m");
         wait(6).await;
         assert_eq!(first.end(Some(70)), Duration::from_secs(7));
         wait(1).await;
         assert_eq!(second.end(Some(40)), Duration::from_secs(4));
         // Nothing is charged while nothing is asked.
         wait(100).await;
-        drop(paces.begin("m"));
-        assert_eq!(paces.begin("m").end(None), Duration::ZERO);
-        assert_eq!(paces.expected("m", 110), Some(Duration::from_secs(11)));
-        assert_eq!(paces.expected("other", 1), None);
+        drop(machine_time.begin("m"));
+        assert_eq!(machine_time.begin("m").end(None), Duration::ZERO);
+        assert_eq!(machine_time.expected("m", 110), Some(Duration::from_secs(11)));
+        assert_eq!(machine_time.expected("other", 1), None);
     }
 }

@@ -46,35 +46,35 @@ where
 {
     let prepared = prepare(&snapshot, request, &mut account, endpoint).await;
     let vendor = endpoint.vendor();
-    let (mut response, left_out) = match prepared {
-        Ok(PreparedRequest { job, encoder, left_out }) if job.chat.stream() => {
-            let left_out = of_some(&job, left_out);
-            (stream(&gateway, &snapshot, job, encoder, account).await, left_out)
+    let (mut response, dropped) = match prepared {
+        Ok(PreparedRequest { job, encoder, dropped }) if job.chat.stream() => {
+            let dropped = of_some(&job, dropped);
+            (stream(&gateway, &snapshot, job, encoder, account).await, dropped)
         }
-        Ok(PreparedRequest { job, encoder, left_out }) => {
+        Ok(PreparedRequest { job, encoder, dropped }) => {
             let (shutdown_deadline, id) = (&gateway.telemetry.shutdown_deadline, account.id().clone());
-            let left_out = of_some(&job, left_out);
+            let dropped = of_some(&job, dropped);
             let response = tokio::select! {
                 biased;
                 response = whole(job, encoder, account) => response,
                 () = shutdown_deadline.expired() => error_response(&ApiError::Stopping, vendor, &id),
             };
-            (response, left_out)
+            (response, dropped)
         }
         Err(failure) => (refuse(account, &failure), Vec::new()),
     };
-    if !left_out.is_empty() {
-        insert(response.headers_mut(), header_names::LEFT_OUT, left_out.join(", "));
+    if !dropped.is_empty() {
+        insert(response.headers_mut(), header_names::LEFT_OUT, dropped.join(", "));
     }
     response
 }
 
 /// What is left out of the request for some model that may be asked; one that gets it as it came is told all.
-fn of_some(job: &DispatchJob, left_out: Vec<&'static str>) -> Vec<&'static str> {
+fn of_some(job: &DispatchJob, dropped: Vec<&'static str>) -> Vec<&'static str> {
     let mut able = job.ladder.iter().filter(|rung| rung.able);
     match able.all(|rung| said_as_it_came(&rung.pool.model, &job.chat)) {
         true => Vec::new(),
-        false => left_out,
+        false => dropped,
     }
 }
 
@@ -82,7 +82,7 @@ fn of_some(job: &DispatchJob, left_out: Vec<&'static str>) -> Vec<&'static str> 
 struct PreparedRequest {
     job: DispatchJob,
     encoder: ResponseEncoder,
-    left_out: Vec<&'static str>,
+    dropped: Vec<&'static str>,
 }
 
 /// Everything before a model is asked.
@@ -99,7 +99,7 @@ where
     let caller = Caller::of(snapshot, &head.headers)?;
     account.identified(caller.client.as_ref());
     let body = admit::body(&head.headers, incoming, &snapshot.config.limits).await?;
-    let client::ClientRequest { chat, encoder, left_out } = endpoint.read(body, account.id().as_str())?;
+    let client::ClientRequest { chat, encoder, dropped } = endpoint.read(body, account.id().as_str())?;
     account.read(&chat);
     let target = target(snapshot, &caller, &chat)?;
     account.asked(asked(&target));
@@ -130,7 +130,7 @@ where
     if let Some(learner) = learner {
         learn(learner, &job, account);
     }
-    Ok(PreparedRequest { job: DispatchJob { resume, escalations, ..job }, encoder, left_out })
+    Ok(PreparedRequest { job: DispatchJob { resume, escalations, ..job }, encoder, dropped })
 }
 
 fn asked(target: &RequestTarget) -> RequestSummary {
@@ -250,17 +250,17 @@ async fn whole(
                 return refuse(account, &ApiError::UpstreamBadResponse);
             };
             let mut response = Response::new(GatewayBody::full(body));
-            let preface = ResponseHeaders::of(account.record());
-            preface.write(response.headers_mut(), headers, "application/json");
+            let response_headers = ResponseHeaders::of(account.record());
+            response_headers.write(response.headers_mut(), headers, "application/json");
             rate_limit_headers::write(account.rate_limits(), response.headers_mut());
-            preface.decision(
+            response_headers.decision(
                 response.headers_mut(),
                 account.record().model().map(|it| &*it.name),
                 account.record().attempts.len(),
             );
-            preface.cost(response.headers_mut(), account.cost());
+            response_headers.cost(response.headers_mut(), account.cost());
             if account.record().is_degraded() {
-                preface.mark_degraded(response.headers_mut());
+                response_headers.mark_degraded(response.headers_mut());
             }
             account.head_sent(200);
             account.close_complete();
@@ -280,36 +280,36 @@ async fn stream(
 ) -> Response<GatewayBody> {
     let heartbeat = snapshot.config.limits.heartbeat;
     let include_usage = job.chat.include_usage() || encoder.always_tells_usage();
-    let manner = RelayOptions {
+    let options = RelayOptions {
         include_usage,
         encoder,
         heartbeat,
         shutdown_deadline: gateway.telemetry.shutdown_deadline.listener(),
     };
     let first = job.ladder.get(job.plan.first().0).map(|rung| rung.pool.model.name.clone());
-    let (preface, rate_limits) = (ResponseHeaders::of(account.record()), *account.rate_limits());
+    let (response_headers, rate_limits) = (ResponseHeaders::of(account.record()), *account.rate_limits());
     let mut dispatched = Box::pin(dispatch(job, account));
     // Most answers begin before the first heartbeat; until then an error still has a status of its own.
     let Ok((result, mut account)) = timeout(heartbeat, &mut dispatched).await else {
-        let relay = AnswerRelay::waiting(dispatched, manner);
+        let relay = AnswerRelay::waiting(dispatched, options);
         let mut response = Response::new(GatewayBody::Stream(Box::pin(relay)));
-        preface.write(response.headers_mut(), HeaderMap::new(), "text/event-stream");
+        response_headers.write(response.headers_mut(), HeaderMap::new(), "text/event-stream");
         rate_limit_headers::write(&rate_limits, response.headers_mut());
-        preface.decision(response.headers_mut(), first.as_deref(), 1);
+        response_headers.decision(response.headers_mut(), first.as_deref(), 1);
         return response;
     };
     match result {
-        Ok(DispatchOutcome { headers, model, answer: CommittedAnswer::Begun(begun) }) => {
+        Ok(DispatchOutcome { headers, model, answer: CommittedAnswer::Started(started) }) => {
             let attempts = account.record().attempts.len();
             account.head_sent(200);
             let degraded = account.record().is_degraded();
-            let relay = AnswerRelay::begun(begun, account, manner);
+            let relay = AnswerRelay::started(started, account, options);
             let mut response = Response::new(GatewayBody::Stream(Box::pin(relay)));
-            preface.write(response.headers_mut(), headers, "text/event-stream");
+            response_headers.write(response.headers_mut(), headers, "text/event-stream");
             rate_limit_headers::write(&rate_limits, response.headers_mut());
-            preface.decision(response.headers_mut(), Some(&model.name), attempts);
+            response_headers.decision(response.headers_mut(), Some(&model.name), attempts);
             if degraded {
-                preface.mark_degraded(response.headers_mut());
+                response_headers.mark_degraded(response.headers_mut());
             }
             response
         }

@@ -62,9 +62,14 @@ impl UsageBound {
     }
 
     /// What an attempt at this model costs at most, if it begins now; `None` without a price.
-    pub fn most(&self, model: &ModelConfig, now: Timestamp, paces: &MachineTimeMeter) -> Option<Money> {
+    pub fn most(
+        &self,
+        model: &ModelConfig,
+        now: Timestamp,
+        machine_time: &MachineTimeMeter,
+    ) -> Option<Money> {
         let usage = self.of(model);
-        let busy = longest(model, &usage, paces);
+        let busy = longest(model, &usage, machine_time);
         let end = now.checked_add(model.timeouts.total).unwrap_or(now);
         max_price(model, now, end, |price| price.most(usage.prompt(), usage.completion(), busy))
     }
@@ -117,8 +122,8 @@ fn cautious(prompt: u64) -> u64 {
 }
 
 /// How long a machine of our own is busy with it at most: as long as it is let, or what is likely by far.
-fn longest(model: &ModelConfig, usage: &Usage, paces: &MachineTimeMeter) -> Duration {
-    let expected = paces.expected(&model.name, usage.total());
+fn longest(model: &ModelConfig, usage: &Usage, machine_time: &MachineTimeMeter) -> Duration {
+    let expected = machine_time.expected(&model.name, usage.total());
     let likely = expected.map(|expected| expected.saturating_mul(SLOWER) + Duration::from_secs(1));
     likely.map_or(model.timeouts.total, |likely| likely.min(model.timeouts.total))
 }

@@ -28,7 +28,7 @@ use upstreams::attempt_error::{AttemptError, RetryDecision};
 /// The body of a streamed answer.
 pub struct AnswerRelay {
     stage: RelayStage,
-    manner: RelayOptions,
+    options: RelayOptions,
     spoke: Instant,
     beat: Pin<Box<Sleep>>,
     /// Whether the shutdown deadline will wake this task.
@@ -53,19 +53,19 @@ enum RelayStage {
 
 impl AnswerRelay {
     /// For an answer that takes longer to commit than a heartbeat.
-    pub fn waiting(waiting: Waiting, manner: RelayOptions) -> Self {
-        Self::new(RelayStage::Waiting(waiting), manner)
+    pub fn waiting(waiting: Waiting, options: RelayOptions) -> Self {
+        Self::new(RelayStage::Waiting(waiting), options)
     }
 
     /// For an answer whose first token is here.
-    pub fn begun(begun: StartedStream, account: Box<RequestAccount>, manner: RelayOptions) -> Self {
-        Self::new(RelayStage::Writing(Box::new(StreamWriter::new(begun, account))), manner)
+    pub fn started(started: StartedStream, account: Box<RequestAccount>, options: RelayOptions) -> Self {
+        Self::new(RelayStage::Writing(Box::new(StreamWriter::new(started, account))), options)
     }
 
-    fn new(stage: RelayStage, manner: RelayOptions) -> Self {
+    fn new(stage: RelayStage, options: RelayOptions) -> Self {
         let spoke = Instant::now();
-        let beat = Box::pin(sleep_until(spoke + manner.heartbeat));
-        Self { stage, manner, spoke, beat, listening: false }
+        let beat = Box::pin(sleep_until(spoke + options.heartbeat));
+        Self { stage, options, spoke, beat, listening: false }
     }
 
     /// The next bytes for the client; `None` at the end. A panic ends the answer with an error event.
@@ -73,7 +73,7 @@ impl AnswerRelay {
         let this = &mut *self;
         loop {
             let told = catch_unwind(AssertUnwindSafe(|| {
-                this.poll_on(cx).map(|said| said.map(|said| this.manner.tell(said)))
+                this.poll_on(cx).map(|said| said.map(|said| this.options.tell(said)))
             }));
             match told.unwrap_or_else(|_| Poll::Ready(this.panicked())) {
                 // The client's dialect has nothing to say of it.
@@ -86,7 +86,7 @@ impl AnswerRelay {
     fn poll_on(&mut self, cx: &mut Context<'_>) -> Poll<Option<RelayEvent>> {
         let this = self;
         loop {
-            if this.manner.shutdown_deadline.is_over() {
+            if this.options.shutdown_deadline.is_over() {
                 return Poll::Ready(this.stop());
             }
             let event = match &mut this.stage {
@@ -121,8 +121,8 @@ impl AnswerRelay {
         account.head_sent(200);
         let failure = match result {
             Ok(committed) => match committed.answer {
-                CommittedAnswer::Begun(begun) => {
-                    self.stage = RelayStage::Writing(Box::new(StreamWriter::new(begun, account)));
+                CommittedAnswer::Started(started) => {
+                    self.stage = RelayStage::Writing(Box::new(StreamWriter::new(started, account)));
                     return None;
                 }
                 // A whole answer is only ever committed for a request that asked for one.
@@ -139,7 +139,7 @@ impl AnswerRelay {
         let RelayStage::Writing(writing) = std::mem::replace(&mut self.stage, RelayStage::Over) else {
             return None;
         };
-        Some(RelayEvent::Events(writing.complete(self.manner.include_usage)))
+        Some(RelayEvent::Events(writing.complete(self.options.include_usage)))
     }
 
     /// Ends an answer that is longer than its upstream was allowed.
@@ -152,7 +152,7 @@ impl AnswerRelay {
             writing.account.cut_short(writing.attempt);
             return Some(truncated(writing.account));
         }
-        Some(RelayEvent::Events(writing.cut_short(self.manner.include_usage)))
+        Some(RelayEvent::Events(writing.cut_short(self.options.include_usage)))
     }
 
     /// Asks another rung to go on, or ends the answer with an error.
@@ -161,11 +161,11 @@ impl AnswerRelay {
             return None;
         };
         writing.endpoint_guard.failed(error);
-        writing.account.broke_off(writing.attempt, error);
-        let StreamWriter { account, sample, spare, .. } = *writing;
+        writing.account.truncated(writing.attempt, error);
+        let StreamWriter { account, sample, resume_buffer, .. } = *writing;
         // What a provider refused no other model sees.
-        let spare = spare.filter(|_| error.next() != RetryDecision::Client);
-        match spare.and_then(ResumeBuffer::take) {
+        let resume_buffer = resume_buffer.filter(|_| error.next() != RetryDecision::Client);
+        match resume_buffer.and_then(ResumeBuffer::take) {
             Some((resume, said)) => {
                 self.stage = RelayStage::Resuming(Box::pin(resume.go_on(said, account)), sample);
                 None
@@ -183,7 +183,7 @@ impl AnswerRelay {
         let RelayStage::Resuming(_, sample) = std::mem::replace(&mut self.stage, RelayStage::Over) else {
             return None;
         };
-        let Some(ResumedStream { text, finish, begun }) = resumed else { return Some(truncated(account)) };
+        let Some(ResumedStream { text, finish, started }) = resumed else { return Some(truncated(account)) };
         let known = ChunkIdentity::of(sample.as_deref());
         let stamp = known.stamp();
         let mut joint = BytesMut::new();
@@ -194,7 +194,7 @@ impl AnswerRelay {
             joint.extend_from_slice(&protocol::write_chunk(&stamp, 0, DeltaField::End(finish), None));
         }
         let joint = joint.freeze();
-        let mut writing = StreamWriter::new(begun, account);
+        let mut writing = StreamWriter::new(started, account);
         writing.account.joined(&joint);
         writing.sample = sample;
         self.stage = RelayStage::Writing(Box::new(writing));
@@ -220,8 +220,8 @@ impl AnswerRelay {
             stage => drop(stage),
         }));
         let encode = AssertUnwindSafe(|| {
-            let said = if unsaid.is_empty() { unsaid } else { self.manner.tell(RelayEvent::Events(unsaid)) };
-            let failed = self.manner.tell(RelayEvent::Failed(ApiError::Internal));
+            let said = if unsaid.is_empty() { unsaid } else { self.options.tell(RelayEvent::Events(unsaid)) };
+            let failed = self.options.tell(RelayEvent::Failed(ApiError::Internal));
             Bytes::from([&said[..], &failed[..]].concat())
         });
         if over { None } else { catch_unwind(encode).ok() }
@@ -231,17 +231,17 @@ impl AnswerRelay {
         if !self.listening {
             // The task is the same from one heartbeat to the next, and so is whom to wake.
             self.listening = true;
-            if self.manner.shutdown_deadline.poll(cx).is_ready() {
+            if self.options.shutdown_deadline.poll(cx).is_ready() {
                 return Poll::Ready(self.stop());
             }
         }
         while self.beat.as_mut().poll(cx).is_ready() {
-            let (now, due) = (Instant::now(), self.spoke + self.manner.heartbeat);
+            let (now, due) = (Instant::now(), self.spoke + self.options.heartbeat);
             let beat = now >= due;
             if beat {
                 self.spoke = now;
             }
-            self.beat.as_mut().reset(self.spoke + self.manner.heartbeat);
+            self.beat.as_mut().reset(self.spoke + self.options.heartbeat);
             self.listening = false;
             if beat {
                 return Poll::Ready(Some(RelayEvent::Beat));

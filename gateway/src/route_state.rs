@@ -48,7 +48,7 @@ pub struct RouteState {
 /// What each client may still escalate, by its name.
 #[derive(Debug, Clone)]
 struct EscalationBudgets {
-    terms: RetryBudgetConfig,
+    budget_config: RetryBudgetConfig,
     of: Arc<DashMap<String, Arc<RetryBudget>>>,
 }
 
@@ -59,13 +59,13 @@ impl EscalationBudgets {
     fn new(bound: EscalationBound) -> Self {
         let thousandths = (bound.share * 1000.0).round() as u32;
         let each = Duration::from_secs(60).checked_div(bound.at_least).unwrap_or_default();
-        let terms = RetryBudgetConfig {
+        let budget_config = RetryBudgetConfig {
             thousandths,
             burst: MOST_CLIMBS,
             refill_interval: each,
             min_tokens: bound.at_least,
         };
-        Self { terms, of: Arc::default() }
+        Self { budget_config, of: Arc::default() }
     }
 }
 
@@ -82,10 +82,11 @@ impl RouteState {
         let recent = alike.and_then(|before| before.recent.clone());
         let escalations = route.policy.escalations().map(EscalationBudgets::new);
         let kept = before.and_then(|before| before.escalations.clone());
-        let new = || Arc::new(TargetController::new(route, &config.time_zone, &telemetry.paces));
+        let new = || Arc::new(TargetController::new(route, &config.time_zone, &telemetry.machine_time));
         Self {
             recent: route.policy.share().map(|_| recent.unwrap_or_default()),
-            escalations: escalations.map(|new| kept.filter(|kept| kept.terms == new.terms).unwrap_or(new)),
+            escalations: escalations
+                .map(|new| kept.filter(|kept| kept.budget_config == new.budget_config).unwrap_or(new)),
             steering: alike.map_or_else(new, |before| Arc::clone(&before.steering)),
             explorer: Explorer::new(
                 route,
@@ -141,7 +142,7 @@ impl RouteState {
         let escalations = self.escalations.as_ref()?;
         let known = escalations.of.get(client).map(|allowance| Arc::clone(&allowance));
         let allowance = known.unwrap_or_else(|| {
-            let new = || Arc::new(RetryBudget::new(escalations.terms, Instant::now()));
+            let new = || Arc::new(RetryBudget::new(escalations.budget_config, Instant::now()));
             Arc::clone(&escalations.of.entry(client.to_owned()).or_insert_with(new))
         });
         allowance.deposit();
@@ -166,13 +167,13 @@ impl RouteState {
     }
 
     /// What asking each model takes, where that matters.
-    pub fn tolls(
+    pub fn cost_estimates(
         &self,
         chat: &ChatRequest,
         conversation: Option<ConversationState>,
     ) -> Option<Vec<CostEstimate>> {
         (self.steering.weighs() || conversation.is_some())
-            .then(|| self.steering.tolls(&self.pools, chat, conversation))
+            .then(|| self.steering.cost_estimates(&self.pools, chat, conversation))
     }
 
     /// Adds the chance of a second attempt to what asking takes, where the policy guards what it chooses.
@@ -322,7 +323,7 @@ mod tests {
         let metrics = Arc::new(Metrics::new().unwrap());
         let log = Log::to_stdout(metrics.log_dropped.with_label_values::<&str>(&[]));
         let (ledger, shutdown_deadline) = (Arc::new(Ledger::without_memory()), ShutdownDeadline::default());
-        Telemetry { metrics, log, paces: Arc::default(), ledger, shutdown_deadline }
+        Telemetry { metrics, log, machine_time: Arc::default(), ledger, shutdown_deadline }
     }
 
     fn routed(policy: &str, class: &str, before: Option<&RouteState>) -> RouteState {

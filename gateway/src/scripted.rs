@@ -275,7 +275,7 @@ impl ScriptedGateway {
         let telemetry = Telemetry {
             metrics,
             log,
-            paces: Arc::default(),
+            machine_time: Arc::default(),
             ledger,
             shutdown_deadline: ShutdownDeadline::default(),
         };

@@ -61,13 +61,13 @@ pub struct ConversationSlot {
 impl SessionAffinity {
     /// Where a request stands. `session` is the client's own name for its conversation.
     pub fn place(&self, chat: &ChatRequest, client: &str, session: Option<&str>) -> ConversationSlot {
-        let talk = chat.talk(&self.hasher, client);
+        let conversation = chat.talk(&self.hasher, client);
         let (here, before) = match session {
             Some(session) => {
                 let name = self.hasher.hash_one((client, session));
                 (name, Some(name))
             }
-            None => (talk.here, talk.before),
+            None => (conversation.here, conversation.before),
         };
         let turn = before.and_then(|key| self.part(key).find(key));
         let warm = |turn: &LastAnswer| match turn.at.elapsed() < CACHE_LIFE {
@@ -77,7 +77,7 @@ impl SessionAffinity {
         let known = turn.map(|turn| ConversationState {
             rung: turn.rung,
             warm_tokens: warm(&turn),
-            in_tool_loop: talk.in_tool_loop,
+            in_tool_loop: conversation.in_tool_loop,
         });
         ConversationSlot { here, known }
     }

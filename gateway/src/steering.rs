@@ -32,7 +32,7 @@ const STEP: f64 = 1.0;
 #[derive(Debug)]
 pub struct TargetController {
     rungs: Vec<RungStats>,
-    paces: Arc<MachineTimeMeter>,
+    machine_time: Arc<MachineTimeMeter>,
     steered: Option<RungSnapshot>,
 }
 
@@ -90,7 +90,7 @@ impl LatencyEwma {
 
 impl TargetController {
     /// For a route that has measured nothing.
-    pub fn new(route: &Route, zone: &TimeZone, paces: &Arc<MachineTimeMeter>) -> Self {
+    pub fn new(route: &Route, zone: &TimeZone, machine_time: &Arc<MachineTimeMeter>) -> Self {
         let rungs = route.ladder.len();
         let steered = route.policy.utility().map(|(utility, guarded)| RungSnapshot {
             steer: Mutex::new((WeightController::new(utility, rungs), 0.0)),
@@ -99,7 +99,11 @@ impl TargetController {
             guarded,
             began: (Timestamp::now(), Instant::now()),
         });
-        Self { rungs: (0..rungs).map(|_| RungStats::default()).collect(), paces: Arc::clone(paces), steered }
+        Self {
+            rungs: (0..rungs).map(|_| RungStats::default()).collect(),
+            machine_time: Arc::clone(machine_time),
+            steered,
+        }
     }
 
     /// Whether anything is weighed, so that tolls matter.
@@ -108,7 +112,7 @@ impl TargetController {
     }
 
     /// What asking each model takes, by what is known of prices, of the models so far, and of the conversation.
-    pub fn tolls(
+    pub fn cost_estimates(
         &self,
         pools: &[Arc<EndpointPool>],
         chat: &ChatRequest,
@@ -140,7 +144,8 @@ impl TargetController {
 
     fn cost(&self, pool: &EndpointPool, usage: &Usage, now: Timestamp) -> Option<f64> {
         let price = pool.model.price.as_ref()?.at(now)?;
-        let busy = self.paces.expected(&pool.model.name, usage.total()).unwrap_or(Duration::from_secs(1));
+        let busy =
+            self.machine_time.expected(&pool.model.name, usage.total()).unwrap_or(Duration::from_secs(1));
         Some(price.cost(usage, busy).units())
     }
 

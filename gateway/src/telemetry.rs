@@ -16,7 +16,7 @@ pub struct Telemetry {
     /// The log.
     pub log: Log,
     /// What a token of a model paid by the hour takes.
-    pub paces: Arc<MachineTimeMeter>,
+    pub machine_time: Arc<MachineTimeMeter>,
     /// Budgets, and where requests are written down.
     pub ledger: Arc<Ledger>,
     /// When what is under way is broken off.

@@ -31,9 +31,9 @@ impl TraceContext {
 
     /// The caller's, from `traceparent`; `None` where there is none, several, or one that is malformed.
     pub fn of(headers: &HeaderMap) -> Option<Self> {
-        let mut given = headers.get_all(header_names::TRACEPARENT).iter();
-        let only = given.next()?;
-        if given.next().is_some() { None } else { Self::parse(only.as_bytes()) }
+        let mut values = headers.get_all(header_names::TRACEPARENT).iter();
+        let only = values.next()?;
+        if values.next().is_some() { None } else { Self::parse(only.as_bytes()) }
     }
 
     /// `version-trace-span-flags` in hexadecimal digits of small letters; of later versions what they begin with.

@@ -24,7 +24,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(3);
 #[derive(Debug)]
 pub struct ClientQuota {
     client: Arc<str>,
-    terms: ArcSwap<QuotaLimits>,
+    quota_limits: ArcSwap<QuotaLimits>,
     lease: ArcSwapOption<BudgetLease>,
     rate_limiter: Arc<RateLimiter>,
 }
@@ -40,10 +40,10 @@ struct QuotaLimits {
 impl ClientQuota {
     /// Without limits, until [`ClientQuota::apply`].
     pub(super) fn new(client: &str) -> Self {
-        let terms = QuotaLimits { budget: None, limits: ClientLimits::default(), zone: TimeZone::UTC };
+        let quota_limits = QuotaLimits { budget: None, limits: ClientLimits::default(), zone: TimeZone::UTC };
         Self {
             client: client.into(),
-            terms: ArcSwap::from_pointee(terms),
+            quota_limits: ArcSwap::from_pointee(quota_limits),
             lease: ArcSwapOption::empty(),
             rate_limiter: Arc::default(),
         }
@@ -51,8 +51,8 @@ impl ClientQuota {
 
     /// From now on these limits hold.
     pub(super) fn apply(&self, client: &ClientConfig, zone: &TimeZone) {
-        let terms = QuotaLimits { budget: client.budget, limits: client.limits, zone: zone.clone() };
-        self.terms.store(Arc::new(terms));
+        let quota_limits = QuotaLimits { budget: client.budget, limits: client.limits, zone: zone.clone() };
+        self.quota_limits.store(Arc::new(quota_limits));
     }
 
     /// The client's name.
@@ -64,7 +64,7 @@ impl ClientQuota {
     /// Its budget.
     #[inline]
     pub fn budget(&self) -> Option<ClientBudget> {
-        self.terms.load().budget
+        self.quota_limits.load().budget
     }
 
     /// What it may still spend in the period that now is.
@@ -76,7 +76,7 @@ impl ClientQuota {
     /// When its budget starts anew, where days begin for it.
     #[inline]
     pub fn ends(&self, leases: &LeaseBroker) -> String {
-        let zone = self.terms.load().zone.clone();
+        let zone = self.quota_limits.load().zone.clone();
         let ends = self.lease(leases, Timestamp::now()).map(|lease| lease.period().ends);
         ends.map_or_else(String::new, |ends| {
             ends.to_zoned(zone).strftime("%Y-%m-%d %H:%M:%S %:z").to_string()
@@ -94,7 +94,7 @@ impl ClientQuota {
         tokens: u64,
         now: Instant,
     ) -> Result<RequestPermit, (LimitExceeded, Duration, RateLimitStatus)> {
-        self.rate_limiter.admit(&self.terms.load().limits, tokens, now)
+        self.rate_limiter.admit(&self.quota_limits.load().limits, tokens, now)
     }
 
     /// Sets this much of what may be spent now aside; `None` for a client without a budget.
@@ -115,11 +115,11 @@ impl ClientQuota {
 
     /// The money of the period that now is; `None` without a budget.
     pub(super) fn lease(&self, leases: &LeaseBroker, now: Timestamp) -> Option<Arc<BudgetLease>> {
-        let terms = self.terms.load();
-        let budget = terms.budget?;
+        let quota_limits = self.quota_limits.load();
+        let budget = quota_limits.budget?;
         match self.current(&budget, now) {
             Some(lease) => Some(lease),
-            None => Some(self.turn_over(leases, &terms.zone, &budget, now)),
+            None => Some(self.turn_over(leases, &quota_limits.zone, &budget, now)),
         }
     }
 

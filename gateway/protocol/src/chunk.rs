@@ -53,7 +53,7 @@ pub enum ChunkKind {
     /// A comment or a blank line.
     KeepAlive,
     /// An event of another dialect that says nothing in ours. Only a client of that dialect gets it.
-    Aside,
+    NativeOnly,
     /// Neither JSON object nor marker.
     Malformed,
 }

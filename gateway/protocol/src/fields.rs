@@ -84,39 +84,39 @@ impl KnownFields {
 
 impl FoundField {
     fn see(&mut self, name: &str, raw: &str) -> Result<(), BadRequest> {
-        let given = |name| FieldValue { name, raw };
+        let field = |name| FieldValue { name, raw };
         match name {
-            "model" => self.model = Some(model(given("model"))?),
-            "stream" => self.fields.stream = given("stream").boolean()?.unwrap_or(false),
-            "stream_options" => self.options(given("stream_options"))?,
+            "model" => self.model = Some(model(field("model"))?),
+            "stream" => self.fields.stream = field("stream").boolean()?.unwrap_or(false),
+            "stream_options" => self.options(field("stream_options"))?,
             "max_completion_tokens" => {
-                self.completion = given("max_completion_tokens").integer(1, MOST_TOKENS)?;
+                self.completion = field("max_completion_tokens").integer(1, MOST_TOKENS)?;
             }
-            "max_tokens" => self.tokens = given("max_tokens").integer(1, MOST_TOKENS)?,
-            "n" => self.n = given("n").integer(1, MOST_CHOICES)?,
-            "best_of" => drop(given("best_of").integer(1, MOST_CHOICES)?),
-            "logprobs" => self.fields.logprobs = given("logprobs").boolean()?.unwrap_or(false),
-            "response_format" => self.fields.format = format(given("response_format"))?,
+            "max_tokens" => self.tokens = field("max_tokens").integer(1, MOST_TOKENS)?,
+            "n" => self.n = field("n").integer(1, MOST_CHOICES)?,
+            "best_of" => drop(field("best_of").integer(1, MOST_CHOICES)?),
+            "logprobs" => self.fields.logprobs = field("logprobs").boolean()?.unwrap_or(false),
+            "response_format" => self.fields.format = format(field("response_format"))?,
             "tools" => {
-                self.fields.tools += given("tools").array(MOST_TOOLS, &[ValueKind::Object])?.unwrap_or(0)
+                self.fields.tools += field("tools").array(MOST_TOOLS, &[ValueKind::Object])?.unwrap_or(0)
             }
             "functions" => {
-                self.fields.tools += given("functions").array(MOST_TOOLS, &[ValueKind::Object])?.unwrap_or(0);
+                self.fields.tools += field("functions").array(MOST_TOOLS, &[ValueKind::Object])?.unwrap_or(0);
             }
-            "modalities" => self.fields.speaks = speaks(given("modalities"))?,
+            "modalities" => self.fields.speaks = speaks(field("modalities"))?,
             _ => check(name, raw)?,
         }
         Ok(())
     }
 
-    fn options(&mut self, given: FieldValue<'_>) -> Result<(), BadRequest> {
-        match given.kind()? {
+    fn options(&mut self, field: FieldValue<'_>) -> Result<(), BadRequest> {
+        match field.kind()? {
             ValueKind::Null => return Ok(()),
             ValueKind::Object => self.options = true,
-            kind => return Err(given.not("an object", kind)),
+            kind => return Err(field.not("an object", kind)),
         }
         let mut seen = false;
-        Cursor::over(given.raw).members(|cursor, name| {
+        Cursor::over(field.raw).members(|cursor, name| {
             let raw = cursor.skip()?;
             if name.is("include_usage") {
                 let twice = std::mem::replace(&mut seen, true);
@@ -139,51 +139,51 @@ pub(super) fn refuse_second(twice: bool, name: JsonStr<'_>) -> Result<(), JsonEr
 
 /// Fields whose values only have to be in range.
 fn check(name: &str, raw: &str) -> Result<(), BadRequest> {
-    let given = |name| FieldValue { name, raw };
+    let field = |name| FieldValue { name, raw };
     match name {
-        "top_logprobs" => drop(given("top_logprobs").integer(0, 20)?),
-        "temperature" => drop(given("temperature").number(0.0, 2.0)?),
-        "top_p" => drop(given("top_p").number(0.0, 1.0)?),
-        "presence_penalty" => drop(given("presence_penalty").number(-2.0, 2.0)?),
-        "frequency_penalty" => drop(given("frequency_penalty").number(-2.0, 2.0)?),
-        "stop" => stop(given("stop"))?,
-        "logit_bias" => logit_bias(given("logit_bias"))?,
-        "metadata" => metadata(given("metadata"))?,
+        "top_logprobs" => drop(field("top_logprobs").integer(0, 20)?),
+        "temperature" => drop(field("temperature").number(0.0, 2.0)?),
+        "top_p" => drop(field("top_p").number(0.0, 1.0)?),
+        "presence_penalty" => drop(field("presence_penalty").number(-2.0, 2.0)?),
+        "frequency_penalty" => drop(field("frequency_penalty").number(-2.0, 2.0)?),
+        "stop" => stop(field("stop"))?,
+        "logit_bias" => logit_bias(field("logit_bias"))?,
+        "metadata" => metadata(field("metadata"))?,
         _ => {}
     }
     Ok(())
 }
 
-fn model(given: FieldValue<'_>) -> Result<String, BadRequest> {
-    match given.kind()? {
+fn model(field: FieldValue<'_>) -> Result<String, BadRequest> {
+    match field.kind()? {
         ValueKind::String => {}
-        kind => return Err(given.not("a string", kind)),
+        kind => return Err(field.not("a string", kind)),
     }
-    let model = Cursor::over(given.raw).string()?.cow().into_owned();
+    let model = Cursor::over(field.raw).string()?.cow().into_owned();
     if model.trim().is_empty() {
-        return Err(BadRequest::value(given.name, "it is empty"));
+        return Err(BadRequest::value(field.name, "it is empty"));
     }
     Ok(model)
 }
 
-fn format(given: FieldValue<'_>) -> Result<FieldFormat, BadRequest> {
-    match given.kind()? {
+fn format(field: FieldValue<'_>) -> Result<FieldFormat, BadRequest> {
+    match field.kind()? {
         ValueKind::Null => return Ok(FieldFormat::Text),
         ValueKind::Object => {}
-        kind => return Err(given.not("an object", kind)),
+        kind => return Err(field.not("an object", kind)),
     }
-    if given.raw.len() > MOST_FORMAT {
-        return Err(given.long("string_above_max_length", &format!("{MOST_FORMAT} bytes")));
+    if field.raw.len() > MOST_FORMAT {
+        return Err(field.long("string_above_max_length", &format!("{MOST_FORMAT} bytes")));
     }
     let mut format = None;
-    Cursor::over(given.raw).members(|cursor, name| {
+    Cursor::over(field.raw).members(|cursor, name| {
         if !name.is("type") {
             return cursor.skip().map(drop).map_err(BadRequest::from);
         }
         refuse_second(format.is_some(), name)?;
         let kind = cursor.kind()?;
         if kind != ValueKind::String {
-            return Err(FieldValue { name: "response_format.type", raw: given.raw }.not("a string", kind));
+            return Err(FieldValue { name: "response_format.type", raw: field.raw }.not("a string", kind));
         }
         format = Some(match &*cursor.string()?.cow() {
             "text" => FieldFormat::Text,
@@ -196,65 +196,65 @@ fn format(given: FieldValue<'_>) -> Result<FieldFormat, BadRequest> {
     format.ok_or_else(|| BadRequest::missing("response_format.type"))
 }
 
-fn speaks(given: FieldValue<'_>) -> Result<bool, BadRequest> {
-    if given.array(8, &[ValueKind::String])?.is_none() {
+fn speaks(field: FieldValue<'_>) -> Result<bool, BadRequest> {
+    if field.array(8, &[ValueKind::String])?.is_none() {
         return Ok(false);
     }
     let mut audio = false;
-    Cursor::over(given.raw).elements(|cursor, _| {
+    Cursor::over(field.raw).elements(|cursor, _| {
         audio |= cursor.string()?.is("audio");
         Ok::<_, BadRequest>(())
     })?;
     Ok(audio)
 }
 
-fn stop(given: FieldValue<'_>) -> Result<(), BadRequest> {
-    match given.kind()? {
+fn stop(field: FieldValue<'_>) -> Result<(), BadRequest> {
+    match field.kind()? {
         ValueKind::String => Ok(()),
-        ValueKind::Array | ValueKind::Null => given.array(MOST_STOPS, &[ValueKind::String]).map(drop),
-        kind => Err(given.not("a string or an array of strings", kind)),
+        ValueKind::Array | ValueKind::Null => field.array(MOST_STOPS, &[ValueKind::String]).map(drop),
+        kind => Err(field.not("a string or an array of strings", kind)),
     }
 }
 
-fn logit_bias(given: FieldValue<'_>) -> Result<(), BadRequest> {
-    match given.kind()? {
+fn logit_bias(field: FieldValue<'_>) -> Result<(), BadRequest> {
+    match field.kind()? {
         ValueKind::Null => return Ok(()),
         ValueKind::Object => {}
-        kind => return Err(given.not("an object", kind)),
+        kind => return Err(field.not("an object", kind)),
     }
     let mut count = 0;
-    Cursor::over(given.raw).members(|cursor, _| {
+    Cursor::over(field.raw).members(|cursor, _| {
         count += 1;
         if count > MOST_BIASES {
-            return Err(given.long("invalid_value", &format!("{MOST_BIASES} entries")));
+            return Err(field.long("invalid_value", &format!("{MOST_BIASES} entries")));
         }
         let bias = FieldValue { name: "logit_bias", raw: cursor.skip()? };
         bias.number(-100.0, 100.0).map(drop)
     })
 }
 
-fn metadata(given: FieldValue<'_>) -> Result<(), BadRequest> {
-    match given.kind()? {
+fn metadata(field: FieldValue<'_>) -> Result<(), BadRequest> {
+    match field.kind()? {
         ValueKind::Null => return Ok(()),
         ValueKind::Object => {}
-        kind => return Err(given.not("an object", kind)),
+        kind => return Err(field.not("an object", kind)),
     }
     let (pairs, key, value) = METADATA;
     let mut count = 0;
-    Cursor::over(given.raw).members(|cursor, name| {
+    Cursor::over(field.raw).members(|cursor, name| {
         count += 1;
         if count > pairs {
-            return Err(given.long("invalid_value", &format!("{pairs} pairs")));
+            return Err(field.long("invalid_value", &format!("{pairs} pairs")));
         }
         if longer(name, key) {
-            return Err(given.long("string_above_max_length", &format!("{key} characters in a key")));
+            return Err(field.long("string_above_max_length", &format!("{key} characters in a key")));
         }
         match cursor.kind()? {
             ValueKind::String if longer(cursor.string()?, value) => {
-                Err(given.long("string_above_max_length", &format!("{value} characters in a value")))
+                Err(field.long("string_above_max_length", &format!("{value} characters in a value")))
             }
             ValueKind::String => Ok(()),
-            kind => Err(given.not("strings as its values", kind)),
+            kind => Err(field.not("strings as its values", kind)),
         }
     })
 }

@@ -22,7 +22,7 @@ impl RequestAccount {
         let began = Instant::now();
         self.times.first_asked.get_or_insert(began);
         let by_hour = model.price.as_ref().is_some_and(Tariff::is_by_hour);
-        let turn = by_hour.then(|| self.telemetry.paces.begin(&model.name));
+        let turn = by_hour.then(|| self.telemetry.machine_time.begin(&model.name));
         let id = AttemptId(self.record.attempts.len());
         self.under_way.push(InFlightAttempt { attempt: id, began, at: Timestamp::now(), turn });
         self.tallies.push(TokenCounter::default());
@@ -63,7 +63,7 @@ impl RequestAccount {
     /// costs nothing.
     pub fn failed(&mut self, id: AttemptId, error: &AttemptError) {
         if let AttemptErrorKind::GuardRejected(_) = error.what {
-            return self.set_aside(id, error.word(), Waste::Escalated);
+            return self.discard(id, error.word(), Waste::Escalated);
         }
         let usage = if error.may_be_billed() { self.unknown(id) } else { Usage::default() };
         self.end_attempt(id, error.word(), AttemptBill::of(usage), Some(Waste::Retried));
@@ -83,14 +83,14 @@ impl RequestAccount {
     pub fn saw(&mut self, id: AttemptId, piece: &ChunkInfo) {
         let mut tally = TokenCounter::default();
         tally.saw(piece);
-        self.hear(id, &tally);
+        self.add_tokens(id, &tally);
     }
 
     /// A piece of the attempt's answer goes to the client, in this chunk.
-    pub fn hand_on(&mut self, id: AttemptId, piece: &ChunkInfo, chunk: &ResponseChunk) {
+    pub fn forward(&mut self, id: AttemptId, piece: &ChunkInfo, chunk: &ResponseChunk) {
         self.saw(id, piece);
         if let Some(content) = &mut self.record.content {
-            content.hear(chunk);
+            content.add_chunk(chunk);
         }
         if piece.begins {
             let now = Instant::now();
@@ -118,7 +118,7 @@ impl RequestAccount {
     }
 
     /// The attempt's answer broke off after its first byte. It brought the client something, so it is not waste.
-    pub fn broke_off(&mut self, id: AttemptId, error: &AttemptError) {
+    pub fn truncated(&mut self, id: AttemptId, error: &AttemptError) {
         // What was seen of it is less than what is charged for it.
         let bill = self.so_far(id);
         self.before = Some(bill.shown);
@@ -136,7 +136,7 @@ impl RequestAccount {
 
     /// The attempt is given up for what it says, or for another that was faster, not for how it does; what it said so far
     /// may be billed.
-    pub fn set_aside(&mut self, id: AttemptId, word: &'static str, cause: Waste) {
+    pub fn discard(&mut self, id: AttemptId, word: &'static str, cause: Waste) {
         let tally = self.tally(id);
         // It may have worked without a word.
         let silent = tally.weight == 0 && tally.reported.is_none();
@@ -146,7 +146,7 @@ impl RequestAccount {
 
     /// The attempt's answer is whole, and is not the one that the client gets: it was there to be compared, or will not
     /// do.
-    pub fn whole_aside(&mut self, id: AttemptId, word: &'static str, cause: Option<Waste>) {
+    pub fn discard_complete(&mut self, id: AttemptId, word: &'static str, cause: Option<Waste>) {
         self.end_attempt(id, word, AttemptBill::whole(self.usage(id)), cause);
     }
 

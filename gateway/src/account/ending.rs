@@ -27,7 +27,7 @@ impl RequestAccount {
     /// The most that all attempts under way cost; `None` where one has no price.
     pub(super) fn bounds_under_way(&self, now: Timestamp) -> Option<Money> {
         let model = |under_way: &InFlightAttempt| Some(&self.record.attempts.get(under_way.attempt.0)?.model);
-        self.under_way.iter().map(|it| self.bound.most(model(it)?, now, &self.telemetry.paces)).sum()
+        self.under_way.iter().map(|it| self.bound.most(model(it)?, now, &self.telemetry.machine_time)).sum()
     }
 
     pub(super) fn close(&mut self, outcome: RequestOutcome) {
@@ -43,7 +43,7 @@ impl RequestAccount {
         let before = since(times.first_asked, times.arrived).unwrap_or(record.total);
         let after = times.committed.and_then(|committed| since(times.head, committed)).unwrap_or_default();
         record.overhead = before + after;
-        record.baseline = baseline(record, now, &self.telemetry.paces);
+        record.baseline = baseline(record, now, &self.telemetry.machine_time);
         let paid = self.pay();
         let record = &self.record;
         if let Some(learner) = self.on_close.take() {
@@ -135,7 +135,7 @@ impl Drop for RequestAccount {
 }
 
 /// The same answer from the top of the ladder; `None` where its price is not known, or nothing was answered.
-fn baseline(record: &RequestRecord, now: Timestamp, paces: &MachineTimeMeter) -> Option<Money> {
+fn baseline(record: &RequestRecord, now: Timestamp, machine_time: &MachineTimeMeter) -> Option<Money> {
     if record.call.is_ours() {
         return None;
     }
@@ -147,7 +147,7 @@ fn baseline(record: &RequestRecord, now: Timestamp, paces: &MachineTimeMeter) ->
     let price = top.price.as_ref()?.at(now)?;
     let busy = match price {
         Price::Tokens(_) => Default::default(),
-        Price::Hour(_) => paces.expected(&top.name, answer.usage.total())?,
+        Price::Hour(_) => machine_time.expected(&top.name, answer.usage.total())?,
     };
     Some(price.cost(&pricing::charge_complete(&answer.usage), busy))
 }

@@ -91,10 +91,10 @@ async fn an_attempt_is_charged_by_how_it_ends() {
         account.close_complete();
     };
     let settle: End = |account, id| account.settle(id);
-    let hedged: End = |account, id| account.set_aside(id, "hedged", Waste::Hedged);
-    let sampled: End = |account, id| account.whole_aside(id, "sampled", None);
+    let hedged: End = |account, id| account.discard(id, "hedged", Waste::Hedged);
+    let sampled: End = |account, id| account.discard_complete(id, "sampled", None);
     let cut_short: End = |account, id| account.cut_short(id);
-    let broke_off: End = |account, id| account.broke_off(id, &AttemptError::new(ConnectionLost));
+    let broke_off: End = |account, id| account.truncated(id, &AttemptError::new(ConnectionLost));
     let (retried, escalated) = (Some("retried"), Some("escalated"));
     // What was counted is the bill; an estimate is raised by half.
     check("whole, counted", &[text(9), count(10, 7)], &settle, ("ok", 7, None));
@@ -146,7 +146,7 @@ async fn attempts_at_the_same_time_are_told_apart() {
     account.saw(third, &count(10, 3));
     account.saw(first, &count(10, 1));
     account.saw(second, &count(10, 2));
-    account.whole_aside(second, "sampled", None);
+    account.discard_complete(second, "sampled", None);
     account.failed(first, &AttemptError::new(ServerError(500)));
     account.commit(third);
     account.settle(third);
@@ -172,7 +172,7 @@ async fn an_attempt_ends_once() {
     account.saw(id, &count(10, 7));
     account.settle(id);
     account.failed(id, &AttemptError::new(FirstTokenTimeout));
-    account.set_aside(id, "hedged", Waste::Hedged);
+    account.discard(id, "hedged", Waste::Hedged);
     assert_eq!(booked(&account, 0), ("ok", 7, None));
     account.close_complete();
     assert_eq!(scripted.charged(), "ok 7");
@@ -188,7 +188,7 @@ async fn an_answer_that_went_on_counts_once() {
         let first = account.begin(&small, &"small-0".into());
         account.commit(first);
         account.saw(first, &count(10, 4));
-        account.broke_off(first, &AttemptError::new(ConnectionLost));
+        account.truncated(first, &AttemptError::new(ConnectionLost));
         let second = account.begin(&small, &"small-1".into());
         account.saw(second, &count(12, 7));
         account.resume(second, whole);
@@ -211,7 +211,7 @@ fn said(scripted: &ScriptedGateway) -> (String, u64, Value, String) {
 }
 
 /// An attempt that has said ten tokens.
-fn begun(scripted: &ScriptedGateway, mut account: Box<RequestAccount>) -> (Box<RequestAccount>, AttemptId) {
+fn started(scripted: &ScriptedGateway, mut account: Box<RequestAccount>) -> (Box<RequestAccount>, AttemptId) {
     let id = account.begin(&model(scripted, "small"), &"small-0".into());
     account.saw(id, &text(10));
     (account, id)
@@ -219,7 +219,7 @@ fn begun(scripted: &ScriptedGateway, mut account: Box<RequestAccount>) -> (Box<R
 
 /// The same, whose answer the client gets.
 fn committed(scripted: &ScriptedGateway, account: Box<RequestAccount>) -> (Box<RequestAccount>, AttemptId) {
-    let (mut account, id) = begun(scripted, account);
+    let (mut account, id) = started(scripted, account);
     account.commit(id);
     account.head_sent(200);
     (account, id)
@@ -247,20 +247,20 @@ async fn a_request_is_closed_as_it_ends() {
         account.close_complete();
     }, ("complete", 200, "", "ok 15"));
     check_closed("in vain", |gateway, account| {
-        let (mut account, id) = begun(gateway, account);
+        let (mut account, id) = started(gateway, account);
         account.failed(id, &AttemptError::new(FirstTokenTimeout));
         account.close_failed(&ApiError::UpstreamTimeout);
     }, ("failed", 504, "upstream_timeout", "silent 200"));
     check_closed("broken off", |gateway, account| {
         let (mut account, id) = committed(gateway, account);
-        account.broke_off(id, &AttemptError::new(ConnectionLost));
+        account.truncated(id, &AttemptError::new(ConnectionLost));
         account.close_failed(&ApiError::Truncated);
     }, ("cut", 200, "upstream_truncated", "cut 79"));
     check_closed("refused", |_, account| account.close_failed(&ApiError::MissingCredentials),
         ("refused", 401, "invalid_api_key", ""));
     check_closed("busy", |_, account| account.close_failed(&ApiError::UpstreamBusy(None)),
         ("failed", 429, "rate_limit_exceeded", ""));
-    check_closed("a fault of ours", |gateway, account| begun(gateway, account).0.close_faulty(),
+    check_closed("a fault of ours", |gateway, account| started(gateway, account).0.close_faulty(),
         ("failed", 500, "internal_error", "abandoned 200"));
     check_closed("a fault of ours within the answer", |gateway, account| committed(gateway, account).0.close_faulty(),
         ("cut", 200, "internal_error", "abandoned 79"));
@@ -271,7 +271,7 @@ async fn a_request_is_closed_as_it_ends() {
 #[rustfmt::skip]
 async fn a_client_that_leaves_pays_for_what_was_under_way() {
     check_closed("at once", |_, account| drop(account), ("abandoned", 0, "", ""));
-    check_closed("before an answer was chosen", |gateway, account| drop(begun(gateway, account)),
+    check_closed("before an answer was chosen", |gateway, account| drop(started(gateway, account)),
         ("abandoned", 0, "", "abandoned 200"));
     check_closed("within the answer", |gateway, account| drop(committed(gateway, account)),
         ("abandoned", 200, "", "abandoned 79"));
@@ -403,11 +403,11 @@ async fn times_are_those_of_what_the_client_saw() {
     let data = r#"{"choices":[{"index":0,"delta":{"content":"a"}}]}"#;
     for wait in [10, 20, 30] {
         tokio::time::advance(millis(wait)).await;
-        account.hand_on(id, &text(1), &chunk(data));
+        account.forward(id, &text(1), &chunk(data));
     }
     // What carries no text is no token.
     tokio::time::advance(millis(1000)).await;
-    account.hand_on(id, &count(10, 3), &chunk("{}"));
+    account.forward(id, &count(10, 3), &chunk("{}"));
     account.settle(id);
     account.close_complete();
     let record = scripted.records().pop().unwrap();

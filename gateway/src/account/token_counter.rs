@@ -59,9 +59,9 @@ impl TokenCounter {
 
 impl RequestAccount {
     /// Takes over what was heard of the attempt while nobody kept its account.
-    pub fn hear(&mut self, id: AttemptId, heard: &TokenCounter) {
+    pub fn add_tokens(&mut self, id: AttemptId, other: &TokenCounter) {
         if let Some(tally) = self.tallies.get_mut(id.0) {
-            tally.add(heard);
+            tally.add(other);
         }
     }
 

@@ -10,18 +10,18 @@ use super::*;
 pub(super) fn assess_embeddings<'a>(
     route: &'a Route,
     ask: &AssessInput<'_>,
-    terms: &RuleConstraints<'_>,
+    constraints: &RuleConstraints<'_>,
 ) -> Result<Assessment, ApiError> {
     let first = |says| route.ladder.iter().position(|model| model.accepts.embeddings == says);
     let only = first(Some(true)).or_else(|| first(None));
     let judge = |(at, model): (usize, &'a Arc<ModelConfig>)| {
-        let why = if only == Some(at) { unfit(model, ask, terms) } else { Some(Ineligible::Vectors) };
+        let why = if only == Some(at) { unfit(model, ask, constraints) } else { Some(Ineligible::Vectors) };
         (model, why)
     };
-    let judged: Vec<(&'a Arc<ModelConfig>, Option<Ineligible>)> =
+    let eligibility: Vec<(&'a Arc<ModelConfig>, Option<Ineligible>)> =
         route.ladder.iter().enumerate().map(judge).collect();
-    let rung = judged.iter().position(|(_, unfit)| unfit.is_none()).map(Rung);
-    let rung = rung.ok_or_else(|| nothing_fits(&judged))?;
+    let rung = eligibility.iter().position(|(_, unfit)| unfit.is_none()).map(Rung);
+    let rung = rung.ok_or_else(|| nothing_fits(&eligibility))?;
     let decision = Decision::of(Plan::Ask(rung), Reason::CAPABILITY);
     let candidate = |(at, (model, _)): (usize, &(&Arc<ModelConfig>, Option<Ineligible>))| CandidateModel {
         model: Arc::clone(model),
@@ -32,7 +32,7 @@ pub(super) fn assess_embeddings<'a>(
     };
     Ok(Assessment {
         decided: RecordedDecision { decision, scores: None, draw: None },
-        ladder: judged.iter().enumerate().map(candidate).collect(),
+        ladder: eligibility.iter().enumerate().map(candidate).collect(),
         fallback: Fallback::None,
         scoring: None,
         features: None,

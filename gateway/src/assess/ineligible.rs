@@ -32,13 +32,13 @@ const ESTIMATE_MARGIN: f64 = 1.3;
 pub(super) fn unfit(
     model: &ModelConfig,
     ask: &AssessInput<'_>,
-    terms: &RuleConstraints<'_>,
+    constraints: &RuleConstraints<'_>,
 ) -> Option<Ineligible> {
     let AssessInput { chat, hints, now, .. } = *ask;
-    if (hints.local_only || terms.local_only) && !model.local {
+    if (hints.local_only || constraints.local_only) && !model.local {
         return Some(Ineligible::NotLocal);
     }
-    if !is_stated(terms, model) {
+    if !is_stated(constraints, model) {
         return Some(Ineligible::Provenance);
     }
     let priced = || model.price.as_ref().is_some_and(|tariff| tariff.at(now).is_some());
@@ -115,18 +115,18 @@ fn speaks(remote: &RemoteModel, begun: Option<Option<bool>>, chat: &ChatRequest)
 }
 
 /// What the client is told where no model can, each with its reason.
-pub(super) fn nothing_fits(judged: &[(&Arc<ModelConfig>, Option<Ineligible>)]) -> ApiError {
-    let reasons = judged.iter().filter_map(|(model, unfit)| Some((model, unfit.as_ref()?)));
+pub(super) fn nothing_fits(eligibility: &[(&Arc<ModelConfig>, Option<Ineligible>)]) -> ApiError {
+    let reasons = eligibility.iter().filter_map(|(model, unfit)| Some((model, unfit.as_ref()?)));
     let reasons: Vec<String> = reasons.map(|(model, unfit)| format!("{}: {unfit}", model.name)).collect();
     let all =
-        |test: fn(&Ineligible) -> bool| judged.iter().all(|(_, unfit)| unfit.as_ref().is_some_and(test));
+        |test: fn(&Ineligible) -> bool| eligibility.iter().all(|(_, unfit)| unfit.as_ref().is_some_and(test));
     let words = format!("No model that may answer can serve this request ({}).", reasons.join("; "));
     if eligibility.iter().any(|(_, unfit)| matches!(unfit, Some(Ineligible::Absent))) {
         // It may be there the next time.
         ApiError::UpstreamUnavailable
     } else if all(|unfit| matches!(unfit, Ineligible::Context { .. })) {
         ApiError::ContextLength(None)
-    } else if judged.iter().any(|(_, unfit)| matches!(unfit, Some(Ineligible::NotLocal))) {
+    } else if eligibility.iter().any(|(_, unfit)| matches!(unfit, Some(Ineligible::NotLocal))) {
         ApiError::NoLocalModel(words)
     } else {
         ApiError::NoCapableModel(words)

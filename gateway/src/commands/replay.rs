@@ -172,8 +172,9 @@ impl<'a> ReplayInput<'a> {
         figures.suffices += (outlook.suffices.value() - figures.suffices) / count;
         let class =
             self.route.ladder.iter().find(|model| model.name == answer.model).map(|model| model.class);
-        let given = class.map_or(figures.recorded_suffices, |class| seen.suffices[class as usize].value());
-        figures.recorded_suffices += (given - figures.recorded_suffices) / count;
+        let recorded_chance =
+            class.map_or(figures.recorded_suffices, |class| seen.suffices[class as usize].value());
+        figures.recorded_suffices += (recorded_chance - figures.recorded_suffices) / count;
         figures.recorded_escalations += u64::from(record.moved());
         let top = self.route.ladder.last().and_then(|top| top.price.as_ref()?.at(record.time));
         let busy = std::time::Duration::ZERO;

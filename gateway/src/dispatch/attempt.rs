@@ -16,7 +16,7 @@ use upstreams::{AnswerBody, EndpointGuard, EndpointPool, UpstreamRequest, Upstre
 /// Bytes that are held back before the first token; a stream that says more without a token is not an answer.
 const HELD: usize = 256 << 10;
 /// The same of events that are none of a chat: those of a response repeat the whole request.
-const ASIDES: usize = 64 << 20;
+const NATIVE_HELD: usize = 64 << 20;
 
 /// Asks one endpoint of the pool. The account knows of the attempt from before its first byte to its end.
 pub(super) async fn attempt(
@@ -27,8 +27,8 @@ pub(super) async fn attempt(
     let open = enter(pool, account).await?;
     let form = ResponseMode { most: account.most(&pool.model), ..ResponseMode::of(&job.chat) };
     let ask = question(job, pool, open.id, account);
-    let heard = listen(open, ask, form).await;
-    conclude(pool, heard, account)
+    let answer = listen(open, ask, form).await;
+    conclude(pool, answer, account)
 }
 
 /// An attempt that has begun: its place at an endpoint, and the name that the account knows it by.
@@ -120,7 +120,7 @@ pub(super) enum OpenedBody {
     Whole(Box<CompletionBody>),
     Gathered(Box<ResponseAggregator>),
     /// Read up to its first token, and to be read again from its beginning.
-    Begun(AnswerReader),
+    Started(AnswerReader),
 }
 
 /// Asks, and waits until the answer is one that we could stand by: whole, or with its first token here. It owns what it
@@ -146,7 +146,7 @@ async fn stand_by(
             let mut reader = AnswerReader::new(chunks, form.choices);
             let held = first_token(&mut reader).await?;
             reader.begin_again(held);
-            Ok(OpenedBody::Begun(reader))
+            Ok(OpenedBody::Started(reader))
         }
         (AnswerBody::Stream(chunks), false) => {
             let reader = AnswerReader::new(chunks, form.choices);
@@ -164,13 +164,13 @@ async fn stand_by(
 /// Commits to what was heard, or closes the attempt's account.
 pub(super) fn conclude(
     pool: &EndpointPool,
-    heard: AttemptAnswer,
+    answer: AttemptAnswer,
     account: &mut RequestAccount,
 ) -> Result<DispatchOutcome, AttemptError> {
-    let AttemptAnswer { open, tally, opened } = heard;
+    let AttemptAnswer { open, tally, opened } = answer;
     // What goes to the client is counted on its way, from the beginning.
-    if !matches!(&opened, Ok(OpenedAnswer { body: OpenedBody::Begun(_), .. })) {
-        account.hear(open.id, &tally);
+    if !matches!(&opened, Ok(OpenedAnswer { body: OpenedBody::Started(_), .. })) {
+        account.add_tokens(open.id, &tally);
     }
     match opened {
         Ok(OpenedAnswer { headers, body }) => {
@@ -191,7 +191,7 @@ pub(super) fn conclude(
                 OpenedBody::Gathered(gather) => {
                     CommittedAnswer::Whole(settled(id, account, |usage| gather.whole(usage)))
                 }
-                OpenedBody::Begun(reader) => CommittedAnswer::Begun(StartedStream {
+                OpenedBody::Started(reader) => CommittedAnswer::Started(StartedStream {
                     attempt: id,
                     reader,
                     endpoint_guard,
@@ -212,7 +212,7 @@ pub(super) fn conclude(
 /// # Errors
 /// An end without a token.
 pub(super) async fn first_token(reader: &mut AnswerReader) -> Result<Vec<ResponseChunk>, AttemptError> {
-    let (mut held, mut bytes, mut asides) = (Vec::new(), 0, 0);
+    let (mut held, mut bytes, mut native_bytes) = (Vec::new(), 0, 0);
     loop {
         let chunk = match reader.next().await {
             AnswerPart::Chunk(chunk) => chunk,
@@ -224,8 +224,8 @@ pub(super) async fn first_token(reader: &mut AnswerReader) -> Result<Vec<Respons
                 bytes += chunk.raw.len();
                 piece.begins || piece.finish.is_some()
             }
-            ChunkKind::Aside => {
-                asides += chunk.native.as_ref().map_or(0, bytes::Bytes::len);
+            ChunkKind::NativeOnly => {
+                native_bytes += chunk.native.as_ref().map_or(0, bytes::Bytes::len);
                 false
             }
             _ => continue,
@@ -234,7 +234,7 @@ pub(super) async fn first_token(reader: &mut AnswerReader) -> Result<Vec<Respons
         if here {
             return Ok(held);
         }
-        if bytes > HELD || asides > ASIDES {
+        if bytes > HELD || native_bytes > NATIVE_HELD {
             return Err(AttemptError::new(AttemptErrorKind::BadResponse(200)));
         }
     }

@@ -33,8 +33,8 @@ pub async fn ask_in_background(
         id: account.id().clone(),
         trace: HeaderMap::new(),
     };
-    let heard = listen(open, ask, ResponseMode { stream: false, choices: 1, most: None }).await;
-    match conclude(pool, heard, &mut account) {
+    let answer = listen(open, ask, ResponseMode { stream: false, choices: 1, most: None }).await;
+    match conclude(pool, answer, &mut account) {
         Ok(DispatchOutcome { answer: CommittedAnswer::Whole(body), .. }) => {
             let cost = account.cost();
             account.head_sent(200);

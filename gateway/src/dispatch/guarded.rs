@@ -27,24 +27,24 @@ pub(super) async fn guarded(
     let ask = UpstreamRequest { logprobs, ..question(job, pool, id, account) };
     let mut samples = SecondOpinions::ask(job, rung, guard.agree, account).await;
     let mut judged = samples.beside(judge(job, rung, open, ask, guard)).await;
-    if let (Ok(_), Some(text)) = (&judged.heard.opened, &judged.text)
+    if let (Ok(_), Some(text)) = (&judged.answer.opened, &judged.text)
         && let Err(doubt) = samples.agree(text).await
         && job.may_escalate()
     {
-        judged.heard.opened = Err(doubted(doubt));
+        judged.answer.opened = Err(doubted(doubt));
     }
-    samples.close(judged.heard.opened.is_ok(), account);
+    samples.close(judged.answer.opened.is_ok(), account);
     account.judged(id, judged.found);
     let doubt = judged
-        .heard
+        .answer
         .opened
         .as_ref()
         .err()
         .filter(|error| matches!(error.what, AttemptErrorKind::GuardRejected(_)));
     if let (Some(error), Some(_)) = (doubt, &judged.text) {
         // It was whole: its bill is known.
-        account.hear(id, &std::mem::take(&mut judged.heard.tally));
-        account.whole_aside(id, error.word(), Some(Waste::Escalated));
+        account.add_tokens(id, &std::mem::take(&mut judged.answer.tally));
+        account.discard_complete(id, error.word(), Some(Waste::Escalated));
     }
-    conclude(pool, judged.heard, account)
+    conclude(pool, judged.answer, account)
 }

@@ -30,7 +30,7 @@ const WHOLE_FOR: u32 = 10;
 /// What was heard under a guard.
 pub(super) struct GuardedResult {
     /// As of any attempt; where the answer will not do, [`AttemptErrorKind::GuardRejected`].
-    pub(super) heard: AttemptAnswer,
+    pub(super) answer: AttemptAnswer,
     /// The text of an answer that was judged whole.
     pub(super) text: Option<String>,
     /// The chance that the answer would do.
@@ -45,17 +45,17 @@ pub(super) async fn judge(
     ask: UpstreamRequest,
     guard: Guard,
 ) -> GuardedResult {
-    let mut hearing = GuardedRead::new(job, rung, &ask, guard);
+    let mut guarded = GuardedRead::new(job, rung, &ask, guard);
     let opened = match open.endpoint_guard.ask(ask).await {
         Ok(UpstreamResponse { headers, body }) => {
-            hearing.hear(body).await.map(|body| OpenedAnswer { headers, body })
+            guarded.read(body).await.map(|body| OpenedAnswer { headers, body })
         }
         Err(error) => Err(error),
     };
-    let text = hearing.whole.then(|| hearing.watch.text().to_owned());
-    let found = hearing.watch.found().filter(|_| guard.signals.confidence > 0.0);
-    let heard = AttemptAnswer { open, tally: hearing.tally, opened };
-    GuardedResult { heard, text, found }
+    let text = guarded.whole.then(|| guarded.watch.text().to_owned());
+    let found = guarded.watch.found().filter(|_| guard.signals.confidence > 0.0);
+    let answer = AttemptAnswer { open, tally: guarded.tally, opened };
+    GuardedResult { answer, text, found }
 }
 
 /// An answer under a guard.
@@ -121,9 +121,9 @@ impl<'a> GuardedRead<'a> {
         }
     }
 
-    async fn hear(&mut self, body: AnswerBody) -> Result<OpenedBody, AttemptError> {
+    async fn read(&mut self, body: AnswerBody) -> Result<OpenedBody, AttemptError> {
         match body {
-            AnswerBody::Stream(chunks) => self.hear_stream(AnswerReader::new(chunks, self.choices)).await,
+            AnswerBody::Stream(chunks) => self.read_stream(AnswerReader::new(chunks, self.choices)).await,
             AnswerBody::Whole(whole) if !self.stream => {
                 self.hear_whole(*whole).map(|whole| OpenedBody::Whole(Box::new(whole)))
             }
@@ -131,7 +131,7 @@ impl<'a> GuardedRead<'a> {
         }
     }
 
-    async fn hear_stream(&mut self, mut reader: AnswerReader) -> Result<OpenedBody, AttemptError> {
+    async fn read_stream(&mut self, mut reader: AnswerReader) -> Result<OpenedBody, AttemptError> {
         loop {
             let part = match self.deadline() {
                 Some(deadline) => timeout_at(deadline, reader.next()).await.ok(),
@@ -175,7 +175,7 @@ impl<'a> GuardedRead<'a> {
         let chunk = if self.strip { chunk.without_logprobs() } else { chunk };
         let step = match &chunk.what {
             ChunkKind::Piece(piece) => self.see(piece, &chunk, &odds)?,
-            ChunkKind::Aside => GuardStep::On,
+            ChunkKind::NativeOnly => GuardStep::On,
             _ => return Ok(GuardStep::On),
         };
         self.bytes += chunk.raw.len();
@@ -283,7 +283,7 @@ impl<'a> GuardedRead<'a> {
                 .map_rest(|chunks| Box::pin(chunks.map(|chunk| chunk.map(ResponseChunk::without_logprobs))));
         }
         reader.begin_again(std::mem::take(&mut self.held));
-        OpenedBody::Begun(reader)
+        OpenedBody::Started(reader)
     }
 
     fn elapsed(&self) -> Duration {

@@ -32,26 +32,26 @@ pub(super) async fn hedge(
         // Who writes a whole answer cannot be told from one who is silent.
         return ask(job, first, account).await;
     }
-    let mut rest = RemainingRungs {
+    let mut remaining = RemainingRungs {
         rungs: RemainingLadder::of(job, first),
         failed: Vec::new(),
         escalated: false,
         raced: false,
     };
-    rest.rungs.next();
+    remaining.rungs.next();
     pool.record_arrival();
     let mut tries = 0;
     let (rung, error) = loop {
-        let (rung, error) = match attempt(job, (first, second), silence, &mut rest, account).await {
-            Ok(committed) => return Ok((committed, rest.rungs)),
+        let (rung, error) = match attempt(job, (first, second), silence, &mut remaining, account).await {
+            Ok(committed) => return Ok((committed, remaining.rungs)),
             Err(failed) => failed,
         };
-        let again = (!rest.raced).then(|| pause_before_retry(job, pool, &error, tries)).flatten();
+        let again = (!remaining.raced).then(|| pause_before_retry(job, pool, &error, tries)).flatten();
         let Some(pause) = again else { break (rung, error) };
         sleep(pause).await;
         tries += 1;
     };
-    let RemainingRungs { mut rungs, mut failed, escalated, .. } = rest;
+    let RemainingRungs { mut rungs, mut failed, escalated, .. } = remaining;
     failed.push((rung, error));
     // What one of them says of the request holds, whichever was the last to say something.
     failed.iter().try_for_each(|(rung, error)| next(job, *rung, error, &mut rungs))?;
@@ -63,13 +63,13 @@ async fn attempt(
     job: &DispatchJob,
     (first, second): (Rung, Rung),
     silence: Duration,
-    rest: &mut RemainingRungs,
+    remaining: &mut RemainingRungs,
     account: &mut RequestAccount,
 ) -> Result<DispatchOutcome, (Rung, AttemptError)> {
     let mut one = begin(job, first, account).await.map_err(|error| (first, error))?;
-    match timeout(silence, &mut one.heard).await {
-        Ok(heard) => finish(&one, heard, account),
-        Err(_) => race(job, one, second, rest, account).await,
+    match timeout(silence, &mut one.answer).await {
+        Ok(answer) => finish(&one, answer, account),
+        Err(_) => race(job, one, second, remaining, account).await,
     }
 }
 
@@ -89,7 +89,7 @@ struct HedgedAttempt {
     rung: Rung,
     attempt: AttemptId,
     pool: Arc<EndpointPool>,
-    heard: Pin<Box<dyn Future<Output = AttemptAnswer> + Send>>,
+    answer: Pin<Box<dyn Future<Output = AttemptAnswer> + Send>>,
 }
 
 async fn begin(
@@ -101,8 +101,8 @@ async fn begin(
     let open = enter(&pool, account).await?;
     let attempt = open.id;
     let form = ResponseMode { most: account.most(&pool.model), ..ResponseMode::of(&job.chat) };
-    let heard = Box::pin(listen(open, question(job, &pool, attempt, account), form));
-    Ok(HedgedAttempt { rung, attempt, pool, heard })
+    let answer = Box::pin(listen(open, question(job, &pool, attempt, account), form));
+    Ok(HedgedAttempt { rung, attempt, pool, answer })
 }
 
 /// The first runner goes on, beside the second where there may be one.
@@ -110,38 +110,38 @@ async fn race(
     job: &DispatchJob,
     mut one: HedgedAttempt,
     second: Rung,
-    left: &mut RemainingRungs,
+    remaining: &mut RemainingRungs,
     account: &mut RequestAccount,
 ) -> Result<DispatchOutcome, (Rung, AttemptError)> {
-    left.escalated = left.escalated || (one.pool.may_hedge() && job.may_escalate());
-    let two = if left.escalated { begin(job, second, account).await.ok() } else { None };
+    remaining.escalated = remaining.escalated || (one.pool.may_hedge() && job.may_escalate());
+    let two = if remaining.escalated { begin(job, second, account).await.ok() } else { None };
     let Some(mut two) = two else {
-        let heard = one.heard.as_mut().await;
-        return finish(&one, heard, account);
+        let answer = one.answer.as_mut().await;
+        return finish(&one, answer, account);
     };
     account.beside(two.attempt);
     // Whatever becomes of it, it has been asked.
-    left.rungs.keep(|rung| rung != second);
-    left.raced = true;
-    let (heard, early, mut late) = match select(&mut one.heard, &mut two.heard).await {
-        Either::Left((heard, _)) => (heard, one, two),
-        Either::Right((heard, _)) => (heard, two, one),
+    remaining.rungs.keep(|rung| rung != second);
+    remaining.raced = true;
+    let (answer, early, mut late) = match select(&mut one.answer, &mut two.answer).await {
+        Either::Left((answer, _)) => (answer, one, two),
+        Either::Right((answer, _)) => (answer, two, one),
     };
-    if heard.opened.is_ok() {
-        let HedgedAttempt { attempt, heard: let_go, .. } = late;
+    if answer.opened.is_ok() {
+        let HedgedAttempt { attempt, answer: let_go, .. } = late;
         drop(let_go);
-        account.set_aside(attempt, AttemptResult::Hedged.word(), Waste::Hedged);
-        return finish(&early, heard, account);
+        account.discard(attempt, AttemptResult::Hedged.word(), Waste::Hedged);
+        return finish(&early, answer, account);
     }
-    left.failed.extend(finish(&early, heard, account).err());
-    let heard = late.heard.as_mut().await;
-    finish(&late, heard, account)
+    remaining.failed.extend(finish(&early, answer, account).err());
+    let answer = late.answer.as_mut().await;
+    finish(&late, answer, account)
 }
 
 fn finish(
-    runner: &HedgedAttempt,
-    heard: AttemptAnswer,
+    hedged: &HedgedAttempt,
+    answer: AttemptAnswer,
     account: &mut RequestAccount,
 ) -> Result<DispatchOutcome, (Rung, AttemptError)> {
-    conclude(&runner.pool, heard, account).map_err(|error| (runner.rung, error))
+    conclude(&hedged.pool, answer, account).map_err(|error| (hedged.rung, error))
 }

@@ -90,7 +90,7 @@ pub enum CommittedAnswer {
     /// The body that the client gets, usage and cost included.
     Whole(Bytes),
     /// A stream whose first token is here.
-    Begun(StartedStream),
+    Started(StartedStream),
 }
 
 /// A stream whose first token is here.
@@ -121,8 +121,8 @@ pub async fn dispatch(job: DispatchJob, mut account: Box<RequestAccount>) -> Set
         }
     };
     let result = result.map(|(mut committed, rungs)| {
-        if let CommittedAnswer::Begun(begun) = &mut committed.answer {
-            begun.resume = StreamResumption::new(job, rungs);
+        if let CommittedAnswer::Started(started) = &mut committed.answer {
+            started.resume = StreamResumption::new(job, rungs);
         }
         committed
     });

@@ -79,9 +79,9 @@ async fn ask(
         trace: HeaderMap::new(),
     };
     let mut tally = TokenCounter::default();
-    let heard = timeout(PATIENCE, listen(endpoint, ask, &mut tally)).await;
-    account.hear(attempt, &tally);
-    match heard.unwrap_or_else(|_| Err(AttemptError::new(AttemptErrorKind::FirstTokenTimeout))) {
+    let result = timeout(PATIENCE, listen(endpoint, ask, &mut tally)).await;
+    account.add_tokens(attempt, &tally);
+    match result.unwrap_or_else(|_| Err(AttemptError::new(AttemptErrorKind::FirstTokenTimeout))) {
         Ok(()) => {
             account.commit(attempt);
             account.settle(attempt);

@@ -63,7 +63,7 @@ impl AnswerReader {
                 self.finished += u64::from(piece.finished);
                 AnswerPart::Chunk(chunk)
             }
-            ChunkKind::KeepAlive | ChunkKind::Aside | ChunkKind::Malformed => AnswerPart::Chunk(chunk),
+            ChunkKind::KeepAlive | ChunkKind::NativeOnly | ChunkKind::Malformed => AnswerPart::Chunk(chunk),
             ChunkKind::Done => AnswerPart::Complete(Some(chunk)),
             ChunkKind::Error(complaint) => AnswerPart::Broken(AttemptError::in_band(complaint)),
         }

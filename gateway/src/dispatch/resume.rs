@@ -25,7 +25,7 @@ pub struct ResumedStream {
     /// Why the answer ended, if it did with these.
     pub finish: Option<FinishReason>,
     /// What follows.
-    pub begun: StartedStream,
+    pub started: StartedStream,
 }
 
 impl StreamResumption {
@@ -86,7 +86,7 @@ async fn continued(
     let finish = pieces.filter_map(|piece| piece.finish).last();
     let Some(text) = held.iter().map(content).collect() else { return Err(mismatch(open.id, account)) };
     account.resume(open.id, false);
-    Ok(ResumedStream { text, finish, begun: following(reader, open) })
+    Ok(ResumedStream { text, finish, started: following(reader, open) })
 }
 
 /// The rung gets the question, and its answer must begin with what was sent.
@@ -121,7 +121,7 @@ async fn repeated(
     }
     open.endpoint_guard.answered();
     account.resume(open.id, true);
-    Ok(ResumedStream { text: again.split_off(said.len()), finish, begun: following(reader, open) })
+    Ok(ResumedStream { text: again.split_off(said.len()), finish, started: following(reader, open) })
 }
 
 fn following(reader: AnswerReader, open: OpenAttempt) -> StartedStream {
@@ -130,7 +130,7 @@ fn following(reader: AnswerReader, open: OpenAttempt) -> StartedStream {
 }
 
 fn mismatch(id: AttemptId, account: &mut RequestAccount) -> NotResumed {
-    account.set_aside(id, AttemptResult::Mismatch.word(), Waste::Retried);
+    account.discard(id, AttemptResult::Mismatch.word(), Waste::Retried);
     NotResumed::Failed
 }
 

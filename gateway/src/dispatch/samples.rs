@@ -28,7 +28,7 @@ type Listening = Pin<Box<dyn Future<Output = AttemptAnswer> + Send>>;
 pub(super) struct SecondOpinions {
     attempts: Vec<AttemptId>,
     running: Pin<Box<JoinAll<Listening>>>,
-    heard: Option<Vec<AttemptAnswer>>,
+    answers: Option<Vec<AttemptAnswer>>,
 }
 
 impl SecondOpinions {
@@ -53,17 +53,17 @@ impl SecondOpinions {
                 futures.push(Box::pin(listen(open, ask, form)) as Listening);
             }
         }
-        Self { attempts, running: Box::pin(join_all(futures)), heard: None }
+        Self { attempts, running: Box::pin(join_all(futures)), answers: None }
     }
 
     /// Goes on with them while `main` runs.
     pub(super) async fn beside<T>(&mut self, main: impl Future<Output = T>) -> T {
         let mut main = pin!(main);
         poll_fn(|cx| {
-            if self.heard.is_none()
-                && let Poll::Ready(heard) = self.running.as_mut().poll(cx)
+            if self.answers.is_none()
+                && let Poll::Ready(answers) = self.running.as_mut().poll(cx)
             {
-                self.heard = Some(heard);
+                self.answers = Some(answers);
             }
             main.as_mut().poll(cx)
         })
@@ -72,37 +72,37 @@ impl SecondOpinions {
 
     /// Waits for them all, and says whether most come to the same as `text`.
     pub(super) async fn agree(&mut self, text: &str) -> Result<(), RejectReason> {
-        if self.heard.is_none() {
-            self.heard = Some(self.running.as_mut().await);
+        if self.answers.is_none() {
+            self.answers = Some(self.running.as_mut().await);
         }
         let upshot = FinalAnswer::of(text);
-        let answers = self.heard.iter().flatten().filter_map(|heard| said(heard.opened.as_ref().ok()?));
-        let votes: Vec<bool> = answers.filter_map(|text| upshot.agrees(&FinalAnswer::of(&text))).collect();
+        let texts = self.answers.iter().flatten().filter_map(|answer| said(answer.opened.as_ref().ok()?));
+        let votes: Vec<bool> = texts.filter_map(|text| upshot.agrees(&FinalAnswer::of(&text))).collect();
         let agreeing = votes.iter().filter(|&&agrees| agrees).count();
         if votes.is_empty() || 2 * agreeing > votes.len() { Ok(()) } else { Err(RejectReason::Disagreement) }
     }
 
     /// Closes their accounts; those still under way are let go.
     pub(super) fn close(self, kept: bool, account: &mut RequestAccount) {
-        let Self { attempts, running, heard } = self;
+        let Self { attempts, running, answers } = self;
         drop(running);
         let waste = (!kept).then_some(Waste::Escalated);
         // All have been heard to their end, or none.
-        let Some(heard) = heard else {
-            return attempts.into_iter().for_each(|id| account.set_aside(id, WORD, Waste::Escalated));
+        let Some(answers) = answers else {
+            return attempts.into_iter().for_each(|id| account.discard(id, WORD, Waste::Escalated));
         };
-        heard.into_iter().for_each(|heard| ended(heard, waste, account));
+        answers.into_iter().for_each(|answer| ended(answer, waste, account));
     }
 }
 
-fn ended(heard: AttemptAnswer, waste: Option<Waste>, account: &mut RequestAccount) {
-    let AttemptAnswer { open, tally, opened, .. } = heard;
-    account.hear(open.id, &tally);
+fn ended(answer: AttemptAnswer, waste: Option<Waste>, account: &mut RequestAccount) {
+    let AttemptAnswer { open, tally, opened, .. } = answer;
+    account.add_tokens(open.id, &tally);
     match opened {
         Ok(_) => {
             let OpenAttempt { id, mut endpoint_guard } = open;
             endpoint_guard.answered();
-            account.whole_aside(id, WORD, waste);
+            account.discard_complete(id, WORD, waste);
         }
         Err(error) => open.fail(&error, account),
     }
@@ -112,7 +112,7 @@ fn said(opened: &OpenedAnswer) -> Option<String> {
     let message = match &opened.body {
         OpenedBody::Whole(whole) => AnswerMessage::of_whole(whole.bytes()),
         OpenedBody::Gathered(gather) => AnswerMessage::of_whole(&gather.whole(&FinalUsage::default())),
-        OpenedBody::Begun(_) => None,
+        OpenedBody::Started(_) => None,
     };
     message?.content
 }

@@ -24,7 +24,7 @@ pub(super) async fn ask(
 ) -> Option<String> {
     let bound = UsageBound { choices: 1, ..UsageBound::for_chat(chat) };
     // What has no price cannot be kept within a spend.
-    let most = bound.most(&pool.model, Timestamp::now(), &explorer.telemetry.paces)?;
+    let most = bound.most(&pool.model, Timestamp::now(), &explorer.telemetry.machine_time)?;
     if !explorer.spend_limiter.take(most) {
         return None;
     }

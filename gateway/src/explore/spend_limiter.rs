@@ -16,7 +16,7 @@ pub(super) struct SpendLimiter {
     per: BudgetPeriodLength,
     zone: TimeZone,
     /// The period under way, and what was taken in it.
-    taken: Mutex<(Arc<str>, Money)>,
+    spent: Mutex<(Arc<str>, Money)>,
 }
 
 impl SpendLimiter {
@@ -26,28 +26,28 @@ impl SpendLimiter {
             SpendPeriod::Day => BudgetPeriodLength::Day,
         };
         let amount = Money::from_units(spend.amount).unwrap_or_default();
-        Self { amount, per, zone: zone.clone(), taken: Mutex::new(("".into(), Money::ZERO)) }
+        Self { amount, per, zone: zone.clone(), spent: Mutex::new(("".into(), Money::ZERO)) }
     }
 
     /// Takes an amount, if there is that much.
     pub(super) fn take(&self, amount: Money) -> bool {
         let window = BudgetPeriod::around(Timestamp::now(), self.per, &self.zone);
-        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
-        if taken.0 != window.id {
-            *taken = (window.id, Money::ZERO);
+        let mut spent = self.spent.lock().unwrap_or_else(PoisonError::into_inner);
+        if spent.0 != window.id {
+            *spent = (window.id, Money::ZERO);
         }
-        let next = taken.1.saturating_add(amount);
+        let next = spent.1.saturating_add(amount);
         let enough = next <= self.amount;
         if enough {
-            taken.1 = next;
+            spent.1 = next;
         }
         enough
     }
 
     /// Gives back what was not used.
     pub(super) fn give_back(&self, amount: Money) {
-        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
-        taken.1 = taken.1.saturating_sub(amount).max(Money::ZERO);
+        let mut spent = self.spent.lock().unwrap_or_else(PoisonError::into_inner);
+        spent.1 = spent.1.saturating_sub(amount).max(Money::ZERO);
     }
 }
 

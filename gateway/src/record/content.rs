@@ -21,7 +21,7 @@ const REDACTED: &str = "[key]";
 pub struct RecordedContent {
     prompt: String,
     answer: Option<String>,
-    heard: ResponseAggregator,
+    aggregator: ResponseAggregator,
     /// Bytes of the pieces that were heard.
     bytes: usize,
 }
@@ -30,7 +30,12 @@ impl RecordedContent {
     /// Of a request that has no answer yet.
     pub fn of(chat: &ChatRequest) -> Self {
         let body = chat.encode("-", chat.stream(), &EncodeOptions::default());
-        Self { prompt: member(&body, "messages"), answer: None, heard: ResponseAggregator::new(), bytes: 0 }
+        Self {
+            prompt: member(&body, "messages"),
+            answer: None,
+            aggregator: ResponseAggregator::new(),
+            bytes: 0,
+        }
     }
 
     /// The whole answer, as it came.
@@ -39,11 +44,11 @@ impl RecordedContent {
     }
 
     /// A piece of the answer goes to the client.
-    pub fn hear(&mut self, chunk: &ResponseChunk) {
+    pub fn add_chunk(&mut self, chunk: &ResponseChunk) {
         self.bytes = self.bytes.saturating_add(chunk.data.len());
         // The frame of a piece is many times its text; what is beyond this is beyond the bound, too.
         if self.bytes < LONGEST * 64 {
-            let _ = self.heard.see(chunk);
+            let _ = self.aggregator.see(chunk);
         }
     }
 
@@ -52,26 +57,26 @@ impl RecordedContent {
         let mut splitter = SseParser::default();
         splitter.feed(events.clone());
         while let Some(Ok(event)) = splitter.next() {
-            self.hear(&read_chunk(event));
+            self.add_chunk(&read_chunk(event));
         }
     }
 
     /// The text of the first choice; `None` where there is none, or it is too long to be kept.
     pub fn text(&self) -> Option<String> {
-        let choices = self.answer.clone().unwrap_or_else(|| self.heard());
+        let choices = self.answer.clone().unwrap_or_else(|| self.aggregated_choices());
         let choices: Value = serde_json::from_str(&choices).ok()?;
         Some(choices.get(0)?.get("message")?.get("content")?.as_str()?.to_owned())
     }
 
     /// The choices of a streamed answer.
-    fn heard(&self) -> String {
+    fn aggregated_choices(&self) -> String {
         let usage = FinalUsage { usage: Usage::default(), cost: None, resumed: false };
-        member(&self.heard.whole(&usage), "choices")
+        member(&self.aggregator.whole(&usage), "choices")
     }
 
     /// The messages, and the choices that were answered: JSON, or the beginning of it as text.
     pub fn shown(&self, record: &RequestRecord) -> (Value, Value) {
-        let answer = self.answer.clone().unwrap_or_else(|| self.heard());
+        let answer = self.answer.clone().unwrap_or_else(|| self.aggregated_choices());
         (excerpt(&self.prompt, record), excerpt(&answer, record))
     }
 }

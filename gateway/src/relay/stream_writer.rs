@@ -34,7 +34,7 @@ pub(super) struct StreamWriter {
     pub(super) sample: Option<Bytes>,
     /// Which choices have ended, where there are several.
     pub(super) over: Vec<u32>,
-    pub(super) spare: Option<ResumeBuffer>,
+    pub(super) resume_buffer: Option<ResumeBuffer>,
     /// The client speaks the upstream's dialect, and gets its events as they came.
     pub(super) native: bool,
     /// Those from the end of the answer on: what it cost is told among them.
@@ -59,22 +59,22 @@ pub(super) enum WriterStep {
 }
 
 impl StreamWriter {
-    pub(super) fn new(begun: StartedStream, account: Box<RequestAccount>) -> Self {
+    pub(super) fn new(started: StartedStream, account: Box<RequestAccount>) -> Self {
         // A copy: a slice would keep the whole read buffer alive for as long as the stream lasts.
-        let sample = begun.reader.held().front().map(|chunk| Bytes::copy_from_slice(&chunk.data));
-        let native = begun.reader.held().iter().any(|chunk| chunk.native.is_some());
+        let sample = started.reader.held().front().map(|chunk| Bytes::copy_from_slice(&chunk.data));
+        let native = started.reader.held().iter().any(|chunk| chunk.native.is_some());
         // What another rung would go on with is of another dialect.
-        let resume = begun.resume.filter(|_| !native);
+        let resume = started.resume.filter(|_| !native);
         Self {
             account,
-            attempt: begun.attempt,
-            reader: begun.reader,
-            endpoint_guard: begun.endpoint_guard,
+            attempt: started.attempt,
+            reader: started.reader,
+            endpoint_guard: started.endpoint_guard,
             usage: None,
             marker: None,
             sample,
             over: Vec::new(),
-            spare: resume.map(|resume| ResumeBuffer { resume, said: Vec::new() }),
+            resume_buffer: resume.map(|resume| ResumeBuffer { resume, said: Vec::new() }),
             native,
             kept: Vec::new(),
             first: Bytes::new(),
@@ -143,11 +143,14 @@ impl StreamWriter {
     fn take(&mut self, chunk: ResponseChunk) -> Option<WriterStep> {
         match &chunk.what {
             ChunkKind::Piece(piece) => {
-                self.account.hand_on(self.attempt, piece, &chunk);
+                self.account.forward(self.attempt, piece, &chunk);
                 if piece.finished > 0 && self.reader.choices() > 1 {
                     self.over.extend(chunk_identity::ended(&chunk.data));
                 }
-                self.spare = self.spare.take().and_then(|spare| spare.keep(piece, &chunk.data));
+                self.resume_buffer = self
+                    .resume_buffer
+                    .take()
+                    .and_then(|resume_buffer| resume_buffer.keep(piece, &chunk.data));
                 if piece.usage.is_none() {
                     return Some(WriterStep::Say(chunk.raw));
                 }
@@ -159,7 +162,7 @@ impl StreamWriter {
                 self.account.skipped_event(self.attempt);
                 None
             }
-            ChunkKind::Aside | ChunkKind::Done | ChunkKind::Error(_) => None,
+            ChunkKind::NativeOnly | ChunkKind::Done | ChunkKind::Error(_) => None,
         }
     }
 
@@ -168,10 +171,10 @@ impl StreamWriter {
         let came = chunk.native.take().unwrap_or_default();
         match &chunk.what {
             ChunkKind::Piece(piece) => {
-                self.account.hand_on(self.attempt, piece, &chunk);
+                self.account.forward(self.attempt, piece, &chunk);
             }
             ChunkKind::Malformed => self.account.skipped_event(self.attempt),
-            ChunkKind::KeepAlive | ChunkKind::Aside | ChunkKind::Done | ChunkKind::Error(_) => {}
+            ChunkKind::KeepAlive | ChunkKind::NativeOnly | ChunkKind::Done | ChunkKind::Error(_) => {}
         }
         if self.reader.has_finished_any() {
             self.kept.push(came);

@@ -104,14 +104,17 @@ async fn relay(asked: Asked, parts: Vec<Next>) -> Relayed {
     account.commit(attempt);
     account.head_sent(200);
     let reader = AnswerReader::new(chunks(parts), asked.choices);
-    let manner = RelayOptions {
+    let options = RelayOptions {
         include_usage: asked.include_usage,
         encoder: ResponseEncoder::as_it_is(),
         heartbeat: Duration::from_secs(5),
         shutdown_deadline: gateway.telemetry.shutdown_deadline.listener(),
     };
-    let relay =
-        AnswerRelay::begun(StartedStream { attempt, reader, endpoint_guard, resume: None }, account, manner);
+    let relay = AnswerRelay::started(
+        StartedStream { attempt, reader, endpoint_guard, resume: None },
+        account,
+        options,
+    );
     Relayed { scripted, relay }
 }
 

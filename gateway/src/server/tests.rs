@@ -40,7 +40,7 @@ fn gateway_with(yaml: &str) -> Arc<Gateway> {
     let telemetry = Telemetry {
         metrics,
         log,
-        paces: Arc::default(),
+        machine_time: Arc::default(),
         ledger,
         shutdown_deadline: ShutdownDeadline::default(),
     };
@@ -56,7 +56,7 @@ fn account(gateway: &Gateway, id: RequestId, stream: bool) -> Box<RequestAccount
     account
 }
 
-fn manner(gateway: &Gateway) -> RelayOptions {
+fn options(gateway: &Gateway) -> RelayOptions {
     RelayOptions {
         include_usage: false,
         encoder: ResponseEncoder::as_it_is(),
@@ -66,7 +66,7 @@ fn manner(gateway: &Gateway) -> RelayOptions {
 }
 
 /// An answer whose first token is here, and after which the next piece is a panic.
-fn begun(gateway: &Gateway, mut account: Box<RequestAccount>) -> AnswerRelay {
+fn started(gateway: &Gateway, mut account: Box<RequestAccount>) -> AnswerRelay {
     let model = gateway.snapshot().config.models[0].clone();
     let endpoint_guard = gateway.snapshot().pool(&model).unwrap().select(|_| false).unwrap();
     let attempt = account.begin(&model, endpoint_guard.endpoint_id());
@@ -77,10 +77,10 @@ fn begun(gateway: &Gateway, mut account: Box<RequestAccount>) -> AnswerRelay {
     let held = vec![read_chunk(events.next().unwrap().unwrap())];
     let mut reader = AnswerReader::new(Box::pin(stream::poll_fn(|_| panic!("a fault of the test"))), 1);
     reader.begin_again(held);
-    AnswerRelay::begun(
+    AnswerRelay::started(
         StartedStream { attempt, reader, endpoint_guard, resume: None },
         account,
-        manner(gateway),
+        options(gateway),
     )
 }
 
@@ -99,9 +99,9 @@ async fn handle(
                 let account = account;
                 panic!("a fault of the test with {}", account.record().status)
             });
-            AnswerRelay::waiting(waiting, manner(&gateway))
+            AnswerRelay::waiting(waiting, options(&gateway))
         }
-        "/stream-begun" => begun(&gateway, account),
+        "/stream-begun" => started(&gateway, account),
         _ => {
             sleep(Duration::from_millis(100)).await;
             account.close_complete();

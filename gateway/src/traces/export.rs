@@ -200,8 +200,8 @@ async fn rejected(mut response: Response) -> u64 {
         }
         body.extend_from_slice(&piece);
     }
-    let taken = ExportResponse::decode(&body[..]).unwrap_or_default();
-    taken.partial_success.map_or(0, |partial| partial.rejected_spans.max(0).unsigned_abs())
+    let export_response = ExportResponse::decode(&body[..]).unwrap_or_default();
+    export_response.partial_success.map_or(0, |partial| partial.rejected_spans.max(0).unsigned_abs())
 }
 
 fn client(otlp: &OtlpConfig) -> Result<Client, reqwest::Error> {

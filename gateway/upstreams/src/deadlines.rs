@@ -13,7 +13,7 @@ pub(super) struct AttemptDeadlines {
     idle: Duration,
     next: Instant,
     total: Instant,
-    begun: bool,
+    has_started: bool,
 }
 
 impl AttemptDeadlines {
@@ -24,18 +24,18 @@ impl AttemptDeadlines {
             idle: timeouts.idle,
             next: began + timeouts.first_token,
             total: began + timeouts.total,
-            begun: false,
+            has_started: false,
         }
     }
 
     /// The first token is here.
     pub(super) fn begin(&mut self) {
-        self.begun = true;
+        self.has_started = true;
     }
 
     /// The upstream lives. Before its first token that is no excuse.
     pub(super) fn heard(&mut self) {
-        if self.begun {
+        if self.has_started {
             self.next = Instant::now() + self.idle;
         }
     }
@@ -47,7 +47,7 @@ impl AttemptDeadlines {
 
     /// What happened when it did.
     pub(super) fn expired_error(&self) -> AttemptErrorKind {
-        match (Instant::now() >= self.total, self.begun) {
+        match (Instant::now() >= self.total, self.has_started) {
             (true, _) => AttemptErrorKind::TotalTimeout,
             (false, false) => AttemptErrorKind::FirstTokenTimeout,
             (false, true) => AttemptErrorKind::IdleTimeout,

@@ -167,8 +167,8 @@ impl EndpointGuard {
             return self.endpoint.breaker.undecided();
         }
         let jitter = RandomState::new().hash_one(now.elapsed()) as f64 / u64::MAX as f64;
-        let manner = if error.is_answered() { FailureKind::Answered } else { FailureKind::Mute };
-        if self.endpoint.breaker.failed(now, manner, jitter) == BreakerTransition::Ejected {
+        let kind = if error.is_answered() { FailureKind::Answered } else { FailureKind::Mute };
+        if self.endpoint.breaker.failed(now, kind, jitter) == BreakerTransition::Ejected {
             self.endpoint.hooks.observer.ejected(&self.endpoint, error);
             if !self.endpoint.watched.swap(true, Ordering::AcqRel) {
                 #[expect(

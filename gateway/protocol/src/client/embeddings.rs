@@ -26,7 +26,7 @@ pub(super) fn read(body: &RawObject, _: &str) -> Result<ConvertedRequest, BadReq
     Ok(ConvertedRequest {
         chat,
         teller: None,
-        left_out: DroppedFields::default(),
+        dropped: DroppedFields::default(),
         tokens: input.tokens,
         cannot: None,
     })

@@ -8,10 +8,10 @@
 //! ```
 //!
 //! What a dialect can say and a chat cannot is refused by name. What has no bearing on what is answered, such as where a
-//! provider should cache, may be left out, and is named in [`ClientRequest::left_out`].
+//! provider should cache, may be left out, and is named in [`ClientRequest::dropped`].
 //!
-//! - `members`, `build`: an object to read from, each member once; an object to write.
-//! - `heard`, `calls`: what an answer says, and its tool calls one after the other.
+//! - `object_reader`, `json_builder`: an object to read from, each member once; an object to write.
+//! - `parsed_response`, `tool_calls`: what an answer says, and its tool calls one after the other.
 //! - `messages`, `responses`, `completions`, `embeddings`: one dialect each.
 
 mod completions;
@@ -43,7 +43,7 @@ pub struct ClientRequest {
     /// How its client is told the answer.
     pub encoder: ResponseEncoder,
     /// What the client said that no answer depends on and a chat has no word for.
-    pub left_out: Vec<&'static str>,
+    pub dropped: Vec<&'static str>,
 }
 
 impl ApiEndpoint {
@@ -57,7 +57,7 @@ impl ApiEndpoint {
                 return Ok(ClientRequest {
                     chat: ChatRequest::parse(body)?,
                     encoder: ResponseEncoder::as_it_is(),
-                    left_out: Vec::new(),
+                    dropped: Vec::new(),
                 });
             }
             Self::Completions => completions::read,
@@ -66,14 +66,14 @@ impl ApiEndpoint {
             Self::Embeddings => embeddings::read,
         };
         let own = RawObject::skim(body)?;
-        let ConvertedRequest { chat, teller, left_out, tokens, cannot } = converted(&own, id)?;
+        let ConvertedRequest { chat, teller, dropped, tokens, cannot } = converted(&own, id)?;
         let chat = ChatRequest::parse(chat.into()).map_err(|why| self.in_own_words(why))?;
         let chat = chat.spoken_in(OriginalRequest::new(self, own, cannot), tokens);
         let teller = teller.map(|mut teller| {
             teller.asked(&chat);
             teller
         });
-        Ok(ClientRequest { chat, encoder: ResponseEncoder::by(teller), left_out: left_out.0 })
+        Ok(ClientRequest { chat, encoder: ResponseEncoder::by(teller), dropped: dropped.0 })
     }
 
     /// A refusal with the client's own name for the field at fault.
@@ -103,7 +103,7 @@ struct ConvertedRequest {
     chat: String,
     /// `None`: the answer is told as it is.
     teller: Option<Box<dyn EncodeResponse>>,
-    left_out: DroppedFields,
+    dropped: DroppedFields,
     /// Tokens of the prompt, where they are not those of the chat.
     tokens: Option<u64>,
     /// Why the chat does not say all that the request says.
@@ -111,8 +111,8 @@ struct ConvertedRequest {
 }
 
 impl ConvertedRequest {
-    fn new(chat: String, teller: impl EncodeResponse + 'static, left_out: DroppedFields) -> Self {
-        Self { chat, teller: Some(Box::new(teller)), left_out, tokens: None, cannot: None }
+    fn new(chat: String, teller: impl EncodeResponse + 'static, dropped: DroppedFields) -> Self {
+        Self { chat, teller: Some(Box::new(teller)), dropped, tokens: None, cannot: None }
     }
 }
 
@@ -141,7 +141,7 @@ trait EncodeResponse: Send + Sync {
     /// A whole answer.
     fn whole(&mut self, answer: ParsedResponse) -> String;
     /// Adds the events for a piece of an answer.
-    fn hear(&mut self, piece: ParsedResponse, out: &mut String);
+    fn encode_piece(&mut self, piece: ParsedResponse, out: &mut String);
     /// Adds the events for the end of an answer that is whole.
     fn done(&mut self, out: &mut String);
     /// Adds a sign of life.
@@ -183,8 +183,8 @@ impl ResponseEncoder {
     /// A whole answer. `None` if it cannot be read.
     pub fn whole(&mut self, answer: Bytes) -> Option<Bytes> {
         let Some(teller) = &mut self.teller else { return Some(answer) };
-        let heard = ParsedResponse::read(&answer).ok()?;
-        if teller.is_told(&heard) { Some(answer) } else { Some(teller.whole(heard).into()) }
+        let parsed = ParsedResponse::read(&answer).ok()?;
+        if teller.is_told(&parsed) { Some(answer) } else { Some(teller.whole(parsed).into()) }
     }
 
     /// Events of an answer; nothing where the dialect has no event for them.
@@ -197,11 +197,11 @@ impl ResponseEncoder {
                 teller.beat(&mut out);
             } else if event.data.trim_ascii() == b"[DONE]" {
                 teller.done(&mut out);
-            } else if let Ok(heard) = ParsedResponse::read(&event.data) {
-                if teller.is_told(&heard) {
+            } else if let Ok(parsed) = ParsedResponse::read(&event.data) {
+                if teller.is_told(&parsed) {
                     out.push_str(&String::from_utf8_lossy(&event.raw));
                 } else {
-                    teller.hear(heard, &mut out);
+                    teller.encode_piece(parsed, &mut out);
                 }
             }
         }

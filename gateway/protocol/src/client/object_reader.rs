@@ -99,10 +99,10 @@ impl<'a> ObjectReader<'a> {
     }
 
     /// Takes what no answer depends on.
-    pub(super) fn leave_out(&mut self, names: &[&'static str], left_out: &mut DroppedFields) {
+    pub(super) fn leave_out(&mut self, names: &[&'static str], dropped: &mut DroppedFields) {
         for name in names {
             if self.take(name).is_some() {
-                left_out.note(name);
+                dropped.note(name);
             }
         }
     }

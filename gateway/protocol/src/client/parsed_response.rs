@@ -64,26 +64,26 @@ impl ParsedResponse {
     /// Reads a chunk's data, or a whole answer.
     pub(super) fn read(data: &[u8]) -> Result<Self, JsonError> {
         let mut cursor = Cursor::over(text_of(data)?);
-        let mut heard = Self::default();
+        let mut parsed = Self::default();
         cursor.members(|cursor, name| {
             match name.raw {
-                "id" => heard.id = text(cursor)?,
-                "object" => heard.object = text(cursor)?,
-                "type" => heard.kind = text(cursor)?,
-                "model" => heard.model = text(cursor)?,
-                "created" => heard.created = number(cursor)?.unwrap_or_default(),
-                "sequence_number" => heard.number = number(cursor)?,
-                "response" => heard.response = Some(cursor.skip()?.to_owned()),
-                "usage" => heard.usage = UsageCounts::read(cursor.skip()?)?,
+                "id" => parsed.id = text(cursor)?,
+                "object" => parsed.object = text(cursor)?,
+                "type" => parsed.kind = text(cursor)?,
+                "model" => parsed.model = text(cursor)?,
+                "created" => parsed.created = number(cursor)?.unwrap_or_default(),
+                "sequence_number" => parsed.number = number(cursor)?,
+                "response" => parsed.response = Some(cursor.skip()?.to_owned()),
+                "usage" => parsed.usage = UsageCounts::read(cursor.skip()?)?,
                 "choices" if cursor.kind()? == ValueKind::Array => cursor.elements(|cursor, _| {
-                    heard.choices.extend(ChoiceDelta::read(cursor)?);
+                    parsed.choices.extend(ChoiceDelta::read(cursor)?);
                     Ok::<_, JsonError>(())
                 })?,
                 _ => drop(cursor.skip()?),
             }
             Ok::<_, JsonError>(())
         })?;
-        Ok(heard)
+        Ok(parsed)
     }
 
     /// The first choice: dialects but the chat's have one answer.

@@ -277,7 +277,7 @@ pub(super) fn carry(raw: Bytes, before: usize, chunks: &mut VecDeque<ResponseChu
 
 /// A chunk that says nothing in our words.
 pub(super) fn aside() -> ResponseChunk {
-    ResponseChunk { raw: Bytes::new(), data: Bytes::new(), what: ChunkKind::Aside, native: None }
+    ResponseChunk { raw: Bytes::new(), data: Bytes::new(), what: ChunkKind::NativeOnly, native: None }
 }
 
 /// An event that is none of the dialect.

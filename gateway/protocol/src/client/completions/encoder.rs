@@ -29,19 +29,20 @@ impl CompletionsEncoder {
         Self { request: request.to_owned(), echo, begun: Vec::new(), told: Vec::new() }
     }
 
-    fn written(&mut self, heard: ParsedResponse, whole: bool) -> String {
-        let only_usage = heard.choices.is_empty();
-        let choices: Vec<_> = heard.choices.into_iter().filter_map(|said| self.choice(said, whole)).collect();
+    fn written(&mut self, parsed: ParsedResponse, whole: bool) -> String {
+        let only_usage = parsed.choices.is_empty();
+        let choices: Vec<_> =
+            parsed.choices.into_iter().filter_map(|said| self.choice(said, whole)).collect();
         if choices.is_empty() && !only_usage {
             return String::new();
         }
         let completion = JsonBuilder::new()
             .text("id", &format!("cmpl-{}", self.request))
             .text("object", OBJECT)
-            .number("created", heard.created)
-            .text("model", &heard.model)
+            .number("created", parsed.created)
+            .text("model", &parsed.model)
             .raw("choices", &array(choices));
-        completion.maybe("usage", heard.usage.as_ref().map(usage).as_deref()).end()
+        completion.maybe("usage", parsed.usage.as_ref().map(usage).as_deref()).end()
     }
 
     /// `None` for a piece that says nothing that a completion has a place for.
@@ -133,7 +134,7 @@ impl EncodeResponse for CompletionsEncoder {
         self.written(answer, true)
     }
 
-    fn hear(&mut self, piece: ParsedResponse, out: &mut String) {
+    fn encode_piece(&mut self, piece: ParsedResponse, out: &mut String) {
         let written = self.written(piece, false);
         if !written.is_empty() {
             out.push_str(&format!("data: {written}\n\n"));

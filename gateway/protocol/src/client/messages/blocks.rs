@@ -12,7 +12,7 @@ use super::super::object_reader::{ObjectReader, elements, inside, kind, said};
 pub(super) fn message(
     mut message: ObjectReader<'_>,
     messages: &mut Vec<String>,
-    left_out: &mut DroppedFields,
+    dropped: &mut DroppedFields,
 ) -> Result<(), BadRequest> {
     let role = message.need_text("role")?;
     let content = message.need("content")?;
@@ -32,8 +32,8 @@ pub(super) fn message(
         return Err(BadRequest::new(place, "empty_array", message));
     }
     match &*role {
-        "assistant" => assistant(blocks, messages, left_out),
-        role => user(role, blocks, messages, left_out),
+        "assistant" => assistant(blocks, messages, dropped),
+        role => user(role, blocks, messages, dropped),
     }
 }
 
@@ -42,16 +42,16 @@ fn user(
     role: &str,
     blocks: Vec<(String, &str)>,
     messages: &mut Vec<String>,
-    left_out: &mut DroppedFields,
+    dropped: &mut DroppedFields,
 ) -> Result<(), BadRequest> {
     let mut parts = Vec::new();
     for (place, raw) in blocks {
         let mut block = ObjectReader::of(raw, place)?;
         let kind = block.need_text("type")?;
         if kind == "tool_result" {
-            messages.push(tool_result(block, &mut parts, left_out)?);
+            messages.push(tool_result(block, &mut parts, dropped)?);
         } else {
-            parts.extend(part(&kind, block, left_out)?);
+            parts.extend(part(&kind, block, dropped)?);
         }
     }
     if let Some(content) = content(parts) {
@@ -84,16 +84,16 @@ fn content(parts: Vec<ContentBlock<'_>>) -> Option<String> {
 fn part<'a>(
     kind: &str,
     mut block: ObjectReader<'a>,
-    left_out: &mut DroppedFields,
+    dropped: &mut DroppedFields,
 ) -> Result<Vec<ContentBlock<'a>>, BadRequest> {
-    block.leave_out(&["cache_control"], left_out);
+    block.leave_out(&["cache_control"], dropped);
     let parts = match kind {
         "text" => {
-            block.leave_out(&["citations"], left_out);
+            block.leave_out(&["citations"], dropped);
             vec![ContentBlock::Text(block.need_quoted("text")?)]
         }
         "image" => vec![ContentBlock::Other(image(&mut block)?)],
-        "document" => document(&mut block, left_out)?,
+        "document" => document(&mut block, dropped)?,
         other => return Err(unknown(&block, other)),
     };
     block.finish()?;
@@ -113,7 +113,7 @@ fn image(block: &mut ObjectReader<'_>) -> Result<String, BadRequest> {
 
 fn document<'a>(
     block: &mut ObjectReader<'a>,
-    left_out: &mut DroppedFields,
+    dropped: &mut DroppedFields,
 ) -> Result<Vec<ContentBlock<'a>>, BadRequest> {
     let title = block.quoted("title")?;
     let mut parts: Vec<_> = block.quoted("context")?.map(ContentBlock::Text).into_iter().collect();
@@ -138,7 +138,7 @@ fn document<'a>(
         }
         "content" => {
             parts.splice(0..0, title.map(ContentBlock::Text));
-            parts.extend(contents(&mut source, "content", left_out)?);
+            parts.extend(contents(&mut source, "content", dropped)?);
         }
         _ => return Err(wrong_source(&source, "'base64', 'text' or 'content'")),
     }
@@ -167,7 +167,7 @@ fn data_url(source: &mut ObjectReader<'_>) -> Result<String, BadRequest> {
 fn contents<'a>(
     block: &mut ObjectReader<'a>,
     name: &str,
-    left_out: &mut DroppedFields,
+    dropped: &mut DroppedFields,
 ) -> Result<Vec<ContentBlock<'a>>, BadRequest> {
     let Some(raw) = block.take(name) else { return Ok(Vec::new()) };
     if kind(raw)? == ValueKind::String {
@@ -177,7 +177,7 @@ fn contents<'a>(
     for (place, raw) in elements(raw, &block.place(name))? {
         let mut inner = ObjectReader::of(raw, place)?;
         let kind = inner.need_text("type")?;
-        parts.extend(part(&kind, inner, left_out)?);
+        parts.extend(part(&kind, inner, dropped)?);
     }
     Ok(parts)
 }
@@ -186,13 +186,13 @@ fn contents<'a>(
 fn tool_result<'a>(
     mut block: ObjectReader<'a>,
     aside: &mut Vec<ContentBlock<'a>>,
-    left_out: &mut DroppedFields,
+    dropped: &mut DroppedFields,
 ) -> Result<String, BadRequest> {
     let id = block.need_quoted("tool_use_id")?;
     let failed = block.boolean("is_error")? == Some(true);
-    block.leave_out(&["cache_control"], left_out);
+    block.leave_out(&["cache_control"], dropped);
     let mut texts = Vec::new();
-    for part in contents(&mut block, "content", left_out)? {
+    for part in contents(&mut block, "content", dropped)? {
         match part {
             ContentBlock::Text(text) => texts.push(text),
             other => aside.push(other),
@@ -214,29 +214,29 @@ fn tool_result<'a>(
 fn assistant(
     blocks: Vec<(String, &str)>,
     messages: &mut Vec<String>,
-    left_out: &mut DroppedFields,
+    dropped: &mut DroppedFields,
 ) -> Result<(), BadRequest> {
     let (mut texts, mut thoughts, mut calls) = (Vec::new(), Vec::new(), Vec::new());
     for (place, raw) in blocks {
         let mut block = ObjectReader::of(raw, place)?;
-        block.leave_out(&["cache_control"], left_out);
+        block.leave_out(&["cache_control"], dropped);
         match &*block.need_text("type")? {
             "text" => {
                 texts.push(block.need_text("text")?);
-                block.leave_out(&["citations"], left_out);
+                block.leave_out(&["citations"], dropped);
             }
             "thinking" => {
                 thoughts.push(block.need_text("thinking")?);
                 // Empty where there was none to begin with.
                 if block.text("signature")?.is_some_and(|signature| !signature.is_empty()) {
-                    left_out.note("signature");
+                    dropped.note("signature");
                 }
             }
             "redacted_thinking" => {
                 block.need_quoted("data")?;
-                left_out.note("redacted_thinking");
+                dropped.note("redacted_thinking");
             }
-            "tool_use" => calls.push(tool_use(&mut block, left_out)?),
+            "tool_use" => calls.push(tool_use(&mut block, dropped)?),
             other => return Err(unknown(&block, other)),
         }
         block.finish()?;
@@ -256,10 +256,10 @@ fn assistant(
     Ok(())
 }
 
-fn tool_use(block: &mut ObjectReader<'_>, left_out: &mut DroppedFields) -> Result<String, BadRequest> {
+fn tool_use(block: &mut ObjectReader<'_>, dropped: &mut DroppedFields) -> Result<String, BadRequest> {
     let (id, name) = (block.need_quoted("id")?, block.need_quoted("name")?);
     let arguments = string(block.take("input").unwrap_or("{}"));
-    block.leave_out(&["caller"], left_out);
+    block.leave_out(&["caller"], dropped);
     let function = JsonBuilder::new().raw("name", name).raw("arguments", &arguments).end();
     Ok(JsonBuilder::new().raw("id", id).text("type", "function").raw("function", &function).end())
 }

@@ -18,10 +18,10 @@ const HIGH: u64 = 16_384;
 
 /// Reads a request.
 pub(in super::super) fn read(body: &RawObject, id: &str) -> Result<ConvertedRequest, BadRequest> {
-    let mut left_out = DroppedFields::default();
+    let mut dropped = DroppedFields::default();
     let mut members = ObjectReader::of_body(body)?;
     let most = members.need("max_tokens")?;
-    let (chat, cannot) = match chat(members, Some(most), &mut left_out) {
+    let (chat, cannot) = match chat(members, Some(most), &mut dropped) {
         Ok(chat) => (chat, None),
         // Another provider would not know what to do with it; Anthropic's own models may.
         Err(why) => match lossy_chat::of(body).filter(|_| may_be_known(&why)) {
@@ -29,7 +29,7 @@ pub(in super::super) fn read(body: &RawObject, id: &str) -> Result<ConvertedRequ
             None => return Err(why),
         },
     };
-    let converted = ConvertedRequest::new(chat, MessagesEncoder::new(id), left_out);
+    let converted = ConvertedRequest::new(chat, MessagesEncoder::new(id), dropped);
     Ok(ConvertedRequest { cannot, ..converted })
 }
 
@@ -42,29 +42,29 @@ pub(in super::super) fn read_for_counting(body: &RawObject) -> Result<ChatReques
 fn chat(
     mut members: ObjectReader<'_>,
     most: Option<&str>,
-    left_out: &mut DroppedFields,
+    dropped: &mut DroppedFields,
 ) -> Result<String, BadRequest> {
     let mut chat = JsonBuilder::new().raw("model", members.need("model")?);
-    chat = chat.raw("messages", &messages(&mut members, left_out)?);
+    chat = chat.raw("messages", &messages(&mut members, dropped)?);
     chat = chat.maybe("max_tokens", most);
     for name in ["temperature", "top_p", "top_k", "stream"] {
         chat = chat.maybe(name, members.take(name));
     }
     chat = chat.maybe("stop", members.take("stop_sequences"));
-    chat = tools::tools(&mut members, chat, left_out)?;
-    chat = effort_and_format(&mut members, chat, left_out)?;
-    chat = chat.maybe("user", user(&mut members, left_out)?.as_deref());
-    members.leave_out(&["cache_control", "service_tier", "context_management"], left_out);
+    chat = tools::tools(&mut members, chat, dropped)?;
+    chat = effort_and_format(&mut members, chat, dropped)?;
+    chat = chat.maybe("user", user(&mut members, dropped)?.as_deref());
+    members.leave_out(&["cache_control", "service_tier", "context_management"], dropped);
     members.refuse("container", "no code runs here")?;
     members.refuse("mcp_servers", "it calls no servers for a model; offer their tools in 'tools'")?;
     members.finish()?;
     Ok(chat.end())
 }
 
-fn messages(members: &mut ObjectReader<'_>, left_out: &mut DroppedFields) -> Result<String, BadRequest> {
+fn messages(members: &mut ObjectReader<'_>, dropped: &mut DroppedFields) -> Result<String, BadRequest> {
     let mut messages = Vec::new();
     if let Some(system) = members.take("system") {
-        messages.extend(self::system(system, left_out)?);
+        messages.extend(self::system(system, dropped)?);
     }
     let list = members.list("messages")?.ok_or_else(|| BadRequest::missing("messages"))?;
     if list.is_empty() {
@@ -72,13 +72,13 @@ fn messages(members: &mut ObjectReader<'_>, left_out: &mut DroppedFields) -> Res
         return Err(BadRequest::new("messages", "empty_array", message));
     }
     for (place, raw) in list {
-        blocks::message(ObjectReader::of(raw, place)?, &mut messages, left_out)?;
+        blocks::message(ObjectReader::of(raw, place)?, &mut messages, dropped)?;
     }
     Ok(array(messages))
 }
 
 /// The system prompt, its blocks one below the other.
-fn system(raw: &str, left_out: &mut DroppedFields) -> Result<Option<String>, BadRequest> {
+fn system(raw: &str, dropped: &mut DroppedFields) -> Result<Option<String>, BadRequest> {
     let of = |content: &str| JsonBuilder::new().text("role", "system").raw("content", content).end();
     if kind(raw)? == ValueKind::String {
         return Ok((raw != "\"\"").then(|| of(raw)));
@@ -88,7 +88,7 @@ fn system(raw: &str, left_out: &mut DroppedFields) -> Result<Option<String>, Bad
         let mut block = ObjectReader::of(raw, place)?;
         blocks::expect(&mut block, "text")?;
         texts.push(block.need_quoted("text")?);
-        block.leave_out(&["cache_control", "citations"], left_out);
+        block.leave_out(&["cache_control", "citations"], dropped);
         block.finish()?;
     }
     match texts[..] {
@@ -105,9 +105,9 @@ fn system(raw: &str, left_out: &mut DroppedFields) -> Result<Option<String>, Bad
 fn effort_and_format(
     members: &mut ObjectReader<'_>,
     mut chat: JsonBuilder,
-    left_out: &mut DroppedFields,
+    dropped: &mut DroppedFields,
 ) -> Result<JsonBuilder, BadRequest> {
-    let mut effort = thinking(members, left_out)?.map(string);
+    let mut effort = thinking(members, dropped)?.map(string);
     let mut format = members.object("output_format")?;
     if let Some(mut config) = members.object("output_config")? {
         effort = config.quoted("effort")?.map(str::to_owned).or(effort);
@@ -126,7 +126,7 @@ fn effort_and_format(
 /// The effort that a thinking budget comes to.
 fn thinking(
     members: &mut ObjectReader<'_>,
-    left_out: &mut DroppedFields,
+    dropped: &mut DroppedFields,
 ) -> Result<Option<&'static str>, BadRequest> {
     let Some(mut thinking) = members.object("thinking")? else { return Ok(None) };
     let effort = match &*thinking.need_text("type")? {
@@ -145,7 +145,7 @@ fn thinking(
         "adaptive" => None,
         "disabled" => {
             // Where nothing is known of how to switch it off, it is left out.
-            left_out.note("thinking");
+            dropped.note("thinking");
             Some("none")
         }
         _ => {
@@ -155,19 +155,19 @@ fn thinking(
             ));
         }
     };
-    thinking.leave_out(&["display"], left_out);
+    thinking.leave_out(&["display"], dropped);
     thinking.finish()?;
     Ok(effort)
 }
 
 /// The end user, by whatever name the client has for them.
-fn user(members: &mut ObjectReader<'_>, left_out: &mut DroppedFields) -> Result<Option<String>, BadRequest> {
+fn user(members: &mut ObjectReader<'_>, dropped: &mut DroppedFields) -> Result<Option<String>, BadRequest> {
     let Some(mut metadata) = members.object("metadata")? else { return Ok(None) };
     let user = metadata.quoted("user_id")?.map(str::to_owned);
     metadata.finish()?;
     let short = user.as_ref().is_none_or(|user| user.len() <= LONGEST_USER + 2);
     if !short {
-        left_out.note("metadata");
+        dropped.note("metadata");
     }
     Ok(user.filter(|_| short))
 }

@@ -149,7 +149,7 @@ impl EncodeResponse for MessagesEncoder {
         message(answer, &self.id)
     }
 
-    fn hear(&mut self, mut piece: ParsedResponse, out: &mut String) {
+    fn encode_piece(&mut self, mut piece: ParsedResponse, out: &mut String) {
         self.begin(&piece.model, out);
         let said = piece.first().unwrap_or_default();
         self.used = piece.usage.or(self.used.take());

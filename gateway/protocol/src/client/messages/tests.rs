@@ -28,12 +28,12 @@ fn sent(request: &ClientRequest) -> String {
 
 #[test]
 fn fields() {
-    let check = |given: &str, expected: &str, left_out: &[&str]| {
+    let check = |given: &str, expected: &str, dropped: &[&str]| {
         let request = read(given);
         let plain = r#"{"model":"m","messages":[{"role":"user","content":"hi"}],"max_tokens":9"#;
         let comma = if expected.is_empty() { "" } else { "," };
         assert_eq!(sent(&request), format!("{plain}{comma}{expected}}}"), "{given}");
-        assert_eq!(request.left_out, left_out, "{given}");
+        assert_eq!(request.dropped, dropped, "{given}");
     };
     check("", "", &[]);
     check(r#""metadata":null,"stop_sequences":[],"top_p":0.5"#, r#""top_p":0.5,"stop":[]"#, &[]);

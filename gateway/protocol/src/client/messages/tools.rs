@@ -9,10 +9,10 @@ use super::super::object_reader::ObjectReader;
 pub(super) fn tools(
     members: &mut ObjectReader<'_>,
     mut chat: JsonBuilder,
-    left_out: &mut DroppedFields,
+    dropped: &mut DroppedFields,
 ) -> Result<JsonBuilder, BadRequest> {
     let tools = members.list("tools")?.unwrap_or_default();
-    let tools = tools.into_iter().map(|(place, raw)| tool(ObjectReader::of(raw, place)?, left_out));
+    let tools = tools.into_iter().map(|(place, raw)| tool(ObjectReader::of(raw, place)?, dropped));
     let tools = tools.collect::<Result<Vec<_>, _>>()?;
     let choice = members.object("tool_choice")?;
     if tools.is_empty() && choice.is_none() {
@@ -25,7 +25,7 @@ pub(super) fn tools(
     }
 }
 
-fn tool(mut tool: ObjectReader<'_>, left_out: &mut DroppedFields) -> Result<String, BadRequest> {
+fn tool(mut tool: ObjectReader<'_>, dropped: &mut DroppedFields) -> Result<String, BadRequest> {
     let kind = tool.text("type")?;
     if let Some(kind) = kind.filter(|kind| kind != "custom") {
         let why = format!(
@@ -42,7 +42,7 @@ fn tool(mut tool: ObjectReader<'_>, left_out: &mut DroppedFields) -> Result<Stri
         .end();
     let hints =
         ["cache_control", "eager_input_streaming", "defer_loading", "input_examples", "allowed_callers"];
-    tool.leave_out(&hints, left_out);
+    tool.leave_out(&hints, dropped);
     tool.finish()?;
     Ok(JsonBuilder::of_type("function").raw("function", &function).end())
 }

@@ -12,7 +12,7 @@ use super::super::object_reader::{ObjectReader, elements, kind, said};
 pub(super) fn items(
     raw: &str,
     messages: &mut Vec<String>,
-    left_out: &mut DroppedFields,
+    dropped: &mut DroppedFields,
 ) -> Result<(), BadRequest> {
     let items = elements(raw, "input")?;
     if items.is_empty() {
@@ -29,7 +29,7 @@ pub(super) fn items(
         }
         match &*kind {
             "message" => message(&mut item, &mut turn, messages)?,
-            "reasoning" => turn.think(&mut item, left_out)?,
+            "reasoning" => turn.think(&mut item, dropped)?,
             "function_call" => turn.call(&mut item)?,
             "function_call_output" => {
                 turn.end(messages);
@@ -57,7 +57,7 @@ struct InputTurn {
 }
 
 impl InputTurn {
-    fn think(&mut self, item: &mut ObjectReader<'_>, left_out: &mut DroppedFields) -> Result<(), BadRequest> {
+    fn think(&mut self, item: &mut ObjectReader<'_>, dropped: &mut DroppedFields) -> Result<(), BadRequest> {
         for name in ["summary", "content"] {
             for (place, raw) in item.list(name)?.unwrap_or_default() {
                 let mut part = ObjectReader::of(raw, place)?;
@@ -66,7 +66,7 @@ impl InputTurn {
                 part.finish()?;
             }
         }
-        item.leave_out(&["encrypted_content"], left_out);
+        item.leave_out(&["encrypted_content"], dropped);
         Ok(())
     }
 

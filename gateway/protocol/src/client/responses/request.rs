@@ -24,14 +24,14 @@ const SAME: [&str; 8] = [
 
 /// Reads a request.
 pub(in super::super) fn read(body: &RawObject, id: &str) -> Result<ConvertedRequest, BadRequest> {
-    let mut left_out = DroppedFields::default();
+    let mut dropped = DroppedFields::default();
     let echo = ResponseEcho::of(body);
     let mut members = ObjectReader::of_body(body)?;
     if members.boolean("background")? == Some(true) {
         let why = "an answer is given on the connection that it was asked for on";
         return Err(BadRequest::value("background", why));
     }
-    let (chat, cannot) = match chat(members, &mut left_out) {
+    let (chat, cannot) = match chat(members, &mut dropped) {
         Ok(chat) => (chat, None),
         // Another provider would not know what to do with it; an upstream that has this API may.
         Err(why) => match lossy_chat::of(body).filter(|_| may_be_known(&why)) {
@@ -39,14 +39,14 @@ pub(in super::super) fn read(body: &RawObject, id: &str) -> Result<ConvertedRequ
             None => return Err(why),
         },
     };
-    let converted = ConvertedRequest::new(chat, ResponsesEncoder::new(id, echo), left_out);
+    let converted = ConvertedRequest::new(chat, ResponsesEncoder::new(id, echo), dropped);
     Ok(ConvertedRequest { cannot, ..converted })
 }
 
-fn chat(mut members: ObjectReader<'_>, left_out: &mut DroppedFields) -> Result<String, BadRequest> {
+fn chat(mut members: ObjectReader<'_>, dropped: &mut DroppedFields) -> Result<String, BadRequest> {
     refuse(&mut members)?;
     let mut chat = JsonBuilder::new().raw("model", members.need("model")?);
-    chat = chat.raw("messages", &messages(&mut members, left_out)?);
+    chat = chat.raw("messages", &messages(&mut members, dropped)?);
     chat = chat.maybe("max_tokens", members.take("max_output_tokens"));
     for name in SAME {
         chat = chat.maybe(name, members.take(name));
@@ -59,8 +59,8 @@ fn chat(mut members: ObjectReader<'_>, left_out: &mut DroppedFields) -> Result<S
         reasoning.leave_out(&["summary", "generate_summary"], &mut DroppedFields::default());
         reasoning.finish()?;
     }
-    chat = odds(&mut members, chat, left_out)?;
-    aside(&mut members, left_out)?;
+    chat = odds(&mut members, chat, dropped)?;
+    aside(&mut members, dropped)?;
     members.finish()?;
     Ok(chat.end())
 }
@@ -78,14 +78,14 @@ fn refuse(members: &mut ObjectReader<'_>) -> Result<(), BadRequest> {
 fn odds(
     members: &mut ObjectReader<'_>,
     mut chat: JsonBuilder,
-    left_out: &mut DroppedFields,
+    dropped: &mut DroppedFields,
 ) -> Result<JsonBuilder, BadRequest> {
     let most = members.take("top_logprobs").filter(|most| *most != "0");
     let mut wanted = most.is_some();
     for (_, what) in members.list("include")?.unwrap_or_default() {
         match what {
             r#""message.output_text.logprobs""# => wanted = true,
-            _ => left_out.note("include"),
+            _ => dropped.note("include"),
         }
     }
     if wanted {
@@ -95,20 +95,20 @@ fn odds(
 }
 
 /// Takes what no answer depends on.
-fn aside(members: &mut ObjectReader<'_>, left_out: &mut DroppedFields) -> Result<(), BadRequest> {
+fn aside(members: &mut ObjectReader<'_>, dropped: &mut DroppedFields) -> Result<(), BadRequest> {
     // Repeated in the answer, and the answer says that it is not stored.
     for name in ["metadata", "store"] {
         members.take(name);
     }
     if members.text("truncation")?.is_some_and(|word| word != "disabled") {
-        left_out.note("truncation");
+        dropped.note("truncation");
     }
     // It pads events against who listens; a limit on tools of a provider has none to limit.
-    members.leave_out(&["stream_options", "max_tool_calls", "prompt_cache_retention"], left_out);
+    members.leave_out(&["stream_options", "max_tool_calls", "prompt_cache_retention"], dropped);
     Ok(())
 }
 
-fn messages(members: &mut ObjectReader<'_>, left_out: &mut DroppedFields) -> Result<String, BadRequest> {
+fn messages(members: &mut ObjectReader<'_>, dropped: &mut DroppedFields) -> Result<String, BadRequest> {
     let mut messages = Vec::new();
     if let Some(instructions) = members.quoted("instructions")? {
         messages.push(JsonBuilder::new().text("role", "system").raw("content", instructions).end());
@@ -117,7 +117,7 @@ fn messages(members: &mut ObjectReader<'_>, left_out: &mut DroppedFields) -> Res
     if kind(raw)? == ValueKind::String {
         messages.push(JsonBuilder::new().text("role", "user").raw("content", raw).end());
     } else {
-        input::items(raw, &mut messages, left_out)?;
+        input::items(raw, &mut messages, dropped)?;
     }
     Ok(array(messages))
 }

@@ -234,7 +234,7 @@ impl EncodeResponse for ResponsesEncoder {
         whole::response(answer, &self.request, &self.echo)
     }
 
-    fn hear(&mut self, mut piece: ParsedResponse, out: &mut String) {
+    fn encode_piece(&mut self, mut piece: ParsedResponse, out: &mut String) {
         if !self.begun {
             (self.created, self.model) = (piece.created, std::mem::take(&mut piece.model));
             self.begin(out);

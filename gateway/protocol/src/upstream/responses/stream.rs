@@ -16,7 +16,7 @@ use super::answer::{ResponsesAnswer, ResponsesItem};
 #[derive(Debug, Default)]
 pub struct ResponsesDecoder {
     voice: ChunkEncoder,
-    begun: bool,
+    has_started: bool,
     /// The places of the items that are calls of tools.
     calls: Vec<u64>,
 }
@@ -87,7 +87,7 @@ impl ResponsesDecoder {
     }
 
     fn begin(&mut self, said: &ResponsesEvent<'_>, chunks: &mut VecDeque<ResponseChunk>) {
-        if std::mem::replace(&mut self.begun, true) {
+        if std::mem::replace(&mut self.has_started, true) {
             return;
         }
         let ResponsesAnswer { id, model, created_at, .. } = said.response().unwrap_or_default();
