@@ -93,8 +93,9 @@ crashes: ## Kill a gateway 200 times at random instants and check its ledger
 	@cargo build --quiet --locked --release --package gateway --no-default-features --bin xietong
 	@cargo run --quiet --locked --release --package end-to-end --no-default-features --bin crashes target/release/xietong
 
-engine: ## Measure the embedded engine beside llama.cpp itself, and its effect on relayed requests
+engine: ## Measure the embedded engine beside llama.cpp itself and beside AVX2 alone, and its effect on relayed requests
 	@cargo run --quiet --locked --release --package small-model --example against_llama_cpp -- models/SmolLM2-135M-Instruct.Q4_1.gguf
+	@cargo run --quiet --locked --release --package small-model --example instructions -- models/qwen2.5-coder-0.5b-instruct-q4_k_m.gguf
 	@cargo build --quiet --locked --release --package gateway --bin xietong --package end-to-end --bin decoding
 	@target/release/decoding target/release/xietong models/SmolLM2-135M-Instruct.Q4_1.gguf
 

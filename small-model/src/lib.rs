@@ -38,6 +38,7 @@ mod model;
 mod options;
 mod pace;
 mod prefix_cache;
+mod processor;
 mod prompt;
 mod prompt_encoder;
 mod queue;
@@ -63,6 +64,7 @@ pub use generation::{
     GenerationUsage, TokenAlternative,
 };
 pub use options::{EngineOptions, LoadError, ModelFacts};
+pub use processor::instructions;
 pub use request::{ChatMessage, GenerationRequest, SamplingError, SamplingOptions, ThinkingOptions};
 pub use scheduler::EngineLoad;
 pub use template::{ChatTemplate, TemplateError, TemplateInput};

@@ -12,31 +12,40 @@ use tracing_core::{Dispatch, Event, Level, LevelFilter, Metadata, Subscriber, di
 
 /// Runs `load` and returns its result, with the first error that llama.cpp logged meanwhile.
 pub(crate) fn listen<T>(load: impl FnOnce() -> T) -> (T, Option<String>) {
-    let first = Arc::new(Mutex::new(None));
-    let listener = Dispatch::new(LoadLogListener { first: Arc::clone(&first) });
+    let (result, heard) = overhear(Level::ERROR, load);
+    (result, heard.into_iter().next().map(|(_, words)| words))
+}
+
+/// Runs `load` and returns its result, with all that was logged meanwhile down to a level, in order.
+pub(crate) fn overhear<T>(least: Level, load: impl FnOnce() -> T) -> (T, Vec<(Level, String)>) {
+    let heard = Arc::new(Mutex::new(Vec::new()));
+    let listener = Dispatch::new(LoadLogListener { least, heard: Arc::clone(&heard) });
     let result = dispatcher::with_default(&listener, load);
-    let complaint = first.lock().unwrap_or_else(PoisonError::into_inner).take();
-    (result, complaint)
+    let heard = std::mem::take(&mut *heard.lock().unwrap_or_else(PoisonError::into_inner));
+    (result, heard)
 }
 
 struct LoadLogListener {
-    first: Arc<Mutex<Option<String>>>,
+    least: Level,
+    heard: Arc<Mutex<Vec<(Level, String)>>>,
 }
 
 impl Subscriber for LoadLogListener {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        *metadata.level() == Level::ERROR
+        *metadata.level() <= self.least
     }
 
     // Without it, all that anyone in the process says in detail would be looked at meanwhile, and after.
     fn max_level_hint(&self) -> Option<LevelFilter> {
-        Some(LevelFilter::ERROR)
+        Some(LevelFilter::from_level(self.least))
     }
 
     fn event(&self, event: &Event<'_>) {
-        let mut first = self.first.lock().unwrap_or_else(PoisonError::into_inner);
-        if first.is_none() {
-            event.record(&mut LoadLogMessage(&mut first));
+        let mut words = None;
+        event.record(&mut LoadLogMessage(&mut words));
+        if let Some(words) = words {
+            let mut heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
+            heard.push((*event.metadata().level(), words));
         }
     }
 

@@ -10,16 +10,15 @@ use std::sync::OnceLock;
 
 use llama_cpp_2::context::LlamaContext;
 use llama_cpp_2::context::params::LlamaContextParams;
-use llama_cpp_2::llama_backend::LlamaBackend;
 use llama_cpp_2::model::LlamaModel;
 use llama_cpp_2::model::params::LlamaModelParams;
 use llama_cpp_2::token::LlamaToken;
-use llama_cpp_2::{LogOptions, send_logs_to_tracing};
 
 use llguidance::toktrie::TokTrie;
 
 use crate::constraint::GrammarVocabulary;
 use crate::gguf_header::GgufHeader;
+use crate::processor::backend;
 use crate::special_tokens::SpecialTokens;
 use crate::template::ChatTemplate;
 use crate::template_facts::TemplateFacts;
@@ -55,9 +54,10 @@ impl LoadedModel {
     pub(crate) fn load(options: &EngineOptions) -> Result<Self, LoadError> {
         let path = options.weights.as_path();
         check_file(path, options)?;
+        let backend = backend()?;
         // Read, not mapped: tensors that are repacked for the processor would be in memory twice.
         let params = LlamaModelParams::default().with_use_mmap(false);
-        let (loaded, complaint) = load_log::listen(|| LlamaModel::load_from_file(backend(), path, &params));
+        let (loaded, complaint) = load_log::listen(|| LlamaModel::load_from_file(backend, path, &params));
         let refused = |reason: String| LoadError::Refused { path: path.to_owned(), reason };
         let weights =
             loaded.map_err(|error| refusal(path, complaint.unwrap_or_else(|| error.to_string())))?;
@@ -123,7 +123,8 @@ impl LoadedModel {
             .with_n_threads_batch(threads)
             .with_kv_unified(false)
             .with_no_perf(true);
-        let (context, complaint) = load_log::listen(|| self.weights.new_context(backend(), params));
+        let backend = backend().map_err(|error| error.to_string())?;
+        let (context, complaint) = load_log::listen(|| self.weights.new_context(backend, params));
         context.map_err(|error| complaint.unwrap_or_else(|| error.to_string()))
     }
 
@@ -186,17 +187,6 @@ impl LoadedModel {
     pub(crate) fn ends(&self, token: LlamaToken) -> bool {
         self.weights.vocab().is_eog(token)
     }
-}
-
-/// llama.cpp's own start, once a process.
-fn backend() -> &'static LlamaBackend {
-    static BACKEND: OnceLock<LlamaBackend> = OnceLock::new();
-    BACKEND.get_or_init(|| {
-        // Away from standard error; only `complaints` listens.
-        send_logs_to_tracing(LogOptions::default());
-        // It fails only when it was called before, which this cell rules out.
-        LlamaBackend::init().unwrap_or_else(|error| unreachable!("llama.cpp was started elsewhere: {error}"))
-    })
 }
 
 /// Why llama.cpp does not take a file.

@@ -130,6 +130,9 @@ pub enum LoadError {
     /// It is no chat model: it has no template, and its vocabulary has no marks for turns.
     #[error("{}: has no chat template, and no ChatML tokens to do without one", .0.display())]
     NoTemplate(PathBuf),
+    /// The processor lacks instructions that llama.cpp was built for, or that were asked for; with the reason.
+    #[error("the embedded engine cannot compute here: {0}")]
+    Processor(String),
     /// An option is out of range.
     #[error("{0}")]
     Option(String),

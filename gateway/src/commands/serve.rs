@@ -215,6 +215,9 @@ fn announce(config: &GatewayConfig, servers: &[LocalServer]) {
     for model in &config.models {
         say(&format!("  model {}: {}", model.name, describe(model)));
     }
+    if config.models.iter().any(|model| matches!(model.provider, ModelProvider::Embedded(_))) {
+        say_instructions();
+    }
     if let (None, StateConfig::Embedded(state)) = (&config.source, &config.state) {
         say(&format!("  usage records in {}; `xietong report` shows what was saved", state.path.display()));
     }
@@ -222,6 +225,18 @@ fn announce(config: &GatewayConfig, servers: &[LocalServer]) {
         say(&format!("  warning: {warning}"));
     }
 }
+
+/// Which of the processor's instructions the embedded models compute with. Why there are none is told when one is loaded.
+#[cfg(feature = "engine")]
+fn say_instructions() {
+    if let Ok(chosen) = small_model::instructions() {
+        let chosen = chosen.unwrap_or("those that it was built for");
+        say(&format!("  engine: llama.cpp, instructions: {chosen}"));
+    }
+}
+
+#[cfg(not(feature = "engine"))]
+fn say_instructions() {}
 
 fn describe(model: &gateway_config::ModelConfig) -> String {
     match &model.provider {
