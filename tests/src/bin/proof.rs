@@ -12,7 +12,7 @@
 
 #![allow(clippy::print_stderr, clippy::print_stdout, reason = "a program that prints figures")]
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -160,6 +160,7 @@ impl Report {
             comparison.prices(),
             comparison.kinds()
         );
+        material.second_answers(&trial);
         material.auto_route();
         let simulated = material.simulated();
         println!(
@@ -247,6 +248,18 @@ impl Material {
         )
     }
 
+    /// The ways once more on the questions that have a second answer, where not all have one.
+    fn second_answers(&self, trial: &Trial) {
+        let having: Vec<Case> = trial.cases.iter().filter(|case| case.second.is_some()).cloned().collect();
+        if having.is_empty() || having.len() == trial.cases.len() {
+            return;
+        }
+        let trial = Trial::of(having);
+        let names = [self.names[0].as_str(), self.names[1].as_str()];
+        let comparison = Comparison { trial: &trial, names, unit: "s", seed: self.seed };
+        println!("## Where the small model answered twice\n\n{}\n{}", comparison.models(), comparison.ways());
+    }
+
     /// What the built-in route came to, beside both models on the same questions.
     fn auto_route(&self) {
         let auto = by_question(&self.auto, "auto");
@@ -259,21 +272,18 @@ impl Material {
         if cases.is_empty() {
             return;
         }
-        let both: HashSet<&str> =
-            self.foreseen.keys().map(String::as_str).filter(|id| large.contains_key(id)).collect();
-        let rows: Vec<&&ExamAnswer> =
-            auto.iter().filter(|(id, _)| both.contains(*id)).map(|(_, row)| row).collect();
+        let small = by_question(&self.answers, &self.names[0]);
+        let by_both = |id: &str| large.contains_key(id) && small.contains_key(id);
+        let rows: Vec<&&ExamAnswer> = auto.iter().filter(|(id, _)| by_both(id)).map(|(_, row)| row).collect();
         let count = rows.len() as f64;
         let sides = || rows.iter().map(|row| side(row));
         let (right, cost) =
             (sides().map(|it| it.right).sum::<f64>() / count, sides().map(|it| it.cost).sum::<f64>() / count);
         let [small, large] = alone(&cases);
-        let mut by: HashMap<&str, usize> = HashMap::new();
-        rows.iter().for_each(|row| *by.entry(row.answered_by.as_str()).or_default() += 1);
         println!(
             "## The built-in route through the running gateway\n\n| {} questions | right | s a question | quality by the large one's \
              | busy time by the large one's |\n| --- | ---: | ---: | ---: | ---: |\n| `auto` | {right:.3} | {cost:.2} | {:.3} | {:.3} |\n\
-             | {} alone | {:.3} | {:.2} | {:.3} | {:.3} |\n| {} alone | {:.3} | {:.2} | 1 | 1 |\n\nAnswered by: {by:?}\n",
+             | {} alone | {:.3} | {:.2} | {:.3} | {:.3} |\n| {} alone | {:.3} | {:.2} | 1 | 1 |\n",
             rows.len(),
             right / large.1,
             cost / large.0,

@@ -18,7 +18,7 @@ pub struct ExamAnswer {
     pub lang: String,
     /// The model that was asked: the name of its weights' file without its ending, or `auto`.
     pub model: String,
-    /// The model that answered, by its configured name.
+    /// The model that the answer says it is of.
     pub answered_by: String,
     /// How functions and the form of the answer were asked for.
     pub asked: AskedForm,

@@ -12,7 +12,7 @@ use crate::wire;
 /// An answer as it came, with nothing judged.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Reply {
-    /// The model that answered, by its configured name.
+    /// The model that the last piece of the answer was of, as it says itself.
     pub model: String,
     /// The text, all pieces joined.
     pub text: String,
@@ -97,8 +97,7 @@ pub async fn ask(address: SocketAddr, id: &str, body: &Value) -> Result<Said, St
         let status = live.status();
         return Ok(Said::Refusal(status, live.rest().await.text()));
     }
-    let model = live.head.header("x-xietong-model").unwrap_or_default().to_owned();
-    let mut reply = Reply { model, ..Reply::default() };
+    let mut reply = Reply::default();
     let mut done = false;
     while let Some(event) = live.event().await {
         if event.data == "[DONE]" {
@@ -129,6 +128,9 @@ impl Reply {
         let count = |value: &Value| value.as_u64().and_then(|it| u32::try_from(it).ok());
         if let Some(prompt) = count(&chunk["usage"]["prompt_tokens"]) {
             self.usage = [prompt, count(&chunk["usage"]["completion_tokens"]).unwrap_or(0)];
+        }
+        if let Some(model) = chunk["model"].as_str().filter(|model| !model.is_empty()) {
+            model.clone_into(&mut self.model);
         }
         let choice = &chunk["choices"][0];
         if let Some(finish) = choice["finish_reason"].as_str() {
@@ -174,7 +176,7 @@ mod tests {
             {"token": "Hi", "logprob": -0.12345, "top_logprobs": [{"logprob": -0.12345}, {"logprob": -2.5}]},
         ]});
         let chunks = [
-            (json!({"choices": [{"delta": {"role": "assistant"}}]}), false),
+            (json!({"model": "small", "choices": [{"delta": {"role": "assistant"}}]}), false),
             (json!({"choices": [{"delta": {"content": "Hi"}, "logprobs": logprobs}]}), true),
             (
                 json!({"choices": [{"delta": {"tool_calls": [{"index": 0, "function": {"name": "f", "arguments": "{"}}]}}]}),
@@ -190,7 +192,7 @@ mod tests {
         for (chunk, any) in chunks {
             assert_eq!(reply.take(&chunk), any, "{chunk}");
         }
-        assert_eq!(reply.text, "Hi");
+        assert_eq!((reply.model.as_str(), reply.text.as_str()), ("small", "Hi"));
         assert_eq!(reply.tokens, [Token("Hi".to_owned(), -0.1235, Some([-0.1235, -2.5]))]);
         assert_eq!(reply.calls, [Call { name: "f".to_owned(), arguments: "{}".to_owned() }]);
         assert_eq!((reply.finish.as_str(), reply.usage), ("tool_calls", [9, 4]));

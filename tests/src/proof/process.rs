@@ -12,6 +12,8 @@ use tokio::time::timeout;
 
 /// After an answer its line in the log must be there so soon.
 const LINE: Duration = Duration::from_secs(10);
+/// Seconds without work after which a gateway is taken to be ready.
+const IDLE: u32 = 3;
 /// Ticks of a second in `/proc/PID/stat`, on every Linux of today.
 const TICKS: f64 = 100.0;
 
@@ -39,14 +41,22 @@ impl GatewayProcess {
         Self::launch(program, command).await
     }
 
-    /// Starts the program as it is without a configuration, on the ports that it has then. Its log is not kept.
+    /// Starts the program as it is without a configuration, on the ports that it has then, and waits until it has nothing
+    /// left to do: it verifies weights while it answers. Its log is not kept.
     ///
     /// # Errors
     /// A program that does not start, and what a gateway says that ends at once.
     pub async fn start_built_in(program: &Path) -> Result<Self, String> {
         let mut command = Command::new(program);
         command.arg("serve").stdout(Stdio::null());
-        Self::launch(program, command).await
+        let gateway = Self::launch(program, command).await?;
+        let mut idle = 0;
+        while idle < IDLE {
+            let before = gateway.processor_seconds();
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            idle = if gateway.processor_seconds() > before { 0 } else { idle + 1 };
+        }
+        Ok(gateway)
     }
 
     async fn launch(program: &Path, mut command: Command) -> Result<Self, String> {
