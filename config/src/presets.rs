@@ -5,7 +5,7 @@
 
 use std::sync::LazyLock;
 
-use router_policies::ModelClass;
+use router_policies::{Currency, ModelClass};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -112,6 +112,42 @@ pub fn known_providers() -> impl Iterator<Item = KnownProvider> {
             local: preset.local,
             model: preset.models.first().map(|model| model.name.as_str()),
         })
+    })
+}
+
+/// What a provider lists as the price of its first model, per million tokens, at the hour that it is cheapest.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ListPrice {
+    /// The provider's own name, for people.
+    pub title: &'static str,
+    /// The upstream's own name for the model.
+    pub model: &'static str,
+    /// Tokens of prompts.
+    pub input: f64,
+    /// Tokens of prompts that the provider's cache has.
+    pub cached_input: f64,
+    /// Tokens of answers.
+    pub output: f64,
+    /// The currency of all three.
+    pub currency: Currency,
+    /// Where the price was read and when it was recorded.
+    pub source: &'static str,
+}
+
+/// The list price of the provider that `preset:` calls so; `None` where there is no such provider, or none is recorded.
+pub fn list_price(provider: &str) -> Option<ListPrice> {
+    let preset = preset(provider)?;
+    let known = preset.models.first()?;
+    let price = known.price.as_ref()?;
+    let input = price.input?;
+    Some(ListPrice {
+        title: &preset.title,
+        model: &known.name,
+        input,
+        cached_input: price.cached_input.unwrap_or(input),
+        output: price.output?,
+        currency: price.currency?.0,
+        source: known.source.as_deref()?,
     })
 }
 

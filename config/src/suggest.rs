@@ -1,7 +1,7 @@
 //! "Did you mean …": the known word nearest to a mistyped one.
 
 /// The known word that differs from `word` by the fewest slips, if that is a third of its letters at most.
-pub(crate) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let word: Vec<char> = word.to_lowercase().chars().take(64).collect();
     let reach = (word.len() / 3).max(1);
     known

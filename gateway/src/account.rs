@@ -68,6 +68,8 @@ pub struct RequestAccount {
     /// What the client got of an answer that another model went on with; `None` where there is no such answer.
     before: Option<Usage>,
     resumed: bool,
+    /// Whether the client is told who answered and what that saved.
+    tells: bool,
     /// Attempts without an end; several where models are asked at the same time.
     under_way: Vec<InFlightAttempt>,
     closed: bool,
@@ -100,6 +102,7 @@ impl RequestAccount {
             tallies: Vec::new(),
             before: None,
             resumed: false,
+            tells: false,
             under_way: Vec::new(),
             closed: false,
         })

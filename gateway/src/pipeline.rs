@@ -98,6 +98,9 @@ where
     let (head, incoming) = request.into_parts();
     let caller = Caller::of(snapshot, &head.headers)?;
     account.identified(caller.client.as_ref());
+    if head.headers.get(header_names::ACCOUNT).is_some_and(|value| value.as_bytes() == b"true") {
+        account.tell();
+    }
     let body = admit::body(&head.headers, incoming, &snapshot.config.limits).await?;
     let client::ClientRequest { chat, encoder, dropped } = endpoint.read(body, account.id().as_str())?;
     account.read(&chat);

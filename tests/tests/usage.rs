@@ -57,6 +57,34 @@ fn told(answer: &Answer, billed: Billed, cost: f64, label: &str) {
     }
 }
 
+/// A client that asks for it is told who answered and what the largest model would have cost; another is not.
+#[tokio::test(start_paused = true)]
+async fn an_account_is_told_to_who_asks_for_it() {
+    let account = json!({"model": "small", "attempts": 1, "baseline_model": "large", "baseline_cost": 0.00112, "currency": "CNY"});
+    let by_name = json!({"model": "small", "attempts": 1, "baseline_model": null, "baseline_cost": null, "currency": "CNY"});
+    for (header, asked, shows, expected) in [
+        ("true", "auto", "true", account),
+        ("true", "small", "true", by_name),
+        ("true", "auto", "false", Value::Null),
+        ("yes", "auto", "true", Value::Null),
+    ] {
+        for (form, mut body) in forms() {
+            let upstream = Scripted::start(Reply::text("one two three four").input(100, 0)).await;
+            let gateway = Setup::ladder(&upstream.base_url(), &upstream.base_url())
+                .route(&format!("expose_decisions: {shows}"))
+                .start()
+                .await;
+            body["model"] = asked.into();
+            let answer = gateway.ask_with(&[("x-xietong-account", header)], &body).await;
+            if form != "stream" {
+                assert_eq!(answer.usage()["account"], expected, "{form}: {}", answer.text());
+            }
+            let asked = upstream.seen();
+            assert!(asked[0].request.header("x-xietong-account").is_none());
+        }
+    }
+}
+
 /// Without usage from upstream it is estimated, and says so.
 #[tokio::test(start_paused = true)]
 async fn unreported_usage_is_estimated() {

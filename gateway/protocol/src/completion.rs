@@ -151,7 +151,7 @@ mod tests {
     fn only_usage_is_changed() {
         let usage = Usage { input: 3, output: 4, ..Usage::default() };
         let check = |usage: Usage, cost, old: &str, new: &str| {
-            let usage = FinalUsage { usage, cost, resumed: false };
+            let usage = FinalUsage { usage, cost, resumed: false, account: None };
             assert_eq!(parse(ANSWER).unwrap().with_usage(&usage), ANSWER.replace(old, new));
         };
         check(

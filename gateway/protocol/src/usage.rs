@@ -186,7 +186,7 @@ impl UsageFields {
 }
 
 /// What the client is told of tokens and cost.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct FinalUsage {
     /// Tokens of the answer that the client got.
     pub usage: Usage,
@@ -194,6 +194,8 @@ pub struct FinalUsage {
     pub cost: Option<Money>,
     /// Whether another model finished the answer than began it.
     pub resumed: bool,
+    /// A JSON object for the member `account`: who answered and what that saved. For clients that ask for it.
+    pub account: Option<Box<str>>,
 }
 
 impl FinalUsage {
@@ -207,6 +209,7 @@ impl FinalUsage {
             ("cost", cost.as_deref().map(str::as_bytes)),
             ("estimated", self.usage.estimated.then_some(b"true".as_slice())),
             ("resumed", self.resumed.then_some(b"true".as_slice())),
+            ("account", self.account.as_deref().map(str::as_bytes)),
         ];
         if let Some(marked) = own.and_then(|own| appended(own, &marks)) {
             return marked;
@@ -223,7 +226,11 @@ impl FinalUsage {
         let own = RawObject::skim(Bytes::copy_from_slice(own)).ok()?;
         let cost = self.cost.map(|cost| cost.to_string());
         let estimated = self.usage.estimated.then_some(b"true".as_slice());
-        Some(own.edited(&[("cost", cost.as_deref().map(str::as_bytes)), ("estimated", estimated)]))
+        Some(own.edited(&[
+            ("cost", cost.as_deref().map(str::as_bytes)),
+            ("estimated", estimated),
+            ("account", self.account.as_deref().map(str::as_bytes)),
+        ]))
     }
 }
 

@@ -30,6 +30,21 @@ impl RequestAccount {
         self.under_way.iter().map(|it| self.bound.most(model(it)?, now, &self.telemetry.machine_time)).sum()
     }
 
+    /// What a client that asks for it is told beside tokens and cost, as JSON, once the attempt is settled.
+    pub(super) fn told(&self, id: AttemptId) -> Option<Box<str>> {
+        let record = &self.record;
+        let answer = record.attempts.get(id.0).filter(|_| self.tells && record.shows_decision())?;
+        let baseline = baseline(record, answer, Timestamp::now(), &self.telemetry.machine_time);
+        let told = serde_json::json!({
+            "model": answer.model.name,
+            "attempts": record.attempts.len(),
+            "baseline_model": record.top().map(|top| &top.name),
+            "baseline_cost": baseline.map(Money::units),
+            "currency": self.currency.code(),
+        });
+        Some(told.to_string().into())
+    }
+
     pub(super) fn close(&mut self, outcome: RequestOutcome) {
         self.closed = true;
         let now = Timestamp::now();
@@ -43,7 +58,8 @@ impl RequestAccount {
         let before = since(times.first_asked, times.arrived).unwrap_or(record.total);
         let after = times.committed.and_then(|committed| since(times.head, committed)).unwrap_or_default();
         record.overhead = before + after;
-        record.baseline = baseline(record, now, &self.telemetry.machine_time);
+        record.baseline =
+            record.answer().and_then(|answer| baseline(record, answer, now, &self.telemetry.machine_time));
         let paid = self.pay();
         let record = &self.record;
         if let Some(learner) = self.on_close.take() {
@@ -135,11 +151,15 @@ impl Drop for RequestAccount {
 }
 
 /// The same answer from the top of the ladder; `None` where its price is not known, or nothing was answered.
-fn baseline(record: &RequestRecord, now: Timestamp, machine_time: &MachineTimeMeter) -> Option<Money> {
+fn baseline(
+    record: &RequestRecord,
+    answer: &Attempt,
+    now: Timestamp,
+    machine_time: &MachineTimeMeter,
+) -> Option<Money> {
     if record.call.is_ours() {
         return None;
     }
-    let answer = record.answer()?;
     let top = record.top()?;
     if top.name == answer.model.name {
         return answer.cost;

@@ -17,6 +17,11 @@ impl RequestAccount {
         self.record.client = client.cloned();
     }
 
+    /// The client wants to be told who answered, and what that saved.
+    pub fn tell(&mut self) {
+        self.tells = true;
+    }
+
     /// The request was read.
     pub fn read(&mut self, chat: &ChatRequest) {
         self.record.stream = chat.stream();

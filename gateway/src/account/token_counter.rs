@@ -90,7 +90,7 @@ impl RequestAccount {
             estimated: before.estimated || now.estimated,
             ..before
         });
-        FinalUsage { usage, cost: self.cost(), resumed: self.resumed }
+        FinalUsage { usage, cost: self.cost(), resumed: self.resumed, account: self.told(id) }
     }
 
     /// What was heard of the attempt.

@@ -1,13 +1,18 @@
 //! The subcommands, one file each, and how they end.
 
+pub mod ask;
 pub mod calibrate;
 pub mod check;
 pub mod completions;
 mod default_ladder;
+pub mod demo;
 pub mod eval;
 pub mod fetch;
+mod gateway_client;
 pub mod init;
 mod labelled;
+mod neighbour;
+mod own_gateway;
 mod plot;
 pub mod replay;
 pub mod report;
@@ -119,6 +124,8 @@ struct CommandLine {
 #[derive(Subcommand)]
 enum Command {
     Serve(serve::Args),
+    Ask(ask::Args),
+    Demo(demo::Args),
     Check(check::Args),
     Init(init::Args),
     #[cfg(feature = "engine")]
@@ -139,6 +146,8 @@ enum Command {
 pub fn run<T: Into<OsString> + Clone>(words: impl IntoIterator<Item = T>) -> Result<(), CommandError> {
     match CommandLine::parse_from(words).command {
         Command::Serve(args) => serve::run(args),
+        Command::Ask(args) => ask::run(&args),
+        Command::Demo(args) => demo::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Init(args) => init::run(&args),
         #[cfg(feature = "engine")]

@@ -14,6 +14,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 
 use super::default_ladder::{FoundConfig, configuration};
+use super::neighbour::{PortOwner, reached};
 use super::{CommandError, say};
 #[cfg(feature = "engine")]
 use crate::arrivals::ArrivalSender;
@@ -80,8 +81,8 @@ pub fn run(args: Args) -> Result<(), CommandError> {
 
 async fn serve(found: FoundConfig, args: Args) -> Result<(), CommandError> {
     let FoundConfig { config, source, servers } = found;
-    let data = listen(config.listen, args.take_over).await?;
-    let admin = listen(config.admin, args.take_over).await?;
+    let data = listen("listen", config.listen, args.take_over).await?;
+    let admin = listen("admin", config.admin, args.take_over).await?;
     announce(&config, &servers);
     let fetches = !args.no_fetch && (args.fetch || config.source.is_none());
     let arrivals = if fetches { missing_weights(&config).await? } else { Arrivals::none() };
@@ -160,9 +161,18 @@ fn log_filter() -> LogFilter {
     LogFilter::default()
 }
 
-async fn listen(address: SocketAddr, shared: bool) -> Result<TcpListener, CommandError> {
+/// Binds the port that this key of the configuration names.
+async fn listen(key: &str, address: SocketAddr, shared: bool) -> Result<TcpListener, CommandError> {
     let bound = if shared { bind_shared(address).await } else { bind(address).await };
-    bound.map_err(CommandError::unavailable)
+    match bound {
+        Err(why) if why.kind() == io::ErrorKind::AddrInUse => {
+            let owner = PortOwner::at(reached(address)).await.words();
+            Err(CommandError::unavailable(format!(
+                "{why}: {owner}; `{key}` in the configuration is the port"
+            )))
+        }
+        bound => bound.map_err(CommandError::unavailable),
+    }
 }
 
 /// What the operator reads of a panic. Words that were put together at run time are left out: those of the standard

@@ -43,6 +43,10 @@ pub fn from_clients() -> Vec<HeaderEntry> {
             "The largest model of the route that may answer. Only with `routing_overrides: true`.",
         ),
         (
+            header_names::ACCOUNT,
+            "`true`: `usage.account` of the answer says which model answered, after how many attempts, and what the same answer would have cost from the route's largest model. Left out on routes that say `expose_decisions: false`.",
+        ),
+        (
             header_names::SESSION,
             "The conversation that the request belongs to. Only with `routing_overrides: true`.",
         ),

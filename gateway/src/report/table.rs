@@ -51,7 +51,7 @@ pub fn table(tally: &ReportTally) -> String {
     if all.estimated > 0 {
         let _ = writeln!(
             out,
-            "estimated         tokens of {} requests, whose upstreams reported none",
+            "estimated         tokens of {} requests, whose upstreams reported none or were not heard to their end",
             all.estimated
         );
     }

@@ -350,7 +350,7 @@ impl EmbeddedEncoder {
         let raw = protocol::usage_chunk(
             None,
             &self.stamp(),
-            &FinalUsage { usage: counts, cost: None, resumed: false },
+            &FinalUsage { usage: counts, cost: None, resumed: false, account: None },
         );
         let reported = ReportedUsage {
             prompt: Some(u64::from(usage.prompt_tokens)),

@@ -33,6 +33,7 @@ names! {
     ROUTE = "x-xietong-route";
     MIN_TIER = "x-xietong-min-tier";
     MAX_TIER = "x-xietong-max-tier";
+    ACCOUNT = "x-xietong-account";
     MODEL = "x-xietong-model";
     PLAN = "x-xietong-plan";
     REASON = "x-xietong-reason";
