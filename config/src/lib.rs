@@ -58,7 +58,7 @@ pub use provenance::{NamedTopic, Provenance};
 pub use redact::redacted;
 pub use schema::{schema, schema_with_defaults};
 pub use secret::Secret;
-pub use starter::{LargeChoice, StarterFile};
+pub use starter::{LargeChoice, SmallChoice, StarterFile};
 pub use state::{EmbeddedStateConfig, SharedState, StateConfig};
 pub use suggest::nearest;
 pub use telemetry::OtlpConfig;

@@ -2,6 +2,9 @@
 
 use std::fmt::Write;
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use router_policies::Money;
 
 use crate::builtin::{BuiltinWeights, LARGE, SMALL, WEIGHTS};
 use crate::presets::{KnownModel, Preset, preset};
@@ -11,10 +14,28 @@ use crate::presets::{KnownModel, Preset, preset};
 pub struct StarterFile {
     /// The data port. One that other machines reach gets a client with the key `${XIETONG_KEY}`.
     pub listen: SocketAddr,
-    /// Whether the small model runs in this process.
-    pub embedded: bool,
+    /// The small model.
+    pub small: SmallChoice,
     /// The large model.
     pub large: LargeChoice,
+    /// What clients may spend a day, in the account currency; `None`: no bound. With one they need a key.
+    pub budget: Option<Money>,
+}
+
+/// Where the small model is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SmallChoice {
+    /// In this process.
+    Embedded,
+    /// At a server on this machine that a preset knows.
+    Server {
+        /// The preset's name.
+        preset: String,
+        /// What the server calls the model.
+        model: String,
+    },
+    /// The cheapest of the large model's provider, if that is another one.
+    Provider,
 }
 
 /// Where the large model is.
@@ -45,7 +66,7 @@ pub enum LargeChoice {
 impl StarterFile {
     /// The environment variable of the key that clients need; `None`: they need none.
     pub fn client_key(&self) -> Option<&'static str> {
-        (!self.listen.ip().is_loopback()).then_some("XIETONG_KEY")
+        (self.budget.is_some() || !self.listen.ip().is_loopback()).then_some("XIETONG_KEY")
     }
 
     /// The environment variable with the provider's key.
@@ -55,6 +76,13 @@ impl StarterFile {
             LargeChoice::Address { key, .. } => key.clone(),
             LargeChoice::Preset { name, key, .. } => key.clone().or_else(|| preset(name)?.key.clone()),
         }
+    }
+
+    /// The files of embedded models that it names, from small to large.
+    pub fn weights(&self) -> Vec<PathBuf> {
+        let small = (self.small_is_embedded()).then_some(SMALL);
+        let large = (self.large == LargeChoice::Embedded).then_some(LARGE);
+        small.into_iter().chain(large).map(|weights| Path::new(WEIGHTS).join(weights.file)).collect()
     }
 
     /// The text of the file.
@@ -83,7 +111,10 @@ impl StarterFile {
         let currency = self.preset().and_then(|preset| preset.models.first()?.price.as_ref()?.currency);
         let currency =
             format!("currency: {}", currency.map_or_else(crate::resolve::default_currency, |code| code.0));
-        let _ = writeln!(text, "{currency:<34} # of prices, accounts and budgets\n");
+        let _ = writeln!(text, "{currency:<34} # of prices, accounts and budgets");
+        text.push_str(
+            "state: {kind: embedded, path: xietong.db}   # keeps budgets, and what `xietong report` shows\n\n",
+        );
         text
     }
 
@@ -94,23 +125,34 @@ impl StarterFile {
         }
     }
 
-    /// The small model: embedded, or the provider's cheapest unless that is the large one already.
+    /// The small model: embedded, at a server on this machine, or the provider's cheapest unless that is the large one already.
     fn small(&self) -> Option<String> {
-        if self.embedded || self.large == LargeChoice::Embedded {
+        if self.small_is_embedded() {
             return Some(embedded("small", SMALL));
         }
-        let large = self.model_name();
-        let cheapest = self.preset()?.by_price().into_iter().next()?;
-        if Some(&cheapest.name) == large.as_ref() {
+        if let SmallChoice::Server { preset: name, model } = &self.small {
+            return Some(at_preset("small", preset(name)?, Some(model), None));
+        }
+        let provider = self.preset()?;
+        let cheapest = provider.by_price().into_iter().next()?;
+        if Some(&cheapest.name) == self.model_name().as_ref() {
             return None;
         }
-        Some(self.at_preset("small", Some(&cheapest.name)))
+        Some(at_preset("small", provider, Some(&cheapest.name), self.provider_key().as_deref()))
+    }
+
+    /// Without a provider the small model can only be here.
+    fn small_is_embedded(&self) -> bool {
+        let alone = self.large == LargeChoice::Embedded && self.small == SmallChoice::Provider;
+        self.small == SmallChoice::Embedded || alone
     }
 
     fn large(&self) -> String {
         match &self.large {
             LargeChoice::Embedded => embedded("large", LARGE),
-            LargeChoice::Preset { .. } => self.at_preset("large", self.model_name().as_deref()),
+            LargeChoice::Preset { .. } => self.preset().map_or_else(String::new, |preset| {
+                at_preset("large", preset, self.model_name().as_deref(), self.provider_key().as_deref())
+            }),
             LargeChoice::Address { base_url, model, key } => {
                 let mut text =
                     String::from("  - name: large\n    provider: openai               # the API dialect\n");
@@ -127,28 +169,10 @@ impl StarterFile {
     fn model_name(&self) -> Option<String> {
         let LargeChoice::Preset { model, .. } = &self.large else { return None };
         let preset = self.preset()?;
-        let chosen = if self.embedded { None } else { preset.by_price().last().copied() };
+        let both = self.small == SmallChoice::Provider;
+        let chosen = preset.by_price().last().copied().filter(|_| both);
         let chosen = chosen.or(preset.models.first());
         model.clone().or_else(|| chosen.map(|model| model.name.clone()))
-    }
-
-    fn at_preset(&self, name: &str, model: Option<&str>) -> String {
-        let Some(preset) = self.preset() else { return String::new() };
-        let mut text = format!("  - name: {name}\n");
-        let line = format!("    preset: {}", preset.name);
-        let _ = writeln!(
-            text,
-            "{line:<34} # {}, {}",
-            preset.title,
-            preset.base_url.as_deref().unwrap_or_default()
-        );
-        if let Some(model) = model {
-            let _ = writeln!(text, "    model: {}", quoted(model));
-        }
-        push_key(&mut text, self.provider_key().as_deref());
-        let known = preset.models.iter().find(|known| Some(known.name.as_str()) == model);
-        text.push_str(&price_comment(known, preset.local));
-        text
     }
 
     fn routes(&self, models: usize) -> String {
@@ -159,22 +183,49 @@ impl StarterFile {
                 .to_owned();
         }
         "\nroutes:                            # clients ask for `auto`, or for a model by its name\n  - name: auto\n    \
-         ladder: [small, large]         # tried upward\n    policy: {kind: threshold, at: 0.5}   # requests harder than this \
-         go one rung up\n    fallback: up_then_down         # where to go when a rung fails\n"
+         ladder: [small, large]         # tried upward\n    policy:\n      \
+         kind: cascade                # the small model begins; where a guard doubts its answer, the large one takes over\n      \
+         policy: {kind: threshold, at: 0.8}         # requests harder than this go straight to the large model\n      \
+         hold: {tokens: 12, max_wait: 600ms}        # how much is judged before the client sees a byte\n    \
+         fallback: up_then_down         # where to go when a rung fails\n"
             .to_owned()
     }
 
     fn clients(&self) -> String {
         match self.client_key() {
-            Some(key) => format!(
-                "\nclients:                           # who may use the data port\n  - name: default\n    key: ${{{key}}}\n    \
-                 # budget: {{amount: 50, per: day}}\n    # limits: {{requests_per_minute: 600, concurrent: 64}}\n"
-            ),
+            Some(key) => {
+                let budget = match self.budget {
+                    Some(amount) => format!("budget: {{amount: {amount}, per: day}}"),
+                    None => "# budget: {amount: 50, per: day}".to_owned(),
+                };
+                format!(
+                    "\nclients:                           # who may use the data port\n  - name: default\n    key: ${{{key}}}\n    \
+                     {budget}\n    # limits: {{requests_per_minute: 600, concurrent: 64}}\n"
+                )
+            }
             None => "\n# Nobody needs a key while the data port listens on this machine only.\n# clients:\n#   - name: team-a\n\
                      #     key: ${TEAM_A_KEY}\n#     budget: {amount: 50, per: day}\n"
                 .to_owned(),
         }
     }
+}
+
+fn at_preset(name: &str, preset: &Preset, model: Option<&str>, key: Option<&str>) -> String {
+    let mut text = format!("  - name: {name}\n");
+    let line = format!("    preset: {}", preset.name);
+    let address = preset.base_url.as_deref().unwrap_or_default();
+    // Writing to a String cannot fail.
+    let _ = writeln!(text, "{line:<34} # {}, {address}", preset.title);
+    if let Some(model) = model {
+        let _ = writeln!(text, "    model: {}", quoted(model));
+    }
+    push_key(&mut text, key);
+    let known = preset.models.iter().find(|known| Some(known.name.as_str()) == model);
+    text.push_str(&price_comment(known, preset.local));
+    if preset.local {
+        text.push_str("    timeouts: {first_token: 60s}   # its server may have to load it first\n");
+    }
+    text
 }
 
 fn embedded(name: &str, weights: BuiltinWeights) -> String {

@@ -6,8 +6,8 @@
 use std::time::Duration;
 
 use gateway_config::{
-    BuiltinChoice, EmbeddedStateConfig, GatewayConfig, LargeChoice, ModelProvider, RemoteModel, StarterFile,
-    StateConfig, WholeAs, builtin, from_str, known_providers, load, redacted,
+    BuiltinChoice, EmbeddedStateConfig, GatewayConfig, LargeChoice, ModelProvider, RemoteModel, SmallChoice,
+    StarterFile, StateConfig, WholeAs, builtin, from_str, known_providers, load, redacted,
 };
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
@@ -247,13 +247,23 @@ fn what_a_starter_writes_is_right() {
         }
     }
     for large in larges {
-        for (embedded, listen) in [(true, "127.0.0.1:8081"), (false, "0.0.0.0:80")] {
-            let starter = StarterFile { listen: listen.parse().unwrap(), embedded, large: large.clone() };
+        let here = SmallChoice::Server { preset: "ollama".to_owned(), model: "qwen3:4b".to_owned() };
+        for (small, listen, budget) in [
+            (SmallChoice::Embedded, "127.0.0.1:8081", None),
+            (here, "127.0.0.1:8081", Some(Money(1_500_000_000))),
+            (SmallChoice::Provider, "0.0.0.0:80", None),
+        ] {
+            let open = small == SmallChoice::Embedded;
+            let starter =
+                StarterFile { listen: listen.parse().unwrap(), small, large: large.clone(), budget };
             let yaml = starter.yaml();
             let config =
                 from_str(&yaml, None, &env).unwrap_or_else(|problems| panic!("{problems}\nin\n{yaml}"));
             assert_eq!(config.routes.len(), usize::from(config.models.len() > 1), "{yaml}");
-            assert_eq!(config.clients.is_empty(), embedded, "{yaml}");
+            assert_eq!(config.clients.is_empty(), open, "{yaml}");
+            let spends = config.clients.first().and_then(|client| client.budget.as_ref());
+            assert_eq!(spends.map(|budget| budget.amount), budget, "{yaml}");
+            assert!(matches!(config.state, StateConfig::Embedded(_)), "{yaml}");
             let named = match &large {
                 LargeChoice::Preset { model: Some(model), .. } | LargeChoice::Address { model, .. } => {
                     Some(model.clone())

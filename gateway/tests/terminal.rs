@@ -299,3 +299,32 @@ fn a_demonstration_refuses_what_makes_no_sense() {
         assert!(out.is_empty() && err.contains(said), "{words:?}: {err}");
     }
 }
+
+/// What `init` prints as the next line works in an empty folder; a model that does not answer is told.
+#[test]
+fn a_starter_is_written_and_tried() {
+    let folder = Folder::new();
+    let init = |upstream: SocketAddr, more: &[&str]| {
+        let url = format!("http://{upstream}/v1");
+        let words = [&["init", "--provider", &url, "--model", "m", "--no-embedded"], more].concat();
+        program(&words).env("XIETONG_LOCAL_SERVERS", "off").current_dir(&folder.0).output().unwrap()
+    };
+    let (out, err) = ends_with(&init(upstream(), &["--yes"]), 0);
+    for part in
+        ["wrote xietong.yaml", "large answers in", ": Paris.", "next: xietong check && xietong serve\n"]
+    {
+        assert!(err.contains(part), "no {part:?} in {err}");
+    }
+    assert!(out.starts_with("export OPENAI_BASE_URL=http://127.0.0.1:8080/v1\n"), "{out}");
+    ends_with(&program(&["check"]).current_dir(&folder.0).output().unwrap(), 0);
+    // A trial is no traffic.
+    let report = program(&["report"]).current_dir(&folder.0).output().unwrap();
+    assert!(!text(&report.stdout).contains("paid"), "{}", text(&report.stdout));
+    let (_, err) = ends_with(&init(upstream(), &[]), 1);
+    assert!(err.contains("xietong.yaml is there already"), "{err}");
+    let (out, err) = ends_with(&init(reserved(), &["--yes", "--force"]), 69);
+    assert!(err.contains("large does not answer: ") && err.ends_with("large did not answer\n"), "{err}");
+    assert!(out.contains("OPENAI_BASE_URL") && err.contains("next: "), "{out}{err}");
+    let (_, err) = ends_with(&init(reserved(), &["--small", "olama/m", "--force"]), 2);
+    assert!(err.contains("cannot be used with"), "{err}");
+}

@@ -133,7 +133,8 @@ fn policy(
     };
     if ladder.len() >= 2 {
         for (field, fault) in policy.faults(ladder) {
-            report.fault(&key_path(&at, &field), fault);
+            // It is a path already, such as `otherwise.at`.
+            report.fault(&format!("{at}.{field}"), fault);
         }
     }
     policy

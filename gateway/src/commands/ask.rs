@@ -34,7 +34,7 @@ pub struct Args {
     #[arg(long, visible_alias = "route", value_name = "NAME")]
     model: Option<String>,
     /// The gateway to ask. Default: the one at the configuration's `listen`.
-    #[arg(long, env = "XIETONG_URL", value_name = "URL")]
+    #[arg(long, env = "XIETONG_URL", hide_env_values = true, value_name = "URL")]
     url: Option<String>,
     /// The key that the gateway asks its clients for.
     #[arg(long, env = "XIETONG_KEY", hide_env_values = true, value_name = "KEY")]
@@ -183,10 +183,10 @@ fn about(answer: &GatewayAnswer) -> String {
         parts.push(format!("after {attempts} attempts"));
     }
     parts.push(answer.cost.map_or("cost unknown".to_owned(), |cost| format!("cost {}", money(cost))));
-    if let (Some(top), Some(baseline)) = (&answer.baseline_model, answer.baseline_cost) {
-        if Some(top) != answer.model.as_ref() {
-            parts.push(format!("{} would have cost {}", harmless(top), money(baseline)));
-        }
+    if let (Some(top), Some(baseline)) = (&answer.baseline_model, answer.baseline_cost)
+        && Some(top) != answer.model.as_ref()
+    {
+        parts.push(format!("{} would have cost {}", harmless(top), money(baseline)));
     }
     if let (Some(prompt), Some(completion)) = (answer.prompt_tokens, answer.completion_tokens) {
         parts.push(format!("{prompt}+{completion} tokens in {:.1} s", answer.seconds));

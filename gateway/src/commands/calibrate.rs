@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::path::PathBuf;
 
-use indicatif::ProgressBar;
+use indicatif::{ProgressBar, ProgressStyle};
 use router_policies::calibrate::{Calibration, CalibrationFit, LabelledRow, STEPS};
 use router_policies::certify::{Certificate, CertifiedOutcome, METHOD, certify};
 use router_policies::evaluate::{RankingFigures, calibration_error};
@@ -57,6 +57,8 @@ pub fn run(args: &Args) -> Result<(), CommandError> {
     let is_held = |row: &LabelledRow| bound.is_some() && (row.stem >> 40).is_multiple_of(HELD_OUT);
     let (held, used): (Vec<LabelledRow>, Vec<LabelledRow>) = rows.into_iter().partition(is_held);
     let progress = ProgressBar::new(STEPS as u64);
+    let form = ProgressStyle::with_template("fitting and checking the scorer {wide_bar} step {pos} of {len}");
+    progress.set_style(form.unwrap_or_else(|_| ProgressStyle::default_bar()));
     let mut fitted = Calibration::fit(default_scorer(), &used, || progress.inc(1)).map_err(|few| {
         let held =
             if held.is_empty() { String::new() } else { format!(" ({} more are held out)", held.len()) };

@@ -9,6 +9,7 @@ use gateway_config::{
 use jiff::Timestamp;
 use router_policies::money::{Tariff, TokenRates};
 use router_policies::{Currency, Price};
+use serde_json::Value;
 
 use super::CommandError;
 use super::default_ladder::configuration;
@@ -132,11 +133,36 @@ fn provenance(model: &ModelConfig) -> String {
 
 fn route(route: &Route) -> Vec<String> {
     let ladder: Vec<&str> = route.ladder.iter().map(|model| model.name.as_str()).collect();
-    let policy = serde_json::to_string(&route.policy).unwrap_or_default();
+    let policy = serde_json::to_value(&route.policy).map_or_else(|_| String::new(), |policy| flow(&policy));
     let calibrated = route.calibration.as_ref().map_or(String::new(), |calibrated| {
         format!("calibrated on {} rows, {}", calibrated.scorer.rows, calibrated.file.display())
     });
     vec![route.name.clone(), ladder.join(" → "), policy, calibrated]
+}
+
+/// A value as it may stand in the file, in one line.
+fn flow(value: &Value) -> String {
+    let list = |items: Vec<String>| items.join(", ");
+    match value {
+        Value::Object(members) => {
+            // What it is goes before what it has.
+            let is_kind = |name: &str| name == "kind";
+            let kind = members.iter().filter(|(name, _)| is_kind(name));
+            let others = members.iter().filter(|(name, _)| !is_kind(name));
+            let named = kind.chain(others).filter(|(_, value)| !value.is_null());
+            format!("{{{}}}", list(named.map(|(name, value)| format!("{name}: {}", flow(value))).collect()))
+        }
+        Value::Array(items) => format!("[{}]", list(items.iter().map(flow).collect())),
+        Value::String(text) if is_plain(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+/// Whether YAML reads a text without quotes as this text.
+fn is_plain(text: &str) -> bool {
+    let begins = text.starts_with(|sign: char| sign.is_ascii_alphabetic());
+    let word = text.chars().all(|sign| sign.is_ascii_alphanumeric() || "-_./".contains(sign));
+    begins && word && !matches!(text, "true" | "false" | "null" | "yes" | "no" | "on" | "off")
 }
 
 fn topic(named: &NamedTopic) -> Vec<String> {
@@ -193,5 +219,13 @@ mod tests {
             assert!(text.contains(part), "no {part:?} in\n{text}");
         }
         assert!(!text.contains("0123456789abcdef"), "{text}");
+        assert!(text.contains("{kind: ") && !text.contains("\"kind\""), "policies as in a file: {text}");
+    }
+
+    #[test]
+    fn a_value_is_shown_as_it_may_stand_in_a_file() {
+        let value = serde_json::json!({"kind": "rules", "at": 0.5, "none": null, "list": ["a b", "yes", "c-1", true]});
+        let shown = flow(&value);
+        assert_eq!(shown, r#"{kind: rules, at: 0.5, list: ["a b", "yes", c-1, true]}"#);
     }
 }

@@ -146,24 +146,29 @@ fn outside(path: &Path, entries: &[LabelledEntry]) -> Result<Vec<f64>, CommandEr
 }
 
 fn table(parts: &[Part]) -> String {
-    let mut text = String::from(
-        "source                 rows   small   large   APGR  [95 % interval]  CPT50  CPT80    AUC  oracle  shuffled\n",
+    let width = parts.iter().map(|(name, _)| name.chars().count()).fold(20, usize::max);
+    let mut text = format!(
+        "{:<width$}   rows   small   large   APGR  [95 % interval]  CPT50  CPT80    AUC  oracle  shuffled\n",
+        "source"
     );
+    // Where all answers of a model are right, or all are wrong, there is nothing to rank.
+    let auc = |auc: f64| if auc.is_nan() { "–".to_owned() } else { format!("{auc:.3}") };
     for (name, figures) in parts {
         let Some(it) = figures else {
-            text.push_str(&format!("{name:<20} no gap: the large model is no better here\n"));
+            text.push_str(&format!("{name:<width$} no gap: the large model is no better here\n"));
             continue;
         };
         let [low, high] = it.apgr_interval;
+        let interval = format!("[{low:.3}, {high:.3}]");
         text.push_str(&format!(
-            "{name:<20} {:>6} {:>6.1}% {:>6.1}%  {:.3}  [{low:.3}, {high:.3}]  {:>4.1}%  {:>4.1}%  {:.3}  {:>6.3}  {:>8.3}\n",
+            "{name:<width$} {:>6} {:>6.1}% {:>6.1}%  {:.3}  {interval:>15}  {:>4.1}%  {:>4.1}%  {:>5}  {:>6.3}  {:>8.3}\n",
             it.rows,
             it.all_small * 100.0,
             it.all_large * 100.0,
             it.apgr,
             it.cpt50 * 100.0,
             it.cpt80 * 100.0,
-            it.auc,
+            auc(it.auc),
             it.oracle,
             it.shuffled,
         ));
@@ -202,4 +207,28 @@ fn drawing(scored: &[ScoredPrompt]) -> Result<String, CommandError> {
         },
     ];
     Ok(plot(&title, &lines))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_stand_below_their_heads_whatever_a_source_is_called() {
+        let rows = |right: f64| {
+            let row = move |at: u32| ScoredPrompt { score: f64::from(at), small: right, large: 1.0 };
+            (0..40).map(row).collect::<Vec<_>>()
+        };
+        let parts = [
+            ("all".to_owned(), RankingFigures::of(&rows(0.0), || {})),
+            ("a-source-whose-name-is-longer-than-most".to_owned(), RankingFigures::of(&rows(0.0), || {})),
+            ("none".to_owned(), RankingFigures::of(&rows(1.0), || {})),
+        ];
+        let text = table(&parts);
+        let lines: Vec<&str> = text.lines().collect();
+        let ends = |line: &str| line.chars().count();
+        assert_eq!(ends(lines[1]), ends(lines[2]), "{text}");
+        assert_eq!(ends(lines[0]), ends(lines[1]), "{text}");
+        assert!(!text.contains("NaN") && lines[3].contains("no gap"), "{text}");
+    }
 }

@@ -27,6 +27,14 @@ pub struct Args {
     list: bool,
 }
 
+#[cfg(feature = "engine")]
+impl Args {
+    /// These weights, into the usual folder.
+    pub(super) fn of(names: Vec<String>) -> Self {
+        Self { names, dir: PathBuf::from("models"), list: false }
+    }
+}
+
 /// Fetches what is not here yet.
 ///
 /// # Errors

@@ -1,21 +1,29 @@
-//! `xietong init`: writes a commented configuration to start from.
+//! `xietong init`: writes a commented configuration to start from, of what is there.
 
-use std::fmt::Display;
+mod dialogue;
+mod found;
+mod trial;
+
 use std::io::{BufRead, IsTerminal, Write};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use gateway_config::{KnownProvider, LargeChoice, StarterFile, known_providers};
+use gateway_config::{LargeChoice, SmallChoice, StarterFile, known_providers, nearest};
+use router_policies::Money;
 
 use super::{CommandError, say};
-use crate::local_servers::{self, LocalServer};
+use dialogue::SetupDialogue;
+use found::{FoundProvider, Proposal};
 
 /// Write a starter configuration.
 ///
-/// On a terminal it asks for what the flags do not say. Otherwise it takes the first provider whose key is in the
-/// environment, else a model server that runs on this machine, else the larger embedded model.
+/// On a terminal it asks for what the flags do not say, and offers to fetch weights and to try both models. Otherwise it
+/// takes what it would propose: as the large model the first provider whose key is in the environment, as the small one a
+/// model of a server on this machine; where there is neither, the embedded ones.
 #[derive(clap::Args, Default)]
-#[command(after_help = "Example:\n  xietong init --provider deepseek && xietong check")]
+#[command(
+    after_help = "Examples:\n  xietong init --provider deepseek && xietong check\n  xietong init --small ollama/qwen3:4b --provider deepseek --budget 20 --yes"
+)]
 pub struct Args {
     /// Where to write; `-` is standard output.
     #[arg(value_name = "FILE", default_value = gateway_config::DEFAULT_FILE)]
@@ -30,6 +38,13 @@ pub struct Args {
     /// The environment variable that holds the provider's key.
     #[arg(long, value_name = "NAME")]
     key_env: Option<String>,
+    /// The small model: `embedded`, `provider` (the cheapest of the large model's), or one of a server on this machine, such
+    /// as `ollama/qwen3:4b`.
+    #[arg(long, value_name = "SERVER/MODEL", conflicts_with_all = ["embedded", "no_embedded"])]
+    small: Option<String>,
+    /// What clients may spend a day, in the account currency. They need a key then.
+    #[arg(long, value_name = "AMOUNT", value_parser = dialogue::money)]
+    budget: Option<Money>,
     /// The data port.
     #[arg(long, value_name = "ADDRESS")]
     listen: Option<SocketAddr>,
@@ -39,82 +54,113 @@ pub struct Args {
     /// Run no model in this process.
     #[arg(long)]
     no_embedded: bool,
+    /// Ask nothing; fetch missing weights, and ask both models one question.
+    #[arg(long)]
+    yes: bool,
     /// Overwrite the file if it is there.
     #[arg(long)]
     force: bool,
 }
 
-/// Writes the file, and says how to go on.
+/// Writes the file, tries it where that is wanted, and says how to go on.
 ///
 /// # Errors
-/// 2 for arguments that make no sense, 1 when the file is there already or cannot be written.
+/// 2 for arguments that make no sense, 1 when the file is there already or cannot be written, 69 when weights cannot be
+/// fetched or a model does not answer.
 pub fn run(args: &Args) -> Result<(), CommandError> {
-    if args.file != Path::new("-") && args.file.exists() && !args.force {
+    let shown = args.file == Path::new("-");
+    if !shown && args.file.exists() && !args.force {
         return Err(CommandError::other(format!(
             "{} is there already; --force overwrites it",
             args.file.display()
         )));
     }
     let found = FoundProvider::look();
-    let asks = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
+    let asks = !args.yes && std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
+    let (mut input, mut output) = (std::io::stdin().lock(), std::io::stderr());
     let starter = match asks {
-        true => ask(args, &found, &mut std::io::stdin().lock(), &mut std::io::stderr())?,
+        true => ask(args, &found, &mut input, &mut output)?,
         false => choose(args, &found)?,
     };
     write(args, &starter.yaml())?;
-    say(&next_steps(args, &starter, &found));
-    if args.file != Path::new("-") {
-        std::io::stdout().write_all(exports(&starter).as_bytes()).map_err(CommandError::other)?;
+    if shown {
+        return Ok(());
     }
-    Ok(())
-}
-
-/// What there is to choose from.
-#[derive(Debug, Default)]
-struct FoundProvider {
-    /// Providers whose key is in the environment.
-    keyed: Vec<KnownProvider>,
-    /// Model servers on this machine.
-    servers: Vec<LocalServer>,
-}
-
-impl FoundProvider {
-    fn look() -> Self {
-        let is_set = |name: &str| std::env::var(name).is_ok_and(|value| !value.trim().is_empty());
-        let mut keyed: Vec<KnownProvider> = Vec::new();
-        for provider in known_providers().filter(|provider| provider.key.is_some_and(is_set)) {
-            // International sites share the variable of the first; it cannot be seen which one a key is for.
-            if keyed.iter().all(|other| other.key != provider.key) {
-                keyed.push(provider);
-            }
-        }
-        Self { keyed, servers: local_servers::find() }
-    }
-
-    /// What is taken when nobody says anything else.
-    fn first(&self) -> String {
-        let keyed = self.keyed.first().map(|provider| provider.name);
-        let server = local_servers::large_model(&self.servers).map(|(server, _)| server.provider.name);
-        keyed.or(server).unwrap_or("embedded").to_owned()
-    }
-
-    /// The largest model of a local server that this machine is trusted to run.
-    fn model_of(&self, provider: &str) -> Option<&str> {
-        let at = self.servers.iter().position(|server| server.provider.name == provider)?;
-        let (_, model) = local_servers::large_model(self.servers.get(at..=at)?)?;
-        Some(model.name.as_str())
-    }
+    say(&format!("wrote {}", args.file.display()));
+    let mut dialogue = SetupDialogue { input: &mut input, output: &mut output };
+    let mut consent = |question: &str| match asks {
+        true => dialogue.yes(question),
+        false => Ok(args.yes),
+    };
+    let tried = trial::run(&args.file, &starter, &mut consent);
+    say(&next_steps(args, &starter));
+    std::io::stdout().write_all(exports(&starter).as_bytes()).map_err(CommandError::other)?;
+    tried
 }
 
 /// The choice without asking.
 fn choose(args: &Args, found: &FoundProvider) -> Result<StarterFile, CommandError> {
-    let provider = args.provider.clone().unwrap_or_else(|| found.first());
-    let model = args.model.clone().or_else(|| found.model_of(&provider).map(str::to_owned));
+    let proposal = found.proposal(args.provider.as_deref());
+    let model = args.model.clone().or(proposal.model.clone());
+    let small = apart(small(args, &proposal)?, &proposal.provider, model.as_deref());
     Ok(StarterFile {
-        listen: args.listen.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 8080))),
-        embedded: !args.no_embedded,
-        large: large(&provider, model, args.key_env.clone(), args.no_embedded)?,
+        listen: args.listen.unwrap_or(proposal.listen),
+        large: large(&proposal.provider, model, args.key_env.clone(), args.no_embedded)?,
+        small,
+        budget: args.budget,
     })
+}
+
+/// The small model as the flags say, else as proposed.
+fn small(args: &Args, proposal: &Proposal) -> Result<SmallChoice, CommandError> {
+    match &args.small {
+        Some(answer) => small_named(answer).map_err(|why| CommandError::usage(format!("--small: {why}"))),
+        None if args.embedded => Ok(SmallChoice::Embedded),
+        None if args.no_embedded && proposal.small == SmallChoice::Embedded => Ok(SmallChoice::Provider),
+        None => Ok(proposal.small.clone()),
+    }
+}
+
+/// A ladder has two models: where the small one is the large one, the embedded one takes its place.
+fn apart(small: SmallChoice, provider: &str, model: Option<&str>) -> SmallChoice {
+    match &small {
+        SmallChoice::Server { preset, model: own } if preset == provider && Some(own.as_str()) == model => {
+            SmallChoice::Embedded
+        }
+        _ => small,
+    }
+}
+
+/// A small model by its name in answers and flags.
+fn small_named(answer: &str) -> Result<SmallChoice, String> {
+    let local = || known_providers().filter(|known| known.local).map(|known| known.name);
+    match answer.split_once('/') {
+        _ if answer == "embedded" => Ok(SmallChoice::Embedded),
+        _ if answer == "provider" => Ok(SmallChoice::Provider),
+        Some((server, model)) if local().any(|known| known == server) && !model.is_empty() => {
+            Ok(SmallChoice::Server { preset: server.to_owned(), model: model.to_owned() })
+        }
+        Some((server, _)) if local().all(|known| known != server) => {
+            Err(format!("there is no local server `{server}`{}", meant(server, local())))
+        }
+        _ => Err(format!(
+            "`{answer}` is neither `embedded`, `provider` nor SERVER/MODEL{}",
+            meant(answer, ["embedded", "provider"])
+        )),
+    }
+}
+
+fn small_name(small: &SmallChoice) -> String {
+    match small {
+        SmallChoice::Embedded => "embedded".to_owned(),
+        SmallChoice::Provider => "provider".to_owned(),
+        SmallChoice::Server { preset, model } => format!("{preset}/{model}"),
+    }
+}
+
+/// `; did you mean …?` or nothing.
+fn meant<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> String {
+    nearest(word, known).map_or_else(String::new, |known| format!("; did you mean `{known}`?"))
 }
 
 fn large(
@@ -123,7 +169,7 @@ fn large(
     key: Option<String>,
     no_embedded: bool,
 ) -> Result<LargeChoice, CommandError> {
-    if let Some(name) = key.as_deref().filter(|name| !is_variable(name)) {
+    if let Some(name) = key.as_deref().filter(|name| !dialogue::is_variable(name)) {
         return Err(CommandError::usage(format!(
             "--key-env takes the name of an environment variable, not `{name}`"
         )));
@@ -139,7 +185,7 @@ fn large(
             }
         };
     }
-    if provider.starts_with("http://") || provider.starts_with("https://") {
+    if is_address(provider) {
         let model = model.ok_or_else(|| {
             CommandError::usage(format!("{provider} needs --model: the name of the model there"))
         })?;
@@ -148,7 +194,11 @@ fn large(
     let Some(known) = known_providers().find(|known| known.name == provider) else {
         let names: Vec<_> = known_providers().map(|known| known.name).collect();
         return Err(CommandError::usage(format!(
-            "there is no provider `{provider}`: it is `embedded`, a URL, or one of {}",
+            "there is no provider `{provider}`{} It is `embedded`, a URL, or one of {}",
+            match meant(provider, names.iter().copied()) {
+                none if none.is_empty() => ".".to_owned(),
+                hint => hint,
+            },
             names.join(", ")
         )));
     };
@@ -160,9 +210,14 @@ fn large(
     Ok(LargeChoice::Preset { name: provider.to_owned(), model, key })
 }
 
-fn is_variable(name: &str) -> bool {
-    let starts_well = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
-    starts_well && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+fn is_address(provider: &str) -> bool {
+    provider.starts_with("http://") || provider.starts_with("https://")
+}
+
+fn is_provider(answer: &str) -> Result<(), String> {
+    let names = || known_providers().map(|known| known.name).chain(["embedded"]);
+    let known = names().any(|known| known == answer) || is_address(answer);
+    known.then_some(()).ok_or_else(|| format!("`{answer}` is none of them{}", meant(answer, names())))
 }
 
 /// The choice by asking for what the flags leave open. An answer that makes no sense is asked for again.
@@ -176,135 +231,61 @@ fn ask(
     let provider = match &args.provider {
         Some(provider) => provider.clone(),
         None => {
-            dialogue.say(&offer(found))?;
+            dialogue.say(&found.offer())?;
+            let proposed = found.proposal(None).provider;
             dialogue.ask(
                 "Large model: a name from above, or the URL of another API",
-                found.first(),
+                proposed,
                 is_provider,
             )?
         }
     };
-    let needs = |provider: &str| provider != "embedded";
+    let proposal = found.proposal(Some(&provider));
     let known = known_providers().find(|known| known.name == provider);
-    let suggestion = found.model_of(&provider).or_else(|| known?.model).unwrap_or_default().to_owned();
+    let remote = provider != "embedded";
     let model = match &args.model {
         Some(model) => Some(model.clone()),
-        None if needs(&provider) => Some(dialogue.ask("Its model there", suggestion, not_empty)?),
+        None if remote => {
+            let own = known.and_then(|known| known.model).map(str::to_owned);
+            let suggestion = proposal.model.clone().or(own).unwrap_or_default();
+            Some(dialogue.ask("Its model there", suggestion, dialogue::not_empty)?)
+        }
         None => None,
     };
-    let key_env = match (&args.key_env, known) {
-        (Some(key), _) => Some(key.clone()),
-        (None, None) if needs(&provider) => {
-            let name = dialogue.ask(
-                "Environment variable with its key, `-` for none",
-                "-".to_owned(),
-                is_variable_or_none,
-            )?;
-            Some(name).filter(|name| name != "-")
+    let key_env = match &args.key_env {
+        Some(key) => Some(key.clone()),
+        // A preset names the variable of its key.
+        None if remote && known.is_none() => {
+            dialogue.variable("Environment variable with its key, `-` for none")?
         }
-        _ => None,
+        None => None,
     };
-    let no_embedded = match (args.embedded || provider == "embedded", args.no_embedded) {
-        (true, _) => false,
-        (_, true) => true,
-        _ => dialogue
-            .ask("Run a small model in this process (y/n)", "y".to_owned(), is_yes_or_no)?
-            .starts_with(['n', 'N']),
+    let small = match args.small.is_some() || args.embedded || args.no_embedded {
+        true => small(args, &proposal)?,
+        false => {
+            let question = "Small model: `embedded`, `provider` (its cheapest), or SERVER/MODEL here";
+            let good = |answer: &str| small_named(answer).map(drop);
+            let answer = dialogue.ask(question, small_name(&proposal.small), good)?;
+            small_named(&answer).map_err(CommandError::usage)?
+        }
     };
     let listen = match args.listen {
         Some(listen) => listen,
-        None => dialogue
-            .ask("Data port", "127.0.0.1:8080".to_owned(), parses::<SocketAddr>)?
-            .parse()
-            .map_err(CommandError::other)?,
-    };
-    Ok(StarterFile { listen, embedded: !no_embedded, large: large(&provider, model, key_env, no_embedded)? })
-}
-
-/// Questions and answers, line by line.
-struct SetupDialogue<'a> {
-    input: &'a mut dyn BufRead,
-    output: &'a mut dyn Write,
-}
-
-impl SetupDialogue<'_> {
-    fn say(&mut self, text: &str) -> Result<(), CommandError> {
-        self.output.write_all(text.as_bytes()).map_err(CommandError::other)
-    }
-
-    /// An empty answer is the default, if that is good.
-    fn ask(
-        &mut self,
-        question: &str,
-        default: String,
-        good: fn(&str) -> Result<(), String>,
-    ) -> Result<String, CommandError> {
-        loop {
-            match default.is_empty() {
-                true => self.say(&format!("{question}: "))?,
-                false => self.say(&format!("{question} [{default}]: "))?,
-            }
-            self.output.flush().map_err(CommandError::other)?;
-            let mut line = String::new();
-            if self.input.read_line(&mut line).map_err(CommandError::other)? == 0 {
-                return Err(CommandError::other(
-                    "the input ended before everything was answered; nothing was written",
-                ));
-            }
-            let answer = Some(line.trim()).filter(|line| !line.is_empty()).unwrap_or(&default).to_owned();
-            match good(&answer) {
-                Ok(()) => return Ok(answer),
-                Err(fault) => self.say(&format!("  {fault}\n"))?,
-            }
+        None => {
+            let answer =
+                dialogue.ask("Data port", proposal.listen.to_string(), dialogue::parses::<SocketAddr>)?;
+            answer.parse().map_err(CommandError::other)?
         }
-    }
-}
-
-fn offer(found: &FoundProvider) -> String {
-    let mut text = String::from("Found on this machine:\n");
-    for provider in &found.keyed {
-        let key = provider.key.unwrap_or_default();
-        text.push_str(&format!("  {:<14} {}: {key} is set\n", provider.name, provider.title));
-    }
-    for server in &found.servers {
-        let models: Vec<_> = server.chat_models().map(|model| model.name.as_str()).collect();
-        text.push_str(&format!(
-            "  {:<14} {} with {}\n",
-            server.provider.name,
-            server.provider.base_url,
-            if models.is_empty() { "no model that answers chats".to_owned() } else { models.join(", ") }
-        ));
-    }
-    text.push_str("  embedded       a small coder model in this process, no provider needed\n");
-    let names: Vec<_> = known_providers().map(|known| known.name).collect();
-    text.push_str(&format!("All providers: {}\n", names.join(", ")));
-    text
-}
-
-fn is_provider(answer: &str) -> Result<(), String> {
-    let known = known_providers().any(|known| known.name == answer);
-    let address = answer.starts_with("http://") || answer.starts_with("https://");
-    (known || address || answer == "embedded")
-        .then_some(())
-        .ok_or_else(|| format!("`{answer}` is none of them"))
-}
-
-fn not_empty(answer: &str) -> Result<(), String> {
-    (!answer.is_empty()).then_some(()).ok_or_else(|| "a name is needed".to_owned())
-}
-
-fn is_variable_or_none(answer: &str) -> Result<(), String> {
-    let good = answer == "-" || is_variable(answer);
-    good.then_some(())
-        .ok_or_else(|| "the name of a variable, such as MY_API_KEY, not the key itself".to_owned())
-}
-
-fn is_yes_or_no(answer: &str) -> Result<(), String> {
-    matches!(answer, "y" | "Y" | "yes" | "n" | "N" | "no").then_some(()).ok_or_else(|| "y or n".to_owned())
-}
-
-fn parses<T: std::str::FromStr<Err: Display>>(answer: &str) -> Result<(), String> {
-    answer.parse::<T>().map(drop).map_err(|why| why.to_string())
+    };
+    let budget = match args.budget {
+        Some(budget) => Some(budget),
+        None => {
+            dialogue.amount("What clients may spend a day, `-` for no bound (with one they need a key)")?
+        }
+    };
+    let small = apart(small, &provider, model.as_deref());
+    let large = large(&provider, model, key_env, args.no_embedded)?;
+    Ok(StarterFile { listen, small, large, budget })
 }
 
 /// A file that is there is left alone unless --force was given, even when it appears in the meantime.
@@ -322,33 +303,43 @@ fn write(args: &Args, yaml: &str) -> Result<(), CommandError> {
     written.map_err(|why| CommandError::other(format!("cannot write {}: {why}", args.file.display())))
 }
 
-fn next_steps(args: &Args, starter: &StarterFile, found: &FoundProvider) -> String {
-    let file = args.file.display();
-    let mut text = match args.file == Path::new("-") {
-        true => String::new(),
-        false => format!("wrote {file}\n"),
-    };
-    let is_set = |name: &str| {
-        found.keyed.iter().any(|provider| provider.key == Some(name)) || std::env::var(name).is_ok()
-    };
+fn next_steps(args: &Args, starter: &StarterFile) -> String {
+    let mut text = String::new();
+    let is_set = |name: &str| std::env::var(name).is_ok_and(|value| !value.is_empty());
     for name in [starter.provider_key().as_deref(), starter.client_key()].into_iter().flatten() {
         if !is_set(name) {
             text.push_str(&format!("set {name} first: export {name}=…\n"));
         }
     }
-    text.push_str(&format!("next: xietong check --config {file} && xietong serve --config {file}\n"));
+    let config = match args.file == Path::new(gateway_config::DEFAULT_FILE) {
+        true => String::new(),
+        false => format!(" --config {}", args.file.display()),
+    };
+    let fetch = match trial::missing(starter) {
+        names if names.is_empty() => String::new(),
+        names => format!("xietong fetch {} && ", names.join(" ")),
+    };
+    text.push_str(&format!("next: {fetch}xietong check{config} && xietong serve{config}\n"));
     text.push_str("clients find it by:");
     text
 }
 
-/// What a client needs in its environment.
+/// What clients need in their environment; comments say the rest.
 fn exports(starter: &StarterFile) -> String {
     let mut address = starter.listen;
     if address.ip().is_unspecified() {
         address.set_ip(std::net::Ipv4Addr::LOCALHOST.into());
     }
     let key = starter.client_key().map_or("none-needed".to_owned(), |name| format!("\"${name}\""));
-    format!("export OPENAI_BASE_URL=http://{address}/v1\nexport OPENAI_API_KEY={key}\n")
+    format!(
+        "export OPENAI_BASE_URL=http://{address}/v1\nexport OPENAI_API_KEY={key}\n\
+         # Claude Code, and others that speak Anthropic's API:\n\
+         export ANTHROPIC_BASE_URL=http://{address}\nexport ANTHROPIC_AUTH_TOKEN={key}\n\
+         export ANTHROPIC_MODEL=auto ANTHROPIC_DEFAULT_HAIKU_MODEL=auto\n\
+         # Codex, in ~/.codex/config.toml:\n\
+         #   model = \"auto\"\n#   model_provider = \"xietong\"\n#   [model_providers.xietong]\n#   name = \"Xietong\"\n\
+         #   base_url = \"http://{address}/v1\"\n#   env_key = \"OPENAI_API_KEY\"\n#   wire_api = \"responses\"\n"
+    )
 }
 
 #[cfg(test)]

@@ -171,7 +171,11 @@ pub(super) fn text_line(
     let model = record.model().map_or(NONE, |model| &model.name);
     append(line, &[" ", record.outcome.word(), " "]);
     append_number(line, record.status.into());
-    append(line, &[" ", record.asked_name(), "→", model]);
+    match record.asked_name() == NONE && model == NONE {
+        // Nothing was asked of a model: the call says more.
+        true => append(line, &[" ", record.call.word()]),
+        false => append(line, &[" ", record.asked_name(), "→", model]),
+    }
     if let Some(decided) = record.decided {
         append(line, &[" (", decided.decision.plan.word(), " ", decided.decision.reason.word()]);
         if let Some(scores) = decided.scores {

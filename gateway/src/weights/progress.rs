@@ -70,7 +70,7 @@ impl DownloadProgress {
             return;
         }
         let bar = ProgressBar::new(bytes);
-        let form = "{spinner} {wide_bar} {bytes} of {total_bytes}, {bytes_per_sec}, {eta} left {msg}";
+        let form = "{spinner} {wide_bar} {decimal_bytes} of {decimal_total_bytes}, {decimal_bytes_per_sec}, {eta} left {msg}";
         bar.set_style(ProgressStyle::with_template(form).unwrap_or_else(|_| ProgressStyle::default_bar()));
         bar.enable_steady_tick(std::time::Duration::from_millis(200));
         self.bar = Some(bar);

