@@ -23,7 +23,7 @@ fn read(reader: &mut AnswerSplitter, pieces: &[&str]) -> String {
 }
 
 #[derive(Clone, Copy)]
-struct Case {
+struct AnswerCase {
     syntax: ToolSyntax,
     tools: bool,
     forced: bool,
@@ -31,11 +31,11 @@ struct Case {
     opened: bool,
 }
 
-const HERMES: Case =
-    Case { syntax: ToolSyntax::Hermes, tools: true, forced: false, thinks: false, opened: false };
-const THINKS: Case = Case { thinks: true, ..HERMES };
+const HERMES: AnswerCase =
+    AnswerCase { syntax: ToolSyntax::Hermes, tools: true, forced: false, thinks: false, opened: false };
+const THINKS: AnswerCase = AnswerCase { thinks: true, ..HERMES };
 
-fn reader(case: Case) -> AnswerSplitter {
+fn reader(case: AnswerCase) -> AnswerSplitter {
     let tools = [crate::ToolDefinition::named("f"), crate::ToolDefinition::named("g")];
     let marks = ThoughtMarks { open: "<think>".into(), close: "</think>".into() };
     AnswerSplitter::new(AnswerParts {
@@ -46,7 +46,7 @@ fn reader(case: Case) -> AnswerSplitter {
 
 /// The answer as one piece, and character by character.
 #[track_caller]
-fn check(case: Case, answer: &str, expected: &str) {
+fn check(case: AnswerCase, answer: &str, expected: &str) {
     assert_eq!(read(&mut reader(case), &[answer]), expected, "{answer}");
     let letters: Vec<String> = answer.chars().map(String::from).collect();
     let letters: Vec<&str> = letters.iter().map(String::as_str).collect();
@@ -61,8 +61,8 @@ fn text_is_text() {
     check(HERMES, "a < b <tool_ x", "|a < b <tool_ x|");
     check(HERMES, r#"{"name": "h", "arguments": {}}"#, r#"|{"name": "h", "arguments": {}}|"#);
     check(HERMES, r#"Say {"name": "f"}"#, r#"|Say {"name": "f"}|"#);
-    check(Case { tools: false, ..HERMES }, "<tool_call>", "|<tool_call>|");
-    check(Case { tools: false, ..HERMES }, "<think>x</think>", "|<think>x</think>|");
+    check(AnswerCase { tools: false, ..HERMES }, "<tool_call>", "|<tool_call>|");
+    check(AnswerCase { tools: false, ..HERMES }, "<think>x</think>", "|<think>x</think>|");
 }
 
 #[test]
@@ -84,19 +84,19 @@ fn calls_are_read_in_every_syntax() {
     check(HERMES, call, &format!("||{read}"));
     check(HERMES, &format!("```json\n{call}\n```"), &format!("||{read}"));
     check(HERMES, "{\n  \"name\": \"f\",\n  \"arguments\": {\n  }\n}", "||f({\n  })");
-    let llama = Case { syntax: ToolSyntax::Llama, ..HERMES };
+    let llama = AnswerCase { syntax: ToolSyntax::Llama, ..HERMES };
     check(llama, r#"{"name": "f", "parameters": {"a": 1}}"#, r#"||f({"a": 1})"#);
     check(llama, r#"<|python_tag|>{"name": "f", "parameters": {}}"#, "||f({})");
-    let list = Case { syntax: ToolSyntax::MistralList, ..HERMES };
+    let list = AnswerCase { syntax: ToolSyntax::MistralList, ..HERMES };
     check(list, &format!("[TOOL_CALLS] [{call}, {second}]"), &format!("||{read}g({{}})"));
     check(list, r#"[TOOL_CALLS][{"name": "f", "arguments": {}, "id": "}{"}]"#, "||f({})");
-    let arguments = Case { syntax: ToolSyntax::MistralArguments, ..HERMES };
+    let arguments = AnswerCase { syntax: ToolSyntax::MistralArguments, ..HERMES };
     check(
         arguments,
         r#"[TOOL_CALLS]f[ARGS]{"a": 1}[TOOL_CALLS]g[CALL_ID]x[ARGS]{}"#,
         r#"||f({"a": 1})g({})"#,
     );
-    let forced = Case { forced: true, ..HERMES };
+    let forced = AnswerCase { forced: true, ..HERMES };
     check(forced, &format!("<tool_call>\n{call}\n</tool_call>"), &format!("||{read}"));
 }
 
@@ -114,12 +114,12 @@ fn thoughts_are_split_off() {
     check(THINKS, "<thin", "|<thin|");
     check(THINKS, "<think>a</thin b", "a</thin b||");
     check(THINKS, "<think>a  b\n\nc", "a  b\n\nc||");
-    let opened = Case { opened: true, ..THINKS };
+    let opened = AnswerCase { opened: true, ..THINKS };
     check(opened, "Hm.\n</think>\nParis.", "Hm.|Paris.|");
     check(opened, "Hm", "Hm||");
     let call = r#"<tool_call>{"name": "f", "arguments": {}}</tool_call>"#;
     check(THINKS, &format!("<think>{call}</think>{call}"), &format!("{call}||f({{}})"));
-    check(Case { forced: true, ..opened }, &format!("Hm.</think>\n\n{call}"), "Hm.||f({})");
+    check(AnswerCase { forced: true, ..opened }, &format!("Hm.</think>\n\n{call}"), "Hm.||f({})");
 }
 
 proptest! {
@@ -133,7 +133,7 @@ proptest! {
         cuts in proptest::collection::vec(1_usize..6, 1..40),
         thinks in any::<bool>(), opened in any::<bool>(), forced in any::<bool>(),
     ) {
-        let case = Case { thinks, opened, forced, ..HERMES };
+        let case = AnswerCase { thinks, opened, forced, ..HERMES };
         let answer = parts.concat();
         let (mut pieces, mut rest) = (Vec::new(), answer.as_str());
         for cut in cuts.iter().cycle() {
@@ -143,8 +143,8 @@ proptest! {
             if rest.is_empty() { break; }
         }
         prop_assert_eq!(read(&mut reader(case), &pieces), read(&mut reader(case), &[&answer]));
-        let plain = Case { tools: false, thinks: false, ..case };
-        let plain = Case { forced: false, ..plain };
+        let plain = AnswerCase { tools: false, thinks: false, ..case };
+        let plain = AnswerCase { forced: false, ..plain };
         prop_assert_eq!(read(&mut reader(plain), &pieces), format!("|{answer}|"));
     }
 }
