@@ -280,8 +280,9 @@ async fn its_answers_keep_to_a_schema_and_its_calls_to_their_tools() {
 async fn schemas_that_it_cannot_hold_are_another_models() {
     let Some(weights) = weights() else { return };
     let (gateway, _large) = start(&weights).await;
+    // Each is a conversation of its own: one that another model has answered would stay there.
     let ask = |model: &str, schema: Value, strict: bool| {
-        let mut request = openai::ask(model, "Which city do you like?");
+        let mut request = openai::ask(model, &format!("Which city do you like? {schema}"));
         request["max_tokens"] = 24.into();
         request["response_format"] =
             json!({"type": "json_schema", "json_schema": {"name": "x", "strict": strict, "schema": schema}});
