@@ -81,12 +81,12 @@ fn or_nothing<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Vec<TurnCall>
 /// A tool that is none, or whose schema is none.
 pub(super) fn tools(chat: &ChatRequest) -> Result<Vec<EngineTool>, BadRequest> {
     #[derive(Deserialize)]
-    struct DeclaredTool<'a> {
+    struct OfferedTool<'a> {
         #[serde(borrow)]
-        function: Option<DeclaredFunction<'a>>,
+        function: Option<OfferedFunction<'a>>,
     }
     #[derive(Deserialize)]
-    struct DeclaredFunction<'a> {
+    struct OfferedFunction<'a> {
         name: String,
         #[serde(borrow)]
         parameters: Option<&'a RawValue>,
@@ -96,7 +96,7 @@ pub(super) fn tools(chat: &ChatRequest) -> Result<Vec<EngineTool>, BadRequest> {
     let Some(raw) = chat.object.get("tools").filter(|raw| *raw != b"null") else { return Ok(Vec::new()) };
     let list: Vec<&RawValue> = serde_json::from_slice(raw).map_err(invalid)?;
     let tool = |text: &RawValue| {
-        let tool: DeclaredTool<'_> = serde_json::from_str(text.get()).map_err(invalid)?;
+        let tool: OfferedTool<'_> = serde_json::from_str(text.get()).map_err(invalid)?;
         let Some(function) = tool.function else {
             return Err(BadRequest::value("tools", "an embedded model calls functions only"));
         };
