@@ -13,7 +13,7 @@ use router_policies::Money;
 
 use super::{CommandError, say};
 use dialogue::SetupDialogue;
-use found::{FoundProvider, Proposal};
+use found::{FoundProvider, LadderProposal};
 
 /// Write a starter configuration.
 ///
@@ -112,7 +112,7 @@ fn choose(args: &Args, found: &FoundProvider) -> Result<StarterFile, CommandErro
 }
 
 /// The small model as the flags say, else as proposed.
-fn small(args: &Args, proposal: &Proposal) -> Result<SmallChoice, CommandError> {
+fn small(args: &Args, proposal: &LadderProposal) -> Result<SmallChoice, CommandError> {
     match &args.small {
         Some(answer) => small_named(answer).map_err(|why| CommandError::usage(format!("--small: {why}"))),
         None if args.embedded => Ok(SmallChoice::Embedded),
@@ -260,15 +260,7 @@ fn ask(
         }
         None => None,
     };
-    let small = match args.small.is_some() || args.embedded || args.no_embedded {
-        true => small(args, &proposal)?,
-        false => {
-            let question = "Small model: `embedded`, `provider` (its cheapest), or SERVER/MODEL here";
-            let good = |answer: &str| small_named(answer).map(drop);
-            let answer = dialogue.ask(question, small_name(&proposal.small), good)?;
-            small_named(&answer).map_err(CommandError::usage)?
-        }
-    };
+    let small = ask_small(args, &proposal, &mut dialogue)?;
     let listen = match args.listen {
         Some(listen) => listen,
         None => {
@@ -286,6 +278,21 @@ fn ask(
     let small = apart(small, &provider, model.as_deref());
     let large = large(&provider, model, key_env, args.no_embedded)?;
     Ok(StarterFile { listen, small, large, budget })
+}
+
+/// The small model by asking, unless a flag says it.
+fn ask_small(
+    args: &Args,
+    proposal: &LadderProposal,
+    dialogue: &mut SetupDialogue<'_>,
+) -> Result<SmallChoice, CommandError> {
+    if args.small.is_some() || args.embedded || args.no_embedded {
+        return small(args, proposal);
+    }
+    let question = "Small model: `embedded`, `provider` (its cheapest), or SERVER/MODEL here";
+    let good = |answer: &str| small_named(answer).map(drop);
+    let answer = dialogue.ask(question, small_name(&proposal.small), good)?;
+    small_named(&answer).map_err(CommandError::usage)
 }
 
 /// A file that is there is left alone unless --force was given, even when it appears in the meantime.

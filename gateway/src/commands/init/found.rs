@@ -18,7 +18,7 @@ pub(super) struct FoundProvider {
 
 /// The ladder that is taken when nobody says anything else.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Proposal {
+pub(super) struct LadderProposal {
     /// The large model's provider.
     pub(super) provider: String,
     /// Its model there, where a server on this machine has it.
@@ -44,7 +44,7 @@ impl FoundProvider {
     }
 
     /// The ladder below this provider's model, or below the one to propose.
-    pub(super) fn proposal(&self, provider: Option<&str>) -> Proposal {
+    pub(super) fn proposal(&self, provider: Option<&str>) -> LadderProposal {
         let here = choice(&self.servers, false);
         let provider = provider.map(str::to_owned).unwrap_or_else(|| {
             let keyed = self.keyed.first().map(|provider| provider.name.to_owned());
@@ -65,7 +65,7 @@ impl FoundProvider {
             _ => choice(&self.servers, true).small,
         };
         let small = small.filter(|small| server.is_none() || model.as_ref() != Some(&small.model));
-        Proposal {
+        LadderProposal {
             small: small.map_or(SmallChoice::Embedded, |small| SmallChoice::Server {
                 preset: small.preset,
                 model: small.model,
@@ -94,7 +94,7 @@ impl FoundProvider {
         text.push_str("  embedded       small models in this process, no provider needed\n");
         let names: Vec<_> = known_providers().map(|known| known.name).collect();
         text.push_str(&format!("All providers: {}\n", names.join(", ")));
-        let Proposal { provider, model, small, .. } = self.proposal(None);
+        let LadderProposal { provider, model, small, .. } = self.proposal(None);
         let model = model.map_or_else(String::new, |model| format!(" with {model}"));
         let small = match small {
             SmallChoice::Server { preset, model } => format!("{model} of {preset} here"),
