@@ -189,7 +189,10 @@ impl Comparison<'_> {
         let ways = [Way::Difficulty, Way::Utility, Way::Cascade(1), Way::Cascade(2), Way::Oracle];
         let names: Vec<String> = ways.iter().map(|way| way.name()).collect();
         let mut text = format!(
-            "| the large one at the list price of | alone | {} |\n| --- | ---: |{}\n",
+            "Had a provider answered what is sent up, at its list price: USD for a thousand questions, at the threshold with which \
+             {:.0} % of the large one's quality is reached, and the share of what it costs alone. The small model runs on a machine \
+             that is there.\n\n| the large one at the list price of | alone | {} |\n| --- | ---: |{}\n",
+            QUALITY * 100.0,
             names.join(" | "),
             " ---: |".repeat(ways.len())
         );
