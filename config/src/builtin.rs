@@ -119,7 +119,8 @@ pub(crate) fn policy() -> serde_json::Value {
     json!({
         "kind": "cascade",
         "policy": { "kind": "threshold", "at": THRESHOLD },
-        "hold": { "tokens": 12, "at_most": "600ms" },
+        // A held token costs the time of one, and a reader of a stream waits for all of them.
+        "hold": { "tokens": 4, "at_most": "600ms" },
     })
 }
 
