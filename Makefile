@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test fmt spelling shell lint small unit docs deny unused advisories msrv python node deploy repeat fuzz release speed instructions reference overhead dialects accounts accounting cascade guard common-sense targets proof crashes startup scrape load engine images dashboards
+.PHONY: help run test fmt spelling shell lint small unit docs deny unused advisories msrv python node deploy repeat fuzz release speed instructions reference overhead dialects accounts accounting cascade guard common-sense cards targets proof crashes startup scrape load engine images dashboards
 
 XIETONG := cargo run --quiet --locked --release --package gateway --bin xietong --
 
@@ -74,6 +74,10 @@ guard: ## Fit the chance that a cascade's guard uses to the answers in testdata
 common-sense: ## Fit the level of the scorer's prior to the easy and hard requests in testdata (DATA: labelled prompts)
 	@cargo run --quiet --locked --release --package training -- --data $(DATA) \
 	  --common-sense router-policies/testdata/common-sense.jsonl --out router-policies/src/scoring/scorers/prior/fitted.rs
+	@cargo fmt --package router-policies
+
+cards: ## Fit the cards of the catalogue's models (DATA: the exam and labelled prompts; ANSWERS: what `make proof` collected)
+	@cargo run --quiet --locked --release --package training -- --data $(DATA) --cards $(ANSWERS) --out router-policies/src/scoring
 	@cargo fmt --package router-policies
 
 targets: ## Measure how `kind: utility` keeps its targets, under traffic that rises and falls (DATA: labelled prompts)

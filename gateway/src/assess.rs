@@ -8,13 +8,12 @@ use std::sync::Arc;
 
 use gateway_config::{Fallback, ModelConfig, ModelProvider, RemoteModel, Route};
 use router_policies::guard::{AnswerPrior, FITTED};
-use router_policies::ladder_prediction::LadderPrediction;
+use router_policies::ladder_prediction::{LadderModel, LadderPrediction};
 use router_policies::policies::RuleConstraints;
 use router_policies::scorers::default_scorer;
 use router_policies::writing_system::WritingSystem;
 use router_policies::{
-    CostEstimate, Decision, Features, ModelClass, Plan, Probability, Query, Reason, RequestFacts, Rung,
-    RungState,
+    CostEstimate, Decision, Features, Plan, Probability, Query, Reason, RequestFacts, Rung, RungState,
 };
 use tokio::time::Instant;
 
@@ -179,8 +178,9 @@ fn assess_within(
 /// What is foreseen of each rung's answer.
 fn foresee(route: &Route, features: &Features) -> LadderPrediction {
     let calibration = route.calibration.as_ref().map(|calibrated| &calibrated.scorer);
-    let classes: Vec<ModelClass> = route.ladder.iter().map(|model| model.class).collect();
-    LadderPrediction::of(default_scorer(), calibration, &classes, features)
+    let model = |model: &Arc<ModelConfig>| LadderModel { class: model.class, card: None };
+    let models: Vec<LadderModel> = route.ladder.iter().map(model).collect();
+    LadderPrediction::of(default_scorer(), calibration, &models, features)
 }
 
 fn scores(query: &Query<'_>, foresight: &LadderPrediction) -> DecisionScores {

@@ -41,6 +41,6 @@ pub use scoring::class_predictions::{ClassPredictions, ModelClass, Probability};
 pub use scoring::features::{Features, Prompt, PromptRole, PromptTurn};
 pub use scoring::score_reasons::ScoreReasons;
 pub use scoring::{
-    calibrate, certify, evaluate, features, ladder_prediction, numbers, ridge, score_reasons, scorers,
-    squares, stem, topics, writing_system,
+    calibrate, cards, certify, evaluate, features, kinds, ladder_prediction, numbers, ridge, score_reasons,
+    scorers, squares, stem, topics, writing_system,
 };

@@ -1,8 +1,10 @@
 //! What is foreseen of a prompt for the models of a ladder, by the shipped scorer or by one adapted to a route.
 
 use crate::scoring::calibrate::{CalibratedPrediction, Calibration};
+use crate::scoring::cards::ModelCard;
 use crate::scoring::class_predictions::{ModelClass, Probability};
 use crate::scoring::features::Features;
+use crate::scoring::kinds::default_kinds;
 use crate::scoring::score_reasons::{ReasonFeature, ScoreReasons};
 use crate::scoring::scorers::DefaultScorer;
 
@@ -20,30 +22,58 @@ pub struct LadderPrediction {
     pub reasons: ScoreReasons,
 }
 
+/// A model of a ladder, as far as foresight goes.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct LadderModel {
+    /// Which models it resembles.
+    pub class: ModelClass,
+    /// Its card, if it is one of the catalogue's that have one.
+    pub card: Option<&'static ModelCard>,
+}
+
 impl LadderPrediction {
-    /// Foresees for a ladder of models of these classes, from small to large; with a calibration, it speaks for the
-    /// first rung and the last.
+    /// Foresees for a ladder of these models, from small to large. A model's card goes before its class; with a
+    /// calibration, it speaks for the first rung and the last.
     pub fn of(
         shipped: &DefaultScorer,
         calibration: Option<&Calibration>,
-        classes: &[ModelClass],
+        models: &[LadderModel],
         features: &Features,
     ) -> Self {
         let view = shipped.view(features);
         let (familiarity, mut reasons) = (view.familiarity, view.reasons);
         let mut suffices = view.outlook.chances();
-        let mut rungs: Vec<Probability> = classes.iter().map(|&class| suffices[class as usize]).collect();
+        let mut rungs: Vec<Probability> = models.iter().map(|model| suffices[model.class as usize]).collect();
+        if models.iter().any(|model| model.card.is_some()) {
+            let shares = default_kinds().shares(&view.sight, features);
+            let before = rungs.first().copied();
+            for (rung, card) in rungs.iter_mut().zip(models.iter().map(|model| model.card)) {
+                *rung = card.map_or(*rung, |card| card.suffices(&shares, *rung));
+            }
+            moved(&mut reasons, ReasonFeature::Card, before, rungs.first());
+        }
         if let Some(calibration) = calibration {
             let before = rungs.first().copied();
             rungs = between(&rungs, &calibration.foresee_from(shipped, features, view));
-            if let (Some(before), Some(after)) = (before, rungs.first()) {
-                reasons.add(ReasonFeature::Calibration, before.value() - after.value());
-            }
-            for (&class, &rung) in classes.iter().zip(&rungs) {
-                suffices[class as usize] = rung;
-            }
+            moved(&mut reasons, ReasonFeature::Calibration, before, rungs.first());
+        }
+        // Without card and calibration a rung has what its class has.
+        for (model, &rung) in models.iter().zip(&rungs) {
+            suffices[model.class as usize] = rung;
         }
         Self { rungs, suffices, familiarity, reasons }
+    }
+}
+
+/// Adds what moved the first rung's chance after the shipped scorer had its say.
+fn moved(
+    reasons: &mut ScoreReasons,
+    by: ReasonFeature,
+    before: Option<Probability>,
+    after: Option<&Probability>,
+) {
+    if let (Some(before), Some(after)) = (before, after) {
+        reasons.add(by, before.value() - after.value());
     }
 }
 
@@ -108,8 +138,26 @@ mod tests {
             Features::of(&crate::scoring::features::Prompt::from_text("Prove that e is irrational."));
         let prospects = default_scorer().predict(&features);
         let classes = [ModelClass::Tiny, ModelClass::Frontier];
-        let seen = LadderPrediction::of(default_scorer(), None, &classes, &features);
+        let models = classes.map(|class| LadderModel { class, card: None });
+        let seen = LadderPrediction::of(default_scorer(), None, &models, &features);
         assert_eq!(seen.rungs, classes.map(|class| prospects.of(class)));
         assert_eq!((seen.suffices, seen.familiarity), (prospects.suffices, prospects.familiarity));
+    }
+
+    #[test]
+    fn a_card_goes_before_the_class_and_others_keep_their_score() {
+        use crate::scoring::cards::card_of;
+        use crate::scoring::scorers::default_scorer;
+        let text = "Convert 7 miles to kilometres. Only the number.";
+        let features = Features::of(&crate::scoring::features::Prompt::from_text(text));
+        let card = card_of("qwen2.5-coder-0.5b-instruct-q4_k_m.gguf");
+        let small = LadderModel { class: ModelClass::Tiny, card };
+        let large = LadderModel { class: ModelClass::Frontier, card: None };
+        let without = LadderModel { card: None, ..small };
+        let of = |models: &[LadderModel]| LadderPrediction::of(default_scorer(), None, models, &features);
+        let (carded, plain) = (of(&[small, large]), of(&[without, large]));
+        assert_ne!(carded.rungs[0], plain.rungs[0]);
+        assert_eq!(carded.rungs[1], plain.rungs[1]);
+        assert_eq!(carded.suffices[ModelClass::Tiny as usize], carded.rungs[0]);
     }
 }

@@ -8,6 +8,7 @@
 //! - [`features`]: a prompt as numbers. [`stem`]: when two questions are the same.
 //! - [`scorers`]: features to predictions, one file a scorer. [`class_predictions`]: how likely each class of model is to
 //!   suffice, and how familiar the prompt is. [`ladder_prediction`]: what is foreseen for a ladder, shipped or calibrated.
+//! - [`kinds`]: which kind of question a prompt is. [`cards`]: what models of the catalogue make of each.
 //! - [`score_reasons`]: which features moved a prompt's difficulty most.
 //! - [`topics`]: which field a prompt belongs to. [`writing_system`]: which writing it is in.
 //! - [`calibrate`]: the shipped scorer adapted to labelled rows. [`certify`]: a threshold whose loss is bounded with known
@@ -17,11 +18,13 @@
 
 pub mod bytes;
 pub mod calibrate;
+pub mod cards;
 pub mod certify;
 pub mod class_predictions;
 pub mod evaluate;
 pub mod feature_transform;
 pub mod features;
+pub mod kinds;
 pub mod ladder_prediction;
 pub mod numbers;
 pub mod random;

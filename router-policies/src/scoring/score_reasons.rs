@@ -68,7 +68,9 @@ crate::vocabulary! {
         LikeChineseExaminations = "like Chinese examinations",
         /// It resembles questions of Chinese law.
         LikeChineseLaw = "like Chinese law",
-        /// What the route's calibration makes of it, beyond what the shipped scorer says.
+        /// What the smallest model's card says of this kind of question, beyond what the shipped scorer says.
+        Card = "the model's card",
+        /// What the route's calibration makes of it, beyond what the scorer says without it.
         Calibration = "calibration",
     }
 }

@@ -3,6 +3,7 @@
 //! Reproducible bit for bit: same data, same weights, on any machine.
 
 mod agreement;
+mod cards;
 mod common_sense;
 mod corpus;
 mod fit;
@@ -33,6 +34,10 @@ struct TrainingArgs {
     /// Fit the prior's level on this list of easy and hard requests, and write the source of its coefficients, instead.
     #[arg(long, value_name = "LIST")]
     common_sense: Option<PathBuf>,
+    /// Fit the classifier of kinds on the exam of `--data` and the models' cards on these answers, and write both into the
+    /// folder `--out`, instead.
+    #[arg(long, value_name = "ANSWERS")]
+    cards: Option<PathBuf>,
     /// Where to write the weights, or the coefficients of the guard or of the prior.
     #[arg(long)]
     out: Option<PathBuf>,
@@ -70,6 +75,13 @@ fn run(arguments: &TrainingArgs) -> Result<(), String> {
         return agreement::report(data);
     }
     let (examples, label) = corpus::read(data)?;
+    if let Some(answers) = &arguments.cards {
+        let read = cards::CardData::read(&data.join("exam.jsonl.gz"), answers, &examples)?;
+        if arguments.report == Some(report::ReportTarget::Cards) {
+            return cards::report(&read);
+        }
+        return cards::write(&read, arguments.out.as_deref().ok_or("no --out")?);
+    }
     if let Some(list) = &arguments.common_sense {
         return common_sense::fit(list, &examples, arguments.out.as_deref());
     }

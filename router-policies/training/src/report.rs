@@ -39,6 +39,8 @@ pub(crate) enum ReportTarget {
     Guard,
     /// How well the difficulty parts easy requests from hard ones: of the list of `--common-sense`.
     CommonSense,
+    /// What foresight is worth for the models of the catalogue, each template left out: of the answers of `--cards`.
+    Cards,
 }
 
 /// A set that is evaluated on its own.
@@ -98,7 +100,8 @@ pub(crate) fn report(what: ReportTarget, examples: &[TrainingExample]) {
         | ReportTarget::Topics
         | ReportTarget::Agreement
         | ReportTarget::Guard
-        | ReportTarget::CommonSense => {}
+        | ReportTarget::CommonSense
+        | ReportTarget::Cards => {}
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use router_policies::ladder_prediction::LadderPrediction;
+use router_policies::ladder_prediction::{LadderModel, LadderPrediction};
 use router_policies::scorers::default_scorer;
 use router_policies::scoring::random::SplitMix64;
 use router_policies::{Features, ModelClass, Prompt};
@@ -69,7 +69,12 @@ fn labelled(data: &Path) -> Result<Vec<Asked>, String> {
 
 fn asked(text: &str, labels: Option<[f64; 2]>) -> Asked {
     let features = Features::of(&Prompt::from_text(text));
-    let foresight = LadderPrediction::of(default_scorer(), None, &CLASSES, &features);
+    let foresight = LadderPrediction::of(
+        default_scorer(),
+        None,
+        &CLASSES.map(|class| LadderModel { class, card: None }),
+        &features,
+    );
     let suffices = [0, 1].map(|at: usize| foresight.rungs.get(at).map_or(0.0, |chance| chance.value()));
     Asked { text: text.to_owned(), suffices, labels }
 }
