@@ -13,7 +13,7 @@ use router_policies::ridge::{RidgeRow, fit};
 use router_policies::scorers::default_scorer;
 use router_policies::scoring::feature_transform::FeatureVector;
 
-use self::exam::{ExamQuestion, GivenAnswer};
+use self::exam::{GivenAnswer, TemplateQuestion};
 use crate::corpus::TrainingExample;
 use crate::terminal::say;
 
@@ -31,7 +31,7 @@ const EVERY: usize = 8;
 
 /// What the exam and the answers to it hold.
 pub(crate) struct CardData {
-    questions: Vec<ExamQuestion>,
+    questions: Vec<TemplateQuestion>,
     /// By model, then by the question's place.
     answers: [BTreeMap<usize, GivenAnswer>; 2],
     /// Prompts of no kind.
@@ -59,7 +59,7 @@ impl CardData {
     }
 
     /// The classifier, fitted on the questions that are let in.
-    fn classifier(&self, lets_in: impl Fn(&ExamQuestion) -> bool) -> KindClassifier {
+    fn classifier(&self, lets_in: impl Fn(&TemplateQuestion) -> bool) -> KindClassifier {
         let row = |sight, place: usize, weight| {
             let mut targets = [0.0; SHARES];
             targets[place] = 1.0;
@@ -77,7 +77,7 @@ impl CardData {
     }
 
     /// A model's cards by kind, from its answers to the questions that are let in.
-    fn cards(&self, model: usize, lets_in: impl Fn(&ExamQuestion) -> bool) -> [KindCard; KINDS] {
+    fn cards(&self, model: usize, lets_in: impl Fn(&TemplateQuestion) -> bool) -> [KindCard; KINDS] {
         let mut sums = [[0.0f64; 5]; KINDS];
         let mut all = [0.0f64; 5];
         for (at, answer) in &self.answers[model] {
@@ -106,7 +106,7 @@ impl CardData {
     }
 
     /// The questions that both models answered.
-    fn both(&self) -> impl Iterator<Item = (usize, &ExamQuestion, [&GivenAnswer; 2])> {
+    fn both(&self) -> impl Iterator<Item = (usize, &TemplateQuestion, [&GivenAnswer; 2])> {
         let [small, large] = &self.answers;
         small.iter().filter_map(|(at, answer)| Some((*at, &self.questions[*at], [answer, large.get(at)?])))
     }
@@ -172,10 +172,10 @@ pub(crate) fn report(data: &CardData) -> Result<(), String> {
     let (mut told, mut all) = (0, 0);
     let mut judged = Vec::new();
     for part in 0..FOLDS {
-        let outside = |question: &ExamQuestion| question.template % FOLDS != part;
+        let outside = |question: &TemplateQuestion| question.template % FOLDS != part;
         let classifier = data.classifier(outside);
         let cards = [0, 1].map(|model| data.cards(model, outside));
-        let shares = |question: &ExamQuestion| {
+        let shares = |question: &TemplateQuestion| {
             classifier.shares(&scorer.view(&question.features).sight, &question.features)
         };
         for question in data.questions.iter().filter(|question| !outside(question)) {
@@ -194,7 +194,7 @@ pub(crate) fn report(data: &CardData) -> Result<(), String> {
 }
 
 fn judge(
-    question: &ExamQuestion,
+    question: &TemplateQuestion,
     answers: [&GivenAnswer; 2],
     shares: &[f64; SHARES],
     cards: &[[KindCard; KINDS]; 2],

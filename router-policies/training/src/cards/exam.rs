@@ -15,7 +15,7 @@ use serde_json::Value;
 use super::FILES;
 
 /// A question.
-pub(crate) struct ExamQuestion {
+pub(crate) struct TemplateQuestion {
     id: String,
     /// Its kind's place.
     pub(crate) kind: usize,
@@ -68,7 +68,7 @@ struct AnswerLine {
 }
 
 /// Reads the exam.
-pub(crate) fn questions(path: &Path) -> Result<Vec<ExamQuestion>, String> {
+pub(crate) fn questions(path: &Path) -> Result<Vec<TemplateQuestion>, String> {
     let named = |why: &dyn std::fmt::Display| format!("{}: {why}", path.display());
     let file = File::open(path).map_err(|why| named(&why))?;
     let lines = BufReader::new(GzDecoder::new(file)).lines();
@@ -79,7 +79,7 @@ pub(crate) fn questions(path: &Path) -> Result<Vec<ExamQuestion>, String> {
     lines.map(question).collect()
 }
 
-fn question(line: ExamLine) -> Result<ExamQuestion, String> {
+fn question(line: ExamLine) -> Result<TemplateQuestion, String> {
     let place = KIND_NAMES.iter().position(|name| *name == line.kind);
     let kind = place.ok_or_else(|| format!("`{}` is no kind", line.kind))?;
     let last = line.messages.last().map(|message| message.content.clone()).unwrap_or_default();
@@ -109,13 +109,13 @@ fn question(line: ExamLine) -> Result<ExamQuestion, String> {
         attachments: 0,
     });
     let sight = sight(&default_scorer().view(&features).sight, &features);
-    Ok(ExamQuestion { id: line.id, kind, features, sight, template })
+    Ok(TemplateQuestion { id: line.id, kind, features, sight, template })
 }
 
 /// Reads answers, those of the models with cards; of several to a question the last.
 pub(crate) fn answers(
     path: &Path,
-    questions: &[ExamQuestion],
+    questions: &[TemplateQuestion],
 ) -> Result<[BTreeMap<usize, GivenAnswer>; 2], String> {
     let named = |why: &dyn std::fmt::Display| format!("{}: {why}", path.display());
     let places: BTreeMap<&str, usize> =
