@@ -258,8 +258,7 @@ async fn whole(
             rate_limit_headers::write(account.rate_limits(), response.headers_mut());
             response_headers.decision(
                 response.headers_mut(),
-                account.record().model().map(|it| &*it.name),
-                account.record().attempts.len(),
+                Some((account.record().model().map(|it| &*it.name), account.record().attempts.len())),
             );
             response_headers.cost(response.headers_mut(), account.cost());
             if account.record().is_degraded() {
@@ -289,7 +288,6 @@ async fn stream(
         heartbeat,
         shutdown_deadline: gateway.telemetry.shutdown_deadline.listener(),
     };
-    let first = job.ladder.get(job.plan.first().0).map(|rung| rung.pool.model.name.clone());
     let (response_headers, rate_limits) = (ResponseHeaders::of(account.record()), *account.rate_limits());
     let mut dispatched = Box::pin(dispatch(job, account));
     // Most answers begin before the first heartbeat; until then an error still has a status of its own.
@@ -298,7 +296,8 @@ async fn stream(
         let mut response = Response::new(GatewayBody::Stream(Box::pin(relay)));
         response_headers.write(response.headers_mut(), HeaderMap::new(), "text/event-stream");
         rate_limit_headers::write(&rate_limits, response.headers_mut());
-        response_headers.decision(response.headers_mut(), first.as_deref(), 1);
+        // Who will answer, and after how many attempts, is not known yet.
+        response_headers.decision(response.headers_mut(), None);
         return response;
     };
     match result {
@@ -310,7 +309,7 @@ async fn stream(
             let mut response = Response::new(GatewayBody::Stream(Box::pin(relay)));
             response_headers.write(response.headers_mut(), headers, "text/event-stream");
             rate_limit_headers::write(&rate_limits, response.headers_mut());
-            response_headers.decision(response.headers_mut(), Some(&model.name), attempts);
+            response_headers.decision(response.headers_mut(), Some((Some(&model.name), attempts)));
             if degraded {
                 response_headers.mark_degraded(response.headers_mut());
             }
@@ -325,11 +324,8 @@ fn refuse(account: Box<RequestAccount>, failure: &ApiError) -> Response<GatewayB
     let mut response = error_response(failure, account.record().call.vendor(), account.id());
     let model = account.record().model().map(|model| &*model.name);
     rate_limit_headers::write(account.rate_limits(), response.headers_mut());
-    ResponseHeaders::of(account.record()).decision(
-        response.headers_mut(),
-        model,
-        account.record().attempts.len(),
-    );
+    ResponseHeaders::of(account.record())
+        .decision(response.headers_mut(), Some((model, account.record().attempts.len())));
     account.close_failed(failure);
     response
 }
@@ -366,9 +362,10 @@ impl ResponseHeaders {
         }
     }
 
-    fn decision(&self, headers: &mut HeaderMap, model: Option<&str>, attempts: usize) {
+    /// `answered` is who answered or failed last, and the attempts until then.
+    fn decision(&self, headers: &mut HeaderMap, answered: Option<(Option<&str>, usize)>) {
         let Some(decided) = &self.decided else { return };
-        if let Some(model) = model {
+        if let Some(model) = answered.and_then(|(model, _)| model) {
             insert(headers, header_names::MODEL, model);
         }
         headers.insert(header_names::PLAN, HeaderValue::from_static(decided.decision.plan.word()));
@@ -380,7 +377,9 @@ impl ResponseHeaders {
                 insert(headers, header_names::WHY, why);
             }
         }
-        headers.insert(header_names::ATTEMPTS, HeaderValue::from(attempts));
+        if let Some((_, attempts)) = answered {
+            headers.insert(header_names::ATTEMPTS, HeaderValue::from(attempts));
+        }
     }
 
     /// A smaller model answered than was chosen, because that one could not.

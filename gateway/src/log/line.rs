@@ -9,7 +9,7 @@ use router_policies::{Currency, Money, ScoreReasons, Usage};
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
-use crate::record::{Hundredths, NONE, RequestRecord};
+use crate::record::{DecisionScores, Hundredths, NONE, RequestRecord};
 
 /// The fields of a request's line; the names are part of the interface.
 #[derive(Serialize)]
@@ -179,11 +179,7 @@ pub(super) fn text_line(
     if let Some(decided) = record.decided {
         append(line, &[" (", decided.decision.plan.word(), " ", decided.decision.reason.word()]);
         if let Some(scores) = decided.scores {
-            // Writing to a String cannot fail.
-            let _ = write!(line, " {}", Hundredths(scores.difficulty));
-            if scores.reasons.iter().next().is_some() {
-                let _ = write!(line, ": {}", scores.reasons);
-            }
+            append_difficulty(line, &scores);
         }
         line.push(')');
     }
@@ -222,6 +218,15 @@ pub(super) fn text_line(
         let text = format!(" prompt {prompt} answer {answer}");
         // What JSON leaves as it is, a terminal may take for an order.
         line.extend(text.chars().map(|sign| if sign.is_control() { '\u{fffd}' } else { sign }));
+    }
+}
+
+/// The difficulty, and what moved it most.
+fn append_difficulty(line: &mut String, scores: &DecisionScores) {
+    // Writing to a String cannot fail.
+    let _ = write!(line, " {}", Hundredths(scores.difficulty));
+    if scores.reasons.iter().next().is_some() {
+        let _ = write!(line, ": {}", scores.reasons);
     }
 }
 

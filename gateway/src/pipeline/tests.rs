@@ -768,6 +768,21 @@ async fn a_client_that_waits_hears_heartbeats() {
     assert_eq!(gateway.outcome(), "failed");
 }
 
+/// A head that leaves before an answer has begun names no model: another one may answer in the end.
+#[tokio::test(start_paused = true)]
+async fn a_head_before_the_answer_names_no_model() {
+    const NAMES: &[&str] = &["x-xietong-model", "x-xietong-attempts", "x-xietong-plan"];
+    let check = async |name: &str, seconds: u64, expected: [Option<&str>; 3]| {
+        let small = UpstreamScript::text(REFUSAL, 9).after(Duration::from_secs(seconds));
+        let gateway = scripted(CASCADE, vec![small], vec![UpstreamScript::text("Large", 5)]);
+        let heard = gateway.ask(&request(CASCADE, Streamed)).await;
+        assert_eq!(heard.summary(), "200 Large.", "{name}");
+        assert_eq!(headers(&heard, NAMES), expected, "{name}");
+    };
+    check("before the first heartbeat", 1, [Some("large"), Some("2"), Some("cascade")]).await;
+    check("after it", 12, [None, None, Some("cascade")]).await;
+}
+
 /// The retry comes after what the provider asks for, and after a pause of up to a tenth of a second otherwise.
 #[tokio::test(start_paused = true)]
 async fn a_provider_that_asks_to_wait_is_waited_for() {

@@ -61,7 +61,10 @@ pub fn to_clients() -> Vec<HeaderEntry> {
         (header::CACHE_CONTROL, "`no-cache`, on streams."),
         (header_names::REQUEST_ID, "The request's name, on every answer of the data port."),
         (header_names::ANTHROPIC_REQUEST_ID, "The same, where Anthropic's clients look for it."),
-        (header_names::MODEL, "The model that answered, by its name in the configuration."),
+        (
+            header_names::MODEL,
+            "The model that answered, by its name in the configuration. Not on a stream whose head left before its answer began (`limits.heartbeat`).",
+        ),
         (header_names::PLAN, "How models were asked: a word of `xietong_decisions_total{plan}`."),
         (
             header_names::REASON,
@@ -75,7 +78,10 @@ pub fn to_clients() -> Vec<HeaderEntry> {
             header_names::WHY,
             "The features of the prompt that moved the difficulty most, three at most, with what each adds to the difficulty for a model of around 8B: `demanding task +0.31, length +0.12`. Only where the prompt was scored and one moved it.",
         ),
-        (header_names::ATTEMPTS, "How many attempts at upstreams were made until the answer's head."),
+        (
+            header_names::ATTEMPTS,
+            "How many attempts at upstreams were made until the answer's head. Not on a stream whose head left before its answer began.",
+        ),
         (
             header_names::DEGRADED,
             "`true` where a smaller model answered than was to, because the larger ones could not.",
