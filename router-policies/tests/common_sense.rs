@@ -1,7 +1,7 @@
 //! The difficulty agrees with common sense: long work is hard; greetings, common facts and simple jobs are easy.
 
 use router_policies::scorers::{Scorer, default_scorer};
-use router_policies::{Features, ModelClass, Prompt};
+use router_policies::{Features, ModelClass, Prompt, PromptRole, PromptTurn};
 
 #[derive(serde::Deserialize)]
 struct CommonSenseLine {
@@ -63,4 +63,26 @@ fn what_users_found_the_wrong_way_round() {
     check("Plan a six-month migration from COBOL to Java", "What language is 'Guten Morgen'?");
     check("Find why the CI test is flaky, fix it and open a pull request", "What is 2 + 2?");
     check("证明哥德巴赫猜想", "法国的首都是哪里？");
+}
+
+/// A light question is lighter than the work before it, though that is still read.
+#[test]
+fn the_last_turn_opens_the_request() {
+    let turn = |role, text: &'static str| PromptTurn { role, text: text.into() };
+    let after = |work: &'static str, last: &'static str| {
+        let turns = vec![
+            turn(PromptRole::User, work),
+            turn(PromptRole::Assistant, "Here it is."),
+            turn(PromptRole::User, last),
+        ];
+        let features = Features::of(&Prompt { turns, ..Prompt::default() });
+        1.0 - default_scorer().predict(&features).of(ModelClass::Tiny).value()
+    };
+    for (work, light) in [
+        ("Design a multi-region, strongly consistent key-value store", "Thanks! What is the capital of France?"),
+        ("设计一个强一致的多区域键值存储", "谢谢！法国的首都是哪里？"),
+    ] {
+        let (light, harder) = (after(work, light), after(work, work));
+        assert!(light < 0.5 && harder > light + 0.2, "{light} {harder}");
+    }
 }

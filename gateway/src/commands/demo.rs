@@ -20,7 +20,6 @@ use super::{CommandError, say};
 use crate::report::{table, tally::ReportTally};
 use live::LiveView;
 use script::ScriptedModel;
-use traffic::TrafficPlan;
 use upstream::ScriptedProvider;
 
 /// Whose list price the scripted paid model has where no provider's key is in the environment.
@@ -50,6 +49,15 @@ pub struct Args {
     /// Keep the ledger in this new file, for `xietong report --ledger FILE`.
     #[arg(long, value_name = "FILE")]
     ledger: Option<PathBuf>,
+}
+
+/// How long is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct TrafficPlan {
+    /// At most so long.
+    time: Duration,
+    /// At most so many questions.
+    requests: Option<u64>,
 }
 
 /// Asks for a while, shows what happens, and sums it up.

@@ -171,11 +171,7 @@ pub(super) fn text_line(
     let model = record.model().map_or(NONE, |model| &model.name);
     append(line, &[" ", record.outcome.word(), " "]);
     append_number(line, record.status.into());
-    match record.asked_name() == NONE && model == NONE {
-        // Nothing was asked of a model: the call says more.
-        true => append(line, &[" ", record.call.word()]),
-        false => append(line, &[" ", record.asked_name(), "→", model]),
-    }
+    append_asked(line, record, model);
     if let Some(decided) = record.decided {
         append(line, &[" (", decided.decision.plan.word(), " ", decided.decision.reason.word()]);
         if let Some(scores) = decided.scores {
@@ -227,6 +223,14 @@ fn append_difficulty(line: &mut String, scores: &DecisionScores) {
     let _ = write!(line, " {}", Hundredths(scores.difficulty));
     if scores.reasons.iter().next().is_some() {
         let _ = write!(line, ": {}", scores.reasons);
+    }
+}
+
+/// What was asked, and who answered; where neither is known, the call says more.
+fn append_asked(line: &mut String, record: &RequestRecord, model: &str) {
+    match record.asked_name() == NONE && model == NONE {
+        true => append(line, &[" ", record.call.word()]),
+        false => append(line, &[" ", record.asked_name(), "→", model]),
     }
 }
 

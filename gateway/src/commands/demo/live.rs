@@ -6,8 +6,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 use router_policies::Currency;
 use tokio::time::{Duration, Instant};
 
+use super::TrafficPlan;
 use super::script::ScriptedQuestion;
-use super::traffic::TrafficPlan;
 use crate::commands::CommandError;
 use crate::commands::gateway_client::{GatewayAnswer, in_nanos};
 use crate::report::{amount, share};

@@ -9,6 +9,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 
+use super::TrafficPlan;
 use super::live::LiveView;
 use super::script::{ScriptedQuestion, questions};
 use crate::commands::CommandError;
@@ -20,15 +21,6 @@ const CLIENTS: u32 = 3;
 const PAUSE: Duration = Duration::from_millis(900);
 /// How long questions under way may take once no more are asked.
 const REST: Duration = Duration::from_secs(15);
-
-/// How long is asked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct TrafficPlan {
-    /// At most so long.
-    pub(super) time: Duration,
-    /// At most so many questions.
-    pub(super) requests: Option<u64>,
-}
 
 /// What became of a question.
 pub(super) type AskedQuestion = (ScriptedQuestion, Result<GatewayAnswer, CommandError>);

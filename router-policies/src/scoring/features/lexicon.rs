@@ -58,10 +58,13 @@ pub(super) struct LexiconCounts {
     pub(super) opening: u8,
 }
 
-/// Counts the words and phrases of topics and cues.
-pub(super) fn count(tokens: &[TextToken]) -> LexiconCounts {
+/// Counts the words and phrases of topics and cues. What opens the request is what its last turn begins with: that turn
+/// begins at the character `last`.
+pub(super) fn count(tokens: &[TextToken], last: usize) -> LexiconCounts {
     let lexicon = lexicon();
     let mut counts = LexiconCounts::default();
+    let opening = tokens.partition_point(|token| token.at < last);
+    let opening = opening..opening + cues::OPENING;
     for (at, token) in tokens.iter().enumerate() {
         let mut hash = token.hash;
         let longest = if token.kind == TextTokenKind::Ideograph { 4 } else { 2 };
@@ -72,7 +75,7 @@ pub(super) fn count(tokens: &[TextToken]) -> LexiconCounts {
             }
             if let Some(cue) = entry.cue {
                 counts.cues[cue as usize] += 1;
-                counts.opening |= u8::from(at < cues::OPENING) << cue as u8;
+                counts.opening |= u8::from(opening.contains(&at)) << cue as u8;
             }
             let Some(next) = tokens.get(at + length) else { break };
             hash = pair(hash, next.hash);
@@ -225,7 +228,7 @@ mod tests {
 
     #[track_caller]
     fn check(text: &str, topic: LexiconTopic, expected: u32) {
-        let counts = count(&tokens(&text.chars().collect::<Vec<_>>())).topics;
+        let counts = count(&tokens(&text.chars().collect::<Vec<_>>()), 0).topics;
         assert_eq!(counts[topic as usize], expected, "{text}: {topic:?}");
     }
 

@@ -79,7 +79,7 @@ impl Features {
         let sample = sample::TextSample::of(prompt);
         let tokens = tokens::tokens(&sample.chars);
         let grams = grams::grams(&tokens);
-        let counts = lexicon::count(&tokens);
+        let counts = lexicon::count(&tokens, sample.last);
         let readable = readable::readable(prompt, &sample, &tokens, &counts);
         Self { chars: sample.length, readable, cues: cues::cues(&counts.cues, counts.opening), grams }
     }

@@ -23,6 +23,8 @@ const COURTESY: usize = 16;
 pub(super) struct TextSample {
     /// Its characters: earlier turns first, a line break after each.
     pub(super) chars: Vec<char>,
+    /// Where among them the last turn begins.
+    pub(super) last: usize,
     /// Characters of the last human turn before sampling.
     pub(super) length: usize,
     /// Human turns that were read besides the last.
@@ -53,6 +55,7 @@ impl TextSample {
             chars.extend(turn.trim().chars().take(EARLIER));
             chars.push('\n');
         }
+        let begin = chars.len();
         let shown = last.chars().count();
         if shown <= HEAD + TAIL {
             append(&mut chars, last);
@@ -64,7 +67,7 @@ impl TextSample {
         }
         // What the window left out counts for the length all the same.
         let unseen = if raw.len() > 2 * WINDOW { raw.chars().count().saturating_sub(shown) } else { 0 };
-        Self { chars, length: shown + unseen, earlier: earlier.len() }
+        Self { chars, last: begin, length: shown + unseen, earlier: earlier.len() }
     }
 }
 
