@@ -79,7 +79,10 @@ fn the_last_turn_opens_the_request() {
         1.0 - default_scorer().predict(&features).of(ModelClass::Tiny).value()
     };
     for (work, light) in [
-        ("Design a multi-region, strongly consistent key-value store", "Thanks! What is the capital of France?"),
+        (
+            "Design a multi-region, strongly consistent key-value store",
+            "Thanks! What is the capital of France?",
+        ),
         ("设计一个强一致的多区域键值存储", "谢谢！法国的首都是哪里？"),
     ] {
         let (light, harder) = (after(work, light), after(work, work));
