@@ -226,11 +226,14 @@ fn a_question_goes_to_the_gateway_that_runs() {
         assert!(err.contains("asks for a key") && !err.contains("wrong-key"), "{err}");
     }
     let nobody = format!("http://{}", reserved());
-    for (url, code, said) in
-        [(nobody.as_str(), 69, "nobody listens there"), ("localhost:80", 2, "no URL of a gateway")]
-    {
+    for (url, code, said) in [
+        (nobody.as_str(), 69, "nobody listens there"),
+        ("localhost:80", 2, "no URL of a gateway"),
+        ("http://user:a-password@127.0.0.1:1", 2, "the key is given by --key"),
+        ("http://127.0.0.1:1/v1?a=b", 2, "more than a host, a port and a path"),
+    ] {
         let (_, err) = ends_with(&ask(&["--url", url, "Hi"], None), code);
-        assert!(err.contains(said), "{err}");
+        assert!(err.contains(said) && !err.contains("a-password"), "{err}");
     }
     // A second gateway at the same ports says whose they are.
     let (_, err) = ends_with(&program(&["serve", "--config", config]).output().unwrap(), 69);

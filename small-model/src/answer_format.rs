@@ -92,7 +92,9 @@ pub enum SchemaError {
 impl SchemaError {
     /// From what llguidance says of a grammar that it does not take.
     pub(crate) fn of_compiler(field: &str, said: &str) -> Self {
-        let (field, reason) = (field.to_owned(), shortened(said));
+        let panicked = said.starts_with("panic");
+        let reason = if panicked { "a number in it is too large".to_owned() } else { shortened(said) };
+        let field = field.to_owned();
         // A number that is no bound, a list that is none: the compiler says what it expected and got.
         let invalid = ["nsatisfiable", "xpected ", "must be ", "nvalid type", "not found", "cannot resolve"];
         if invalid.iter().any(|word| said.contains(word)) {

@@ -77,9 +77,14 @@ impl GrammarVocabulary {
         stages: Vec<ConstraintStage>,
     ) -> Result<TokenConstraint, String> {
         let parser = self.factory.create_parser(grammar).map_err(|error| error.to_string())?;
-        let matcher = Matcher::new(Ok(parser));
+        let mut matcher = Matcher::new(Ok(parser));
         if let Some(error) = matcher.get_error() {
             return Err(error);
+        }
+        // A rule that only leads to itself is found when the first token is looked for.
+        let begins = matcher.compute_mask_or_eos().is_ok_and(|mask| !mask.is_zero());
+        if !begins {
+            return Err("unsatisfiable: no text meets it, or its first token cannot be found".to_owned());
         }
         Ok(TokenConstraint {
             stages: stages.into(),

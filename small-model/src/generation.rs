@@ -132,6 +132,9 @@ pub enum GenerationError {
     /// The engine could not compute the next token; the engine itself goes on.
     #[error("the embedded model failed: {0}")]
     Broken(String),
+    /// The answer could not be held to its format any further; nothing is wrong with the engine.
+    #[error("the answer cannot be held to its format any further")]
+    Format,
     /// The engine's threads have ended.
     #[error("the embedded model has stopped")]
     Dead,

@@ -294,7 +294,7 @@ impl<'a> EngineWorker<'a> {
             return self.break_off(index, "the model computed no numbers");
         };
         let Some(token) = active.job.sampler.choose(logits) else {
-            return self.break_off(index, "the answer cannot be held to its format");
+            return self.break_with(index, GenerationError::Format);
         };
         let chosen = LlamaToken(i32::try_from(token).unwrap_or_default());
         if self.model.ends(chosen) {
@@ -357,8 +357,12 @@ impl<'a> EngineWorker<'a> {
 
     /// Ends a slot's answer with an error, and forgets its cache, which may be half written.
     fn break_off(&mut self, index: usize, reason: &str) {
+        self.break_with(index, GenerationError::Broken(reason.into()));
+    }
+
+    fn break_with(&mut self, index: usize, error: GenerationError) {
         if let Some(active) = self.release(index) {
-            let _ = active.job.pieces.send(Err(GenerationError::Broken(reason.into())));
+            let _ = active.job.pieces.send(Err(error));
         }
         if let Some(slot) = self.slots.get_mut(index) {
             cut_sequence(&mut self.context, slot.sequence, 0);

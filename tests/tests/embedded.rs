@@ -281,21 +281,23 @@ async fn schemas_that_it_cannot_hold_are_another_models() {
     let Some(weights) = weights() else { return };
     let (gateway, _large) = start(&weights).await;
     // Each is a conversation of its own: one that another model has answered would stay there.
-    let ask = |model: &str, schema: Value, strict: bool| {
-        let mut request = openai::ask(model, &format!("Which city do you like? {schema}"));
+    let ask = |model: &str, name: &str, schema: Value| {
+        let mut request = openai::ask(model, &format!("Hello, I am {name}"));
         request["max_tokens"] = 24.into();
         request["response_format"] =
-            json!({"type": "json_schema", "json_schema": {"name": "x", "strict": strict, "schema": schema}});
+            json!({"type": "json_schema", "json_schema": {"name": "x", "strict": true, "schema": schema}});
         request
     };
     let unique = json!({"type": "array", "items": {"type": "integer"}, "maxItems": 3, "uniqueItems": true});
-    let answer = gateway.ask(&ask("auto", unique.clone(), true)).await;
+    let answer = gateway.ask(&ask("auto", "Ada", unique.clone())).await;
     assert_eq!((answer.status(), answer.content().as_str()), (200, "from large"), "{}", answer.text());
-    let answer = gateway.ask(&ask("tiny", unique, true)).await;
+    let answer = gateway.ask(&ask("tiny", "Bo", unique)).await;
     assert_eq!(answer.status(), 400, "{}", answer.text());
     assert!(answer.text().contains("uniqueItems"), "{}", answer.text());
-    for schema in [json!({"type": "text"}), json!({"type": "string", "minLength": 3, "maxLength": 2})] {
-        let answer = gateway.ask(&ask("auto", schema, true)).await;
+    let impossible = json!({"type": "string", "minLength": 3, "maxLength": 2});
+    for (name, schema) in [("Cy", json!({"type": "text"})), ("Di", impossible), ("El", json!({"$ref": "#"}))]
+    {
+        let answer = gateway.ask(&ask("auto", name, schema)).await;
         assert_eq!(answer.status(), 400, "{}", answer.text());
         assert!(answer.text().contains("response_format"), "{}", answer.text());
     }

@@ -72,9 +72,19 @@ pub(super) fn unfit(
         return Some(Ineligible::Engine(why.message.clone()));
     }
     match &model.provider {
-        ModelProvider::Embedded(_) => chat.simple().err().map(|bad| Ineligible::Engine(bad.message)),
+        // What is no schema is the client's mistake, which the engine names when it is asked.
+        ModelProvider::Embedded(_) => {
+            let bad = chat.simple().err().filter(|bad| !is_about_schema(bad))?;
+            Some(Ineligible::Engine(bad.message))
+        }
         ModelProvider::Remote(remote) => speaks(remote, needs.prefill.then_some(accepts.prefill), chat),
     }
+}
+
+/// Whether a schema of the request is none, rather than one that the engine cannot hold.
+fn is_about_schema(bad: &BadRequest) -> bool {
+    let within = |field: &str| bad.param.as_deref().is_some_and(|param| param.starts_with(field));
+    bad.code == Some("invalid_value") && (within("response_format") || within("tools"))
 }
 
 /// Rules out the models that do not answer in the language of the prompt, as far as its writing tells it. Where that would leave

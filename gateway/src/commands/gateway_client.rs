@@ -79,6 +79,14 @@ impl GatewayClient {
         if !matches!(parsed.scheme(), "http" | "https") {
             return Err(wrong(&"it begins with neither http:// nor https://"));
         }
+        // A password must not be told again in a message, and a path is added to what is given.
+        let beside =
+            [parsed.username(), parsed.password().unwrap_or_default()].iter().any(|it| !it.is_empty());
+        if beside || parsed.query().is_some() || parsed.fragment().is_some() {
+            return Err(CommandError::usage(
+                "the address has more than a host, a port and a path; the key is given by --key or XIETONG_KEY",
+            ));
+        }
         if key.as_ref().is_some_and(|key| http::HeaderValue::from_str(key.reveal()).is_err()) {
             return Err(CommandError::usage("the key has characters that no header can carry"));
         }

@@ -218,12 +218,11 @@ fn announce(config: &GatewayConfig, servers: &[LocalServer]) {
         None => say(&format!("xietong {} with the built-in default (no configuration file)", VERSION)),
     }
     for server in servers {
-        let names: Vec<&str> = server.chat_models().map(|model| model.name.as_str()).collect();
-        let models = if names.is_empty() { "no model for chats".to_owned() } else { names.join(", ") };
+        let models = listed(server.chat_models().map(|model| model.name.as_str()));
         say(&format!("  found {} at {} with {models}", server.provider.title, server.provider.base_url));
     }
     for model in &config.models {
-        say(&format!("  model {}: {}", model.name, describe(model)));
+        say(&format!("  model {}: {}", model.name, one_line(&describe(model))));
     }
     if config.models.iter().any(|model| matches!(model.provider, ModelProvider::Embedded(_))) {
         say_instructions();
@@ -233,6 +232,26 @@ fn announce(config: &GatewayConfig, servers: &[LocalServer]) {
     }
     for warning in &config.warnings {
         say(&format!("  warning: {warning}"));
+    }
+}
+
+/// A text from elsewhere without line ends and what else a terminal may take for an order.
+fn one_line(text: &str) -> String {
+    text.chars().map(|sign| if sign.is_control() { '\u{fffd}' } else { sign }).collect()
+}
+
+/// The first names that a server gave its models, without what a terminal would obey, and how many more there are.
+fn listed<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    // More names, and longer ones, would hide the rest of what is said at the start.
+    const SHOWN: usize = 8;
+    const LONGEST: usize = 64;
+    let names: Vec<&str> = names.collect();
+    let short = |name: &&str| one_line(&name.chars().take(LONGEST).collect::<String>());
+    let shown: Vec<String> = names.iter().take(SHOWN).map(short).collect();
+    match names.len() {
+        0 => "no model for chats".to_owned(),
+        all if all > SHOWN => format!("{} and {} more", shown.join(", "), all - SHOWN),
+        _ => shown.join(", "),
     }
 }
 
@@ -276,6 +295,16 @@ mod tests {
     use std::panic::catch_unwind;
 
     use super::*;
+
+    #[test]
+    fn names_that_a_server_gave_stay_in_their_line() {
+        let check = |names: &[&str], told: &str| assert_eq!(listed(names.iter().copied()), told);
+        check(&[], "no model for chats");
+        check(&["qwen3:4b", "模型"], "qwen3:4b, 模型");
+        check(&["\u{1b}[31mred\n  model x: y"], "\u{fffd}[31mred\u{fffd}  model x: y");
+        check(&["a"; 10], "a, a, a, a, a, a, a, a and 2 more");
+        check(&["x".repeat(5000).as_str()], &"x".repeat(64));
+    }
 
     #[test]
     fn a_panic_is_told_without_what_it_quotes() {

@@ -11,7 +11,8 @@ use http::HeaderMap;
 use router_policies::{PromptRole, Usage};
 use small_model::{
     AnswerFormat, CallFragment, ChatMessage, Engine, EngineOptions, EngineRefusal, GeneratedToken,
-    Generation, GenerationRequest, SamplingOptions, ThinkingOptions, ToolCall, ToolChoice, ToolDefinition,
+    Generation, GenerationError, GenerationRequest, SamplingOptions, ThinkingOptions, ToolCall, ToolChoice,
+    ToolDefinition,
 };
 use tokio::time::{Instant, timeout_at};
 use tower::util::BoxCloneSyncService;
@@ -222,6 +223,9 @@ impl EmbeddedAnswer {
             }
             match timeout_at(self.clock.limit(), self.generation.next()).await {
                 Ok(Some(Ok(piece))) => self.take(piece),
+                Ok(Some(Err(error @ GenerationError::Format))) => {
+                    return self.end(said(AttemptErrorKind::Incapable, format!("{error}.")));
+                }
                 Ok(Some(Err(_)) | None) => {
                     return self.end(AttemptError::new(AttemptErrorKind::ConnectionLost));
                 }

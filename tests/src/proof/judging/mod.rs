@@ -1,9 +1,9 @@
 //! Whether an answer is right: a program's judgement, by the check that stands beside each question.
 //!
-//! - [`folding`]: what is the same though it is written otherwise; words, lines, and where an answer announces its result.
-//! - [`number`], [`numerals`]: numbers in a text, and numbers in words.
-//! - [`option`], [`yes_no`], [`text`], [`python`]: choices, and short answers.
-//! - [`json`], `call`: objects by their fields, and calls of functions.
+//! - `folding`: what is the same though it is written otherwise; words, lines, and where an answer announces its result.
+//! - `number`, `numerals`: numbers in a text, and numbers in words.
+//! - `option`, `yes_no`, `text`, `python`: choices, and short answers.
+//! - `json`, `call`: objects by their fields, and calls of functions.
 
 mod call;
 mod folding;
