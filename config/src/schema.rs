@@ -12,6 +12,8 @@ pub(crate) const BETTER_NAME: &str = "x-better-name";
 pub fn schema() -> Value {
     let mut schema = of::<ConfigFile>();
     offer_better_names(&mut schema);
+    // A build with the engine keeps the order of members, one without sorts them.
+    schema.sort_all_objects();
     schema
 }
 
@@ -19,6 +21,7 @@ pub fn schema() -> Value {
 pub fn schema_with_defaults() -> Value {
     let mut schema = with_defaults::<ConfigFile>().to_value();
     offer_better_names(&mut schema);
+    schema.sort_all_objects();
     schema
 }
 

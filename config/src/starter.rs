@@ -186,7 +186,7 @@ impl StarterFile {
          ladder: [small, large]         # tried upward\n    policy:\n      \
          kind: cascade                # the small model begins; where a guard doubts its answer, the large one takes over\n      \
          policy: {kind: threshold, at: 0.8}         # requests harder than this go straight to the large model\n      \
-         hold: {tokens: 12, max_wait: 600ms}        # how much is judged before the client sees a byte\n    \
+         hold: {tokens: 4, max_wait: 600ms}         # how much is judged before the client sees a byte\n    \
          fallback: up_then_down         # where to go when a rung fails\n"
             .to_owned()
     }

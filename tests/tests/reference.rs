@@ -207,6 +207,9 @@ fn earlier() -> Place {
 fn a_ledger_of_december_2026_has_the_same_balances_and_figures() {
     let place = earlier();
     let report = reference::ledger_report(&place.file()).expect("it is read");
+    let mut report = serde_json::to_value(&report).expect("figures");
+    // Builds with the engine keep the order of members; what they are called counts, not where they stand.
+    report.sort_all_objects();
     let mut report = serde_json::to_string_pretty(&report).expect("figures");
     report.push('\n');
     hold_frozen("ledger-2026-12.report.json", &report);

@@ -13,15 +13,15 @@ const EMBEDDERS: [&str; 10] =
 /// of another Xietong's.
 pub(super) fn read(list: &Value) -> Vec<LocalModel> {
     let entries = list["data"].as_array().or_else(|| list["models"].as_array());
-    entries.into_iter().flatten().filter_map(model).collect()
+    let entries = entries.map(Vec::as_slice).unwrap_or_default();
+    // Beside its routes it lists its models under their providers' names, and those may be anywhere.
+    let is_gateway = entries.iter().any(|entry| entry["owned_by"] == "xietong");
+    if is_gateway { Vec::new() } else { entries.iter().filter_map(model).collect() }
 }
 
 fn model(entry: &Value) -> Option<LocalModel> {
     let text = |name: &str| entry[name].as_str();
     let number = |value: &Value| value.as_u64().filter(|number| *number > 0);
-    if text("owned_by") == Some("xietong") {
-        return None;
-    }
     let name =
         text("id").or_else(|| text("model")).or_else(|| text("name")).filter(|name| !name.is_empty())?;
     let counted = number(&entry["meta"]["n_params"]).map(|parameters| parameters as f64 / 1e9);

@@ -106,7 +106,7 @@ fn lists_the_models_of_each_kind_of_server() {
 #[test]
 fn takes_nothing_else_for_a_server() {
     let own =
-        json!({"data": [{"id": "auto", "owned_by": "xietong"}, {"id": "small", "owned_by": "xietong"}]});
+        json!({"data": [{"id": "auto", "owned_by": "xietong"}, {"id": "large", "owned_by": "deepseek"}]});
     for list in
         [own, json!({"data": []}), json!([]), json!({"error": "no"}), json!({"data": [{"id": ""}, 1]})]
     {
