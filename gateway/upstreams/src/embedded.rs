@@ -221,19 +221,19 @@ impl EmbeddedAnswer {
             if self.over {
                 return None;
             }
-            match timeout_at(self.clock.limit(), self.generation.next()).await {
-                Ok(Some(Ok(piece))) => self.take(piece),
+            let error = match timeout_at(self.clock.limit(), self.generation.next()).await {
+                Ok(Some(Ok(piece))) => {
+                    self.take(piece);
+                    continue;
+                }
                 Ok(Some(Err(error @ GenerationError::Format))) => {
-                    return self.end(said(AttemptErrorKind::Incapable, format!("{error}.")));
+                    said(AttemptErrorKind::Incapable, format!("{error}."))
                 }
-                Ok(Some(Err(_)) | None) => {
-                    return self.end(AttemptError::new(AttemptErrorKind::ConnectionLost));
-                }
-                Err(_) => {
-                    let error = self.clock.expired(&self.engine);
-                    return self.end(error);
-                }
-            }
+                Ok(Some(Err(_)) | None) => AttemptError::new(AttemptErrorKind::ConnectionLost),
+                Err(_) => self.clock.expired(&self.engine),
+            };
+            self.over = true;
+            return Some(Err(error));
         }
     }
 
@@ -257,11 +257,6 @@ impl EmbeddedAnswer {
                 self.pending.reverse();
             }
         }
-    }
-
-    fn end(&mut self, error: AttemptError) -> Option<Result<ResponseChunk, AttemptError>> {
-        self.over = true;
-        Some(Err(error))
     }
 }
 
