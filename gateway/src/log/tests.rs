@@ -93,7 +93,7 @@ fn what_was_said_is_written_after_a_flush() {
 fn a_note_has_its_level_and_target_in_either_form() {
     let say = || {
         warn!(target: "xietong::upstreams", endpoint = "large-0", "endpoint large-0 is left alone");
-        error!(target: "h2::client", error = ?std::fmt::Error, after = 3, "broken");
+        error!(target: "h2::client", after = 3, error = ?std::fmt::Error, "broken");
     };
     let text = written("info", LogFormat::Text, say);
     let lines: Vec<&str> = text.lines().map(|line| line.split_once("Z ").unwrap().1).collect();
