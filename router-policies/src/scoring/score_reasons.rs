@@ -46,8 +46,8 @@ crate::vocabulary! {
         Medicine = "medicine",
         /// It quotes.
         Quotes = "quoted text",
-        /// How much of it is Chinese.
-        Chinese = "Chinese text",
+        /// Which language it has: Chinese, or another. Either may add.
+        Language = "language",
         /// Tools are offered.
         Tools = "tools",
         /// A form of the answer is asked for, such as JSON.
@@ -94,7 +94,7 @@ impl ReasonFeature {
             "log_law" => Self::Law,
             "log_medicine" => Self::Medicine,
             "log_quotes" => Self::Quotes,
-            "ideograph_share" => Self::Chinese,
+            "ideograph_share" => Self::Language,
             "ends_with_question" | "fact_questions" | "opens_with_question" => Self::QuestionForm,
             "log_tools" => Self::Tools,
             "structured" => Self::StructuredAnswer,
