@@ -372,7 +372,8 @@ impl ResponseHeaders {
         headers.insert(header_names::REASON, HeaderValue::from_static(decided.decision.reason.word()));
         if let Some(scores) = &decided.scores {
             insert_short(headers, header_names::DIFFICULTY, Hundredths(scores.difficulty));
-            let why = scores.reasons.to_string();
+            let mut why = String::with_capacity(96);
+            scores.reasons.append_to(&mut why);
             if !why.is_empty() {
                 insert(headers, header_names::WHY, why);
             }

@@ -222,7 +222,8 @@ fn append_difficulty(line: &mut String, scores: &DecisionScores) {
     // Writing to a String cannot fail.
     let _ = write!(line, " {}", Hundredths(scores.difficulty));
     if scores.reasons.iter().next().is_some() {
-        let _ = write!(line, ": {}", scores.reasons);
+        line.push_str(": ");
+        scores.reasons.append_to(line);
     }
 }
 

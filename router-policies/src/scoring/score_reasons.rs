@@ -143,6 +143,20 @@ impl ScoreReasons {
         self.0.iter().flatten().copied()
     }
 
+    /// Appends the reasons as they are displayed. Each request with a route has them in a header and in the log, and the
+    /// standard library's formatter takes ten times as many instructions.
+    pub fn append_to(&self, text: &mut String) {
+        for (at, reason) in self.iter().enumerate() {
+            text.push_str(if at > 0 { ", " } else { "" });
+            text.push_str(reason.feature.word());
+            text.push_str(if reason.contribution < 0.0 { " -" } else { " +" });
+            // A contribution is within -1..=1, so that three digits are enough.
+            let hundredths = (reason.contribution.abs() * 100.0).round().min(999.0) as u32;
+            let digit = |of: u32| char::from(b'0' + (of % 10) as u8);
+            text.extend([digit(hundredths / 100), '.', digit(hundredths / 10), digit(hundredths)]);
+        }
+    }
+
     /// Adds a reason, if it is stronger than another.
     pub fn add(&mut self, feature: ReasonFeature, contribution: f64) {
         // Less than a hundredth moves nothing that anyone sees.
@@ -163,13 +177,9 @@ impl ScoreReasons {
 /// As people read it: `demanding task +0.31, length +0.12, like examinations -0.05`.
 impl fmt::Display for ScoreReasons {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (at, reason) in self.iter().enumerate() {
-            let comma = if at > 0 { ", " } else { "" };
-            let sign = if reason.contribution < 0.0 { '-' } else { '+' };
-            let hundredths = (reason.contribution.abs() * 100.0).round() as u32;
-            write!(f, "{comma}{} {sign}{}.{:02}", reason.feature.word(), hundredths / 100, hundredths % 100)?;
-        }
-        Ok(())
+        let mut text = String::with_capacity(REASONS * 32);
+        self.append_to(&mut text);
+        f.write_str(&text)
     }
 }
 
