@@ -178,10 +178,10 @@ fn explained(assessment: &Assessment, chat: &ChatRequest) -> Value {
         })),
         "ladder": assessment.ladder.iter().map(|rung| json!({
             "model": rung.model.name,
-            "able": rung.able,
+            "able": rung.eligible,
             "suffices": rung.suffices.map(Probability::value),
-            "cost": rung.toll.cost,
-            "wait_seconds": (rung.toll.wait > 0.0).then_some(rung.toll.wait),
+            "cost": rung.estimate.cost,
+            "wait_seconds": (rung.estimate.wait > 0.0).then_some(rung.estimate.wait),
         })).collect::<Vec<_>>(),
         "features": assessment.features.as_ref().map(|features| features.named().collect::<BTreeMap<_, _>>()),
     })

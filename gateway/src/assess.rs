@@ -72,10 +72,10 @@ fn assess_model(model: &Arc<ModelConfig>, ask: &AssessInput<'_>) -> Result<Asses
         decided: RecordedDecision { decision, scores: None, draw: None },
         ladder: vec![CandidateModel {
             model: Arc::clone(model),
-            able: true,
+            eligible: true,
             suffices: None,
-            toll: CostEstimate::default(),
-            outset: AnswerPrior::NOTHING,
+            estimate: CostEstimate::default(),
+            prior: AnswerPrior::NOTHING,
         }],
         fallback: Fallback::None,
         scoring: None,
@@ -158,13 +158,13 @@ fn assess_within(
     drop(recent);
     let decision = decision.ok_or_else(|| nothing_fits(&eligibility))?;
     let tokens = matches!(decision.plan, Plan::Cascade { .. }).then(|| FITTED.tokens(features));
-    let outset = |at: usize, suffices: Probability| match tokens {
+    let prior = |at: usize, suffices: Probability| match tokens {
         None => AnswerPrior::NOTHING,
         tokens => AnswerPrior { suffices: Some(suffices), tokens, correction: routed.guard_correction(at) },
     };
     Ok(Assessment {
         decided: RecordedDecision { decision, scores: Some(scores), draw: Some(draw) },
-        ladder: candidates(&eligibility, &rung_states, &decision, &outset),
+        ladder: candidates(&eligibility, &rung_states, &decision, &prior),
         fallback: route.fallback,
         scoring: Some(scoring),
         features: None,
@@ -239,16 +239,16 @@ fn candidates(
     eligibility: &[(&Arc<ModelConfig>, Option<Ineligible>)],
     rung_states: &[RungState<'_>],
     decision: &Decision,
-    outset: &dyn Fn(usize, Probability) -> AnswerPrior,
+    prior: &dyn Fn(usize, Probability) -> AnswerPrior,
 ) -> Vec<CandidateModel> {
     let within = |at: usize| (decision.least..=decision.most).contains(&Rung(at));
     let all = eligibility.iter().zip(rung_states).enumerate();
     all.map(|(at, ((model, _), rung_state))| CandidateModel {
         model: Arc::clone(model),
-        able: rung_state.eligible && within(at),
+        eligible: rung_state.eligible && within(at),
         suffices: Some(rung_state.p_success),
-        toll: rung_state.estimate,
-        outset: outset(at, rung_state.p_success),
+        estimate: rung_state.estimate,
+        prior: prior(at, rung_state.p_success),
     })
     .collect()
 }

@@ -48,7 +48,7 @@ impl Assessment {
         };
         let planned = |at: usize| at == first || self.decided.decision.plan.others().any(|rung| rung.0 == at);
         let rungs = self.ladder.iter().enumerate();
-        let asked = rungs.filter(|(at, rung)| planned(*at) || (rung.able && reached(*at)));
+        let asked = rungs.filter(|(at, rung)| planned(*at) || (rung.eligible && reached(*at)));
         asked.map(|(_, rung)| Arc::clone(&rung.model)).collect()
     }
 }
@@ -58,20 +58,25 @@ pub struct CandidateModel {
     /// The model.
     pub model: Arc<ModelConfig>,
     /// Whether it can serve the request.
-    pub able: bool,
+    pub eligible: bool,
     /// The chance that its answer will do; `None` when nothing was scored.
     pub suffices: Option<Probability>,
     /// What asking it takes.
-    pub toll: CostEstimate,
+    pub estimate: CostEstimate,
     /// What is foreseen of its answer, where that is to be judged.
-    pub outset: AnswerPrior,
+    pub prior: AnswerPrior,
 }
 
 impl CandidateModel {
     /// As a policy sees it.
     pub fn standing(&self) -> RungState<'_> {
         let suffices = self.suffices.unwrap_or_default();
-        RungState { model: &self.model.name, p_success: suffices, eligible: self.able, estimate: self.toll }
+        RungState {
+            model: &self.model.name,
+            p_success: suffices,
+            eligible: self.eligible,
+            estimate: self.estimate,
+        }
     }
 }
 

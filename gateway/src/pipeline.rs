@@ -71,8 +71,8 @@ where
 
 /// What is left out of the request for some model that may be asked; one that gets it as it came is told all.
 fn of_some(job: &DispatchJob, dropped: Vec<&'static str>) -> Vec<&'static str> {
-    let mut able = job.ladder.iter().filter(|rung| rung.able);
-    match able.all(|rung| said_as_it_came(&rung.pool.model, &job.chat)) {
+    let mut eligible = job.ladder.iter().filter(|rung| rung.eligible);
+    match eligible.all(|rung| said_as_it_came(&rung.pool.model, &job.chat)) {
         true => Vec::new(),
         false => dropped,
     }
@@ -214,7 +214,7 @@ fn job(
 ) -> Option<DispatchJob> {
     let rungside = |rung: CandidateModel| {
         let pool = Arc::clone(snapshot.pool(&rung.model)?);
-        Some(RungTarget { pool, able: rung.able, outset: rung.outset })
+        Some(RungTarget { pool, eligible: rung.eligible, prior: rung.prior })
     };
     Some(DispatchJob {
         chat: Arc::new(chat),

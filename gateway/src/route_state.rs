@@ -201,12 +201,12 @@ impl RouteState {
             recent.record(scores.gain, first.0 + 1 == self.route.ladder.len(), share);
         }
         let mut offered = Vec::new();
-        let mut foreseen = assessment.ladder.get(first.0).and_then(|rung| rung.toll.cost);
+        let mut foreseen = assessment.ladder.get(first.0).and_then(|rung| rung.estimate.cost);
         if let Some(draw) = decided.draw.filter(|_| self.steering.weighs()) {
             let ladder: Vec<RungState<'_>> = assessment.ladder.iter().map(CandidateModel::standing).collect();
             self.steering.asked(&ladder, draw);
             let offer = |rung: &RungState<'_>| OfferedRung {
-                able: rung.eligible,
+                eligible: rung.eligible,
                 suffices: rung.p_success,
                 load: rung.estimate.load,
             };
@@ -214,14 +214,15 @@ impl RouteState {
             foreseen = foreseen.or_else(|| weights::highest_cost(&ladder));
         }
         let shadow = decided.decision.shadow.map(|rung| (rung, assessment.foreseen.clone()));
-        let able = shadow.iter().flat_map(|_| assessment.ladder.iter().map(|rung| rung.able)).collect();
+        let eligible =
+            shadow.iter().flat_map(|_| assessment.ladder.iter().map(|rung| rung.eligible)).collect();
         RouteFeedback {
             routed: self.clone(),
             place: assessment.place,
             foreseen,
             offered,
             shadow,
-            able,
+            eligible,
             chat: None,
         }
     }
@@ -238,7 +239,7 @@ pub struct RouteFeedback {
     /// Who answers too, and what was foreseen for each rung.
     shadow: Option<(Rung, Vec<Probability>)>,
     /// Whom the request may be shown to, where somebody answers too.
-    able: Vec<bool>,
+    eligible: Vec<bool>,
     chat: Option<Arc<ChatRequest>>,
 }
 
@@ -274,11 +275,11 @@ impl RouteFeedback {
         };
         let answer = record.content.as_ref().filter(|_| record.outcome == RequestOutcome::Complete);
         if let Some(answer) = answer.and_then(|content| content.text()) {
-            let able = std::mem::take(&mut self.able);
+            let eligible = std::mem::take(&mut self.eligible);
             let found = self.found(record);
             // Where the request went on to who was to answer too, the answer that was doubted is what is not known.
             let rung = found.filter(|_| rung == answered).map_or(rung, |(doubted, _)| doubted);
-            explorer.follow(ShadowRequest { chat, rung, answered, foreseen, found, able }, answer);
+            explorer.follow(ShadowRequest { chat, rung, answered, foreseen, found, eligible }, answer);
         }
     }
 

@@ -61,7 +61,7 @@ pub struct ConversationSlot {
 impl SessionAffinity {
     /// Where a request stands. `session` is the client's own name for its conversation.
     pub fn place(&self, chat: &ChatRequest, client: &str, session: Option<&str>) -> ConversationSlot {
-        let conversation = chat.talk(&self.hasher, client);
+        let conversation = chat.conversation_key(&self.hasher, client);
         let (here, before) = match session {
             Some(session) => {
                 let name = self.hasher.hash_one((client, session));

@@ -52,7 +52,7 @@ struct RungSnapshot {
 #[derive(Debug, Clone, Copy)]
 pub struct OfferedRung {
     /// Whether it could serve it.
-    pub able: bool,
+    pub eligible: bool,
     /// The chance that its answer would do.
     pub suffices: Probability,
     /// What it had under way.
@@ -123,7 +123,7 @@ impl TargetController {
         let warm = |at: usize| {
             conversation.filter(|state| state.rung == Rung(at)).map_or(0, |state| state.warm_tokens)
         };
-        let toll = |(at, (pool, measured)): (usize, (&Arc<EndpointPool>, &RungStats))| {
+        let estimate = |(at, (pool, measured)): (usize, (&Arc<EndpointPool>, &RungStats))| {
             let seen = measured.answer.get();
             let answer = (if seen > 0.0 { seen } else { ANSWER }) as u64;
             let answer =
@@ -139,7 +139,7 @@ impl TargetController {
             let wait = measured.wait(pool, first, chat.stream(), answer);
             CostEstimate { cost: self.cost(pool, &usage, now), wait, load }
         };
-        pools.iter().zip(&self.rungs).enumerate().map(toll).collect()
+        pools.iter().zip(&self.rungs).enumerate().map(estimate).collect()
     }
 
     fn cost(&self, pool: &EndpointPool, usage: &Usage, now: Timestamp) -> Option<f64> {
@@ -205,7 +205,7 @@ impl TargetController {
         let first = record.first_token.filter(|_| record.stream);
         if let (Some(steered), Some(here)) = (&self.steered, offered.get(at)) {
             let mut state = steered.state();
-            let top = offered.iter().rfind(|rung| rung.able).unwrap_or(here);
+            let top = offered.iter().rfind(|rung| rung.eligible).unwrap_or(here);
             state.0.record_answer(here.suffices, top.suffices);
             if let Some(first) = first {
                 state.0.record_first_token(at, here.load, first.as_secs_f64(), seconds(steered.now()));

@@ -33,7 +33,7 @@ fn chances_are_what_they_say_they_are() {
         for row in of_part(part, true) {
             let Some(right) = row.right else { continue };
             let whole = row.evidence().last().unwrap();
-            let reading = form.read(&whole, &row.outset(&form), true, ChanceSignals::default());
+            let reading = form.read(&whole, &row.prior(&form), true, ChanceSignals::default());
             pairs.push((reading.chance.value(), f64::from(u8::from(right))));
         }
     }
@@ -54,9 +54,9 @@ proptest! {
         ended: bool,
     ) {
         let read = |mean: f64, lowest: f64, suffices: f64| {
-            let outset =
+            let prior =
                 AnswerPrior { suffices: Some(Probability::new(suffices)), tokens: Some(length), ..AnswerPrior::NOTHING };
-            FITTED.read(&TokenEvidence::of(tokens, mean, lowest, None, None), &outset, ended, ChanceSignals::default())
+            FITTED.read(&TokenEvidence::of(tokens, mean, lowest, None, None), &prior, ended, ChanceSignals::default())
         };
         let plain = read(mean, lowest, suffices);
         for more in [

@@ -152,7 +152,7 @@ mod tests {
         TemplateFacts { syntax, tools, system, thoughts: None, thinking: false, fault: None }
     }
 
-    fn talk() -> Vec<ChatMessage> {
+    fn conversation() -> Vec<ChatMessage> {
         let call = ToolCall { id: "call_1".into(), name: "f".into(), arguments: r#"{"a": 1}"#.into() };
         vec![
             ChatMessage::new("system", "Be brief."),
@@ -165,7 +165,8 @@ mod tests {
     #[test]
     fn what_a_template_does_not_know_is_told_as_text() {
         let plain = facts(false, true, ToolSyntax::Hermes);
-        let (messages, tools) = as_the_template_takes_it(&plain, talk(), vec![ToolDefinition::named("f")]);
+        let (messages, tools) =
+            as_the_template_takes_it(&plain, conversation(), vec![ToolDefinition::named("f")]);
         assert!(tools.is_empty());
         assert!(
             messages[0].content.starts_with("Be brief.\n\nYou may call functions"),
@@ -186,7 +187,7 @@ mod tests {
     #[test]
     fn a_system_message_without_a_place_is_said_to_the_user() {
         let (messages, _) =
-            as_the_template_takes_it(&facts(true, false, ToolSyntax::Hermes), talk(), Vec::new());
+            as_the_template_takes_it(&facts(true, false, ToolSyntax::Hermes), conversation(), Vec::new());
         assert_eq!(messages[0], ChatMessage::new("user", "Be brief.\n\nHi"));
         assert_eq!(messages.len(), 3);
     }
@@ -194,7 +195,7 @@ mod tests {
     #[test]
     fn ids_of_calls_are_as_mistrals_templates_want_them() {
         let mistral = facts(true, true, ToolSyntax::MistralList);
-        let (messages, _) = as_the_template_takes_it(&mistral, talk(), Vec::new());
+        let (messages, _) = as_the_template_takes_it(&mistral, conversation(), Vec::new());
         let id = &messages[2].tool_calls[0].id;
         assert!(id.len() == 9 && id.bytes().all(|byte| byte.is_ascii_alphanumeric()), "{id}");
         assert_eq!(messages[3].tool_call_id.as_ref(), Some(id));

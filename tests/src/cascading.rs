@@ -67,7 +67,7 @@ pub struct Case {
     pub large: f64,
     gain: f64,
     /// Before a token was seen.
-    outset: ChancePosterior,
+    prior: ChancePosterior,
     /// After so many tokens; the last is the end.
     readings: Vec<(u32, ChancePosterior)>,
     prompt: f64,
@@ -78,10 +78,10 @@ pub struct Case {
 impl Case {
     /// A question as its row has it, read by coefficients that were fitted on others.
     fn of(row: &JudgedAnswer, form: &ChanceModel) -> Self {
-        let outset = row.outset(form);
+        let prior = row.prior(form);
         let last = row.seen.len() - 1;
-        let read = |evidence: &TokenEvidence, outset: &AnswerPrior, ended| {
-            form.read(evidence, outset, ended, ChanceSignals::default())
+        let read = |evidence: &TokenEvidence, prior: &AnswerPrior, ended| {
+            form.read(evidence, prior, ended, ChanceSignals::default())
         };
         let readings = row.evidence().enumerate();
         Self {
@@ -90,8 +90,8 @@ impl Case {
             small: f64::from(u8::from(row.right == Some(true))),
             large: row.large,
             gain: row.foreseen[1] - row.foreseen[0],
-            outset: read(&TokenEvidence::default(), &outset, false),
-            readings: readings.map(|(at, it)| (it.tokens, read(&it, &outset, at == last))).collect(),
+            prior: read(&TokenEvidence::default(), &prior, false),
+            readings: readings.map(|(at, it)| (it.tokens, read(&it, &prior, at == last))).collect(),
             prompt: f64::from(row.prompt),
             tokens: row.tokens(),
             again: row.again,
@@ -141,7 +141,7 @@ impl Case {
                 .iter()
                 .map(|(_, it)| it)
                 .map(|it| it.high.value())
-                .chain([2.0 * self.outset.chance.value()])
+                .chain([2.0 * self.prior.chance.value()])
                 .collect(),
         }
     }
@@ -171,7 +171,7 @@ impl Case {
                 (cost + twice, quality)
             }
             Way::Agreed => (kept.0 + twice, kept.1),
-            Way::Both if 2.0 * self.outset.chance.value() < threshold => direct,
+            Way::Both if 2.0 * self.prior.chance.value() < threshold => direct,
             Way::Sequential | Way::Both => {
                 let last = self.readings.len() - 1;
                 let judged = self.readings.iter().enumerate();

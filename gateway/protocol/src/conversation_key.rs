@@ -21,7 +21,7 @@ pub struct ConversationKey {
 impl ChatRequest {
     /// Where this request stands. `whose` sets conversations of different people apart; the hasher is one for all
     /// requests.
-    pub fn talk(&self, hasher: &impl BuildHasher, whose: &str) -> ConversationKey {
+    pub fn conversation_key(&self, hasher: &impl BuildHasher, whose: &str) -> ConversationKey {
         let list = &self.messages.list;
         let answered = list.iter().rposition(|message| message.role == PromptRole::Assistant);
         let (mut hash, mut before) = (hasher.build_hasher(), None);
@@ -51,25 +51,28 @@ mod tests {
     #[test]
     fn a_request_goes_on_where_the_last_one_ended() {
         let hasher = RandomState::new();
-        let talk = |whose: &str, messages: &str| {
+        let conversation_key = |whose: &str, messages: &str| {
             let body = format!(r#"{{"model":"auto","messages":[{messages}]}}"#);
-            ChatRequest::parse(Bytes::from(body)).unwrap().talk(&hasher, whose)
+            ChatRequest::parse(Bytes::from(body)).unwrap().conversation_key(&hasher, whose)
         };
         let (question, answer) =
             (r#"{"role":"user","content":"hi"}"#, r#"{"role":"assistant","content":"hello"}"#);
-        let first = talk("a", question);
+        let first = conversation_key("a", question);
         assert_eq!((first.before, first.in_tool_loop), (None, false));
-        let second = talk("a", &format!("{question}, \n{answer},{{\"role\":\"user\",\"content\":\"and?\"}}"));
+        let second = conversation_key(
+            "a",
+            &format!("{question}, \n{answer},{{\"role\":\"user\",\"content\":\"and?\"}}"),
+        );
         assert_eq!((second.before, second.in_tool_loop), (Some(first.here), false));
         let call = r#"{"role":"assistant","content":null,"tool_calls":[{"id":"1","type":"function","function":{"name":"f","arguments":"{}"}}]}"#;
         let result = r#"{"role":"tool","tool_call_id":"1","content":"4"}"#;
-        let third = talk("a", &format!("{question},{call},{result}"));
+        let third = conversation_key("a", &format!("{question},{call},{result}"));
         assert_eq!((third.before, third.in_tool_loop), (Some(first.here), true));
-        let fourth = talk("a", &format!("{question},{call},{result},{call},{result},{result}"));
+        let fourth = conversation_key("a", &format!("{question},{call},{result},{call},{result},{result}"));
         assert_eq!((fourth.before, fourth.in_tool_loop), (Some(third.here), true));
         // Another's words, and other words, are another conversation.
-        assert_ne!(talk("b", question).here, first.here);
-        assert_ne!(talk("a", r#"{"role":"user","content":"h"}"#).here, first.here);
-        assert_ne!(talk("a", &format!("{question},{question}")).here, first.here);
+        assert_ne!(conversation_key("b", question).here, first.here);
+        assert_ne!(conversation_key("a", r#"{"role":"user","content":"h"}"#).here, first.here);
+        assert_ne!(conversation_key("a", &format!("{question},{question}")).here, first.here);
     }
 }

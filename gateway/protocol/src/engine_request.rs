@@ -284,10 +284,10 @@ mod tests {
         for (word, choice) in [("auto", EngineToolChoice::Auto), ("none", EngineToolChoice::None)] {
             assert_eq!(simple(&format!(r#","tool_choice":"{word}""#)).unwrap().tool_choice, choice);
         }
-        let talk = r#"{"model":"a","messages":[{"role":"user","content":"hi"},
+        let body = r#"{"model":"a","messages":[{"role":"user","content":"hi"},
             {"role":"assistant","content":null,"tool_calls":[{"id":"c","type":"function","function":{"name":"f","arguments":"{}"}}]},
             {"role":"tool","tool_call_id":"c","content":"7"}]}"#;
-        let turns = ChatRequest::parse(Bytes::from_static(talk.as_bytes())).unwrap().simple().unwrap().turns;
+        let turns = ChatRequest::parse(Bytes::from_static(body.as_bytes())).unwrap().simple().unwrap().turns;
         let function = CalledFunction { name: "f".into(), arguments: "{}".into() };
         assert_eq!(turns[1].fields.tool_calls, [TurnCall { id: "c".into(), function }]);
         assert_eq!(turns[2].fields.tool_call_id.as_deref(), Some("c"));

@@ -13,7 +13,7 @@
 //! - `conversions`: a chat in other providers' words, kept.
 //! - `odds`: how probable an upstream found its tokens.
 //! - `shape`: what a client asks an answer to be like.
-//! - `talk`: where a request stands in its conversation.
+//! - `conversation_key`: where a request stands in its conversation.
 //! - `prefill`: a request to go on with an answer that was begun.
 //! - `speech`: what hosts of OpenAI's dialect want otherwise than OpenAI has it.
 //! - `vectors`: embeddings in the form that was asked for.

@@ -25,10 +25,10 @@ pub(super) fn assess_embeddings<'a>(
     let decision = Decision::of(Plan::Ask(rung), Reason::CAPABILITY);
     let candidate = |(at, (model, _)): (usize, &(&Arc<ModelConfig>, Option<Ineligible>))| CandidateModel {
         model: Arc::clone(model),
-        able: at == rung.0,
+        eligible: at == rung.0,
         suffices: None,
-        toll: CostEstimate::default(),
-        outset: AnswerPrior::NOTHING,
+        estimate: CostEstimate::default(),
+        prior: AnswerPrior::NOTHING,
     };
     Ok(Assessment {
         decided: RecordedDecision { decision, scores: None, draw: None },

@@ -95,7 +95,7 @@ impl<'a> GuardedRead<'a> {
     fn new(job: &'a DispatchJob, rung: Rung, ask: &UpstreamRequest, guard: Guard) -> Self {
         let chat = &ask.chat;
         let shape = ExpectedFormat::of(chat);
-        let expected = expected(chat, &shape, job.ladder[rung.0].outset);
+        let expected = expected(chat, &shape, job.ladder[rung.0].prior);
         // Who waits for the whole answer anyway loses nothing when it is judged whole.
         let hold = if chat.stream() { guard.hold } else { HoldBack::All };
         let whole_for = match guard.hold {
@@ -305,11 +305,11 @@ pub(super) fn doubted(doubt: RejectReason) -> AttemptError {
     AttemptError::new(AttemptErrorKind::GuardRejected(doubt))
 }
 
-fn expected(chat: &ChatRequest, shape: &ExpectedFormat, outset: AnswerPrior) -> AnswerExpectation {
+fn expected(chat: &ChatRequest, shape: &ExpectedFormat, prior: AnswerPrior) -> AnswerExpectation {
     // No answer is longer than its client lets it be.
     let most = chat.max_tokens().map_or(f64::INFINITY, |most| most as f64);
     AnswerExpectation {
-        outset: AnswerPrior { tokens: outset.tokens.map(|tokens| tokens.min(most)), ..outset },
+        prior: AnswerPrior { tokens: prior.tokens.map(|tokens| tokens.min(most)), ..prior },
         json: shape.is_json(),
         chinese: AnswerExpectation::chinese_for(&chat.question()),
         limited: chat.max_tokens().is_some(),

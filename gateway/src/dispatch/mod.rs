@@ -70,9 +70,9 @@ pub struct RungTarget {
     /// The endpoints.
     pub pool: Arc<EndpointPool>,
     /// Whether this model can serve the request.
-    pub able: bool,
+    pub eligible: bool,
     /// What is foreseen of its answer.
-    pub outset: AnswerPrior,
+    pub prior: AnswerPrior,
 }
 
 /// An answer that we stand by.

@@ -11,7 +11,12 @@ pub(super) struct RemainingLadder(Vec<Rung>);
 
 impl RemainingLadder {
     /// `first`, then as `fallback` says, of the rungs for which `able` holds; `first` itself is taken as it is.
-    pub(super) fn new(first: Rung, count: usize, fallback: Fallback, able: impl Fn(Rung) -> bool) -> Self {
+    pub(super) fn new(
+        first: Rung,
+        count: usize,
+        fallback: Fallback,
+        eligible: impl Fn(Rung) -> bool,
+    ) -> Self {
         let up = (first.0 + 1..count).map(Rung);
         let down = (0..first.0).rev().map(Rung);
         let others: Vec<Rung> = match fallback {
@@ -21,14 +26,14 @@ impl RemainingLadder {
             Fallback::None => Vec::new(),
         };
         let mut order: Vec<Rung> =
-            std::iter::once(first).chain(others.into_iter().filter(|&rung| able(rung))).collect();
+            std::iter::once(first).chain(others.into_iter().filter(|&rung| eligible(rung))).collect();
         order.reverse();
         Self(order)
     }
 
     /// The order for a request that begins with `first`.
     pub(super) fn of(job: &DispatchJob, first: Rung) -> Self {
-        Self::new(first, job.ladder.len(), job.fallback, |rung| job.ladder[rung.0].able)
+        Self::new(first, job.ladder.len(), job.fallback, |rung| job.ladder[rung.0].eligible)
     }
 
     /// Goes on with `to`, whatever the fallback says: the answer of `from` will not do. It is still better than none, and

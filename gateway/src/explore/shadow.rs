@@ -24,7 +24,7 @@ pub struct ShadowRequest {
     /// Whose answer a guard judged, and the chance that it gave it, uncorrected.
     pub found: Option<(Rung, Probability)>,
     /// Whom the request may be shown to.
-    pub able: Vec<bool>,
+    pub eligible: Vec<bool>,
 }
 
 impl ShadowRequest {
@@ -37,7 +37,7 @@ impl ShadowRequest {
         let other = ask(explorer, pool, &self.chat, RecordedCall::Shadow).await?;
         let (small, large) =
             if self.rung < self.answered { (other.as_str(), answer) } else { (answer, other.as_str()) };
-        let judging = explorer.judge.filter(|&judge| self.able.get(judge) == Some(&true));
+        let judging = explorer.judge.filter(|&judge| self.eligible.get(judge) == Some(&true));
         let preferred = match judging {
             Some(judge) => {
                 judge::by_model(explorer, explorer.pools.get(judge)?, &self.chat, small, large).await?

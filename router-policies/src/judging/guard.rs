@@ -125,7 +125,7 @@ pub struct AnswerExpectation {
     /// Its length is limited by the client, so that being cut there is no fault of the model's.
     pub limited: bool,
     /// What is foreseen of it.
-    pub outset: AnswerPrior,
+    pub prior: AnswerPrior,
 }
 
 impl AnswerExpectation {
@@ -331,8 +331,8 @@ impl GuardRun {
     }
 
     fn reading(&self) -> Option<ChancePosterior> {
-        let (outset, weigh) = (&self.expected.outset, self.guard.signals.weigh);
-        (self.evidence.tokens > 0).then(|| FITTED.read(&self.evidence, outset, self.ended, weigh))
+        let (prior, weigh) = (&self.expected.prior, self.guard.signals.weigh);
+        (self.evidence.tokens > 0).then(|| FITTED.read(&self.evidence, prior, self.ended, weigh))
     }
 }
 

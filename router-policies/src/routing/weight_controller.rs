@@ -101,7 +101,7 @@ impl WeightController {
             cost: rung.estimate.cost.unwrap_or(f64::NAN),
             wait: rung.estimate.wait,
             load: rung.estimate.load,
-            able: rung.eligible,
+            eligible: rung.eligible,
         };
         self.window.push(ladder.iter().map(offer), draw.uniform(DrawPurpose::QualityWeight));
         self.arrivals.count();

@@ -29,12 +29,12 @@ impl UtilityWeights {
     /// request's own, in 0..1. A cost that is not known is taken to be the highest that is.
     pub fn best(&self, ladder: &[RungState<'_>], draw: f64) -> Option<Rung> {
         let highest = highest_cost(ladder).unwrap_or_default();
-        let able = ladder.iter().enumerate().filter(|(_, rung)| rung.eligible);
+        let eligible = ladder.iter().enumerate().filter(|(_, rung)| rung.eligible);
         let worth = |rung: &RungState<'_>| {
             let cost = rung.estimate.cost.unwrap_or(highest);
             self.worth(rung.p_success.value(), cost, rung.estimate.wait, draw)
         };
-        first_most(able.map(|(at, rung)| (at, worth(rung)))).map(Rung)
+        first_most(eligible.map(|(at, rung)| (at, worth(rung)))).map(Rung)
     }
 }
 
@@ -49,9 +49,9 @@ pub fn add_escalation_cost(ladder: &mut [RungState<'_>]) {
     for at in 0..ladder.len() {
         let Some(next) = (at + 1..ladder.len()).find(|&next| ladder[next].eligible) else { continue };
         let (next, fails) = (ladder[next].estimate, 1.0 - ladder[at].p_success.value());
-        let toll = &mut ladder[at].estimate;
-        toll.cost = toll.cost.zip(next.cost).map(|(own, next)| own + fails * next);
-        toll.wait += fails * next.wait;
+        let estimate = &mut ladder[at].estimate;
+        estimate.cost = estimate.cost.zip(next.cost).map(|(own, next)| own + fails * next);
+        estimate.wait += fails * next.wait;
     }
 }
 

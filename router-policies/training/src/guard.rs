@@ -52,7 +52,7 @@ fn apart(rows: &[JudgedAnswer], judged: &str, teacher: Option<&str>) -> Vec<(f64
         let form = fit::fit(&rows.iter().filter(teaches).cloned().collect::<Vec<JudgedAnswer>>());
         let chance = |row: &JudgedAnswer| {
             let whole = row.evidence().last()?;
-            let reading = form.read(&whole, &row.outset(&form), true, ChanceSignals::default());
+            let reading = form.read(&whole, &row.prior(&form), true, ChanceSignals::default());
             Some((reading.chance.value().clamp(1e-3, 1.0 - 1e-3), f64::from(u8::from(row.right?))))
         };
         let held = rows.iter().filter(|row| row.kind == *kind && row.model == judged);

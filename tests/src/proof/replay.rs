@@ -64,7 +64,7 @@ fn expectation(question: &ExamQuestion, answer: &ExamAnswer, suffices: f64) -> A
         json: question.response_format.is_some() && answer.asked == AskedForm::AsItIs,
         chinese: AnswerExpectation::chinese_for(&last_question(question)),
         limited: true,
-        outset: AnswerPrior {
+        prior: AnswerPrior {
             suffices: Some(Probability::new(suffices)),
             tokens: Some(foreseen_tokens(question)),
             correction: Correction::NONE,

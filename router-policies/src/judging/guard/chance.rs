@@ -106,11 +106,11 @@ impl ChanceModel {
     pub fn read(
         &self,
         evidence: &TokenEvidence,
-        outset: &AnswerPrior,
+        prior: &AnswerPrior,
         ended: bool,
         weigh: ChanceSignals,
     ) -> ChancePosterior {
-        let tokens = outset.tokens.unwrap_or(TYPICAL);
+        let tokens = prior.tokens.unwrap_or(TYPICAL);
         let share = share(evidence, tokens, ended);
         let on = [weigh.mean, weigh.lowest, weigh.margin, weigh.entropy, weigh.length];
         let seen = signals(evidence, tokens, ended).into_iter().zip(self.signals).zip(on);
@@ -119,12 +119,12 @@ impl ChanceModel {
                 signal.filter(|_| on).map_or(0.0, |it| weight * (it - mean))
             })
             .sum();
-        let foreseen = outset.suffices.map_or(0.0, foreseen);
+        let foreseen = prior.suffices.map_or(0.0, foreseen);
         let logit = (1.0 - share * self.yields) * foreseen + share * (self.level + seen);
         let variance = self.unseen.0 + self.unseen.1 / tokens.max(1.0);
         let margin = NINETY_PERCENT * (variance * (1.0 - share)).max(0.0).sqrt();
         let plain = |logit: f64| Probability::new(logistic(logit));
-        let at = |logit: f64| outset.correction.apply(plain(logit));
+        let at = |logit: f64| prior.correction.apply(plain(logit));
         ChancePosterior {
             chance: at(logit),
             plain: plain(logit),

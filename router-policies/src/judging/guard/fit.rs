@@ -64,7 +64,7 @@ impl JudgedAnswer {
     }
 
     /// What was foreseen of it.
-    pub fn outset(&self, form: &ChanceModel) -> AnswerPrior {
+    pub fn prior(&self, form: &ChanceModel) -> AnswerPrior {
         let tokens = Some(length::tokens(&self.numbers, &form.length));
         AnswerPrior { suffices: Some(Probability::new(self.foreseen[0])), tokens, ..AnswerPrior::default() }
     }
@@ -209,13 +209,13 @@ fn points(bare: &ChanceModel, rows: &[&JudgedAnswer], means: &[f64; COUNT]) -> V
 fn unseen(form: &ChanceModel, rows: &[JudgedAnswer]) -> (f64, f64) {
     let mut moves = Vec::new();
     for row in rows.iter().filter(|row| row.right.is_some()) {
-        let outset = row.outset(form);
+        let prior = row.prior(form);
         let at = |evidence: &TokenEvidence, ended| {
-            logit(form.read(evidence, &outset, ended, ChanceSignals::default()).chance.value())
+            logit(form.read(evidence, &prior, ended, ChanceSignals::default()).chance.value())
         };
         let Some(end) = row.evidence().last().map(|whole| at(&whole, true)) else { continue };
         for evidence in row.evidence().take(row.seen.len() - 1) {
-            let tokens = outset.tokens.unwrap_or(1.0).max(1.0);
+            let tokens = prior.tokens.unwrap_or(1.0).max(1.0);
             let moved = end - at(&evidence, false);
             moves.push(([1.0, 1.0 / tokens], moved * moved / (1.0 - share(&evidence, tokens, false))));
         }
@@ -286,7 +286,7 @@ mod tests {
         assert!(form.unseen.0 > 0.25, "{form:?}");
         let after = |row: &JudgedAnswer, place: usize, ended: bool| {
             let evidence = row.evidence().nth(place).unwrap();
-            form.read(&evidence, &row.outset(&form), ended, ChanceSignals::default())
+            form.read(&evidence, &row.prior(&form), ended, ChanceSignals::default())
         };
         for row in rows(40) {
             let (early, end) = (after(&row, 0, false), after(&row, row.seen.len() - 1, true));
@@ -299,7 +299,7 @@ mod tests {
                 assert!(early.low.value() < 0.3 && early.high.value() > 0.7, "{early:?}");
             }
         }
-        let lengths: Vec<f64> = rows(2).iter().map(|row| row.outset(&form).tokens.unwrap()).collect();
+        let lengths: Vec<f64> = rows(2).iter().map(|row| row.prior(&form).tokens.unwrap()).collect();
         assert!((lengths[0] - 160.0).abs() < 10.0 && (lengths[1] - 4.0).abs() < 1.0, "{lengths:?}");
     }
 

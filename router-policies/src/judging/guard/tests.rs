@@ -4,7 +4,7 @@ use super::*;
 use crate::judging::outcomes::Correction;
 
 const FREE: AnswerExpectation =
-    AnswerExpectation { json: false, chinese: false, limited: false, outset: AnswerPrior::NOTHING };
+    AnswerExpectation { json: false, chinese: false, limited: false, prior: AnswerPrior::NOTHING };
 const FINE: AnswerEnd = AnswerEnd { cut: false, well_formed: true, calls: false };
 
 fn guard(hold: HoldBack, signals: GuardSignals) -> Guard {
@@ -64,14 +64,14 @@ fn little_doubt_ends_the_hold_early() {
     };
     // Where it was foreseen as well.
     let foreseen = |chance| AnswerPrior { suffices: Some(Probability::new(chance)), ..AnswerPrior::NOTHING };
-    let outset = foreseen(0.9);
-    assert_eq!(after(AnswerExpectation { outset, ..FREE }, "a ", &[-0.05, -0.1]), (8, Verdict::Keep));
-    let unlikely = AnswerExpectation { outset: foreseen(0.1), ..FREE };
+    let prior = foreseen(0.9);
+    assert_eq!(after(AnswerExpectation { prior, ..FREE }, "a ", &[-0.05, -0.1]), (8, Verdict::Keep));
+    let unlikely = AnswerExpectation { prior: foreseen(0.1), ..FREE };
     assert_eq!(after(unlikely, "a ", &[-2.0, -3.0]), (8, Verdict::Escalate(RejectReason::Confidence)));
     let (count, _) = after(FREE, "a ", &[-0.1, -0.4]);
     assert!(count > 12, "{count}");
     // Whether it is Chinese is not known yet.
-    let chinese = AnswerExpectation { chinese: true, outset, ..FREE };
+    let chinese = AnswerExpectation { chinese: true, prior, ..FREE };
     assert_eq!(after(chinese, "a ", &[-0.05, -0.1]), (24, Verdict::Keep));
     assert_eq!(after(chinese, "一", &[-0.05, -0.1]), (8, Verdict::Keep));
 }
@@ -79,9 +79,9 @@ fn little_doubt_ends_the_hold_early() {
 #[test]
 fn the_beginning_of_a_long_answer_leaves_what_was_foreseen() {
     let chance = |suffices: f64, tokens: f64, logprob: f64, correction: Correction| {
-        let outset =
+        let prior =
             AnswerPrior { suffices: Some(Probability::new(suffices)), tokens: Some(tokens), correction };
-        let mut watch = GuardRun::new(short(), AnswerExpectation { outset, ..FREE });
+        let mut watch = GuardRun::new(short(), AnswerExpectation { prior, ..FREE });
         watch.see(piece("a b c d", &[logprob; 4]));
         watch.chance().unwrap().value()
     };
@@ -96,9 +96,9 @@ fn the_beginning_of_a_long_answer_leaves_what_was_foreseen() {
 
 #[test]
 fn a_whole_answer_is_let_go_as_soon_as_it_is_beyond_doubt_that_it_will_not_do() {
-    let outset = AnswerPrior { suffices: Some(Probability::new(0.2)), ..AnswerPrior::NOTHING };
+    let prior = AnswerPrior { suffices: Some(Probability::new(0.2)), ..AnswerPrior::NOTHING };
     let mut watch =
-        GuardRun::new(guard(HoldBack::All, GuardSignals::default()), AnswerExpectation { outset, ..FREE });
+        GuardRun::new(guard(HoldBack::All, GuardSignals::default()), AnswerExpectation { prior, ..FREE });
     assert_eq!(watch.see(piece("a b c d e f g", &[-4.0; 7])), Verdict::Wait);
     assert_eq!(watch.see(piece("h", &[-4.0])), Verdict::Escalate(RejectReason::Confidence));
 }

@@ -100,14 +100,14 @@ mod tests {
 
     const NAMES: [&str; 3] = ["small", "middle", "large"];
 
-    fn decide(yaml: &str, suffices: f64, able: [bool; 3]) -> Plan {
+    fn decide(yaml: &str, suffices: f64, eligible: [bool; 3]) -> Plan {
         let policy: Policy = serde_json::from_str(yaml).unwrap();
         assert_eq!(policy.faults(&NAMES), []);
         let features = Features::of(&Prompt::default());
         let standing = |at: usize| RungState {
             model: NAMES[at],
             p_success: Probability::new(suffices),
-            eligible: able[at],
+            eligible: eligible[at],
             estimate: crate::routing::rung_state::CostEstimate::default(),
         };
         let ladder: Vec<_> = (0..3).map(standing).collect();
@@ -126,7 +126,7 @@ mod tests {
     #[test]
     fn guards_what_is_picked_unless_nothing_is_above_it() {
         let yaml = r#"{"kind":"cascade","policy":{"kind":"threshold","at":[0.4,0.8]}}"#;
-        let rungs = |suffices, able| match decide(yaml, suffices, able) {
+        let rungs = |suffices, eligible| match decide(yaml, suffices, eligible) {
             Plan::Ask(rung) => (rung.0, None),
             Plan::Cascade { from, to, guard } => {
                 assert_eq!(guard.hold, HoldBack::Until { tokens: 24, at_most: Duration::from_millis(600) });
@@ -156,7 +156,7 @@ mod tests {
     fn who_may_not_see_a_request_is_not_asked_for_an_opinion() {
         let yaml =
             r#"{"kind":"cascade","policy":{"kind":"fixed","model":"small"},"agree":{"model":"large"}}"#;
-        let opinion = |able| match decide(yaml, 0.5, able) {
+        let opinion = |eligible| match decide(yaml, 0.5, eligible) {
             Plan::Cascade { guard, .. } => guard.agree.unwrap().rung,
             other => panic!("{other:?}"),
         };

@@ -54,13 +54,13 @@ impl PolicyKind for ExplorePolicy {
 
 /// Who answers too: the largest model that can, or, where that one was picked, the smallest.
 fn other(query: &Query<'_>, decision: Decision) -> Option<Rung> {
-    let able =
+    let eligible =
         |at: &usize| query.ladder[*at].eligible && (decision.least..=decision.most).contains(&Rung(*at));
-    let top = (0..query.ladder.len()).rfind(able)?;
+    let top = (0..query.ladder.len()).rfind(eligible)?;
     let picked = match decision.plan {
         Plan::Ask(rung) | Plan::Cascade { from: rung, .. } | Plan::Hedge { first: rung, .. } => rung,
     };
-    let other = if picked == Rung(top) { (0..top).find(able)? } else { top };
+    let other = if picked == Rung(top) { (0..top).find(eligible)? } else { top };
     Some(Rung(other))
 }
 
@@ -71,7 +71,7 @@ mod tests {
     use crate::scoring::class_predictions::Probability;
     use crate::scoring::features::{Features, Prompt};
 
-    fn shadows(model: &str, share: f64, able: [bool; 3]) -> Vec<Option<usize>> {
+    fn shadows(model: &str, share: f64, eligible: [bool; 3]) -> Vec<Option<usize>> {
         let json = format!(
             r#"{{"kind":"explore","policy":{{"kind":"fixed","model":"{model}"}},"share":{share},"spend":{{"amount":1,"per":"day"}}}}"#
         );
@@ -82,7 +82,7 @@ mod tests {
         let standing = |at: usize| RungState {
             model: names[at],
             p_success: Probability::new(0.5),
-            eligible: able[at],
+            eligible: eligible[at],
             estimate: CostEstimate::default(),
         };
         let ladder: Vec<_> = (0..3).map(standing).collect();
@@ -105,8 +105,8 @@ mod tests {
     #[test]
     fn another_model_answers_a_share_of_requests() {
         let all = [true; 3];
-        let shadowed = |model, able| {
-            let shadows = shadows(model, 0.1, able);
+        let shadowed = |model, eligible| {
+            let shadows = shadows(model, 0.1, eligible);
             let count = shadows.iter().flatten().count();
             assert!((150..250).contains(&count) || count == 0, "{count}");
             shadows.into_iter().flatten().next()

@@ -110,12 +110,12 @@ impl PolicyKind for RulesPolicy {
         let most = rung(&rule.at_most).unwrap_or(Rung(usize::MAX));
         let within = |at: usize| (least..=most).contains(&Rung(at));
         let bounded = |(at, standing): (usize, &RungState<'_>)| standing.eligible && within(at);
-        let able = query.ladder.iter().enumerate().map(bounded);
+        let eligible = query.ladder.iter().enumerate().map(bounded);
         let ladder: Vec<RungState<'_>> = query
             .ladder
             .iter()
-            .zip(able)
-            .map(|(standing, able)| RungState { eligible: able, ..standing.clone() })
+            .zip(eligible)
+            .map(|(standing, eligible)| RungState { eligible, ..standing.clone() })
             .collect();
         let query = Query { ladder: &ladder, ..query.clone() };
         let decision = rule.policy.as_ref().unwrap_or(&self.otherwise).decide(&query)?;

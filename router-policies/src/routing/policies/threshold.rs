@@ -127,7 +127,7 @@ mod tests {
     fn decide(
         yaml_at: &str,
         smallest_suffices: f64,
-        able: [bool; 3],
+        eligible: [bool; 3],
         recent: Option<&RecentGains>,
     ) -> Option<(usize, &'static str)> {
         let policy: Policy =
@@ -139,7 +139,7 @@ mod tests {
             .map(|at| RungState {
                 model: names[at],
                 p_success: Probability::new(chances[at]),
-                eligible: able[at],
+                eligible: eligible[at],
                 estimate: crate::routing::rung_state::CostEstimate::default(),
             })
             .collect();
@@ -155,9 +155,12 @@ mod tests {
         policy.decide(&query).map(|decision| (decision.plan.first().0, decision.reason.word()))
     }
 
-    fn check(yaml_at: &str, smallest_suffices: f64, able: [bool; 3], expected: Option<(usize, &str)>) {
-        let got = decide(yaml_at, smallest_suffices, able, None);
-        assert_eq!(got, expected, "at {yaml_at}, smallest suffices {smallest_suffices}, able {able:?}");
+    fn check(yaml_at: &str, smallest_suffices: f64, eligible: [bool; 3], expected: Option<(usize, &str)>) {
+        let got = decide(yaml_at, smallest_suffices, eligible, None);
+        assert_eq!(
+            got, expected,
+            "at {yaml_at}, smallest suffices {smallest_suffices}, eligible {eligible:?}"
+        );
     }
 
     #[test]

@@ -15,7 +15,7 @@ pub(super) struct RungOffer {
     pub(super) wait: f64,
     /// Requests that were under way.
     pub(super) load: u32,
-    pub(super) able: bool,
+    pub(super) eligible: bool,
 }
 
 /// The most recent requests, in constant memory.
@@ -68,9 +68,9 @@ impl RecentWindow {
     /// The mean over all requests of what `of` says of the offer that would be taken, and of its rung.
     pub(super) fn mean(&self, weights: UtilityWeights, of: impl Fn(&RungOffer, usize) -> f64) -> f64 {
         let taken = self.requests().filter_map(|(offers, draw)| {
-            let able = offers.iter().enumerate().filter(|(_, offer)| offer.able);
+            let eligible = offers.iter().enumerate().filter(|(_, offer)| offer.eligible);
             let worth = |offer: &RungOffer| weights.worth(offer.suffices, offer.cost, offer.wait, draw);
-            let at = first_most(able.map(|(at, offer)| (at, worth(offer))))?;
+            let at = first_most(eligible.map(|(at, offer)| (at, worth(offer))))?;
             Some(of(&offers[at], at))
         });
         mean(taken)
@@ -78,14 +78,15 @@ impl RecentWindow {
 
     /// The mean chance of the largest model that could be asked.
     pub(super) fn top(&self) -> f64 {
-        let top = |offers: &[RungOffer]| offers.iter().rfind(|offer| offer.able).map(|offer| offer.suffices);
+        let top =
+            |offers: &[RungOffer]| offers.iter().rfind(|offer| offer.eligible).map(|offer| offer.suffices);
         mean(self.requests().filter_map(|(offers, _)| top(offers)))
     }
 
     /// One divided by what a request costs the largest model, on average: a weight of money by which that cost weighs
     /// as much as a whole chance of a sufficient answer.
     pub(super) fn scale(&self) -> f64 {
-        let top = |offers: &[RungOffer]| offers.iter().rfind(|offer| offer.able).map(|offer| offer.cost);
+        let top = |offers: &[RungOffer]| offers.iter().rfind(|offer| offer.eligible).map(|offer| offer.cost);
         let cost = mean(self.requests().filter_map(|(offers, _)| top(offers)));
         if cost > 0.0 { 1.0 / cost } else { 1.0 }
     }
