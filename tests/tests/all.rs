@@ -29,6 +29,7 @@ mod metrics;
 mod modules;
 mod names;
 mod odd_answers;
+mod odd_calls;
 mod overlong;
 mod private;
 mod recovery;

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
+use super::call_pieces::{CallPiece, CallPieces};
 use super::chunk::{ChunkKind, ResponseChunk};
 use super::finish_reason::FinishReason;
 use super::json::string;
@@ -42,7 +43,11 @@ pub struct ResponseAggregator {
 struct GatheredChoice {
     index: u64,
     message: Map<String, Value>,
-    calls: Vec<(u64, Map<String, Value>)>,
+    content: GatheredContent,
+    calls: Vec<Map<String, Value>>,
+    pieces: CallPieces,
+    /// Whether every piece of a call had a number.
+    numbered: bool,
     logprobs: Option<Map<String, Value>>,
     finish: Value,
 }
@@ -142,50 +147,151 @@ impl ResponseAggregator {
 
 impl GatheredChoice {
     fn new(index: u64) -> Self {
-        Self { index, message: Map::new(), calls: Vec::new(), logprobs: None, finish: Value::Null }
+        Self {
+            index,
+            message: Map::new(),
+            content: GatheredContent::default(),
+            calls: Vec::new(),
+            pieces: CallPieces::default(),
+            numbered: true,
+            logprobs: None,
+            finish: Value::Null,
+        }
     }
 
     fn add(&mut self, mut delta: Map<String, Value>) -> Result<(), AggregateError> {
         delta.remove("role");
         if let Some(Value::Array(calls)) = delta.remove("tool_calls") {
-            for call in calls {
-                self.call(call)?;
+            for (place, call) in (0..).zip(calls) {
+                self.call(place, call)?;
             }
+        }
+        if let Some(content) = delta.remove("content") {
+            self.content.add(content);
         }
         merge(&mut self.message, delta);
         Ok(())
     }
 
     /// A piece of a tool call: the first has id, type and name, the others go on with its arguments.
-    fn call(&mut self, call: Value) -> Result<(), AggregateError> {
+    fn call(&mut self, place: u64, call: Value) -> Result<(), AggregateError> {
         let Value::Object(mut call) = call else { return Err(AggregateError::Shape) };
-        let index = index(&call)?;
-        call.remove("index");
-        match self.calls.iter_mut().find(|(known, _)| *known == index) {
-            Some((_, known)) => {
-                let fixed = ["id", "type"].map(|key| known.get(key).is_some_and(|it| !it.is_null()));
-                for (key, _) in ["id", "type"].into_iter().zip(fixed).filter(|(_, fixed)| *fixed) {
-                    call.remove(key);
-                }
-                merge(known, call);
+        index(&call)?;
+        let number = call.remove("index").and_then(|index| index.as_u64());
+        self.numbered &= number.is_some();
+        as_text(&mut call);
+        let said = |outer: Option<&Value>, name: &str| {
+            outer.and_then(|it| it.get(name)?.as_str()).unwrap_or_default().to_owned()
+        };
+        let id = call.get("id").and_then(Value::as_str).unwrap_or_default().to_owned();
+        let what = call.get("function").or_else(|| call.get("custom"));
+        let (name, arguments) = (said(what, "name"), said(what, "arguments"));
+        let piece = CallPiece { index: number, place, id: &id, name: &name, arguments: &arguments };
+        let placed = self.pieces.take(piece).ok_or(AggregateError::Index(MOST))?;
+        let Some(known) = self.calls.get_mut(placed.number) else {
+            self.calls.push(call);
+            return Ok(());
+        };
+        for key in ["id", "type"] {
+            if known.get(key).and_then(Value::as_str).is_some_and(|it| !it.is_empty()) {
+                call.remove(key);
             }
-            None => self.calls.push((index, call)),
         }
+        for key in ["function", "custom"] {
+            if let Some(Value::Object(what)) = call.get_mut(key) {
+                what.insert("name".into(), placed.name.into());
+            }
+        }
+        merge(known, call);
         Ok(())
     }
 
     fn whole(&self) -> Value {
         let mut message = self.message.clone();
         message.insert("role".into(), "assistant".into());
-        message.entry("content").or_insert(Value::Null);
+        message.insert("content".into(), self.content.whole());
         message.entry("refusal").or_insert(Value::Null);
         if !self.calls.is_empty() {
-            let mut calls: Vec<_> = self.calls.iter().collect();
-            calls.sort_by_key(|(index, _)| *index);
-            let calls = calls.into_iter().map(|(_, call)| Value::Object(call.clone())).collect();
+            let mut order: Vec<usize> = (0..self.calls.len()).collect();
+            if self.numbered {
+                order.sort_by_key(|number| self.pieces.index(*number));
+            }
+            let calls = order.into_iter().map(|number| Value::Object(self.calls[number].clone())).collect();
             message.insert("tool_calls".into(), Value::Array(calls));
         }
         json!({"index": self.index, "message": message, "logprobs": self.logprobs, "finish_reason": self.finish})
+    }
+}
+
+/// What a message says: a text, or parts where the upstream writes parts (Mistral, for what its models think).
+#[derive(Debug, Clone, Default)]
+struct GatheredContent {
+    /// `None`: nothing but null so far.
+    text: Option<String>,
+    /// All of it, once there was a part that is no text.
+    parts: Vec<Value>,
+}
+
+impl GatheredContent {
+    fn add(&mut self, content: Value) {
+        match content {
+            Value::String(text) => self.add_text(&text),
+            Value::Array(parts) => parts.into_iter().for_each(|part| self.add_part(part)),
+            _ => {}
+        }
+    }
+
+    fn add_text(&mut self, text: &str) {
+        self.text.get_or_insert_default().push_str(text);
+        if !self.parts.is_empty() && !text.is_empty() {
+            grow(&mut self.parts, json!({"type": "text", "text": text}));
+        }
+    }
+
+    fn add_part(&mut self, part: Value) {
+        let text = part.get("text").and_then(Value::as_str).filter(|_| part["type"] == "text");
+        if let Some(text) = text {
+            return self.add_text(text);
+        }
+        let before = self.text.as_deref().filter(|text| !text.is_empty() && self.parts.is_empty());
+        self.parts.extend(before.map(|text| json!({"type": "text", "text": text})));
+        grow(&mut self.parts, part);
+    }
+
+    fn whole(&self) -> Value {
+        match &self.text {
+            _ if !self.parts.is_empty() => Value::Array(self.parts.clone()),
+            Some(text) => text.as_str().into(),
+            None => Value::Null,
+        }
+    }
+}
+
+/// Adds a part to a list: one that goes on with the last grows it.
+fn grow(parts: &mut Vec<Value>, part: Value) {
+    let Some(last) = parts.last_mut().filter(|last| goes_on(last, &part)) else { return parts.push(part) };
+    let (Value::Object(last), Value::Object(mut part)) = (last, part) else { return };
+    part.remove("type");
+    match (last.get_mut("thinking"), part.remove("thinking")) {
+        (Some(Value::Array(thoughts)), Some(Value::Array(more))) => {
+            more.into_iter().for_each(|more| grow(thoughts, more));
+        }
+        (_, Some(more)) => merge(last, Map::from_iter([("thinking".to_owned(), more)])),
+        (_, None) => {}
+    }
+    merge(last, part);
+}
+
+fn goes_on(last: &Value, part: &Value) -> bool {
+    let in_pieces = matches!(part["type"].as_str(), Some("text" | "thinking"));
+    in_pieces && last["type"] == part["type"] && last.get("signature").is_none_or(Value::is_null)
+}
+
+/// Some write arguments as the object that they are, not as its text.
+fn as_text(call: &mut Map<String, Value>) {
+    let arguments = call.get_mut("function").and_then(|function| function.get_mut("arguments"));
+    if let Some(arguments @ Value::Object(_)) = arguments {
+        *arguments = Value::String(arguments.to_string());
     }
 }
 
@@ -285,6 +391,57 @@ mod tests {
         ]});
         assert_eq!(whole["choices"][0]["message"], message);
         assert_eq!(whole["choices"][0]["finish_reason"], "tool_calls");
+    }
+
+    #[test]
+    fn calls_are_told_apart_without_an_index() {
+        let call = |id: Value, name: &str, arguments: Value| json!({"id": id, "type": "function", "function": {"name": name, "arguments": arguments}});
+        let (alpha, beta) =
+            (call("a".into(), "alpha", "{\"x\":1}".into()), call("b".into(), "beta", "{}".into()));
+        let numbered = |mut call: Value, index: u64| {
+            call["index"] = index.into();
+            call
+        };
+        let expected = json!([alpha, beta]);
+        let check = |lists: &[Value]| {
+            let chunks: Vec<_> = lists.iter().map(|list| delta(json!({"tool_calls": list}))).collect();
+            let whole = gather(&chunks).unwrap();
+            assert_eq!(whole["choices"][0]["message"]["tool_calls"], expected, "{lists:?}");
+        };
+        check(&[json!([alpha]), json!([beta])]);
+        check(&[json!([alpha, beta])]);
+        check(&[json!([numbered(alpha.clone(), 0)]), json!([numbered(beta.clone(), 0)])]);
+        check(&[json!([numbered(alpha.clone(), 0), numbered(beta.clone(), 0)])]);
+        check(&[json!([numbered(beta.clone(), 1)]), json!([numbered(alpha.clone(), 0)])]);
+        // Names that come again or late, arguments that are an object.
+        let more = |call: Value| json!([{"index": 0, "function": call}]);
+        let begun = numbered(call("a".into(), "alpha", "{\"x\"".into()), 0);
+        let last = json!([numbered(call("b".into(), "beta", json!({})), 0)]);
+        check(&[json!([begun]), more(json!({"name": "alpha", "arguments": ":1}"})), last.clone()]);
+        let nameless = numbered(call("a".into(), "", "{\"x\"".into()), 0);
+        check(&[json!([nameless]), more(json!({"name": "alpha", "arguments": ":1}"})), last]);
+        let many: Vec<Value> =
+            (0..129).map(|number| call(number.to_string().into(), "f", "{}".into())).collect();
+        assert_eq!(gather(&[delta(json!({"tool_calls": many}))]), Err(AggregateError::Index(128)));
+    }
+
+    #[test]
+    fn thoughts_that_are_parts_of_the_content_stay_so() {
+        let thinking = |text: &str| json!({"type": "thinking", "thinking": [{"type": "text", "text": text}]});
+        let text = |text: &str| json!({"type": "text", "text": text});
+        let check = |pieces: &[Value], expected: Value| {
+            let chunks: Vec<_> = pieces.iter().map(|piece| delta(json!({"content": piece}))).collect();
+            assert_eq!(gather(&chunks).unwrap()["choices"][0]["message"]["content"], expected, "{pieces:?}");
+        };
+        check(
+            &["".into(), json!([thinking("h")]), json!([thinking("m")]), json!([text("4")]), "2".into()],
+            json!([thinking("hm"), text("42")]),
+        );
+        check(&["a".into(), json!([thinking("h"), text("b")])], json!([text("a"), thinking("h"), text("b")]));
+        check(&["a".into(), json!([text("b")]), "c".into()], "abc".into());
+        check(&[Value::Null], Value::Null);
+        let image = json!({"type": "image_url", "image_url": {"url": "data:image/png;base64,x"}});
+        check(&[json!([image, image])], json!([image, image]));
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use bytes::Bytes;
 
+use super::answer_texts::{AnswerText, is_of_thoughts, take_texts};
 use super::estimate::{least, weight};
 use super::finish_reason::FinishReason;
 use super::json::{MemberSpans, RawObject};
@@ -25,6 +26,8 @@ pub struct ChunkInfo {
     pub least: u64,
     /// Whether it carries any text or a tool call: a first token. A chunk that only says `role` does not.
     pub begins: bool,
+    /// Whether it says that the model thinks, in words or without.
+    pub thinks: bool,
     /// Why an answer ended; of several choices the last.
     pub finish: Option<FinishReason>,
     /// How many choices ended with this chunk.
@@ -263,11 +266,20 @@ impl ChunkInfo {
         if cursor.kind()? != ValueKind::Object {
             return cursor.skip().map(drop);
         }
+        // Some say the same thought under several names.
+        let mut thought = false;
         cursor.members(|cursor, name| match name.raw {
             "content" => self.content(cursor),
-            "reasoning_content" | "reasoning" | "refusal" => self.said(cursor),
+            "refusal" => self.said(cursor),
             "tool_calls" => self.calls(cursor),
             "function_call" => self.call(cursor),
+            "thinking_blocks" => self.sealed(cursor),
+            name if is_of_thoughts(name) && !thought => {
+                let before = self.said;
+                self.texts(cursor, AnswerText::Thought)?;
+                thought = self.said > before;
+                Ok(())
+            }
             _ => cursor.skip().map(drop),
         })
     }
@@ -283,27 +295,31 @@ impl ChunkInfo {
         Ok(())
     }
 
-    /// Text of the answer: a string, or the `text` of parts.
+    /// Text of the answer: a string, or parts.
     fn said(&mut self, cursor: &mut Cursor<'_>) -> Result<(), JsonError> {
-        match cursor.kind()? {
-            ValueKind::String => {
-                self.count(cursor.string()?);
-                Ok(())
+        self.texts(cursor, AnswerText::Said)
+    }
+
+    fn texts(&mut self, cursor: &mut Cursor<'_>, kind: AnswerText) -> Result<(), JsonError> {
+        take_texts(cursor, kind, &mut |kind, text| {
+            if kind == AnswerText::Sealed {
+                return self.seal(text);
             }
-            ValueKind::Array => cursor.elements(|cursor, _| {
-                if cursor.kind()? != ValueKind::Object {
-                    return cursor.skip().map(drop);
-                }
-                cursor.members(|cursor, name| match name.raw {
-                    "text" if cursor.kind()? == ValueKind::String => {
-                        self.count(cursor.string()?);
-                        Ok(())
-                    }
-                    _ => cursor.skip().map(drop),
-                })
-            }),
-            _ => cursor.skip().map(drop),
-        }
+            self.thinks |= kind == AnswerText::Thought && !text.raw.is_empty();
+            self.count(text);
+        })
+    }
+
+    /// Thoughts as Anthropic wants them back: what they say was said before, in words.
+    fn sealed(&mut self, cursor: &mut Cursor<'_>) -> Result<(), JsonError> {
+        take_texts(cursor, AnswerText::Thought, &mut |_, text| self.seal(text))
+    }
+
+    /// A thought that has no words for us.
+    fn seal(&mut self, text: JsonStr<'_>) {
+        self.thinks = true;
+        self.begins |= !text.raw.is_empty();
+        self.said += u32::from(!text.raw.is_empty());
     }
 
     fn calls(&mut self, cursor: &mut Cursor<'_>) -> Result<(), JsonError> {
@@ -455,6 +471,13 @@ mod tests {
         check(r#"{"content":[{"type":"text","text":"ab"}]}"#, 2, true);
         check(r#"{"reasoning_content":"hm"}"#, 2, true);
         check(r#"{"reasoning":"hm"}"#, 2, true);
+        check(r#"{"reasoning_content":"hm","reasoning":"hm"}"#, 2, true);
+        check(r#"{"reasoning":"","reasoning_details":[{"type":"reasoning.text","text":"hm"}]}"#, 2, true);
+        check(r#"{"reasoning_details":[{"type":"reasoning.encrypted","data":"c2VhbGVk"}]}"#, 0, true);
+        check(r#"{"thinking_blocks":[{"type":"redacted_thinking","data":"c2VhbGVk"}]}"#, 0, true);
+        check(r#"{"content":[{"type":"thinking","thinking":[{"type":"text","text":"hm"}]}]}"#, 2, true);
+        check(r#"{"content":[{"type":"thinking","thinking":[]}]}"#, 0, false);
+        check(r#"{"thinking_blocks":[{"type":"thinking","thinking":"hm","signature":"s"}]}"#, 0, true);
         check(r#"{"refusal":"no"}"#, 2, true);
         check(
             r#"{"tool_calls":[{"index":0,"id":"1","type":"function","function":{"name":"f","arguments":""}}]}"#,
@@ -464,6 +487,23 @@ mod tests {
         check(r#"{"tool_calls":[{"index":1000000000,"function":{"arguments":"{\"a\""}}]}"#, 4, true);
         check(r#"{"tool_calls":[{"index":0}]}"#, 0, true);
         check(r#"{"function_call":{"name":"f","arguments":"{}"}}"#, 3, true);
+    }
+
+    #[test]
+    fn what_says_that_the_model_thinks_is_a_sign_of_life() {
+        let check = |given: &str, thinks: bool| assert_eq!(delta(given).thinks, thinks, "{given}");
+        for thought in ["reasoning_content", "reasoning", "reasoning_text", "thinking"] {
+            check(&format!(r#"{{"{thought}":"hm"}}"#), true);
+            check(&format!(r#"{{"{thought}":""}}"#), false);
+            check(&format!(r#"{{"{thought}":null}}"#), false);
+        }
+        check(r#"{"role":"assistant","content":"hm"}"#, false);
+        check(r#"{"content":[{"type":"text","text":"hm"}]}"#, false);
+        check(r#"{"content":[{"type":"thinking","thinking":[{"type":"text","text":"hm"}]}]}"#, true);
+        check(r#"{"content":[{"type":"thinking","thinking":[]}]}"#, true);
+        check(r#"{"reasoning_details":[{"type":"reasoning.encrypted","data":"c2VhbGVk"}]}"#, true);
+        check(r#"{"thinking_blocks":[{"type":"thinking","thinking":"","signature":"s"}]}"#, true);
+        check(r#"{"tool_calls":[{"index":0}]}"#, false);
     }
 
     #[test]

@@ -3,12 +3,15 @@
 use std::collections::HashSet;
 
 use jsonschema::{PatternOptions, Validator};
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
+use serde_json::value::RawValue;
 
+use super::answer_texts::{AnswerText, take_texts};
 use super::chat::ChatRequest;
 use super::fields::FieldFormat;
 use super::finish_reason::FinishReason;
+use super::scan::Cursor;
 
 /// What an answer must be like to be of use.
 pub struct ExpectedFormat {
@@ -21,9 +24,23 @@ pub struct ExpectedFormat {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct ShapedMessage {
-    /// Its text.
+    /// Its text, without what the model thought.
+    #[serde(deserialize_with = "said")]
     pub content: Option<String>,
     tool_calls: Option<Vec<ShapedCall>>,
+}
+
+/// A text, or the texts of parts.
+fn said<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    let raw = <&RawValue>::deserialize(deserializer)?.get();
+    let mut all = None::<String>;
+    // It was read before, and is JSON.
+    let _ = take_texts(&mut Cursor::over(raw), AnswerText::Said, &mut |kind, text| {
+        if kind == AnswerText::Said {
+            all.get_or_insert_default().push_str(&text.cow());
+        }
+    });
+    Ok(all)
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -37,7 +37,8 @@ fn parts((at, choice): (usize, Value)) -> (Value, Value) {
     if let Some(Value::Array(calls)) = delta.get_mut("tool_calls") {
         for (index, call) in calls.iter_mut().enumerate() {
             if let Value::Object(call) = call {
-                call.entry("index").or_insert_with(|| index.into());
+                // Some that have one write the same for all.
+                call.insert("index".into(), index.into());
             }
         }
     }

@@ -19,6 +19,7 @@
 //! - `vectors`: embeddings in the form that was asked for.
 //! - `sse`: event-stream framing, byte exact.
 //! - `chunk`, `whole`, `usage`, `usage_chunk`, `native_usage`, `complaint`: what the gateway must know of an answer.
+//! - `answer_texts`, `call_pieces`: where the texts of an answer stand, and which call a piece of one belongs to.
 //! - `write`, `gather`, `unfold`: answers of our own, a stream folded into a whole answer, and the reverse.
 //! - `estimate`: tokens of a text without a tokenizer; `pictures`, `size`: of pictures without decoding them; `sight`: by
 //!   which rule a model counts them.
@@ -27,8 +28,10 @@
 //! - `retry_after`: when an upstream wants to be asked again.
 
 mod aggregate;
+mod answer_texts;
 mod attachments;
 mod bad_request;
+mod call_pieces;
 mod chat;
 mod chunk;
 pub mod client;

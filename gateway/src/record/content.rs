@@ -8,7 +8,8 @@ use serde_json::Value;
 
 use super::RequestRecord;
 use protocol::{
-    ChatRequest, EncodeOptions, FinalUsage, ResponseAggregator, ResponseChunk, SseParser, read_chunk,
+    AnswerMessage, ChatRequest, EncodeOptions, FinalUsage, ResponseAggregator, ResponseChunk, SseParser,
+    read_chunk,
 };
 
 /// Bytes of JSON that a prompt and an answer may have each; of a longer one the beginning is kept, as text.
@@ -64,8 +65,7 @@ impl RecordedContent {
     /// The text of the first choice; `None` where there is none, or it is too long to be kept.
     pub fn text(&self) -> Option<String> {
         let choices = self.answer.clone().unwrap_or_else(|| self.aggregated_choices());
-        let choices: Value = serde_json::from_str(&choices).ok()?;
-        Some(choices.get(0)?.get("message")?.get("content")?.as_str()?.to_owned())
+        AnswerMessage::of_whole(format!(r#"{{"choices":{choices}}}"#).as_bytes())?.content
     }
 
     /// The choices of a streamed answer.

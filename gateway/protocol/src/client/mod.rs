@@ -11,9 +11,10 @@
 //! provider should cache, may be left out, and is named in [`ClientRequest::dropped`].
 //!
 //! - `object_reader`, `json_builder`: an object to read from, each member once; an object to write.
-//! - `parsed_response`, `tool_calls`: what an answer says, and its tool calls one after the other.
+//! - `parsed_response`, `answer_order`: what an answer says, and that one thing after the other.
 //! - `messages`, `responses`, `completions`, `embeddings`: one dialect each.
 
+mod answer_order;
 mod completions;
 mod embeddings;
 mod json_builder;
@@ -23,7 +24,6 @@ mod parsed_response;
 mod responses;
 #[cfg(test)]
 mod tests;
-mod tool_calls;
 
 use bytes::Bytes;
 
@@ -35,6 +35,9 @@ use super::json::RawObject;
 pub use super::original_request::OriginalRequest;
 use super::sse::SseParser;
 use super::write::error_body;
+
+/// What a tool's message says where the tool gave back nothing but pictures and files: several hosts refuse an empty one.
+const FOLLOWS: &str = "What the tool gave back is attached to the next message.";
 
 /// A request that was read.
 pub struct ClientRequest {

@@ -3,6 +3,7 @@
 
 use router_policies::Usage;
 
+use super::super::answer_texts::{AnswerText, is_of_thoughts, take_texts};
 use super::super::finish_reason::FinishReason;
 use super::super::json_error::JsonError;
 use super::super::scan::{Cursor, ValueKind, text_of};
@@ -43,7 +44,9 @@ pub(super) struct ChoiceDelta {
 /// A call of a tool, or a piece of one; what a piece does not have is empty.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub(super) struct ToolCallDelta {
-    pub(super) index: u64,
+    /// The number that the upstream gives it, and its place in the list.
+    pub(super) index: Option<u64>,
+    pub(super) place: u64,
     pub(super) id: String,
     pub(super) name: String,
     pub(super) arguments: String,
@@ -126,27 +129,43 @@ impl ChoiceDelta {
         if cursor.kind()? != ValueKind::Object {
             return cursor.skip().map(drop);
         }
-        let mut other = String::new();
         cursor.members(|cursor, name| {
             match name.raw {
-                "content" => self.text.push_str(&text(cursor)?),
-                "reasoning_content" => self.reasoning.push_str(&text(cursor)?),
-                "reasoning" => other = text(cursor)?,
+                "content" => self.content(cursor)?,
                 "refusal" => self.refusal.push_str(&text(cursor)?),
                 "tool_calls" if cursor.kind()? == ValueKind::Array => cursor.elements(|cursor, at| {
                     self.calls.extend(ToolCallDelta::read(cursor, at as u64)?);
                     Ok::<_, JsonError>(())
                 })?,
                 "function_call" => self.calls.extend(ToolCallDelta::of_function(cursor)?),
+                // Some say the same under several names.
+                name if is_of_thoughts(name) && self.reasoning.is_empty() => {
+                    let reasoning = &mut self.reasoning;
+                    take_texts(cursor, AnswerText::Thought, &mut |kind, text| {
+                        if kind == AnswerText::Thought {
+                            reasoning.push_str(&text.cow());
+                        }
+                    })?;
+                }
                 _ => drop(cursor.skip()?),
             }
             Ok::<_, JsonError>(())
         })?;
-        // Some say the same under both names.
-        if self.reasoning.is_empty() {
-            self.reasoning = other;
-        }
         Ok(())
+    }
+
+    /// What it answers. White space beside calls says nothing, and no provider takes a text of nothing else back.
+    pub(super) fn told_text(&self) -> &str {
+        if self.calls.is_empty() || !self.text.trim().is_empty() { &self.text } else { "" }
+    }
+
+    /// A text, or parts, some of which may be thoughts.
+    fn content(&mut self, cursor: &mut Cursor<'_>) -> Result<(), JsonError> {
+        take_texts(cursor, AnswerText::Said, &mut |kind, text| match kind {
+            AnswerText::Said => self.text.push_str(&text.cow()),
+            AnswerText::Thought => self.reasoning.push_str(&text.cow()),
+            AnswerText::Sealed => {}
+        })
     }
 }
 
@@ -156,10 +175,10 @@ impl ToolCallDelta {
         if cursor.kind()? != ValueKind::Object {
             return cursor.skip().map(|_| None);
         }
-        let mut call = Self { index: at, ..Self::default() };
+        let mut call = Self { place: at, ..Self::default() };
         cursor.members(|cursor, name| {
             match name.raw {
-                "index" => call.index = number(cursor)?.unwrap_or(at),
+                "index" => call.index = number(cursor)?,
                 "id" => call.id = text(cursor)?,
                 "function" => call.function(cursor)?,
                 _ => drop(cursor.skip()?),
@@ -211,23 +230,9 @@ impl UsageCounts {
 
 /// What a string says, or the texts of parts; nothing for anything else.
 fn text(cursor: &mut Cursor<'_>) -> Result<String, JsonError> {
-    match cursor.kind()? {
-        ValueKind::String => Ok(cursor.string()?.cow().into_owned()),
-        ValueKind::Array => {
-            let mut all = String::new();
-            cursor.elements(|cursor, _| {
-                if cursor.kind()? != ValueKind::Object {
-                    return cursor.skip().map(drop);
-                }
-                cursor.members(|cursor, name| match name.raw {
-                    "text" => text(cursor).map(|text| all.push_str(&text)),
-                    _ => cursor.skip().map(drop),
-                })
-            })?;
-            Ok(all)
-        }
-        _ => cursor.skip().map(|_| String::new()),
-    }
+    let mut all = String::new();
+    take_texts(cursor, AnswerText::Said, &mut |_, text| all.push_str(&text.cow()))?;
+    Ok(all)
 }
 
 fn number(cursor: &mut Cursor<'_>) -> Result<Option<u64>, JsonError> {

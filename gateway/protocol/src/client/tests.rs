@@ -17,26 +17,46 @@ use super::*;
 enum Stretch {
     Reasoning(Vec<String>),
     Text(Vec<String>),
-    Call(String, Vec<String>),
+    /// A tool, its arguments, and what comes between their pieces.
+    Call(String, Vec<String>, Option<Box<Stretch>>),
+}
+
+/// How an upstream numbers the calls of an answer.
+#[derive(Debug, Clone, Copy)]
+enum Numbering {
+    Counted,
+    Zero,
+    Left,
 }
 
 impl Stretch {
-    fn deltas(&self, calls: &mut usize) -> Vec<Value> {
+    fn deltas(&self, calls: &mut usize, numbering: Numbering) -> Vec<Value> {
         let said = |name: &str, pieces: &[String]| {
             pieces.iter().map(|piece| json!({ name: piece })).collect::<Vec<_>>()
         };
         match self {
             Self::Reasoning(pieces) => said("reasoning_content", pieces),
             Self::Text(pieces) => said("content", pieces),
-            Self::Call(name, values) => {
-                let index = *calls;
+            Self::Call(name, values, between) => {
+                let number = *calls;
                 *calls += 1;
+                let call = |mut call: Value| {
+                    match numbering {
+                        Numbering::Counted => call["index"] = number.into(),
+                        Numbering::Zero => call["index"] = 0.into(),
+                        Numbering::Left => {}
+                    }
+                    json!({"tool_calls": [call]})
+                };
                 let arguments = json!({ "v": values }).to_string();
-                let head = json!({"index": index, "id": format!("c{index}"), "type": "function", "function": {"name": name, "arguments": ""}});
-                let pieces = arguments
-                    .split_inclusive(',')
-                    .map(|piece| json!({"tool_calls": [{"index": index, "function": {"arguments": piece}}]}));
-                std::iter::once(json!({"tool_calls": [head]})).chain(pieces).collect()
+                let head = json!({"id": format!("c{number}"), "type": "function", "function": {"name": name, "arguments": ""}});
+                let pieces =
+                    arguments.split_inclusive(',').map(|piece| json!({"function": {"arguments": piece}}));
+                let mut all: Vec<Value> = std::iter::once(head).chain(pieces).map(call).collect();
+                let between = between.iter().flat_map(|stretch| stretch.deltas(calls, numbering));
+                let at = all.len() / 2;
+                all.splice(at..at, between);
+                all
             }
         }
     }
@@ -47,14 +67,22 @@ fn stretch() -> impl Strategy<Value = Stretch> {
     prop_oneof![
         texts().prop_map(Stretch::Reasoning),
         texts().prop_map(Stretch::Text),
-        ("[a-z_]{1,9}", texts()).prop_map(|(name, values)| Stretch::Call(name, values)),
+        ("[a-z_]{1,9}", texts(), texts(), 0..4u8).prop_map(|(name, values, between, kind)| {
+            let between = match kind {
+                0 => Some(Stretch::Reasoning(between)),
+                1 => Some(Stretch::Text(between)),
+                2 => Some(Stretch::Text(vec!["\n".into()])),
+                _ => None,
+            };
+            Stretch::Call(name, values, between.map(Box::new))
+        }),
     ]
 }
 
 /// The same answer as a stream's events and as a whole.
-fn answer(stretches: &[Stretch]) -> (Bytes, Bytes) {
+fn answer(stretches: &[Stretch], numbering: Numbering) -> (Bytes, Bytes) {
     let (mut events, mut gather, mut calls) = (BytesMut::new(), ResponseAggregator::new(), 0);
-    let deltas = stretches.iter().flat_map(|stretch| stretch.deltas(&mut calls));
+    let deltas = stretches.iter().flat_map(|stretch| stretch.deltas(&mut calls, numbering));
     let deltas: Vec<_> = std::iter::once(json!({"role": "assistant", "content": ""})).chain(deltas).collect();
     let finish = if calls > 0 { "tool_calls" } else { "stop" };
     let chunk = |delta: Value, finish: Value| json!({"id": "x", "created": 7, "model": "m", "choices": [{"index": 0, "delta": delta, "finish_reason": finish}]});
@@ -93,11 +121,15 @@ fn whole(dialect: ApiEndpoint, request: &str, answer: &Bytes) -> Value {
     serde_json::from_slice(&encoder.whole(answer.clone()).unwrap()).unwrap()
 }
 
+/// Thoughts, texts and calls.
+type SortedAnswer = (String, String, Vec<(String, Value)>);
+
 /// Thoughts, texts and calls of a message's blocks or a response's items.
-fn sorted(parts: &[Value]) -> (String, String, Vec<(String, Value)>) {
+fn sorted(parts: &[Value]) -> SortedAnswer {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let mut all = (String::new(), String::new(), Vec::new());
     for part in parts {
+        assert!(part.get("name").is_none_or(|name| name != ""), "{part}");
         match part["type"].as_str().unwrap() {
             "thinking" => all.0 += &text(&part["thinking"]),
             "text" => all.1 += &text(&part["text"]),
@@ -111,6 +143,8 @@ fn sorted(parts: &[Value]) -> (String, String, Vec<(String, Value)>) {
             other => panic!("{other}"),
         }
     }
+    // White space behind the last call is told by none.
+    all.1.truncate(all.1.trim_end().len());
     all
 }
 
@@ -144,6 +178,66 @@ fn blocks(events: &[Value]) -> Vec<Value> {
     blocks
 }
 
+/// An upstream's answer, as the message and the response that its client is told, streamed and whole: thoughts, texts, and
+/// calls with their ids.
+fn all_forms(deltas: &[Value]) -> Vec<SortedAnswer> {
+    let (mut events, mut gather) = (BytesMut::new(), ResponseAggregator::new());
+    for delta in deltas {
+        let chunk = json!({"id": "x", "created": 7, "model": "m", "choices": [{"index": 0, "delta": delta, "finish_reason": null}]});
+        let event = Bytes::from(format!("data: {chunk}\n\n"));
+        events.extend_from_slice(&event);
+        let mut splitter = SseParser::new();
+        splitter.feed(event);
+        gather.see(&read_chunk(splitter.next().unwrap().unwrap())).unwrap();
+    }
+    events.extend_from_slice(DONE);
+    let (events, gathered) = (events.freeze(), gather.whole(&FinalUsage::default()));
+    let streamed = told(ApiEndpoint::Responses, RESPONSES, &events, 0);
+    vec![
+        sorted(&blocks(&told(ApiEndpoint::Messages, MESSAGES, &events, 0))),
+        sorted(whole(ApiEndpoint::Messages, MESSAGES, &gathered)["content"].as_array().unwrap()),
+        sorted(streamed.last().unwrap()["response"]["output"].as_array().unwrap()),
+        sorted(whole(ApiEndpoint::Responses, RESPONSES, &gathered)["output"].as_array().unwrap()),
+    ]
+}
+
+#[test]
+fn thoughts_are_told_wherever_an_upstream_writes_them() {
+    let thinking =
+        |text: &str| json!({"content": [{"type": "thinking", "thinking": [{"type": "text", "text": text}]}]});
+    let details = |text: &str| json!([{"type": "reasoning.text", "text": text, "index": 0}]);
+    let answer = json!({"content": "4"});
+    for thoughts in [
+        [json!({"reasoning_content": "h"}), json!({"reasoning_content": "m"})],
+        [json!({"reasoning": "h"}), json!({"reasoning": "m"})],
+        [json!({"reasoning_text": "h"}), json!({"reasoning_text": "m"})],
+        [
+            json!({"reasoning_content": "h", "reasoning": "h"}),
+            json!({"reasoning_content": "m", "reasoning": "m"}),
+        ],
+        [thinking("h"), thinking("m")],
+        [
+            json!({"content": "", "reasoning_details": details("h")}),
+            json!({"reasoning_details": details("m")}),
+        ],
+        [
+            json!({"reasoning": "h", "reasoning_details": details("h")}),
+            json!({"reasoning": "m", "reasoning_details": details("m")}),
+        ],
+    ] {
+        let [first, second] = thoughts;
+        for form in all_forms(&[first.clone(), second, answer.clone()]) {
+            assert_eq!(form, ("hm".into(), "4".into(), Vec::new()), "{first}");
+        }
+    }
+    // Within one list, and sealed ones, which nobody can be told.
+    let both = json!({"content": [{"type": "thinking", "thinking": "hm"}, {"type": "text", "text": "4"}]});
+    let sealed = json!({"reasoning_details": [{"type": "reasoning.encrypted", "data": "x"}]});
+    for form in all_forms(&[sealed, both]) {
+        assert_eq!(form, ("hm".into(), "4".into(), Vec::new()));
+    }
+}
+
 /// A chat's texts, message by message.
 fn texts(request: &ClientRequest) -> Vec<String> {
     request.chat.prompt().turns.into_iter().map(|turn| turn.text.into_owned()).collect()
@@ -170,8 +264,12 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 
     #[test]
-    fn a_stream_says_what_the_whole_says(stretches in vec(stretch(), 0..6), cut in any::<prop::sample::Index>()) {
-        let (events, whole_answer) = answer(&stretches);
+    fn a_stream_says_what_the_whole_says(
+        stretches in vec(stretch(), 0..6),
+        numbering in prop_oneof![Just(Numbering::Counted), Just(Numbering::Zero), Just(Numbering::Left)],
+        cut in any::<prop::sample::Index>(),
+    ) {
+        let (events, whole_answer) = answer(&stretches, numbering);
         let cut = cut.index(events.len());
         let streamed = told(ApiEndpoint::Messages, MESSAGES, &events, cut);
         let message = whole(ApiEndpoint::Messages, MESSAGES, &whole_answer);

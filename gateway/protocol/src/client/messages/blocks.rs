@@ -4,9 +4,9 @@ use super::super::super::bad_request::BadRequest;
 use super::super::super::json::string;
 use super::super::super::json_error::quoted;
 use super::super::super::scan::ValueKind;
-use super::super::DroppedFields;
 use super::super::json_builder::{JsonBuilder, array};
 use super::super::object_reader::{ObjectReader, elements, inside, kind, said};
+use super::super::{DroppedFields, FOLLOWS};
 
 /// Adds a message.
 pub(super) fn message(
@@ -191,7 +191,7 @@ fn tool_result<'a>(
     let id = block.need_quoted("tool_use_id")?;
     let failed = block.boolean("is_error")? == Some(true);
     block.leave_out(&["cache_control"], dropped);
-    let mut texts = Vec::new();
+    let (mut texts, before) = (Vec::new(), aside.len());
     for part in contents(&mut block, "content", dropped)? {
         match part {
             ContentBlock::Text(text) => texts.push(text),
@@ -202,7 +202,10 @@ fn tool_result<'a>(
     let content = match texts[..] {
         [only] if !failed => only.to_owned(),
         _ => {
-            let texts = texts.into_iter().map(said).collect::<Result<Vec<_>, _>>()?;
+            let mut texts = texts.into_iter().map(said).collect::<Result<Vec<_>, _>>()?;
+            if texts.is_empty() && aside.len() > before {
+                texts.push(FOLLOWS.into());
+            }
             let text = texts.join("\n");
             // A chat has no other word for it.
             string(&if failed { format!("Error: {text}") } else { text })

@@ -30,13 +30,20 @@ pub(super) fn of(body: &RawObject) -> Option<String> {
 fn message(message: &Value) -> Option<Value> {
     let role = message["role"].as_str().filter(|role| matches!(*role, "user" | "assistant"))?;
     let mut content = vec![json!({"type": "text", "text": text(&message["content"]).unwrap_or_default()})];
-    let blocks = message["content"].as_array();
-    let pictures = blocks.into_iter().flatten().filter(|block| block["type"] == "image");
+    // What tools gave back has blocks of its own.
+    let blocks = message["content"].as_array().into_iter().flatten();
+    let blocks = blocks.flat_map(|block| std::iter::once(block).chain(given_back(block)));
+    let pictures = blocks.filter(|block| block["type"] == "image");
     content.extend(pictures.map(|block| {
         let data = block["source"]["data"].as_str().unwrap_or_default();
         json!({"type": "image_url", "image_url": {"url": format!("data:,{data}")}})
     }));
     Some(json!({"role": role, "content": content}))
+}
+
+/// The blocks of what a tool gave back.
+fn given_back(block: &Value) -> &[Value] {
+    block["content"].as_array().map(Vec::as_slice).unwrap_or_default()
 }
 
 /// All texts in it, one below the other.

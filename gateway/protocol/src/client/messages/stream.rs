@@ -3,9 +3,9 @@
 use super::super::super::chat::ChatRequest;
 use super::super::super::finish_reason::FinishReason;
 use super::super::super::json::string;
+use super::super::answer_order::{AnswerOrder, AnswerStep, SpokenText};
 use super::super::json_builder::JsonBuilder;
 use super::super::parsed_response::{ParsedResponse, UsageCounts};
-use super::super::tool_calls::{ToolCallAssembler, ToolCallStep};
 use super::super::{EncodeResponse, ErrorWords, event};
 use super::whole::{call_id, message};
 use super::words::{error, id_of, stop_reason, usage};
@@ -22,8 +22,7 @@ pub(super) struct MessagesEncoder {
     open: Option<OpenBlock>,
     /// The place of the next one.
     next: usize,
-    calls: ToolCallAssembler,
-    called: bool,
+    order: AnswerOrder,
     finish: Option<FinishReason>,
     stop: Option<String>,
     used: Option<UsageCounts>,
@@ -46,8 +45,7 @@ impl MessagesEncoder {
             begun: false,
             open: None,
             next: 0,
-            calls: ToolCallAssembler::default(),
-            called: false,
+            order: AnswerOrder::default(),
             finish: None,
             stop: None,
             used: None,
@@ -99,15 +97,10 @@ impl MessagesEncoder {
         self.next += 1;
     }
 
-    /// Ends the block that is open; calls that waited for their turn have it now.
+    /// Ends the block that is open.
     fn close(&mut self, out: &mut String) {
-        match self.open {
-            None => {}
-            Some(OpenBlock::Tool) => {
-                let steps = self.calls.finish();
-                self.step(steps, out);
-            }
-            Some(_) => self.stop(out),
+        if self.open.is_some() {
+            self.stop(out);
         }
     }
 
@@ -123,19 +116,27 @@ impl MessagesEncoder {
         event(out, "content_block_delta", &data.raw("delta", &delta).end());
     }
 
-    fn step(&mut self, steps: Vec<ToolCallStep>, out: &mut String) {
-        for step in steps {
-            match step {
-                ToolCallStep::Begin { id, name } => {
-                    let id = call_id(&id, &self.id, self.next);
-                    let block = JsonBuilder::of_type("tool_use").text("id", &id).text("name", &name);
-                    self.start(OpenBlock::Tool, &block.raw("input", "{}").end(), out);
-                }
-                ToolCallStep::More(arguments) => {
-                    self.delta("input_json_delta", "partial_json", &arguments, out)
-                }
-                ToolCallStep::End => self.stop(out),
+    fn step(&mut self, step: AnswerStep, out: &mut String) {
+        match step {
+            AnswerStep::Say(SpokenText::Reasoning, thought, _) => {
+                self.open(OpenBlock::Thinking, out);
+                self.delta("thinking_delta", "thinking", &thought, out);
             }
+            // A refusal is what the assistant says.
+            AnswerStep::Say(SpokenText::Text | SpokenText::Refusal, text, _) => {
+                self.open(OpenBlock::Text, out);
+                self.delta("text_delta", "text", &text, out);
+            }
+            AnswerStep::Begin { id, name } => {
+                self.close(out);
+                let id = call_id(&id, &self.id, self.next);
+                let block = JsonBuilder::of_type("tool_use").text("id", &id).text("name", &name);
+                self.start(OpenBlock::Tool, &block.raw("input", "{}").end(), out);
+            }
+            AnswerStep::Arguments(arguments) => {
+                self.delta("input_json_delta", "partial_json", &arguments, out);
+            }
+            AnswerStep::End => self.stop(out),
         }
     }
 }
@@ -151,32 +152,22 @@ impl EncodeResponse for MessagesEncoder {
 
     fn encode_piece(&mut self, mut piece: ParsedResponse, out: &mut String) {
         self.begin(&piece.model, out);
-        let said = piece.first().unwrap_or_default();
+        let mut said = piece.first().unwrap_or_default();
         self.used = piece.usage.or(self.used.take());
-        if !said.reasoning.is_empty() {
-            self.open(OpenBlock::Thinking, out);
-            self.delta("thinking_delta", "thinking", &said.reasoning, out);
-        }
-        for text in [&said.text, &said.refusal].into_iter().filter(|text| !text.is_empty()) {
-            self.open(OpenBlock::Text, out);
-            self.delta("text_delta", "text", text, out);
-        }
-        for call in said.calls {
-            self.called = true;
-            if self.open != Some(OpenBlock::Tool) {
-                self.close(out);
-            }
-            let steps = self.calls.take(call);
-            self.step(steps, out);
-        }
+        let mut steps = Vec::new();
+        self.order.take(&mut said, &mut steps);
+        steps.into_iter().for_each(|step| self.step(step, out));
         self.finish = said.finish.or(self.finish);
         self.stop = said.stop.or(self.stop.take());
     }
 
     fn done(&mut self, out: &mut String) {
         self.begin("", out);
+        let mut steps = Vec::new();
+        self.order.finish(&mut steps);
+        steps.into_iter().for_each(|step| self.step(step, out));
         self.close(out);
-        let reason = stop_reason(self.finish, self.called, self.stop.as_deref());
+        let reason = stop_reason(self.finish, self.order.has_calls(), self.stop.as_deref());
         let met = self.stop.as_deref().filter(|_| reason == "stop_sequence").map(string);
         let delta = JsonBuilder::new().text("stop_reason", reason).or_null("stop_sequence", met.as_deref());
         let used = usage(&self.used.take().unwrap_or_default());

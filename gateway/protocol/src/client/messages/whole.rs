@@ -14,7 +14,7 @@ pub(super) fn message(mut answer: ParsedResponse, id: &str) -> String {
         content.push(thinking.text("signature", "").end());
     }
     // A refusal is what the assistant says.
-    for text in [&said.text, &said.refusal].into_iter().filter(|text| !text.is_empty()) {
+    for text in [said.told_text(), &said.refusal].into_iter().filter(|text| !text.is_empty()) {
         content.push(JsonBuilder::of_type("text").text("text", text).end());
     }
     let called = !said.calls.is_empty();

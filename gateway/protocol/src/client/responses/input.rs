@@ -4,9 +4,9 @@ use super::super::super::bad_request::BadRequest;
 use super::super::super::json::string;
 use super::super::super::json_error::quoted;
 use super::super::super::scan::ValueKind;
-use super::super::DroppedFields;
 use super::super::json_builder::{JsonBuilder, array};
 use super::super::object_reader::{ObjectReader, elements, kind, said};
+use super::super::{DroppedFields, FOLLOWS};
 
 /// Adds the messages of all items.
 pub(super) fn items(
@@ -29,11 +29,17 @@ pub(super) fn items(
         }
         match &*kind {
             "message" => message(&mut item, &mut turn, messages)?,
-            "reasoning" => turn.think(&mut item, dropped)?,
-            "function_call" => turn.call(&mut item)?,
+            "reasoning" => {
+                turn.end_results(messages);
+                turn.think(&mut item, dropped)?;
+            }
+            "function_call" => {
+                turn.end_results(messages);
+                turn.call(&mut item)?;
+            }
             "function_call_output" => {
-                turn.end(messages);
-                messages.push(output(&mut item)?);
+                turn.end_words(messages);
+                messages.push(output(&mut item, &mut turn.aside)?);
             }
             other => {
                 let why =
@@ -54,6 +60,9 @@ struct InputTurn {
     /// As it is written.
     content: Option<String>,
     calls: Vec<String>,
+    /// What tools gave back that is no text. A chat's tools give texts: it follows as a person's message, behind what all
+    /// tools gave back.
+    aside: Vec<String>,
 }
 
 impl InputTurn {
@@ -80,8 +89,35 @@ impl InputTurn {
         Ok(())
     }
 
+    /// Ends it, and what tools gave back before it.
     fn end(&mut self, messages: &mut Vec<String>) {
-        let Self { thoughts, content, calls } = std::mem::take(self);
+        self.end_words(messages);
+        self.end_results(messages);
+    }
+
+    /// Ends what tools gave back: somebody else has the word.
+    fn end_results(&mut self, messages: &mut Vec<String>) {
+        if let Some(content) = self.shown(None) {
+            messages.push(JsonBuilder::new().text("role", "user").raw("content", &content).end());
+        }
+    }
+
+    /// What a person says, with what tools gave back before it.
+    fn shown(&mut self, said: Option<String>) -> Option<String> {
+        let aside = std::mem::take(&mut self.aside);
+        if aside.is_empty() {
+            return said;
+        }
+        let said = said.map(|said| match said.strip_prefix('[') {
+            Some(parts) => format!(",{parts}"),
+            None => format!(",{}]", JsonBuilder::of_type("text").raw("text", &said).end()),
+        });
+        Some(format!("[{}{}", aside.join(","), said.as_deref().unwrap_or("]")))
+    }
+
+    fn end_words(&mut self, messages: &mut Vec<String>) {
+        let (thoughts, content) = (std::mem::take(&mut self.thoughts), self.content.take());
+        let calls = std::mem::take(&mut self.calls);
         // Thoughts without a word or a deed belong to nothing.
         if content.is_none() && calls.is_empty() {
             return;
@@ -108,16 +144,21 @@ fn message(
     let content = content(item, "content")?;
     match &*role {
         "assistant" => {
+            turn.end_results(messages);
             if turn.content.is_some() {
                 turn.end(messages);
             }
             turn.content = Some(content);
         }
-        "user" | "system" | "developer" => {
+        "user" => {
+            turn.end_words(messages);
+            let content = turn.shown(Some(content)).unwrap_or_default();
+            messages.push(JsonBuilder::new().text("role", "user").raw("content", &content).end());
+        }
+        "system" | "developer" => {
             turn.end(messages);
             // Few upstreams know the newer name.
-            let role = if role == "user" { "user" } else { "system" };
-            messages.push(JsonBuilder::new().text("role", role).raw("content", &content).end());
+            messages.push(JsonBuilder::new().text("role", "system").raw("content", &content).end());
         }
         _ => {
             let why = "it is not one of 'user', 'assistant', 'system' and 'developer'";
@@ -137,24 +178,13 @@ fn content(item: &mut ObjectReader<'_>, name: &str) -> Result<String, BadRequest
     let list = elements(raw, &item.place(name))?;
     let count = list.len();
     for (place, raw) in list {
-        let mut part = ObjectReader::of(raw, place)?;
-        let kind = part.need_text("type")?;
-        let text = match &*kind {
-            "input_text" | "output_text" | "text" => Some(part.need_quoted("text")?),
-            "refusal" => Some(part.need_quoted("refusal")?),
-            _ => None,
-        };
-        parts.push(match text {
-            Some(text) => {
+        parts.push(match part(raw, place)? {
+            InputPart::Text(text) => {
                 texts.push(text);
-                for name in ["annotations", "logprobs"] {
-                    part.take(name);
-                }
                 JsonBuilder::of_type("text").raw("text", text).end()
             }
-            None => attachment(&kind, &mut part)?,
+            InputPart::Attachment(part) => part,
         });
-        part.finish()?;
     }
     match (&texts[..], count) {
         ([only], 1) => Ok((*only).to_owned()),
@@ -165,6 +195,35 @@ fn content(item: &mut ObjectReader<'_>, name: &str) -> Result<String, BadRequest
         }
         _ => Ok(array(parts)),
     }
+}
+
+/// A part of a message, or of what a tool gave back.
+enum InputPart<'a> {
+    /// A text as it is written.
+    Text(&'a str),
+    /// Anything else, as a chat's part.
+    Attachment(String),
+}
+
+fn part(raw: &str, place: String) -> Result<InputPart<'_>, BadRequest> {
+    let mut part = ObjectReader::of(raw, place)?;
+    let kind = part.need_text("type")?;
+    let text = match &*kind {
+        "input_text" | "output_text" | "text" => Some(part.need_quoted("text")?),
+        "refusal" => Some(part.need_quoted("refusal")?),
+        _ => None,
+    };
+    let read = match text {
+        Some(text) => {
+            for name in ["annotations", "logprobs"] {
+                part.take(name);
+            }
+            InputPart::Text(text)
+        }
+        None => InputPart::Attachment(attachment(&kind, &mut part)?),
+    };
+    part.finish()?;
+    Ok(read)
 }
 
 fn attachment(kind: &str, part: &mut ObjectReader<'_>) -> Result<String, BadRequest> {
@@ -196,25 +255,24 @@ fn attachment(kind: &str, part: &mut ObjectReader<'_>) -> Result<String, BadRequ
     }
 }
 
-/// What a tool gave back: a chat's tools give texts.
-fn output(item: &mut ObjectReader<'_>) -> Result<String, BadRequest> {
+/// What a tool gave back: a chat's tools give texts, and what is none goes to `aside`.
+fn output(item: &mut ObjectReader<'_>, aside: &mut Vec<String>) -> Result<String, BadRequest> {
     let id = item.need_quoted("call_id")?;
     let raw = item.need("output")?;
     let content = if kind(raw)? == ValueKind::String {
         raw.to_owned()
     } else {
-        let mut texts = Vec::new();
+        let (mut texts, before) = (Vec::new(), aside.len());
         for (place, raw) in elements(raw, &item.place("output"))? {
-            let mut part = ObjectReader::of(raw, place)?;
-            let kind = part.need_text("type")?;
-            if kind != "input_text" {
-                let why = format!("\"{}\": tools can give back texts only", quoted(&kind));
-                return Err(BadRequest::value(part.place("type"), why));
+            match part(raw, place)? {
+                InputPart::Text(text) => texts.push(said(text)?),
+                InputPart::Attachment(part) => aside.push(part),
             }
-            texts.push(part.need_quoted("text")?);
-            part.finish()?;
         }
-        string(&texts.into_iter().map(said).collect::<Result<Vec<_>, _>>()?.join("\n"))
+        if texts.is_empty() && aside.len() > before {
+            texts.push(FOLLOWS.into());
+        }
+        string(&texts.join("\n"))
     };
     Ok(JsonBuilder::new().text("role", "tool").raw("tool_call_id", id).raw("content", &content).end())
 }

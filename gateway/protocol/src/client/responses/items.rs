@@ -1,5 +1,6 @@
 //! The items of an answer.
 
+use super::super::answer_order::SpokenText;
 use super::super::json_builder::{JsonBuilder, array};
 
 /// A piece of content of an item.
@@ -14,6 +15,15 @@ pub(super) enum ItemPart {
 }
 
 impl ItemPart {
+    /// That has a text of this kind.
+    pub(super) fn of(kind: SpokenText) -> Self {
+        match kind {
+            SpokenText::Reasoning => Self::Reasoning,
+            SpokenText::Text => Self::Text,
+            SpokenText::Refusal => Self::Refusal,
+        }
+    }
+
     /// The event that adds to it, without `response.` and `.delta`.
     pub(super) fn event(self) -> &'static str {
         match self {

@@ -46,7 +46,7 @@ fn message(item: &Value) -> Option<Value> {
         None => "assistant",
     };
     let said = text(item);
-    let parts = item["content"].as_array();
+    let parts = item["content"].as_array().or_else(|| item["output"].as_array());
     let pictures = parts.into_iter().flatten().filter(|part| part["type"] == "input_image");
     let pictures: Vec<Value> = pictures
         .map(|part| {

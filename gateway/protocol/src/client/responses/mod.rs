@@ -14,6 +14,8 @@ mod items;
 mod lossy_chat;
 mod request;
 mod stream;
+#[cfg(test)]
+mod tests;
 mod tools;
 mod whole;
 mod words;

@@ -3,9 +3,9 @@
 
 use super::super::super::finish_reason::FinishReason;
 use super::super::super::json::RawObject;
+use super::super::answer_order::{AnswerOrder, AnswerStep};
 use super::super::json_builder::{JsonBuilder, array};
 use super::super::parsed_response::{ParsedResponse, ToolCallDelta, UsageCounts};
-use super::super::tool_calls::{ToolCallAssembler, ToolCallStep};
 use super::super::{EncodeResponse, ErrorWords, event};
 use super::echo::{EchoState, ResponseEcho};
 use super::items::{self, ItemPart};
@@ -25,7 +25,7 @@ pub(super) struct ResponsesEncoder {
     /// The items that have ended, written.
     output: Vec<String>,
     open: Option<OpenItem>,
-    calls: ToolCallAssembler,
+    order: AnswerOrder,
     finish: Option<FinishReason>,
     used: Option<UsageCounts>,
     /// The response as it began, where it goes on as it comes.
@@ -59,7 +59,7 @@ impl ResponsesEncoder {
             number: 0,
             output: Vec::new(),
             open: None,
-            calls: ToolCallAssembler::default(),
+            order: AnswerOrder::default(),
             finish: None,
             used: None,
             told: None,
@@ -107,11 +107,8 @@ impl ResponsesEncoder {
 
     /// Says something, in an item of its kind.
     fn part(&mut self, part: ItemPart, said: &str, odds: Option<&str>, out: &mut String) {
-        if said.is_empty() {
-            return;
-        }
         if !matches!(&self.open, Some(OpenItem::Part { part: open, .. }) if *open == part) {
-            self.close("completed", out);
+            self.end("completed", out);
             self.open_part(part, out);
         }
         let at = self.at();
@@ -134,15 +131,6 @@ impl ResponsesEncoder {
         let empty = part.written("", "[]");
         self.say("content_part.added", |data| place(data, &id, at).raw("part", &empty), out);
         self.open = Some(OpenItem::Part { part, id, text: String::new(), odds: String::new() });
-    }
-
-    /// Ends the item that is open, and with it calls that waited for their turn.
-    fn close(&mut self, status: &str, out: &mut String) {
-        if matches!(self.open, Some(OpenItem::Call { .. })) {
-            let steps = self.calls.finish();
-            self.step(steps, status, out);
-        }
-        self.end(status, out);
     }
 
     /// Ends the item that is open.
@@ -174,13 +162,16 @@ impl ResponsesEncoder {
         self.output.push(item);
     }
 
-    fn step(&mut self, steps: Vec<ToolCallStep>, status: &str, out: &mut String) {
-        for step in steps {
-            match step {
-                ToolCallStep::Begin { id, name } => self.open_call(&id, name, out),
-                ToolCallStep::More(more) => self.arguments(&more, out),
-                ToolCallStep::End => self.end(status, out),
+    /// Tells it; `status` is that of a call that ends.
+    fn step(&mut self, step: AnswerStep, status: &str, out: &mut String) {
+        match step {
+            AnswerStep::Say(kind, text, odds) => self.part(ItemPart::of(kind), &text, odds.as_deref(), out),
+            AnswerStep::Begin { id, name } => {
+                self.end("completed", out);
+                self.open_call(&id, name, out);
             }
+            AnswerStep::Arguments(more) => self.arguments(&more, out),
+            AnswerStep::End => self.end(status, out),
         }
     }
 
@@ -239,25 +230,21 @@ impl EncodeResponse for ResponsesEncoder {
             (self.created, self.model) = (piece.created, std::mem::take(&mut piece.model));
             self.begin(out);
         }
-        let said = piece.first().unwrap_or_default();
+        let mut said = piece.first().unwrap_or_default();
         self.used = piece.usage.or(self.used.take());
-        self.part(ItemPart::Reasoning, &said.reasoning, None, out);
-        self.part(ItemPart::Text, &said.text, said.logprobs.as_deref(), out);
-        self.part(ItemPart::Refusal, &said.refusal, None, out);
-        for call in said.calls {
-            if !matches!(self.open, Some(OpenItem::Call { .. })) {
-                self.close("completed", out);
-            }
-            let steps = self.calls.take(call);
-            self.step(steps, "completed", out);
-        }
+        let mut steps = Vec::new();
+        self.order.take(&mut said, &mut steps);
+        steps.into_iter().for_each(|step| self.step(step, "completed", out));
         self.finish = said.finish.or(self.finish);
     }
 
     fn done(&mut self, out: &mut String) {
         self.begin(out);
         let status = if incomplete(self.finish).is_some() { "incomplete" } else { "completed" };
-        self.close(status, out);
+        let mut steps = Vec::new();
+        self.order.finish(&mut steps);
+        steps.into_iter().for_each(|step| self.step(step, status, out));
+        self.end(status, out);
         self.used.get_or_insert_default();
         let response = self.response(status, None);
         self.say(status, |data| data.raw("response", &response), out);

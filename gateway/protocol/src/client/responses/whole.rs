@@ -12,8 +12,8 @@ pub(super) fn response(mut answer: ParsedResponse, request: &str, echo: &Respons
     let incomplete = incomplete(said.finish);
     let status = if incomplete.is_some() { "incomplete" } else { "completed" };
     let texts = [
-        (ItemPart::Reasoning, &said.reasoning),
-        (ItemPart::Text, &said.text),
+        (ItemPart::Reasoning, said.reasoning.as_str()),
+        (ItemPart::Text, said.told_text()),
         (ItemPart::Refusal, &said.refusal),
     ];
     let mut output = Vec::new();
