@@ -5,6 +5,7 @@
 
 mod state;
 mod telemetry;
+mod timeouts;
 
 use std::collections::BTreeMap;
 
@@ -14,6 +15,7 @@ use serde::Deserialize;
 
 pub(crate) use self::state::{StateFile, StateKind};
 pub(crate) use self::telemetry::{OtlpFile, TelemetryFile};
+pub(crate) use self::timeouts::TimeoutsFile;
 use crate::calendar::ZoneName;
 use crate::capabilities::AcceptsWord;
 pub(crate) use crate::dialect::{LimitWord, ProviderWord, SpeaksWord};
@@ -132,6 +134,11 @@ pub(crate) struct ModelFile {
     pub(crate) retries: Option<u32>,
     /// Certificates, in PEM, of authorities that its endpoints may have theirs from, beside those that the system trusts.
     pub(crate) ca_file: Option<String>,
+    /// The largest event of a stream that is taken, such as a picture or a whole call in one piece. Default `16MiB`, from
+    /// `64KiB` to `1GiB`.
+    pub(crate) max_event: Option<ByteSize>,
+    /// `none`: its endpoints are asked directly, whatever `proxy` of the gateway says. Local models always are.
+    pub(crate) proxy: Option<ModelProxyWord>,
     /// APIs that its upstream has beside chats, completions and embeddings, and is asked by as they are.
     #[schemars(extend("x-better-name" = "apis"))]
     pub(crate) speaks: Option<Vec<SpeaksWord>>,
@@ -139,6 +146,14 @@ pub(crate) struct ModelFile {
     pub(crate) limit: Option<LimitWord>,
     /// How it is told how hard to think. Default: by `reasoning_effort`, as the client wrote it.
     pub(crate) thinking: Option<ThinkingFile>,
+}
+
+/// By which proxy a model is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum ModelProxyWord {
+    /// By none.
+    None,
 }
 
 /// One address of a model.
@@ -171,23 +186,6 @@ pub(crate) struct ProvenanceFile {
     /// ISO 3166 country code, such as `CN`.
     #[schemars(regex(pattern = "^[A-Z]{2}$"))]
     pub(crate) origin: Option<String>,
-}
-
-/// Limits of one attempt.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub(crate) struct TimeoutsFile {
-    /// Until a connection stands. Default `2s`.
-    pub(crate) connect: Option<HumanDuration>,
-    /// Embedded models: how long a request may wait for its turn. Default `30s`.
-    pub(crate) queue: Option<HumanDuration>,
-    /// From sending the request to the first token of a stream; of an embedded model, from its turn on. Default `10s`, or by
-    /// the size of an embedded model and the length of the prompt.
-    pub(crate) first_token: Option<HumanDuration>,
-    /// Between two pieces of a stream. Default `10s`, or `60s` of an embedded model.
-    pub(crate) idle: Option<HumanDuration>,
-    /// For the whole attempt. Default `10m`.
-    pub(crate) total: Option<HumanDuration>,
 }
 
 /// How a whole answer is asked for.

@@ -10,7 +10,9 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::capabilities::AcceptsWord;
-use crate::file::{LimitWord, PriceFile, ProvenanceFile, ProviderWord, SpeaksWord, WholeAsWord};
+use crate::file::{
+    LimitWord, PriceFile, ProvenanceFile, ProviderWord, SpeaksWord, TimeoutsFile, WholeAsWord,
+};
 use crate::problems::Problems;
 use crate::source_map::OlderName;
 use crate::thinking::ThinkingFile;
@@ -47,6 +49,8 @@ pub(crate) struct Preset {
     pub(crate) limit: Option<LimitWord>,
     /// How it is told how hard to think, where that is not by `reasoning_effort` alone.
     pub(crate) thinking: Option<ThinkingFile>,
+    /// How long its models may be silent, where that is longer than others'.
+    pub(crate) timeouts: TimeoutsFile,
     /// What is known of its models; the first is asked unless another is named.
     pub(crate) models: Vec<KnownModel>,
 }

@@ -128,6 +128,7 @@ fn model(model: &ModelConfig) -> Value {
             json!({
                 "connect": HumanDuration(timeouts.connect),
                 "first_token": HumanDuration(timeouts.first_token),
+                "thinking": HumanDuration(timeouts.thinking),
                 "idle": HumanDuration(timeouts.idle),
                 "total": HumanDuration(timeouts.total),
             }),
@@ -150,6 +151,8 @@ fn model(model: &ModelConfig) -> Value {
         if embedded.first_token.is_none() {
             timeouts.remove("first_token");
         }
+        // Its prompt's length says how long it may be silent, whatever it is asked.
+        timeouts.remove("thinking");
     }
     shown
 }
@@ -171,6 +174,8 @@ fn remote(remote: &RemoteModel) -> Value {
         ("provider", json!(remote.dialect.word())),
         ("model", json!(remote.model)),
         ("api_version", json!(remote.api_version)),
+        ("max_event", json!(write_size(remote.largest_event as u64))),
+        ("proxy", json!(remote.is_direct.then_some("none"))),
         ("speaks", json!(remote.speaks_responses.then_some(["responses"]))),
         (
             "limit",

@@ -28,7 +28,7 @@ impl StateConfig {
 /// A Redis that several gateways share.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SharedState {
-    /// Its URL, which may hold a password.
+    /// Its URL, with user and password where it has them.
     pub url: Secret,
     /// With TLS: whom its certificate is from; `None`: an authority that the system trusts.
     pub authority: Option<Arc<CertificateAuthority>>,

@@ -13,6 +13,7 @@ use router_policies::{Currency, ModelClass, Money, Policy, Tariff};
 
 use crate::capabilities::ModelCapabilities;
 pub use crate::dialect::DialectKind;
+use crate::timeouts::AttemptTimeouts;
 use crate::{CertificateAuthority, NamedTopic, OtlpConfig, Provenance, Secret, StateConfig, ThinkingConfig};
 
 /// The whole configuration.
@@ -168,6 +169,10 @@ pub struct RemoteModel {
     pub provider_name: String,
     /// It answers OpenAI's responses as they are.
     pub speaks_responses: bool,
+    /// Bytes of the largest event of a stream that is taken. Default 16 MiB.
+    pub largest_event: usize,
+    /// It is never asked by way of the proxy: it is local, or its entry says so.
+    pub is_direct: bool,
     /// What the longest answer is called.
     pub limit: OutputLimitField,
     /// How a model of OpenAI's dialect is told how hard to think.
@@ -204,19 +209,6 @@ pub struct EndpointConfig {
     pub api_key: Option<Secret>,
     /// Further request headers, such as a provider's `appid`.
     pub headers: BTreeMap<String, Secret>,
-}
-
-/// Limits of one attempt.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct AttemptTimeouts {
-    /// Until a connection stands. Default 2 s.
-    pub connect: Duration,
-    /// From sending the request to the first token of a stream. Default 10 s; embedded models have a limit of their own.
-    pub first_token: Duration,
-    /// Between two pieces of a stream. Default 10 s.
-    pub idle: Duration,
-    /// For the whole attempt. Default 10 min.
-    pub total: Duration,
 }
 
 /// How a whole (not streamed) answer is asked for.
@@ -374,17 +366,6 @@ impl Default for RequestLimits {
             body_time: Duration::from_secs(30),
             heartbeat: Duration::from_secs(5),
             connections: 10_000,
-        }
-    }
-}
-
-impl Default for AttemptTimeouts {
-    fn default() -> Self {
-        Self {
-            connect: Duration::from_secs(2),
-            first_token: Duration::from_secs(10),
-            idle: Duration::from_secs(10),
-            total: Duration::from_secs(600),
         }
     }
 }

@@ -446,6 +446,17 @@ fn authorities() {
     check(&with("state: {kind: redis, url: 'redis://h'}"), &[]);
     check(&with("state: {kind: redis, url: 'rediss://h'}"), &[]);
     check(&with("state: {kind: redis, url: 'http://h'}"), &[("state.url", "`rediss://` for TLS")]);
+    for url in
+        ["redis://:p/ss@h:6379", "redis://:p#ss@h", "redis://:p?ss@h", "redis://u:12/ss@h", "redis://h?@"]
+    {
+        check(
+            &with(&format!("state: {{kind: redis, url: '{url}'}}")),
+            &[("state.url", "keys `username` and `password`")],
+        );
+    }
+    check(&with("state: {kind: redis, url: 'redis://h', username: u, password: 'p/ss'}"), &[]);
+    let twice = "state: {kind: redis, url: 'redis://u:p@h', username: u, password: 'p/ss'}";
+    check(&with(twice), &[("state.username", "in one of them"), ("state.password", "in one of them")]);
     let missing =
         |prefix: &str| with(&format!("state: {{kind: redis, url: '{prefix}://h', ca_file: no-such.pem}}"));
     check(&missing("rediss"), &[("state.ca_file", "no-such.pem: cannot be read")]);

@@ -85,6 +85,7 @@ const FLOORS: [(&str, &[&[&str]]); 4] = [
                 "expected_format",
                 "image_token_rules",
                 "engine_request",
+                "requested_thought",
                 "conversation_key",
                 "usage_chunk",
                 "completion",

@@ -92,3 +92,58 @@ async fn a_client_that_gives_up_and_asks_again_costs_an_attempt_each_time() {
     // Not even the next rung was asked on behalf of a client that was gone.
     assert_eq!((small.seen().len(), large.seen().len()), (3, 0));
 }
+
+/// What is local, or says so, is asked directly: no byte of its requests reaches the proxy, by whichever client it is asked.
+#[tokio::test]
+async fn a_local_model_is_not_asked_by_way_of_the_proxy() {
+    for (line, direct) in [
+        ("local: true", true),
+        ("proxy: none", true),
+        ("preset: vllm", true),
+        ("preset: ollama", true),
+        ("local: false", false),
+        ("retries: 1", false),
+    ] {
+        for (client, stream) in [("builtin", false), ("builtin", true), ("reqwest", false), ("reqwest", true)]
+        {
+            let near = Scripted::start(Reply::text("near")).await;
+            let proxy = Scripted::start(Reply::text("proxy")).await;
+            let address = proxy.base_url().replace("/v1", "").replace("http://", "http://user:p%40ss@");
+            let gateway = Setup::ladder(&near.base_url(), &near.base_url())
+                .model("small", line)
+                .top(&format!("proxy: \"{address}\""))
+                .top(&format!("upstream_client: {client}"))
+                .start()
+                .await;
+            let mut body = openai::ask("small", "A secret of this house.");
+            body["stream"] = stream.into();
+            let answer = gateway.ask(&body).await;
+            let expected = if direct { ("near", 1, 0) } else { ("proxy", 0, 1) };
+            let seen = (near.seen().len(), proxy.seen().len());
+            assert_eq!((answer.content().as_str(), seen.0, seen.1), expected, "{line}, {client}, {stream}");
+        }
+    }
+}
+
+/// The checks in the background of a local endpoint that was ejected go to it too.
+#[tokio::test]
+async fn checks_of_a_local_model_are_made_directly() {
+    let near = Scripted::start(Script::default().reset()).await;
+    let proxy = Scripted::start(Reply::text("proxy")).await;
+    let gateway = Setup::ladder(&near.base_url(), &near.base_url())
+        .model("small", "local: true")
+        .model("small", "retries: 0")
+        .top(&format!("proxy: \"{}\"", proxy.base_url().replace("/v1", "")))
+        .start()
+        .await;
+    for _ in 0..5 {
+        gateway.ask(&openai::ask("small", "A secret of this house.")).await;
+    }
+    let checked = async {
+        while !near.seen().iter().any(|seen| seen.request.method() == "GET") {
+            sleep(Duration::from_millis(50)).await;
+        }
+    };
+    timeout(Duration::from_secs(20), checked).await.expect("it is asked whether it is well");
+    assert!(proxy.seen().is_empty());
+}

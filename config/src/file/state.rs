@@ -45,8 +45,12 @@ pub(crate) struct NoStateFile {}
 #[serde(deny_unknown_fields, default)]
 #[schemars(extend("required" = ["url"]))]
 pub(crate) struct RedisStateFile {
-    /// Its URL with its password, such as `redis://:${REDIS_PASSWORD}@redis:6379/0`; `rediss` for TLS.
+    /// Its URL, such as `redis://redis:6379/0`; `rediss` for TLS. A user or password in it is percent-encoded.
     pub(crate) url: Option<SecretText>,
+    /// Its user, as it is. Default: the URL's, or none.
+    pub(crate) username: Option<SecretText>,
+    /// Its password, as it is. Default: the URL's, or none.
+    pub(crate) password: Option<SecretText>,
     /// With TLS: certificates, in PEM, of the authorities that its own is from, in place of those that the system trusts.
     pub(crate) ca_file: Option<String>,
 }

@@ -8,11 +8,13 @@ mod models;
 mod money;
 mod ports;
 mod prices;
+mod redis_url;
 mod report;
 mod request_format;
 mod routes;
 mod rules;
 mod telemetry;
+mod timeouts;
 mod topics;
 
 use std::io::Read;
@@ -155,7 +157,8 @@ fn state(file: Option<StateFile>, source: Option<&Path>, report: &mut ResolveRep
         Some(StateFile::Kind(StateKind::Redis(redis))) => {
             let authority = redis.ca_file.as_deref();
             let authority = authorities::authority(authority, source, "state.ca_file", report);
-            let url = self::redis(redis.url.map(|url| url.0), report);
+            let (username, password) = (redis.username.map(|it| it.0), redis.password.map(|it| it.0));
+            let url = redis_url::with(redis.url.map(|url| url.0), username, password, report);
             if authority.is_some() && url.reveal().starts_with("redis:") {
                 report.fault(
                     "state.ca_file",
@@ -177,21 +180,4 @@ fn state(file: Option<StateFile>, source: Option<&Path>, report: &mut ResolveRep
             })
         }
     }
-}
-
-/// The URL of a Redis; the shape check has reported one that is missing.
-fn redis(url: Option<Secret>, report: &mut ResolveReport) -> Secret {
-    let Some(secret) = url else { return Secret::new("") };
-    let url = url::Url::parse(secret.reveal()).ok();
-    let sound = url.is_some_and(|url| {
-        matches!(url.scheme(), "redis" | "rediss") && url.host_str().is_some_and(|host| !host.is_empty())
-    });
-    if !sound {
-        report.fault(
-            "state.url",
-            "write `redis://`, or `rediss://` for TLS, a password if there is one, and a host, such as \
-             `redis://:${REDIS_PASSWORD}@redis:6379/0`",
-        );
-    }
-    secret
 }

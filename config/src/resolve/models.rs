@@ -9,29 +9,30 @@ use router_policies::{ModelClass, Money, Price, Tariff};
 
 use super::authorities::authority;
 use super::request_format::RequestFormat;
-use super::{ExchangeRates, ResolveReport, positive, prices};
+use super::{ExchangeRates, ResolveReport, positive, prices, timeouts};
 use crate::capabilities::AcceptsWord;
 use crate::class::{by_place, by_size};
 use crate::dialect::thinks_by_tokens;
-use crate::file::{ModelFile, ProviderWord, TimeoutsFile, WholeAsWord};
+use crate::file::{ModelFile, ProviderWord, WholeAsWord};
 use crate::known_weights;
 use crate::presets::{KnownModel, Preset, preset, presets};
 use crate::problems::{item_path, key_path};
+use crate::scalars::ByteSize;
 use crate::{
-    AttemptTimeouts, DialectKind, EmbeddedModel, EnvLookup, ModelCapabilities, ModelConfig, ModelProvider,
-    Provenance, RemoteModel, WholeAs,
+    DialectKind, EmbeddedModel, EnvLookup, ModelCapabilities, ModelConfig, ModelProvider, Provenance,
+    RemoteModel, WholeAs,
 };
 
 /// Requests that may wait for the embedded engine unless the file says otherwise.
 const QUEUE: usize = 64;
 /// How long a request may wait for the embedded engine.
 const QUEUE_TIME: Duration = Duration::from_secs(30);
-/// How long the embedded engine may be silent within an answer: it shares its cores with prompts of others.
-const EMBEDDED_IDLE: Duration = Duration::from_secs(60);
 /// Bytes for conversations that lost their slot in the embedded engine.
 const PREFIX_CACHE: usize = 64 << 20;
 /// Tokens that prompt and answer may have together in an embedded model; each slot keeps memory for them.
 const EMBEDDED_CONTEXT: u64 = 4096;
+/// Bytes of the largest event of a stream: a picture of 10 MB is 13.4 in base64.
+const LARGEST_EVENT: usize = 16 << 20;
 /// Tokens reserved for an answer unless the file says otherwise.
 const MAX_OUTPUT: u64 = 4096;
 
@@ -94,7 +95,7 @@ impl ModelResolver<'_> {
             price: self.price(&file, known, local, path, report),
             class,
             provenance: provenance(&file, known, path, report),
-            timeouts: timeouts(&file.timeouts, embedded, &key_path(path, "timeouts"), report),
+            timeouts: timeouts::of(&file.timeouts, embedded, preset, &key_path(path, "timeouts"), report),
             whole_as: match file.whole_as.or_else(|| preset?.whole_as) {
                 Some(WholeAsWord::Stream) => WholeAs::Stream,
                 Some(WholeAsWord::Pass) | None => WholeAs::Pass,
@@ -103,7 +104,7 @@ impl ModelResolver<'_> {
             provider: if embedded {
                 ModelProvider::Embedded(self.embedded(&file, path, report))
             } else {
-                ModelProvider::Remote(self.remote(&file, &name, upstream, preset, path, report))
+                ModelProvider::Remote(self.remote(&file, &name, (upstream, local), preset, path, report))
             },
             name,
         }
@@ -167,6 +168,9 @@ impl ModelResolver<'_> {
             ("speaks", file.speaks.is_some()),
             ("limit", file.limit.is_some()),
             ("thinking", file.thinking.is_some()),
+            ("proxy", file.proxy.is_some()),
+            ("max_event", file.max_event.is_some()),
+            ("timeouts.thinking", file.timeouts.thinking.is_some()),
         ];
         for (key, _) in foreign.iter().filter(|(_, given)| *given) {
             report
@@ -212,7 +216,7 @@ impl ModelResolver<'_> {
         &self,
         file: &ModelFile,
         name: &str,
-        upstream: Option<&str>,
+        (upstream, local): (Option<&str>, bool),
         preset: Option<&Preset>,
         path: &str,
         report: &mut ResolveReport,
@@ -248,6 +252,9 @@ impl ModelResolver<'_> {
             api_version: file.api_version.clone(),
             thinks_by_tokens: thinks_by_tokens(upstream.unwrap_or_default()),
             speaks_responses: speech.responses,
+            largest_event: largest_event(file.max_event, &key_path(path, "max_event"), report),
+            // What is local never leaves this machine or cluster, and a proxy may be anywhere.
+            is_direct: local || file.proxy.is_some(),
             limit: speech.limit(&endpoints),
             thinking: speech.thinking,
             endpoints,
@@ -281,6 +288,17 @@ impl ModelResolver<'_> {
             }
         }
     }
+}
+
+/// Bytes of the largest event of a stream that is taken.
+fn largest_event(file: Option<ByteSize>, path: &str, report: &mut ResolveReport) -> usize {
+    const LEAST: u64 = 64 << 10;
+    const MOST: u64 = 1 << 30;
+    let Some(ByteSize(size)) = file else { return LARGEST_EVENT };
+    if !(LEAST..=MOST).contains(&size) {
+        report.fault(path, "must be from 64KiB to 1GiB");
+    }
+    size.min(MOST) as usize
 }
 
 /// Whether the file says where the model is.
@@ -343,19 +361,5 @@ fn provenance(
         licence: pick(&given.licence, known.map(|known| &known.licence)),
         terms: pick(&given.terms, known.map(|known| &known.terms)),
         origin: pick(&given.origin, known.map(|known| &known.origin)),
-    }
-}
-
-fn timeouts(file: &TimeoutsFile, embedded: bool, path: &str, report: &mut ResolveReport) -> AttemptTimeouts {
-    let mut default = AttemptTimeouts::default();
-    if embedded {
-        default.idle = EMBEDDED_IDLE;
-    }
-    let mut of = |key, span, default| positive(span, default, &key_path(path, key), report);
-    AttemptTimeouts {
-        connect: of("connect", file.connect, default.connect),
-        first_token: of("first_token", file.first_token, default.first_token),
-        idle: of("idle", file.idle, default.idle),
-        total: of("total", file.total, default.total),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use redis::{ErrorKind, RedisError};
+use redis::{ErrorKind, RedisError, ServerErrorKind};
 
 /// Why a store did not do what it was asked. No sentence quotes what was sent to a server, or a URL.
 #[derive(Debug, thiserror::Error)]
@@ -31,6 +31,22 @@ pub enum StoreError {
 
 impl From<RedisError> for StoreError {
     fn from(error: RedisError) -> Self {
-        Self::Redis { kind: error.kind(), category: error.category().to_owned() }
+        let kind = error.kind();
+        let hint = match kind {
+            ErrorKind::Server(ServerErrorKind::NoPerm) => {
+                "no permission (NOPERM): its user needs ~xietong:* +eval +evalsha +script|load +hget +hset +hincrby +expire \
+                 +set +xadd +xrange +ping"
+            }
+            ErrorKind::Server(
+                ServerErrorKind::Moved
+                | ServerErrorKind::Ask
+                | ServerErrorKind::CrossSlot
+                | ServerErrorKind::ClusterDown,
+            ) => {
+                " (it is a Redis Cluster, which is not supported: name a single server, or one address of a failover)"
+            }
+            _ => "",
+        };
+        Self::Redis { kind, category: format!("{}{hint}", error.category()) }
     }
 }

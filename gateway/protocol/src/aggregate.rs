@@ -1,6 +1,7 @@
 //! Folds a stream into one whole answer.
 
 use bytes::Bytes;
+use data_encoding::BASE64;
 use serde_json::{Map, Value, json};
 
 use super::call_pieces::{CallPiece, CallPieces};
@@ -169,8 +170,30 @@ impl GatheredChoice {
         if let Some(content) = delta.remove("content") {
             self.content.add(content);
         }
+        if let Some(Value::Object(sound)) = delta.remove("audio") {
+            self.sound(sound);
+        }
         merge(&mut self.message, delta);
         Ok(())
+    }
+
+    /// A piece of the sound: its id is the same in each, and each piece of its data may be padded as if it were the last.
+    fn sound(&mut self, mut sound: Map<String, Value>) {
+        let known = self.message.entry("audio").or_insert_with(|| Value::Object(Map::new()));
+        let Value::Object(known) = known else { return };
+        if known.contains_key("id") {
+            sound.remove("id");
+        }
+        if let (Some(Value::String(old)), Some(Value::String(new))) =
+            (known.get_mut("data"), sound.get("data"))
+            && old.ends_with('=')
+            && let (Ok(mut bytes), Ok(more)) = (BASE64.decode(old.as_bytes()), BASE64.decode(new.as_bytes()))
+        {
+            bytes.extend_from_slice(&more);
+            *old = BASE64.encode(&bytes);
+            sound.remove("data");
+        }
+        merge(known, sound);
     }
 
     /// A piece of a tool call: the first has id, type and name, the others go on with its arguments.

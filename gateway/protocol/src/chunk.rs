@@ -24,7 +24,7 @@ pub struct ChunkInfo {
     pub weight: u64,
     /// Tokens that the same text has at least.
     pub least: u64,
-    /// Whether it carries any text or a tool call: a first token. A chunk that only says `role` does not.
+    /// Whether it carries any text, a tool call, a picture or a sound: a first token. A chunk that only says `role` does not.
     pub begins: bool,
     /// Whether it says that the model thinks, in words or without.
     pub thinks: bool,
@@ -53,7 +53,7 @@ pub enum ChunkKind {
     Done,
     /// The upstream failed in the middle.
     Error(ProviderError),
-    /// A comment or a blank line.
+    /// A comment or a blank line, without data; or another API's event that says only that the model is at work, with its data.
     KeepAlive,
     /// An event of another dialect that says nothing in ours. Only a client of that dialect gets it.
     NativeOnly,
@@ -101,6 +101,10 @@ pub struct ChunkReader {
     around: Option<ChunkTemplate>,
 }
 
+/// The largest frame around a text that is kept, in bytes. Beyond it something else stands beside the text, a picture say,
+/// which is not kept for as long as the stream lasts.
+const LARGEST_FRAME: usize = 4 << 10;
+
 /// What the data of such a chunk are but for its text.
 #[derive(Debug)]
 struct ChunkTemplate {
@@ -119,6 +123,7 @@ impl ChunkReader {
         if let ChunkKind::Piece(ChunkInfo {
             content: Some(at), finish: None, finished: 0, usage: None, ..
         }) = &chunk.what
+            && chunk.data.len() - at.len() <= LARGEST_FRAME
         {
             self.around = Some(ChunkTemplate {
                 before: chunk.data[..at.start].into(),
@@ -143,6 +148,17 @@ impl ChunkReader {
 }
 
 impl ResponseChunk {
+    /// Whether it shows that the model is at work: it says something in the upstream's own words, if not to the reader. A
+    /// comment does not: a proxy before a model that hangs writes those too.
+    #[inline]
+    pub fn is_sign_of_life(&self) -> bool {
+        match self.what {
+            ChunkKind::Piece(_) | ChunkKind::NativeOnly => true,
+            ChunkKind::KeepAlive => !self.data.is_empty(),
+            ChunkKind::Done | ChunkKind::Error(_) | ChunkKind::Malformed => false,
+        }
+    }
+
     /// The bytes without a `usage` that is not null. `None`: the chunk was there for the usage only (it has no choices),
     /// and is swallowed.
     pub fn without_usage(self) -> Option<Bytes> {
@@ -273,6 +289,7 @@ impl ChunkInfo {
             "refusal" => self.said(cursor),
             "tool_calls" => self.calls(cursor),
             "function_call" => self.call(cursor),
+            "images" | "audio" => self.shown(cursor),
             "thinking_blocks" => self.sealed(cursor),
             name if is_of_thoughts(name) && !thought => {
                 let before = self.said;
@@ -282,6 +299,16 @@ impl ChunkInfo {
             }
             _ => cursor.skip().map(drop),
         })
+    }
+
+    /// Pictures and sound, which have no text.
+    fn shown(&mut self, cursor: &mut Cursor<'_>) -> Result<(), JsonError> {
+        let raw = cursor.skip()?;
+        if !matches!(raw, "null" | "[]" | "{}" | "\"\"") {
+            self.begins = true;
+            self.said += 1;
+        }
+        Ok(())
     }
 
     /// The text of the answer proper.

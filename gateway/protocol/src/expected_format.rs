@@ -28,6 +28,8 @@ pub struct ShapedMessage {
     #[serde(deserialize_with = "said")]
     pub content: Option<String>,
     tool_calls: Option<Vec<ShapedCall>>,
+    images: Option<Vec<serde::de::IgnoredAny>>,
+    audio: Option<serde::de::IgnoredAny>,
 }
 
 /// A text, or the texts of parts.
@@ -155,7 +157,7 @@ impl ShapedMessage {
         }
         let answer: ShapedAnswer = serde_json::from_slice(body).unwrap_or_default();
         let read = |choice: ShapedChoice| {
-            let of_text = |text| Self { content: Some(text), tool_calls: None };
+            let of_text = |text| Self { content: Some(text), ..Self::default() };
             let finish = choice.finish_reason.as_deref().map(FinishReason::of);
             Some((choice.message.or_else(|| choice.text.map(of_text))?, finish))
         };
@@ -166,6 +168,12 @@ impl ShapedMessage {
     #[inline]
     pub fn calls(&self) -> bool {
         self.tool_calls.as_ref().is_some_and(|calls| !calls.is_empty())
+    }
+
+    /// Whether it has a picture or a sound, and so may have no text.
+    #[inline]
+    pub fn shows(&self) -> bool {
+        self.images.as_ref().is_some_and(|images| !images.is_empty()) || self.audio.is_some()
     }
 }
 

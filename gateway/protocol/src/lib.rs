@@ -60,6 +60,7 @@ mod original_request;
 mod prefill;
 mod provider_error;
 mod provider_quirks;
+mod requested_thought;
 mod retry_after;
 mod scan;
 mod sse;

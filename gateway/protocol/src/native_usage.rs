@@ -37,7 +37,7 @@ pub(super) fn native_whole(body: &Bytes, usage: &FinalUsage) -> Bytes {
 }
 
 fn with_cost(raw: &Bytes, usage: &FinalUsage) -> Bytes {
-    let mut splitter = SseParser::for_long_events();
+    let mut splitter = SseParser::unbounded();
     splitter.feed(raw.clone());
     let Some(Ok(event)) = splitter.next() else { return raw.clone() };
     let data = RawObject::skim(event.data.clone()).ok();

@@ -8,10 +8,10 @@ use memchr::memchr2;
 
 use super::json::RawObject;
 
-/// The longest line, in bytes: a chunk of an answer has a few hundred.
+/// The longest line, in bytes, where nothing else is said: a chunk of an answer has a few hundred.
 const LINE: usize = 1 << 20;
-/// The longest of dialects whose events repeat what was said: a response's last has all of its request and its answer.
-const LONG_LINE: usize = 16 << 20;
+/// Room for the events that come in several pieces, in bytes, which is kept for the next one. What a picture needed is not.
+const ROOM_KEPT: usize = 16 << 10;
 /// An event may have this many times the bytes of the longest line.
 const LINES: usize = 4;
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
@@ -69,9 +69,9 @@ impl SseParser {
         Self::default()
     }
 
-    /// For lines of at most 16 MiB, where events repeat what was said.
-    pub fn for_long_events() -> Self {
-        Self::with_cap(LONG_LINE)
+    /// For lines of any length: of events that are here already, which somebody else has bounded.
+    pub fn unbounded() -> Self {
+        Self::with_cap(usize::MAX)
     }
 
     /// For lines of at most so many bytes.
@@ -179,6 +179,9 @@ impl SseParser {
             return seen;
         }
         self.held.extend_from_slice(&seen);
+        if self.held.capacity() > ROOM_KEPT {
+            return std::mem::take(&mut self.held).freeze();
+        }
         self.held.split().freeze()
     }
 
@@ -356,6 +359,22 @@ mod tests {
         let mut splitter = SseParser::with_cap(100);
         splitter.feed(Bytes::from(b"data: x\n\n".repeat(1000)));
         assert_eq!(std::iter::from_fn(|| splitter.next()).flatten().count(), 1000);
+    }
+
+    #[test]
+    fn the_room_of_a_large_event_is_given_back() {
+        let mut splitter = SseParser::with_cap(1 << 24);
+        splitter.feed(Bytes::from_static(b"data: small\n"));
+        assert_eq!(splitter.next(), None);
+        assert!(splitter.held.capacity() > 0);
+        for _ in 0..1000 {
+            splitter.feed(Bytes::from(vec![b'a'; 10_000]));
+            assert_eq!(splitter.next(), None);
+        }
+        splitter.feed(Bytes::from_static(b"\n\ndata: next"));
+        assert!(splitter.next().unwrap().unwrap().raw.len() > 10_000_000);
+        assert_eq!(splitter.next(), None);
+        assert!(splitter.held.capacity() < 1000, "{}", splitter.held.capacity());
     }
 
     fn any_stream() -> impl Strategy<Value = Vec<u8>> {

@@ -136,7 +136,7 @@ impl GatewayClient {
             .body(body.to_string());
         let response = self.send(request).await?;
         let mut reading = AnswerReading { answer: of_headers(response.headers()), ..Default::default() };
-        let mut events = SseParser::default();
+        let mut events = SseParser::unbounded();
         let mut bytes = response.bytes_stream();
         while let Some(more) = bytes.next().await {
             events.feed(more.map_err(|_| self.broken())?);

@@ -1,9 +1,10 @@
 //! One attempt at one endpoint, up to the point where we stand by its answer.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use gateway_config::{ModelConfig, ModelProvider, WholeAs};
 use http::HeaderMap;
+use tokio::time::Instant;
 
 use super::{AnswerPart, AnswerReader, CommittedAnswer, DispatchJob, DispatchOutcome, StartedStream};
 use crate::account::{AttemptId, RequestAccount, TokenCounter};
@@ -87,7 +88,7 @@ fn is_whole_alone(model: &ModelConfig, chat: &ChatRequest) -> bool {
 }
 
 /// What form the client wants its answer in.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct ResponseMode {
     /// In pieces.
     pub(super) stream: bool,
@@ -95,11 +96,31 @@ pub(super) struct ResponseMode {
     pub(super) choices: u64,
     /// Tokens beyond which a whole answer that is gathered from a stream is ended.
     pub(super) most: Option<u64>,
+    /// Where somebody waits for a sign of the model: when the last one was.
+    pub(super) heard: Option<Arc<LastSignOfLife>>,
+}
+
+/// When an attempt last showed that its model is at work; at first, when it began.
+#[derive(Debug)]
+pub(super) struct LastSignOfLife(Mutex<Instant>);
+
+impl LastSignOfLife {
+    pub(super) fn now() -> Self {
+        Self(Mutex::new(Instant::now()))
+    }
+
+    pub(super) fn at(&self) -> Instant {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn note(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+    }
 }
 
 impl ResponseMode {
     pub(super) fn of(chat: &ChatRequest) -> Self {
-        Self { stream: chat.stream(), choices: chat.n(), most: None }
+        Self { stream: chat.stream(), choices: chat.n(), most: None, heard: None }
     }
 }
 
@@ -144,13 +165,13 @@ async fn stand_by(
     match (body, form.stream) {
         (AnswerBody::Stream(chunks), true) => {
             let mut reader = AnswerReader::new(chunks, form.choices);
-            let held = first_token(&mut reader).await?;
+            let held = first_token(&mut reader, form.heard.as_deref()).await?;
             reader.begin_again(held);
             Ok(OpenedBody::Started(reader))
         }
         (AnswerBody::Stream(chunks), false) => {
             let reader = AnswerReader::new(chunks, form.choices);
-            Ok(OpenedBody::Gathered(Box::new(gather(reader, form.most, tally).await?)))
+            Ok(OpenedBody::Gathered(Box::new(gather(reader, &form, tally).await?)))
         }
         (AnswerBody::Whole(whole), false) => {
             tally.saw_whole(&whole);
@@ -211,7 +232,10 @@ pub(super) fn conclude(
 ///
 /// # Errors
 /// An end without a token.
-pub(super) async fn first_token(reader: &mut AnswerReader) -> Result<Vec<ResponseChunk>, AttemptError> {
+pub(super) async fn first_token(
+    reader: &mut AnswerReader,
+    heard: Option<&LastSignOfLife>,
+) -> Result<Vec<ResponseChunk>, AttemptError> {
     let (mut held, mut bytes, mut native_bytes) = (Vec::new(), 0, 0);
     loop {
         let chunk = match reader.next().await {
@@ -219,6 +243,9 @@ pub(super) async fn first_token(reader: &mut AnswerReader) -> Result<Vec<Respons
             AnswerPart::Complete(_) => return Err(AttemptError::new(AttemptErrorKind::BadResponse(200))),
             AnswerPart::Broken(error) => return Err(error),
         };
+        if let Some(heard) = heard.filter(|_| chunk.is_sign_of_life()) {
+            heard.note();
+        }
         let here = match &chunk.what {
             ChunkKind::Piece(piece) => {
                 bytes += chunk.raw.len();
@@ -240,10 +267,10 @@ pub(super) async fn first_token(reader: &mut AnswerReader) -> Result<Vec<Respons
     }
 }
 
-/// Folds a stream into a whole answer; one of more than `most` tokens is ended.
+/// Folds a stream into a whole answer; one of more than `form.most` tokens is ended.
 async fn gather(
     mut reader: AnswerReader,
-    most: Option<u64>,
+    form: &ResponseMode,
     tally: &mut TokenCounter,
 ) -> Result<ResponseAggregator, AttemptError> {
     let mut gather = ResponseAggregator::new();
@@ -253,10 +280,13 @@ async fn gather(
             AnswerPart::Complete(_) => return Ok(gather),
             AnswerPart::Broken(error) => return Err(error),
         };
+        if let Some(heard) = form.heard.as_deref().filter(|_| chunk.is_sign_of_life()) {
+            heard.note();
+        }
         let ChunkKind::Piece(piece) = &chunk.what else { continue };
         tally.saw(piece);
         gather.see(&chunk).map_err(|_| AttemptError::new(AttemptErrorKind::BadResponse(200)))?;
-        if !reader.is_whole() && most.is_some_and(|most| tally.is_beyond(most)) {
+        if !reader.is_whole() && form.most.is_some_and(|most| tally.is_beyond(most)) {
             gather.cut_short();
             return Ok(gather);
         }

@@ -33,7 +33,7 @@ pub async fn ask_in_background(
         id: account.id().clone(),
         trace: HeaderMap::new(),
     };
-    let answer = listen(open, ask, ResponseMode { stream: false, choices: 1, most: None }).await;
+    let answer = listen(open, ask, ResponseMode { stream: false, choices: 1, most: None, heard: None }).await;
     match conclude(pool, answer, &mut account) {
         Ok(DispatchOutcome { answer: CommittedAnswer::Whole(body), .. }) => {
             let cost = account.cost();

@@ -241,7 +241,7 @@ impl<'a> GuardedRead<'a> {
 
     fn end_of(&self, (message, finish): &(AnswerMessage, Option<FinishReason>)) -> AnswerEnd {
         let cut = *finish == Some(FinishReason::Length);
-        AnswerEnd { cut, well_formed: self.shape.fits(message), calls: message.calls() }
+        AnswerEnd { cut, well_formed: self.shape.fits(message), calls: message.calls() || message.shows() }
     }
 
     /// Judges each of several choices by what it says, so far or in all; one that will not do is enough.

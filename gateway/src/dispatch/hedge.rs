@@ -8,10 +8,10 @@ use std::time::Duration;
 use futures_util::future::{Either, select};
 use gateway_config::WholeAs;
 use router_policies::Rung;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout_at};
 
 use super::ask::{ask, go_on, next, pause_before_retry};
-use super::attempt::{AttemptAnswer, ResponseMode, conclude, enter, listen, question};
+use super::attempt::{AttemptAnswer, LastSignOfLife, ResponseMode, conclude, enter, listen, question};
 use super::rungs::RemainingLadder;
 use super::{DispatchJob, DispatchOutcome};
 use crate::account::{AttemptId, RequestAccount};
@@ -67,9 +67,14 @@ async fn attempt(
     account: &mut RequestAccount,
 ) -> Result<DispatchOutcome, (Rung, AttemptError)> {
     let mut one = begin(job, first, account).await.map_err(|error| (first, error))?;
-    match timeout(silence, &mut one.answer).await {
-        Ok(answer) => finish(&one, answer, account),
-        Err(_) => race(job, one, second, remaining, account).await,
+    loop {
+        let until = one.heard.at() + silence;
+        match timeout_at(until, &mut one.answer).await {
+            Ok(answer) => return finish(&one, answer, account),
+            // Who thinks is not silent: a second model would only be billed as well.
+            Err(_) if one.heard.at() + silence > Instant::now() => {}
+            Err(_) => return race(job, one, second, remaining, account).await,
+        }
     }
 }
 
@@ -90,6 +95,7 @@ struct HedgedAttempt {
     attempt: AttemptId,
     pool: Arc<EndpointPool>,
     answer: Pin<Box<dyn Future<Output = AttemptAnswer> + Send>>,
+    heard: Arc<LastSignOfLife>,
 }
 
 async fn begin(
@@ -100,9 +106,14 @@ async fn begin(
     let pool = Arc::clone(&job.ladder[rung.0].pool);
     let open = enter(&pool, account).await?;
     let attempt = open.id;
-    let form = ResponseMode { most: account.most(&pool.model), ..ResponseMode::of(&job.chat) };
+    let heard = Arc::new(LastSignOfLife::now());
+    let form = ResponseMode {
+        most: account.most(&pool.model),
+        heard: Some(Arc::clone(&heard)),
+        ..ResponseMode::of(&job.chat)
+    };
     let answer = Box::pin(listen(open, question(job, &pool, attempt, account), form));
-    Ok(HedgedAttempt { rung, attempt, pool, answer })
+    Ok(HedgedAttempt { rung, attempt, pool, answer, heard })
 }
 
 /// The first runner goes on, beside the second where there may be one.

@@ -76,7 +76,7 @@ async fn continued(
 ) -> Result<ResumedStream, NotResumed> {
     let chat = job.chat.going_on_after(said, PrefillStyle::of(&pool.model)).ok_or(NotResumed::Failed)?;
     let (mut open, mut reader) = open(job, pool, Arc::new(chat), account).await?;
-    let held = match first_token(&mut reader).await {
+    let held = match first_token(&mut reader, None).await {
         Ok(held) => held,
         Err(error) => return Err(fail(open, &error, account)),
     };

@@ -49,7 +49,8 @@ impl SecondOpinions {
                 attempts.push(open.id);
                 let ask =
                     UpstreamRequest { chat: Arc::clone(&chat), ..question(job, pool, open.id, account) };
-                let form = ResponseMode { stream: false, choices: 1, most: account.most(&pool.model) };
+                let form =
+                    ResponseMode { stream: false, choices: 1, most: account.most(&pool.model), heard: None };
                 futures.push(Box::pin(listen(open, ask, form)) as Listening);
             }
         }

@@ -17,6 +17,8 @@ use upstreams::{Chunks, EndpointGuard};
 
 /// Bytes. What comes together goes on together up to so much: each piece by itself costs more than to copy it.
 const ALONG: usize = 8 << 10;
+/// Bytes of the first chunk that is kept to write chunks of our own like it; one with a picture is passed over.
+const LARGEST_SAMPLE: usize = 16 << 10;
 /// How long an upstream that has said `[DONE]` may take to end its stream, so that the connection can be reused.
 const DRAIN: Duration = Duration::from_secs(1);
 
@@ -61,7 +63,9 @@ pub(super) enum WriterStep {
 impl StreamWriter {
     pub(super) fn new(started: StartedStream, account: Box<RequestAccount>) -> Self {
         // A copy: a slice would keep the whole read buffer alive for as long as the stream lasts.
-        let sample = started.reader.held().front().map(|chunk| Bytes::copy_from_slice(&chunk.data));
+        // A picture in the first chunk is not kept.
+        let first = started.reader.held().iter().find(|chunk| chunk.data.len() <= LARGEST_SAMPLE);
+        let sample = first.map(|chunk| Bytes::copy_from_slice(&chunk.data));
         let native = started.reader.held().iter().any(|chunk| chunk.native.is_some());
         // What another rung would go on with is of another dialect.
         let resume = started.resume.filter(|_| !native);

@@ -137,6 +137,8 @@ mod tests {
                 dialect,
                 model: "m".to_owned(),
                 provider_name: String::new(),
+                is_direct: false,
+                largest_event: 1 << 20,
                 speaks_responses: dialect == DialectKind::OpenAi || dialect == DialectKind::Azure,
                 limit: OutputLimitField::AsWritten,
                 thinking: ThinkingConfig::default(),

@@ -11,17 +11,20 @@ use crate::attempt_error::AttemptErrorKind;
 #[derive(Debug)]
 pub(super) struct AttemptDeadlines {
     idle: Duration,
+    thinking: Duration,
     next: Instant,
     total: Instant,
     has_started: bool,
 }
 
 impl AttemptDeadlines {
-    /// The first token must come within `first_token` of `began`, each further piece within `idle` of the one before,
-    /// and all within `total`.
+    /// The first token, or a sign that the model thinks, must come within `first_token` of `began`, each further sign or the
+    /// first token within `thinking` of the sign before, each further piece within `idle` of the one before, and all within
+    /// `total`.
     pub(super) fn new(timeouts: &AttemptTimeouts, began: Instant) -> Self {
         Self {
             idle: timeouts.idle,
+            thinking: timeouts.thinking,
             next: began + timeouts.first_token,
             total: began + timeouts.total,
             has_started: false,
@@ -37,6 +40,13 @@ impl AttemptDeadlines {
     pub(super) fn heard(&mut self) {
         if self.has_started {
             self.next = Instant::now() + self.idle;
+        }
+    }
+
+    /// The model thinks. Before its first token that is one; patience that was granted before is not taken back.
+    pub(super) fn thinks(&mut self) {
+        if !self.has_started {
+            self.next = self.next.max(Instant::now() + self.thinking);
         }
     }
 

@@ -12,7 +12,7 @@ use gateway_config::AttemptTimeouts;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::deadlines::AttemptDeadlines;
-use crate::attempt_error::{AttemptError, AttemptErrorKind};
+use crate::attempt_error::{AttemptError, AttemptErrorKind, FailureCause, TransportPhase};
 use protocol::{ChunkKind, ResponseChunk, ResponseDecoder, SseParser};
 
 /// A stream of chunks that ends by itself when the upstream is silent for too long.
@@ -33,27 +33,31 @@ where
     S: Stream<Item = Result<Bytes, AttemptError>>,
 {
     /// Events of `bytes`, within the limits of an attempt that began at `began`. Errors among them are told without
-    /// `secret`: some providers quote the key that they refuse.
+    /// `secret`: some providers quote the key that they refuse. A line of more than `largest_event` bytes ends the stream.
     pub(super) fn new(
         bytes: S,
         decoder: ResponseDecoder,
         timeouts: &AttemptTimeouts,
         began: Instant,
         secret: Option<Arc<str>>,
+        largest_event: usize,
     ) -> Self {
         let clock = AttemptDeadlines::new(timeouts, began);
         let limit = Box::pin(sleep_until(clock.limit()));
-        let (bytes, splitter, ready) = (Box::pin(bytes), decoder.splitter(), VecDeque::new());
+        let (bytes, splitter, ready) = (Box::pin(bytes), SseParser::with_cap(largest_event), VecDeque::new());
         Self { bytes, splitter, decoder, ready, clock, limit, secret, over: false }
     }
 
     /// The next chunk that is ready.
     fn next(&mut self) -> Option<Result<ResponseChunk, AttemptError>> {
-        match &mut self.ready.front_mut()?.what {
+        let chunk = self.ready.front_mut()?;
+        let lives = chunk.is_sign_of_life();
+        match &mut chunk.what {
             ChunkKind::Error(complaint) => {
                 *complaint = std::mem::take(complaint).without(self.secret.as_deref().unwrap_or_default());
             }
             ChunkKind::Piece(piece) if piece.begins || piece.finish.is_some() => self.clock.begin(),
+            _ if lives => self.clock.thinks(),
             _ => {}
         }
         self.clock.heard();
@@ -105,8 +109,10 @@ where
                     this.decoder.take(event, &mut this.ready);
                     continue;
                 }
-                Some(Err(_)) => {
-                    return this.end(Some(Err(AttemptError::new(AttemptErrorKind::BadResponse(200)))));
+                Some(Err(why)) => {
+                    let cause = FailureCause::of(TransportPhase::Read, &why);
+                    let what = AttemptErrorKind::BadResponse(200);
+                    return this.end(Some(Err(AttemptError::caused(what, cause))));
                 }
                 None => {}
             }

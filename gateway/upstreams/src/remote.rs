@@ -58,6 +58,7 @@ pub(super) fn upstreams(
     proxy: Option<&Secret>,
     kind: UpstreamClient,
 ) -> Result<Vec<Named>, PoolError> {
+    let proxy = proxy.filter(|_| !remote.is_direct);
     let client = reqwest_transport::client(&model.timeouts, proxy, remote.authority.as_deref())
         .map_err(|source| PoolError::HttpClient { model: model.name.clone(), source })?;
     upstreams_over(model, remote, &|url, headers| {
@@ -107,6 +108,7 @@ pub(super) fn upstreams_over(
                 prefix: (model.accepts.prefill == Some(true)).then(|| PrefillStyle::of(model)),
                 most: model.max_output,
                 timeouts: model.timeouts,
+                largest_event: remote.largest_event,
             };
             let address = Arc::new(address);
             let checked = Arc::clone(&address);
@@ -137,13 +139,16 @@ struct RemoteEndpoint {
     /// Tokens of the longest answer.
     most: u64,
     timeouts: AttemptTimeouts,
+    /// Bytes of the longest line of an event of a stream.
+    largest_event: usize,
 }
 
 impl RemoteEndpoint {
     async fn ask(self: Arc<Self>, ask: UpstreamRequest) -> Result<UpstreamResponse, AttemptError> {
         let began = Instant::now();
-        let total = began + self.timeouts.total;
-        let head = if ask.stream { total.min(began + self.timeouts.first_token) } else { total };
+        let timeouts = self.patience(&ask);
+        let total = began + timeouts.total;
+        let head = total.min(began + timeouts.first_token);
         let late =
             if head == total { AttemptErrorKind::TotalTimeout } else { AttemptErrorKind::FirstTokenTimeout };
         let way = self.ways.of(&ask.chat)?;
@@ -169,7 +174,7 @@ impl RemoteEndpoint {
         let dialect = self.dialect(way);
         let native = dialect.original(&ask.chat).is_some();
         let body = match (events, ask.stream) {
-            (true, _) => AnswerBody::Stream(self.events(plain, &ask, (dialect, native), began)),
+            (true, _) => AnswerBody::Stream(self.events(plain, &timeouts, (dialect, native), began)),
             (false, stream) => {
                 self.whole(plain, (&ask.chat, way), native, total).await.map(|whole| match stream {
                     // It does not stream though it was asked to: its answer is as good, only late.
@@ -225,20 +230,26 @@ impl RemoteEndpoint {
         trace
     }
 
-    /// A stream, which where a whole answer was asked for has the limits of one.
+    /// How long this request may take. A whole answer has one limit, even where it comes as a stream.
+    fn patience(&self, ask: &UpstreamRequest) -> AttemptTimeouts {
+        let timeouts = self.timeouts;
+        match ask.stream {
+            true if ask.chat.asks_for_thought() => timeouts.for_thinking(),
+            true => timeouts,
+            false => AttemptTimeouts { first_token: timeouts.total, idle: timeouts.total, ..timeouts },
+        }
+    }
+
     fn events(
         &self,
         bytes: impl Stream<Item = Result<Bytes, AttemptError>> + Send + 'static,
-        ask: &UpstreamRequest,
+        timeouts: &AttemptTimeouts,
         (dialect, native): (UpstreamApi, bool),
         began: Instant,
     ) -> super::Chunks {
-        let mut timeouts = self.timeouts;
-        if !ask.stream {
-            (timeouts.first_token, timeouts.idle) = (timeouts.total, timeouts.total);
-        }
         let decoder = dialect.decoder(native, now());
-        Box::pin(EventStream::new(bytes, decoder, &timeouts, began, self.secret.clone()))
+        let secret = self.secret.clone();
+        Box::pin(EventStream::new(bytes, decoder, timeouts, began, secret, self.largest_event))
     }
 
     async fn whole(

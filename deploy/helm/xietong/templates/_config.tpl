@@ -9,7 +9,14 @@
   "admin" (printf "0.0.0.0:%v" .Values.metricsPort)
   "grace" (printf "%vs" (ternary .Values.sidecar.grace .Values.grace $sidecar)) }}
 {{- if eq .Values.state.kind "redis" }}
-{{- $_ := set $shape "state" (dict "kind" "redis" "url" "${XIETONG_REDIS_URL}") }}
+{{- $state := dict "kind" "redis" "url" "${XIETONG_REDIS_URL}" }}
+{{- if .Values.state.redis.usernameKey }}
+{{- $_ := set $state "username" "${XIETONG_REDIS_USERNAME}" }}
+{{- end }}
+{{- if .Values.state.redis.passwordKey }}
+{{- $_ := set $state "password" "${XIETONG_REDIS_PASSWORD}" }}
+{{- end }}
+{{- $_ := set $shape "state" $state }}
 {{- else if eq .Values.state.kind "embedded" }}
 {{- $_ := set $shape "state" (dict "kind" "embedded" "path" "/var/lib/xietong/xietong.db") }}
 {{- end }}

@@ -22,6 +22,12 @@ env:
   {{- if eq .Values.state.kind "redis" }}
   - name: XIETONG_REDIS_URL
     valueFrom: {secretKeyRef: {name: {{ .Values.state.redis.secret }}, key: {{ .Values.state.redis.key }}}}
+  {{- range $name, $key := dict "USERNAME" .Values.state.redis.usernameKey "PASSWORD" .Values.state.redis.passwordKey }}
+  {{- if $key }}
+  - name: XIETONG_REDIS_{{ $name }}
+    valueFrom: {secretKeyRef: {name: {{ $.Values.state.redis.secret }}, key: {{ $key }}}}
+  {{- end }}
+  {{- end }}
   {{- end }}
 {{- end }}
 ports:

@@ -171,7 +171,7 @@ pub struct ResponseEncoder {
 impl ResponseEncoder {
     /// In the words that it has.
     pub fn as_it_is() -> Self {
-        Self { teller: None, splitter: SseParser::for_long_events() }
+        Self { teller: None, splitter: SseParser::unbounded() }
     }
 
     fn by(teller: Option<Box<dyn EncodeResponse>>) -> Self {

@@ -39,7 +39,7 @@ use super::json::RawObject;
 use super::json_error::quoted;
 use super::provider_error::{ProviderError, read_error};
 use super::provider_quirks::ProviderQuirks;
-use super::sse::{SseEvent, SseParser};
+use super::sse::SseEvent;
 
 /// An API that upstreams speak.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -212,14 +212,6 @@ pub enum ResponseDecoder {
 }
 
 impl ResponseDecoder {
-    /// Cuts the stream that it reads.
-    pub fn splitter(&self) -> SseParser {
-        match self {
-            Self::OpenAi(_) | Self::Anthropic(_) | Self::Gemini(_) => SseParser::new(),
-            Self::Responses(_) => SseParser::for_long_events(),
-        }
-    }
-
     /// Adds what an event says.
     pub fn take(&mut self, event: SseEvent, chunks: &mut VecDeque<ResponseChunk>) {
         match self {

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::super::aggregate::ResponseAggregator;
 use super::super::chunk::ChunkKind;
+use super::super::sse::SseParser;
 use super::super::usage::FinalUsage;
 use super::*;
 

@@ -97,7 +97,9 @@ impl AnthropicDecoder {
             "message_stop" => chunks.push_back(chunk_encoder::done()),
             // A client of this dialect gets it as it came, in its place.
             "ping" if self.native => {}
-            "ping" => chunks.push_back(chunk_encoder::alive()),
+            "ping" => {
+                chunks.push_back(ResponseChunk { data: event.data.clone(), ..chunk_encoder::alive() });
+            }
             "error" => {
                 let what = ChunkKind::Error(ProviderError::read(None, &event.data));
                 chunks.push_back(ResponseChunk { what, data: event.data.clone(), ..chunk_encoder::aside() });
