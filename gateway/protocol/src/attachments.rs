@@ -39,6 +39,8 @@ pub(super) struct AttachmentCounts {
     pub(super) sounds: usize,
     pub(super) films: usize,
     pub(super) files: usize,
+    /// What files are by their own account: a picture, a sound or a film that came as a file is one.
+    pub(super) in_files: MediaKinds,
     /// Tokens of all but pictures.
     pub(super) tokens: u64,
     /// Those of pictures.
@@ -48,8 +50,35 @@ pub(super) struct AttachmentCounts {
     detail: ImageDetail,
     /// Bytes of the part under way, if it has any of its own.
     bytes: Option<u64>,
+    /// What the part under way is by its own account.
+    kinds: MediaKinds,
     /// Whether the part under way has a value of a kind.
     seen: [bool; 4],
+}
+
+/// Which media something has.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct MediaKinds {
+    pub(super) image: bool,
+    pub(super) audio: bool,
+    pub(super) video: bool,
+}
+
+impl MediaKinds {
+    /// What follows `data:`, a media type.
+    fn of(data: &str) -> Self {
+        let is = |kind: &str| data.get(..kind.len()).is_some_and(|start| start.eq_ignore_ascii_case(kind));
+        // The slash may be escaped.
+        Self { image: is("image"), audio: is("audio"), video: is("video") }
+    }
+
+    fn and(self, other: Self) -> Self {
+        Self {
+            image: self.image || other.image,
+            audio: self.audio || other.audio,
+            video: self.video || other.video,
+        }
+    }
 }
 
 /// The part types with a value of the same name.
@@ -65,6 +94,7 @@ impl AttachmentCounts {
     pub(super) fn begin(&mut self) {
         self.seen = [false; 4];
         (self.bytes, self.size, self.detail) = (None, None, ImageDetail::Auto);
+        self.kinds = MediaKinds::default();
     }
 
     /// A field of the part.
@@ -116,6 +146,15 @@ impl AttachmentCounts {
             return Err(BadRequest::missing(place(&format!(".{kind}"))));
         }
         let bytes = self.bytes;
+        // Some hosts take films and sound under the name of pictures.
+        let at = match at {
+            0 if self.kinds.audio => 1,
+            0 if self.kinds.video => 2,
+            at => at,
+        };
+        if at == 3 {
+            self.in_files = self.in_files.and(self.kinds);
+        }
         if at == 0 {
             self.images += 1;
             self.pictures.add(self.size, bytes, self.detail);
@@ -135,6 +174,7 @@ impl AttachmentCounts {
     fn measure(&mut self, text: JsonStr<'_>, bare: bool) {
         let data = match text.raw.get(..5) {
             Some(start) if start.eq_ignore_ascii_case("data:") => {
+                self.kinds = MediaKinds::of(&text.raw[5..]);
                 text.raw.split_once(',').map_or("", |(_, data)| data)
             }
             _ if bare => text.raw,

@@ -144,9 +144,9 @@ impl ChatRequest {
         let attached = &self.messages.attachments;
         let last = self.messages.list.last();
         RequiredCapabilities {
-            image: attached.images > 0,
-            audio: attached.sounds > 0 || self.fields.speaks,
-            video: attached.films > 0,
+            image: attached.images > 0 || attached.in_files.image,
+            audio: attached.sounds > 0 || attached.in_files.audio || self.fields.speaks,
+            video: attached.films > 0 || attached.in_files.video,
             file: attached.files > 0,
             tools: self.fields.tools > 0 || self.messages.tools,
             json_schema: self.fields.format == FieldFormat::Schema,
@@ -524,6 +524,16 @@ mod tests {
             parts(r#"{"type":"file","file":{"file_data":"x"}}"#),
             RequiredCapabilities { file: true, ..none },
         );
+        for (kind, needs) in [
+            ("image", RequiredCapabilities { image: true, ..none }),
+            ("audio", RequiredCapabilities { audio: true, ..none }),
+            ("VIDEO", RequiredCapabilities { video: true, ..none }),
+        ] {
+            let url = format!("data:{kind}/x;base64,AAAA");
+            check(parts(&format!(r#"{{"type":"image_url","image_url":{{"url":"{url}"}}}}"#)), needs);
+            let file = RequiredCapabilities { file: true, ..needs };
+            check(parts(&format!(r#"{{"type":"file","file":{{"file_data":"{url}"}}}}"#)), file);
+        }
         let last = |message: &str| parse(&format!(r#"{{"model":"a","messages":[{message}]}}"#));
         check(last(r#"{"role":"assistant","content":"So"}"#), RequiredCapabilities { prefill: true, ..none });
         check(

@@ -196,7 +196,13 @@ impl MessageList {
                 self.rest += weight(raw);
                 Ok(true)
             }
-            "refusal" | "reasoning_content" | "reasoning" | "audio" => {
+            // What was said aloud before: who hears nothing does not know it.
+            "audio" => {
+                self.attachments.sounds += 1;
+                self.rest += weight(raw);
+                Ok(true)
+            }
+            "refusal" | "reasoning_content" | "reasoning" => {
                 self.rest += weight(raw);
                 Ok(true)
             }

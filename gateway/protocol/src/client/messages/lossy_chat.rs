@@ -30,20 +30,24 @@ pub(super) fn of(body: &RawObject) -> Option<String> {
 fn message(message: &Value) -> Option<Value> {
     let role = message["role"].as_str().filter(|role| matches!(*role, "user" | "assistant"))?;
     let mut content = vec![json!({"type": "text", "text": text(&message["content"]).unwrap_or_default()})];
-    // What tools gave back has blocks of its own.
-    let blocks = message["content"].as_array().into_iter().flatten();
-    let blocks = blocks.flat_map(|block| std::iter::once(block).chain(given_back(block)));
-    let pictures = blocks.filter(|block| block["type"] == "image");
-    content.extend(pictures.map(|block| {
-        let data = block["source"]["data"].as_str().unwrap_or_default();
-        json!({"type": "image_url", "image_url": {"url": format!("data:,{data}")}})
-    }));
+    pictures(&message["content"], &mut content);
     Some(json!({"role": role, "content": content}))
 }
 
-/// The blocks of what a tool gave back.
-fn given_back(block: &Value) -> &[Value] {
-    block["content"].as_array().map(Vec::as_slice).unwrap_or_default()
+/// All pictures in it, those of tools' results and of documents too.
+fn pictures(value: &Value, parts: &mut Vec<Value>) {
+    match value {
+        Value::Array(list) => list.iter().for_each(|value| pictures(value, parts)),
+        Value::Object(block) if value["type"] == "image" => {
+            let data = block.get("source").and_then(|source| source["data"].as_str()).unwrap_or_default();
+            parts.push(json!({"type": "image_url", "image_url": {"url": format!("data:,{data}")}}));
+        }
+        Value::Object(block) => {
+            let within = ["content", "source"].iter().filter_map(|name| block.get(*name));
+            within.for_each(|value| pictures(value, parts));
+        }
+        _ => {}
+    }
 }
 
 /// All texts in it, one below the other.

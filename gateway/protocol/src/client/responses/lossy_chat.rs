@@ -46,21 +46,39 @@ fn message(item: &Value) -> Option<Value> {
         None => "assistant",
     };
     let said = text(item);
-    let parts = item["content"].as_array().or_else(|| item["output"].as_array());
-    let pictures = parts.into_iter().flatten().filter(|part| part["type"] == "input_image");
-    let pictures: Vec<Value> = pictures
-        .map(|part| {
-            // One that is kept at the provider has no address.
-            let url = part["image_url"].as_str().unwrap_or("kept:");
-            json!({"type": "image_url", "image_url": {"url": url, "detail": part["detail"]}})
-        })
-        .collect();
+    let mut pictures = Vec::new();
+    media(item, &mut pictures);
     if said.is_none() && pictures.is_empty() {
         return None;
     }
     let mut content = vec![json!({"type": "text", "text": said.unwrap_or_default()})];
     content.extend(pictures);
     Some(json!({"role": role, "content": content}))
+}
+
+/// All pictures and sound in it, those of tools' outputs too.
+fn media(value: &Value, parts: &mut Vec<Value>) {
+    match value {
+        Value::Array(list) => list.iter().for_each(|value| media(value, parts)),
+        Value::Object(part) => match value["type"].as_str() {
+            Some("input_image" | "computer_screenshot") => {
+                // One that is kept at the provider has no address.
+                let url = value["image_url"].as_str().unwrap_or("kept:");
+                parts
+                    .push(json!({"type": "image_url", "image_url": {"url": url, "detail": value["detail"]}}));
+            }
+            Some("input_audio") => {
+                let sound =
+                    json!({"data": value["input_audio"]["data"], "format": value["input_audio"]["format"]});
+                parts.push(json!({"type": "input_audio", "input_audio": sound}));
+            }
+            _ => {
+                let within = ["content", "output"].iter().filter_map(|name| part.get(*name));
+                within.for_each(|value| media(value, parts));
+            }
+        },
+        _ => {}
+    }
 }
 
 /// All texts in it, one below the other.
