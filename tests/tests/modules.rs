@@ -92,7 +92,7 @@ const FLOORS: [(&str, &[&[&str]]); 4] = [
             ],
             &["engine_tools"],
             &["engine_format"],
-            &["chat", "aggregate", "native_usage", "write"],
+            &["chat", "aggregate", "chunk_reader", "native_usage", "write"],
             &["chunk", "messages", "original_request"],
             &["attachments", "conversions", "fields", "sse", "usage", "vectors"],
             &["provider_error", "json", "value", "answer_texts"],

@@ -11,7 +11,7 @@ use super::json::{MemberSpans, RawObject};
 use super::json_error::JsonError;
 use super::json_str::JsonStr;
 use super::provider_error::ProviderError;
-use super::scan::{Cursor, ValueKind, is_plain, text_of};
+use super::scan::{Cursor, ValueKind, text_of};
 use super::sse::SseEvent;
 use super::usage::ReportedUsage;
 
@@ -92,59 +92,6 @@ pub fn read_chunk(event: SseEvent) -> ResponseChunk {
         }
     };
     ResponseChunk { raw, data, what, native: None }
-}
-
-/// Reads the chunks of one stream. Most differ from one before in their text alone: the same bytes around another text
-/// say the same, so that only the text is looked at.
-#[derive(Debug, Default)]
-pub struct ChunkReader {
-    around: Option<ChunkTemplate>,
-}
-
-/// The largest frame around a text that is kept, in bytes. Beyond it something else stands beside the text, a picture say,
-/// which is not kept for as long as the stream lasts.
-const LARGEST_FRAME: usize = 4 << 10;
-
-/// What the data of such a chunk are but for its text.
-#[derive(Debug)]
-struct ChunkTemplate {
-    before: Box<[u8]>,
-    after: Box<[u8]>,
-}
-
-impl ChunkReader {
-    /// As [`read_chunk`].
-    pub fn read(&mut self, event: SseEvent) -> ResponseChunk {
-        if let Some(piece) = self.alike(&event) {
-            let SseEvent { raw, data, .. } = event;
-            return ResponseChunk { raw, data, what: ChunkKind::Piece(piece), native: None };
-        }
-        let chunk = read_chunk(event);
-        if let ChunkKind::Piece(ChunkInfo {
-            content: Some(at), finish: None, finished: 0, usage: None, ..
-        }) = &chunk.what
-            && chunk.data.len() - at.len() <= LARGEST_FRAME
-        {
-            self.around = Some(ChunkTemplate {
-                before: chunk.data[..at.start].into(),
-                after: chunk.data[at.end..].into(),
-            });
-        }
-        chunk
-    }
-
-    /// What an event says that differs from one before in nothing but a text without escapes.
-    fn alike(&self, event: &SseEvent) -> Option<ChunkInfo> {
-        let ChunkTemplate { before, after } = self.around.as_ref()?;
-        let text = event.data.strip_prefix(&before[..])?.strip_suffix(&after[..])?;
-        if text.is_empty() || !is_plain(text) || event.event.is_some() {
-            return None;
-        }
-        let mut piece = ChunkInfo::default();
-        piece.add(std::str::from_utf8(text).ok()?);
-        piece.content = Some(before.len()..before.len() + text.len());
-        Some(piece)
-    }
 }
 
 impl ResponseChunk {
@@ -382,7 +329,8 @@ impl ChunkInfo {
         self.add(&text.cow());
     }
 
-    fn add(&mut self, text: &str) {
+    /// Adds a text of the answer.
+    pub(super) fn add(&mut self, text: &str) {
         self.begins |= !text.is_empty();
         self.said += u32::from(!text.is_empty());
         self.text += text.chars().count();
@@ -413,6 +361,7 @@ mod tests {
     use proptest::prelude::*;
     use serde_json::Value;
 
+    use super::super::chunk_reader::ChunkReader;
     use super::super::sse::SseParser;
     use super::*;
 

@@ -34,6 +34,7 @@ mod bad_request;
 mod call_pieces;
 mod chat;
 mod chunk;
+mod chunk_reader;
 pub mod client;
 mod completion;
 mod conversation_key;

@@ -31,7 +31,8 @@ use bytes::Bytes;
 
 use super::bad_request::BadRequest;
 use super::chat::ChatRequest;
-use super::chunk::{ChunkReader, ResponseChunk};
+use super::chunk::ResponseChunk;
+use super::chunk_reader::ChunkReader;
 use super::completion::{CompletionBody, NotAnAnswer};
 use super::conversions::ConvertedChat;
 use super::endpoint::ApiEndpoint;
