@@ -52,7 +52,7 @@ fn answer(dialect: UpstreamApi, input: &[u8]) {
 }
 
 fn chunks(mut decoder: ResponseDecoder, pieces: &[Bytes]) -> Vec<ResponseChunk> {
-    let (mut splitter, mut chunks) = (decoder.splitter(), VecDeque::new());
+    let (mut splitter, mut chunks) = (SseParser::with_cap(16 << 20), VecDeque::new());
     for piece in pieces {
         splitter.feed(piece.clone());
         while let Some(event) = splitter.next() {
