@@ -93,7 +93,7 @@ async fn what_is_large_is_gathered() {
             assert_eq!(others, 0, "{policy}");
         };
         let drawn = picture(LARGE);
-        check(&[drawn.clone()], json!({"images": drawn["images"], "content": ""})).await;
+        check(std::slice::from_ref(&drawn), json!({"images": drawn["images"], "content": ""})).await;
         check(&[call(5_000_000)], {
             let mut calls = call(5_000_000)["tool_calls"].clone();
             calls[0].as_object_mut().expect("a call").remove("index");
@@ -181,7 +181,7 @@ async fn the_bound_holds() {
         let deltas: Vec<Value> = first.iter().cloned().chain([picture(size)]).collect();
         asked(stream(&deltas), &lines, FIXED, CHAT, &body).await
     };
-    let (answer, _) = check(60_000, &[text.clone()]).await;
+    let (answer, _) = check(60_000, std::slice::from_ref(&text)).await;
     assert!(answer.has_done() && answer.error().is_none());
     let (answer, _) = check(70_000, &[text]).await;
     assert!(!answer.has_done() && answer.error().is_some(), "{}", answer.text());
