@@ -12,6 +12,7 @@ mod cancellation;
 mod cascade;
 mod causes;
 mod completions;
+mod conversations;
 mod diagnostics;
 mod dialects;
 #[cfg(feature = "engine")]

@@ -95,6 +95,7 @@ const FLOORS: [(&str, &[&[&str]]); 4] = [
             &["chat", "aggregate", "chunk_reader", "native_usage", "write"],
             &["chunk", "messages", "original_request"],
             &["attachments", "conversions", "fields", "sse", "usage", "vectors"],
+            &["call_ids"],
             &["provider_error", "json", "value", "answer_texts"],
             &["image_tokens", "bad_request", "scan"],
             &[

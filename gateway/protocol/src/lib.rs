@@ -20,6 +20,7 @@
 //! - `sse`: event-stream framing, byte exact.
 //! - `chunk`, `whole`, `usage`, `usage_chunk`, `native_usage`, `complaint`: what the gateway must know of an answer.
 //! - `answer_texts`, `call_pieces`: where the texts of an answer stand, and which call a piece of one belongs to.
+//! - `call_ids`: the ids of tools' calls in the forms that providers take.
 //! - `write`, `gather`, `unfold`: answers of our own, a stream folded into a whole answer, and the reverse.
 //! - `estimate`: tokens of a text without a tokenizer; `pictures`, `size`: of pictures without decoding them; `sight`: by
 //!   which rule a model counts them.
@@ -31,6 +32,7 @@ mod aggregate;
 mod answer_texts;
 mod attachments;
 mod bad_request;
+mod call_ids;
 mod call_pieces;
 mod chat;
 mod chunk;

@@ -145,14 +145,23 @@ struct RemoteEndpoint {
 
 impl RemoteEndpoint {
     async fn ask(self: Arc<Self>, ask: UpstreamRequest) -> Result<UpstreamResponse, AttemptError> {
-        let began = Instant::now();
+        self.ask_since(Instant::now(), ask, true).await
+    }
+
+    /// `thoughts`: whether it is told what models thought earlier in the conversation.
+    async fn ask_since(
+        self: Arc<Self>,
+        began: Instant,
+        ask: UpstreamRequest,
+        thoughts: bool,
+    ) -> Result<UpstreamResponse, AttemptError> {
         let timeouts = self.patience(&ask);
         let total = began + timeouts.total;
         let head = total.min(began + timeouts.first_token);
         let late =
             if head == total { AttemptErrorKind::TotalTimeout } else { AttemptErrorKind::FirstTokenTimeout };
         let way = self.ways.of(&ask.chat)?;
-        let body = self.body(&ask, way)?;
+        let body = self.body(&ask, way, thoughts)?;
         let accept = if ask.stream { "text/event-stream" } else { "application/json" };
         let own = RequestHeaders { accept, id: &ask.id, trace: self.trace(&ask) };
         let sent = self.transport.post(self.ways.url(way, ask.stream), &own, body);
@@ -163,10 +172,17 @@ impl RemoteEndpoint {
         };
         if way.has_no_dialect() && matches!(response.status().as_u16(), 404 | 405) {
             self.ways.is_missing(way)?;
-            return Box::pin(self.ask(ask)).await;
+            return Box::pin(self.ask_since(began, ask, thoughts)).await;
         }
         if response.status() != http::StatusCode::OK {
-            return Err(self.refusal(response).await);
+            let error = self.refusal(response).await;
+            // Nothing was billed, and it is another provider's turns that it refuses.
+            if thoughts
+                && error.complaint.as_deref().is_some_and(|it| self.dialect(way).is_about_thoughts(it))
+            {
+                return Box::pin(self.ask_since(began, ask, false)).await;
+            }
+            return Err(error);
         }
         let headers = shown(response.headers());
         let events = is(&response, "text/event-stream");
@@ -197,7 +213,7 @@ impl RemoteEndpoint {
     }
 
     /// What is sent, in the words of the endpoint.
-    fn body(&self, ask: &UpstreamRequest, way: UpstreamPath) -> Result<Bytes, AttemptError> {
+    fn body(&self, ask: &UpstreamRequest, way: UpstreamPath, thoughts: bool) -> Result<Bytes, AttemptError> {
         let told = EncodedRequest {
             model: &self.model,
             stream: ask.stream,
@@ -206,6 +222,7 @@ impl RemoteEndpoint {
             limit: self.limit,
             most: self.most,
             effort: self.effort,
+            thoughts,
             speech: ProviderQuirks { limit: self.renamed, thinking: &self.thinking, prefix: self.prefix },
         };
         match way.words(&ask.chat) {

@@ -64,6 +64,7 @@ fn sent(chat: &ChatRequest, dialect: UpstreamApi, effort: EffortStyle) {
         limit: "max_tokens",
         most: 4096,
         effort,
+        thoughts: true,
         speech: ProviderQuirks { limit: OutputLimitField::AsWritten, thinking: &thinking, prefix: None },
     };
     let sent = dialect.encode(chat, &told);

@@ -238,6 +238,45 @@ fn thoughts_are_told_wherever_an_upstream_writes_them() {
     }
 }
 
+/// Ids of calls are told in a form that every provider takes, and come back as what they were.
+#[test]
+fn ids_of_calls_are_mapped_both_ways() {
+    let pattern = |id: &str| id.bytes().all(|it| it.is_ascii_alphanumeric() || matches!(it, b'_' | b'-'));
+    for id in ["functions.bash:0", "call_1", "a b", "你好"] {
+        let call = |id: &str| json!({"index": 0, "id": id, "type": "function", "function": {"name": "f", "arguments": "{}"}});
+        let answer = json!({"choices": [{"index": 0, "finish_reason": "tool_calls", "message": {"tool_calls": [call(id)]}}]});
+        let events =
+            format!("data: {}\n\n", json!({"choices": [{"index": 0, "delta": {"tool_calls": [call(id)]}}]}));
+        let (whole_answer, events) =
+            (Bytes::from(answer.to_string()), Bytes::from(events + "data: [DONE]\n\n"));
+        let message = whole(ApiEndpoint::Messages, MESSAGES, &whole_answer);
+        let streamed = blocks(&told(ApiEndpoint::Messages, MESSAGES, &events, 0));
+        let as_told = message["content"][0]["id"].as_str().unwrap();
+        assert!(pattern(as_told), "{as_told}");
+        assert_eq!(streamed[0]["id"], as_told);
+        let response = whole(ApiEndpoint::Responses, RESPONSES, &whole_answer);
+        let streamed = told(ApiEndpoint::Responses, RESPONSES, &events, 0);
+        let item = &response["output"][0]["call_id"];
+        assert_eq!(
+            (item, &streamed.last().unwrap()["response"]["output"][0]["call_id"]),
+            (&json!(as_told), item)
+        );
+        let message = json!({"model": "m", "max_tokens": 9, "messages": [
+            {"role": "user", "content": "x"},
+            {"role": "assistant", "content": [{"type": "tool_use", "id": as_told, "name": "f", "input": {}}]},
+            {"role": "user", "content": [{"type": "tool_result", "tool_use_id": as_told, "content": "y"}]}]});
+        let response = json!({"model": "m", "input": [{"role": "user", "content": "x"},
+            {"type": "function_call", "call_id": as_told, "name": "f", "arguments": "{}"},
+            {"type": "function_call_output", "call_id": as_told, "output": "y"}]});
+        for (dialect, body) in [(ApiEndpoint::Messages, message), (ApiEndpoint::Responses, response)] {
+            let sent = read(dialect, &body).unwrap().chat.encode("m", false, &Default::default());
+            let sent: Value = serde_json::from_slice(&sent).unwrap();
+            let back = (&sent["messages"][1]["tool_calls"][0]["id"], &sent["messages"][2]["tool_call_id"]);
+            assert_eq!(back, (&json!(id), &json!(id)), "{dialect:?}");
+        }
+    }
+}
+
 /// A chat's texts, message by message.
 fn texts(request: &ClientRequest) -> Vec<String> {
     request.chat.prompt().turns.into_iter().map(|turn| turn.text.into_owned()).collect()

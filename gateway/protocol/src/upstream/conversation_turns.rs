@@ -1,9 +1,11 @@
 //! The messages of a chat as two speakers who take turns, which is how Anthropic and Google want them.
 
 use bytes::Bytes;
+use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::super::bad_request::BadRequest;
+use super::super::call_ids::{CallIdForm, CallIds};
 use super::super::json::RawObject;
 use super::media::MediaPart;
 use super::parsed_chat::{ParsedMessage, ParsedPart};
@@ -63,10 +65,12 @@ pub(super) struct ToolResult<'a> {
 
 impl<'a> ConversationTurns<'a> {
     /// Of messages in their order. What stands in a system message is told beforehand, wherever it stands.
-    pub(super) fn of(messages: Vec<ParsedMessage<'a>>) -> Result<Self, BadRequest> {
+    /// Ids of calls are told in this form.
+    pub(super) fn of(messages: Vec<ParsedMessage<'a>>, form: CallIdForm) -> Result<Self, BadRequest> {
         let mut turns = Self::default();
+        let mut ids = CallIds::new(form);
         for (at, message) in messages.into_iter().enumerate() {
-            turns.add(message, at)?;
+            turns.add(message, at, &mut ids)?;
         }
         if turns.list.is_empty() {
             // Somebody must have said something.
@@ -76,7 +80,7 @@ impl<'a> ConversationTurns<'a> {
         Ok(turns)
     }
 
-    fn add(&mut self, message: ParsedMessage<'a>, at: usize) -> Result<(), BadRequest> {
+    fn add(&mut self, message: ParsedMessage<'a>, at: usize, ids: &mut CallIds) -> Result<(), BadRequest> {
         if message.function_call.is_some() || message.role == "function" {
             return Err(super::unsaid(format!("messages[{at}].function_call")));
         }
@@ -93,8 +97,8 @@ impl<'a> ConversationTurns<'a> {
                 }
                 Ok(())
             }
-            "assistant" => self.answer(message, at),
-            "tool" => self.outcome(message, at),
+            "assistant" => self.answer(message, at, ids),
+            "tool" => self.outcome(message, at, ids),
             _ => {
                 let mut items = items(message.content.0, message.cache_control, at)?;
                 if let (Some(name), Some(AssistantItem::Text(said))) = (&message.name, items.first_mut()) {
@@ -107,9 +111,12 @@ impl<'a> ConversationTurns<'a> {
         }
     }
 
-    fn answer(&mut self, message: ParsedMessage<'a>, at: usize) -> Result<(), BadRequest> {
+    fn answer(&mut self, message: ParsedMessage<'a>, at: usize, ids: &mut CallIds) -> Result<(), BadRequest> {
+        ids.turn();
         let mut said = Vec::new();
-        if let Some(thoughts) = message.thinking_blocks.filter(|thoughts| !thoughts.is_empty()) {
+        let thoughts = message.thinking_blocks.into_iter().flatten().filter(|thought| is_sealed(thought));
+        let thoughts: Vec<_> = thoughts.collect();
+        if !thoughts.is_empty() {
             said.push(AssistantItem::Thoughts(thoughts));
         }
         said.extend(items(message.content.0, message.cache_control, at)?);
@@ -118,7 +125,7 @@ impl<'a> ConversationTurns<'a> {
             let place = format!("messages[{at}].tool_calls[{number}]");
             let function = call.function.ok_or_else(|| super::unsaid(place.clone()))?;
             said.push(AssistantItem::Call(TurnToolCall {
-                id: call.id.unwrap_or_else(|| format!("call_{at}_{number}")),
+                id: ids.called(&call.id.unwrap_or_else(|| format!("call_{at}_{number}"))),
                 name: function.name,
                 arguments: arguments(function.arguments, &place)?,
                 signature: call.extra_content.and_then(|extra| extra.google?.thought_signature),
@@ -128,10 +135,16 @@ impl<'a> ConversationTurns<'a> {
         Ok(())
     }
 
-    fn outcome(&mut self, message: ParsedMessage<'a>, at: usize) -> Result<(), BadRequest> {
+    fn outcome(
+        &mut self,
+        message: ParsedMessage<'a>,
+        at: usize,
+        ids: &mut CallIds,
+    ) -> Result<(), BadRequest> {
         let id = message
             .tool_call_id
             .ok_or_else(|| BadRequest::missing(format!("messages[{at}].tool_call_id")))?;
+        let id = ids.answered(&id);
         let calls = self.list.iter().rev().flat_map(|turn| turn.items.iter().rev());
         let name = calls.into_iter().find_map(|item| match item {
             AssistantItem::Call(call) if call.id == id => Some(call.name.clone()),
@@ -152,6 +165,18 @@ impl<'a> ConversationTurns<'a> {
             _ => self.list.push(ConversationTurn { assistant, items }),
         }
     }
+}
+
+/// Whether a thought has what Anthropic knows its models' thoughts by.
+fn is_sealed(thought: &RawValue) -> bool {
+    #[derive(Default, Deserialize)]
+    #[serde(default)]
+    struct ThoughtSeal {
+        signature: String,
+        data: String,
+    }
+    let seal: ThoughtSeal = serde_json::from_str(thought.get()).unwrap_or_default();
+    !(seal.signature.is_empty() && seal.data.is_empty())
 }
 
 /// The parts of a message; a mark on the message is one on its last part.

@@ -81,6 +81,9 @@ pub struct EncodedRequest<'a> {
     pub most: u64,
     /// How it is told how hard to think.
     pub effort: EffortStyle,
+    /// Whether it is told what models thought earlier in the conversation, where its API has a place for that which it
+    /// checks: Anthropic's signatures.
+    pub thoughts: bool,
     /// What a host of OpenAI's dialect wants otherwise.
     pub speech: ProviderQuirks<'a>,
 }
@@ -191,6 +194,11 @@ impl UpstreamApi {
             Self::Anthropic => anthropic::meant(complaint),
             Self::Gemini => gemini::meant(complaint, body),
         }
+    }
+
+    /// Whether it refused a request for what models thought earlier in it, so that it may take the request without.
+    pub fn is_about_thoughts(self, complaint: &ProviderError) -> bool {
+        self == Self::Anthropic && anthropic::is_about_thoughts(complaint)
     }
 
     /// How long an error's body asks to wait.

@@ -26,6 +26,7 @@ pub(super) fn told(stream: bool) -> EncodedRequest<'static> {
         limit: "max_tokens",
         most: 4096,
         effort: EffortStyle::Word,
+        thoughts: true,
         speech: ProviderQuirks { limit: OutputLimitField::AsWritten, thinking: &PLAIN, prefix: None },
     }
 }

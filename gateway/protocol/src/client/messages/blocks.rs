@@ -1,6 +1,7 @@
 //! One message of content blocks → messages of a chat.
 
 use super::super::super::bad_request::BadRequest;
+use super::super::super::call_ids::original_quoted;
 use super::super::super::json::string;
 use super::super::super::json_error::quoted;
 use super::super::super::scan::ValueKind;
@@ -188,7 +189,7 @@ fn tool_result<'a>(
     aside: &mut Vec<ContentBlock<'a>>,
     dropped: &mut DroppedFields,
 ) -> Result<String, BadRequest> {
-    let id = block.need_quoted("tool_use_id")?;
+    let id = original_quoted(block.need_quoted("tool_use_id")?);
     let failed = block.boolean("is_error")? == Some(true);
     block.leave_out(&["cache_control"], dropped);
     let (mut texts, before) = (Vec::new(), aside.len());
@@ -211,7 +212,7 @@ fn tool_result<'a>(
             string(&if failed { format!("Error: {text}") } else { text })
         }
     };
-    Ok(JsonBuilder::new().text("role", "tool").raw("tool_call_id", id).raw("content", &content).end())
+    Ok(JsonBuilder::new().text("role", "tool").raw("tool_call_id", &id).raw("content", &content).end())
 }
 
 fn assistant(
@@ -260,11 +261,11 @@ fn assistant(
 }
 
 fn tool_use(block: &mut ObjectReader<'_>, dropped: &mut DroppedFields) -> Result<String, BadRequest> {
-    let (id, name) = (block.need_quoted("id")?, block.need_quoted("name")?);
+    let (id, name) = (original_quoted(block.need_quoted("id")?), block.need_quoted("name")?);
     let arguments = string(block.take("input").unwrap_or("{}"));
     block.leave_out(&["caller"], dropped);
     let function = JsonBuilder::new().raw("name", name).raw("arguments", &arguments).end();
-    Ok(JsonBuilder::new().raw("id", id).text("type", "function").raw("function", &function).end())
+    Ok(JsonBuilder::new().raw("id", &id).text("type", "function").raw("function", &function).end())
 }
 
 /// Takes the type, which must be this one.

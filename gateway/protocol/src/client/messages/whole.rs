@@ -1,5 +1,6 @@
 //! A chat's whole answer → a message.
 
+use super::super::super::call_ids;
 use super::super::super::json::{RawObject, string};
 use super::super::json_builder::{JsonBuilder, array};
 use super::super::parsed_response::{ParsedResponse, ToolCallDelta};
@@ -43,9 +44,10 @@ fn tool_use(call: &ToolCallDelta, id: &str, at: usize) -> String {
         .end()
 }
 
-/// A call's id; of our own where the upstream gave none.
+/// A call's id in the form of this API; of our own where the upstream gave none.
 pub(super) fn call_id(given: &str, id: &str, at: usize) -> String {
-    if given.is_empty() { format!("toolu_{id}_{at}") } else { given.to_owned() }
+    let own = || call_ids::plain(&format!("toolu_{id}_{at}")).into_owned();
+    if given.is_empty() { own() } else { call_ids::plain(given).into_owned() }
 }
 
 /// Arguments as an object. What is none is told as Anthropic recommends for texts that are not JSON.

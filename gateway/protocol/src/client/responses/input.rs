@@ -1,6 +1,7 @@
 //! The items that a response is built on → messages of a chat.
 
 use super::super::super::bad_request::BadRequest;
+use super::super::super::call_ids::original_quoted;
 use super::super::super::json::string;
 use super::super::super::json_error::quoted;
 use super::super::super::scan::ValueKind;
@@ -84,7 +85,8 @@ impl InputTurn {
             .raw("name", item.need_quoted("name")?)
             .raw("arguments", item.need_quoted("arguments")?)
             .end();
-        let call = JsonBuilder::new().raw("id", item.need_quoted("call_id")?).text("type", "function");
+        let id = original_quoted(item.need_quoted("call_id")?);
+        let call = JsonBuilder::new().raw("id", &id).text("type", "function");
         self.calls.push(call.raw("function", &function).end());
         Ok(())
     }
@@ -257,7 +259,7 @@ fn attachment(kind: &str, part: &mut ObjectReader<'_>) -> Result<String, BadRequ
 
 /// What a tool gave back: a chat's tools give texts, and what is none goes to `aside`.
 fn output(item: &mut ObjectReader<'_>, aside: &mut Vec<String>) -> Result<String, BadRequest> {
-    let id = item.need_quoted("call_id")?;
+    let id = original_quoted(item.need_quoted("call_id")?);
     let raw = item.need("output")?;
     let content = if kind(raw)? == ValueKind::String {
         raw.to_owned()
@@ -274,5 +276,5 @@ fn output(item: &mut ObjectReader<'_>, aside: &mut Vec<String>) -> Result<String
         }
         string(&texts.join("\n"))
     };
-    Ok(JsonBuilder::new().text("role", "tool").raw("tool_call_id", id).raw("content", &content).end())
+    Ok(JsonBuilder::new().text("role", "tool").raw("tool_call_id", &id).raw("content", &content).end())
 }

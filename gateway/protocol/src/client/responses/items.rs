@@ -1,5 +1,6 @@
 //! The items of an answer.
 
+use super::super::super::call_ids;
 use super::super::answer_order::SpokenText;
 use super::super::json_builder::{JsonBuilder, array};
 
@@ -98,7 +99,8 @@ pub(super) fn id(prefix: &str, request: &str, at: usize) -> String {
 
 /// What the result of a call is filed under: by the upstream, or by us where it gave none.
 pub(super) fn call_id(given: &str, request: &str, at: usize) -> String {
-    if given.is_empty() { id("call", request, at) } else { given.to_owned() }
+    let own = || call_ids::plain(&id("call", request, at)).into_owned();
+    if given.is_empty() { own() } else { call_ids::plain(given).into_owned() }
 }
 
 /// How probable the tokens of a piece were, as a list; empty where a chat's answer does not say.

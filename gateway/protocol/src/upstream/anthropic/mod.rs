@@ -1,6 +1,7 @@
 //! Anthropic's messages API.
 
 mod answer;
+mod history;
 mod request;
 mod stream;
 
@@ -16,6 +17,13 @@ pub(super) fn meant(complaint: ProviderError) -> ProviderError {
         Some(400) if complaint.is_balance() => ProviderError { status: Some(402), ..complaint },
         _ => complaint,
     }
+}
+
+/// Whether a request was refused for thoughts of other models in it, or for want of thoughts: without any it may be taken.
+pub(super) fn is_about_thoughts(complaint: &ProviderError) -> bool {
+    let says = |words: &[&str]| words.iter().all(|word| complaint.message.contains(word));
+    complaint.status == Some(400)
+        && (says(&["signature", "thinking"]) || says(&["Expected", "thinking", "found"]))
 }
 
 #[cfg(test)]

@@ -3,10 +3,9 @@
 use std::fmt::Write;
 
 use bytes::Bytes;
-use memchr::memmem;
-use serde_json::Value;
 
 use super::super::super::bad_request::BadRequest;
+use super::super::super::call_ids::CallIdForm;
 use super::super::super::chat::ChatRequest;
 use super::super::super::conversions::ConvertedChat;
 use super::super::super::json::{RawObject, string};
@@ -17,6 +16,7 @@ use super::super::media::{MediaPart, MediaSource};
 use super::super::object_writer::{ObjectWriter, list, object, quote};
 use super::super::parsed_chat::{ParsedChat, ParsedTool, ParsedToolChoice, refuse_others};
 use super::super::{EffortStyle, EncodedRequest, unsaid};
+use super::history::{self, HistoryEdits};
 
 /// Fields that this dialect has words for. `top_k` and `thinking` are its own, which a client may send all the same.
 const KNOWN: [&str; 16] = [
@@ -55,7 +55,7 @@ pub(in super::super) fn convert(chat: &ChatRequest) -> Result<ConvertedChat, Bad
         return Err(unsaid("temperature"));
     }
     let mut asked = ParsedChat::read(chat.object.bytes())?;
-    let turns = ConversationTurns::of(std::mem::take(&mut asked.messages))?;
+    let turns = ConversationTurns::of(std::mem::take(&mut asked.messages), CallIdForm::Plain)?;
     let tool_choice = tool_choice(&asked)?;
     let format = format(&asked)?;
     let mut tools = Vec::new();
@@ -94,7 +94,7 @@ pub(in super::super) fn encode(
     told: &EncodedRequest<'_>,
 ) -> Bytes {
     let most = chat.max_tokens().or(told.longest).unwrap_or(told.most);
-    let thinking = thinking(converted, most, told.effort);
+    let thinking = thinking(converted, most, told);
     let effort = thinking.as_ref().and_then(|(_, effort)| effort.as_deref());
     let config = effort.map(|effort| {
         let own = converted.object.get("output_config").unwrap_or(b"{}");
@@ -112,6 +112,8 @@ pub(in super::super) fn encode(
     if let Some(config) = &config {
         edits.push(("output_config", Some(config)));
     }
+    let past = if told.thoughts { HistoryEdits::default() } else { history::edits(&converted.object, false) };
+    edits.extend(past.messages.as_deref().map(|messages| ("messages", Some(messages))));
     converted.object.edited(&edits)
 }
 
@@ -127,37 +129,26 @@ pub(in super::super) fn as_it_came(original: &RawObject, told: &EncodedRequest<'
     if original.get("max_tokens").is_none_or(|it| it == b"null") {
         edits.push(("max_tokens", Some(most.as_bytes())));
     }
-    let messages = original.get("messages").and_then(signed_only);
-    if let Some(messages) = &messages {
-        edits.push(("messages", Some(messages.as_bytes())));
-    }
+    let past = history::edits(original, told.thoughts);
+    edits.extend(past.messages.as_deref().map(|messages| ("messages", Some(messages))));
+    edits.extend(past.thinking.map(|off| ("thinking", Some(off))));
+    let context = past.context.as_deref();
+    edits.extend(context.map(|it| ("context_management", Some(it).filter(|it| !it.is_empty()))));
     original.edited(&edits)
 }
 
-/// Messages without thoughts that nobody signed: the gateway put them into these words for another provider's model, and
-/// Anthropic would refuse them. `None`: there are none.
-fn signed_only(messages: &[u8]) -> Option<String> {
-    memmem::find(messages, br#""thinking""#)?;
-    let mut messages: Vec<Value> = serde_json::from_slice(messages).ok()?;
-    let mut found = false;
-    for message in &mut messages {
-        let Some(Value::Array(blocks)) = message.get_mut("content") else { continue };
-        let before = blocks.len();
-        blocks.retain(|block| !(block["type"] == "thinking" && block["signature"] == ""));
-        found |= blocks.len() < before;
-    }
-    let empty = |message: &Value| message["content"].as_array().is_some_and(Vec::is_empty);
-    messages.retain(|message| !empty(message));
-    found.then(|| Value::from(messages).to_string())
-}
-
 /// `thinking`, and the word for how hard; `None` where the client said so in these words itself, or not at all.
-fn thinking(converted: &ConvertedChat, most: u64, effort: EffortStyle) -> Option<(String, Option<String>)> {
-    let asked = converted.effort.as_deref()?;
-    if converted.object.get("thinking").is_some() {
-        return None;
-    }
+fn thinking(
+    converted: &ConvertedChat,
+    most: u64,
+    told: &EncodedRequest<'_>,
+) -> Option<(String, Option<String>)> {
     let off = || Some((r#"{"type":"disabled"}"#.to_owned(), None));
+    if let Some(own) = converted.object.get("thinking") {
+        let forgets = !told.thoughts || converted.thoughtless;
+        return if forgets && history::is_enabled(own) { off() } else { None };
+    }
+    let (effort, asked) = (told.effort, converted.effort.as_deref()?);
     if asked == "none" {
         return off();
     }
@@ -167,7 +158,7 @@ fn thinking(converted: &ConvertedChat, most: u64, effort: EffortStyle) -> Option
             Some((r#"{"type":"adaptive"}"#.to_owned(), Some(word.to_owned())))
         }
         // Such a model refuses to go on from a call of tools without its own thoughts before it.
-        EffortStyle::Tokens if converted.thoughtless || most <= LEAST_THOUGHT => off(),
+        EffortStyle::Tokens if converted.thoughtless || !told.thoughts || most <= LEAST_THOUGHT => off(),
         EffortStyle::Tokens => {
             let budget = match asked {
                 "minimal" | "low" => 2 * LEAST_THOUGHT,

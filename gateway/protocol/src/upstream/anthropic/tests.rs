@@ -223,6 +223,138 @@ fn what_came_in_these_words_goes_on_as_it_came() {
     assert!(UpstreamApi::Gemini.takes(&chat, EffortStyle::Word).is_ok());
 }
 
+/// What a conversation in these words is sent as, with thinking of so many tokens where `thinks`.
+fn sent_on(messages: &Value, thinks: bool, thoughts: bool) -> Value {
+    let mut body = json!({"model": "auto", "max_tokens": 5, "messages": messages});
+    if thinks {
+        body["thinking"] = json!({"type": "enabled", "budget_tokens": 2000});
+        let edits = json!([{"type": "clear_thinking_20251015"}, {"type": "clear_tool_uses_20250919"}]);
+        body["context_management"] = json!({ "edits": edits });
+    }
+    let chat = client::ApiEndpoint::Messages.read(body.to_string().into(), "id").unwrap().chat;
+    let sent = OURS.encode(&chat, &EncodedRequest { thoughts, ..told(false) }).unwrap();
+    serde_json::from_slice(&sent).unwrap()
+}
+
+fn speaker(role: &str, content: &[&Value]) -> Value {
+    json!({"role": role, "content": content})
+}
+
+/// What other providers' turns leave behind is put right, and nothing else is touched.
+#[test]
+fn turns_of_others_are_made_ready() {
+    let go = json!({"role": "user", "content": "Go."});
+    let call = |id: &str| json!({"type": "tool_use", "id": id, "name": "bash", "input": {"b": 1, "a": 2}});
+    let result = |id: &str| json!({"type": "tool_result", "tool_use_id": id, "content": "ok"});
+    let signed = json!({"type": "thinking", "thinking": "hm", "signature": "EqQB"});
+    let unsigned = json!({"type": "thinking", "thinking": "hm", "signature": ""});
+    let hidden = json!({"type": "redacted_thinking", "data": "x"});
+    let check =
+        |assistant: &[&Value], back: &[&Value], left: &[&Value], returned: &[&Value], thinks: bool| {
+            let conversation = |said: &[&Value], back: &[&Value]| {
+                let said = (!said.is_empty()).then(|| speaker("assistant", said));
+                let all: Vec<Value> =
+                    [go.clone()].into_iter().chain(said).chain([speaker("user", back)]).collect();
+                Value::from(all)
+            };
+            let given = conversation(assistant, back);
+            let sent = sent_on(&given, true, true);
+            assert_eq!(sent["messages"], conversation(left, returned), "{given}");
+            let kind = if thinks { "enabled" } else { "disabled" };
+            assert_eq!(sent["thinking"]["type"], kind, "{given}");
+            let edits = sent["context_management"]["edits"].as_array().unwrap().len();
+            assert_eq!(
+                edits,
+                if thinks { 2 } else { 1 },
+                "thoughts are taken out of a context only while it thinks"
+            );
+            assert_eq!(sent_on(&given, false, true)["thinking"], Value::Null, "{given}");
+        };
+    let (a, kimi, told) = (call("a"), call("functions.bash:0"), call("toolu_x-functions-2ebash-3a0"));
+    let (of_a, of_kimi, of_told) =
+        (result("a"), result("functions.bash:0"), result("toolu_x-functions-2ebash-3a0"));
+    check(&[&signed, &a], &[&of_a], &[&signed, &a], &[&of_a], true);
+    check(&[&hidden, &a], &[&of_a], &[&hidden, &a], &[&of_a], true);
+    check(&[&signed, &kimi], &[&of_kimi], &[&signed, &told], &[&of_told], true);
+    check(&[&a], &[&of_a], &[&a], &[&of_a], false);
+    check(&[&unsigned, &a], &[&of_a], &[&a], &[&of_a], false);
+    check(
+        &[&unsigned],
+        &[&json!({"type": "text", "text": "x"})],
+        &[],
+        &[&json!({"type": "text", "text": "x"})],
+        true,
+    );
+}
+
+#[test]
+fn a_conversation_in_these_words_goes_on() {
+    let go = json!({"role": "user", "content": "Go."});
+    let call = |id: &str| json!({"type": "tool_use", "id": id, "name": "bash", "input": {}});
+    let result = |id: &str| json!({"type": "tool_result", "tool_use_id": id, "content": "ok"});
+    let signed = json!({"type": "thinking", "thinking": "hm", "signature": "EqQB"});
+    let hidden = json!({"type": "redacted_thinking", "data": "x"});
+    let (a, of_a) = (call("a"), result("a"));
+    // A person has had the word since: earlier thoughts are not asked for.
+    let text = json!({"type": "text", "text": "x"});
+    let later = json!([
+        go,
+        speaker("assistant", &[&a]),
+        speaker("user", &[&of_a]),
+        speaker("assistant", &[&text]),
+        go
+    ]);
+    assert_eq!(sent_on(&later, true, true)["thinking"]["type"], "enabled");
+    // Only the first message of a loop of tools must begin with a thought.
+    let long = json!([
+        go,
+        speaker("assistant", &[&signed, &a]),
+        speaker("user", &[&of_a]),
+        speaker("assistant", &[&call("b")]),
+        speaker("user", &[&result("b")])
+    ]);
+    assert_eq!(sent_on(&long, true, true)["thinking"]["type"], "enabled");
+    // Ids that come again, with their results.
+    let again = json!([
+        go,
+        speaker("assistant", &[&a]),
+        speaker("user", &[&of_a]),
+        speaker("assistant", &[&a]),
+        speaker("user", &[&of_a])
+    ]);
+    let sent = sent_on(&again, false, true);
+    let second = &sent["messages"][3]["content"][0]["id"];
+    assert_eq!(&sent["messages"][4]["content"][0]["tool_use_id"], second);
+    assert_ne!(second, "a");
+    // Without any thought, where signatures were refused.
+    let sent = sent_on(
+        &json!([go, speaker("assistant", &[&signed, &hidden, &a]), speaker("user", &[&of_a])]),
+        true,
+        false,
+    );
+    assert_eq!(sent["messages"][1]["content"], json!([a]));
+    assert_eq!(sent["thinking"]["type"], "disabled");
+}
+
+#[test]
+fn complaints_about_thoughts_are_known() {
+    let check = |status: u16, message: &str, expected: bool| {
+        let body = json!({"type": "error", "error": {"type": "invalid_request_error", "message": message}});
+        let complaint = OURS.error(status, body.to_string().as_bytes());
+        assert_eq!(OURS.is_about_thoughts(&complaint), expected, "{message}");
+        assert!(!UpstreamApi::OpenAi.is_about_thoughts(&complaint));
+    };
+    check(400, "messages.1.content.0: Invalid `signature` in `thinking` block", true);
+    check(
+        400,
+        "messages.1.content.0.type: Expected `thinking` or `redacted_thinking`, but found `tool_use`.",
+        true,
+    );
+    check(500, "messages.1.content.0: Invalid `signature` in `thinking` block", false);
+    check(400, "thinking.budget_tokens: Input should be greater than or equal to 1024", false);
+    check(400, "messages: at least one message is required", false);
+}
+
 fn event(data: &Value) -> String {
     format!("event: {}\ndata: {data}\n\n", data["type"].as_str().unwrap())
 }

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 
 use super::super::super::bad_request::BadRequest;
+use super::super::super::call_ids::CallIdForm;
 use super::super::super::chat::ChatRequest;
 use super::super::super::conversions::ConvertedChat;
 use super::super::super::json::{RawObject, string};
@@ -60,7 +61,7 @@ pub(in super::super) fn convert(
 ) -> Result<ConvertedChat, BadRequest> {
     refuse_others(&chat.object, &KNOWN)?;
     let mut asked = ParsedChat::read(chat.object.bytes())?;
-    let turns = ConversationTurns::of(std::mem::take(&mut asked.messages))?;
+    let turns = ConversationTurns::of(std::mem::take(&mut asked.messages), CallIdForm::Any)?;
     turns.list.iter().flat_map(|turn| &turn.items).try_for_each(check)?;
     let functions = functions(&asked)?;
     if asked.parallel_tool_calls == Some(false) && !functions.is_empty() {
