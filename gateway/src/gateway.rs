@@ -49,7 +49,7 @@ impl Gateway {
     pub fn with_upstreams(
         config: GatewayConfig,
         telemetry: Telemetry,
-        upstreams: &std::collections::HashMap<String, upstreams::Upstream>,
+        upstreams: &std::collections::HashMap<String, crate::snapshot::TestUpstream>,
     ) -> Self {
         let pools = Snapshot::of_upstreams(config.clone(), &telemetry, upstreams);
         let snapshot = Snapshot::build(config, &telemetry, Some(&pools)).expect("a configuration that works");

@@ -63,9 +63,7 @@ where
         }
         Err(failure) => (refuse(account, &failure), Vec::new()),
     };
-    if !dropped.is_empty() {
-        insert(response.headers_mut(), header_names::LEFT_OUT, dropped.join(", "));
-    }
+    header_names::prepend(response.headers_mut(), header_names::LEFT_OUT, &dropped);
     response
 }
 
@@ -214,13 +212,15 @@ fn job(
 ) -> Option<DispatchJob> {
     let rungside = |rung: CandidateModel| {
         let pool = Arc::clone(snapshot.pool(&rung.model)?);
-        Some(RungTarget { pool, eligible: rung.eligible, prior: rung.prior })
+        let CandidateModel { eligible, suffices, estimate, prior, .. } = rung;
+        Some(RungTarget { pool, eligible, suffices: suffices.unwrap_or_default(), estimate, prior })
     };
     Some(DispatchJob {
         chat: Arc::new(chat),
         ladder: assessment.ladder.into_iter().map(rungside).collect::<Option<_>>()?,
         plan: assessment.decided.decision.plan,
         fallback: assessment.fallback,
+        weights: assessment.weights,
         on_behalf: caller.name().into(),
         id: account.id().clone(),
         resume: false,

@@ -1,6 +1,8 @@
 //! A gateway for tests, whose upstreams say what a script says and open no socket: everything between a request's bytes and
 //! an answer's bytes is the real thing.
 
+mod engine;
+
 use std::collections::{HashMap, VecDeque};
 use std::io::Write;
 use std::sync::{Arc, Mutex};
@@ -22,10 +24,12 @@ use crate::pipeline;
 use crate::record::RecordedCall;
 use crate::shutdown_deadline::ShutdownDeadline;
 use crate::telemetry::Telemetry;
+pub use engine::ScriptedEngine;
 use ledger::Ledger;
 use protocol::client::ApiEndpoint;
 use protocol::{ChunkKind, CompletionBody, ProviderError, ResponseChunk, SseParser, read_chunk};
 use upstreams::attempt_error::{AttemptError, AttemptErrorKind};
+use upstreams::queue_patience::QueueForecast;
 use upstreams::request_id::RequestId;
 use upstreams::{AnswerBody, Chunks, Upstream, UpstreamRequest, UpstreamResponse};
 
@@ -265,6 +269,15 @@ pub struct ScriptedGateway {
 impl ScriptedGateway {
     /// With this configuration, in which models have any address, and what the upstreams of each model say.
     pub fn new<'a>(yaml: &str, scripts: impl IntoIterator<Item = (&'a str, Vec<UpstreamScript>)>) -> Self {
+        Self::with_engines(yaml, scripts, [])
+    }
+
+    /// The same, and these models are engines in this process.
+    pub fn with_engines<'a>(
+        yaml: &str,
+        scripts: impl IntoIterator<Item = (&'a str, Vec<UpstreamScript>)>,
+        engines: impl IntoIterator<Item = (&'a str, ScriptedEngine)>,
+    ) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let config = gateway_config::from_str(&format!("log: json\n{yaml}"), None, &|_| None)
             .unwrap_or_else(|problems| panic!("{problems}"));
@@ -279,10 +292,14 @@ impl ScriptedGateway {
             ledger,
             shutdown_deadline: ShutdownDeadline::default(),
         };
-        let upstreams: HashMap<String, Upstream> = scripts
+        let scripts = scripts
             .into_iter()
-            .map(|(model, replies)| (model.to_owned(), upstream(model, replies, Arc::clone(&asked))))
-            .collect();
+            .map(|(model, replies)| (model.to_owned(), (upstream(model, replies, Arc::clone(&asked)), None)));
+        let engines = engines.into_iter().map(|(model, engine)| {
+            let forecast: Arc<dyn QueueForecast> = Arc::new(engine.clone());
+            (model.to_owned(), (engine.upstream(model, Arc::clone(&asked)), Some(forecast)))
+        });
+        let upstreams: HashMap<String, (Upstream, _)> = scripts.chain(engines).collect();
         let gateway = Arc::new(Gateway::with_upstreams(config, telemetry, &upstreams));
         Self { gateway, asked, written }
     }

@@ -97,14 +97,18 @@ impl Snapshot {
     pub fn of_upstreams(
         config: GatewayConfig,
         telemetry: &Telemetry,
-        upstreams: &HashMap<String, upstreams::Upstream>,
+        upstreams: &HashMap<String, TestUpstream>,
     ) -> Self {
         let built = Self::build(config.clone(), telemetry, None).expect("a configuration that works");
         let (tracer, routes) = (None, HashMap::new());
         drop(built.routes);
         let pools = built.pools.into_iter().map(|(name, pool)| {
             let mut pool = Arc::into_inner(pool).expect("nobody else has it");
-            pool.replace_upstreams(upstreams.get(&name).expect("a script for each model"));
+            let (upstream, forecast) = upstreams.get(&name).expect("a script for each model");
+            pool.replace_upstreams(upstream);
+            if let Some(forecast) = forecast {
+                pool.replace_forecast(Arc::clone(forecast));
+            }
             (name, Arc::new(pool))
         });
         Self {
@@ -218,6 +222,10 @@ fn hooks(config: &GatewayConfig, telemetry: &Telemetry) -> PoolHooks {
         probe: Arc::new(CompletionProbe { telemetry: telemetry.clone(), format, currency }),
     }
 }
+
+/// An upstream of a test's own, and what it foresees where it is an engine.
+#[cfg(test)]
+pub type TestUpstream = (upstreams::Upstream, Option<Arc<dyn upstreams::queue_patience::QueueForecast>>);
 
 /// What a client's `model` names.
 #[derive(Clone)]

@@ -26,7 +26,7 @@ pub enum AnswerFormat {
 pub struct ToolDefinition {
     /// Its name: 1 to 128 letters, digits, `_`, `-` or `.`.
     pub name: String,
-    /// The JSON schema of its arguments, an object; at most 256 KiB. `None`: it has none.
+    /// The JSON schema of its arguments, an object; those of all tools have at most 256 KiB. `None`: it has none.
     pub parameters: Option<Value>,
     /// Whether a keyword of the schema that the engine cannot hold is a reason to refuse.
     pub strict: bool,
@@ -105,12 +105,34 @@ impl SchemaError {
     }
 }
 
-/// The first line, at most 200 characters.
+/// What is said in one line, at most 300 characters. A regular expression that is none is shown over several lines, with what
+/// is wrong in the last; what it is stays the client's.
 fn shortened(said: &str) -> String {
-    let line = said.lines().next().unwrap_or_default();
-    let mut short: String = line.chars().take(200).collect();
+    let mut lines = said.lines();
+    let first = lines.next().unwrap_or_default().trim_end();
+    let line = match lines.find_map(|line| line.trim_start().strip_prefix("error: ")) {
+        Some(why) => format!("{} {why}", first.trim_end_matches('.')),
+        None => first.to_owned(),
+    };
+    let mut short: String = line.chars().take(300).collect();
     if short.len() < line.len() {
         short.push('…');
     }
     short
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_compiler_says_becomes_one_line() {
+        let check = |said: &str, expected: &str| assert_eq!(shortened(said), expected);
+        check("unsatisfiable: x\nat y", "unsatisfiable: x");
+        check(
+            "regex parse error:\n    (a\n    ^\nerror: unclosed group",
+            "regex parse error: unclosed group",
+        );
+        check(&"é".repeat(301), &format!("{}…", "é".repeat(300)));
+    }
 }

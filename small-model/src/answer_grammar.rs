@@ -31,14 +31,18 @@ pub(crate) fn schema_of(format: &AnswerFormat) -> Result<Value, SchemaError> {
         AnswerFormat::JsonSchema { schema, .. } => schema.clone(),
     };
     let strict = matches!(format, AnswerFormat::JsonSchema { strict: true, .. });
-    check_size(FIELD, &schema)?;
+    check_sizes(FIELD, [&schema])?;
     with_options(FIELD, schema, strict)
 }
 
-/// Refuses a schema that is too long.
-pub(crate) fn check_size(field: &str, schema: &Value) -> Result<(), SchemaError> {
-    if schema.to_string().len() > MOST_SCHEMA_BYTES {
-        let reason = format!("the schema has more than {MOST_SCHEMA_BYTES} bytes");
+/// Refuses schemas that are too long together.
+pub(crate) fn check_sizes<'a>(
+    field: &str,
+    schemas: impl IntoIterator<Item = &'a Value>,
+) -> Result<(), SchemaError> {
+    let bytes: usize = schemas.into_iter().map(|schema| schema.to_string().len()).sum();
+    if bytes > MOST_SCHEMA_BYTES {
+        let reason = format!("its schemas have more than {MOST_SCHEMA_BYTES} bytes");
         return Err(SchemaError::Invalid { field: field.into(), reason });
     }
     Ok(())

@@ -1,27 +1,39 @@
 //! What an answer may be, and how it is read: from what is asked for and what the model can write.
 
+use llguidance::Matcher;
 use llguidance::api::TopLevelGrammar;
 
 use crate::answer_grammar::{self, FIELD};
 use crate::answer_marks::ThoughtMarks;
 use crate::answer_reader::{AnswerParts, AnswerSplitter};
-use crate::constraint::{ConstraintStage, TokenConstraint};
+use crate::constraint::{ConstraintStage, GrammarVocabulary, TokenConstraint};
 use crate::model::LoadedModel;
-use crate::{EngineRefusal, GenerationRequest, SchemaError, ToolChoice};
+use crate::{EngineRefusal, GenerationRequest, ToolChoice};
 
 /// What holds an answer to its format, and who reads it.
 pub(crate) struct AnswerPlan {
     /// `None`: any token may come.
-    pub(crate) constraint: Option<TokenConstraint>,
+    pub(crate) grammar: Option<PlannedGrammar>,
     /// Tells thoughts, text and calls apart.
     pub(crate) reader: AnswerSplitter,
+}
+
+/// What an answer is to be held to.
+pub(crate) struct PlannedGrammar {
+    /// The field of the request that it is of.
+    pub(crate) field: &'static str,
+    /// The grammar.
+    pub(crate) grammar: TopLevelGrammar,
+    text: String,
+    stages: Vec<ConstraintStage>,
+    prefill: String,
 }
 
 impl AnswerPlan {
     /// For a request whose prompt has opened a thought, or not.
     ///
     /// # Errors
-    /// [`EngineRefusal::Invalid`] for a schema that is none, [`EngineRefusal::Unable`] for one that cannot be held.
+    /// [`EngineRefusal::Invalid`] for a schema or a tool's name that is none.
     pub(crate) fn of(
         model: &LoadedModel,
         request: &GenerationRequest,
@@ -47,7 +59,7 @@ impl AnswerPlan {
                 ("tools", Some(facts.syntax.grammar(&tools, request.single_call, bound, format)?))
             }
         };
-        let constraint = match grammar {
+        let grammar = match grammar {
             None => None,
             Some(grammar) => {
                 let thinks = request.thinking.enabled != Some(false);
@@ -57,12 +69,12 @@ impl AnswerPlan {
                     stages.push(ConstraintStage::UntilCall(triggers.clone(), thought));
                 }
                 stages.push(ConstraintStage::Grammar);
-                Some(constraint(model, field, grammar, stages, prefill)?)
+                Some(PlannedGrammar::new(field, grammar, stages, prefill))
             }
         };
         let calls = (!tools.is_empty()).then_some((triggers, facts.syntax, forced));
         let thoughts = marks.map(|marks| (marks, opens_thought));
-        Ok(Self { constraint, reader: AnswerSplitter::new(AnswerParts { thoughts, calls }) })
+        Ok(Self { grammar, reader: AnswerSplitter::new(AnswerParts { thoughts, calls }) })
     }
 }
 
@@ -82,19 +94,37 @@ fn stages_of_thought(
     opener.map_or_else(Vec::new, |token| vec![ConstraintStage::MayOpen(token), end])
 }
 
-fn constraint(
-    model: &LoadedModel,
-    field: &str,
-    grammar: TopLevelGrammar,
-    stages: Vec<ConstraintStage>,
-    prefill: &str,
-) -> Result<TokenConstraint, EngineRefusal> {
-    let grammars = model.grammars().map_err(|reason| EngineRefusal::Unable(reason.into()))?;
-    let mut constraint =
-        grammars.constraint(grammar, stages).map_err(|said| SchemaError::of_compiler(field, &said))?;
-    if constraint.begin_with(prefill) {
-        return Ok(constraint);
+impl PlannedGrammar {
+    fn new(
+        field: &'static str,
+        grammar: TopLevelGrammar,
+        stages: Vec<ConstraintStage>,
+        prefill: &str,
+    ) -> Self {
+        let text = serde_json::to_string(&grammar).unwrap_or_default();
+        Self { field, grammar, text, stages, prefill: prefill.to_owned() }
     }
-    let sentence = "messages: what the answer is to begin with does not keep to the format";
-    Err(EngineRefusal::Invalid(sentence.into()))
+
+    /// What tells it from other grammars.
+    pub(crate) fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The constraint of an answer, given the compiled grammar.
+    ///
+    /// # Errors
+    /// [`EngineRefusal::Invalid`] where the answer is to begin with what the grammar does not take.
+    pub(crate) fn constraint(
+        self,
+        vocabulary: Result<&GrammarVocabulary, &str>,
+        matcher: Matcher,
+    ) -> Result<TokenConstraint, EngineRefusal> {
+        let vocabulary = vocabulary.map_err(|reason| EngineRefusal::Unable(reason.into()))?;
+        let mut constraint = vocabulary.constraint(matcher, self.stages);
+        if constraint.begin_with(&self.prefill) {
+            return Ok(constraint);
+        }
+        let sentence = "messages: what the answer is to begin with does not keep to the format";
+        Err(EngineRefusal::Invalid(sentence.into()))
+    }
 }

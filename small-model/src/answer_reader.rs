@@ -96,6 +96,11 @@ impl AnswerSplitter {
         delta
     }
 
+    /// Whether the answer repeats a call: nothing of what follows would be given.
+    pub(crate) fn has_repeated(&self) -> bool {
+        matches!(&self.state, ReaderState::Calls(calls) if calls.has_repeated())
+    }
+
     /// What was held back, now that nothing follows.
     pub(crate) fn finish(&mut self) -> AnswerDelta {
         let mut delta = AnswerDelta::default();

@@ -67,15 +67,11 @@ impl GrammarVocabulary {
         Ok(Self { factory, tokens })
     }
 
-    /// A constraint of these stages, whose last is the grammar.
+    /// What follows a grammar, from its beginning.
     ///
     /// # Errors
     /// In llguidance's words.
-    pub(crate) fn constraint(
-        &self,
-        grammar: TopLevelGrammar,
-        stages: Vec<ConstraintStage>,
-    ) -> Result<TokenConstraint, String> {
+    pub(crate) fn matcher(&self, grammar: TopLevelGrammar) -> Result<Matcher, String> {
         let parser = self.factory.create_parser(grammar).map_err(|error| error.to_string())?;
         let mut matcher = Matcher::new(Ok(parser));
         if let Some(error) = matcher.get_error() {
@@ -86,12 +82,12 @@ impl GrammarVocabulary {
         if !begins {
             return Err("unsatisfiable: no text meets it, or its first token cannot be found".to_owned());
         }
-        Ok(TokenConstraint {
-            stages: stages.into(),
-            matcher,
-            tokens: self.tokens.clone(),
-            written: Vec::new(),
-        })
+        Ok(matcher)
+    }
+
+    /// A constraint of these stages, whose last is the grammar.
+    pub(crate) fn constraint(&self, matcher: Matcher, stages: Vec<ConstraintStage>) -> TokenConstraint {
+        TokenConstraint { stages: stages.into(), matcher, tokens: self.tokens.clone(), written: Vec::new() }
     }
 }
 
@@ -201,5 +197,95 @@ impl TokenConstraint {
 impl fmt::Debug for TokenConstraint {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.debug_struct("TokenConstraint").field("stages", &self.stages).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::tool_syntax::ToolSyntax;
+    use crate::{AnswerFormat, ToolDefinition, answer_grammar};
+
+    /// A vocabulary of single bytes, and a token that ends an answer.
+    fn vocabulary() -> GrammarVocabulary {
+        let mut words: Vec<Vec<u8>> = (0..TokTrie::SPECIAL_TOKEN_MARKER).map(|byte| vec![byte]).collect();
+        let end = u32::try_from(words.len()).unwrap();
+        words.push(vec![TokTrie::SPECIAL_TOKEN_MARKER, b'e']);
+        GrammarVocabulary::new(&words, &[end]).unwrap()
+    }
+
+    /// How many blanks may follow on a beginning, ends of lines first.
+    fn blanks_after(grammar: TopLevelGrammar, begun: &str) -> usize {
+        let vocabulary = vocabulary();
+        let matcher = vocabulary.matcher(grammar).unwrap();
+        let mut constraint = vocabulary.constraint(matcher, vec![ConstraintStage::Grammar]);
+        for byte in begun.bytes() {
+            let allowed = constraint.allowed().unwrap().unwrap();
+            assert!(allowed.is_allowed(byte.into()), "{begun}: {}", char::from(byte));
+            assert_eq!(constraint.accept(byte.into()), Ok(true));
+        }
+        for blanks in 0..1000 {
+            let allowed = constraint.allowed().unwrap().unwrap();
+            let blank = b"\n\t \r".iter().find(|byte| allowed.is_allowed(u32::from(**byte)));
+            let Some(blank) = blank else { return blanks };
+            assert_eq!(constraint.accept(u32::from(*blank)), Ok(true));
+        }
+        usize::MAX
+    }
+
+    /// A small model would otherwise write ends of lines to its last token.
+    #[test]
+    fn blanks_of_json_have_an_end() {
+        let object = AnswerFormat::JsonObject;
+        let schema = json!({"type": "object", "properties": {"a": {"type": "array"}, "b": {}}});
+        let schema = AnswerFormat::JsonSchema { schema, strict: true };
+        let tool = ToolDefinition { parameters: Some(json!({})), ..ToolDefinition::named("f") };
+        let begun = [
+            "",
+            "{",
+            r#"{"a""#,
+            r#"{"a":"#,
+            r#"{"a":["#,
+            r#"{"a":[1"#,
+            r#"{"a":[1,"#,
+            r#"{"a":[1]"#,
+            r#"{"a":[],"#,
+            r#"{"a":[],"b":{}"#,
+            r#"{"a":[]}"#,
+        ];
+        for format in [&object, &schema] {
+            for begun in begun {
+                let blanks = blanks_after(answer_grammar::of_format(format).unwrap(), begun);
+                assert!(blanks <= 22, "{format:?}, {begun}: {blanks}");
+            }
+        }
+        for syntax in [ToolSyntax::Hermes, ToolSyntax::Llama] {
+            for format in [None, Some(&object)] {
+                let grammar = || syntax.grammar(&[tool.clone()], false, false, format).unwrap();
+                for begun in ["", "{", r#"{"name""#, r#"{"name":"f","#] {
+                    let blanks = blanks_after(grammar(), begun);
+                    assert!(blanks <= 22, "{syntax:?}, {format:?}, {begun}: {blanks}");
+                }
+            }
+        }
+    }
+
+    /// Answers to the same grammar do not come into each other's way.
+    #[test]
+    fn a_compiled_grammar_serves_many_answers() {
+        let vocabulary = vocabulary();
+        let schema = AnswerFormat::JsonSchema { schema: json!({"enum": ["ab", "ac"]}), strict: true };
+        let matcher = vocabulary.matcher(answer_grammar::of_format(&schema).unwrap()).unwrap();
+        let mut answers = [b'b', b'c']
+            .map(|byte| (byte, vocabulary.constraint(matcher.deep_clone(), vec![ConstraintStage::Grammar])));
+        for position in 0..4 {
+            for (byte, constraint) in &mut answers {
+                let token = u32::from([b'"', b'a', *byte, b'"'][position]);
+                assert!(constraint.allowed().unwrap().unwrap().is_allowed(token));
+                assert_eq!(constraint.accept(token), Ok(true));
+            }
+        }
     }
 }

@@ -149,7 +149,15 @@ mod tests {
     }
 
     fn facts(tools: bool, system: bool, syntax: ToolSyntax) -> TemplateFacts {
-        TemplateFacts { syntax, tools, system, thoughts: None, thinking: false, fault: None }
+        TemplateFacts {
+            syntax,
+            tools,
+            system,
+            thoughts: None,
+            thinking_switch: false,
+            thinking_effort: false,
+            fault: None,
+        }
     }
 
     fn conversation() -> Vec<ChatMessage> {

@@ -1,12 +1,13 @@
 //! The engine's handle: what everyone else holds.
 
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use tokio::sync::oneshot;
 
+use crate::grammar_compiler::GrammarCompiler;
 use crate::model::LoadedModel;
 use crate::options::{EngineOptions, LoadError, ModelFacts, batch_size};
 use crate::pace::EnginePace;
@@ -15,8 +16,8 @@ use crate::scheduler::{EngineLoad, EngineScheduler};
 use crate::worker::{EngineWorker, WorkerOptions};
 use crate::{ChatMessage, EngineRefusal, Generation, GenerationRequest};
 
-/// Stack of the thread that tokenises, in bytes: only what is used takes memory.
-const CLERK_STACK: usize = 64 << 20;
+/// Stack of the threads that tokenise and that compile grammars, in bytes: only what is used takes memory.
+const ENCODER_STACK: usize = 64 << 20;
 
 /// A loaded model and its threads. Cheap to clone. Dropping the last handle ends the threads and frees
 /// the memory; it waits for the step in hand, which is one token or a piece of a prompt.
@@ -28,6 +29,7 @@ pub struct Engine {
 struct EngineShared {
     model: Arc<LoadedModel>,
     desk: Arc<EngineScheduler>,
+    compiler: Arc<GrammarCompiler>,
     /// `None` only while it is dropped.
     errands: Option<SyncSender<EncodeJob>>,
     threads: Vec<JoinHandle<()>>,
@@ -44,15 +46,21 @@ impl Engine {
         let pace = EnginePace::of(model.facts.parameters);
         let desk = Arc::new(EngineScheduler::new(options.queue, options.slots, pace));
         let worker = start_worker(&model, &desk, &options)?;
+        let compiler = Arc::new(GrammarCompiler::new(&model, &desk, options.queue));
         let clerk = PromptEncoder {
             model: Arc::clone(&model),
             desk: Arc::clone(&desk),
+            compiler: Arc::clone(&compiler),
             system: options.system.clone(),
             sampling: options.sampling.clone(),
         };
         let (errands, received) = sync_channel(options.queue + options.slots);
-        let mut shared = EngineShared { model, desk, errands: Some(errands), threads: vec![worker] };
-        shared.threads.push(start_clerk(clerk, received, &options)?);
+        let mut shared =
+            EngineShared { model, desk, compiler, errands: Some(errands), threads: vec![worker] };
+        let work = move || clerk.work(&received);
+        shared.threads.push(start_thread("model-clerk", work, &options)?);
+        let compiler = Arc::clone(&shared.compiler);
+        shared.threads.push(start_thread("model-grammar", move || compiler.work(), &options)?);
         Ok(Self { shared: Arc::new(shared) })
     }
 
@@ -91,6 +99,18 @@ impl Engine {
         Duration::try_from_secs_f64(self.shared.desk.expected_wait(asker)).unwrap_or(Duration::MAX)
     }
 
+    /// How long this request still waits for a slot, by what is ahead of it now; zero once it has one.
+    pub fn wait_left(&self, waiting: &Generation) -> Duration {
+        Duration::try_from_secs_f64(self.shared.desk.wait_left(waiting.ticket)).unwrap_or(Duration::MAX)
+    }
+
+    /// How long an answer of at most `most` tokens to a prompt of `prompt` takes from the request's turn to its end, by how
+    /// fast the engine has been, and by how long its answers were.
+    pub fn expected_answer(&self, prompt: u32, most: u32) -> Duration {
+        let seconds = self.shared.desk.expected_answer(prompt as usize, most);
+        Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)
+    }
+
     /// How long reading so many tokens of a prompt takes, beside what else is under way, by how fast the engine has been;
     /// by the number of the model's parameters before it has read anything.
     pub fn expected_reading(&self, tokens: u32) -> Duration {
@@ -123,6 +143,7 @@ impl Engine {
 impl Drop for EngineShared {
     fn drop(&mut self) {
         self.errands = None;
+        self.compiler.close();
         self.desk.close();
         for thread in self.threads.drain(..) {
             let _ = thread.join();
@@ -163,15 +184,14 @@ fn start_worker(
     }
 }
 
-fn start_clerk(
-    clerk: PromptEncoder,
-    errands: Receiver<EncodeJob>,
+fn start_thread(
+    name: &str,
+    work: impl FnOnce() + Send + 'static,
     options: &EngineOptions,
 ) -> Result<JoinHandle<()>, LoadError> {
-    let work = move || clerk.work(&errands);
     thread::Builder::new()
-        .name("model-clerk".into())
-        .stack_size(CLERK_STACK)
+        .name(name.into())
+        .stack_size(ENCODER_STACK)
         .spawn(work)
         .map_err(|error| LoadError::Refused { path: options.weights.clone(), reason: error.to_string() })
 }

@@ -13,10 +13,14 @@ use crate::answer_reader::{AnswerSplitter, CallFragment};
 /// it cancels the work, at the latest after the token (or the piece of the prompt) in hand.
 #[derive(Debug)]
 pub struct Generation {
+    /// The number of its job.
+    pub(crate) ticket: u64,
     pieces: UnboundedReceiver<Result<GenerationPiece, GenerationError>>,
     reader: AnswerSplitter,
     /// Whether a tool was called.
     called: bool,
+    /// What it took so far.
+    usage: GenerationUsage,
     ended: bool,
 }
 
@@ -151,10 +155,11 @@ impl From<SchemaError> for EngineRefusal {
 
 impl Generation {
     pub(crate) fn new(
+        ticket: u64,
         pieces: UnboundedReceiver<Result<GenerationPiece, GenerationError>>,
         reader: AnswerSplitter,
     ) -> Self {
-        Self { pieces, reader, called: false, ended: false }
+        Self { ticket, pieces, reader, called: false, usage: GenerationUsage::default(), ended: false }
     }
 
     /// The next piece; `None` after the last one. Cancel-safe: dropping the future loses nothing.
@@ -169,6 +174,9 @@ impl Generation {
         if self.ended {
             return Poll::Ready(None);
         }
+        if self.reader.has_repeated() {
+            return Poll::Ready(Some(Ok(self.end_early())));
+        }
         let piece = match self.pieces.poll_recv(context) {
             Poll::Pending => return Poll::Pending,
             Poll::Ready(Some(piece)) => piece,
@@ -179,11 +187,27 @@ impl Generation {
         Poll::Ready(Some(piece.map(|piece| self.read(piece))))
     }
 
+    /// The end of an answer that goes round in a circle. The engine stops at its next token.
+    fn end_early(&mut self) -> GenerationPiece {
+        self.ended = true;
+        self.pieces.close();
+        GenerationPiece::End {
+            text: String::new(),
+            thought: String::new(),
+            calls: Vec::new(),
+            finish: GenerationFinish::ToolCalls,
+            usage: self.usage,
+        }
+    }
+
     /// Tells what is said from what is thought and what is called.
     fn read(&mut self, mut piece: GenerationPiece) -> GenerationPiece {
         match &mut piece {
-            GenerationPiece::Started { .. } => {}
+            GenerationPiece::Started { prompt_tokens, cached_tokens } => {
+                (self.usage.prompt_tokens, self.usage.cached_tokens) = (*prompt_tokens, *cached_tokens);
+            }
             GenerationPiece::Token(token) => {
+                self.usage.completion_tokens += 1;
                 let delta = self.reader.push(&std::mem::take(&mut token.text));
                 self.called |= !delta.calls.is_empty();
                 (token.text, token.thought, token.calls) = (delta.text, delta.thought, delta.calls);

@@ -31,6 +31,7 @@ mod conversation;
 mod engine;
 mod generation;
 mod gguf_header;
+mod grammar_compiler;
 mod load_log;
 mod logprobs;
 mod memory;

@@ -86,14 +86,18 @@ impl LoadedModel {
             vocabulary.tokens().map(|token| vocabulary.token_to_piece(token, true, None).len()).max();
         Ok(Self {
             template,
-            template_facts,
             spoken,
             marks: SpecialTokens::new(marks),
-            facts: facts(&weights, options, own_template),
+            facts: ModelFacts {
+                takes_thinking_switch: template_facts.thinking_switch,
+                takes_reasoning_effort: template_facts.thinking_effort,
+                ..facts(&weights, options, own_template)
+            },
             longest: longest.unwrap_or(1).max(1),
             add_bos: vocabulary.should_add_bos(),
             bos,
             grammars: OnceLock::new(),
+            template_facts,
             weights,
         })
     }
@@ -267,5 +271,7 @@ fn facts(weights: &LlamaModel, options: &EngineOptions, own_template: bool) -> M
         context: options.context.min(trained),
         trained_context: trained,
         own_template,
+        takes_thinking_switch: false,
+        takes_reasoning_effort: false,
     }
 }

@@ -58,6 +58,10 @@ pub struct ModelFacts {
     pub trained_context: u32,
     /// Whether the file brings a chat template; else ChatML is used, which its vocabulary allows.
     pub own_template: bool,
+    /// Whether [`ThinkingOptions::enabled`](crate::ThinkingOptions) changes what the template writes.
+    pub takes_thinking_switch: bool,
+    /// Whether [`ThinkingOptions::effort`](crate::ThinkingOptions) does.
+    pub takes_reasoning_effort: bool,
 }
 
 /// Why a model cannot be loaded.

@@ -7,7 +7,8 @@ use std::sync::mpsc::Receiver;
 
 use tokio::sync::{mpsc, oneshot};
 
-use crate::answer_plan::AnswerPlan;
+use crate::answer_plan::{AnswerPlan, PlannedGrammar};
+use crate::grammar_compiler::{CompileJob, GrammarCompiler};
 use crate::model::LoadedModel;
 use crate::prompt::{self, PromptParts};
 use crate::sampler::TokenSampler;
@@ -23,12 +24,17 @@ pub(crate) enum EncodeJob {
     Queue(Box<GenerationRequest>, oneshot::Sender<Result<Generation, EngineRefusal>>),
 }
 
+/// A request with its prompt read: what its answer is held to, the request for the worker, and the answer.
+type EncodedRequest = (Option<PlannedGrammar>, GenerationJob, Generation);
+
 /// Who reads prompts.
 pub(crate) struct PromptEncoder {
     /// The model.
     pub(crate) model: Arc<LoadedModel>,
     /// Where requests go.
     pub(crate) desk: Arc<EngineScheduler>,
+    /// Where requests go first that have a grammar.
+    pub(crate) compiler: Arc<GrammarCompiler>,
     /// The system message of conversations without one.
     pub(crate) system: Option<String>,
     /// Sampling where requests leave it open.
@@ -41,8 +47,18 @@ impl PromptEncoder {
         for errand in errands {
             // Who no longer waits for the reply has dropped it, and the request with it.
             match errand {
+                EncodeJob::Count(_, reply) if reply.is_closed() => {}
+                EncodeJob::Queue(_, reply) if reply.is_closed() => {}
                 EncodeJob::Count(messages, reply) => drop(reply.send(catch_panic(|| self.count(messages)))),
-                EncodeJob::Queue(request, reply) => drop(reply.send(catch_panic(|| self.queue(*request)))),
+                EncodeJob::Queue(request, reply) => match catch_panic(|| self.encode(*request)) {
+                    Ok((None, job, generation)) => {
+                        drop(reply.send(self.desk.put(job).map(|()| generation)));
+                    }
+                    Ok((Some(grammar), job, generation)) => {
+                        self.compiler.put(CompileJob { grammar, job, generation, reply });
+                    }
+                    Err(refusal) => drop(reply.send(Err(refusal))),
+                },
             }
         }
     }
@@ -53,7 +69,7 @@ impl PromptEncoder {
         Ok(u32::try_from(prompt.tokens.len()).unwrap_or(u32::MAX))
     }
 
-    fn queue(&self, mut request: GenerationRequest) -> Result<Generation, EngineRefusal> {
+    fn encode(&self, mut request: GenerationRequest) -> Result<EncodedRequest, EngineRefusal> {
         let parts = PromptParts {
             messages: std::mem::take(&mut request.messages),
             system: self.system.as_deref(),
@@ -68,17 +84,18 @@ impl PromptEncoder {
         let prompt = prompt.tokens;
         let room = self.model.facts.context - u32::try_from(prompt.len()).unwrap_or(u32::MAX);
         let (pieces, receiver) = mpsc::unbounded_channel();
+        let ticket = self.desk.ticket();
         let job = GenerationJob {
+            ticket,
             prompt,
             budget: request.max_tokens.unwrap_or(room).min(room),
-            sampler: TokenSampler::new(&request.sampling.or(&self.sampling)).constrained(plan.constraint),
+            sampler: TokenSampler::new(&request.sampling.or(&self.sampling)),
             tail: StopBuffer::new(request.stop),
             alternatives: request.top_logprobs.into(),
             owner: request.fairness,
             pieces,
         };
-        self.desk.put(job)?;
-        Ok(Generation::new(receiver, plan.reader))
+        Ok((plan.grammar, job, Generation::new(ticket, receiver, plan.reader)))
     }
 }
 

@@ -68,6 +68,20 @@ impl<T> FairQueue<T> {
         self.lanes.values().flat_map(move |lane| lane.iter().take(own + 1))
     }
 
+    /// The items that come before the first one that this is true of; `None`: it waits no more.
+    pub(crate) fn ahead_of_item(&self, wanted: impl Fn(&T) -> bool) -> Option<impl Iterator<Item = &T>> {
+        let place = |(key, lane): (_, &VecDeque<T>)| Some((key, lane.iter().position(&wanted)?));
+        let (key, place): (&String, usize) = self.lanes.iter().find_map(place)?;
+        let turn = |key: &String| self.round.iter().position(|other| other == key);
+        let own_turn = turn(key);
+        // Who has a turn before this key's in the round has one more until the item's.
+        let before = move |(other, lane): (&String, &'_ VecDeque<T>)| {
+            let more = usize::from(other != key && turn(other) < own_turn);
+            (place + more).min(lane.len())
+        };
+        Some(self.lanes.iter().flat_map(move |(other, lane)| lane.iter().take(before((other, lane)))))
+    }
+
     /// How many items wait.
     pub(crate) fn len(&self) -> usize {
         self.held
@@ -125,6 +139,33 @@ mod tests {
         check("a", &["a1", "a2", "a3", "b1", "c1", "c2"]);
         check("b", &["a1", "a2", "b1", "c1", "c2"]);
         check("d", &["a1", "b1", "c1"]);
+    }
+
+    #[test]
+    fn knows_what_comes_before_one_that_waits() {
+        let items = ["a1", "a2", "a3", "b1", "c1", "c2", "b2"];
+        for item in items {
+            let mut queue = FairQueue::new(99);
+            items.iter().for_each(|item| queue.push(&item[..1], *item).unwrap());
+            for _ in 0..items.len() {
+                let ahead = queue.ahead_of_item(|other| *other == item).map(|ahead| {
+                    let mut ahead: Vec<_> = ahead.copied().collect();
+                    ahead.sort_unstable();
+                    ahead
+                });
+                let mut rest = FairQueue::new(99);
+                std::mem::swap(&mut rest, &mut queue);
+                // What comes out before it is what was said.
+                let order: Vec<_> = std::iter::from_fn(|| rest.pop()).collect();
+                let mut before: Vec<_> = order.iter().copied().take_while(|other| *other != item).collect();
+                before.sort_unstable();
+                let expected = order.contains(&item).then_some(before);
+                assert_eq!(ahead, expected, "{item} in {order:?}");
+                let mut left = order.into_iter();
+                left.next();
+                left.for_each(|item| queue.push(&item[..1], item).unwrap());
+            }
+        }
     }
 
     #[test]

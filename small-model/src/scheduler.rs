@@ -1,6 +1,6 @@
 //! Where requests wait for the worker: shared between the handle, the clerk and the worker.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use llama_cpp_2::token::LlamaToken;
@@ -25,6 +25,8 @@ pub struct EngineLoad {
 
 /// A request whose prompt is read, on its way to a slot.
 pub(crate) struct GenerationJob {
+    /// Tells it from all others; see [`EngineScheduler::ticket`].
+    pub(crate) ticket: u64,
     /// The prompt, at least one token.
     pub(crate) prompt: Vec<LlamaToken>,
     /// The most tokens of the answer, at least 1; prompt and answer fit the context.
@@ -41,10 +43,18 @@ pub(crate) struct GenerationJob {
     pub(crate) pieces: UnboundedSender<Result<GenerationPiece, GenerationError>>,
 }
 
+impl GenerationJob {
+    /// All of it.
+    fn work_left(&self) -> WorkLeft {
+        WorkLeft { prompt: self.prompt.len(), given: 0, budget: self.budget }
+    }
+}
+
 /// The queue, and what the engine's parts must know of each other.
 pub(crate) struct EngineScheduler {
     queue: Mutex<FairQueue<GenerationJob>>,
     arrival: Condvar,
+    tickets: AtomicU64,
     running: AtomicUsize,
     progress: Mutex<EngineProgress>,
     slots: usize,
@@ -80,6 +90,7 @@ impl EngineScheduler {
         Self {
             queue: Mutex::new(FairQueue::new(places)),
             arrival: Condvar::new(),
+            tickets: AtomicU64::new(0),
             running: AtomicUsize::new(0),
             progress: Mutex::new(EngineProgress { pace, running: Vec::new() }),
             slots,
@@ -90,6 +101,11 @@ impl EngineScheduler {
             #[cfg(test)]
             computed: AtomicUsize::new(0),
         }
+    }
+
+    /// A number for a job, that no other has.
+    pub(crate) fn ticket(&self) -> u64 {
+        self.tickets.fetch_add(1, Ordering::Relaxed)
     }
 
     /// Puts a job into the queue. Once it is there, someone says how it ends.
@@ -146,8 +162,20 @@ impl EngineScheduler {
     pub(crate) fn expected_wait(&self, asker: &str) -> f64 {
         let mut queue = self.queue();
         queue.retain(|waiting| !waiting.pieces.is_closed());
-        let left = |job: &GenerationJob| WorkLeft { prompt: job.prompt.len(), given: 0, budget: job.budget };
-        let ahead: Vec<WorkLeft> = queue.ahead_of(asker).map(left).collect();
+        let ahead: Vec<WorkLeft> = queue.ahead_of(asker).map(GenerationJob::work_left).collect();
+        self.wait_behind(&ahead, queue)
+    }
+
+    /// Seconds that the job with this ticket still waits for a slot; 0 if it has one.
+    pub(crate) fn wait_left(&self, ticket: u64) -> f64 {
+        let mut queue = self.queue();
+        queue.retain(|waiting| !waiting.pieces.is_closed());
+        let ahead = queue.ahead_of_item(|job| job.ticket == ticket);
+        let ahead: Option<Vec<WorkLeft>> = ahead.map(|ahead| ahead.map(GenerationJob::work_left).collect());
+        ahead.map_or(0.0, |ahead| self.wait_behind(&ahead, queue))
+    }
+
+    fn wait_behind(&self, ahead: &[WorkLeft], queue: MutexGuard<'_, FairQueue<GenerationJob>>) -> f64 {
         let taken = self.running.load(Ordering::Acquire);
         drop(queue);
         let progress = self.progress();
@@ -155,7 +183,13 @@ impl EngineScheduler {
         // What was taken within the step in hand has not been told of yet.
         running.truncate(taken);
         running.resize(taken, WorkLeft { prompt: 0, given: 0, budget: u32::MAX });
-        progress.pace.wait(self.slots, &running, &ahead)
+        progress.pace.wait(self.slots, &running, ahead)
+    }
+
+    /// Seconds from the turn of a request to the end of its answer, of at most so many tokens, beside what else runs.
+    pub(crate) fn expected_answer(&self, prompt: usize, budget: u32) -> f64 {
+        let beside = self.running.load(Ordering::Acquire).max(1);
+        self.progress().pace.seconds(&WorkLeft { prompt: prompt.saturating_mul(beside), given: 0, budget })
     }
 
     /// Seconds for reading so many tokens of a prompt, beside what else runs.

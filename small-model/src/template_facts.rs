@@ -25,8 +25,10 @@ pub(crate) struct TemplateFacts {
     pub(crate) system: bool,
     /// The marks around thoughts, where the template has any.
     pub(crate) thoughts: Option<ThoughtMarks>,
-    /// Whether it thinks more or less when it is told to.
-    pub(crate) thinking: bool,
+    /// Whether `enable_thinking` changes anything.
+    pub(crate) thinking_switch: bool,
+    /// Whether `reasoning_effort` does.
+    pub(crate) thinking_effort: bool,
     /// What it cannot do here: every prompt would fail with this.
     pub(crate) fault: Option<String>,
 }
@@ -48,7 +50,8 @@ impl TemplateFacts {
             system: system.is_ok_and(|prompt| prompt.contains("qxj")),
             thoughts: marks
                 .map(|(open, close)| ThoughtMarks { open: (*open).into(), close: (*close).into() }),
-            thinking: knows_of_thinking(template, &user),
+            thinking_switch: told(template, Some(true), None) != told(template, Some(false), None),
+            thinking_effort: told(template, None, Some("low")) != told(template, None, Some("high")),
             fault: match plain {
                 Err(TemplateError::Failed(reason)) => Some(reason),
                 Ok(_) | Err(TemplateError::Raised(_)) => None,
@@ -84,12 +87,11 @@ fn shows_tools(template: &ChatTemplate) -> bool {
             .is_ok_and(|prompt| prompt.contains("qxj_tool"))
 }
 
-fn knows_of_thinking(template: &ChatTemplate, messages: &[ChatMessage]) -> bool {
-    let told = |enabled: Option<bool>, effort: Option<&str>| {
-        let thinking = ThinkingOptions { enabled, effort: effort.map(Into::into) };
-        template.render(TemplateInput { messages, tools: &[], thinking: Some(&thinking) }).ok()
-    };
-    told(Some(true), None) != told(Some(false), None) || told(None, Some("low")) != told(None, Some("high"))
+/// A short prompt, told this of thinking.
+fn told(template: &ChatTemplate, enabled: Option<bool>, effort: Option<&str>) -> Option<String> {
+    let thinking = ThinkingOptions { enabled, effort: effort.map(Into::into) };
+    let messages = &[ChatMessage::new("user", "Hi")];
+    template.render(TemplateInput { messages, tools: &[], thinking: Some(&thinking) }).ok()
 }
 
 #[cfg(test)]
@@ -106,8 +108,8 @@ mod tests {
     fn a_plain_template_is_told_of_tools_as_text() {
         let plain = facts(PLAIN);
         assert_eq!(
-            (plain.syntax, plain.tools, plain.system, plain.thinking),
-            (ToolSyntax::Hermes, false, true, false)
+            (plain.syntax, plain.tools, plain.system, plain.thinking_switch, plain.thinking_effort),
+            (ToolSyntax::Hermes, false, true, false, false)
         );
         assert_eq!((plain.thoughts, plain.fault), (None, None));
     }
@@ -133,7 +135,9 @@ mod tests {
     fn thinking_is_found_by_marks_and_by_what_changes() {
         let source = format!("{PLAIN}{{% if enable_thinking is false %}}<think>\n\n</think>{{% endif %}}");
         let found = facts(&source);
-        assert!(found.thinking);
+        assert_eq!((found.thinking_switch, found.thinking_effort), (true, false));
+        let effort = facts(&format!("{PLAIN}{{{{ reasoning_effort }}}}"));
+        assert_eq!((effort.thinking_switch, effort.thinking_effort), (false, true));
         assert_eq!(found.thoughts.unwrap().close, "</think>");
     }
 }

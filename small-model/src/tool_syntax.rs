@@ -5,7 +5,7 @@ use std::fmt::Write;
 use llguidance::api::TopLevelGrammar;
 use serde_json::{Map, Value, json};
 
-use crate::answer_grammar::{check_size, compact_options, with_options};
+use crate::answer_grammar::{check_sizes, compact_options, with_options};
 use crate::answer_marks::CallTriggers;
 use crate::{AnswerFormat, SchemaError, ToolChoice, ToolDefinition};
 
@@ -21,6 +21,9 @@ pub(crate) enum ToolSyntax {
     /// `[TOOL_CALLS]name[ARGS]{…}`: Mistral's models since 2025.
     MistralArguments,
 }
+
+/// The most calls of an answer.
+const MOST_CALLS: usize = 32;
 
 /// The marks of calls. A tokeniser may take them for control tokens; in an answer they are text.
 pub(crate) const CALL_MARKS: [&str; 6] =
@@ -76,6 +79,7 @@ impl ToolSyntax {
         forced: bool,
         format: Option<&AnswerFormat>,
     ) -> Result<TopLevelGrammar, SchemaError> {
+        check_sizes("tools", tools.iter().filter_map(|tool| tool.parameters.as_ref()))?;
         let mut lark = String::from("start: calls");
         if !forced && matches!(self, Self::Hermes | Self::Llama) {
             lark.push_str(" | loose | \"```\" \"json\"? \"\\n\" loose \"\\n```\"");
@@ -84,7 +88,7 @@ impl ToolSyntax {
             let _ = write!(lark, " | content\ncontent: %json {}", crate::answer_grammar::schema_of(format)?);
         }
         let more = |separator: &str, call: &str| {
-            if single { String::new() } else { format!("({separator} {call})*") }
+            if single { String::new() } else { format!("({separator} {call}){{0,{}}}", MOST_CALLS - 1) }
         };
         let calls = match self {
             Self::Hermes => {
@@ -159,7 +163,6 @@ fn arguments_schema(field: &str, tool: &ToolDefinition) -> Result<Value, SchemaE
     let Some(parameters) = &tool.parameters else {
         return Ok(json!({"type": "object", "properties": {}, "additionalProperties": false}));
     };
-    check_size(field, parameters)?;
     let invalid = |reason: &str| SchemaError::Invalid { field: field.into(), reason: reason.into() };
     let Value::Object(mut schema) = parameters.clone() else {
         return Err(invalid("`parameters` must be a JSON object"));

@@ -691,6 +691,68 @@ fn a_forced_call_keeps_to_its_tools_schema() {
     );
 }
 
+/// A schema that takes long to compile is its client's wait, and nobody else's.
+#[test]
+fn nobody_waits_for_the_schema_of_another() {
+    with_engine(
+        |options| options.slots = 2,
+        async |engine| {
+            let property = |number: usize| {
+                (
+                    format!("p{number}"),
+                    json!({"type": "string", "pattern": format!("^[a-z]{{{},40}}$", number % 30 + 1)}),
+                )
+            };
+            let properties: serde_json::Map<String, Value> = (0..2500).map(property).collect();
+            let schema = json!({"type": "object", "properties": properties, "additionalProperties": false});
+            let held = |schema: Value, asker: &str| GenerationRequest {
+                format: Some(AnswerFormat::JsonSchema { schema, strict: false }),
+                max_tokens: Some(2),
+                ..ask("Hi", asker)
+            };
+            let small = json!({"enum": ["yes", "no"]});
+            answer(&engine, held(small.clone(), "a")).await;
+            let mut large = Box::pin(engine.generate(held(schema, "b")));
+            assert!((&mut large).now_or_never().is_none());
+            // Neither a plain question nor a schema that is known waits for it.
+            answer(&engine, GenerationRequest { max_tokens: Some(1), ..ask("Hi", "c") }).await;
+            let again = answer(&engine, held(small, "a")).await;
+            assert!((&mut large).now_or_never().is_none(), "the large schema was compiled first");
+            assert_eq!(again.usage.completion_tokens, 2);
+            drop(large);
+        },
+    );
+}
+
+/// A small model that must call would call the same again and again.
+#[test]
+fn a_repeated_call_ends_the_answer() {
+    with_engine(
+        |_| {},
+        async |engine| {
+            let tool = ToolDefinition {
+                parameters: Some(
+                    json!({"type": "object", "properties": {"city": {"enum": ["Paris"]}}, "required": ["city"]}),
+                ),
+                ..ToolDefinition::named("weather")
+            };
+            let request = GenerationRequest {
+                tools: vec![tool],
+                tool_choice: ToolChoice::Required,
+                max_tokens: Some(400),
+                // It may not end its answer by itself.
+                sampling: SamplingOptions { logit_bias: vec![(0, -100.0), (2, -100.0)], ..GREEDY },
+                ..ask("What is the weather in Paris?", "")
+            };
+            let answer = answer(&engine, request).await;
+            assert_eq!(answer.finish, GenerationFinish::ToolCalls);
+            let calls = answer.tokens.iter().flat_map(|token| &token.calls);
+            assert_eq!(calls.filter(|call| call.name.is_some()).count(), 1);
+            assert!(answer.usage.completion_tokens < 200, "{:?}", answer.usage);
+        },
+    );
+}
+
 #[test]
 fn schemas_that_cannot_be_met_or_held_are_refused_by_name() {
     with_engine(

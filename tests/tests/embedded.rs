@@ -145,6 +145,41 @@ async fn who_would_wait_too_long_goes_elsewhere_or_hears_for_how_long() {
     assert_eq!(metrics.sum("xietong_upstream_health", &[("model", "tiny")]), 1.0);
 }
 
+/// What is ahead may be longer than all before, and then a larger model that is idle and costs no more is asked.
+#[tokio::test]
+async fn nobody_waits_behind_a_story_while_a_free_model_is_idle() {
+    let Some(weights) = weights() else { return };
+    let large = Scripted::start(Reply::text("from large")).await;
+    let gateway = Setup::ladder(&large.base_url(), &large.base_url())
+        .embedded("tiny", &weights.display().to_string())
+        .model("tiny", "slots: 1")
+        .model("tiny", "timeouts: {queue: 10m}")
+        .model("small", "price: {per_hour: 0}")
+        .policy("{kind: fixed, model: tiny}")
+        .start()
+        .await;
+    // The engine has only seen short answers.
+    for _ in 0..6 {
+        let mut short = openai::ask("tiny", "hi");
+        short["max_tokens"] = 3.into();
+        assert_eq!(gateway.ask(&short).await.status(), 200);
+    }
+    let mut long = openai::ask_stream("tiny", "Tell me a very long story about a river.");
+    long["max_tokens"] = 2000.into();
+    long["logit_bias"] = json!({"0": -100, "2": -100});
+    let mut story = gateway.open(&long).await;
+    story.event().await.expect("it begins");
+    for stream in [false, true] {
+        let mut short = openai::ask("auto", &format!("hi, {stream}"));
+        short["stream"] = stream.into();
+        assert_eq!(gateway.ask(&short).await.content(), "from large");
+    }
+    story.event().await.expect("the story goes on");
+    story.leave();
+    let metrics = gateway.settled().await;
+    assert_eq!(metrics.sum("xietong_attempts_total", &[("model", "tiny"), ("result", "queued")]), 2.0);
+}
+
 /// The probabilities of its tokens are looked at and not passed on; where they are too low, nothing of it is seen.
 #[tokio::test]
 async fn its_answers_stand_under_a_guard() {
@@ -300,7 +335,36 @@ async fn schemas_that_it_cannot_hold_are_another_models() {
         let answer = gateway.ask(&ask("auto", name, schema)).await;
         assert_eq!(answer.status(), 400, "{}", answer.text());
         assert!(answer.text().contains("response_format"), "{}", answer.text());
+        assert_eq!(answer.json()["error"]["param"], "response_format", "{}", answer.text());
     }
     let metrics = gateway.settled().await;
     assert_eq!(metrics.sum("xietong_attempts_total", &[("result", "incapable")]), 2.0);
+}
+
+/// What a client says of thinking is named where the model cannot be told, and what it may not say where it may not.
+#[tokio::test]
+async fn what_its_template_knows_nothing_of_is_named() {
+    let Some(weights) = weights() else { return };
+    let (gateway, _large) = start(&weights).await;
+    let left_out = async |more: Value| {
+        let mut request = openai::ask("tiny", "hi");
+        request["max_tokens"] = 1.into();
+        request.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
+        let answer = gateway.ask(&request).await;
+        assert_eq!(answer.status(), 200, "{}", answer.text());
+        answer.header("x-xietong-left-out").map(str::to_owned)
+    };
+    assert_eq!(left_out(json!({})).await, None);
+    assert_eq!(left_out(json!({"enable_thinking": false})).await, None, "it does not think");
+    let both = json!({"enable_thinking": true, "reasoning_effort": "low"});
+    assert_eq!(left_out(both).await.as_deref(), Some("enable_thinking, reasoning_effort"));
+    let refused = async |more: Value| {
+        let mut request = openai::ask("tiny", "hi");
+        request.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
+        let answer = gateway.ask(&request).await;
+        assert_eq!(answer.status(), 400, "{}", answer.text());
+        answer.json()["error"]["param"].clone()
+    };
+    let tool = json!({"type": "function", "function": {"name": "f", "parameters": {"type": "text"}}});
+    assert_eq!(refused(json!({"tools": [tool]})).await, "tools");
 }

@@ -67,7 +67,7 @@ const FLOORS: [(&str, &[&[&str]]); 4] = [
             &["embedded", "endpoint", "remote"],
             &["embedded_limits", "http1_transport"],
             &["breaker", "events", "connection", "load", "decoded_body", "upstream", "api_paths"],
-            &["address", "deadlines", "http1", "outgoing_request", "reqwest_transport"],
+            &["address", "deadlines", "http1", "outgoing_request", "queue_patience", "reqwest_transport"],
             &["pool_error", "transport"],
             &["retry_budget", "request_id", "attempt_error"],
             &["header_names"],

@@ -1,5 +1,7 @@
 //! The attempts of a request: how each is begun, heard and ended, and what it is charged.
 
+use std::time::Duration;
+
 use router_policies::guard::GuardScore;
 
 use super::*;
@@ -57,6 +59,27 @@ impl RequestAccount {
         let failed =
             |attempt: &Attempt| attempt.wasted == Some(Waste::Retried) && *attempt.endpoint == *endpoint;
         self.record.attempts.iter().any(failed)
+    }
+
+    /// Whether this model was asked, however that ended.
+    pub fn has_asked(&self, model: &ModelConfig) -> bool {
+        self.record.attempts.iter().any(|attempt| attempt.model.name == model.name)
+    }
+
+    /// Whether this model was asked once, and had too much work ahead.
+    pub fn has_left_once(&self, model: &ModelConfig) -> bool {
+        let mut asked = self.record.attempts.iter().filter(|attempt| attempt.model.name == model.name);
+        let busy = [AttemptErrorKind::QueueTimeout.word(), AttemptErrorKind::QueueFull.word()];
+        asked.next().is_some_and(|attempt| busy.contains(&attempt.result)) && asked.next().is_none()
+    }
+
+    /// How long the request has waited for a turn at this model that did not come.
+    pub fn waited_for(&self, model: &ModelConfig) -> Duration {
+        let in_vain = |attempt: &&Attempt| {
+            attempt.model.name == model.name && attempt.result == AttemptErrorKind::QueueTimeout.word()
+        };
+        let waits = self.record.attempts.iter().filter(in_vain);
+        waits.map(|attempt| attempt.ended.saturating_sub(attempt.began)).sum()
     }
 
     /// The attempt ended without an answer. What may have been billed is charged at the bound; what the provider refused

@@ -8,6 +8,7 @@ use tokio::time::sleep;
 
 use super::attempt::attempt;
 use super::guarded::guarded;
+use super::queueing::may_wait_again;
 use super::rungs::RemainingLadder;
 use super::{DispatchJob, DispatchOutcome};
 use crate::account::RequestAccount;
@@ -36,7 +37,7 @@ pub(super) async fn go_on(
     mut escalated: bool,
     account: &mut RequestAccount,
 ) -> Result<(DispatchOutcome, RemainingLadder), ApiError> {
-    while let Some(rung) = rungs.next() {
+    while let Some(rung) = next_to_ask(job, &mut rungs, account) {
         if rung > job.plan.first() && !escalated {
             if !job.may_escalate() {
                 rungs.keep(|rung| rung <= job.plan.first());
@@ -56,6 +57,11 @@ pub(super) async fn go_on(
     Err(failure(&errors))
 }
 
+/// Who is asked next: each rung in its order, then those that were busy and are so no longer.
+fn next_to_ask(job: &DispatchJob, rungs: &mut RemainingLadder, account: &RequestAccount) -> Option<Rung> {
+    rungs.next().or_else(|| rungs.again(|rung| may_wait_again(job, rung, account)))
+}
+
 /// Leaves the rungs that may be asked after an error.
 ///
 /// # Errors
@@ -73,6 +79,9 @@ pub(super) fn next(
             rungs.keep(|other| context(other) > context(rung));
         }
         RetryDecision::SameModel | RetryDecision::OtherRung => {}
+    }
+    if matches!(error.what, AttemptErrorKind::QueueFull | AttemptErrorKind::QueueTimeout) {
+        rungs.was_busy(rung);
     }
     Ok(())
 }

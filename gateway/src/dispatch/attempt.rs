@@ -6,12 +6,14 @@ use gateway_config::{ModelConfig, ModelProvider, WholeAs};
 use http::HeaderMap;
 use tokio::time::Instant;
 
+use super::queueing::patience;
 use super::{AnswerPart, AnswerReader, CommittedAnswer, DispatchJob, DispatchOutcome, StartedStream};
 use crate::account::{AttemptId, RequestAccount, TokenCounter};
 use protocol::{
     ChatRequest, ChunkKind, CompletionBody, FinalUsage, ResponseAggregator, ResponseChunk, UpstreamApi,
 };
 use upstreams::attempt_error::{AttemptError, AttemptErrorKind};
+use upstreams::queue_patience::QueuePatience;
 use upstreams::{AnswerBody, EndpointGuard, EndpointPool, UpstreamRequest, UpstreamResponse};
 
 /// Bytes that are held back before the first token; a stream that says more without a token is not an answer.
@@ -28,6 +30,7 @@ pub(super) async fn attempt(
     let open = enter(pool, account).await?;
     let form = ResponseMode { most: account.most(&pool.model), ..ResponseMode::of(&job.chat) };
     let ask = question(job, pool, open.id, account);
+    let ask = UpstreamRequest { patience: patience(job, pool, account), ..ask };
     let answer = listen(open, ask, form).await;
     conclude(pool, answer, account)
 }
@@ -76,6 +79,7 @@ pub(super) fn question(
                     || (pool.has_overrun() && account.most(&pool.model).is_some()))),
         logprobs: false,
         on_behalf: Arc::clone(&job.on_behalf),
+        patience: QueuePatience::default(),
         id: job.id.clone(),
         trace: account.onward(id, &job.trace),
     }

@@ -30,6 +30,7 @@ pub async fn ask_in_background(
         logprobs: false,
         longest: None,
         on_behalf: "".into(),
+        patience: Default::default(),
         id: account.id().clone(),
         trace: HeaderMap::new(),
     };

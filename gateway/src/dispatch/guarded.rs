@@ -5,6 +5,7 @@ use router_policies::guard::Guard;
 
 use super::attempt::{conclude, enter, question};
 use super::guarded_read::{doubted, judge};
+use super::queueing::patience;
 use super::samples::SecondOpinions;
 use super::{DispatchJob, DispatchOutcome};
 use crate::account::RequestAccount;
@@ -24,7 +25,11 @@ pub(super) async fn guarded(
     let id = open.id;
     let logprobs =
         guard.signals.confidence > 0.0 && pool.model.accepts.logprobs && !job.chat.needs().logprobs;
-    let ask = UpstreamRequest { logprobs, ..question(job, pool, id, account) };
+    let ask = UpstreamRequest {
+        logprobs,
+        patience: patience(job, pool, account),
+        ..question(job, pool, id, account)
+    };
     let mut samples = SecondOpinions::ask(job, rung, guard.agree, account).await;
     let mut judged = samples.beside(judge(job, rung, open, ask, guard)).await;
     if let (Ok(_), Some(text)) = (&judged.answer.opened, &judged.text)

@@ -12,13 +12,14 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use super::ask::{ask, go_on, next, pause_before_retry};
 use super::attempt::{AttemptAnswer, LastSignOfLife, ResponseMode, conclude, enter, listen, question};
+use super::queueing::patience;
 use super::rungs::RemainingLadder;
 use super::{DispatchJob, DispatchOutcome};
 use crate::account::{AttemptId, RequestAccount};
 use crate::error::ApiError;
 use crate::record::{AttemptResult, Waste};
-use upstreams::EndpointPool;
 use upstreams::attempt_error::AttemptError;
+use upstreams::{EndpointPool, UpstreamRequest};
 
 /// Asks `first`, and `second` as well after a silence, where the budget for that allows it.
 pub(super) async fn hedge(
@@ -112,7 +113,9 @@ async fn begin(
         heard: Some(Arc::clone(&heard)),
         ..ResponseMode::of(&job.chat)
     };
-    let answer = Box::pin(listen(open, question(job, &pool, attempt, account), form));
+    let ask =
+        UpstreamRequest { patience: patience(job, &pool, account), ..question(job, &pool, attempt, account) };
+    let answer = Box::pin(listen(open, ask, form));
     Ok(HedgedAttempt { rung, attempt, pool, answer, heard })
 }
 

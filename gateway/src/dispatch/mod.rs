@@ -9,6 +9,7 @@ mod guarded;
 mod guarded_read;
 mod hedge;
 mod probe;
+mod queueing;
 mod reader;
 mod resume;
 mod rungs;
@@ -19,8 +20,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use gateway_config::{Fallback, ModelConfig};
 use http::HeaderMap;
-use router_policies::Plan;
 use router_policies::guard::AnswerPrior;
+use router_policies::{CostEstimate, Plan, Probability, UtilityWeights};
 use tokio::time::Instant;
 
 use crate::account::{AttemptId, RequestAccount};
@@ -45,6 +46,8 @@ pub struct DispatchJob {
     pub plan: Plan,
     /// Where to go when a rung fails.
     pub fallback: Fallback,
+    /// What quality, money and time weighed in the decision; `None` where they were not weighed.
+    pub weights: Option<UtilityWeights>,
     /// Whose request this is.
     pub on_behalf: Arc<str>,
     /// Its name.
@@ -71,6 +74,10 @@ pub struct RungTarget {
     pub pool: Arc<EndpointPool>,
     /// Whether this model can serve the request.
     pub eligible: bool,
+    /// The chance that its answer will do.
+    pub suffices: Probability,
+    /// What asking it takes, where that is weighed.
+    pub estimate: CostEstimate,
     /// What is foreseen of its answer.
     pub prior: AnswerPrior,
 }

@@ -75,6 +75,7 @@ async fn ask(
         logprobs: false,
         longest: Some(1),
         on_behalf: "".into(),
+        patience: Default::default(),
         id: account.id().clone(),
         trace: HeaderMap::new(),
     };

@@ -5,6 +5,8 @@
 //! and 10 at `large`. What may have been billed is charged at its bound, 40 and 400. Each model says that its answer has 5
 //! tokens, which are 5 and 50, and the one that a guard rejects 9.
 
+mod queues;
+
 use std::time::Duration;
 
 use http_body_util::BodyExt;

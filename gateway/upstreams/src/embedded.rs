@@ -1,42 +1,42 @@
 //! The model in this process, as an upstream like any other: its tokens become the chunks that an upstream of the
 //! OpenAI dialect would send.
 
+mod generation_request;
+
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use futures_util::stream::unfold;
 use gateway_config::{EmbeddedModel, ModelConfig};
-use http::HeaderMap;
-use router_policies::{PromptRole, Usage};
+use router_policies::Usage;
 use small_model::{
-    AnswerFormat, CallFragment, ChatMessage, Engine, EngineOptions, EngineRefusal, GeneratedToken,
-    Generation, GenerationError, GenerationRequest, SamplingOptions, ThinkingOptions, ToolCall, ToolChoice,
-    ToolDefinition,
+    CallFragment, Engine, EngineOptions, EngineRefusal, GeneratedToken, Generation, GenerationError,
+    GenerationRequest,
 };
 use tokio::time::{Instant, timeout_at};
 use tower::util::BoxCloneSyncService;
 
-use super::embedded_limits::{EmbeddedClock, EmbeddedLimits, queued};
+use super::embedded_limits::{EmbeddedClock, EmbeddedLimits, EngineForecast};
 use super::pool_error::PoolError;
-use super::upstream::QueueWait;
+use super::queue_patience::{QueueForecast, queued};
 use super::{AnswerBody, Chunks, Upstream, UpstreamRequest, UpstreamResponse};
 use crate::attempt_error::{AttemptError, AttemptErrorKind};
 use crate::request_id::RequestId;
+use generation_request::{format, left_out, request, tool};
 use protocol::{
-    self, BadRequest, ChunkInfo, ChunkKind, ChunkMeta, DONE, DeltaField, EngineFormat, EngineRequest,
-    EngineTool, EngineToolChoice, FinalUsage, FinishReason, LogprobAlternative, ProviderError, ReportedUsage,
-    ResponseChunk, SimpleTurn, SseEvent, TokenLogprob, TurnCall,
+    self, BadRequest, ChunkInfo, ChunkKind, ChunkMeta, DONE, DeltaField, FinalUsage, FinishReason,
+    LogprobAlternative, ProviderError, ReportedUsage, ResponseChunk, SseEvent, TokenLogprob,
 };
 
-/// Loads the weights and gives the engine as an upstream, and how long a request would wait for it.
+/// Loads the weights and gives the engine as an upstream, and what it foresees.
 ///
 /// # Errors
 /// In words for the operator.
 pub(super) fn upstream(
     model: &Arc<ModelConfig>,
     embedded: &EmbeddedModel,
-) -> Result<(Upstream, QueueWait), PoolError> {
+) -> Result<(Upstream, Arc<dyn QueueForecast>), PoolError> {
     let mut options = EngineOptions::new(&embedded.weights);
     options.threads = embedded.threads.unwrap_or(options.threads);
     options.queue = embedded.queue;
@@ -48,12 +48,11 @@ pub(super) fn upstream(
     let engine =
         Engine::load(options).map_err(|source| PoolError::Weights { model: model.name.clone(), source })?;
     let limits = EmbeddedLimits::of(model, embedded);
-    let (model, waiting) = (Arc::clone(model), engine.clone());
+    let (model, forecast) = (Arc::clone(model), Arc::new(EngineForecast { engine: engine.clone(), limits }));
     let service = tower::service_fn(move |ask: UpstreamRequest| {
         answer(engine.clone(), Arc::clone(&model), limits, ask)
     });
-    let queue_wait: QueueWait = Arc::new(move |asker: &str| waiting.expected_wait(asker));
-    Ok((BoxCloneSyncService::new(service), queue_wait))
+    Ok((BoxCloneSyncService::new(service), forecast))
 }
 
 async fn answer(
@@ -62,105 +61,23 @@ async fn answer(
     limits: EmbeddedLimits,
     ask: UpstreamRequest,
 ) -> Result<UpstreamResponse, AttemptError> {
-    let ahead = limits.ahead(&engine, &ask.on_behalf)?;
+    let ahead = limits.ahead(&engine, &ask.on_behalf, &ask.patience)?;
     let mut simple = ask.chat.simple().map_err(refused_field)?;
     let format = simple.format.take().map(format).transpose()?;
     let tools = std::mem::take(&mut simple.tools).into_iter().map(tool).collect::<Result<_, _>>()?;
     let wants_logprobs = simple.logprobs.is_some() || ask.logprobs;
+    let headers = left_out(&engine, &simple);
     let began = Instant::now();
-    let generation = engine
-        .generate(GenerationRequest { format, tools, ..request(simple, &ask, model.max_output) })
+    let generation = GenerationRequest { format, tools, ..request(simple, &ask, model.max_output) };
+    // A large prompt or schema ahead of it is a wait too.
+    let generation = timeout_at(limits.turn_by(began, &ask.patience), engine.generate(generation))
         .await
+        .map_err(|_| queued(AttemptErrorKind::QueueTimeout, ahead))?
         .map_err(|refusal| attempt_error(&refusal, ahead))?;
     let voice = EmbeddedEncoder::new(&model.name, &ask.id, wants_logprobs);
-    let clock = limits.wait(began, &ask.on_behalf);
+    let clock = limits.wait(began, ask.patience);
     let state = EmbeddedAnswer { generation, voice, engine, limits, clock, pending: Vec::new(), over: false };
-    Ok(UpstreamResponse { body: AnswerBody::Stream(chunks(state)), headers: HeaderMap::new() })
-}
-
-/// `most` tokens are the longest answer where nobody sets a limit: it is what was reserved for it.
-fn request(simple: EngineRequest, ask: &UpstreamRequest, most: u64) -> GenerationRequest {
-    let mut messages: Vec<ChatMessage> = simple.turns.into_iter().map(message).collect();
-    let prefill = if simple.prefill { messages.pop().map(|message| message.content) } else { None };
-    GenerationRequest {
-        messages,
-        prefill,
-        max_tokens: Some(
-            u32::try_from(simple.max_tokens.or(ask.longest).unwrap_or(most)).unwrap_or(u32::MAX),
-        ),
-        sampling: SamplingOptions {
-            temperature: simple.temperature.map(|it| it as f32),
-            // The API allows 0, which means the likeliest token alone, as the least positive share does.
-            top_p: simple.top_p.map(|it| (it as f32).max(f32::MIN_POSITIVE)),
-            top_k: simple.top_k,
-            min_p: simple.min_p.map(|it| it as f32),
-            seed: simple.seed,
-            presence_penalty: Some(simple.presence_penalty as f32),
-            frequency_penalty: Some(simple.frequency_penalty as f32),
-            repetition_penalty: None,
-            logit_bias: simple.logit_bias.into_iter().map(|(token, bias)| (token, bias as f32)).collect(),
-        },
-        stop: simple.stop,
-        tool_choice: choice(simple.tool_choice),
-        single_call: simple.single_call,
-        thinking: ThinkingOptions { enabled: simple.enable_thinking, effort: simple.reasoning_effort },
-        // Whoever judges the answer wants to know the runner-up.
-        top_logprobs: simple.logprobs.unwrap_or(if ask.logprobs { 2 } else { 0 }),
-        fairness: ask.on_behalf.to_string(),
-        ..GenerationRequest::default()
-    }
-}
-
-fn format(format: EngineFormat) -> Result<AnswerFormat, AttemptError> {
-    Ok(match format {
-        EngineFormat::JsonObject => AnswerFormat::JsonObject,
-        EngineFormat::JsonSchema { schema, strict } => {
-            AnswerFormat::JsonSchema { schema: json("response_format", &schema)?, strict }
-        }
-    })
-}
-
-fn tool(tool: EngineTool) -> Result<ToolDefinition, AttemptError> {
-    let parameters = tool.parameters.map(|schema| json("tools", &schema)).transpose()?;
-    let description = json("tools", &tool.text)?;
-    Ok(ToolDefinition { name: tool.name, parameters, strict: tool.strict, description })
-}
-
-fn json(field: &str, text: &str) -> Result<serde_json::Value, AttemptError> {
-    serde_json::from_str(text).map_err(|error| refused(format!("{field}: {error}")))
-}
-
-fn message(turn: SimpleTurn) -> ChatMessage {
-    let call = |call: TurnCall| ToolCall {
-        id: call.id,
-        name: call.function.name,
-        arguments: call.function.arguments,
-    };
-    ChatMessage {
-        thought: turn.fields.reasoning_content,
-        tool_calls: turn.fields.tool_calls.into_iter().map(call).collect(),
-        tool_call_id: turn.fields.tool_call_id,
-        name: turn.fields.name,
-        ..ChatMessage::new(role(turn.role), turn.text)
-    }
-}
-
-fn choice(choice: EngineToolChoice) -> ToolChoice {
-    match choice {
-        EngineToolChoice::Auto => ToolChoice::Auto,
-        EngineToolChoice::None => ToolChoice::None,
-        EngineToolChoice::Required => ToolChoice::Required,
-        EngineToolChoice::Named(name) => ToolChoice::Named(name),
-    }
-}
-
-fn role(role: PromptRole) -> &'static str {
-    match role {
-        PromptRole::System => "system",
-        PromptRole::User => "user",
-        PromptRole::Assistant => "assistant",
-        PromptRole::Tool => "tool",
-    }
+    Ok(UpstreamResponse { body: AnswerBody::Stream(chunks(state)), headers })
 }
 
 fn attempt_error(refusal: &EngineRefusal, ahead: Duration) -> AttemptError {
@@ -189,8 +106,16 @@ fn refused(sentence: String) -> AttemptError {
 fn said(what: AttemptErrorKind, message: String) -> AttemptError {
     let code = (what == AttemptErrorKind::ContextLength).then(|| "context_length_exceeded".to_owned());
     let kind = Some("invalid_request_error".to_owned());
-    let complaint = ProviderError { status: Some(400), code, kind, param: None, message };
+    let param = param(&message).map(str::to_owned);
+    let complaint = ProviderError { status: Some(400), code, kind, param, message };
     AttemptError { complaint: Some(Box::new(complaint)), ..AttemptError::new(what) }
+}
+
+/// The field that a sentence of the engine begins with, if it names one: `tools: …`.
+fn param(message: &str) -> Option<&str> {
+    let (field, _) = message.split_once(": ")?;
+    let is_field = !field.is_empty() && field.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+    is_field.then_some(field)
 }
 
 /// An answer under way, and how it is put into words.
@@ -230,7 +155,10 @@ impl EmbeddedAnswer {
                     said(AttemptErrorKind::Incapable, format!("{error}."))
                 }
                 Ok(Some(Err(_)) | None) => AttemptError::new(AttemptErrorKind::ConnectionLost),
-                Err(_) => self.clock.expired(&self.engine),
+                Err(_) => match self.clock.expired(&self.engine, &self.generation) {
+                    Ok(()) => continue,
+                    Err(error) => error,
+                },
             };
             self.over = true;
             return Some(Err(error));

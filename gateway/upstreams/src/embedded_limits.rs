@@ -1,15 +1,15 @@
 //! The time limits of an attempt at the model in this process. A request that waits for its turn is no silent endpoint: the
 //! wait has a limit of its own, and the time to the first token counts from its end.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use gateway_config::{AttemptTimeouts, EmbeddedModel, ModelConfig};
-use small_model::Engine;
+use small_model::{Engine, Generation};
 use tokio::time::Instant;
 
 use super::deadlines::AttemptDeadlines;
-use crate::attempt_error::{AttemptError, AttemptErrorKind};
+use super::queue_patience::{QueueClock, QueueForecast, QueuePatience};
+use crate::attempt_error::AttemptError;
 
 /// The least time that the first token may take, from its turn on, where the operator sets no limit.
 const LEAST_FIRST_TOKEN: Duration = Duration::from_secs(10);
@@ -35,15 +35,25 @@ impl EmbeddedLimits {
     /// How long what is ahead of a request in this name takes.
     ///
     /// # Errors
-    /// That is longer than it may wait: who would wait in vain is better told at once.
-    pub(super) fn ahead(&self, engine: &Engine, asker: &str) -> Result<Duration, AttemptError> {
+    /// That is longer than it may wait, so that it would wait in vain, or it is better asked elsewhere.
+    pub(super) fn ahead(
+        &self,
+        engine: &Engine,
+        asker: &str,
+        patience: &QueuePatience,
+    ) -> Result<Duration, AttemptError> {
         let ahead = engine.expected_wait(asker);
-        if ahead > self.queue { Err(queued(AttemptErrorKind::QueueTimeout, ahead)) } else { Ok(ahead) }
+        patience.begin(ahead, self.queue).map(|()| ahead)
     }
 
-    /// The clock of an attempt that began to wait then, in this name.
-    pub(super) fn wait(&self, began: Instant, asker: &Arc<str>) -> EmbeddedClock {
-        EmbeddedClock::Queued { turn_by: began + self.queue, asker: Arc::clone(asker) }
+    /// The latest moment for the turn of an attempt that began to wait then.
+    pub(super) fn turn_by(&self, began: Instant, patience: &QueuePatience) -> Instant {
+        QueueClock::new(began, self.queue, patience.clone()).turn_by()
+    }
+
+    /// The clock of an attempt that began to wait then.
+    pub(super) fn wait(&self, began: Instant, patience: QueuePatience) -> EmbeddedClock {
+        EmbeddedClock::Queued(QueueClock::new(began, self.queue, patience))
     }
 
     /// The clock of an attempt whose turn it is, and that has so many tokens to read.
@@ -59,13 +69,8 @@ impl EmbeddedLimits {
 /// What an attempt is given time for.
 #[derive(Debug)]
 pub(super) enum EmbeddedClock {
-    /// For its turn to come, among those of who asks.
-    Queued {
-        /// The latest moment for it.
-        turn_by: Instant,
-        /// Who asks.
-        asker: Arc<str>,
-    },
+    /// For its turn to come.
+    Queued(QueueClock),
     /// For its tokens.
     Begun(AttemptDeadlines),
 }
@@ -79,24 +84,48 @@ impl EmbeddedClock {
         }
     }
 
-    /// When patience ends.
+    /// When patience ends, or is to be thought over.
     pub(super) fn limit(&self) -> Instant {
         match self {
-            Self::Queued { turn_by, .. } => *turn_by,
+            Self::Queued(clock) => clock.limit(),
             Self::Begun(clock) => clock.limit(),
         }
     }
 
-    /// What happened when it did.
-    pub(super) fn expired(&self, engine: &Engine) -> AttemptError {
+    /// That time has come.
+    ///
+    /// # Errors
+    /// Patience has ended.
+    pub(super) fn expired(&mut self, engine: &Engine, generation: &Generation) -> Result<(), AttemptError> {
         match self {
-            Self::Queued { asker, .. } => queued(AttemptErrorKind::QueueTimeout, engine.expected_wait(asker)),
-            Self::Begun(clock) => AttemptError::new(clock.expired_error()),
+            Self::Queued(clock) => clock.review(engine.wait_left(generation)),
+            Self::Begun(clock) => Err(AttemptError::new(clock.expired_error())),
         }
     }
 }
 
-/// An attempt that did not come to its turn; `ahead` is how long what is ahead of another one takes.
-pub(super) fn queued(what: AttemptErrorKind, ahead: Duration) -> AttemptError {
-    AttemptError { retry_after: Some(ahead), ..AttemptError::new(what) }
+/// What an engine foresees.
+pub(super) struct EngineForecast {
+    /// Which one.
+    pub(super) engine: Engine,
+    /// Its time limits.
+    pub(super) limits: EmbeddedLimits,
+}
+
+impl QueueForecast for EngineForecast {
+    fn wait(&self, asker: &str) -> Duration {
+        self.engine.expected_wait(asker)
+    }
+
+    fn answer(&self, prompt: u64, whole: Option<u64>) -> Duration {
+        let tokens = |count: u64| u32::try_from(count).unwrap_or(u32::MAX);
+        match whole {
+            None => self.engine.expected_reading(tokens(prompt)),
+            Some(most) => self.engine.expected_answer(tokens(prompt), tokens(most)),
+        }
+    }
+
+    fn longest_wait(&self) -> Duration {
+        self.limits.queue
+    }
 }

@@ -52,6 +52,15 @@ names! {
     SHOULD_RETRY = "x-should-retry";
 }
 
+/// Puts these names in front of those that a header has already.
+pub fn prepend(headers: &mut HeaderMap, name: HeaderName, names: &[&str]) {
+    if !names.is_empty() {
+        let before = headers.get(&name).and_then(|before| before.to_str().ok());
+        let all: Vec<&str> = names.iter().copied().chain(before).collect();
+        insert(headers, name, all.join(", "));
+    }
+}
+
 /// Adds a name or number of the configuration; one that no header can carry is left out.
 #[inline]
 pub fn insert(headers: &mut HeaderMap, name: HeaderName, value: impl TryInto<HeaderValue>) {

@@ -15,6 +15,7 @@
 
 pub mod attempt_error;
 pub mod header_names;
+pub mod queue_patience;
 pub mod request_id;
 pub mod retry_budget;
 

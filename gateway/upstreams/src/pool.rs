@@ -12,7 +12,7 @@ use super::Upstream;
 use super::endpoint::{Endpoint, EndpointGuard, PoolHooks};
 use super::pool_error::PoolError;
 use super::remote::{self, Named};
-use super::upstream::QueueWait;
+use crate::queue_patience::QueueForecast;
 use crate::retry_budget::{RetryBudget, RetryBudgetConfig};
 
 /// Retries are 20 % of traffic; time earns them too, so that a model with little traffic has some.
@@ -34,7 +34,7 @@ pub struct EndpointPool {
     /// Why it has none, for the operator.
     absence: Option<String>,
     /// Of an embedded model.
-    queue_wait: Option<QueueWait>,
+    forecast: Option<Arc<dyn QueueForecast>>,
     retries: RetryBudget,
     hedges: RetryBudget,
     /// Whether a whole answer was longer than it might be.
@@ -54,14 +54,14 @@ impl EndpointPool {
         client: UpstreamClient,
         hooks: &PoolHooks,
     ) -> Result<Self, PoolError> {
-        let (upstreams, queue_wait) = match &model.provider {
+        let (upstreams, forecast) = match &model.provider {
             ModelProvider::Embedded(embedded) => {
-                let (upstream, queue_wait) = embed(model, embedded)?;
-                (vec![(format!("{}-0", model.name), upstream, None)], Some(queue_wait))
+                let (upstream, forecast) = embed(model, embedded)?;
+                (vec![(format!("{}-0", model.name), upstream, None)], Some(forecast))
             }
             ModelProvider::Remote(remote) => (remote::upstreams(model, remote, proxy, client)?, None),
         };
-        Ok(Self { queue_wait, ..Self::of(model, upstreams, hooks) })
+        Ok(Self { forecast, ..Self::of(model, upstreams, hooks) })
     }
 
     /// The pool of a model that cannot be asked yet, for this reason: it has no endpoint.
@@ -98,7 +98,7 @@ impl EndpointPool {
             model: Arc::clone(model),
             endpoints: upstreams.into_iter().map(endpoint).collect(),
             absence: None,
-            queue_wait: None,
+            forecast: None,
             retries: RetryBudget::new(RETRIES, Instant::now()),
             hedges: RetryBudget::new(HEDGES, Instant::now()),
             overran: AtomicBool::new(false),
@@ -142,9 +142,30 @@ impl EndpointPool {
         }
     }
 
+    /// Has it foresee what a test says.
+    #[cfg(any(test, feature = "scripted"))]
+    pub fn replace_forecast(&mut self, forecast: Arc<dyn QueueForecast>) {
+        self.forecast = Some(forecast);
+    }
+
     /// How long a request would wait for its turn in the embedded engine; `None` for a remote model.
     pub fn queue_wait(&self) -> Option<Duration> {
-        self.queue_wait.as_ref().map(|wait| wait(""))
+        self.forecast.as_ref().map(|forecast| forecast.wait(""))
+    }
+
+    /// What the embedded engine foresees; `None` for a remote model.
+    #[inline]
+    pub fn forecast(&self) -> Option<&Arc<dyn QueueForecast>> {
+        self.forecast.as_ref()
+    }
+
+    /// How long a request sent now would take at its best endpoint, by the answers of the last moments and by what is under
+    /// way there; `None` while all are ejected.
+    pub fn expected_latency(&self) -> Option<Duration> {
+        let now = Instant::now();
+        let open = self.endpoints.iter().filter(|endpoint| endpoint.admits(now));
+        let least = open.map(|endpoint| endpoint.cost(now)).reduce(f64::min)?;
+        Some(Duration::try_from_secs_f64(least).unwrap_or(Duration::MAX))
     }
 
     /// Requests under way.
@@ -200,7 +221,7 @@ impl EndpointPool {
 fn embed(
     model: &Arc<ModelConfig>,
     embedded: &gateway_config::EmbeddedModel,
-) -> Result<(Upstream, QueueWait), PoolError> {
+) -> Result<(Upstream, Arc<dyn QueueForecast>), PoolError> {
     super::embedded::upstream(model, embedded)
 }
 
@@ -208,6 +229,6 @@ fn embed(
 fn embed(
     model: &Arc<ModelConfig>,
     _: &gateway_config::EmbeddedModel,
-) -> Result<(Upstream, QueueWait), PoolError> {
+) -> Result<(Upstream, Arc<dyn QueueForecast>), PoolError> {
     Err(PoolError::NoEngine(model.name.clone()))
 }

@@ -66,15 +66,26 @@ impl RetryBudget {
             state.earned = left;
             return true;
         }
+        let Some(left) = self.saved(&mut state, now) else { return false };
+        state.saved = left;
+        true
+    }
+
+    /// Whether there is one to take.
+    pub fn has_one(&self, now: Instant) -> bool {
+        let mut state = self.state();
+        state.earned >= ONE || self.saved(&mut state, now).is_some()
+    }
+
+    /// The time that is left once it has paid for one, if it can.
+    fn saved(&self, state: &mut BucketState, now: Instant) -> Option<Duration> {
         let RetryBudgetConfig { refill_interval: each, min_tokens: floor, .. } = self.terms;
         if each.is_zero() {
-            return false;
+            return None;
         }
         state.saved = (state.saved + now.saturating_duration_since(state.at)).min(each * floor);
         state.at = state.at.max(now);
-        let left = state.saved.checked_sub(each);
-        state.saved = left.unwrap_or(state.saved);
-        left.is_some()
+        state.saved.checked_sub(each)
     }
 
     fn state(&self) -> std::sync::MutexGuard<'_, BucketState> {
@@ -124,7 +135,8 @@ mod tests {
         let budget = RetryBudget::new(RETRIES, start);
         (0..1_000_000).for_each(|_| budget.deposit());
         let later = start + Duration::from_secs(3600);
-        assert_eq!((0..1000).filter(|_| budget.withdraw(later)).count(), 110);
+        assert_eq!((0..1000).take_while(|_| budget.has_one(later) && budget.withdraw(later)).count(), 110);
+        assert!(!budget.has_one(later) && !budget.withdraw(later));
         assert!(
             budget.withdraw(later + RETRIES.refill_interval)
                 && !budget.withdraw(later + RETRIES.refill_interval)

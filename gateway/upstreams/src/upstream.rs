@@ -3,7 +3,6 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures_util::Stream;
 use http::HeaderMap;
@@ -11,6 +10,7 @@ use protocol::{ChatRequest, CompletionBody, ResponseChunk};
 use tower::util::BoxCloneSyncService;
 
 use crate::attempt_error::AttemptError;
+use crate::queue_patience::QueuePatience;
 use crate::request_id::RequestId;
 
 /// What an upstream is asked.
@@ -26,6 +26,8 @@ pub struct UpstreamRequest {
     pub longest: Option<u64>,
     /// Whose request this is: the embedded engine's queue is fair between these.
     pub on_behalf: Arc<str>,
+    /// How patiently it waits for its turn in that queue.
+    pub patience: QueuePatience,
     /// The request's name, sent along.
     pub id: RequestId,
     /// Trace context to send along (`traceparent`, `tracestate`, `baggage`), and `anthropic-beta` for upstreams that get what
@@ -54,9 +56,6 @@ pub type Chunks = Pin<Box<dyn Stream<Item = Result<ResponseChunk, AttemptError>>
 
 /// One endpoint that can be asked.
 pub type Upstream = BoxCloneSyncService<UpstreamRequest, UpstreamResponse, AttemptError>;
-
-/// How long a request in someone's name would wait for its turn if it came now.
-pub(crate) type QueueWait = Arc<dyn Fn(&str) -> Duration + Send + Sync>;
 
 /// Asks an endpoint whether it answers at all, at no cost.
 pub type Check = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = bool> + Send>> + Send + Sync>;

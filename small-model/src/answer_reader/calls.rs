@@ -3,13 +3,22 @@
 use super::{AnswerDelta, CallFragment};
 use crate::tool_syntax::ToolSyntax;
 
-/// Reads calls, one after the other.
+/// Reads calls, one after the other, up to the first that repeats one: a small model that goes round in a circle would call to
+/// the end of its context.
 #[derive(Debug)]
 pub(super) struct CallReader {
     syntax: ToolSyntax,
     state: CallState,
-    /// How many calls have begun.
-    begun: u32,
+    /// The calls so far, the last of which may be under way.
+    calls: Vec<ReadCall>,
+    /// Nothing of the last call was given yet: so far it is the same as one before.
+    held: bool,
+}
+
+#[derive(Debug)]
+struct ReadCall {
+    name: String,
+    arguments: String,
 }
 
 #[derive(Debug)]
@@ -20,6 +29,8 @@ enum CallState {
     Arguments(JsonDepth),
     /// After them, in what is left of the object.
     Tail(JsonDepth),
+    /// A call came a second time; so does what follows.
+    Repeated,
 }
 
 /// How deep in a JSON value a text is.
@@ -33,7 +44,12 @@ struct JsonDepth {
 impl CallReader {
     /// A reader of calls that are written like this.
     pub(super) fn new(syntax: ToolSyntax) -> Self {
-        Self { syntax, state: CallState::Head(String::new()), begun: 0 }
+        Self { syntax, state: CallState::Head(String::new()), calls: Vec::new(), held: false }
+    }
+
+    /// Whether a call was repeated, after which nothing is read.
+    pub(super) fn has_repeated(&self) -> bool {
+        matches!(self.state, CallState::Repeated)
     }
 
     /// What this text adds to the calls.
@@ -51,9 +67,10 @@ impl CallReader {
             }
             CallState::Arguments(depth) => {
                 let over = depth.read(c);
-                self.give(None, c, delta);
+                self.give(c, delta);
                 if over {
                     self.state = match self.syntax {
+                        _ if self.held => CallState::Repeated,
                         ToolSyntax::MistralArguments => CallState::Head(String::new()),
                         _ => CallState::Tail(JsonDepth { depth: 1, ..JsonDepth::default() }),
                     };
@@ -64,6 +81,7 @@ impl CallReader {
                     self.state = CallState::Head(String::new());
                 }
             }
+            CallState::Repeated => {}
         }
     }
 
@@ -78,18 +96,32 @@ impl CallReader {
             _ => name_in_object(head),
         };
         let Some(name) = name else { return };
-        self.begun += 1;
         let mut depth = JsonDepth::default();
         depth.read(c);
         self.state = CallState::Arguments(depth);
-        self.give(Some(name), c, delta);
+        self.calls.push(ReadCall { name, arguments: String::new() });
+        self.held = true;
+        self.give(c, delta);
     }
 
-    fn give(&self, name: Option<String>, c: char, delta: &mut AnswerDelta) {
-        let index = self.begun.saturating_sub(1);
+    /// Gives the next character of the last call's arguments, once they are not those of a call before.
+    fn give(&mut self, c: char, delta: &mut AnswerDelta) {
+        let index = u32::try_from(self.calls.len().saturating_sub(1)).unwrap_or(u32::MAX);
+        let Some((last, before)) = self.calls.split_last_mut() else { return };
+        last.arguments.push(c);
+        if self.held {
+            let like =
+                |call: &ReadCall| call.name == last.name && call.arguments.starts_with(&last.arguments);
+            self.held = before.iter().any(like);
+            if !self.held {
+                let (name, arguments) = (Some(last.name.clone()), last.arguments.clone());
+                delta.calls.push(CallFragment { index, name, arguments });
+            }
+            return;
+        }
         match delta.calls.last_mut() {
-            Some(last) if last.index == index && name.is_none() => last.arguments.push(c),
-            _ => delta.calls.push(CallFragment { index, name, arguments: c.into() }),
+            Some(given) if given.index == index => given.arguments.push(c),
+            _ => delta.calls.push(CallFragment { index, name: None, arguments: c.into() }),
         }
     }
 }

@@ -107,6 +107,37 @@ fn a_call_that_is_cut_keeps_what_there_is() {
 }
 
 #[test]
+fn a_call_that_is_repeated_ends_the_calls() {
+    let call = |arguments: &str| {
+        format!("<tool_call>\n{{\"name\": \"f\", \"arguments\": {arguments}}}\n</tool_call>\n")
+    };
+    let check_calls = |arguments: &[&str], expected: &str| {
+        let answer: String = arguments.iter().map(|arguments| call(arguments)).collect();
+        check(HERMES, &answer, &format!("||{expected}"));
+    };
+    check_calls(&["{\"a\": 1}", "{\"a\": 12}", "{\"b\": 1}"], "f({\"a\": 1})f({\"a\": 12})f({\"b\": 1})");
+    check_calls(&["{\"a\": 1}", "{\"b\": 1}", "{\"a\": 1}", "{\"c\": 1}"], "f({\"a\": 1})f({\"b\": 1})");
+    check_calls(&["{}", "{}"], "f({})");
+    // The same arguments of another tool are another call.
+    check(
+        HERMES,
+        &(call("{}") + "<tool_call>\n{\"name\": \"g\", \"arguments\": {}}\n</tool_call>"),
+        "||f({})g({})",
+    );
+    // One that is cut while it is the same is none.
+    check(
+        HERMES,
+        &(call("{\"a\": 1}") + "<tool_call>\n{\"name\": \"f\", \"arguments\": {\"a\""),
+        "||f({\"a\": 1})",
+    );
+    let mut reader = reader(HERMES);
+    reader.push(&call("{}"));
+    assert!(!reader.has_repeated());
+    reader.push(&call("{}"));
+    assert!(reader.has_repeated());
+}
+
+#[test]
 fn thoughts_are_split_off() {
     check(THINKS, "<think>\nHm.\n</think>\n\nParis.", "Hm.|Paris.|");
     check(THINKS, "\n<think>\n\n</think>\n\nParis.", "|Paris.|");

@@ -162,6 +162,39 @@ fn calls_without_json_are_told_so() {
     assert_eq!(told("7"), json!({"INVALID_JSON": "7"}));
 }
 
+/// What a limit of tokens has cut ends where it was cut: with the members that had arrived.
+#[test]
+fn a_call_that_was_cut_has_what_arrived() {
+    let check = |arguments: &str, expected: Value| {
+        let answer = json!({"choices": [{"index": 0, "finish_reason": "length", "message": {"tool_calls": [
+            {"function": {"name": "f", "arguments": arguments}}]}}]});
+        let whole = read("").encoder.whole(answer.to_string().into()).unwrap();
+        let message: Value = serde_json::from_slice(&whole).unwrap();
+        assert_eq!(message["stop_reason"], "max_tokens");
+        assert_eq!(message["content"][0]["input"], expected, "{arguments}");
+    };
+    for begun in [
+        "",
+        "{",
+        r#"{"a"#,
+        r#"{"a""#,
+        r#"{"a":"#,
+        r#"{"a":1"#,
+        r#"{"a":"x\"#,
+        r#"{"a":{"b":1"#,
+        "7",
+        "}",
+        "[",
+    ] {
+        check(begun, json!({}));
+    }
+    check(r#"{"a":1}"#, json!({"a": 1}));
+    check(r#"{"a":1,"#, json!({"a": 1}));
+    check(r#"{"a": "x, \"y\": {""#, json!({"a": "x, \"y\": {"}));
+    check(r#"{"a": [1, {"b": 2}], "c": [3"#, json!({"a": [1, {"b": 2}]}));
+    check(r#"{"a": "é", "b": {"c": ",:"}"#, json!({"a": "é", "b": {"c": ",:"}}));
+}
+
 #[test]
 fn a_stop_text_that_was_met_is_named() {
     let answer = json!({"choices": [{"index": 0, "finish_reason": "stop", "stop_reason": "END", "message": {"content": "x"}}]});
