@@ -47,8 +47,8 @@ router_policies::vocabulary! {
         EscalationLimit = "bounded",
         /// The queue of the embedded engine is full. Nothing was sent.
         QueueFull = "full",
-        /// The embedded engine would not begin on the request, or had not begun on it, within `timeouts.queue`. Nothing was
-        /// computed.
+        /// The embedded engine would not begin on the request, or had not begun on it, within `timeouts.queue`, or another
+        /// model was free meanwhile and better. Nothing was computed.
         QueueTimeout = "queued",
         /// The endpoint answered 429.
         RateLimited = "rate_limited",
