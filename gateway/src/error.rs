@@ -288,6 +288,7 @@ impl ApiError {
         let param = match self {
             Self::BadRequest(bad) => bad.param.as_deref(),
             Self::NoSuchModel(_) => Some("model"),
+            Self::ProviderRejected(_, complaint) => complaint.param.as_deref(),
             _ => None,
         };
         // A provider's own words for a refused request keep its own code, so that SDKs and people recognise it.

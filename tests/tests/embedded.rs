@@ -335,7 +335,8 @@ async fn schemas_that_it_cannot_hold_are_another_models() {
         let answer = gateway.ask(&ask("auto", name, schema)).await;
         assert_eq!(answer.status(), 400, "{}", answer.text());
         assert!(answer.text().contains("response_format"), "{}", answer.text());
-        assert_eq!(answer.json()["error"]["param"], "response_format", "{}", answer.text());
+        let param = &answer.json()["error"]["param"];
+        assert!(param.as_str().is_some_and(|it| it.starts_with("response_format")), "{}", answer.text());
     }
     let metrics = gateway.settled().await;
     assert_eq!(metrics.sum("xietong_attempts_total", &[("result", "incapable")]), 2.0);
@@ -358,13 +359,15 @@ async fn what_its_template_knows_nothing_of_is_named() {
     assert_eq!(left_out(json!({"enable_thinking": false})).await, None, "it does not think");
     let both = json!({"enable_thinking": true, "reasoning_effort": "low"});
     assert_eq!(left_out(both).await.as_deref(), Some("enable_thinking, reasoning_effort"));
-    let refused = async |more: Value| {
+    let tool = json!({"type": "function", "function": {"name": "f", "parameters": {"type": "text"}}});
+    let impossible = json!({"type": "function", "function": {"name": "f", "strict": true, "parameters": {
+        "type": "object", "properties": {"a": {"type": "string", "minLength": 3, "maxLength": 2}}, "required": ["a"]}}});
+    for tool in [tool, impossible] {
         let mut request = openai::ask("tiny", "hi");
-        request.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
+        request["tools"] = json!([tool]);
         let answer = gateway.ask(&request).await;
         assert_eq!(answer.status(), 400, "{}", answer.text());
-        answer.json()["error"]["param"].clone()
-    };
-    let tool = json!({"type": "function", "function": {"name": "f", "parameters": {"type": "text"}}});
-    assert_eq!(refused(json!({"tools": [tool]})).await, "tools");
+        let param = &answer.json()["error"]["param"];
+        assert!(param.as_str().is_some_and(|it| it.starts_with("tools")), "{}", answer.text());
+    }
 }
