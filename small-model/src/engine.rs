@@ -104,11 +104,10 @@ impl Engine {
         Duration::try_from_secs_f64(self.shared.desk.wait_left(waiting.ticket)).unwrap_or(Duration::MAX)
     }
 
-    /// How long an answer of at most `most` tokens to a prompt of `prompt` takes from the request's turn to its end, by how
-    /// fast the engine has been, and by how long its answers were.
-    pub fn expected_answer(&self, prompt: u32, most: u32) -> Duration {
-        let seconds = self.shared.desk.expected_answer(prompt as usize, most);
-        Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)
+    /// How long writing so many tokens of an answer takes, by how fast the engine has been; by the number of the model's
+    /// parameters before it has written anything.
+    pub fn expected_writing(&self, tokens: u32) -> Duration {
+        Duration::try_from_secs_f64(self.shared.desk.expected_writing(tokens)).unwrap_or(Duration::MAX)
     }
 
     /// How long reading so many tokens of a prompt takes, beside what else is under way, by how fast the engine has been;

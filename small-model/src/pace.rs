@@ -95,7 +95,7 @@ impl EnginePace {
     }
 
     /// Seconds until a request is done.
-    pub(crate) fn seconds(&self, work: &WorkLeft) -> f64 {
+    fn seconds(&self, work: &WorkLeft) -> f64 {
         let writing = self.tokens_to_come(work.given).min(work.budget.saturating_sub(work.given));
         work.prompt as f64 * self.reading + f64::from(writing) * self.writing
     }

@@ -186,10 +186,9 @@ impl EngineScheduler {
         progress.pace.wait(self.slots, &running, ahead)
     }
 
-    /// Seconds from the turn of a request to the end of its answer, of at most so many tokens, beside what else runs.
-    pub(crate) fn expected_answer(&self, prompt: usize, budget: u32) -> f64 {
-        let beside = self.running.load(Ordering::Acquire).max(1);
-        self.progress().pace.seconds(&WorkLeft { prompt: prompt.saturating_mul(beside), given: 0, budget })
+    /// Seconds for writing so many tokens of an answer.
+    pub(crate) fn expected_writing(&self, tokens: u32) -> f64 {
+        self.progress().pace.writing * f64::from(tokens)
     }
 
     /// Seconds for reading so many tokens of a prompt, beside what else runs.

@@ -22,6 +22,9 @@ use upstreams::retry_budget::RetryBudget;
 /// So much sooner another rung must answer: what is foreseen is not more exact than this.
 const LEAST_GAIN: Duration = Duration::from_secs(1);
 
+/// Tokens that a whole answer is taken to have, where its client allows as many.
+const USUAL_ANSWER: u64 = 128;
+
 /// How patiently a request that is about to be sent to this pool waits for its turn there.
 pub(super) fn patience(
     job: &DispatchJob,
@@ -129,8 +132,9 @@ impl QueueAlternative {
     /// How long a rung takes from the request's turn on, until its client sees something.
     fn answer_time(&self, pool: &EndpointPool) -> Option<Duration> {
         let Some(forecast) = pool.forecast() else { return pool.expected_latency() };
-        let whole = (!self.chat.stream()).then(|| self.most_tokens(pool));
-        Some(forecast.answer(self.chat.prompt_tokens_at(&pool.model), whole))
+        // How long it will be depends on the question more than on the model: both are compared by the same length.
+        let answer = if self.chat.stream() { 1 } else { self.most_tokens(pool).min(USUAL_ANSWER) };
+        Some(forecast.answer(self.chat.prompt_tokens_at(&pool.model), answer))
     }
 
     fn most_tokens(&self, pool: &EndpointPool) -> u64 {

@@ -78,8 +78,8 @@ impl QueueForecast for ScriptedEngine {
         }
     }
 
-    fn answer(&self, _: u64, whole: Option<u64>) -> Duration {
-        Duration::from_millis(if whole.is_some() { 400 } else { 100 })
+    fn answer(&self, _: u64, answer: u64) -> Duration {
+        Duration::from_millis(100 + answer)
     }
 
     fn longest_wait(&self) -> Duration {

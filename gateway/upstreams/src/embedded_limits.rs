@@ -117,12 +117,10 @@ impl QueueForecast for EngineForecast {
         self.engine.expected_wait(asker)
     }
 
-    fn answer(&self, prompt: u64, whole: Option<u64>) -> Duration {
+    fn answer(&self, prompt: u64, answer: u64) -> Duration {
         let tokens = |count: u64| u32::try_from(count).unwrap_or(u32::MAX);
-        match whole {
-            None => self.engine.expected_reading(tokens(prompt)),
-            Some(most) => self.engine.expected_answer(tokens(prompt), tokens(most)),
-        }
+        let writing = self.engine.expected_writing(tokens(answer));
+        self.engine.expected_reading(tokens(prompt)).saturating_add(writing)
     }
 
     fn longest_wait(&self) -> Duration {

@@ -16,9 +16,8 @@ pub trait QueueForecast: Send + Sync {
     /// How long a request in this name would wait for its turn if it came now; zero where it would not.
     fn wait(&self, asker: &str) -> Duration;
 
-    /// How long a request with a prompt of so many tokens takes from its turn on: to its first token, or to the end of an
-    /// answer of at most `whole` tokens.
-    fn answer(&self, prompt: u64, whole: Option<u64>) -> Duration;
+    /// How long a request with a prompt of so many tokens takes from its turn on, until so many of its answer are written.
+    fn answer(&self, prompt: u64, answer: u64) -> Duration;
 
     /// How long a request may wait for its turn: `timeouts.queue`.
     fn longest_wait(&self) -> Duration;
