@@ -263,7 +263,7 @@ mod tests {
         }
         for syntax in [ToolSyntax::Hermes, ToolSyntax::Llama] {
             for format in [None, Some(&object)] {
-                let grammar = || syntax.grammar(&[tool.clone()], false, false, format).unwrap();
+                let grammar = || syntax.grammar(std::slice::from_ref(&tool), false, false, format).unwrap();
                 for begun in ["", "{", r#"{"name""#, r#"{"name":"f","#] {
                     let blanks = blanks_after(grammar(), begun);
                     assert!(blanks <= 22, "{syntax:?}, {format:?}, {begun}: {blanks}");
