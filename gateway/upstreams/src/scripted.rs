@@ -310,6 +310,7 @@ mod tests {
             logprobs: false,
             longest: None,
             on_behalf: "".into(),
+            patience: Default::default(),
             id: RequestId::new(),
             trace: HeaderMap::new(),
         };
