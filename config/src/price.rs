@@ -29,6 +29,21 @@ pub(crate) struct PriceFile {
     /// A million tokens of the answer, reasoning included.
     #[schemars(range(min = 0))]
     pub(crate) output: Option<f64>,
+    /// A million prompt tokens of sound. Default: as `input`.
+    #[schemars(range(min = 0))]
+    pub(crate) audio_input: Option<f64>,
+    /// A million tokens of sound in the answer. Default: as `output`.
+    #[schemars(range(min = 0))]
+    pub(crate) audio_output: Option<f64>,
+    /// A thousand searches of the web that the provider makes. Default: unknown.
+    #[schemars(range(min = 0))]
+    pub(crate) web_search: Option<f64>,
+    /// How many times the price of tokens a tier of service costs.
+    pub(crate) service_tier: ServiceTierFile,
+    /// How many times the price of tokens a faster answer costs.
+    pub(crate) speed: AnswerSpeedFile,
+    /// How many times the price of tokens an answer costs that is made in one place only.
+    pub(crate) inference_geo: InferenceGeoFile,
     /// Default: the currency of accounts.
     pub(crate) currency: Option<CurrencyCode>,
     /// Other prices for long prompts; each is for the whole request.
@@ -44,6 +59,39 @@ pub(crate) struct PriceFile {
     pub(crate) until: Option<CalendarDay>,
     /// Prices of other days, each with `from` or `until`, such as a rise to come or a promotion; the last that holds counts.
     pub(crate) changes: Vec<PriceFile>,
+}
+
+/// Multiples of the price for tiers of service.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct ServiceTierFile {
+    /// Sooner than others, such as 2. Default: unknown.
+    #[schemars(range(min = 0, max = 1000))]
+    pub(crate) priority: Option<f64>,
+    /// When there is room, such as 0.5. Default: as the list price.
+    #[schemars(range(min = 0, max = 1000))]
+    pub(crate) flex: Option<f64>,
+    /// Within a day, such as 0.5. Default: as the list price.
+    #[schemars(range(min = 0, max = 1000))]
+    pub(crate) batch: Option<f64>,
+}
+
+/// Multiples of the price for faster answers.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct AnswerSpeedFile {
+    /// Anthropic's `speed: fast`, such as 6. Default: unknown.
+    #[schemars(range(min = 0, max = 1000))]
+    pub(crate) fast: Option<f64>,
+}
+
+/// Multiples of the price for answers that are made in one place only.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct InferenceGeoFile {
+    /// Anthropic's `inference_geo: us`, such as 1.1. Default: unknown.
+    #[schemars(range(min = 0, max = 1000))]
+    pub(crate) us: Option<f64>,
 }
 
 /// Other prices for long prompts. What is left out is as in the price itself.

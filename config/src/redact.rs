@@ -120,7 +120,7 @@ fn model(model: &ModelConfig) -> Value {
         ("max_output", json!(model.max_output)),
         ("languages", json!(model.languages)),
         ("accepts", accepts(model.accepts)),
-        ("price", json!(model.price.as_ref().map(redact_price::tariff))),
+        ("price", json!(model.price.as_ref().map(|price| redact_price::with(price, &model.surcharges)))),
         ("class", json!(model.class)),
         ("provenance", self::provenance(provenance)),
         (

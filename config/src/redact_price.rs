@@ -1,11 +1,44 @@
 //! Prices in effect, in the form of the file.
 
-use router_policies::money::{HoursOfDay, Tariff, TariffTerm, TariffWindow, TokenRates, WeekdaySet};
+use router_policies::money::{
+    HoursOfDay, PriceFactor, PriceSurcharges, Tariff, TariffTerm, TariffWindow, TokenRates, WeekdaySet,
+};
 use router_policies::{Money, Price};
 use serde_json::{Map, Value, json};
 
+/// A tariff with its surcharges, as `price:` has them.
+pub(crate) fn with(price: &Tariff, surcharges: &PriceSurcharges) -> Value {
+    let mut shown = tariff(price);
+    if let Some(shown) = shown.as_object_mut() {
+        let amounts = [
+            ("audio_input", surcharges.audio_input),
+            ("audio_output", surcharges.audio_output),
+            ("web_search", surcharges.searches),
+        ];
+        shown.extend(amounts.into_iter().filter_map(|(key, it)| Some((key.to_owned(), json!(it?.units())))));
+        let factors: [(&str, &[(&str, Option<PriceFactor>)]); 3] = [
+            (
+                "service_tier",
+                &[("priority", surcharges.priority), ("flex", surcharges.flex), ("batch", surcharges.batch)],
+            ),
+            ("speed", &[("fast", surcharges.fast)]),
+            ("inference_geo", &[("us", surcharges.us)]),
+        ];
+        for (key, each) in factors {
+            let given = each
+                .iter()
+                .filter_map(|(key, it)| Some(((*key).to_owned(), json!(f64::from((*it)?.0) / 1000.0))));
+            let given: Map<String, Value> = given.collect();
+            if !given.is_empty() {
+                shown.insert(key.to_owned(), given.into());
+            }
+        }
+    }
+    shown
+}
+
 /// A tariff as `price:` has it, in the currency of accounts.
-pub(crate) fn tariff(tariff: &Tariff) -> Value {
+fn tariff(tariff: &Tariff) -> Value {
     let mut terms = tariff.terms().iter().map(term);
     let Some(Value::Object(mut first)) = terms.next() else { return Value::Null };
     let changes: Vec<Value> = terms.collect();

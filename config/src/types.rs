@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 use router_policies::calibrate::Calibration;
+use router_policies::money::PriceSurcharges;
 use router_policies::topics::PromptTopic;
 use router_policies::{Currency, ModelClass, Money, Policy, Tariff};
 
@@ -96,6 +97,8 @@ pub struct ModelConfig {
     pub accepts: ModelCapabilities,
     /// In the account currency; `None`: the cost is unknown, which is not 0.
     pub price: Option<Tariff>,
+    /// What its provider charges beside that for what a client chooses.
+    pub surcharges: PriceSurcharges,
     /// Which models it resembles, for the scorer.
     pub class: ModelClass,
     /// Where it comes from.

@@ -442,6 +442,32 @@ fn variables() {
 }
 
 #[test]
+fn prices_of_what_clients_choose() {
+    let priced = |price: &str| {
+        model(&format!("{{name: l, provider: openai, base_url: 'https://h', model: m, price: {price}}}"))
+    };
+    check(
+        &priced(
+            "{input: 1, output: 2, service_tier: {priority: 2, flex: 0.5}, speed: {fast: 6}, inference_geo: {us: 1.1}}",
+        ),
+        &[],
+    );
+    check(&priced("{input: 1, output: 2, audio_input: 3, audio_output: 4, web_search: 10}"), &[]);
+    check(
+        &priced("{input: 1, output: 2, service_tier: {turbo: 2}}"),
+        &[("models[1].price.service_tier.turbo", "unknown")],
+    );
+    check(
+        &priced("{input: 1, output: 2, service_tier: {priority: -1}}"),
+        &[("models[1].price.service_tier.priority", "")],
+    );
+    check(&priced("{per_hour: 1, speed: {fast: 6}}"), &[("models[1].price", "by the hour costs the same")]);
+    let change =
+        "{input: 1, output: 2, changes: [{from: 2027-01-01, input: 1, output: 2, speed: {fast: 6}}]}";
+    check(&priced(change), &[("models[1].price.changes[0]", "belong to the price itself")]);
+}
+
+#[test]
 fn authorities() {
     check(&with("state: {kind: redis, url: 'redis://h'}"), &[]);
     check(&with("state: {kind: redis, url: 'rediss://h'}"), &[]);

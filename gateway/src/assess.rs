@@ -22,6 +22,7 @@ use self::ineligible::{Ineligible, nothing_fits, rule_out_by_language, unfit};
 use crate::assessment::{AssessInput, Assessment, CandidateModel};
 use crate::error::ApiError;
 use crate::facts::{facts, is_stated};
+use crate::pricing;
 use crate::record::{DecisionScores, RecordedDecision};
 use crate::route_state::RouteState;
 use crate::routing_overrides::RoutingOverrides;

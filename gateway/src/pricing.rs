@@ -1,14 +1,19 @@
 //! What an attempt is charged, and what it can cost at most. Where the provider reports usage, that is the bill; where it
 //! does not, the charge is never meant to be below it.
 
+use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use gateway_config::ModelConfig;
+use gateway_config::{DialectKind, ModelConfig, ModelProvider};
 use jiff::Timestamp;
+use router_policies::money::BilledExtras;
 use router_policies::{Money, Price, Usage};
+use tracing::warn;
 
 use crate::machine_time::MachineTimeMeter;
-use protocol::{ChatRequest, ImageTokens};
+use protocol::client::ApiEndpoint;
+use protocol::{ChatRequest, ChosenTerms, ImageTokens, NativeTerms};
 
 /// What a request can use at most, in tokens.
 #[derive(Debug, Clone, Copy, Default)]
@@ -21,6 +26,8 @@ pub struct UsageBound {
     pub answer: Option<u64>,
     /// How many answers are asked for.
     pub choices: u64,
+    /// What the request chooses that has a price of its own.
+    pub chosen: ChosenTerms,
 }
 
 /// How far an estimate may lie below the truth: the worst of the tokenizers that the estimate was measured against is
@@ -41,7 +48,13 @@ impl UsageBound {
     pub fn for_chat(chat: &ChatRequest) -> Self {
         // Vectors are no tokens.
         let answer = if chat.is_for_embeddings() { Some(0) } else { chat.max_tokens() };
-        Self { prompt: chat.read_tokens(), pictures: *chat.pictures(), answer, choices: chat.n() }
+        Self {
+            prompt: chat.read_tokens(),
+            pictures: *chat.pictures(),
+            answer,
+            choices: chat.n(),
+            chosen: chat.chosen_terms(),
+        }
     }
 
     /// The most that an attempt at this model uses.
@@ -71,14 +84,71 @@ impl UsageBound {
         let usage = self.of(model);
         let busy = longest(model, &usage, machine_time);
         let end = now.checked_add(model.timeouts.total).unwrap_or(now);
-        max_price(model, now, end, |price| price.most(usage.prompt(), usage.completion(), busy))
+        let NativeTerms { extras, compacts } = self.chosen_of(model);
+        let (mut prompt, mut answer) = (usage.prompt(), usage.completion());
+        if compacts {
+            // The conversation is read once more, and what is made of it is written.
+            (prompt, answer) = (prompt.saturating_mul(2), answer.saturating_add(model.max_output));
+        }
+        max_price(model, now, end, |price| model.surcharges.most(price, (prompt, answer), &extras, busy))
     }
+
+    /// What this model is asked for that has a price of its own.
+    pub fn chosen_of(&self, model: &ModelConfig) -> NativeTerms {
+        let as_it_came = |endpoint| match &model.provider {
+            ModelProvider::Remote(remote) => match endpoint {
+                ApiEndpoint::Messages => remote.dialect == DialectKind::Anthropic,
+                ApiEndpoint::Responses => remote.speaks_responses,
+                _ => false,
+            },
+            ModelProvider::Embedded(_) => false,
+        };
+        match self.chosen.native {
+            Some((endpoint, native)) if as_it_came(endpoint) => native,
+            _ => NativeTerms { extras: self.chosen.chat, compacts: false },
+        }
+    }
+}
+
+/// What of these choices a model's price says nothing of, though it may cost more; `None`: nothing, or a machine of our own
+/// answers.
+pub fn unpriced(model: &ModelConfig, chat: &ChatRequest) -> Option<&'static str> {
+    let by_token = model.price.as_ref().is_some_and(|tariff| !tariff.is_by_hour());
+    if !by_token {
+        return None;
+    }
+    let bound = UsageBound { chosen: chat.chosen_terms(), ..UsageBound::default() };
+    model.surcharges.unpriced(&bound.chosen_of(model).extras)
 }
 
 /// What an attempt cost, at the dearer of the prices at its beginning and its end: which of them a provider goes by is
 /// its secret. `None` without a price.
-pub fn cost(model: &ModelConfig, charged: &Usage, busy: Duration, began: Timestamp) -> Option<Money> {
-    max_price(model, began, Timestamp::now(), |price| price.cost(charged, busy))
+pub fn cost(
+    model: &ModelConfig,
+    charged: &Usage,
+    extras: &BilledExtras,
+    busy: Duration,
+    began: Timestamp,
+) -> Option<Money> {
+    let by_token = model.price.as_ref().is_some_and(|tariff| !tariff.is_by_hour());
+    if by_token && let Some(what) = model.surcharges.approximated(extras) {
+        warn_once(&model.name, what);
+    }
+    max_price(model, began, Timestamp::now(), |price| model.surcharges.cost(price, charged, extras, busy))
+}
+
+/// Says once of a model what its price leaves out.
+fn warn_once(model: &str, what: &'static str) {
+    static SAID: Mutex<BTreeSet<(String, &'static str)>> = Mutex::new(BTreeSet::new());
+    let mut said = SAID.lock().unwrap_or_else(PoisonError::into_inner);
+    if said.insert((model.to_owned(), what)) {
+        drop(said);
+        warn!(
+            target: "xietong::pricing",
+            model,
+            "its `price` says nothing of {what}, which may cost more: it is charged as if it cost the same"
+        );
+    }
 }
 
 /// What is charged for an answer that is whole: what was reported, or what was estimated and the margin of error.

@@ -11,6 +11,7 @@ mod calibration;
 mod cancellation;
 mod cascade;
 mod causes;
+mod choices;
 mod completions;
 mod conversations;
 mod diagnostics;

@@ -86,6 +86,7 @@ const FLOORS: [(&str, &[&[&str]]); 4] = [
                 "image_token_rules",
                 "engine_request",
                 "requested_thought",
+                "chosen_terms",
                 "conversation_key",
                 "usage_chunk",
                 "completion",

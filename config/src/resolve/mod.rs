@@ -13,6 +13,7 @@ mod report;
 mod request_format;
 mod routes;
 mod rules;
+mod surcharges;
 mod telemetry;
 mod timeouts;
 mod topics;

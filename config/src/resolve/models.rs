@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use router_policies::money::PriceSurcharges;
 use router_policies::{ModelClass, Money, Price, Tariff};
 
 use super::authorities::authority;
 use super::request_format::RequestFormat;
-use super::{ExchangeRates, ResolveReport, positive, prices, timeouts};
+use super::{ExchangeRates, ResolveReport, positive, prices, surcharges, timeouts};
 use crate::capabilities::AcceptsWord;
 use crate::class::{by_place, by_size};
 use crate::dialect::thinks_by_tokens;
@@ -93,6 +94,7 @@ impl ModelResolver<'_> {
             },
             languages: languages(&file),
             price: self.price(&file, known, local, path, report),
+            surcharges: self.surcharges(&file, known, path, report),
             class,
             provenance: provenance(&file, known, path, report),
             timeouts: timeouts::of(&file.timeouts, embedded, preset, &key_path(path, "timeouts"), report),
@@ -260,6 +262,19 @@ impl ModelResolver<'_> {
             endpoints,
             authority: authority(file.ca_file.as_deref(), self.source, &key_path(path, "ca_file"), report),
         }
+    }
+
+    fn surcharges(
+        &self,
+        file: &ModelFile,
+        known: Option<&KnownModel>,
+        path: &str,
+        report: &mut ResolveReport,
+    ) -> PriceSurcharges {
+        let price = file.price.as_ref().or_else(|| known?.price.as_ref());
+        price
+            .map(|price| surcharges::of(self.rates, price, &key_path(path, "price"), report))
+            .unwrap_or_default()
     }
 
     fn price(

@@ -50,3 +50,21 @@ impl From<RedisError> for StoreError {
         Self::Redis { kind, category: format!("{}{hint}", error.category()) }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_an_operator_can_mend_is_named() {
+        let check = |kind: ServerErrorKind, words: &str| {
+            let said = StoreError::from(RedisError::from((ErrorKind::Server(kind), "a secret")));
+            let said = said.to_string();
+            assert!(said.contains(words) && !said.contains("secret"), "{said}");
+        };
+        check(ServerErrorKind::NoPerm, "NOPERM");
+        check(ServerErrorKind::Moved, "Cluster, which is not supported");
+        check(ServerErrorKind::CrossSlot, "Cluster, which is not supported");
+        check(ServerErrorKind::ReadOnly, "read-only");
+    }
+}

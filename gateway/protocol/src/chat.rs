@@ -155,6 +155,11 @@ impl ChatRequest {
         }
     }
 
+    /// Whether any message has sound.
+    pub(super) fn has_sound(&self) -> bool {
+        self.messages.attachments.sounds > 0 || self.messages.attachments.in_files.audio
+    }
+
     /// Whether a structured answer is asked for.
     #[inline]
     pub fn structured(&self) -> bool {

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use bytes::Bytes;
+use router_policies::money::ServiceTier;
 
 use super::answer_texts::{AnswerText, is_of_thoughts, take_texts};
 use super::estimate::{least, weight};
@@ -142,11 +143,13 @@ struct ParsedChunk {
     piece: ChunkInfo,
     /// The usage that a choice has.
     second: Option<ReportedUsage>,
+    /// How soon the upstream worked.
+    tier: Option<ServiceTier>,
 }
 
 impl Default for ParsedChunk {
     fn default() -> Self {
-        Self { piece: ChunkInfo { choices_empty: true, ..ChunkInfo::default() }, second: None }
+        Self { piece: ChunkInfo { choices_empty: true, ..ChunkInfo::default() }, second: None, tier: None }
     }
 }
 
@@ -157,6 +160,9 @@ impl ParsedChunk {
             "choices" => self.piece.choices(cursor, &mut self.second)?,
             "usage" => self.piece.usage = ReportedUsage::read(cursor)?,
             "error" => self.piece.failed |= truthy(cursor.skip()?),
+            "service_tier" if cursor.kind()? == ValueKind::String => {
+                self.tier = Some(ServiceTier::of(&cursor.string()?.cow()));
+            }
             "base_resp" => self.piece.base(cursor)?,
             _ => drop(cursor.skip()?),
         }
@@ -164,8 +170,11 @@ impl ParsedChunk {
     }
 
     fn read(self) -> ChunkInfo {
-        let Self { mut piece, second } = self;
+        let Self { mut piece, second, tier } = self;
         piece.usage = piece.usage.or(second);
+        if let Some(usage) = &mut piece.usage {
+            usage.extras.tier = usage.extras.tier.or(tier);
+        }
         let alone = |content: &Range<usize>| piece.said == 1 && !content.is_empty();
         piece.content = piece.content.take().filter(alone);
         piece

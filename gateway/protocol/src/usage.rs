@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use bytes::Bytes;
+use router_policies::money::{AnswerSpeed, BilledExtras, InferenceRegion, ServiceTerms, ServiceTier};
 use router_policies::{Money, Usage};
 
 use super::json::RawObject;
@@ -30,6 +31,41 @@ pub struct ReportedUsage {
     pub reasoning: Option<u64>,
     /// Whether a number was out of range or did not fit the others, and was bounded.
     pub suspect: bool,
+    /// What is billed beside tokens of text.
+    pub extras: ReportedExtras,
+}
+
+/// What an upstream says of what is billed beside tokens of text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ReportedExtras {
+    /// How soon it worked.
+    pub tier: Option<ServiceTier>,
+    /// How fast it wrote.
+    pub speed: Option<AnswerSpeed>,
+    /// Where it did so.
+    pub region: Option<InferenceRegion>,
+    /// Prompt tokens that are sound.
+    pub audio_input: u64,
+    /// Tokens of the answer that are sound.
+    pub audio_output: u64,
+    /// Searches of the web that it made.
+    pub searches: u64,
+}
+
+impl ReportedExtras {
+    /// What is billed for an answer to a request for these terms: what was served, and where that is not said, what was asked.
+    pub fn billed(&self, asked: ServiceTerms) -> BilledExtras {
+        BilledExtras {
+            terms: ServiceTerms {
+                tier: self.tier.unwrap_or(asked.tier),
+                speed: self.speed.unwrap_or(asked.speed),
+                region: self.region.unwrap_or(asked.region),
+            },
+            audio_input: self.audio_input,
+            audio_output: self.audio_output,
+            searches: self.searches,
+        }
+    }
 }
 
 impl ReportedUsage {
@@ -86,11 +122,14 @@ struct UsageFields {
     written_hour: Option<u64>,
     reasoning: Option<u64>,
     suspect: bool,
+    extras: ReportedExtras,
 }
 
 /// What tells of the prompt, beside its count: OpenAI's and OpenRouter's words, and Alibaba's, who has Anthropic's.
 const OF_PROMPT: [&str; 4] =
     ["cached_tokens", "cache_write_tokens", "cache_creation_input_tokens", "cache_creation"];
+/// Beside them, what of either is sound.
+const OF_SOUND: &str = "audio_tokens";
 /// What tells how long what was written is kept.
 const OF_WRITTEN: [&str; 2] = ["ephemeral_5m_input_tokens", "ephemeral_1h_input_tokens"];
 
@@ -109,23 +148,41 @@ impl UsageFields {
             }
             "ephemeral_5m_input_tokens" => self.written_short = self.count(cursor)?.or(self.written_short),
             "ephemeral_1h_input_tokens" => self.written_hour = self.count(cursor)?.or(self.written_hour),
-            "cache_creation" => self.details(cursor, &OF_WRITTEN)?,
-            "prompt_tokens_details" => self.details(cursor, &OF_PROMPT)?,
-            "completion_tokens_details" => self.details(cursor, &["reasoning_tokens"])?,
+            "cache_creation" => drop(self.details(cursor, &OF_WRITTEN)?),
+            "prompt_tokens_details" => {
+                let sound = self.details(cursor, &OF_PROMPT)?;
+                self.extras.audio_input = sound.unwrap_or(self.extras.audio_input);
+            }
+            "completion_tokens_details" => {
+                let sound = self.details(cursor, &["reasoning_tokens"])?;
+                self.extras.audio_output = sound.unwrap_or(self.extras.audio_output);
+            }
+            "service_tier" => self.extras.tier = word(cursor)?.map(|word| ServiceTier::of(&word)),
+            "speed" => self.extras.speed = word(cursor)?.map(|word| AnswerSpeed::of(&word)),
+            "inference_geo" => self.extras.region = word(cursor)?.map(|word| InferenceRegion::of(&word)),
+            "server_tool_use" => drop(self.details(cursor, &["web_search_requests"])?),
+            "web_search_requests" => self.extras.searches = self.count(cursor)?.unwrap_or(0),
             "reasoning_tokens" => self.reasoning = self.count(cursor)?.or(self.reasoning),
             _ => drop(cursor.skip()?),
         }
         Ok(())
     }
 
-    fn details(&mut self, cursor: &mut Cursor<'_>, words: &[&str]) -> Result<(), JsonError> {
+    /// Reads these, and says how many tokens are sound, if that is said.
+    fn details(&mut self, cursor: &mut Cursor<'_>, words: &[&str]) -> Result<Option<u64>, JsonError> {
         if cursor.kind()? != ValueKind::Object {
-            return cursor.skip().map(drop);
+            return cursor.skip().map(|_| None);
         }
+        let mut sound = None;
         cursor.members(|cursor, name| match words.iter().find(|word| name.is(word)) {
             Some(word) => self.see(word, cursor),
+            None if name.is(OF_SOUND) => {
+                sound = self.count(cursor)?;
+                Ok(())
+            }
             None => cursor.skip().map(drop),
-        })
+        })?;
+        Ok(sound)
     }
 
     /// A number of tokens: bounded, rounded up, suspect if that was needed. `None` for anything else.
@@ -162,8 +219,8 @@ impl UsageFields {
         let cached = bound(self.cached, self.prompt);
         let reasoning = bound(self.reasoning, self.completion);
         let suspect = self.suspect || cached != self.cached || reasoning != self.reasoning;
-        let (prompt, completion) = (self.prompt, self.completion);
-        ReportedUsage { prompt, completion, cached, written, written_hour, reasoning, suspect }
+        let (prompt, completion, extras) = (self.prompt, self.completion, self.extras);
+        ReportedUsage { prompt, completion, cached, written, written_hour, reasoning, suspect, extras }
     }
 
     /// What was written to a cache of five minutes, or to the only one, and to one of an hour.
@@ -182,6 +239,14 @@ impl UsageFields {
         let cache = self.cached.unwrap_or(0) + self.written.unwrap_or(0);
         let nameless = self.reasoning.unwrap_or(0) == 0 && cache == 0;
         if nameless || self.reasoning == Some(rest) { rest } else { 0 }
+    }
+}
+
+/// A word; `None` for anything else.
+fn word(cursor: &mut Cursor<'_>) -> Result<Option<String>, JsonError> {
+    match cursor.kind()? {
+        ValueKind::String => Ok(Some(cursor.string()?.cow().into_owned())),
+        _ => cursor.skip().map(|_| None),
     }
 }
 

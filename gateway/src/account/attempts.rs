@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use router_policies::guard::GuardScore;
+use router_policies::money::BilledExtras;
 
 use super::*;
 use crate::record::AttemptResult;
@@ -233,12 +234,20 @@ impl RequestAccount {
         }
     }
 
+    /// What the attempt is billed beside tokens of text: what was served, or what it was asked for.
+    fn extras(&self, id: AttemptId) -> BilledExtras {
+        let model = self.record.attempts.get(id.0).map(|attempt| &attempt.model);
+        let asked = model.map(|model| self.bound.chosen_of(model).extras.terms).unwrap_or_default();
+        self.tally(id).reported.unwrap_or_default().extras.billed(asked)
+    }
+
     fn end_attempt(&mut self, id: AttemptId, result: &'static str, bill: AttemptBill, wasted: Option<Waste>) {
         let Some(place) = self.under_way.iter().position(|it| it.attempt == id) else { return };
         let InFlightAttempt { began, at, turn, .. } = self.under_way.swap_remove(place);
         let AttemptBill { shown, charged } = bill;
         let whole = (result == AttemptResult::Ok.word()).then_some(shown.total());
         let (now, finish) = (Instant::now(), self.tally(id).finish);
+        let extras = self.extras(id);
         let busy = turn.map_or_else(|| now.duration_since(began), |turn| turn.end(whole));
         let Some(attempt) = self.record.attempts.get_mut(id.0) else { return };
         attempt.result = result;
@@ -248,7 +257,7 @@ impl RequestAccount {
         attempt.ended = now.duration_since(self.times.arrived);
         attempt.finish = finish;
         attempt.wasted = wasted;
-        attempt.cost = pricing::cost(&attempt.model, &charged, busy, at);
+        attempt.cost = pricing::cost(&attempt.model, &charged, &extras, busy, at);
     }
 }
 

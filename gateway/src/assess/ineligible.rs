@@ -16,6 +16,8 @@ pub(super) enum Ineligible {
     Language,
     Provenance,
     NoPrice,
+    /// What the client chose is not priced, and the client has a budget.
+    Unpriced(&'static str),
     Tier,
     Context {
         estimate: u64,
@@ -44,6 +46,11 @@ pub(super) fn unfit(
     let priced = || model.price.as_ref().is_some_and(|tariff| tariff.at(now).is_some());
     if hints.priced_only && !priced() {
         return Some(Ineligible::NoPrice);
+    }
+    if hints.priced_only
+        && let Some(what) = pricing::unpriced(model, chat)
+    {
+        return Some(Ineligible::Unpriced(what));
     }
     let (needs, accepts) = (chat.needs(), &model.accepts);
     let vectors = chat.is_for_embeddings();
@@ -153,6 +160,9 @@ impl fmt::Display for Ineligible {
             Self::NotLocal => f.write_str("is not local"),
             Self::Provenance => f.write_str("does not state the provenance that a rule requires"),
             Self::NoPrice => f.write_str("has no price, and this client has a budget"),
+            Self::Unpriced(what) => {
+                write!(f, "has no price for {what}, and this client has a budget")
+            }
             Self::Tier => f.write_str("is ruled out by the tier asked for"),
             Self::Context { estimate, context } => {
                 write!(f, "about {estimate} tokens do not fit its context of {context}")

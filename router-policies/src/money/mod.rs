@@ -4,6 +4,7 @@
 mod amount;
 mod holidays;
 mod price;
+mod surcharges;
 mod tariff;
 pub mod text_form;
 mod usage;
@@ -11,5 +12,8 @@ mod usage;
 pub use amount::{Currency, Money};
 pub use holidays::{HolidayCalendar, PRC, PRC_SOURCE};
 pub use price::{Price, PriceTier, TieredRates, TokenRates};
+pub use surcharges::{
+    AnswerSpeed, BilledExtras, InferenceRegion, PriceFactor, PriceSurcharges, ServiceTerms, ServiceTier,
+};
 pub use tariff::{HoursOfDay, Tariff, TariffTerm, TariffWindow, WeekdaySet};
 pub use usage::Usage;

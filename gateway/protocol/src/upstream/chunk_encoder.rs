@@ -32,6 +32,32 @@ pub(super) struct EncodedUsage {
     pub(super) completion: u64,
     /// Of it, thoughts.
     pub(super) thoughts: u64,
+    /// Of the prompt, and of the answer, sound.
+    pub(super) audio: (u64, u64),
+    /// Searches of the web that the provider made.
+    pub(super) searches: u64,
+    /// On which terms it was given, in the provider's words: tier, speed, region.
+    pub(super) terms: [Option<TermWord>; 3],
+}
+
+/// A word of a provider's, of at most so many bytes; of longer ones the beginning.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct TermWord([u8; 16]);
+
+impl TermWord {
+    /// Of letters, digits, hyphens and underscores; a word with anything else in it is none that has a price.
+    pub(super) fn of(word: &str) -> Self {
+        let mut bytes = [0; 16];
+        let plain = word.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
+        let word = if plain && !word.is_empty() { word } else { "unknown" };
+        bytes.iter_mut().zip(word.bytes()).for_each(|(to, from)| *to = from);
+        Self(bytes)
+    }
+
+    fn text(&self) -> &str {
+        let end = self.0.iter().position(|byte| *byte == 0).unwrap_or(self.0.len());
+        std::str::from_utf8(&self.0[..end]).unwrap_or_default()
+    }
 }
 
 /// A call of a tool, whole.
@@ -211,6 +237,9 @@ impl EncodedUsage {
             usage.nested("prompt_tokens_details", |out| {
                 object(out, |details| {
                     details.raw("cached_tokens", &self.cached.to_string());
+                    if self.audio.0 > 0 {
+                        details.raw("audio_tokens", &self.audio.0.to_string());
+                    }
                     let written = self.written.saturating_add(self.written_hour);
                     if written > 0 {
                         details.raw("cache_creation_input_tokens", &written.to_string());
@@ -223,10 +252,25 @@ impl EncodedUsage {
                     }
                 });
             });
-            if self.thoughts > 0 {
+            let of_answer = [("reasoning_tokens", self.thoughts), ("audio_tokens", self.audio.1)];
+            if of_answer.iter().any(|(_, count)| *count > 0) {
                 usage.nested("completion_tokens_details", |out| {
-                    object(out, |details| details.raw("reasoning_tokens", &self.thoughts.to_string()));
+                    object(out, |details| {
+                        for (name, count) in of_answer.into_iter().filter(|(_, count)| *count > 0) {
+                            details.raw(name, &count.to_string());
+                        }
+                    });
                 });
+            }
+            if self.searches > 0 {
+                usage.nested("server_tool_use", |out| {
+                    object(out, |tools| tools.raw("web_search_requests", &self.searches.to_string()));
+                });
+            }
+            for (name, word) in ["service_tier", "speed", "inference_geo"].into_iter().zip(&self.terms) {
+                if let Some(word) = word {
+                    usage.text(name, word.text());
+                }
             }
         });
     }

@@ -1,14 +1,16 @@
 //! A whole answer in Anthropic's words, and what its parts mean.
 
 use bytes::Bytes;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use super::super::super::completion::{CompletionBody, NotAnAnswer};
 use super::super::super::finish_reason::FinishReason;
 use super::super::super::json::RawObject;
 use super::super::super::provider_error::ProviderError;
-use super::super::chunk_encoder::{ChunkEncoder, EncodedMessage, EncodedUsage, ToolCallState, shallow};
+use super::super::chunk_encoder::{
+    ChunkEncoder, EncodedMessage, EncodedUsage, TermWord, ToolCallState, shallow,
+};
 use super::super::object_writer::{object, written};
 
 /// No answer has more tokens than this; a higher count is a mistake or an attack.
@@ -52,6 +54,48 @@ pub(super) struct AnthropicUsage {
     cache_creation_input_tokens: Option<u64>,
     cache_creation: Option<CacheWrites>,
     output_tokens_details: Option<AnthropicOutputDetails>,
+    server_tool_use: Option<ServerToolUse>,
+    #[serde(deserialize_with = "term")]
+    service_tier: Option<TermWord>,
+    #[serde(deserialize_with = "term")]
+    speed: Option<TermWord>,
+    #[serde(deserialize_with = "term")]
+    inference_geo: Option<TermWord>,
+    #[serde(deserialize_with = "compactions")]
+    iterations: Option<CompactionUsage>,
+}
+
+/// What the provider's own tools did.
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[serde(default)]
+struct ServerToolUse {
+    web_search_requests: u64,
+}
+
+/// What it took to make a conversation shorter, which the other counts leave out
+/// (platform.claude.com, build-with-claude/compaction).
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[serde(default)]
+struct CompactionUsage {
+    input_tokens: u64,
+    output_tokens: u64,
+}
+
+/// A word of the provider's for its terms; anything else is none.
+fn term<'de, D: Deserializer<'de>>(from: D) -> Result<Option<TermWord>, D::Error> {
+    let value = serde_json::Value::deserialize(from)?;
+    Ok(value.as_str().map(TermWord::of))
+}
+
+/// All that was used to make the conversation shorter.
+fn compactions<'de, D: Deserializer<'de>>(from: D) -> Result<Option<CompactionUsage>, D::Error> {
+    let value = serde_json::Value::deserialize(from)?;
+    let made = value.as_array().into_iter().flatten().filter(|it| it["type"] == "compaction");
+    let each = made.filter_map(|it| CompactionUsage::deserialize(it).ok());
+    Ok(each.reduce(|sum, it| CompactionUsage {
+        input_tokens: sum.input_tokens.saturating_add(it.input_tokens),
+        output_tokens: sum.output_tokens.saturating_add(it.output_tokens),
+    }))
 }
 
 /// What was written to caches, by how long they keep it.
@@ -82,6 +126,11 @@ impl AnthropicUsage {
                 .or(self.cache_creation_input_tokens),
             cache_creation: later.cache_creation.or(self.cache_creation),
             output_tokens_details: later.output_tokens_details.or(self.output_tokens_details),
+            server_tool_use: later.server_tool_use.or(self.server_tool_use),
+            service_tier: later.service_tier.or(self.service_tier),
+            speed: later.speed.or(self.speed),
+            inference_geo: later.inference_geo.or(self.inference_geo),
+            iterations: later.iterations.or(self.iterations),
         }
     }
 
@@ -96,13 +145,17 @@ impl AnthropicUsage {
         let cached = bounded(self.cache_read_input_tokens);
         let details = self.output_tokens_details.unwrap_or_default();
         let thoughts = details.thinking_tokens.or(details.reasoning_tokens).unwrap_or(0);
+        let compacted = self.iterations.unwrap_or_default();
         Some(EncodedUsage {
-            prompt: bounded(self.input_tokens) + cached + written + hour,
+            prompt: bounded(self.input_tokens) + cached + written + hour + compacted.input_tokens.min(MOST),
             cached,
             written,
             written_hour: hour,
-            completion,
+            completion: completion + compacted.output_tokens.min(MOST),
             thoughts: thoughts.min(completion),
+            audio: (0, 0),
+            searches: self.server_tool_use.unwrap_or_default().web_search_requests.min(MOST),
+            terms: [self.service_tier, self.speed, self.inference_geo],
         })
     }
 }

@@ -1,7 +1,7 @@
 //! An answer in Google's words, whole or the part of one that an event brings.
 
 use bytes::Bytes;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use super::super::super::completion::{CompletionBody, NotAnAnswer};
@@ -81,6 +81,17 @@ pub(super) struct GeminiUsage {
     cached_content_token_count: u64,
     candidates_token_count: u64,
     thoughts_token_count: u64,
+    #[serde(deserialize_with = "sound")]
+    prompt_tokens_details: u64,
+    #[serde(deserialize_with = "sound")]
+    candidates_tokens_details: u64,
+}
+
+/// Of counts by what they are of, those of sound.
+fn sound<'de, D: Deserializer<'de>>(from: D) -> Result<u64, D::Error> {
+    let value = serde_json::Value::deserialize(from)?;
+    let kinds = value.as_array().into_iter().flatten().filter(|it| it["modality"] == "AUDIO");
+    Ok(kinds.filter_map(|it| it["tokenCount"].as_u64()).fold(0, u64::saturating_add))
 }
 
 impl GeminiUsage {
@@ -93,6 +104,7 @@ impl GeminiUsage {
             cached: self.cached_content_token_count.min(prompt),
             completion: self.candidates_token_count.min(MOST) + thoughts,
             thoughts,
+            audio: (self.prompt_tokens_details.min(prompt), self.candidates_tokens_details.min(MOST)),
             ..EncodedUsage::default()
         }
     }

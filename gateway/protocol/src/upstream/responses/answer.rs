@@ -8,7 +8,7 @@ use super::super::super::completion::{CompletionBody, NotAnAnswer};
 use super::super::super::finish_reason::FinishReason;
 use super::super::super::json::RawObject;
 use super::super::super::provider_error::ProviderError;
-use super::super::chunk_encoder::{ChunkEncoder, EncodedMessage, EncodedUsage, ToolCallState};
+use super::super::chunk_encoder::{ChunkEncoder, EncodedMessage, EncodedUsage, TermWord, ToolCallState};
 
 /// No answer has more tokens than this; a higher count is a mistake or an attack.
 const MOST: u64 = 1 << 32;
@@ -27,6 +27,7 @@ pub(super) struct ResponsesAnswer<'a> {
     #[serde(borrow)]
     pub(super) output: Option<Vec<&'a RawValue>>,
     pub(super) usage: Option<ResponsesUsage>,
+    pub(super) service_tier: Option<String>,
 }
 
 /// Why a response is not complete.
@@ -74,17 +75,19 @@ pub(super) struct ResponsesUsage {
 struct InputDetails {
     cached_tokens: Option<u64>,
     cache_write_tokens: Option<u64>,
+    audio_tokens: Option<u64>,
 }
 
 #[derive(Debug, Clone, Copy, Default, Deserialize)]
 #[serde(default)]
 struct ResponsesOutputDetails {
     reasoning_tokens: Option<u64>,
+    audio_tokens: Option<u64>,
 }
 
 impl ResponsesUsage {
     /// In our words; `None` where there are none.
-    pub(super) fn counts(self) -> Option<EncodedUsage> {
+    fn counts(self) -> Option<EncodedUsage> {
         let bounded = |count: Option<u64>| count.unwrap_or(0).min(MOST);
         let (prompt, completion) = (bounded(self.input_tokens), self.output_tokens?.min(MOST));
         let input = self.input_tokens_details.unwrap_or_default();
@@ -97,11 +100,26 @@ impl ResponsesUsage {
             completion,
             thoughts: bounded(self.output_tokens_details.unwrap_or_default().reasoning_tokens)
                 .min(completion),
+            audio: (
+                bounded(input.audio_tokens).min(prompt),
+                bounded(self.output_tokens_details.unwrap_or_default().audio_tokens).min(completion),
+            ),
+            ..EncodedUsage::default()
         })
     }
 }
 
 impl ResponsesAnswer<'_> {
+    /// What it used, in our words; `None` where it does not say.
+    pub(super) fn counts(&self) -> Option<EncodedUsage> {
+        let kind =
+            |item: &&RawValue| serde_json::from_str::<ResponsesItem>(item.get()).ok().map(|item| item.kind);
+        let items = self.output.iter().flatten();
+        let searches = items.filter_map(kind).filter(|kind| kind == "web_search_call").count() as u64;
+        let tier = self.service_tier.as_deref().map(TermWord::of);
+        Some(EncodedUsage { searches, terms: [tier, None, None], ..self.usage?.counts()? })
+    }
+
     /// Why it ended; `called`: it calls tools.
     pub(super) fn finish(&self, called: bool) -> FinishReason {
         let reason = self.incomplete_details.as_ref().and_then(|details| details.reason.as_deref());
@@ -148,7 +166,7 @@ pub(in super::super) fn whole(body: &Bytes) -> Result<CompletionBody, NotAnAnswe
         }
     }
     let finish = response.finish(!message.calls.is_empty());
-    let counts = response.usage.and_then(ResponsesUsage::counts);
+    let counts = response.counts();
     let voice = ChunkEncoder { id: response.id, created: response.created_at as u64, model: response.model };
     CompletionBody::parse(voice.whole(&[(message, finish)], counts.as_ref()))
 }

@@ -137,7 +137,7 @@ impl ResponsesDecoder {
         let response = said.response().unwrap_or_default();
         let finish = response.finish(!self.calls.is_empty());
         chunks.push_back(self.voice.says(0, Some(finish), |_| {}));
-        if let Some(counts) = response.usage.and_then(|usage| usage.counts()) {
+        if let Some(counts) = response.counts() {
             chunks.push_back(self.voice.counted(&counts));
         }
         chunks.push_back(chunk_encoder::done());
