@@ -16,21 +16,16 @@ pub(crate) fn with(price: &Tariff, surcharges: &PriceSurcharges) -> Value {
             ("web_search", surcharges.searches),
         ];
         shown.extend(amounts.into_iter().filter_map(|(key, it)| Some((key.to_owned(), json!(it?.units())))));
-        let factors: [(&str, &[(&str, Option<PriceFactor>)]); 3] = [
-            (
-                "service_tier",
-                &[("priority", surcharges.priority), ("flex", surcharges.flex), ("batch", surcharges.batch)],
-            ),
-            ("speed", &[("fast", surcharges.fast)]),
-            ("inference_geo", &[("us", surcharges.us)]),
-        ];
-        for (key, each) in factors {
-            let given = each
-                .iter()
-                .filter_map(|(key, it)| Some(((*key).to_owned(), json!(f64::from((*it)?.0) / 1000.0))));
-            let given: Map<String, Value> = given.collect();
-            if !given.is_empty() {
-                shown.insert(key.to_owned(), given.into());
+        for (key, of, factor) in [
+            ("service_tier", "priority", surcharges.priority),
+            ("service_tier", "flex", surcharges.flex),
+            ("service_tier", "batch", surcharges.batch),
+            ("speed", "fast", surcharges.fast),
+            ("inference_geo", "us", surcharges.us),
+        ] {
+            if let Some(PriceFactor(thousandths)) = factor {
+                let each = shown.entry(key).or_insert_with(|| json!({}));
+                each[of] = json!(f64::from(thousandths) / 1000.0);
             }
         }
     }
