@@ -17,10 +17,11 @@ use crate::assess::assess;
 use crate::assessment::{AssessInput, Assessment};
 use crate::body::GatewayBody;
 use crate::error::ApiError;
-use crate::error_response::error_response;
+use crate::error_response::{error_bytes, error_response};
 use crate::gateway::Gateway;
 use crate::reload::{ReloadError, Reloader};
 use crate::routing_overrides::RoutingOverrides;
+use crate::server::RefusedHead;
 use protocol::ChatRequest;
 use protocol::client::ClientVendor;
 use upstreams::request_id::RequestId;
@@ -74,6 +75,11 @@ pub async fn answer(
         ),
     };
     Ok(response)
+}
+
+/// The answer to a head that cannot be read.
+pub fn refuse_head(head: &RefusedHead) -> Vec<u8> {
+    error_bytes(&ApiError::MalformedHead(head.status, head.why), ClientVendor::OpenAi, &RequestId::new())
 }
 
 /// Whether a scraper would rather have OpenMetrics than Prometheus' text: it names it, and weighs it no less.

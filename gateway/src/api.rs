@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Request, Response, header};
+use http::{HeaderMap, HeaderValue, Request, Response, Version, header};
 use hyper::body::Incoming;
 use tokio::time::Instant;
 
@@ -12,9 +12,10 @@ use crate::account::RequestAccount;
 use crate::admit::{self, Caller};
 use crate::body::GatewayBody;
 use crate::error::ApiError;
-use crate::error_response::error_response;
+use crate::error_response::{error_bytes, error_response};
 use crate::gateway::Gateway;
 use crate::record::RecordedCall;
+use crate::server::RefusedHead;
 use crate::snapshot::{RequestTarget, Snapshot};
 use crate::{endpoint, models, pipeline};
 use protocol::ImageTokenRule;
@@ -29,7 +30,10 @@ pub async fn answer(
 ) -> Result<Response<GatewayBody>, Infallible> {
     let arrived = Instant::now();
     let vendor = endpoint::vendor(request.uri().path(), request.headers());
-    let found = endpoint::find(request.method(), request.uri());
+    let found = match broken_rule(&request) {
+        None => endpoint::find(request.method(), request.uri()),
+        Some(failure) => Err((RecordedCall::Unknown, failure)),
+    };
     let found = found.map(|(call, name)| (call, name.map(str::to_owned)));
     let (Ok((call, _)) | Err((call, _))) = &found;
     let snapshot = gateway.snapshot();
@@ -46,6 +50,35 @@ pub async fn answer(
         Err((_, failure)) => Err(failure),
     };
     Ok(close(body, vendor, account))
+}
+
+/// The answer to a head that cannot be read, as bytes: the error in the shape of the API that it begins like.
+pub fn refuse_head(gateway: &Gateway, head: &RefusedHead) -> Vec<u8> {
+    let (id, headers, arrived) = (RequestId::new(), HeaderMap::new(), Instant::now());
+    let account = gateway.account(&gateway.snapshot(), id, RecordedCall::Unknown, arrived, &headers);
+    let failure = ApiError::MalformedHead(head.status, head.why);
+    let vendor = if head.anthropic { ClientVendor::Anthropic } else { ClientVendor::OpenAi };
+    let response = error_bytes(&failure, vendor, account.id());
+    account.close_failed(&failure);
+    response
+}
+
+/// A rule of HTTP that a request breaks though it can be read; a body in a coding that nobody undoes would be taken for the
+/// body itself.
+fn broken_rule(request: &Request<Incoming>) -> Option<ApiError> {
+    let headers = request.headers();
+    let is = |value: &HeaderValue, word: &str| value.as_bytes().eq_ignore_ascii_case(word.as_bytes());
+    if headers.get_all(header::TRANSFER_ENCODING).iter().any(|coding| !is(coding, "chunked")) {
+        return Some(ApiError::UnsupportedEncoding);
+    }
+    if headers.get(header::EXPECT).is_some_and(|expected| !is(expected, "100-continue")) {
+        return Some(ApiError::UnknownExpectation);
+    }
+    let hosts = || headers.get_all(header::HOST).iter().count();
+    (request.version() == Version::HTTP_11 && hosts() != 1).then_some(ApiError::MalformedHead(
+        400,
+        "A request of HTTP/1.1 has the header `Host`, and has it once.",
+    ))
 }
 
 fn list_models(

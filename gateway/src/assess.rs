@@ -18,7 +18,7 @@ use router_policies::{
 use tokio::time::Instant;
 
 use self::embeddings::assess_embeddings;
-use self::ineligible::{Ineligible, nothing_fits, rule_out_by_language, unfit};
+use self::ineligible::{Ineligible, beyond, nothing_fits, rule_out_by_language, unfit};
 use crate::assessment::{AssessInput, Assessment, CandidateModel};
 use crate::error::ApiError;
 use crate::facts::{facts, is_stated};
@@ -208,7 +208,8 @@ fn eligibility<'a>(
         let why = match () {
             () if routed.is_absent(at) => Some(Ineligible::Absent),
             () if !tiers.contains(&at) => Some(Ineligible::Tier),
-            () => unfit(model, ask, constraints),
+            () => unfit(model, ask, constraints)
+                .or_else(|| routed.limits(at).and_then(|limits| beyond(limits, model, ask.chat))),
         };
         (model, why)
     };

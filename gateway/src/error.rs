@@ -28,6 +28,10 @@ pub enum ApiError {
     WrongMethod(&'static str),
     /// More bytes than allowed; holds the limit.
     TooLarge(usize),
+    /// The head of the request cannot be read, or breaks a rule of HTTP; its status, and why.
+    MalformedHead(u16, &'static str),
+    /// The header `Expect` wants what nobody here does.
+    UnknownExpectation,
     /// The body is not JSON by its own account.
     NotJson,
     /// The body is compressed.
@@ -180,6 +184,13 @@ impl ApiError {
                 code: "request_too_large",
                 message: format!("The request body is larger than {limit} bytes, the limit of this gateway."),
             },
+            Self::MalformedHead(status, why) => face(*status, INVALID, "malformed_http", why),
+            Self::UnknownExpectation => face(
+                417,
+                INVALID,
+                "unknown_expectation",
+                "The header `Expect` may be `100-continue` only. Leave it out.",
+            ),
             Self::NotJson => face(
                 415,
                 INVALID,

@@ -26,3 +26,16 @@ pub fn error_response(failure: &ApiError, vendor: ClientVendor, id: &RequestId) 
     }
     response
 }
+
+/// The same as the bytes of a whole HTTP/1.1 response, with which the connection ends: for a request that never was one.
+pub fn error_bytes(failure: &ApiError, vendor: ClientVendor, id: &RequestId) -> Vec<u8> {
+    let body = failure.error_body().body(vendor, id.as_str());
+    let status = StatusCode::from_u16(failure.status()).unwrap_or(StatusCode::BAD_REQUEST);
+    let head = format!(
+        "HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {}\r\nx-request-id: {}\r\n\
+         connection: close\r\n\r\n",
+        body.len(),
+        id.as_str(),
+    );
+    [head.as_bytes(), &body].concat()
+}

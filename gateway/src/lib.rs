@@ -227,9 +227,10 @@ async fn serve(
     let data = {
         let gateway = Arc::clone(gateway);
         let shutdown_deadline = gateway.telemetry.shutdown_deadline.clone();
-        server::serve(listeners.data, limits, on(stopped.clone()), shutdown_deadline, move |request, id| {
-            api::answer(Arc::clone(&gateway), request, id)
-        })
+        let refuser = Arc::clone(&gateway);
+        let refuse: server::RefuseHead = Arc::new(move |head| api::refuse_head(&refuser, head));
+        let answer = move |request, id| api::answer(Arc::clone(&gateway), request, id);
+        server::serve(listeners.data, limits, on(stopped.clone()), shutdown_deadline, (answer, refuse))
     };
     // The admin port answers, and says that we are not ready, until the data port is done.
     let (end, ended) = watch::channel(false);
@@ -242,7 +243,7 @@ async fn serve(
             limits,
             on(ended),
             shutdown_deadline::ShutdownDeadline::default(),
-            move |request, id| admin::answer(admin.clone(), request, id),
+            (move |request, id| admin::answer(admin.clone(), request, id), Arc::new(admin::refuse_head)),
         )
     };
     let stopping = async {

@@ -1,7 +1,7 @@
 //! Model servers on this machine: which ones answer on their usual ports, and what models they have.
 //!
-//! Only addresses of the loopback interface are asked, side by side, for half a second at most, and for lists alone: nothing
-//! of a prompt or key is sent.
+//! Only addresses of the loopback interface are asked, for half a second at most, and for lists and properties alone: nothing of a
+//! prompt or key is sent.
 
 mod model_list;
 mod question;
@@ -9,6 +9,7 @@ mod question;
 use std::net::SocketAddr;
 
 use gateway_config::{KnownProvider, known_providers};
+use protocol::ServedFacts;
 
 /// The environment variable that switches the search off, by the value `off`.
 pub(crate) const SWITCH: &str = "XIETONG_LOCAL_SERVERS";
@@ -78,6 +79,31 @@ fn find_at(places: impl Iterator<Item = (KnownProvider, SocketAddr)>) -> Vec<Loc
         .into_iter()
         .map(|(provider, answer)| LocalServer { provider, models: answer.join().unwrap_or_default() });
     found.filter(|server| !server.models.is_empty()).collect()
+}
+
+/// What the server at `base_url` says of a model of this name; `None` where it is on another machine, does not answer, or the
+/// environment switches the search off.
+pub(crate) fn served(base_url: &str, model: &str) -> Option<ServedFacts> {
+    let address = address(base_url).filter(|address| address.ip().is_loopback())?;
+    if std::env::var(SWITCH).is_ok_and(|value| value == "off") {
+        return None;
+    }
+    let list = question::get(address, "/v1/models")?;
+    let listed = ServedFacts::of_list(&list, model).unwrap_or_default();
+    let beside = || {
+        let props = question::get(address, "/props").map(|props| ServedFacts::of_props(&props));
+        props.filter(|served| !served.is_silent())
+    };
+    let studio = || ServedFacts::of_list(&question::get(address, "/api/v0/models")?, model);
+    let loaded = || ServedFacts::of_list(&question::get(address, "/api/ps")?, model);
+    let owner = list["data"][0]["owned_by"].as_str().unwrap_or_default();
+    let more = match owner {
+        "llamacpp" => beside(),
+        "organization_owner" => studio(),
+        "library" => loaded(),
+        _ => None,
+    };
+    Some(more.unwrap_or_default().or(listed))
 }
 
 /// The address in `http://ADDRESS/v1`.

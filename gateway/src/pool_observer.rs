@@ -7,7 +7,7 @@ use tracing::{info, warn};
 use crate::log::Log;
 use crate::metrics::Metrics;
 use upstreams::attempt_error::AttemptError;
-use upstreams::{Endpoint, Observer};
+use upstreams::{Endpoint, Observer, ServedMedium};
 
 /// Shows how endpoints do.
 pub struct PoolObserver {
@@ -52,6 +52,27 @@ impl Observer for PoolObserver {
         let (id, model) = (&*endpoint.id, &endpoint.model.name);
         self.log.in_scope(|| {
             info!(target: "xietong::upstreams", endpoint = id, model, "endpoint {id} is in use again");
+        });
+    }
+
+    fn learned(&self, endpoint: &Endpoint) {
+        let limits = endpoint.limits();
+        let lacks = |medium, words| limits.lacks(medium).then_some(words);
+        let context = limits.context().map(|context| format!("{context} tokens of context"));
+        let lacking = [lacks(ServedMedium::Image, "no images"), lacks(ServedMedium::Audio, "no audio")];
+        let parts: Vec<String> =
+            context.into_iter().chain(lacking.into_iter().flatten().map(str::to_owned)).collect();
+        let (id, model, parts) = (&*endpoint.id, &endpoint.model.name, parts.join(", "));
+        if parts.is_empty() {
+            return;
+        }
+        self.log.in_scope(|| {
+            info!(
+                target: "xietong::upstreams",
+                endpoint = id,
+                model,
+                "endpoint {id} has told what model {model} takes: {parts}"
+            );
         });
     }
 }

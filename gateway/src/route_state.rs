@@ -21,8 +21,8 @@ use crate::session_affinity::{ConversationSlot, SessionAffinity};
 use crate::steering::{OfferedRung, TargetController};
 use crate::telemetry::Telemetry;
 use protocol::ChatRequest;
-use upstreams::EndpointPool;
 use upstreams::retry_budget::{RetryBudget, RetryBudgetConfig};
+use upstreams::{EndpointPool, ServedLimits};
 
 /// A route with its memory.
 #[derive(Clone)]
@@ -130,6 +130,11 @@ impl RouteState {
     /// Whether the model of this rung cannot be asked at all, as its weights are not loaded.
     pub fn is_absent(&self, rung: usize) -> bool {
         self.pools.get(rung).is_some_and(|pool| pool.absence().is_some())
+    }
+
+    /// What the servers of this rung's model have said of it.
+    pub fn limits(&self, rung: usize) -> Option<&ServedLimits> {
+        self.pools.get(rung).map(|pool| pool.limits())
     }
 
     /// The recent requests, for one decision.

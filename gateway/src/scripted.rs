@@ -81,6 +81,7 @@ impl UpstreamScript {
             kind: None,
             param: None,
             message: "The provider's words.".to_owned(),
+            context: None,
         };
         Self::Fails(Duration::ZERO, AttemptError::from_status(status, complaint, None))
     }

@@ -27,6 +27,7 @@ mod harness;
 mod headers;
 mod large_events;
 mod links;
+mod local_servers;
 mod media;
 mod messages;
 mod metrics;

@@ -393,6 +393,98 @@ async fn broken_framing() {
     bench.still_answers().await;
 }
 
+/// A request with this target and headers.
+fn posted(target: &str, headers: &str) -> String {
+    let body = openai::ask("auto", "x");
+    format!("POST {target} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n{headers}\r\n\r\n{body}")
+}
+
+/// The header with the length of its body.
+fn right_length() -> String {
+    format!("content-length: {}", openai::ask("auto", "x").to_string().len())
+}
+
+/// A header over two lines, which no server takes any more.
+fn folded() -> String {
+    format!("x-a: 1\r\n  folded\r\n{}", right_length())
+}
+
+/// What is no request of HTTP is told so in the shape of the API, noted and counted.
+#[tokio::test(start_paused = true)]
+async fn broken_heads() {
+    let bench = Bench::new().await;
+    let length = right_length();
+    let chat = |headers: &str| posted("/v1/chat/completions", headers);
+    let (malformed, encoding) = ("malformed_http", "unsupported_encoding");
+    let cases = [
+        ("two lengths", chat(&format!("{length}\r\ncontent-length: 3")), 400, malformed, "Content-Length"),
+        ("a list of lengths", chat("content-length: 5, 5"), 400, malformed, "Content-Length"),
+        (
+            "chunked is not last",
+            chat("transfer-encoding: chunked, gzip"),
+            400,
+            malformed,
+            "Transfer-Encoding",
+        ),
+        ("no coding", chat("transfer-encoding: identity"), 400, malformed, "Transfer-Encoding"),
+        ("folded header", chat(&folded()), 400, malformed, "folded"),
+        ("blank in the target", posted("/v1/chat completions", &length), 400, malformed, "%20"),
+        ("no first line", "hello\r\n\r\n".to_owned(), 400, malformed, "method"),
+        ("many headers", chat(&"x-a: 1\r\n".repeat(200)), 431, malformed, "100 headers"),
+        // Those that hyper takes.
+        ("zipped on the way", chat("transfer-encoding: gzip, chunked"), 415, encoding, "compressed"),
+        (
+            "in two lines",
+            chat("transfer-encoding: gzip\r\ntransfer-encoding: chunked"),
+            415,
+            encoding,
+            "compressed",
+        ),
+        (
+            "another expectation",
+            chat(&format!("expect: 200-ok\r\n{length}")),
+            417,
+            "unknown_expectation",
+            "Expect",
+        ),
+        ("no host", chat(&length).replace("host: x\r\n", ""), 400, malformed, "Host"),
+        ("two hosts", chat(&format!("host: y\r\n{length}")), 400, malformed, "Host"),
+    ];
+    let count = cases.len() as f64;
+    for (label, bytes, status, code, words) in &cases {
+        let answer = bench.refuses(label, bytes.as_bytes(), *status, Some(code)).await;
+        assert!(answer.text().contains(words), "{label}: {}", answer.text());
+    }
+    let anthropic = bench.gateway.say(posted("/v1/messages", &folded()).as_bytes()).await.json();
+    let types = (anthropic["type"].as_str(), anthropic["error"]["type"].as_str());
+    assert_eq!(types, (Some("error"), Some("invalid_request_error")));
+    let metrics = bench.gateway.settled().await;
+    let refused = metrics.sum("xietong_requests_total", &[("outcome", "refused")]);
+    assert_eq!(refused, count + 1.0, "each is counted");
+}
+
+/// A connection ends with a head that cannot be read, after the answers to what came before it.
+#[tokio::test(start_paused = true)]
+async fn broken_heads_after_good_ones() {
+    let bench = Bench::new().await;
+    let mut connection = Connection::open(bench.gateway.data).await.expect("it listens");
+    let chat = |headers: &str| posted("/v1/chat/completions", headers);
+    connection.send(format!("{}{}", chat(&right_length()), chat(&folded()))).await.expect("it reads");
+    for status in ["200", "400"] {
+        let head = connection.head().await.expect("a head").expect("an answer");
+        assert_eq!(head.line.split(' ').nth(1), Some(status));
+        let body = connection.body(head.answer_framing()).await.expect("a body");
+        assert!(!body.is_empty());
+    }
+    connection.closed().await;
+    // On the admin port too.
+    let mut connection = Connection::open(bench.gateway.admin).await.expect("it listens");
+    connection.send("GET /live z HTTP/1.1\r\nhost: x\r\n\r\n").await.expect("it reads");
+    let head = connection.head().await.expect("a head").expect("an answer");
+    assert!(head.line.contains(" 400 "), "{}", head.line);
+    assert!(!connection.body(head.answer_framing()).await.expect("a body").is_empty());
+}
+
 /// A length and chunks at once is a classic of smuggling: one request at most, and nothing of its tail is another.
 #[tokio::test(start_paused = true)]
 async fn length_and_chunks() {

@@ -26,7 +26,8 @@
 //!   which rule a model counts them.
 //! - `upstream`: the dialects that upstreams speak.
 //! - `client`: what clients speak beside chats, converted to them and back.
-//! - `retry_after`: when an upstream wants to be asked again.
+//! - `retry_after`: when an upstream wants to be asked again; `said_context`: the context that its refusal names.
+//! - `served_facts`: what a model server says of its models.
 
 mod aggregate;
 mod answer_texts;
@@ -66,7 +67,9 @@ mod provider_error;
 mod provider_quirks;
 mod requested_thought;
 mod retry_after;
+mod said_context;
 mod scan;
+mod served_facts;
 mod sse;
 mod upstream;
 mod usage;
@@ -99,6 +102,7 @@ pub use prefill::{PrefillStyle, unescaped};
 pub use provider_error::{ProviderError, read_error};
 pub use provider_quirks::ProviderQuirks;
 pub use retry_after::retry_after;
+pub use served_facts::ServedFacts;
 pub use sse::{LineTooLong, SseEvent, SseParser};
 pub use upstream::{EffortStyle, EncodeOptions, EncodedRequest, ResponseDecoder, UpstreamApi};
 pub use usage::{FinalUsage, ReportedExtras, ReportedUsage};

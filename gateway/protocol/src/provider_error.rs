@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 
+use super::said_context;
 use super::scan::text_of;
 
 /// Bytes of a body that are read at all.
@@ -23,6 +24,8 @@ pub struct ProviderError {
     pub param: Option<String>,
     /// The provider's sentence; at most 2 KiB, one line, no control characters. Never empty.
     pub message: String,
+    /// The context that it names, in tokens: what the model takes, where it says that the prompt is too long.
+    pub context: Option<u64>,
 }
 
 /// Reads the body of an answer that is an error: OpenAI's shape, `{"error": "text"}`, `{"code", "message"}` (Alibaba),
@@ -81,6 +84,7 @@ impl ProviderError {
             kind: ["type", "status"].iter().find_map(|key| word(object.get(*key))),
             param: word(object.get("param")),
             message: texts.into_iter().flatten().find_map(sentence).unwrap_or_default(),
+            context: said_context::in_members(object),
         }
     }
 
@@ -89,6 +93,7 @@ impl ProviderError {
             let what = self.code.as_ref().or(self.kind.as_ref());
             self.message = format!("The upstream reported the error {}.", what.map_or("", |word| word));
         }
+        self.context = self.context.or_else(|| said_context::in_words(&self.message));
         let line: String = self.message.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
         self.message = shortened(line.trim(), MESSAGE);
         self

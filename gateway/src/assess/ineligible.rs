@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use upstreams::{ServedLimits, ServedMedium};
+
 use super::*;
 
 /// Why a model cannot serve a request.
@@ -67,11 +69,10 @@ pub(super) fn unfit(
         return Some(Ineligible::Takes(what));
     }
     // Of embeddings it is each text that must fit.
-    if let Some(context) = model.context.filter(|_| !vectors) {
-        let estimate = chat.prompt_tokens_at(model);
-        if estimate as f64 > context as f64 * ESTIMATE_MARGIN {
-            return Some(Ineligible::Context { estimate, context });
-        }
+    if let Some(context) = model.context.filter(|_| !vectors)
+        && let Some(too_long) = too_long(model, chat, context)
+    {
+        return Some(too_long);
     }
     if let Some(why) = chat.native().and_then(OriginalRequest::cannot_be_a_chat)
         && !said_as_it_came(model, chat)
@@ -86,6 +87,26 @@ pub(super) fn unfit(
         }
         ModelProvider::Remote(remote) => speaks(remote, needs.prefill.then_some(accepts.prefill), chat),
     }
+}
+
+/// Why a request goes beyond what the model's servers have said of it, if so. Who asks for a model by its name hears that from the
+/// server itself.
+pub(super) fn beyond(limits: &ServedLimits, model: &ModelConfig, chat: &ChatRequest) -> Option<Ineligible> {
+    let needs = chat.needs();
+    if needs.image && limits.lacks(ServedMedium::Image) {
+        return Some(Ineligible::Takes("images"));
+    }
+    if needs.audio && limits.lacks(ServedMedium::Audio) {
+        return Some(Ineligible::Takes("audio"));
+    }
+    let context = limits.context().filter(|_| !chat.is_for_embeddings())?;
+    too_long(model, chat, context)
+}
+
+fn too_long(model: &ModelConfig, chat: &ChatRequest, context: u64) -> Option<Ineligible> {
+    let estimate = chat.prompt_tokens_at(model);
+    let fits = estimate as f64 <= context as f64 * ESTIMATE_MARGIN;
+    (!fits).then_some(Ineligible::Context { estimate, context })
 }
 
 /// Whether a schema of the request is none, rather than one that the engine cannot hold.

@@ -13,6 +13,8 @@ use serde_json::Value;
 
 use super::CommandError;
 use super::default_ladder::configuration;
+use crate::local_servers::served;
+use protocol::ServedFacts;
 
 /// Check a configuration.
 ///
@@ -39,12 +41,21 @@ pub fn run(args: &Args) -> Result<(), CommandError> {
         };
         CommandError::configuration(format!("{count} in {}\n{problems}", file.display()))
     })?;
-    let text = understood(&config, Timestamp::now());
+    let served = |model: &ModelConfig| match &model.provider {
+        ModelProvider::Remote(remote) if model.local => {
+            remote.endpoints.iter().find_map(|endpoint| served(&endpoint.base_url, &remote.model))
+        }
+        _ => None,
+    };
+    let text = understood(&config, Timestamp::now(), &served);
     std::io::Write::write_all(&mut std::io::stdout(), text.as_bytes()).map_err(CommandError::other)
 }
 
+/// What the server of a model on this machine says of it.
+type Served<'a> = dyn Fn(&ModelConfig) -> Option<ServedFacts> + 'a;
+
 /// What a configuration means, as short tables.
-fn understood(config: &GatewayConfig, now: Timestamp) -> String {
+fn understood(config: &GatewayConfig, now: Timestamp, served: &Served<'_>) -> String {
     let source = config.source.as_ref().map(|file| file.display().to_string());
     let mut text = match source {
         Some(file) => format!("{file} is right.\n"),
@@ -53,6 +64,8 @@ fn understood(config: &GatewayConfig, now: Timestamp) -> String {
     text.push_str(&format!("\ndata port {}, admin port {}\n", config.listen, config.admin));
     let currency = config.currency;
     section(&mut text, "models", config.models.iter().map(|one| model(one, currency, now)).collect());
+    let servers = config.models.iter().filter_map(|model| server(model, served(model)?)).collect();
+    section(&mut text, "servers on this machine", servers);
     section(&mut text, "routes", config.routes.iter().map(|one| route(one)).collect());
     section(&mut text, "topics", config.topics.iter().map(topic).collect());
     let clients = config.clients.iter().map(|one| client(one, currency)).collect::<Vec<_>>();
@@ -99,6 +112,20 @@ fn model(model: &ModelConfig, currency: Currency, now: Timestamp) -> Vec<String>
         price(model.price.as_ref(), currency, now),
         provenance(model),
     ]
+}
+
+/// What a model's server says of it beside what the configuration does; `None` where it says nothing.
+fn server(model: &ModelConfig, served: ServedFacts) -> Option<Vec<String>> {
+    let context = served.context.map(|served| match model.context {
+        Some(context) if context > served => {
+            format!("takes {served} tokens, fewer than `context: {context}`")
+        }
+        _ => format!("takes {served} tokens"),
+    });
+    let lacks = |takes: Option<bool>, what: &str| (takes == Some(false)).then(|| format!("no {what}"));
+    let parts = [context, lacks(served.image, "images"), lacks(served.audio, "audio")];
+    let parts: Vec<String> = parts.into_iter().flatten().collect();
+    (!parts.is_empty()).then(|| vec![model.name.clone(), parts.join(", ")])
 }
 
 /// The price at this moment, and whether it is another at other times or for longer prompts.
@@ -202,8 +229,16 @@ mod tests {
         let env = |name: &str| name.ends_with("KEY").then(|| "0123456789abcdef0123".to_owned());
         let config = gateway_config::from_str(example, None, &env).unwrap();
         // A Tuesday morning in Beijing, within the example's dearer hours; and an hour when they are over.
-        let text = understood(&config, "2026-11-24T02:00:00Z".parse().unwrap());
-        let later = understood(&config, "2026-11-24T11:00:00Z".parse().unwrap());
+        let served = |model: &ModelConfig| {
+            (model.name == config.models[0].name).then_some(ServedFacts {
+                context: Some(1024),
+                image: Some(false),
+                audio: None,
+            })
+        };
+        let text = understood(&config, "2026-11-24T02:00:00Z".parse().unwrap(), &served);
+        let later = understood(&config, "2026-11-24T11:00:00Z".parse().unwrap(), &|_| None);
+        assert!(!later.contains("servers on this machine"), "{later}");
         assert!(later.contains("1 / 0.02 / 4 CNY now, more for long prompts"), "{later}");
         for part in [
             "data port 127.0.0.1:8080, admin port 127.0.0.1:9464",
@@ -214,6 +249,8 @@ mod tests {
             "small → middle → large",
             "50 CNY a day",
             "local models only",
+            "takes 1024 tokens, fewer than `context: ",
+            ", no images",
             "models[0].weights: no file at",
         ] {
             assert!(text.contains(part), "no {part:?} in\n{text}");

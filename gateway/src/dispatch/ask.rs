@@ -75,8 +75,10 @@ pub(super) fn next(
     match error.next() {
         RetryDecision::Client => return Err(failure(std::slice::from_ref(error))),
         RetryDecision::LargerContext => {
-            let context = |rung: Rung| job.ladder[rung.0].pool.model.context.unwrap_or(u64::MAX);
-            rungs.keep(|other| context(other) > context(rung));
+            let context = |rung: Rung| job.ladder[rung.0].pool.context();
+            // What it says of this prompt counts before what is configured.
+            let refused = [error.said_context(), context(rung)].into_iter().flatten().min();
+            rungs.keep(|other| is_larger((rung, refused), (other, context(other))));
         }
         RetryDecision::SameModel | RetryDecision::OtherRung => {}
     }
@@ -84,6 +86,16 @@ pub(super) fn next(
         rungs.was_busy(rung);
     }
     Ok(())
+}
+
+/// Whether a rung may take what another has refused as too long, by the contexts that are known of them. An unknown context of
+/// one that refused is smaller than any known one, and than an unknown one of a larger model.
+fn is_larger(refused: (Rung, Option<u64>), other: (Rung, Option<u64>)) -> bool {
+    match (refused, other) {
+        ((_, Some(refused)), (_, Some(other))) => other > refused,
+        ((rung, None), (other, None)) => other > rung,
+        ((_, Some(_)), (_, None)) | ((_, None), (_, Some(_))) => true,
+    }
 }
 
 /// Asks one rung, under a guard if there is one, and again where that may help and the retry budget allows it.

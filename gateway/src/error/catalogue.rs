@@ -67,11 +67,17 @@ failures! {
     F::TooLarge(_) => [F::TooLarge(0),
         "The body is larger than `limits.body`.",
         "Send a smaller body, or ask the operator to raise the limit.";]
+    F::MalformedHead(..) => [F::MalformedHead(400, ""),
+        "The head of the request breaks a rule of HTTP; the message says which. 414: its target is too long; 431: it has too much.",
+        "Send the request by a library for HTTP, and look at what stands between it and the gateway.";]
+    F::UnknownExpectation => [F::UnknownExpectation,
+        "The header `Expect` is another one than `100-continue`.",
+        "Leave the header out.";]
     F::NotJson => [F::NotJson,
         "The body is not JSON by its `Content-Type`.",
         "Send JSON with `Content-Type: application/json`.";]
     F::UnsupportedEncoding => [F::UnsupportedEncoding,
-        "The body is compressed.",
+        "The body is compressed, by `Content-Encoding` or `Transfer-Encoding`.",
         "Send the body as it is.";]
     F::BodyTimeout(_) => [F::BodyTimeout(Duration::ZERO),
         "The body did not arrive within `limits.body_timeout`.",

@@ -19,6 +19,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
 use super::PortLimits;
+use super::refused_head::{HeadWatch, RefuseHead, say_last};
 use super::socket::{ClientSocket, left};
 use crate::body::GatewayBody;
 use crate::endpoint;
@@ -43,6 +44,7 @@ pub(super) struct ServerState<F> {
     /// Idle connections close, the others after the request that is under way.
     pub(super) closing: watch::Sender<bool>,
     pub(super) answer: F,
+    pub(super) refuse: RefuseHead,
 }
 
 /// Answers the requests of a connection until it ends, or until the client is gone: then whatever is under way for it is
@@ -65,19 +67,19 @@ where
             }
         }
     };
-    let io = TokioIo::new(ClientSocket::new(Arc::clone(&stream), port.limits.stall));
+    let heads = Arc::new(HeadWatch::default());
+    let io = TokioIo::new(ClientSocket::new(Arc::clone(&stream), port.limits.stall, Arc::clone(&heads)));
     let asked = Arc::new(AtomicBool::new(false));
     let service = service_fn(|request| {
         asked.store(true, Ordering::Relaxed);
         answer(Arc::clone(&port), request)
     });
-    let mut connection = pin!(http.serve_connection(io, service));
-    let mut awaiting = true;
-    loop {
+    let (mut connection, mut awaiting) = (pin!(http.serve_connection(io, service)), true);
+    let ended = loop {
         tokio::select! {
             biased;
-            // A connection's error is the peer's: there is nobody left to tell.
-            _ = connection.as_mut() => return,
+            // A connection's error is the peer's: there is nobody left to tell, but for who sent a head that cannot be read.
+            ended = connection.as_mut() => break ended,
             () = left(&stream) => return,
             // hyper limits the time of a head only once it knows which protocol this is.
             () = first_head.as_mut(), if awaiting => {
@@ -100,6 +102,10 @@ where
                 }
             }
         }
+    };
+    if let Some(head) = ended.err().and_then(|error| heads.refused(&error.to_string())) {
+        // Its own place: few connections end so, and all would keep the room for it.
+        Box::pin(say_last(&stream, &(port.refuse)(&head), port.limits.stall)).await;
     }
 }
 

@@ -8,6 +8,7 @@
 //! 3. At the end of the grace period the shutdown deadline expires: what is left is broken off with an error.
 
 mod connection;
+mod refused_head;
 mod socket;
 #[cfg(test)]
 mod tests;
@@ -31,6 +32,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use self::connection::{ServerState, converse};
+pub use self::refused_head::{RefuseHead, RefusedHead};
 use crate::body::GatewayBody;
 use crate::shutdown_deadline::ShutdownDeadline;
 use upstreams::request_id::RequestId;
@@ -71,21 +73,28 @@ const BACKLOG: u32 = 1024;
 /// Answers requests of a port until `shutdown`, then closes it within the grace period, at whose end `shutdown_deadline`
 /// expires.
 ///
-/// A panic in `answer` is a fault of this build: its request gets a 500, and no other notices.
+/// A head that cannot be read is answered by `refuse`. A panic in `answer` is a fault of this build: its request gets a 500, and no other notices.
 pub async fn serve<F, A>(
     listener: TcpListener,
     limits: PortLimits,
     shutdown: impl Future<Output = ()> + Send,
     shutdown_deadline: ShutdownDeadline,
-    answer: F,
+    (answer, refuse): (F, RefuseHead),
 ) where
     F: Fn(Request<Incoming>, RequestId) -> A + Send + Sync + 'static,
     A: Future<Output = Result<Response<GatewayBody>, Infallible>> + Send + 'static,
 {
     let (http, leaving) = (http(limits.head), AtomicBool::new(false));
     let http1 = http.clone().http1_only();
-    let port =
-        Arc::new(ServerState { http, http1, limits, leaving, closing: watch::Sender::new(false), answer });
+    let port = Arc::new(ServerState {
+        http,
+        http1,
+        limits,
+        leaving,
+        closing: watch::Sender::new(false),
+        answer,
+        refuse,
+    });
     let mut door = ConnectionAcceptor {
         listener,
         places: Arc::new(Semaphore::new(limits.connections)),

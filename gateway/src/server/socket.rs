@@ -11,6 +11,8 @@ use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep};
 
+use super::refused_head::HeadWatch;
+
 /// Whether a short read says that a socket is empty.
 const DRAINS: bool = cfg!(any(target_os = "linux", target_os = "android"));
 
@@ -21,11 +23,13 @@ pub(super) struct ClientSocket {
     stall: Duration,
     /// There while a write waits.
     patience: Option<Pin<Box<Sleep>>>,
+    /// Sees heads that hyper refuses.
+    heads: Arc<HeadWatch>,
 }
 
 impl ClientSocket {
-    pub(super) fn new(stream: Arc<TcpStream>, stall: Duration) -> Self {
-        Self { stream, stall, patience: None }
+    pub(super) fn new(stream: Arc<TcpStream>, stall: Duration, heads: Arc<HeadWatch>) -> Self {
+        Self { stream, stall, patience: None, heads }
     }
 
     fn poll_written(
@@ -91,7 +95,11 @@ impl AsyncRead for ClientSocket {
                 if drained { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(()) }
             });
             match (read, tried) {
-                (Some(_), _) => return Poll::Ready(Ok(())),
+                (Some(length), _) => {
+                    let read = buf.filled();
+                    self.heads.read(&read[read.len() - length..]);
+                    return Poll::Ready(Ok(()));
+                }
                 (None, Err(error)) if error.kind() == io::ErrorKind::WouldBlock => {}
                 (None, tried) => return Poll::Ready(tried),
             }
@@ -109,6 +117,11 @@ impl AsyncWrite for ClientSocket {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        if let [only] = bufs
+            && self.heads.keeps_back(only)
+        {
+            return Poll::Ready(Ok(only.len()));
+        }
         self.poll_written(cx, |stream| stream.try_write_vectored(bufs))
     }
 
@@ -121,6 +134,10 @@ impl AsyncWrite for ClientSocket {
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.heads.has_refused() {
+            // The answer is still to come.
+            return Poll::Ready(Ok(()));
+        }
         Poll::Ready(socket2::SockRef::from(&*self.stream).shutdown(Shutdown::Write))
     }
 }

@@ -124,7 +124,13 @@ async fn port(gateway: &Arc<Gateway>) -> (SocketAddr, JoinHandle<()>) {
     };
     (
         address,
-        tokio::spawn(serve(listener, limits, std::future::pending(), ShutdownDeadline::default(), answer)),
+        tokio::spawn(serve(
+            listener,
+            limits,
+            std::future::pending(),
+            ShutdownDeadline::default(),
+            (answer, Arc::new(|_: &RefusedHead| Vec::new())),
+        )),
     )
 }
 

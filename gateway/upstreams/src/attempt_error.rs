@@ -129,6 +129,12 @@ impl AttemptError {
         Self { complaint: Some(Box::new(complaint.clone())), ..Self::new(what) }
     }
 
+    /// The context in tokens that the provider named when it said that the prompt is too long.
+    pub fn said_context(&self) -> Option<u64> {
+        let too_long = self.what == AttemptErrorKind::ContextLength;
+        self.complaint.as_deref().filter(|_| too_long)?.context
+    }
+
     /// What follows.
     pub fn next(&self) -> RetryDecision {
         match self.what {

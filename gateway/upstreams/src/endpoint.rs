@@ -8,13 +8,21 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use gateway_config::ModelConfig;
-use tokio::time::{Instant, sleep};
+use tokio::runtime::Handle;
+use tokio::sync::Notify;
+use tokio::time::{Instant, sleep, timeout};
 use tower::ServiceExt;
 
 use super::breaker::{Breaker, BreakerTransition, CHECK_EVERY, FailureKind};
 use super::load::PeakEwma;
-use super::{Check, Upstream, UpstreamRequest, UpstreamResponse};
+use super::remote::NamedUpstream;
+use super::served_limits::ServedLimits;
+use super::{Check, Inquiry, Upstream, UpstreamRequest, UpstreamResponse};
 use crate::attempt_error::{AttemptError, AttemptErrorKind};
+
+/// How often an endpoint is asked what it says of its model; how soon again where it does not answer.
+const INQUIRE_EVERY: Duration = Duration::from_secs(10 * 60);
+const INQUIRE_SOON: Duration = Duration::from_secs(30);
 
 /// One endpoint and how it does.
 pub struct Endpoint {
@@ -30,17 +38,26 @@ pub struct Endpoint {
     watched: AtomicBool,
     load: PeakEwma,
     hooks: PoolHooks,
+    /// What the servers of the model say of it, and this one's place among them.
+    limits: Arc<ServedLimits>,
+    place: usize,
+    /// `None` where nobody asks what it says of its model.
+    inquiry: Option<Inquiry>,
+    /// Whether it may have been started anew since it was asked.
+    unasked: AtomicBool,
+    /// Wakes who asks it.
+    ask_anew: Arc<Notify>,
 }
 
 impl Endpoint {
     /// An endpoint in use, of which its observer hears.
     pub(super) fn new(
         model: &Arc<ModelConfig>,
-        id: impl Into<Arc<str>>,
-        upstream: Upstream,
-        check: Option<Check>,
+        named: NamedUpstream,
+        (limits, place): (&Arc<ServedLimits>, usize),
         hooks: &PoolHooks,
     ) -> Self {
+        let NamedUpstream { id, upstream, check, inquiry } = named;
         let endpoint = Self {
             id: id.into(),
             model: Arc::clone(model),
@@ -50,8 +67,26 @@ impl Endpoint {
             watched: AtomicBool::new(false),
             load: PeakEwma::default(),
             hooks: hooks.clone(),
+            limits: Arc::clone(limits),
+            place,
+            inquiry,
+            unasked: AtomicBool::new(false),
+            ask_anew: Arc::default(),
         };
         hooks.observer.added(&endpoint);
+        endpoint
+    }
+
+    /// From now on it is asked what it says of its model, where it is to be asked.
+    pub(super) fn in_use(self) -> Arc<Self> {
+        let endpoint = Arc::new(self);
+        if let Some(inquiry) = &endpoint.inquiry
+            && Handle::try_current().is_ok()
+        {
+            let inquiring = inquire(Arc::downgrade(&endpoint), Arc::clone(&endpoint.ask_anew), inquiry.eager);
+            #[expect(clippy::disallowed_methods, reason = "ends with the endpoint")]
+            tokio::spawn(inquiring);
+        }
         endpoint
     }
 
@@ -63,10 +98,34 @@ impl Endpoint {
         self.upstream.clone().oneshot(ask).await
     }
 
-    /// Has it asked by an upstream of a test's own.
+    /// The same, asked by an upstream of a test's own.
     #[cfg(any(test, feature = "scripted"))]
-    pub(super) fn replace_upstream(&mut self, upstream: &Upstream) {
-        (self.upstream, self.check) = (upstream.clone(), None);
+    pub(super) fn asked_by(&self, upstream: &Upstream) -> Self {
+        let upstream = upstream.clone();
+        let named = NamedUpstream { id: self.id.to_string(), upstream, check: None, inquiry: None };
+        Self::new(&self.model, named, (&self.limits, self.place), &self.hooks)
+    }
+
+    /// What the model's servers have said of it.
+    pub fn limits(&self) -> &ServedLimits {
+        &self.limits
+    }
+
+    /// What a failure says of its model, and whether it may be another server by now.
+    fn learn(&self, error: &AttemptError) {
+        match (error.what, error.said_context()) {
+            (AttemptErrorKind::ContextLength, Some(context)) => {
+                if self.limits.refused(context) {
+                    self.hooks.observer.learned(self);
+                }
+            }
+            (AttemptErrorKind::ContextLength, None) => self.ask_anew.notify_one(),
+            (AttemptErrorKind::ConnectFailed | AttemptErrorKind::ConnectionLost, _) => {
+                let eager = self.inquiry.as_ref().is_some_and(|inquiry| inquiry.eager);
+                self.unasked.store(eager, Ordering::Relaxed);
+            }
+            _ => {}
+        }
     }
 
     /// Whether its breaker lets a request in at this moment.
@@ -95,6 +154,9 @@ pub trait Observer: Send + Sync {
 
     /// The endpoint is in use again.
     fn recovered(&self, endpoint: &Endpoint);
+
+    /// The endpoint has said what it takes, or refused what is too long for it: its model's limits are others now.
+    fn learned(&self, endpoint: &Endpoint);
 }
 
 /// Asks an endpoint for one token. Some answer what costs nothing and are mute to requests: whether such a one is well
@@ -150,6 +212,10 @@ impl EndpointGuard {
         self.reported = true;
         let now = Instant::now();
         self.endpoint.load.saw(now, now.duration_since(self.began));
+        if self.endpoint.unasked.load(Ordering::Relaxed) {
+            self.endpoint.unasked.store(false, Ordering::Relaxed);
+            self.endpoint.ask_anew.notify_one();
+        }
         if self.endpoint.breaker.succeeded() == BreakerTransition::Recovered {
             self.endpoint.hooks.observer.recovered(&self.endpoint);
         }
@@ -163,6 +229,7 @@ impl EndpointGuard {
             let wait = error.retry_after.unwrap_or(Duration::from_secs(1)).min(Duration::from_secs(300));
             self.endpoint.load.asked_to_wait(now, wait);
         }
+        self.endpoint.learn(error);
         if !error.counts_against_endpoint() {
             return self.endpoint.breaker.undecided();
         }
@@ -178,6 +245,33 @@ impl EndpointGuard {
                 tokio::spawn(watch(Arc::downgrade(&self.endpoint)));
             }
         }
+    }
+}
+
+/// Asks an endpoint in the background what it says of its model: at once, when it comes back, and now and then.
+async fn inquire(endpoint: Weak<Endpoint>, anew: Arc<Notify>, eager: bool) {
+    if !eager {
+        anew.notified().await;
+    }
+    loop {
+        // A pool that a reload has dropped is asked no more.
+        let Some(endpoint) = endpoint.upgrade() else { return };
+        let Some(inquiry) = &endpoint.inquiry else { return };
+        let pause = match (inquiry.ask)().await {
+            None => {
+                endpoint.unasked.store(inquiry.eager, Ordering::Relaxed);
+                INQUIRE_SOON
+            }
+            Some(served) => {
+                endpoint.unasked.store(false, Ordering::Relaxed);
+                if endpoint.limits.said(endpoint.place, served) {
+                    endpoint.hooks.observer.learned(&endpoint);
+                }
+                INQUIRE_EVERY
+            }
+        };
+        drop(endpoint);
+        let _ = timeout(pause, anew.notified()).await;
     }
 }
 

@@ -9,7 +9,7 @@ use reqwest::Url;
 
 use super::connection::ConnectionPool;
 use super::reqwest_transport::ReqwestTransport;
-use super::transport::{RequestHeaders, ResponseBody, Sending, Transport};
+use super::transport::{Fetching, RequestHeaders, ResponseBody, Sending, Transport};
 
 /// Sends over connections of our own; what is no request of a client's goes another way.
 pub(super) struct Http1Transport {
@@ -29,5 +29,9 @@ impl Transport for Http1Transport {
 
     fn check<'a>(&'a self, url: &'a Url) -> Pin<Box<dyn Future<Output = bool> + Send + 'a>> {
         self.checks.check(url)
+    }
+
+    fn fetch<'a>(&'a self, url: &'a Url, body: Option<Bytes>) -> Fetching<'a> {
+        self.checks.fetch(url, body)
     }
 }

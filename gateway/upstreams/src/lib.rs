@@ -35,6 +35,7 @@ mod endpoint;
 mod events;
 mod http1;
 mod http1_transport;
+mod inquiry;
 mod load;
 mod outgoing_request;
 mod pool;
@@ -43,6 +44,7 @@ mod remote;
 mod reqwest_transport;
 #[cfg(any(test, feature = "scripted"))]
 pub mod scripted;
+mod served_limits;
 mod transport;
 mod upstream;
 
@@ -52,5 +54,6 @@ pub use endpoint::{Endpoint, EndpointGuard, Observer, PoolHooks, Probe};
 pub use pool::EndpointPool;
 pub use pool_error::{EndpointError, PoolError};
 pub use remote::TransportTo;
-pub use transport::{RequestHeaders, ResponseBody, Sending, Transport};
-pub use upstream::{AnswerBody, Check, Chunks, Upstream, UpstreamRequest, UpstreamResponse};
+pub use served_limits::{ServedLimits, ServedMedium};
+pub use transport::{Fetching, RequestHeaders, ResponseBody, Sending, Transport};
+pub use upstream::{AnswerBody, Check, Chunks, Inquiry, Upstream, UpstreamRequest, UpstreamResponse};

@@ -11,7 +11,8 @@ use tokio::time::Instant;
 use super::Upstream;
 use super::endpoint::{Endpoint, EndpointGuard, PoolHooks};
 use super::pool_error::PoolError;
-use super::remote::{self, Named};
+use super::remote::{self, NamedUpstream};
+use super::served_limits::ServedLimits;
 use crate::queue_patience::QueueForecast;
 use crate::retry_budget::{RetryBudget, RetryBudgetConfig};
 
@@ -31,6 +32,8 @@ pub struct EndpointPool {
     /// The model.
     pub model: Arc<ModelConfig>,
     endpoints: Vec<Arc<Endpoint>>,
+    /// What they say of the model.
+    limits: Arc<ServedLimits>,
     /// Why it has none, for the operator.
     absence: Option<String>,
     /// Of an embedded model.
@@ -57,7 +60,8 @@ impl EndpointPool {
         let (upstreams, forecast) = match &model.provider {
             ModelProvider::Embedded(embedded) => {
                 let (upstream, forecast) = embed(model, embedded)?;
-                (vec![(format!("{}-0", model.name), upstream, None)], Some(forecast))
+                let id = format!("{}-0", model.name);
+                (vec![NamedUpstream { id, upstream, check: None, inquiry: None }], Some(forecast))
             }
             ModelProvider::Remote(remote) => (remote::upstreams(model, remote, proxy, client)?, None),
         };
@@ -92,11 +96,13 @@ impl EndpointPool {
         Ok(Self::of(model, upstreams, hooks))
     }
 
-    fn of(model: &Arc<ModelConfig>, upstreams: Vec<Named>, hooks: &PoolHooks) -> Self {
-        let endpoint = |(id, upstream, check)| Arc::new(Endpoint::new(model, id, upstream, check, hooks));
+    fn of(model: &Arc<ModelConfig>, upstreams: Vec<NamedUpstream>, hooks: &PoolHooks) -> Self {
+        let limits = Arc::new(ServedLimits::default());
+        let endpoint = |(place, named)| Endpoint::new(model, named, (&limits, place), hooks).in_use();
         Self {
             model: Arc::clone(model),
-            endpoints: upstreams.into_iter().map(endpoint).collect(),
+            endpoints: upstreams.into_iter().enumerate().map(endpoint).collect(),
+            limits: Arc::clone(&limits),
             absence: None,
             forecast: None,
             retries: RetryBudget::new(RETRIES, Instant::now()),
@@ -137,8 +143,7 @@ impl EndpointPool {
     #[inline]
     pub fn replace_upstreams(&mut self, upstream: &Upstream) {
         for endpoint in &mut self.endpoints {
-            let endpoint = Arc::get_mut(endpoint).expect("nobody else has it");
-            endpoint.replace_upstream(upstream);
+            *endpoint = Arc::new(endpoint.asked_by(upstream));
         }
     }
 
@@ -146,6 +151,18 @@ impl EndpointPool {
     #[cfg(any(test, feature = "scripted"))]
     pub fn replace_forecast(&mut self, forecast: Arc<dyn QueueForecast>) {
         self.forecast = Some(forecast);
+    }
+
+    /// What the model's servers have said of it.
+    #[inline]
+    pub fn limits(&self) -> &ServedLimits {
+        &self.limits
+    }
+
+    /// Tokens that prompt and answer may have together: as configured, or less where a server said so; `None` when unknown.
+    #[inline]
+    pub fn context(&self) -> Option<u64> {
+        [self.model.context, self.limits.context()].into_iter().flatten().min()
     }
 
     /// How long a request would wait for its turn in the embedded engine; `None` for a remote model.

@@ -6,7 +6,8 @@ use std::time::{Duration, SystemTime};
 use bytes::{Bytes, BytesMut};
 use futures_util::{Stream, StreamExt, stream};
 use gateway_config::{
-    AttemptTimeouts, ModelConfig, OutputLimitField, RemoteModel, Secret, ThinkingConfig, UpstreamClient,
+    AttemptTimeouts, DialectKind, ModelConfig, OutputLimitField, RemoteModel, Secret, ThinkingConfig,
+    UpstreamClient,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Response, header};
 use reqwest::Url;
@@ -19,10 +20,11 @@ use super::connection::ConnectionPool;
 use super::decoded_body::DecodedBody;
 use super::events::EventStream;
 use super::http1_transport::Http1Transport;
+use super::inquiry::ModelInquiry;
 use super::pool_error::PoolError;
 use super::reqwest_transport::{self, ReqwestTransport};
 use super::transport::{RequestHeaders, ResponseBody, Transport};
-use super::{AnswerBody, Check, Upstream, UpstreamRequest, UpstreamResponse};
+use super::{AnswerBody, Check, Inquiry, Upstream, UpstreamRequest, UpstreamResponse};
 use crate::attempt_error::{AttemptError, AttemptErrorKind};
 use crate::header_names;
 use protocol::{
@@ -42,8 +44,17 @@ const SHOWN: [HeaderName; 3] =
 /// A provider's name for a request, in bytes; a longer one is not passed on.
 const LONGEST_ID: usize = 128;
 
-/// An endpoint's id, who asks it, and how it is asked whether it answers.
-pub(super) type Named = (String, Upstream, Option<Check>);
+/// An endpoint before it is in use.
+pub(super) struct NamedUpstream {
+    /// Stable and safe to show.
+    pub(super) id: String,
+    /// Who asks it.
+    pub(super) upstream: Upstream,
+    /// How it is asked whether it answers; `None` for an engine in this process.
+    pub(super) check: Option<Check>,
+    /// How it is asked what it says of its model; `None` where nobody asks.
+    pub(super) inquiry: Option<Inquiry>,
+}
 
 /// What the transport to an endpoint is made for: the address of whole answers, and the headers of each request.
 pub type TransportTo<'a> = dyn Fn(&Url, &HeaderMap) -> Arc<dyn Transport> + 'a;
@@ -57,7 +68,7 @@ pub(super) fn upstreams(
     remote: &RemoteModel,
     proxy: Option<&Secret>,
     kind: UpstreamClient,
-) -> Result<Vec<Named>, PoolError> {
+) -> Result<Vec<NamedUpstream>, PoolError> {
     let proxy = proxy.filter(|_| !remote.is_direct);
     let client = reqwest_transport::client(&model.timeouts, proxy, remote.authority.as_deref())
         .map_err(|source| PoolError::HttpClient { model: model.name.clone(), source })?;
@@ -82,7 +93,7 @@ pub(super) fn upstreams_over(
     model: &Arc<ModelConfig>,
     remote: &RemoteModel,
     transport: &TransportTo<'_>,
-) -> Result<Vec<Named>, PoolError> {
+) -> Result<Vec<NamedUpstream>, PoolError> {
     remote
         .endpoints
         .iter()
@@ -91,6 +102,9 @@ pub(super) fn upstreams_over(
             let (dialect, effort) = UpstreamApi::of(remote);
             let places = EndpointUrls::of(remote, &endpoint.base_url).map_err(fault)?;
             let headers = address::headers(remote.dialect, endpoint).map_err(fault)?;
+            // Providers elsewhere have their contexts in their documentation; their lists say little, and are long.
+            let asks = model.local && remote.dialect == DialectKind::OpenAi;
+            let questions = asks.then(|| Arc::new(ModelInquiry::new(remote, &places.harmless)));
             let address = RemoteEndpoint {
                 transport: transport(&places.whole, &headers),
                 ways: SupportedPaths::to(places),
@@ -113,10 +127,21 @@ pub(super) fn upstreams_over(
             let address = Arc::new(address);
             let checked = Arc::clone(&address);
             let check: Check = Arc::new(move || Box::pin(Arc::clone(&checked).answers()));
+            let inquiry = questions.map(|questions| inquiry(questions, Arc::clone(&address.transport)));
             let service = tower::service_fn(move |ask: UpstreamRequest| Arc::clone(&address).ask(ask));
-            Ok((endpoint.id.clone(), BoxCloneSyncService::new(service), Some(check)))
+            let (id, upstream) = (endpoint.id.clone(), BoxCloneSyncService::new(service));
+            Ok(NamedUpstream { id, upstream, check: Some(check), inquiry })
         })
         .collect()
+}
+
+fn inquiry(questions: Arc<ModelInquiry>, transport: Arc<dyn Transport>) -> Inquiry {
+    let eager = questions.is_of_known_server();
+    let ask = Arc::new(move || {
+        let (questions, transport) = (Arc::clone(&questions), Arc::clone(&transport));
+        Box::pin(async move { questions.ask(&*transport).await }) as _
+    });
+    Inquiry { ask, eager }
 }
 
 /// Where to ask, and how.
@@ -323,6 +348,7 @@ fn unsaid(bad: protocol::BadRequest) -> AttemptError {
         kind: Some("invalid_request_error".to_owned()),
         param: bad.param.map(std::borrow::Cow::into_owned),
         message: bad.message,
+        context: None,
     };
     AttemptError::from_status(400, complaint, None)
 }

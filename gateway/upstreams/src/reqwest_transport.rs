@@ -5,14 +5,14 @@ use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
 use gateway_config::{AttemptTimeouts, CertificateAuthority, Secret};
-use http::{HeaderMap, Response};
+use http::{HeaderMap, Response, header};
 use http_body_util::BodyDataStream;
 use reqwest::{Certificate, Client, Url, redirect};
 
-use super::transport::{RequestHeaders, ResponseBody, Sending, Transport, USER_AGENT};
+use super::transport::{Fetching, RequestHeaders, ResponseBody, Sending, Transport, USER_AGENT};
 use crate::attempt_error::{AttemptError, AttemptErrorKind, FailureCause, TransportPhase};
 use crate::header_names;
 
@@ -20,6 +20,8 @@ use crate::header_names;
 const IDLE_CONNECTIONS: usize = 256;
 /// How long an endpoint may take to show that it answers.
 const CHECK_TIME: Duration = Duration::from_secs(5);
+/// Bytes of an answer to what costs nothing: a list of models.
+const LARGEST_FETCH: usize = 1 << 20;
 
 /// Sends by a client that knows every kind of endpoint.
 pub(super) struct ReqwestTransport {
@@ -56,6 +58,32 @@ impl Transport for ReqwestTransport {
     fn check<'a>(&'a self, url: &'a Url) -> Pin<Box<dyn Future<Output = bool> + Send + 'a>> {
         let asked = self.client.get(url.clone()).headers(self.headers.clone()).timeout(CHECK_TIME);
         Box::pin(async move { asked.send().await.is_ok() })
+    }
+
+    fn fetch<'a>(&'a self, url: &'a Url, body: Option<Bytes>) -> Fetching<'a> {
+        let asked = match body {
+            Some(body) => self.client.post(url.clone()).body(body),
+            None => self.client.get(url.clone()),
+        };
+        // The next question comes in minutes.
+        let asked =
+            asked.headers(self.headers.clone()).header(header::CONNECTION, "close").timeout(CHECK_TIME);
+        Box::pin(async move {
+            let mut answer = asked.send().await.ok()?;
+            let mut body = BytesMut::new();
+            match answer.status() {
+                http::StatusCode::OK => {}
+                http::StatusCode::SERVICE_UNAVAILABLE => return None,
+                _ => return Some(Bytes::new()),
+            }
+            while let Some(piece) = answer.chunk().await.ok()? {
+                body.extend_from_slice(&piece);
+                if body.len() > LARGEST_FETCH {
+                    return Some(Bytes::new());
+                }
+            }
+            Some(body.freeze())
+        })
     }
 }
 

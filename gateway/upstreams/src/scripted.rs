@@ -31,7 +31,7 @@ use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 use reqwest::Url;
 use tokio::time::sleep;
 
-use super::transport::{RequestHeaders, ResponseBody, Sending, Transport};
+use super::transport::{Fetching, RequestHeaders, ResponseBody, Sending, Transport};
 use super::{Endpoint, EndpointPool, Observer, PoolHooks, Probe};
 use crate::attempt_error::{AttemptError, AttemptErrorKind, FailureCause, TransportPhase};
 
@@ -254,6 +254,11 @@ impl Transport for ScriptedTransport {
     fn check<'a>(&'a self, _: &'a Url) -> Pin<Box<dyn Future<Output = bool> + Send + 'a>> {
         Box::pin(std::future::ready(true))
     }
+
+    /// It says nothing of itself.
+    fn fetch<'a>(&'a self, _: &'a Url, _: Option<Bytes>) -> Fetching<'a> {
+        Box::pin(std::future::ready(Some(Bytes::new())))
+    }
 }
 
 /// Hears of endpoints and does nothing; takes every mute one for well.
@@ -263,6 +268,7 @@ impl Observer for IgnoringObserver {
     fn added(&self, _: &Endpoint) {}
     fn ejected(&self, _: &Endpoint, _: &AttemptError) {}
     fn recovered(&self, _: &Endpoint) {}
+    fn learned(&self, _: &Endpoint) {}
 }
 
 impl Probe for IgnoringObserver {

@@ -35,7 +35,14 @@ pub trait Transport: Send + Sync {
 
     /// Whether the endpoint answers HTTP at all, asked for what costs nothing.
     fn check<'a>(&'a self, url: &'a Url) -> Pin<Box<dyn Future<Output = bool> + Send + 'a>>;
+
+    /// Asks for what costs nothing: by GET, or by POST where there is a body. The body of a 200 of at most a megabyte, an empty
+    /// one for any other status, and `None` where nobody answers, or the answer is 503: not yet.
+    fn fetch<'a>(&'a self, url: &'a Url, body: Option<Bytes>) -> Fetching<'a>;
 }
+
+/// A question that costs nothing, under way.
+pub type Fetching<'a> = Pin<Box<dyn Future<Output = Option<Bytes>> + Send + 'a>>;
 
 /// Headers that a request has of its own; they count before those of the configuration.
 pub struct RequestHeaders<'a> {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use futures_util::Stream;
 use http::HeaderMap;
-use protocol::{ChatRequest, CompletionBody, ResponseChunk};
+use protocol::{ChatRequest, CompletionBody, ResponseChunk, ServedFacts};
 use tower::util::BoxCloneSyncService;
 
 use crate::attempt_error::AttemptError;
@@ -59,3 +59,12 @@ pub type Upstream = BoxCloneSyncService<UpstreamRequest, UpstreamResponse, Attem
 
 /// Asks an endpoint whether it answers at all, at no cost.
 pub type Check = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = bool> + Send>> + Send + Sync>;
+
+/// Asks an endpoint what it says of its model, at no cost.
+#[derive(Clone)]
+pub struct Inquiry {
+    /// What it says; `None` where it does not answer.
+    pub ask: Arc<dyn Fn() -> Pin<Box<dyn Future<Output = Option<ServedFacts>> + Send>> + Send + Sync>,
+    /// Whether it is asked at the start and whenever it comes back, and not only once it has refused a prompt as too long.
+    pub eager: bool,
+}

@@ -119,8 +119,8 @@ impl GeminiResponse<'_> {
             status: Some(400),
             code: Some("content_policy_violation".to_owned()),
             kind: Some("invalid_request_error".to_owned()),
-            param: None,
             message: format!("The provider blocked the prompt ({}).", super::fault::word(reason)),
+            ..ProviderError::default()
         })
     }
 }
