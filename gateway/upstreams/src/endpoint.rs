@@ -113,18 +113,15 @@ impl Endpoint {
 
     /// What a failure says of its model, and whether it may be another server by now.
     fn learn(&self, error: &AttemptError) {
-        match (error.what, error.said_context()) {
-            (AttemptErrorKind::ContextLength, Some(context)) => {
-                if self.limits.refused(context) {
-                    self.hooks.observer.learned(self);
-                }
+        if error.what == AttemptErrorKind::ContextLength {
+            let Some(context) = error.said_context() else { return self.ask_anew.notify_one() };
+            if self.limits.refused(context) {
+                self.hooks.observer.learned(self);
             }
-            (AttemptErrorKind::ContextLength, None) => self.ask_anew.notify_one(),
-            (AttemptErrorKind::ConnectFailed | AttemptErrorKind::ConnectionLost, _) => {
-                let eager = self.inquiry.as_ref().is_some_and(|inquiry| inquiry.eager);
-                self.unasked.store(eager, Ordering::Relaxed);
-            }
-            _ => {}
+        }
+        if matches!(error.what, AttemptErrorKind::ConnectFailed | AttemptErrorKind::ConnectionLost) {
+            let eager = self.inquiry.as_ref().is_some_and(|inquiry| inquiry.eager);
+            self.unasked.store(eager, Ordering::Relaxed);
         }
     }
 

@@ -56,4 +56,4 @@ pub use pool_error::{EndpointError, PoolError};
 pub use remote::TransportTo;
 pub use served_limits::{ServedLimits, ServedMedium};
 pub use transport::{Fetching, RequestHeaders, ResponseBody, Sending, Transport};
-pub use upstream::{AnswerBody, Check, Chunks, Inquiry, Upstream, UpstreamRequest, UpstreamResponse};
+pub use upstream::{AnswerBody, Asking, Check, Chunks, Inquiry, Upstream, UpstreamRequest, UpstreamResponse};

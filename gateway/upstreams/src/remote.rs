@@ -24,7 +24,7 @@ use super::inquiry::ModelInquiry;
 use super::pool_error::PoolError;
 use super::reqwest_transport::{self, ReqwestTransport};
 use super::transport::{RequestHeaders, ResponseBody, Transport};
-use super::{AnswerBody, Check, Inquiry, Upstream, UpstreamRequest, UpstreamResponse};
+use super::{AnswerBody, Asking, Check, Inquiry, Upstream, UpstreamRequest, UpstreamResponse};
 use crate::attempt_error::{AttemptError, AttemptErrorKind};
 use crate::header_names;
 use protocol::{
@@ -139,7 +139,7 @@ fn inquiry(questions: Arc<ModelInquiry>, transport: Arc<dyn Transport>) -> Inqui
     let eager = questions.is_of_known_server();
     let ask = Arc::new(move || {
         let (questions, transport) = (Arc::clone(&questions), Arc::clone(&transport));
-        Box::pin(async move { questions.ask(&*transport).await }) as _
+        Box::pin(async move { questions.ask(&*transport).await }) as Asking
     });
     Inquiry { ask, eager }
 }

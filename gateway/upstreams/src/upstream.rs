@@ -64,7 +64,10 @@ pub type Check = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = bool> + Send>> + Se
 #[derive(Clone)]
 pub struct Inquiry {
     /// What it says; `None` where it does not answer.
-    pub ask: Arc<dyn Fn() -> Pin<Box<dyn Future<Output = Option<ServedFacts>> + Send>> + Send + Sync>,
+    pub ask: Arc<dyn Fn() -> Asking + Send + Sync>,
     /// Whether it is asked at the start and whenever it comes back, and not only once it has refused a prompt as too long.
     pub eager: bool,
 }
+
+/// A question of an inquiry, under way.
+pub type Asking = Pin<Box<dyn Future<Output = Option<ServedFacts>> + Send>>;
