@@ -1,5 +1,7 @@
 //! An upstream's error, in whichever of the usual shapes.
 
+use std::num::NonZeroU32;
+
 use serde_json::{Map, Value};
 
 use super::said_context;
@@ -25,7 +27,7 @@ pub struct ProviderError {
     /// The provider's sentence; at most 2 KiB, one line, no control characters. Never empty.
     pub message: String,
     /// The context that it names, in tokens: what the model takes, where it says that the prompt is too long.
-    pub context: Option<u64>,
+    pub context: Option<NonZeroU32>,
 }
 
 /// Reads the body of an answer that is an error: OpenAI's shape, `{"error": "text"}`, `{"code", "message"}` (Alibaba),

@@ -3,6 +3,8 @@
 //! Sentences were taken from the servers' own sources and documentation (December 2026): OpenAI, Anthropic, Gemini, xAI,
 //! Moonshot, Alibaba, DeepSeek, Mistral; vLLM, SGLang, llama.cpp, llama-cpp-python, LM Studio, TGI, mistral.rs.
 
+use std::num::NonZeroU32;
+
 use serde_json::{Map, Value};
 
 /// No model that answers chats takes fewer tokens, and none takes more: a number outside is another one.
@@ -50,13 +52,12 @@ const SAYINGS: [(&str, NumberPlace); 20] = [
 ];
 
 /// The context that a member of the error names.
-pub(super) fn in_members(error: &Map<String, Value>) -> Option<u64> {
-    let number = |name: &&str| error.get(*name)?.as_u64().filter(|number| PLAUSIBLE.contains(number));
-    MEMBERS.iter().find_map(number)
+pub(super) fn in_members(error: &Map<String, Value>) -> Option<NonZeroU32> {
+    MEMBERS.iter().find_map(|name| plausible(error.get(*name)?.as_u64()?))
 }
 
 /// The context that a sentence names.
-pub(super) fn in_words(sentence: &str) -> Option<u64> {
+pub(super) fn in_words(sentence: &str) -> Option<NonZeroU32> {
     let end = (0..=READ.min(sentence.len())).rev().find(|end| sentence.is_char_boundary(*end))?;
     let text = sentence[..end].to_lowercase();
     SAYINGS.iter().find_map(|(words, place)| {
@@ -66,8 +67,13 @@ pub(super) fn in_words(sentence: &str) -> Option<u64> {
             NumberPlace::Second => numbers(near(behind)).nth(1),
             NumberPlace::Before => numbers(before).last().filter(|_| ends_in_number(before)),
         };
-        number.filter(|number| PLAUSIBLE.contains(number))
+        number.and_then(plausible)
     })
+}
+
+fn plausible(number: u64) -> Option<NonZeroU32> {
+    let number = Some(number).filter(|number| PLAUSIBLE.contains(number))?;
+    NonZeroU32::new(u32::try_from(number).ok()?)
 }
 
 /// What stands near behind some words.
@@ -96,8 +102,8 @@ mod tests {
 
     #[test]
     fn servers_name_their_context_in_many_words() {
-        let check = |sentence: &str, expected: Option<u64>| {
-            assert_eq!(in_words(sentence), expected, "{sentence}");
+        let check = |sentence: &str, expected: Option<u32>| {
+            assert_eq!(in_words(sentence).map(NonZeroU32::get), expected, "{sentence}");
         };
         for (sentence, expected) in [
             // llama.cpp; llama-cpp-python; LM Studio.
@@ -175,9 +181,10 @@ mod tests {
 
     #[test]
     fn a_member_names_it_too() {
-        let check = |json: &str, expected: Option<u64>| {
+        let check = |json: &str, expected: Option<u32>| {
             assert_eq!(
-                in_members(serde_json::from_str::<Value>(json).unwrap().as_object().unwrap()),
+                in_members(serde_json::from_str::<Value>(json).unwrap().as_object().unwrap())
+                    .map(NonZeroU32::get),
                 expected
             );
         };

@@ -132,7 +132,7 @@ impl AttemptError {
     /// The context in tokens that the provider named when it said that the prompt is too long.
     pub fn said_context(&self) -> Option<u64> {
         let too_long = self.what == AttemptErrorKind::ContextLength;
-        self.complaint.as_deref().filter(|_| too_long)?.context
+        self.complaint.as_deref().filter(|_| too_long)?.context.map(|context| context.get().into())
     }
 
     /// What follows.
