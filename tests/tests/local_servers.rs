@@ -177,6 +177,9 @@ async fn what_a_server_says_of_itself_is_asked_at_the_start_and_when_it_is_back(
     assert_eq!(asked(&small), 2);
 }
 
+/// What a server answers at a path.
+type Told = (&'static str, Value);
+
 #[tokio::test]
 async fn each_kind_of_server_is_asked_in_its_own_words() {
     let entry = |more: Value| {
@@ -186,7 +189,7 @@ async fn each_kind_of_server_is_asked_in_its_own_words() {
     };
     let plain = entry(json!({"owned_by": "x"}));
     let show = json!({"parameters": "num_ctx 2048", "model_info": {"qwen3.context_length": 40960}, "capabilities": ["completion"]});
-    let cases: [(&str, Vec<(&'static str, Value)>, u64); 5] = [
+    let cases: [(&str, Vec<Told>, u64); 5] = [
         ("vllm", vec![("/v1/models", entry(json!({"owned_by": "vllm", "max_model_len": 4096})))], 4096),
         ("sglang", vec![("/v1/models", entry(json!({"owned_by": "sglang", "max_model_len": 8192})))], 8192),
         (
