@@ -51,9 +51,9 @@ pub enum ApiError {
     /// What is spent cannot be written down, so that nothing may be.
     LedgerUnavailable,
     /// The provider refuses the request; its own words and status are passed on.
-    ProviderRejected(u16, ProviderError),
+    ProviderRejected(u16, Box<ProviderError>),
     /// The prompt is longer than any model's context.
-    ContextLength(Option<ProviderError>),
+    ContextLength(Option<Box<ProviderError>>),
     /// All models that may answer ask us to slow down; holds for how long.
     UpstreamBusy(Option<Duration>),
     /// All models that may answer are embedded and have more work ahead than a request may wait for; holds for how long.
@@ -63,12 +63,15 @@ pub enum ApiError {
     EscalationLimit,
     /// Models were too slow.
     UpstreamTimeout,
-    /// Models could not be reached, or failed.
-    UpstreamUnavailable,
+    /// Models could not be reached, or failed; holds for how long to wait where that helps: where none was asked, because all
+    /// are ejected or not there yet, or each has named a time.
+    UpstreamUnavailable(Option<Duration>),
     /// An upstream's answer is none, or says that the gateway's own credentials are at fault.
     UpstreamBadResponse,
     /// An answer broke off after its first byte.
     Truncated,
+    /// A provider's filter stopped an answer after its first byte; its own words are passed on.
+    Filtered(Box<ProviderError>),
     /// The process is stopping.
     Stopping,
     /// A fault of our own.
@@ -97,17 +100,26 @@ impl ApiError {
     /// Whose fault it is.
     pub fn outcome(&self) -> RequestOutcome {
         match self {
-            Self::Truncated => RequestOutcome::Cut,
+            Self::Truncated | Self::Filtered(_) => RequestOutcome::Cut,
             Self::UpstreamBusy(_) | Self::EngineBusy(_) => RequestOutcome::Failed,
             _ if self.status() < 500 => RequestOutcome::Refused,
             _ => RequestOutcome::Failed,
         }
     }
 
-    /// Whether our own tries are spent: another one by the SDK would multiply with them. Of an engine that has work ahead
-    /// nothing was tried, and after a while it will have time.
+    /// Whether our own tries are spent: another one by the SDK would multiply with them. Where nothing was tried, or a time is
+    /// known after which it helps to ask again, they are not.
     pub fn is_final(&self) -> bool {
-        self.outcome() == RequestOutcome::Failed && !matches!(self, Self::Stopping | Self::EngineBusy(_))
+        let waiting_helps = matches!(
+            self,
+            Self::Stopping
+                | Self::EngineBusy(_)
+                | Self::EscalationLimit
+                | Self::LedgerUnavailable
+                | Self::UpstreamBusy(Some(_))
+                | Self::UpstreamUnavailable(Some(_))
+        );
+        self.outcome() == RequestOutcome::Failed && !waiting_helps
     }
 
     /// How long the client is to wait before it asks again.
@@ -117,9 +129,8 @@ impl ApiError {
             Self::UpstreamBusy(wait) => Some(wait.unwrap_or(Duration::from_secs(1))),
             Self::EngineBusy(wait) => Some(wait.unwrap_or_default().max(Duration::from_secs(1))),
             Self::EscalationLimit => Some(Duration::from_secs(5)),
-            Self::UpstreamUnavailable | Self::LedgerUnavailable | Self::Stopping => {
-                Some(Duration::from_secs(1))
-            }
+            Self::UpstreamUnavailable(wait) => Some(wait.unwrap_or_default().max(Duration::from_secs(1))),
+            Self::LedgerUnavailable | Self::Stopping => Some(Duration::from_secs(1)),
             _ => None,
         }
     }
@@ -263,7 +274,7 @@ impl ApiError {
                 "upstream_timeout",
                 "No model answered in time, on any rung that may answer.",
             ),
-            Self::UpstreamUnavailable => face(
+            Self::UpstreamUnavailable(_) => face(
                 503,
                 "server_error",
                 "upstream_unavailable",
@@ -281,6 +292,7 @@ impl ApiError {
                 "upstream_truncated",
                 "The model's answer broke off and could not be finished; what was sent is incomplete.",
             ),
+            Self::Filtered(complaint) => face(400, INVALID, "content_policy_violation", &complaint.message),
             Self::Stopping => face(
                 503,
                 "server_error",
@@ -302,16 +314,24 @@ impl ApiError {
             Self::ProviderRejected(_, complaint) => complaint.param.as_deref(),
             _ => None,
         };
-        // A provider's own words for a refused request keep its own code, so that SDKs and people recognise it.
+        // A provider's own words for a refused request keep its own code, so that SDKs and people recognise it: where it is a
+        // word, and not the status or a number once more. What the gateway has sorted has the word that programs look for.
         let own = match self {
-            Self::ProviderRejected(_, complaint) | Self::ContextLength(Some(complaint)) => Some(complaint),
+            Self::ProviderRejected(_, complaint) if !is_sorted(complaint) => Some(complaint),
             _ => None,
         };
-        let kind = own.and_then(|own| own.kind.as_deref()).unwrap_or(face.kind).to_owned();
-        let code = own.and_then(|own| own.code.as_deref()).unwrap_or(face.code).to_owned();
+        let word = |own: &Option<String>| own.clone().filter(|own| own.chars().any(char::is_alphabetic));
+        let kind = own.and_then(|own| word(&own.kind)).unwrap_or_else(|| face.kind.to_owned());
+        let code = own.and_then(|own| word(&own.code)).unwrap_or_else(|| face.code.to_owned());
         let param = param.map(str::to_owned);
         ErrorWords { status: face.status, message: face.message, kind, code, param }
     }
+}
+
+/// Whether a complaint has a code of ours in place of its own: a filter's, but for the word of OpenAI's and Azure's that
+/// programs look for.
+fn is_sorted(complaint: &ProviderError) -> bool {
+    complaint.is_content_policy() && complaint.code.as_deref() != Some("content_filter")
 }
 
 impl From<BadRequest> for ApiError {

@@ -140,7 +140,7 @@ metrics! {
     certificate_holds: IntGaugeVec = "xietong_certificate_holds" in "0 or 1", &["route"];
     /// Whether an endpoint is open for traffic (1) or ejected (0).
     upstream_health: IntGaugeVec = "xietong_upstream_health" in "0 or 1", &["model", "endpoint_id"];
-    /// Events of upstream streams that could not be read and were skipped.
+    /// Events of upstream streams that could not be read. Before the end of its answer such an event is a failure of the attempt.
     malformed_events: IntCounterVec = "xietong_malformed_events_total" in "events", &["model"];
     /// Requests under way.
     in_flight: IntGauge = "xietong_in_flight" in "requests", &[];

@@ -165,6 +165,9 @@ impl AnswerRelay {
         let StreamWriter { account, sample, resume_buffer, .. } = *writing;
         // What a provider refused no other model sees.
         let resume_buffer = resume_buffer.filter(|_| error.next() != RetryDecision::Client);
+        if let Some(complaint) = error.complaint.as_ref().filter(|_| error.is_filtered()) {
+            return Some(failed(account, ApiError::Filtered(complaint.clone())));
+        }
         match resume_buffer.and_then(ResumeBuffer::take) {
             Some((resume, said)) => {
                 self.stage = RelayStage::Resuming(Box::pin(resume.go_on(said, account)), sample);
@@ -252,8 +255,12 @@ impl AnswerRelay {
 }
 
 fn truncated(account: Box<RequestAccount>) -> RelayEvent {
-    account.close_failed(&ApiError::Truncated);
-    RelayEvent::Failed(ApiError::Truncated)
+    failed(account, ApiError::Truncated)
+}
+
+fn failed(account: Box<RequestAccount>, why: ApiError) -> RelayEvent {
+    account.close_failed(&why);
+    RelayEvent::Failed(why)
 }
 
 #[cfg(test)]

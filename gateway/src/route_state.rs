@@ -20,7 +20,7 @@ use crate::record::{RequestOutcome, RequestRecord};
 use crate::session_affinity::{ConversationSlot, SessionAffinity};
 use crate::steering::{OfferedRung, TargetController};
 use crate::telemetry::Telemetry;
-use protocol::ChatRequest;
+use protocol::{ChatRequest, FinishReason};
 use upstreams::retry_budget::{RetryBudget, RetryBudgetConfig};
 use upstreams::{EndpointPool, ServedLimits};
 
@@ -278,7 +278,10 @@ impl RouteFeedback {
         else {
             return;
         };
-        let answer = record.content.as_ref().filter(|_| record.outcome == RequestOutcome::Complete);
+        // What a provider's filter stopped no other model sees.
+        let filtered = record.answer().is_some_and(|it| it.finish == Some(FinishReason::ContentFilter));
+        let fit = record.outcome == RequestOutcome::Complete && !filtered;
+        let answer = record.content.as_ref().filter(|_| fit);
         if let Some(answer) = answer.and_then(|content| content.text()) {
             let eligible = std::mem::take(&mut self.eligible);
             let found = self.found(record);

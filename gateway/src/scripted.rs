@@ -78,10 +78,8 @@ impl UpstreamScript {
         let complaint = ProviderError {
             status: Some(status),
             code: Some(code.to_owned()),
-            kind: None,
-            param: None,
             message: "The provider's words.".to_owned(),
-            context: None,
+            ..ProviderError::default()
         };
         Self::Fails(Duration::ZERO, AttemptError::from_status(status, complaint, None))
     }

@@ -19,6 +19,7 @@ mod dialects;
 #[cfg(feature = "engine")]
 mod embedded;
 mod embeddings;
+mod ends;
 mod explore;
 mod failover;
 mod h2_clients;
@@ -39,6 +40,7 @@ mod overlong;
 mod private;
 mod recovery;
 mod reference;
+mod refused;
 mod reliability;
 mod reloads;
 mod replicas;

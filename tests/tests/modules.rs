@@ -96,9 +96,10 @@ const FLOORS: [(&str, &[&[&str]]); 4] = [
             &["engine_format"],
             &["chat", "aggregate", "chunk_reader", "native_usage", "write"],
             &["chunk", "messages", "original_request"],
+            &["provider_error"],
             &["attachments", "conversions", "fields", "sse", "usage", "vectors"],
             &["call_ids"],
-            &["provider_error", "json", "value", "answer_texts"],
+            &["json", "value", "answer_texts", "choice_marks"],
             &["image_tokens", "bad_request", "scan"],
             &[
                 "endpoint",

@@ -170,13 +170,39 @@ async fn an_endless_line_is_an_error() {
     assert_eq!(upstream.only().end().await.0, End::PeerLeft);
 }
 
-/// What is no JSON between good events is skipped and counted.
+/// An event that cannot be read took a piece of the answer with it: the answer is not whole. It is counted, and its text is
+/// nobody's to see.
 #[tokio::test(start_paused = true)]
-async fn malformed_events_are_skipped() {
-    let mixed = Reply::text("one two").stream(false).insert_chunk(2, "data: {not json\n\n");
-    let (gateway, _upstream) = in_front_of(mixed).await;
-    let answer = gateway.ask(&openai::ask_stream("auto", "Count")).await;
-    assert_eq!((answer.content().as_str(), answer.has_done()), ("one two", true), "{}", answer.text());
-    assert_eq!(gateway.settled().await.sum("xietong_malformed_events_total", &[]), 1.0);
-    assert!(!answer.text().contains("not json"), "{}", answer.text());
+async fn an_event_that_cannot_be_read_ends_the_answer() {
+    for torn in
+        ["data: {not json\n\n", "data: {\"id\":\"c\",\"choices\":[{\"del\n\n", "a: {\"choices\":[]}\n\n"]
+    {
+        let mixed = Reply::text("one two").stream(false).insert_chunk(2, torn);
+        let (gateway, _upstream) = in_front_of(mixed).await;
+        let answer = gateway.ask(&openai::ask_stream("auto", "Count")).await;
+        let label = format!("{torn:?}: {}", answer.text());
+        assert_eq!((answer.content().as_str(), answer.has_done()), ("one ", false), "{label}");
+        assert_eq!(answer.error().expect("an error event")["code"], "upstream_truncated", "{label}");
+        let metrics = gateway.settled().await;
+        assert_eq!(metrics.sum("xietong_malformed_events_total", &[]), 1.0, "{label}");
+        assert_eq!(metrics.sum("xietong_requests_total", &[("outcome", "cut")]), 1.0, "{label}");
+        assert!(!answer.text().contains("not json"), "{label}");
+    }
+}
+
+/// Behind the end of the answer nothing is lost, and what says nothing loses nothing.
+#[tokio::test(start_paused = true)]
+async fn what_says_nothing_ends_no_answer() {
+    for (at, idle) in [
+        (2, "data: ping\n\n"),
+        (2, "data: null\n\n"),
+        (2, "event: ping\ndata: 1\n\n"),
+        (4, "data: {not json\n\n"),
+    ] {
+        let mixed = Reply::text("one two").stream(false).insert_chunk(at, idle);
+        let (gateway, _upstream) = in_front_of(mixed).await;
+        let answer = gateway.ask(&openai::ask_stream("auto", "Count")).await;
+        let label = format!("{idle:?}: {}", answer.text());
+        assert_eq!((answer.content().as_str(), answer.has_done()), ("one two", true), "{label}");
+    }
 }

@@ -29,7 +29,7 @@ pub struct ChunkInfo {
     pub begins: bool,
     /// Whether it says that the model thinks, in words or without.
     pub thinks: bool,
-    /// Why an answer ended; of several choices the last.
+    /// Why an answer ended; of several choices the gravest, or the last.
     pub finish: Option<FinishReason>,
     /// How many choices ended with this chunk.
     pub finished: u32,
@@ -78,21 +78,32 @@ pub struct ResponseChunk {
 
 /// Reads an event in one pass, copying nothing.
 pub fn read_chunk(event: SseEvent) -> ResponseChunk {
-    let SseEvent { raw, data, event, comment } = event;
-    let what = if comment {
-        ChunkKind::KeepAlive
-    } else if data.trim_ascii() == b"[DONE]" {
+    let what = if event.comment {
+        if event.is_torn() { ChunkKind::Malformed } else { ChunkKind::KeepAlive }
+    } else if event.data.trim_ascii() == b"[DONE]" {
         ChunkKind::Done
-    } else if event.is_some_and(|event| &event[..] == b"error") {
-        ChunkKind::Error(ProviderError::read(None, &data))
+    } else if event.event.as_ref().is_some_and(|event| &event[..] == b"error") {
+        ChunkKind::Error(ProviderError::read(None, &event.data))
     } else {
-        match ChunkInfo::read(&data) {
-            Ok(piece) if piece.failed => ChunkKind::Error(ProviderError::read(None, &data)),
-            Ok(piece) => ChunkKind::Piece(piece),
+        match ChunkInfo::read(&event.data) {
+            Ok(piece) => ChunkKind::of(piece, &event.data),
+            Err(_) if event.is_idle() => ChunkKind::NativeOnly,
             Err(_) => ChunkKind::Malformed,
         }
     };
+    let SseEvent { raw, data, .. } = event;
     ResponseChunk { raw, data, what, native: None }
+}
+
+impl ChunkKind {
+    /// What an object of a stream is: a piece, or an error that may have any of several shapes, an end that is a failure
+    /// among them.
+    fn of(piece: ChunkInfo, data: &[u8]) -> Self {
+        match piece.complaint(data) {
+            Some(complaint) => Self::Error(complaint),
+            None => Self::Piece(piece),
+        }
+    }
 }
 
 impl ResponseChunk {
@@ -182,6 +193,26 @@ impl ParsedChunk {
 }
 
 impl ChunkInfo {
+    /// What went wrong, where this is no piece of an answer: it has an error, in whichever shape, or it ends in a failure.
+    /// What it tells of tokens is kept. `data`: what it was read from.
+    pub(super) fn complaint(&self, data: &[u8]) -> Option<ProviderError> {
+        let complaint = if self.failed {
+            ProviderError::read(None, data)
+        } else if self.finish == Some(FinishReason::Failed) {
+            ProviderError::of_end(data)
+        } else if self.choices_empty && self.usage.is_none() {
+            return ProviderError::nameless(data);
+        } else {
+            return None;
+        };
+        Some(ProviderError { usage: self.usage.map(Box::new).or(complaint.usage), ..complaint })
+    }
+
+    /// Whether it ends an answer for a reason that nobody knows.
+    pub fn is_unknown_end(&self) -> bool {
+        self.finish == Some(FinishReason::Other)
+    }
+
     /// Reads a chunk, or a whole answer, which has `message` where a chunk has `delta`.
     pub(super) fn read(data: &[u8]) -> Result<Self, JsonError> {
         let mut cursor = Cursor::over(text_of(data)?);
@@ -224,7 +255,8 @@ impl ChunkInfo {
                     let word = cursor.string()?;
                     // Some say "" where others say null.
                     if !word.raw.is_empty() {
-                        self.finish = Some(FinishReason::of(&word.cow()));
+                        let finish = FinishReason::of(&word.cow());
+                        self.finish = Some(self.finish.map_or(finish, |before| before.then(finish)));
                         self.finished += 1;
                     }
                     Ok(())
@@ -522,7 +554,8 @@ mod tests {
             ("\"tool_calls\"", Some(FinishReason::ToolCalls)),
             ("\"function_call\"", Some(FinishReason::ToolCalls)),
             ("\"content_filter\"", Some(FinishReason::ContentFilter)),
-            ("\"eos\"", Some(FinishReason::Other)),
+            ("\"eos\"", Some(FinishReason::Stop)),
+            ("\"because\"", Some(FinishReason::Other)),
         ] {
             assert_eq!(end(word), finish, "{word}");
         }
@@ -536,18 +569,27 @@ mod tests {
         check("[DONE]", ChunkKind::Done);
         check("  [DONE] ", ChunkKind::Done);
         check("{\"choices\":[", ChunkKind::Malformed);
-        check("[]", ChunkKind::Malformed);
         check("hello", ChunkKind::Malformed);
+        for idle in ["null", "[]", "\"\"", "ping", "Keep-Alive"] {
+            check(idle, ChunkKind::NativeOnly);
+        }
         check("{} x", ChunkKind::Malformed);
         for data in [
             r#"{"error":{"message":"overloaded","code":"slow_down"}}"#,
             r#"{"choices":[],"error":"overloaded"}"#,
             r#"{"base_resp":{"status_code":1013,"status_msg":"overloaded"}}"#,
+            r#"{"code":"Throttling","message":"overloaded","request_id":"r"}"#,
+            r#"{"object":"error","message":"overloaded","code":50301}"#,
         ] {
             let ChunkKind::Error(complaint) = chunk(data).what else { panic!("{data}") };
             assert_eq!((complaint.status, &*complaint.message), (None, "overloaded"));
         }
-        for data in [r#"{"error":null,"choices":[]}"#, r#"{"error":{},"base_resp":{"status_code":0}}"#] {
+        for data in [
+            r#"{"error":null,"choices":[]}"#,
+            r#"{"error":{},"base_resp":{"status_code":0}}"#,
+            r#"{"choices":[],"code":0,"message":"success"}"#,
+            r#"{"id":"x","object":"chat.completion.chunk","choices":[],"prompt_filter_results":[]}"#,
+        ] {
             assert!(piece(data).choices_empty, "{data}");
         }
         let mut splitter = SseParser::new();
@@ -557,6 +599,37 @@ mod tests {
             panic!()
         };
         assert_eq!(complaint.message, "gone");
+    }
+
+    #[test]
+    fn an_end_that_is_a_failure_is_an_error_with_its_tokens() {
+        let usage = r#""usage":{"prompt_tokens":5,"completion_tokens":7}"#;
+        for word in ["error", "insufficient_system_resource", "network_error", "abort"] {
+            let data =
+                format!(r#"{{"choices":[{{"index":0,"delta":{{}},"finish_reason":"{word}"}}],{usage}}}"#);
+            let ChunkKind::Error(complaint) = chunk(&data).what else { panic!("{data}") };
+            assert_eq!(complaint.code.as_deref(), Some(word));
+            assert_eq!(complaint.usage.and_then(|usage| usage.completion), Some(7));
+        }
+        let both = r#"{"choices":[{"index":0,"finish_reason":"error"},{"index":1,"finish_reason":"stop"}]}"#;
+        assert!(matches!(chunk(both).what, ChunkKind::Error(_)));
+        let told = r#"{"error":{"message":"gone","code":502},"choices":[{"finish_reason":"error"}]}"#;
+        assert!(matches!(chunk(told).what, ChunkKind::Error(complaint) if complaint.message == "gone"));
+    }
+
+    #[test]
+    fn what_a_fault_has_left_of_an_event_is_no_comment() {
+        let read = |text: &'static str| {
+            let mut splitter = SseParser::new();
+            splitter.feed(Bytes::from_static(text.as_bytes()));
+            read_chunk(splitter.next().unwrap().unwrap()).what
+        };
+        for torn in ["ta: {\"choices\":[]}\n\n", "{\"choices\":[]}\n\n", "ices\":[{\"delta\":{}}]}\n\n"] {
+            assert_eq!(read(torn), ChunkKind::Malformed, "{torn}");
+        }
+        for fine in [": {}\n\n", "\n", "id: {1}\n\n", "retry: 3\n\n", "x-field: 1\n\n"] {
+            assert_eq!(read(fine), ChunkKind::KeepAlive, "{fine}");
+        }
     }
 
     #[test]
@@ -665,6 +738,7 @@ mod tests {
                     return Ok(());
                 }
                 ChunkKind::KeepAlive if data.is_empty() => return Ok(()),
+                ChunkKind::NativeOnly if value.is_none() => return Ok(()),
                 other => panic!("{data}: {other:?}"),
             };
             let Some(mut value) = value else { panic!("{data}: {piece:?}") };

@@ -38,8 +38,15 @@ impl CompletionBody {
     /// Reads the body of a 200. Blank lines before it, which some send to keep the connection alive, do not matter.
     pub fn parse(body: Bytes) -> Result<Self, NotAnAnswer> {
         let (object, piece) = read(body)?;
-        if piece.failed {
-            return Err(NotAnAnswer::Complaint(ProviderError::read(None, object.bytes())));
+        if let Some(complaint) = piece.complaint(object.bytes()) {
+            return Err(NotAnAnswer::Complaint(complaint));
+        }
+        if !piece.begins && piece.is_unknown_end() {
+            let complaint = ProviderError::of_end(object.bytes());
+            return Err(NotAnAnswer::Complaint(ProviderError {
+                usage: piece.usage.map(Box::new),
+                ..complaint
+            }));
         }
         if piece.choices_empty {
             let complaint = ProviderError::found(object.bytes());
@@ -99,7 +106,7 @@ impl CompletionBody {
         self.piece.least
     }
 
-    /// Why the answer ended; of several choices the last.
+    /// Why the answer ended; of several choices the gravest, or the last.
     #[inline]
     pub fn finish(&self) -> Option<FinishReason> {
         self.piece.finish

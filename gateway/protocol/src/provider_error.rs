@@ -1,11 +1,16 @@
 //! An upstream's error, in whichever of the usual shapes.
 
+mod sorting;
+
 use std::num::NonZeroU32;
 
+use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use super::finish_reason::FinishReason;
 use super::said_context;
 use super::scan::text_of;
+use super::usage::ReportedUsage;
 
 /// Bytes of a body that are read at all.
 const BODY: usize = 64 << 10;
@@ -28,7 +33,14 @@ pub struct ProviderError {
     pub message: String,
     /// The context that it names, in tokens: what the model takes, where it says that the prompt is too long.
     pub context: Option<NonZeroU32>,
+    /// Tokens that it counts all the same.
+    pub usage: Option<Box<ReportedUsage>>,
 }
+
+/// The code of a complaint about an event that could not be read.
+pub(super) const MALFORMED_EVENT: &str = "malformed_event";
+/// Codes of those that say with a code that all is well.
+const FINE: [&str; 4] = ["0", "200", "success", "ok"];
 
 /// Reads the body of an answer that is an error: OpenAI's shape, `{"error": "text"}`, `{"code", "message"}` (Alibaba),
 /// `{"detail": …}` and `{"errors": …}` (FastAPI), `base_resp` (MiniMax). A body of any other kind (a proxy's HTML page) gives
@@ -48,6 +60,56 @@ impl ProviderError {
             ..Self::default()
         });
         Self { status, ..complaint }
+    }
+
+    /// An answer that ended for a reason that is a failure, or for one that nobody knows before it said a word. `data`: the
+    /// object with the reason.
+    pub fn of_end(data: &[u8]) -> Self {
+        #[derive(Deserialize)]
+        struct Ended {
+            #[serde(default)]
+            choices: Vec<EndedChoice>,
+        }
+        #[derive(Deserialize)]
+        struct EndedChoice {
+            #[serde(default)]
+            finish_reason: Option<String>,
+        }
+        let ended: Option<Ended> = serde_json::from_slice(data).ok();
+        let choices = ended.into_iter().flat_map(|ended| ended.choices);
+        let reasons: Vec<String> = choices.filter_map(|choice| choice.finish_reason).collect();
+        let failed = reasons.iter().find(|reason| FinishReason::of(reason) == FinishReason::Failed);
+        Self::of_reason(failed.or(reasons.last()).map_or("", |reason| reason))
+    }
+
+    /// The same by the reason itself.
+    pub fn of_reason(reason: &str) -> Self {
+        let plain = |sign: &char| sign.is_ascii_alphanumeric() || matches!(sign, '_' | '-' | ' ' | ':' | '.');
+        let reason = shortened(&reason.chars().filter(plain).collect::<String>(), WORD);
+        Self {
+            message: format!("The model failed ({reason})."),
+            code: Some(reason.to_ascii_lowercase()).filter(|reason| !reason.is_empty()),
+            ..Self::default()
+        }
+    }
+
+    /// An event of a stream that is none: what it said is lost.
+    pub fn of_malformed_event() -> Self {
+        Self {
+            code: Some(MALFORMED_EVENT.to_owned()),
+            message: "An event of the answer could not be read.".to_owned(),
+            ..Self::default()
+        }
+    }
+
+    /// An error in a stream that has a code and a sentence, and no member that says that it is one (Alibaba, FastChat).
+    pub(super) fn nameless(data: &[u8]) -> Option<Self> {
+        let found = Self::found(data)?;
+        let code = found.code.as_deref().unwrap_or(FINE[0]);
+        let fine = FINE.iter().any(|fine| code.eq_ignore_ascii_case(fine));
+        let told =
+            found.kind.as_deref() == Some("error") || memchr::memmem::find(data, b"\"message\"").is_some();
+        (!fine && told).then_some(found)
     }
 
     /// An error, if the body is one.
@@ -74,7 +136,8 @@ impl ProviderError {
             },
         };
         let nameless = found.message.is_empty() && found.code.is_none() && found.kind.is_none();
-        (!nameless).then(|| found.tidied())
+        let usage = object.get("usage").and_then(|usage| ReportedUsage::of(&usage.to_string()));
+        (!nameless).then(|| Self { usage: usage.map(Box::new), ..found.tidied() })
     }
 
     /// From an object that has the parts of an error itself.
@@ -87,6 +150,7 @@ impl ProviderError {
             param: word(object.get("param")),
             message: texts.into_iter().flatten().find_map(sentence).unwrap_or_default(),
             context: said_context::in_members(object),
+            usage: None,
         }
     }
 
@@ -101,64 +165,6 @@ impl ProviderError {
         self
     }
 
-    /// Whether the prompt was too long for the model.
-    pub fn is_context_length(&self) -> bool {
-        let codes =
-            ["context_length_exceeded", "exceed_context_size_error", "string_above_max_length", "1261"];
-        let sayings = [
-            "context length",
-            "context window",
-            "context size",
-            "prompt is too long",
-            "model token limit",
-            "maximum model length",
-            "range of input length",
-            "input is too long",
-            "exceeds the maximum number of tokens",
-            "上下文长度",
-        ];
-        self.status == Some(413) || self.is_one_of(&codes) || (self.is_request_fault() && self.says(&sayings))
-    }
-
-    /// Whether the provider will not answer such a prompt.
-    pub fn is_content_policy(&self) -> bool {
-        let codes = [
-            "content_policy_violation",
-            "content_filter",
-            "responsibleaipolicyviolation",
-            "datainspectionfailed",
-            "data_inspection_failed",
-            "sensitivecontentdetected",
-            "inputtextsensitivecontentdetected",
-            "1301",
-            "1026",
-            "1027",
-        ];
-        self.is_one_of(&codes) || (self.is_request_fault() && self.says(&["content exists risk"]))
-    }
-
-    /// Whether the money or the plan is used up: asking again does not help, whatever the status.
-    pub fn is_balance(&self) -> bool {
-        let codes = [
-            "insufficient_quota",
-            "credit_balance_exhausted",
-            "insufficient_balance",
-            "exceeded_current_quota_error",
-            "billing_not_active",
-            "billing_error",
-            "accountoverdueerror",
-            "arrearage",
-            "1008",
-            "1113",
-            "1304",
-            "1308",
-            "1310",
-        ];
-        let sayings =
-            ["insufficient balance", "insufficient_quota", "credit balance is too low", "余额不足", "欠费"];
-        self.status == Some(402) || self.is_one_of(&codes) || self.says(&sayings)
-    }
-
     /// The same with every appearance of a secret, and of what looks like a key, blotted out.
     pub fn without(mut self, secret: &str) -> Self {
         let words = [&mut self.code, &mut self.kind, &mut self.param].into_iter().flatten();
@@ -166,21 +172,6 @@ impl ProviderError {
             *text = blotted(text, secret);
         }
         self
-    }
-
-    fn is_one_of(&self, codes: &[&str]) -> bool {
-        let words = [&self.code, &self.kind].into_iter().flatten();
-        words.into_iter().any(|word| codes.iter().any(|code| word.eq_ignore_ascii_case(code)))
-    }
-
-    /// Whether the request is at fault, as far as the status says.
-    fn is_request_fault(&self) -> bool {
-        matches!(self.status, None | Some(400 | 413 | 422))
-    }
-
-    fn says(&self, sayings: &[&str]) -> bool {
-        let message = self.message.to_lowercase();
-        sayings.iter().any(|saying| message.contains(saying))
     }
 }
 
@@ -296,51 +287,6 @@ mod tests {
             read_error(500, format!(r#"{{"error":{{"message":"{long}","code":"{long}"}}}}"#).as_bytes());
         assert!(complaint.message.len() <= MESSAGE && complaint.message.len() > MESSAGE - 4);
         assert!(complaint.code.unwrap().len() <= WORD);
-    }
-
-    #[test]
-    fn complaints_are_sorted() {
-        let check = |status: u16, body: &str, (context, policy, balance): (bool, bool, bool)| {
-            let complaint = read_error(status, body.as_bytes());
-            let kinds =
-                (complaint.is_context_length(), complaint.is_content_policy(), complaint.is_balance());
-            assert_eq!(kinds, (context, policy, balance), "{body}");
-        };
-        let (context, policy, balance, other) =
-            ((true, false, false), (false, true, false), (false, false, true), (false, false, false));
-        check(400, r#"{"error":{"code":"context_length_exceeded","message":"x"}}"#, context);
-        check(
-            400,
-            r#"{"error":{"code":400,"message":"This model's maximum context length is 8192 tokens."}}"#,
-            context,
-        );
-        check(400, r#"{"error":{"type":"exceed_context_size_error","message":"x"}}"#, context);
-        check(400, r#"{"error":{"code":"1261","message":"x"}}"#, context);
-        check(400, r#"{"error":{"message":"Your request exceeded model token limit: 8192"}}"#, context);
-        check(
-            400,
-            r#"{"code":"InvalidParameter","message":"Range of input length should be [1, 30720]"}"#,
-            context,
-        );
-        check(413, "", context);
-        check(500, r#"{"error":"the context window process died"}"#, other);
-        check(400, r#"{"error":{"code":"content_policy_violation","message":"x"}}"#, policy);
-        check(400, r#"{"error":{"code":"content_filter","message":"x"}}"#, policy);
-        check(400, r#"{"error":{"code":"1301","message":"x"}}"#, policy);
-        check(400, r#"{"code":"DataInspectionFailed","message":"x"}"#, policy);
-        check(400, r#"{"error":{"message":"Content Exists Risk","code":"invalid_request_error"}}"#, policy);
-        check(429, r#"{"error":{"code":"1113","message":"您的账户已欠费，请充值"}}"#, balance);
-        check(429, r#"{"error":{"code":"1310","message":"x"}}"#, balance);
-        check(
-            429,
-            r#"{"error":{"type":"insufficient_quota","code":"insufficient_quota","message":"x"}}"#,
-            balance,
-        );
-        check(429, r#"{"error":{"type":"exceeded_current_quota_error","message":"x"}}"#, balance);
-        check(400, r#"{"code":"Arrearage","message":"x"}"#, balance);
-        check(402, r#"{"error":{"message":"Insufficient Balance"}}"#, balance);
-        check(429, r#"{"error":{"code":"1302","message":"concurrency"}}"#, other);
-        check(429, r#"{"error":{"code":"rate_limit_exceeded","message":"slow down"}}"#, other);
     }
 
     #[test]

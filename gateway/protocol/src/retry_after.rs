@@ -4,12 +4,20 @@ use std::time::{Duration, SystemTime};
 
 use http::HeaderMap;
 
-/// How long to wait: `retry-after-ms`, else `retry-after` in seconds (with a fraction, too) or as an HTTP date. The
-/// first valid value counts; negative ones and past dates are zero. The caller bounds it.
+/// Who says it: the upstream itself, or the provider behind LiteLLM's proxy, which hands on a provider's headers so.
+const PREFIXES: [&str; 2] = ["", "llm_provider-"];
+
+/// How long to wait: `retry-after-ms`, else `retry-after` in seconds (with a fraction, too) or as an HTTP date; else the same
+/// behind `llm_provider-`. The first valid value counts; negative ones and past dates are zero. The caller bounds it.
 pub fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
-    let texts = |name| headers.get_all(name).into_iter().filter_map(|value| value.to_str().ok());
-    let exact = texts("retry-after-ms").find_map(|text| seconds(text, 1e-3));
-    exact.or_else(|| texts("retry-after").find_map(|text| seconds(text, 1.0).or_else(|| date(text, now))))
+    PREFIXES.into_iter().find_map(|prefix| {
+        let name = |name: &str| format!("{prefix}{name}");
+        let texts = |name| headers.get_all(name).into_iter().filter_map(|value| value.to_str().ok());
+        let exact = texts(name("retry-after-ms")).find_map(|text| seconds(text, 1e-3));
+        exact.or_else(|| {
+            texts(name("retry-after")).find_map(|text| seconds(text, 1.0).or_else(|| date(text, now)))
+        })
+    })
 }
 
 fn seconds(text: &str, unit: f64) -> Option<Duration> {
@@ -57,6 +65,10 @@ mod tests {
         check(&[("retry-after", "2"), ("retry-after", "9")], Some(2_000));
         check(&[("retry-after", "2"), ("retry-after-ms", "250")], Some(250));
         check(&[("retry-after", "2"), ("retry-after-ms", "x")], Some(2_000));
+        check(&[("llm_provider-retry-after", "7")], Some(7_000));
+        check(&[("llm_provider-retry-after-ms", "70")], Some(70));
+        check(&[("llm_provider-retry-after", "7"), ("retry-after", "2")], Some(2_000));
+        check(&[("llm_provider-retry-after", "7"), ("retry-after", "soon")], Some(7_000));
         let mut huge = HeaderMap::new();
         huge.insert("retry-after", "9".repeat(400).parse().unwrap());
         assert_eq!(retry_after(&huge, now), Some(Duration::MAX));

@@ -38,6 +38,29 @@ pub struct SseEvent {
     pub comment: bool,
 }
 
+impl SseEvent {
+    /// Whether an event whose data are no object says nothing, so that nothing is lost with it: a sign of life with a text of
+    /// its own, or an empty value.
+    pub(super) fn is_idle(&self) -> bool {
+        const ALIVE: [&[u8]; 4] = [b"ping", b"heartbeat", b"keepalive", b"keep-alive"];
+        let is_alive = |word: &[u8]| ALIVE.iter().any(|alive| word.eq_ignore_ascii_case(alive));
+        let data = self.data.trim_ascii();
+        self.event.as_deref().is_some_and(is_alive)
+            || matches!(data, b"null" | b"\"\"" | b"[]")
+            || is_alive(data)
+    }
+
+    /// Whether an event without data has lost them: a line that is no comment and no field of the standard's has an object's
+    /// brace in it, as what is left of `data: {…}` after a fault. Only asked of what has no data.
+    pub(super) fn is_torn(&self) -> bool {
+        let lines = self.raw.split(|byte| matches!(byte, b'\n' | b'\r'));
+        lines.filter(|line| !line.starts_with(b":")).any(|line| {
+            let known = matches!(field(line).0, b"data" | b"event" | b"id" | b"retry");
+            !known && memchr::memchr(b'{', line).is_some()
+        })
+    }
+}
+
 /// Cuts a byte stream into events.
 #[derive(Debug)]
 pub struct SseParser {

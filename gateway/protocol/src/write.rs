@@ -275,7 +275,7 @@ mod tests {
         let plain = WrittenChoice {
             content: "好".into(),
             reasoning: None,
-            finish: FinishReason::Other,
+            finish: FinishReason::Stop,
             logprobs: None,
         };
         let usage = Usage { input: 1, output: 2, ..Usage::default() };

@@ -83,15 +83,25 @@ impl RequestAccount {
         waits.map(|attempt| attempt.ended.saturating_sub(attempt.began)).sum()
     }
 
-    /// The attempt ended without an answer. What may have been billed is charged at the bound; what the provider refused
-    /// costs nothing.
+    /// The attempt ended without an answer. What may have been billed is charged at the bound, and what was said before it
+    /// failed by what there is of it, unless its failure tells of tokens; what the provider refused costs nothing.
     pub fn failed(&mut self, id: AttemptId, error: &AttemptError) {
         if let AttemptErrorKind::GuardRejected(_) = error.what {
             return self.discard(id, error.word(), Waste::Escalated);
         }
-        let usage = if error.may_be_billed() { self.unknown(id) } else { Usage::default() };
-        self.end_attempt(id, error.word(), AttemptBill::of(usage), Some(Waste::Retried));
-        self.note_detail(id, error);
+        self.note_error(id, error);
+        let (tally, told) = (self.tally(id), error.usage().is_some());
+        let bill = if error.may_be_billed() {
+            AttemptBill::of(self.unknown(id))
+        } else if told {
+            AttemptBill::of(self.usage(id))
+        } else if tally.weight > 0 || tally.reported.is_some() {
+            // It failed in the midst of what it said, which may be billed.
+            self.so_far(id)
+        } else {
+            AttemptBill::of(Usage::default())
+        };
+        self.end_attempt(id, error.word(), bill, Some(Waste::Retried));
     }
 
     /// The attempt is the one whose answer the client gets.
@@ -123,8 +133,8 @@ impl RequestAccount {
         }
     }
 
-    /// An event of the attempt's upstream could not be read and was left out.
-    pub fn skipped_event(&self, id: AttemptId) {
+    /// An event of the attempt's upstream could not be read.
+    pub fn malformed_event(&self, id: AttemptId) {
         if let Some(attempt) = self.record.attempts.get(id.0) {
             self.telemetry.metrics.malformed_events.with_label_values(&[&attempt.model.name]).inc();
         }
@@ -143,11 +153,11 @@ impl RequestAccount {
 
     /// The attempt's answer broke off after its first byte. It brought the client something, so it is not waste.
     pub fn truncated(&mut self, id: AttemptId, error: &AttemptError) {
-        // What was seen of it is less than what is charged for it.
-        let bill = self.so_far(id);
+        self.note_error(id, error);
+        // What was seen of it is less than what is charged for it, unless its failure tells of tokens.
+        let bill = if error.usage().is_some() { AttemptBill::of(self.usage(id)) } else { self.so_far(id) };
         self.before = Some(bill.shown);
         self.end_attempt(id, error.word(), bill, None);
-        self.note_detail(id, error);
     }
 
     /// The attempt goes on with an answer that broke off: with the rest of it alone, or, if `whole`, by giving all of it
@@ -209,10 +219,16 @@ impl RequestAccount {
         self.record.attempts.get_mut(id.0)
     }
 
-    fn note_detail(&mut self, id: AttemptId, error: &AttemptError) {
+    fn note_error(&mut self, id: AttemptId, error: &AttemptError) {
         if let Some(attempt) = self.attempt_mut(id) {
             attempt.detail = error.detail();
             attempt.cause.clone_from(&error.cause);
+        }
+        if let (Some(usage), Some(tally)) = (error.usage(), self.tallies.get_mut(id.0)) {
+            tally.reported = Some(*usage);
+        }
+        if error.is_malformed_event() {
+            self.malformed_event(id);
         }
     }
 

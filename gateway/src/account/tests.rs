@@ -314,7 +314,7 @@ async fn a_place_is_given_back() {
     drop(one);
     three.admit(&quota, &models).unwrap();
     two.close_complete();
-    three.close_failed(&ApiError::UpstreamUnavailable);
+    three.close_failed(&ApiError::UpstreamUnavailable(None));
     assert_eq!(
         open(&scripted).admit(&quota, &models).unwrap_err().code(),
         "rate_limit_exceeded",

@@ -1,6 +1,7 @@
 //! Why a model cannot serve a request.
 
 use std::fmt;
+use std::time::Duration;
 
 use upstreams::{ServedLimits, ServedMedium};
 
@@ -152,6 +153,9 @@ fn speaks(remote: &RemoteModel, begun: Option<Option<bool>>, chat: &ChatRequest)
     dialect.takes(chat, effort).err().map(|bad| Ineligible::Engine(bad.message))
 }
 
+/// How long a client is to wait for a model that is not loaded yet.
+const LOADING: Duration = Duration::from_secs(5);
+
 /// What the client is told where no model can, each with its reason.
 pub(super) fn nothing_fits(eligibility: &[(&Arc<ModelConfig>, Option<Ineligible>)]) -> ApiError {
     let reasons = eligibility.iter().filter_map(|(model, unfit)| Some((model, unfit.as_ref()?)));
@@ -161,7 +165,7 @@ pub(super) fn nothing_fits(eligibility: &[(&Arc<ModelConfig>, Option<Ineligible>
     let words = format!("No model that may answer can serve this request ({}).", reasons.join("; "));
     if eligibility.iter().any(|(_, unfit)| matches!(unfit, Some(Ineligible::Absent))) {
         // It may be there the next time.
-        ApiError::UpstreamUnavailable
+        ApiError::UpstreamUnavailable(Some(LOADING))
     } else if all(|unfit| matches!(unfit, Ineligible::Context { .. })) {
         ApiError::ContextLength(None)
     } else if eligibility.iter().any(|(_, unfit)| matches!(unfit, Some(Ineligible::NotLocal))) {

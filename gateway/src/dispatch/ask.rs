@@ -167,17 +167,22 @@ fn failure(errors: &[AttemptError]) -> ApiError {
         return ApiError::EscalationLimit;
     }
     let Some(last) = errors.iter().rev().find(|error| !busy(error)) else {
-        return ApiError::UpstreamUnavailable;
+        return ApiError::UpstreamUnavailable(None);
     };
-    let said = last.complaint.as_deref().cloned();
+    let said = last.complaint.clone();
     match last.what {
         AttemptErrorKind::Rejected(status) => {
             said.map_or(ApiError::UpstreamBadResponse, |said| ApiError::ProviderRejected(status, said))
         }
         AttemptErrorKind::ContextLength => ApiError::ContextLength(said),
-        AttemptErrorKind::Incapable => {
-            said.map_or(ApiError::UpstreamBadResponse, |said| ApiError::NoCapableModel(said.message))
-        }
+        AttemptErrorKind::Incapable => match said {
+            None => ApiError::UpstreamBadResponse,
+            // The provider's own words, or those of the embedded engine.
+            Some(said) => match said.status {
+                Some(status) => ApiError::ProviderRejected(status, said),
+                None => ApiError::NoCapableModel(said.message),
+            },
+        },
         AttemptErrorKind::BudgetExceeded => ApiError::BudgetSpent(
             "The budget of this client does not cover another attempt after the first one failed.".to_owned(),
         ),
@@ -187,9 +192,15 @@ fn failure(errors: &[AttemptError]) -> ApiError {
         AttemptErrorKind::ConnectFailed
         | AttemptErrorKind::RefusedStream
         | AttemptErrorKind::CircuitOpen
-        | AttemptErrorKind::ServerError(503 | 529) => ApiError::UpstreamUnavailable,
+        | AttemptErrorKind::ServerError(503 | 529) => ApiError::UpstreamUnavailable(wait_of(&errors)),
         _ => ApiError::UpstreamBadResponse,
     }
+}
+
+/// How long to wait, where nothing speaks against asking again then: each was ejected, or has named a time.
+fn wait_of(errors: &[&AttemptError]) -> Option<Duration> {
+    let waits: Option<Vec<Duration>> = errors.iter().map(|error| error.retry_after).collect();
+    waits?.into_iter().min()
 }
 
 #[cfg(test)]
@@ -220,6 +231,29 @@ mod tests {
         check(&[AttemptError::new(AttemptErrorKind::ConnectionLost)], 502);
         check(&[AttemptError::new(AttemptErrorKind::ServerError(500))], 502);
         check(&[], 503);
+    }
+
+    #[test]
+    fn where_waiting_helps_the_client_hears_when_to_come_back() {
+        let wait = |what, seconds: Option<u64>| AttemptError {
+            retry_after: seconds.map(Duration::from_secs),
+            ..AttemptError::new(what)
+        };
+        let check = |errors: &[AttemptError], seconds: u64, is_final: bool| {
+            let failure = failure(errors);
+            let said = (failure.retry_after(), failure.is_final());
+            assert_eq!(said, (Some(Duration::from_secs(seconds)), is_final), "{errors:?}");
+        };
+        use AttemptErrorKind::{CircuitOpen, ConnectFailed, EscalationLimit, RateLimited, ServerError};
+        check(&[wait(CircuitOpen, Some(4))], 4, false);
+        check(&[wait(CircuitOpen, Some(4)), wait(CircuitOpen, Some(3))], 3, false);
+        check(&[wait(RateLimited, Some(2)), wait(CircuitOpen, Some(3))], 2, false);
+        check(&[wait(ServerError(503), Some(9))], 9, false);
+        check(&[wait(ServerError(503), None)], 1, true);
+        check(&[wait(CircuitOpen, Some(4)), wait(ConnectFailed, None)], 1, true);
+        check(&[wait(RateLimited, Some(7))], 7, false);
+        check(&[wait(RateLimited, None)], 1, true);
+        check(&[wait(EscalationLimit, None)], 5, false);
     }
 
     #[test]

@@ -56,7 +56,8 @@ pub(super) async fn enter(
 ) -> Result<OpenAttempt, AttemptError> {
     account.cover(&pool.model).await?;
     let Some(endpoint_guard) = pool.select(|endpoint| account.has_failed_at(endpoint)) else {
-        return Err(AttemptError::new(AttemptErrorKind::CircuitOpen));
+        let retry_after = Some(pool.reopens_in());
+        return Err(AttemptError { retry_after, ..AttemptError::new(AttemptErrorKind::CircuitOpen) });
     };
     let id = account.begin(&pool.model, endpoint_guard.endpoint_id());
     Ok(OpenAttempt { id, endpoint_guard })

@@ -21,7 +21,7 @@ pub async fn ask_in_background(
     mut account: Box<RequestAccount>,
 ) -> (Option<String>, Option<Money>) {
     let Ok(open) = enter(pool, &mut account).await else {
-        account.close_failed(&ApiError::UpstreamUnavailable);
+        account.close_failed(&ApiError::UpstreamUnavailable(None));
         return (None, Some(Money::ZERO));
     };
     let ask = UpstreamRequest {
@@ -44,7 +44,7 @@ pub async fn ask_in_background(
         }
         Ok(_) | Err(_) => {
             let cost = account.cost();
-            account.close_failed(&ApiError::UpstreamUnavailable);
+            account.close_failed(&ApiError::UpstreamUnavailable(None));
             (None, cost)
         }
     }

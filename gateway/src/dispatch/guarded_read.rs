@@ -78,7 +78,7 @@ struct GuardedRead<'a> {
     first: Option<Instant>,
     /// How long an answer that is not streamed may be written, from its first token on, before it is judged by what there is.
     whole_for: Option<Duration>,
-    /// It was kept before its end, and is only read to it.
+    /// It was kept before its end, or a filter stepped in, and is only read to its end.
     settled: bool,
     /// All of it was judged.
     whole: bool,
@@ -192,6 +192,8 @@ impl<'a> GuardedRead<'a> {
     ) -> Result<GuardStep, AttemptError> {
         self.tally.saw(piece);
         self.gather.see(chunk).map_err(|_| AttemptError::new(AttemptErrorKind::BadResponse(200)))?;
+        // What a provider's filter stopped no other model sees, whatever is wrong with it.
+        self.settled |= piece.finish == Some(FinishReason::ContentFilter);
         if !piece.begins || self.settled {
             return Ok(GuardStep::On);
         }
@@ -212,6 +214,9 @@ impl<'a> GuardedRead<'a> {
 
     fn hear_whole(&mut self, whole: CompletionBody) -> Result<CompletionBody, AttemptError> {
         self.tally.saw_whole(&whole);
+        if whole.finish() == Some(FinishReason::ContentFilter) {
+            return Ok(if self.strip { whole.without_logprobs() } else { whole });
+        }
         self.whole = true;
         if self.choices == 1 {
             let message = AnswerMessage::of_whole(whole.bytes()).unwrap_or_default();

@@ -147,7 +147,17 @@ async fn race(
         account.discard(attempt, AttemptResult::Hedged.word(), Waste::Hedged);
         return finish(&early, answer, account);
     }
-    remaining.failed.extend(finish(&early, answer, account).err());
+    let failed = finish(&early, answer, account);
+    if let Err((_, error)) = &failed
+        && error.is_filtered()
+    {
+        // What a provider's filter refused is no other's to answer.
+        let HedgedAttempt { attempt, answer: let_go, .. } = late;
+        drop(let_go);
+        account.discard(attempt, AttemptResult::Hedged.word(), Waste::Hedged);
+        return failed;
+    }
+    remaining.failed.extend(failed.err());
     let answer = late.answer.as_mut().await;
     finish(&late, answer, account)
 }

@@ -91,7 +91,7 @@ async fn ask(
         }
         Err(error) => {
             account.failed(attempt, &error);
-            account.close_failed(&ApiError::UpstreamUnavailable);
+            account.close_failed(&ApiError::UpstreamUnavailable(None));
             error.is_answered()
         }
     }

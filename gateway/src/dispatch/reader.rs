@@ -1,24 +1,51 @@
 //! Reads one answer of an upstream in pieces, and says where it ends and whether it is whole then.
 
 use std::collections::VecDeque;
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use futures_util::StreamExt;
+use tokio::time::{Sleep, sleep};
 
-use protocol::{ChunkKind, ResponseChunk};
+use protocol::{ChoiceMark, ChunkInfo, ChunkKind, ProviderError, ResponseChunk};
 use upstreams::Chunks;
 use upstreams::attempt_error::{AttemptError, AttemptErrorKind};
 
+/// How long a failed answer is listened to for a count of its tokens.
+const LAST_WORD: Duration = Duration::from_millis(500);
+
 /// An answer that is being read. It is whole at the upstream's marker of success, or once every choice has given the
-/// reason why it ended: then only the marker or a count of tokens can be missing, and a mere end does no harm. Each other
-/// end, and an error among the chunks, is an error of the attempt.
+/// reason why it ended: then only the marker or a count of tokens can be missing, and a mere end does no harm. It is also
+/// whole at an orderly end where every choice that has begun has ended: not every server knows of several choices. Each other
+/// end is an error of the attempt, and so are an error among the chunks, an end that is a failure, an end without a word for a
+/// reason that nobody knows, and an event that could not be read: what it said is lost.
 pub struct AnswerReader {
     /// What is read again before anything new.
     held: VecDeque<ResponseChunk>,
     chunks: Chunks,
     choices: u64,
     finished: u64,
+    /// It has said something.
+    begun: bool,
+    /// Which of several choices have begun, and which have ended; bits by index.
+    several: SeveralChoices,
+    /// It has failed, and only a count of tokens may still come.
+    failed: Option<Box<FailedAnswer>>,
+}
+
+/// Which of several choices there are.
+#[derive(Debug, Clone, Copy, Default)]
+struct SeveralChoices {
+    begun: u128,
+    ended: u128,
+}
+
+/// An answer that has failed.
+struct FailedAnswer {
+    complaint: ProviderError,
+    patience: Pin<Box<Sleep>>,
 }
 
 /// What follows in an answer.
@@ -35,7 +62,15 @@ pub enum AnswerPart {
 impl AnswerReader {
     /// Reads an answer that is whole when so many choices have ended.
     pub fn new(chunks: Chunks, choices: u64) -> Self {
-        Self { held: VecDeque::new(), chunks, choices, finished: 0 }
+        Self {
+            held: VecDeque::new(),
+            chunks,
+            choices,
+            finished: 0,
+            begun: false,
+            several: SeveralChoices::default(),
+            failed: None,
+        }
     }
 
     /// What follows. Dropping the future loses nothing.
@@ -46,34 +81,100 @@ impl AnswerReader {
     /// What follows, as [`AnswerReader::next`].
     #[inline]
     pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<AnswerPart> {
-        if let Some(chunk) = self.held.pop_front() {
-            return Poll::Ready(self.part(chunk));
+        if self.failed.is_some() {
+            return self.poll_last_word(cx);
         }
-        Poll::Ready(match ready!(self.chunks.poll_next_unpin(cx)) {
-            Some(Ok(chunk)) => self.part(chunk),
-            end => self.ended(end.and_then(Result::err)),
-        })
+        let chunk = match self.held.pop_front() {
+            Some(chunk) => chunk,
+            None => match ready!(self.chunks.poll_next_unpin(cx)) {
+                Some(Ok(chunk)) => chunk,
+                end => return Poll::Ready(self.ended(end.and_then(Result::err))),
+            },
+        };
+        match self.part(chunk) {
+            Ok(part) => Poll::Ready(part),
+            Err(complaint) => {
+                let patience = Box::pin(sleep(LAST_WORD));
+                self.failed = Some(Box::new(FailedAnswer { complaint, patience }));
+                self.poll_last_word(cx)
+            }
+        }
     }
 
     /// What this chunk is in the answer.
+    ///
+    /// # Errors
+    /// It says that the answer has failed.
     #[inline]
-    fn part(&mut self, chunk: ResponseChunk) -> AnswerPart {
-        match &chunk.what {
+    fn part(&mut self, chunk: ResponseChunk) -> Result<AnswerPart, ProviderError> {
+        Ok(match &chunk.what {
             ChunkKind::Piece(piece) => {
                 self.finished += u64::from(piece.finished);
+                self.begun |= piece.begins;
+                if piece.finished > 0 || self.choices > 1 {
+                    self.note(piece, &chunk)?;
+                }
                 AnswerPart::Chunk(chunk)
             }
-            ChunkKind::KeepAlive | ChunkKind::NativeOnly | ChunkKind::Malformed => AnswerPart::Chunk(chunk),
+            ChunkKind::KeepAlive | ChunkKind::NativeOnly => AnswerPart::Chunk(chunk),
+            // Behind the end nothing is lost.
+            ChunkKind::Malformed if self.is_whole() => AnswerPart::Chunk(chunk),
+            ChunkKind::Malformed => AnswerPart::Broken(AttemptError::malformed_event()),
             ChunkKind::Done => AnswerPart::Complete(Some(chunk)),
-            ChunkKind::Error(complaint) => AnswerPart::Broken(AttemptError::in_band(complaint)),
+            ChunkKind::Error(complaint) => return Err(complaint.clone()),
+        })
+    }
+
+    /// Takes note of an end, and of which choices there are.
+    #[cold]
+    fn note(&mut self, piece: &ChunkInfo, chunk: &ResponseChunk) -> Result<(), ProviderError> {
+        if !self.begun && piece.is_unknown_end() {
+            return Err(ProviderError {
+                usage: piece.usage.map(Box::new),
+                ..ProviderError::of_end(&chunk.data)
+            });
         }
+        if self.choices > 1 {
+            for ChoiceMark { index, ended } in protocol::choice_marks(&chunk.data) {
+                let bit = 1u128.checked_shl(index).unwrap_or(0);
+                self.several.begun |= bit;
+                self.several.ended |= if ended { bit } else { 0 };
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits a little for the tokens that a failed answer counts, and then says that it failed.
+    #[cold]
+    fn poll_last_word(&mut self, cx: &mut Context<'_>) -> Poll<AnswerPart> {
+        let Some(failed) = &mut self.failed else { return Poll::Pending };
+        while failed.complaint.usage.is_none() {
+            let chunk = match self.held.pop_front() {
+                Some(chunk) => Poll::Ready(Some(Ok(chunk))),
+                None => self.chunks.poll_next_unpin(cx),
+            };
+            match chunk {
+                Poll::Ready(Some(Ok(chunk))) => match chunk.what {
+                    ChunkKind::Piece(piece) => failed.complaint.usage = piece.usage.map(Box::new),
+                    ChunkKind::Done => break,
+                    _ => {}
+                },
+                Poll::Ready(Some(Err(_)) | None) => break,
+                Poll::Pending if failed.patience.as_mut().poll(cx).is_ready() => break,
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+        let error = AttemptError::in_band(&failed.complaint);
+        self.failed = None;
+        drop(self.take_rest());
+        Poll::Ready(AnswerPart::Broken(error))
     }
 
     fn ended(&mut self, error: Option<AttemptError>) -> AnswerPart {
         // What has ended must not be read again, and is let go at once.
         drop(self.take_rest());
         match error {
-            None if self.is_whole() => AnswerPart::Complete(None),
+            None if self.is_whole() || self.several.have_ended() => AnswerPart::Complete(None),
             Some(error) if self.is_whole() && error.is_benign_eof() => AnswerPart::Complete(None),
             error => AnswerPart::Broken(
                 error.unwrap_or_else(|| AttemptError::new(AttemptErrorKind::ConnectionLost)),
@@ -99,7 +200,7 @@ impl AnswerReader {
     /// Has the answer read again from its beginning; `held` is all that was read of it.
     pub fn begin_again(&mut self, held: Vec<ResponseChunk>) {
         self.held = held.into();
-        self.finished = 0;
+        (self.finished, self.begun, self.several) = (0, false, SeveralChoices::default());
     }
 
     /// What is read again before anything new.
@@ -116,6 +217,13 @@ impl AnswerReader {
     /// Takes what is still to come, but for what is held; the upstream stops where it is dropped.
     pub fn take_rest(&mut self) -> Chunks {
         std::mem::replace(&mut self.chunks, Box::pin(futures_util::stream::empty()))
+    }
+}
+
+impl SeveralChoices {
+    /// Whether each that has begun has ended, and there is one.
+    fn have_ended(self) -> bool {
+        self.begun != 0 && self.begun == self.ended
     }
 }
 

@@ -101,17 +101,20 @@ failures! {
         "The gateway cannot write down what requests cost, so that it asks no paid models.",
         "Try again later, or ask for a local model.";]
     F::ProviderRejected(..) => [
-        F::ProviderRejected(400, ProviderError { code: Some("content_policy_violation".to_owned()), ..ProviderError::default() }),
-        "The provider's filter refused the prompt. The status is the provider's, 400 or 422.",
+        F::ProviderRejected(400, filtered()),
+        "The provider's filter refused the prompt, wherever it said so. The status is 400, or 422 if that is the provider's.",
         "Change the prompt.";
-        F::ProviderRejected(400, ProviderError::default()),
-        "The provider refused the request. The status and the message are the provider's, and so is the code where it gave one.",
+        F::ProviderRejected(400, Box::default()),
+        "The provider refused the request. The status and the message are the provider's, and so is the code where it gave a word for one.",
         "Change what the message names.";]
     F::ContextLength(_) => [F::ContextLength(None),
         "The prompt is longer than the context of every model that may answer.",
         "Send a shorter prompt, or ask for a model with more context.";]
     F::UpstreamBusy(_) => [F::UpstreamBusy(None),
         "Every model that may answer is at its provider's rate limit.",
+        "Wait for as long as `Retry-After` says.";
+        F::UpstreamBusy(Some(Duration::from_secs(1))),
+        "The same where providers said when to come back.",
         "Wait for as long as `Retry-After` says.";]
     F::EngineBusy(_) => [F::EngineBusy(None),
         "Every model that may answer is embedded, and has more work ahead than the request may wait for (`timeouts.queue`), or its queue is full.",
@@ -122,21 +125,33 @@ failures! {
     F::UpstreamTimeout => [F::UpstreamTimeout,
         "No model that may answer did so in time.",
         "Try again later.";]
-    F::UpstreamUnavailable => [F::UpstreamUnavailable,
+    F::UpstreamUnavailable(_) => [F::UpstreamUnavailable(None),
         "No model that may answer can be reached, or all failed.",
-        "Try again later.";]
+        "Try again later.";
+        F::UpstreamUnavailable(Some(Duration::from_secs(1))),
+        "No model was asked, because all that may answer are ejected after failures or not loaded yet; or each has named a time.",
+        "Wait for as long as `Retry-After` says.";]
     F::UpstreamBadResponse => [F::UpstreamBadResponse,
         "The models that may answer gave no usable answer, or did not accept the gateway's own credentials.",
         "Tell the operator: the gateway's log names the cause.";]
     F::Truncated => [F::Truncated,
         "The answer broke off after its first byte and could not be finished. A stream has this as an error event.",
         "Discard the answer, or use it as incomplete, and ask again.";]
+    F::Filtered(_) => [F::Filtered(Box::default()),
+        "The provider's filter stopped an answer after its first byte. A stream has this as an error event.",
+        "Discard the answer, and change the prompt.";]
     F::Stopping => [F::Stopping,
         "The gateway is stopping.",
         "Send the request again; another gateway, or the next one, answers.";]
     F::Internal => [F::Internal,
         "The gateway failed on this request: a fault of its own.",
         "Tell the operator the request's `x-request-id`.";]
+}
+
+/// What a provider's filter says.
+fn filtered() -> Box<ProviderError> {
+    let code = Some("content_policy_violation".to_owned());
+    Box::new(ProviderError { code, ..ProviderError::default() })
 }
 
 /// Every error, in the order of their definition; a code may stand several times.

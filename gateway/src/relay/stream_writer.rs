@@ -7,7 +7,7 @@ use bytes::{Bytes, BytesMut};
 use futures_util::{FutureExt, StreamExt};
 use tokio::time::timeout;
 
-use super::chunk_identity::{self, ChunkIdentity};
+use super::chunk_identity::ChunkIdentity;
 use super::resume_buffer::ResumeBuffer;
 use crate::account::{AttemptId, RequestAccount};
 use crate::dispatch::{AnswerPart, AnswerReader, StartedStream};
@@ -149,7 +149,8 @@ impl StreamWriter {
             ChunkKind::Piece(piece) => {
                 self.account.forward(self.attempt, piece, &chunk);
                 if piece.finished > 0 && self.reader.choices() > 1 {
-                    self.over.extend(chunk_identity::ended(&chunk.data));
+                    let marks = protocol::choice_marks(&chunk.data);
+                    self.over.extend(marks.into_iter().filter(|mark| mark.ended).map(|mark| mark.index));
                 }
                 self.resume_buffer = self
                     .resume_buffer
@@ -163,7 +164,7 @@ impl StreamWriter {
             }
             ChunkKind::KeepAlive => Some(WriterStep::Say(chunk.raw)),
             ChunkKind::Malformed => {
-                self.account.skipped_event(self.attempt);
+                self.account.malformed_event(self.attempt);
                 None
             }
             ChunkKind::NativeOnly | ChunkKind::Done | ChunkKind::Error(_) => None,
@@ -177,7 +178,7 @@ impl StreamWriter {
             ChunkKind::Piece(piece) => {
                 self.account.forward(self.attempt, piece, &chunk);
             }
-            ChunkKind::Malformed => self.account.skipped_event(self.attempt),
+            ChunkKind::Malformed => self.account.malformed_event(self.attempt),
             ChunkKind::KeepAlive | ChunkKind::NativeOnly | ChunkKind::Done | ChunkKind::Error(_) => {}
         }
         if self.reader.has_finished_any() {

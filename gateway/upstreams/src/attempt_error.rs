@@ -8,7 +8,7 @@ use std::time::Duration;
 use router_policies::guard::RejectReason;
 
 pub use cause::{FailureCause, TransportPhase};
-use protocol::ProviderError;
+use protocol::{ProviderError, ReportedUsage};
 pub use shown::shown;
 
 /// The longest `Retry-After` that is waited for on the same model; beyond it the next rung is asked.
@@ -64,13 +64,13 @@ router_policies::vocabulary! {
         ConnectionLost = "cut",
         /// The prompt is longer than the model's context, or the endpoint answered 413.
         ContextLength = "too_long",
-        /// The provider refused the request with 400 or 422. No other model is asked.
+        /// The provider refused the request with 400 or 422, or its filter did, whatever the status. No other model is asked.
         Rejected(u16 = 400) = "refused",
-        /// The embedded model cannot serve the request, and another model may: its engine cannot hold an answer to the schema,
-        /// or its chat template fails. Nothing was generated.
+        /// The model cannot serve the request, and another model may: the embedded engine cannot hold an answer to the schema, its
+        /// chat template fails, or the provider says that the model does not take a value. Nothing was generated.
         Incapable = "incapable",
-        /// The endpoint is at fault: it answered 401, 403, 404 or a redirect, an error within a 200, or something that is
-        /// no answer.
+        /// The endpoint is at fault: it answered 401, 403, 404 or a redirect, a 400 that only its owner can mend (an unknown
+        /// model), an error within a 200, an end that is a failure, or something that is no answer.
         BadResponse(u16 = 200) = "faulty",
     }
 }
@@ -104,24 +104,44 @@ impl AttemptError {
     /// From an answer's status, the provider's words and its `Retry-After`.
     pub fn from_status(status: u16, complaint: ProviderError, retry_after: Option<Duration>) -> Self {
         let what = match status {
+            // Wherever a filter speaks: no other model is to see what it refused.
+            _ if complaint.is_content_policy() => {
+                AttemptErrorKind::Rejected(if status == 422 { 422 } else { 400 })
+            }
             429 => AttemptErrorKind::RateLimited,
             500 | 502 | 503 | 504 | 529 => AttemptErrorKind::ServerError(status),
             408 => AttemptErrorKind::ConnectionLost,
+            413 if complaint.is_rate_limit() => AttemptErrorKind::RateLimited,
             413 => AttemptErrorKind::ContextLength,
-            400 | 422 if complaint.is_context_length() => AttemptErrorKind::ContextLength,
-            400 | 422 => AttemptErrorKind::Rejected(status),
+            400 | 422 => Self::of_bad_request(status, &complaint),
             _ => AttemptErrorKind::BadResponse(status),
         };
         Self { what, complaint: Some(Box::new(complaint)), retry_after, cause: None }
     }
 
-    /// From an error in a 200: the endpoint's fault, unless it says that the prompt is too long, or has a status of its own,
-    /// as where a provider's filter blocked the prompt.
+    /// What a status means that says that the request is at fault: it may be too long for this model, beyond what the model
+    /// can, or as good as any, where the endpoint is not set up as its owner believes.
+    fn of_bad_request(status: u16, complaint: &ProviderError) -> AttemptErrorKind {
+        if complaint.is_context_length() {
+            AttemptErrorKind::ContextLength
+        } else if complaint.is_owners_fault() {
+            AttemptErrorKind::BadResponse(status)
+        } else if complaint.is_models_limit() {
+            AttemptErrorKind::Incapable
+        } else {
+            AttemptErrorKind::Rejected(status)
+        }
+    }
+
+    /// From an error in a 200: the endpoint's fault, unless it says that the prompt is too long, that the provider's filter
+    /// refused it, or has a status of its own.
     pub fn in_band(complaint: &ProviderError) -> Self {
         if let Some(status) = complaint.status {
             return Self::from_status(status, complaint.clone(), None);
         }
-        let what = if complaint.is_context_length() {
+        let what = if complaint.is_content_policy() {
+            AttemptErrorKind::Rejected(400)
+        } else if complaint.is_context_length() {
             AttemptErrorKind::ContextLength
         } else {
             AttemptErrorKind::BadResponse(200)
@@ -135,12 +155,37 @@ impl AttemptError {
         self.complaint.as_deref().filter(|_| too_long)?.context.map(|context| context.get().into())
     }
 
+    /// An event of a stream could not be read, so that the answer is not whole.
+    pub fn malformed_event() -> Self {
+        Self::in_band(&ProviderError::of_malformed_event())
+    }
+
+    /// Whether that is what happened.
+    pub fn is_malformed_event(&self) -> bool {
+        self.complaint.as_deref().is_some_and(ProviderError::is_malformed_event)
+    }
+
+    /// Tokens that the provider counts though it failed.
+    pub fn usage(&self) -> Option<&ReportedUsage> {
+        self.complaint.as_deref()?.usage.as_deref()
+    }
+
+    /// Whether the provider's filter refused what was said.
+    pub fn is_filtered(&self) -> bool {
+        matches!(self.what, AttemptErrorKind::Rejected(_))
+            && self.complaint.as_deref().is_some_and(ProviderError::is_content_policy)
+    }
+
     /// What follows.
     pub fn next(&self) -> RetryDecision {
         match self.what {
-            // An empty balance comes as a 429 from some providers; asking again cannot help.
+            // An empty balance comes as a 429 from some providers, and so does a request that is larger than its limit; asking
+            // again cannot help.
             AttemptErrorKind::RateLimited
-                if self.complaint.as_deref().is_some_and(ProviderError::is_balance) =>
+                if self
+                    .complaint
+                    .as_deref()
+                    .is_some_and(|it| it.is_balance() || it.is_beyond_rate_limit()) =>
             {
                 RetryDecision::OtherRung
             }

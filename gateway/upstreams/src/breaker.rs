@@ -93,6 +93,15 @@ impl Breaker {
         self.state().admits(now)
     }
 
+    /// How long it is until a request may go there, as far as is known: until its term ends, or until a probe has told.
+    pub(super) fn opens_in(&self, now: Instant) -> Duration {
+        let state = self.state();
+        match state.out {
+            Some(out) if !state.admits(now) => out.until.saturating_duration_since(now),
+            _ => Duration::ZERO,
+        }
+    }
+
     /// Claims the place of a request; `false` if another took the only one since [`Breaker::admits`].
     pub(super) fn enter(&self, now: Instant) -> bool {
         let mut state = self.state();

@@ -107,8 +107,9 @@ fn said(what: AttemptErrorKind, message: String) -> AttemptError {
     let code = (what == AttemptErrorKind::ContextLength).then(|| "context_length_exceeded".to_owned());
     let kind = Some("invalid_request_error".to_owned());
     let param = param(&message).map(str::to_owned);
-    let complaint =
-        ProviderError { status: Some(400), code, kind, param, message, ..ProviderError::default() };
+    // Whoever is unable has refused nothing: it has no status.
+    let status = (what != AttemptErrorKind::Incapable).then_some(400);
+    let complaint = ProviderError { status, code, kind, param, message, ..ProviderError::default() };
     AttemptError { complaint: Some(Box::new(complaint)), ..AttemptError::new(what) }
 }
 

@@ -125,6 +125,11 @@ impl Endpoint {
         }
     }
 
+    /// How long it is until its breaker lets a request in, as far as is known.
+    pub(super) fn opens_in(&self, now: Instant) -> Duration {
+        self.breaker.opens_in(now)
+    }
+
     /// Whether its breaker lets a request in at this moment.
     pub(super) fn admits(&self, now: Instant) -> bool {
         self.breaker.admits(now)

@@ -217,6 +217,12 @@ impl EndpointPool {
         self.endpoints.iter().any(|endpoint| endpoint.admits(now))
     }
 
+    /// How long it is until the first of the ejected endpoints may be asked again; zero while one is open.
+    pub fn reopens_in(&self) -> Duration {
+        let now = Instant::now();
+        self.endpoints.iter().map(|endpoint| endpoint.opens_in(now)).min().unwrap_or_default()
+    }
+
     /// Whether the retry budget allows one more try on this model.
     #[inline]
     pub fn may_retry(&self) -> bool {

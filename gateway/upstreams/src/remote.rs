@@ -349,6 +349,7 @@ fn unsaid(bad: protocol::BadRequest) -> AttemptError {
         param: bad.param.map(std::borrow::Cow::into_owned),
         message: bad.message,
         context: None,
+        usage: None,
     };
     AttemptError::from_status(400, complaint, None)
 }

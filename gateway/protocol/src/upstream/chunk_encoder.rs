@@ -7,6 +7,7 @@ use serde_json::value::RawValue;
 
 use super::super::chunk::{ChunkInfo, ChunkKind, ResponseChunk};
 use super::super::finish_reason::FinishReason;
+use super::super::sse::SseEvent;
 use super::super::usage::ReportedUsage;
 use super::object_writer::{ObjectWriter, list, object, one};
 
@@ -203,6 +204,14 @@ impl ToolCallState {
 }
 
 impl EncodedMessage {
+    /// Whether it says nothing.
+    pub(super) fn is_empty(&self) -> bool {
+        self.content.is_empty()
+            && self.reasoning.is_empty()
+            && self.thoughts.is_empty()
+            && self.calls.is_empty()
+    }
+
     fn write(&self, message: &mut ObjectWriter<'_>) {
         message.text("role", "assistant");
         if self.content.is_empty() && !self.calls.is_empty() {
@@ -275,6 +284,11 @@ impl EncodedUsage {
         });
     }
 
+    /// As an error tells them.
+    pub(super) fn told(&self) -> Option<Box<ReportedUsage>> {
+        self.reported().map(Box::new)
+    }
+
     /// As a piece of an answer tells them.
     pub(super) fn reported(&self) -> Option<ReportedUsage> {
         let mut out = Vec::new();
@@ -305,6 +319,11 @@ pub(super) fn done() -> ResponseChunk {
 pub(super) fn alive() -> ResponseChunk {
     let raw = Bytes::from_static(b": keep-alive\n\n");
     ResponseChunk { raw, data: Bytes::new(), what: ChunkKind::KeepAlive, native: None }
+}
+
+/// An event without data: a sign of life, or what a fault has left of one.
+pub(super) fn without_data(event: &SseEvent) -> ResponseChunk {
+    if event.is_torn() { malformed() } else { alive() }
 }
 
 /// Hands an event on as it came: with the first of the chunks from `before` on, or with one that says nothing; those

@@ -7,8 +7,32 @@ use super::super::parsed_response::UsageCounts;
 
 /// An error as Anthropic's bodies and events have it.
 pub(in super::super) fn error(error: &ErrorWords, id: &str) -> String {
-    let said = JsonBuilder::of_type(kind(error.status)).text("message", &error.message).end();
+    let message = if error.code == TOO_LONG { too_long(&error.message) } else { error.message.clone() };
+    let said = JsonBuilder::of_type(kind(error.status)).text("message", &message).end();
     JsonBuilder::of_type("error").raw("error", &said).text("request_id", id).end()
+}
+
+/// The code of a prompt that is too long.
+const TOO_LONG: &str = "context_length_exceeded";
+/// How Anthropic's sentence for it begins, and how it goes on: `: N tokens > M maximum`. Programs look for it.
+const TOO_LONG_BEGINS: &str = "prompt is too long";
+/// Smaller numbers in a sentence about it count no tokens.
+const FEWEST: u64 = 100;
+
+/// What is said of a prompt that is too long, as Anthropic begins it; with both counts where the sentence has just two.
+fn too_long(message: &str) -> String {
+    if message.starts_with(TOO_LONG_BEGINS) {
+        return message.to_owned();
+    }
+    let words = message.replace(',', "");
+    let numbers = words.split(|sign: char| !sign.is_ascii_digit()).filter_map(|it| it.parse::<u64>().ok());
+    let mut counts: Vec<u64> = numbers.filter(|count| *count >= FEWEST).collect();
+    counts.sort_unstable();
+    counts.dedup();
+    match counts[..] {
+        [most, tokens] => format!("{TOO_LONG_BEGINS}: {tokens} tokens > {most} maximum ({message})"),
+        _ => format!("{TOO_LONG_BEGINS}: {message}"),
+    }
 }
 
 /// Anthropic's class of errors for a status, as its documentation pairs them.
@@ -33,6 +57,8 @@ pub(super) fn stop_reason(finish: Option<FinishReason>, called: bool, stop: Opti
         Some(FinishReason::Length) => "max_tokens",
         Some(FinishReason::ContentFilter) => "refusal",
         _ if called => "tool_use",
+        // Nobody may take it for complete.
+        Some(FinishReason::Other) => "max_tokens",
         _ if stop.is_some() => "stop_sequence",
         _ => "end_turn",
     }

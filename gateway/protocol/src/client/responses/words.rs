@@ -24,7 +24,8 @@ pub(super) fn usage(used: &UsageCounts) -> String {
 /// Why an answer is not complete, if it is not.
 pub(super) fn incomplete(finish: Option<FinishReason>) -> Option<&'static str> {
     match finish {
-        Some(FinishReason::Length) => Some("max_output_tokens"),
+        // Of what nobody knows nobody may take it for complete.
+        Some(FinishReason::Length | FinishReason::Other) => Some("max_output_tokens"),
         Some(FinishReason::ContentFilter) => Some("content_filter"),
         _ => None,
     }

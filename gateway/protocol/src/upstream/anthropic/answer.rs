@@ -160,17 +160,6 @@ impl AnthropicUsage {
     }
 }
 
-/// Why an answer ended.
-pub(super) fn finish(reason: &str) -> FinishReason {
-    match reason {
-        "end_turn" | "stop_sequence" => FinishReason::Stop,
-        "max_tokens" | "model_context_window_exceeded" => FinishReason::Length,
-        "tool_use" => FinishReason::ToolCalls,
-        "refusal" => FinishReason::ContentFilter,
-        _ => FinishReason::Other,
-    }
-}
-
 /// What a model thought, as it wants to have it back.
 pub(super) fn thought(thinking: &str, signature: &str) -> String {
     written(|out| {
@@ -207,8 +196,13 @@ pub(in super::super) fn whole(body: &Bytes, created: u64) -> Result<CompletionBo
     for block in blocks {
         add(&mut message, block);
     }
-    let finish = finish(stop_reason.as_deref().unwrap_or_default());
+    let reason = stop_reason.unwrap_or_default();
+    let finish = FinishReason::of(&reason);
     let counts = usage.and_then(AnthropicUsage::counts);
+    if finish == FinishReason::Failed || (finish == FinishReason::Other && message.is_empty()) {
+        let usage = counts.and_then(|counts| counts.told());
+        return Err(NotAnAnswer::Complaint(ProviderError { usage, ..ProviderError::of_reason(&reason) }));
+    }
     CompletionBody::parse(ChunkEncoder { id, created, model }.whole(&[(message, finish)], counts.as_ref()))
 }
 

@@ -10,7 +10,7 @@ use super::super::super::finish_reason::FinishReason;
 use super::super::super::provider_error::ProviderError;
 use super::super::super::sse::SseEvent;
 use super::super::chunk_encoder::{self, ChunkEncoder, ToolCallState};
-use super::answer::{AnthropicBlock, AnthropicMessage, AnthropicUsage, finish, hidden, thought};
+use super::answer::{AnthropicBlock, AnthropicMessage, AnthropicUsage, hidden, thought};
 
 /// Reads the events of one answer.
 #[derive(Debug)]
@@ -50,6 +50,23 @@ struct AnthropicEvent<'a> {
     usage: Option<AnthropicUsage>,
 }
 
+/// The type of an event, whatever else is in it.
+#[derive(Deserialize)]
+struct EventType<'a> {
+    #[serde(rename = "type", borrow)]
+    kind: Cow<'a, str>,
+}
+
+/// The types of the events that an answer is made of.
+const KNOWN: [&str; 6] = [
+    "message_start",
+    "content_block_start",
+    "content_block_delta",
+    "content_block_stop",
+    "message_delta",
+    "message_stop",
+];
+
 /// What an event adds.
 #[derive(Default, Deserialize)]
 #[serde(default)]
@@ -83,10 +100,17 @@ impl AnthropicDecoder {
 
     fn read(&mut self, event: &SseEvent, chunks: &mut VecDeque<ResponseChunk>) {
         if event.comment {
-            return chunks.push_back(chunk_encoder::alive());
+            return chunks.push_back(chunk_encoder::without_data(event));
         }
         let Ok(said) = serde_json::from_slice::<AnthropicEvent<'_>>(&event.data) else {
-            return chunks.push_back(chunk_encoder::malformed());
+            // An event of a new type may have members of other shapes.
+            let is_new = serde_json::from_slice::<EventType<'_>>(&event.data)
+                .is_ok_and(|event| !KNOWN.contains(&&*event.kind));
+            return chunks.push_back(if is_new {
+                chunk_encoder::aside()
+            } else {
+                chunk_encoder::malformed()
+            });
         };
         match &*said.kind {
             "message_start" => self.start(said.message.unwrap_or_default(), chunks),
@@ -180,10 +204,17 @@ impl AnthropicDecoder {
         chunks: &mut VecDeque<ResponseChunk>,
     ) {
         self.usage = self.usage.then(usage.unwrap_or_default());
+        let counts = self.usage.counts();
         if let Some(reason) = delta.stop_reason {
-            chunks.push_back(self.voice.says(0, Some(finish(&reason)), |_| {}));
+            let finish = FinishReason::of(&reason);
+            if finish == FinishReason::Failed {
+                let usage = counts.and_then(|counts| counts.told());
+                let what = ChunkKind::Error(ProviderError { usage, ..ProviderError::of_reason(&reason) });
+                return chunks.push_back(ResponseChunk { what, ..chunk_encoder::aside() });
+            }
+            chunks.push_back(self.voice.says(0, Some(finish), |_| {}));
         }
-        if let Some(counts) = self.usage.counts() {
+        if let Some(counts) = counts {
             chunks.push_back(self.voice.counted(&counts));
         }
     }

@@ -456,6 +456,12 @@ fn a_whole_answer_is_put_into_our_words() {
         let value: Value = serde_json::from_slice(whole.bytes()).unwrap();
         assert_eq!((&value["choices"][0]["finish_reason"], whole.native()), (&json!(word), None), "{reason}");
     }
+    body["stop_reason"] = "terminated".into();
+    let failed = OURS.whole(Bytes::from(body.to_string()), false, 7);
+    assert!(
+        matches!(&failed, Err(NotAnAnswer::Complaint(it)) if it.code.as_deref() == Some("terminated") && it.usage.is_some()),
+        "{failed:?}"
+    );
     let error =
         json!({"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}).to_string();
     assert!(

@@ -120,6 +120,7 @@ impl GeminiResponse<'_> {
             code: Some("content_policy_violation".to_owned()),
             kind: Some("invalid_request_error".to_owned()),
             message: format!("The provider blocked the prompt ({}).", super::fault::word(reason)),
+            usage: self.usage_metadata.and_then(|usage| usage.counts().told()),
             ..ProviderError::default()
         })
     }
@@ -139,26 +140,11 @@ impl GeminiPart<'_> {
     }
 }
 
-/// Why an answer ended; `None`: it did not, the model failed.
-pub(super) fn finish(reason: &str, calls: bool) -> Option<FinishReason> {
-    match reason {
-        "STOP" if calls => Some(FinishReason::ToolCalls),
-        "STOP" => Some(FinishReason::Stop),
-        "MAX_TOKENS" => Some(FinishReason::Length),
-        "SAFETY" | "RECITATION" | "LANGUAGE" | "BLOCKLIST" | "PROHIBITED_CONTENT" | "SPII"
-        | "IMAGE_SAFETY" => Some(FinishReason::ContentFilter),
-        "MALFORMED_FUNCTION_CALL" | "UNEXPECTED_TOOL_CALL" | "MALFORMED_RESPONSE" => None,
-        _ => Some(FinishReason::Other),
-    }
-}
-
-/// A model that failed on its own tools.
-pub(super) fn failed(reason: &str) -> ProviderError {
-    let reason = super::fault::word(reason);
-    ProviderError {
-        code: Some(reason.to_ascii_lowercase()),
-        message: format!("The model failed ({reason})."),
-        ..ProviderError::default()
+/// Why an answer ended. Google has the same word for an answer that is done and for one that calls tools.
+pub(super) fn finish(reason: &str, calls: bool) -> FinishReason {
+    match FinishReason::of(reason) {
+        FinishReason::Stop if calls => FinishReason::ToolCalls,
+        finish => finish,
     }
 }
 
@@ -176,14 +162,18 @@ pub(in super::super) fn whole(body: &Bytes, created: u64) -> Result<CompletionBo
         let complaint = object.get("error").and_then(|_| ProviderError::found(body));
         return Err(complaint.map_or(NotAnAnswer::NoChoices, NotAnAnswer::Complaint));
     }
+    let counts = answer.usage_metadata.map(GeminiUsage::counts);
     let mut choices = Vec::new();
     for candidate in &answer.candidates {
         let message = message(candidate, &answer.response_id);
         let reason = candidate.finish_reason.as_deref().unwrap_or("STOP");
         let finish = finish(reason, !message.calls.is_empty());
-        choices.push((message, finish.ok_or_else(|| NotAnAnswer::Complaint(failed(reason)))?));
+        if finish == FinishReason::Failed || (finish == FinishReason::Other && message.is_empty()) {
+            let usage = counts.and_then(|counts| counts.told());
+            return Err(NotAnAnswer::Complaint(ProviderError { usage, ..ProviderError::of_reason(reason) }));
+        }
+        choices.push((message, finish));
     }
-    let counts = answer.usage_metadata.map(GeminiUsage::counts);
     let voice = ChunkEncoder { id: answer.response_id, created, model: answer.model_version };
     CompletionBody::parse(voice.whole(&choices, counts.as_ref()))
 }

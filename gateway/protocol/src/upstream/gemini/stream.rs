@@ -3,10 +3,11 @@
 use std::collections::VecDeque;
 
 use super::super::super::chunk::{ChunkKind, ResponseChunk};
+use super::super::super::finish_reason::FinishReason;
 use super::super::super::provider_error::ProviderError;
 use super::super::super::sse::SseEvent;
 use super::super::chunk_encoder::{self, ChunkEncoder};
-use super::answer::{GeminiCandidate, GeminiResponse, GeminiUsage, failed, finish};
+use super::answer::{GeminiCandidate, GeminiResponse, GeminiUsage, finish};
 
 /// Candidates that are told apart; nothing is ever allocated by an index.
 const MOST: u64 = 128;
@@ -30,7 +31,7 @@ impl GeminiDecoder {
     /// Adds what an event says.
     pub(in super::super) fn take(&mut self, event: SseEvent, chunks: &mut VecDeque<ResponseChunk>) {
         if event.comment {
-            return chunks.push_back(chunk_encoder::alive());
+            return chunks.push_back(chunk_encoder::without_data(&event));
         }
         let answer = match serde_json::from_slice::<GeminiResponse<'_>>(&event.data) {
             Ok(answer) => answer,
@@ -48,7 +49,10 @@ impl GeminiDecoder {
         }
         let (before, ended) = (chunks.len(), self.finished);
         for candidate in answer.candidates.iter().filter(|candidate| candidate.index < MOST) {
-            self.candidate(candidate, chunks);
+            if let Some(failed) = self.candidate(candidate, chunks) {
+                let usage = answer.usage_metadata.and_then(|usage| usage.counts().told());
+                return self.fail(ProviderError { usage, ..failed }, chunks);
+            }
         }
         if let Some(usage) = answer.usage_metadata {
             self.count(usage, chunks, before, ended);
@@ -62,7 +66,12 @@ impl GeminiDecoder {
         }
     }
 
-    fn candidate(&mut self, candidate: &GeminiCandidate<'_>, chunks: &mut VecDeque<ResponseChunk>) {
+    /// Adds what a candidate says; gives the failure that it ends with, if it does.
+    fn candidate(
+        &mut self,
+        candidate: &GeminiCandidate<'_>,
+        chunks: &mut VecDeque<ResponseChunk>,
+    ) -> Option<ProviderError> {
         let index = candidate.index;
         let first = !self.calls.iter().any(|(known, _)| *known == index);
         if first {
@@ -84,13 +93,14 @@ impl GeminiDecoder {
                 chunks.push_back(self.voice.says(index, None, |delta| delta.text(name, &part.text)));
             }
         }
-        let Some(reason) = candidate.finish_reason.as_deref().filter(|it| *it != UNSPECIFIED) else { return };
+        let reason = candidate.finish_reason.as_deref().filter(|it| *it != UNSPECIFIED)?;
         match finish(reason, self.made(index) > 0) {
-            Some(finish) => {
+            FinishReason::Failed => Some(ProviderError::of_reason(reason)),
+            finish => {
                 self.finished = true;
                 chunks.push_back(self.voice.says(index, Some(finish), |_| {}));
+                None
             }
-            None => self.fail(failed(reason), chunks),
         }
     }
 

@@ -218,7 +218,12 @@ fn a_whole_answer_is_put_into_our_words() {
         ("SAFETY", Some("content_filter")),
         ("RECITATION", Some("content_filter")),
         ("PROHIBITED_CONTENT", Some("content_filter")),
-        ("OTHER", Some("stop")),
+        ("IMAGE_PROHIBITED_CONTENT", Some("content_filter")),
+        ("SOMETHING_NEW", Some("length")),
+        ("OTHER", None),
+        ("NO_IMAGE", None),
+        ("TOO_MANY_TOOL_CALLS", None),
+        ("MISSING_THOUGHT_SIGNATURE", None),
         ("MALFORMED_FUNCTION_CALL", None),
     ] {
         assert_eq!(finish(reason).as_deref(), word, "{reason}");

@@ -122,26 +122,40 @@ impl ResponsesAnswer<'_> {
 
     /// Why it ended; `called`: it calls tools.
     pub(super) fn finish(&self, called: bool) -> FinishReason {
-        let reason = self.incomplete_details.as_ref().and_then(|details| details.reason.as_deref());
-        match (self.status.as_deref(), reason) {
-            (Some("incomplete"), Some("content_filter")) => FinishReason::ContentFilter,
-            (Some("incomplete"), _) => FinishReason::Length,
+        match self.status.as_deref() {
+            Some("incomplete") => match self.reason().map_or(FinishReason::Length, FinishReason::of) {
+                FinishReason::ContentFilter => FinishReason::ContentFilter,
+                // A failure has become a complaint; whatever else is told as incomplete is not complete.
+                _ => FinishReason::Length,
+            },
             _ if called => FinishReason::ToolCalls,
             _ => FinishReason::Stop,
         }
     }
 
+    /// Why it is not complete.
+    fn reason(&self) -> Option<&str> {
+        self.incomplete_details.as_ref()?.reason.as_deref()
+    }
+
     /// What went wrong, if that is what it says.
     pub(super) fn complaint(&self) -> Option<ProviderError> {
         let error = self.error.map(RawValue::get).filter(|error| *error != "null");
-        match (self.status.as_deref(), error) {
+        let usage = self.usage.and_then(ResponsesUsage::counts).and_then(|counts| counts.told());
+        let complaint = match (self.status.as_deref(), error) {
             (Some("failed" | "cancelled"), error) => {
                 let error = error.unwrap_or("{}");
-                Some(ProviderError::read(None, format!(r#"{{"error":{error}}}"#).as_bytes()))
+                ProviderError::read(None, format!(r#"{{"error":{error}}}"#).as_bytes())
             }
-            (None, Some(error)) => ProviderError::found(format!(r#"{{"error":{error}}}"#).as_bytes()),
-            _ => None,
-        }
+            (Some("incomplete"), _) => {
+                let reason =
+                    self.reason().filter(|reason| FinishReason::of(reason) == FinishReason::Failed)?;
+                ProviderError::of_reason(reason)
+            }
+            (None, Some(error)) => ProviderError::found(format!(r#"{{"error":{error}}}"#).as_bytes())?,
+            _ => return None,
+        };
+        Some(ProviderError { usage, ..complaint })
     }
 }
 

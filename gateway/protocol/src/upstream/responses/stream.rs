@@ -58,7 +58,7 @@ impl ResponsesDecoder {
 
     fn read(&mut self, event: &SseEvent, chunks: &mut VecDeque<ResponseChunk>) {
         if event.comment {
-            return chunks.push_back(chunk_encoder::alive());
+            return chunks.push_back(chunk_encoder::without_data(event));
         }
         let Ok(said) = serde_json::from_slice::<ResponsesEvent<'_>>(&event.data) else {
             // Some send OpenAI's older marker behind the end.
@@ -76,7 +76,7 @@ impl ResponsesDecoder {
             "response.function_call_arguments.delta" | "response.custom_tool_call_input.delta" => {
                 self.arguments(&said, chunks);
             }
-            "response.completed" | "response.incomplete" => self.end(&said, chunks),
+            "response.completed" | "response.incomplete" => self.end(&said, event, chunks),
             "response.failed" | "response.cancelled" => {
                 let complaint = said.response().and_then(|response| response.complaint());
                 failed(complaint.unwrap_or_else(|| ProviderError::read(None, b"")), event, chunks);
@@ -133,8 +133,11 @@ impl ResponsesDecoder {
         }
     }
 
-    fn end(&self, said: &ResponsesEvent<'_>, chunks: &mut VecDeque<ResponseChunk>) {
+    fn end(&self, said: &ResponsesEvent<'_>, event: &SseEvent, chunks: &mut VecDeque<ResponseChunk>) {
         let response = said.response().unwrap_or_default();
+        if let Some(complaint) = response.complaint() {
+            return failed(complaint, event, chunks);
+        }
         let finish = response.finish(!self.calls.is_empty());
         chunks.push_back(self.voice.says(0, Some(finish), |_| {}));
         if let Some(counts) = response.counts() {
