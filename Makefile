@@ -77,7 +77,8 @@ common-sense: ## Fit the level of the scorer's prior to the easy and hard reques
 	@cargo fmt --package router-policies
 
 cards: ## Fit the cards of the catalogue's models (DATA: the exam and labelled prompts; ANSWERS: what `make proof` collected)
-	@cargo run --quiet --locked --release --package training -- --data $(DATA) --cards $(ANSWERS) --out router-policies/src/scoring
+	@cargo run --quiet --locked --release --package training -- --data $(DATA) --cards $(ANSWERS) \
+	  --common-sense router-policies/testdata/common-sense.jsonl --out router-policies/src/scoring
 	@cargo fmt --package router-policies
 
 targets: ## Measure how `kind: utility` keeps its targets, under traffic that rises and falls (DATA: labelled prompts)

@@ -5,8 +5,9 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use router_policies::Money;
+use router_policies::cards::card_named;
 
-use crate::builtin::{BuiltinWeights, LARGE, SMALL, WEIGHTS};
+use crate::builtin::{BuiltinWeights, DIFFICULTY, GAIN, LARGE, SMALL, WEIGHTS};
 use crate::presets::{KnownModel, Preset, preset};
 
 /// What a starter configuration depends on.
@@ -182,13 +183,33 @@ impl StarterFile {
                     #     policy: {kind: threshold, at: 0.5}\n"
                 .to_owned();
         }
-        "\nroutes:                            # clients ask for `auto`, or for a model by its name\n  - name: auto\n    \
-         ladder: [small, large]         # tried upward\n    policy:\n      \
-         kind: cascade                # the small model begins; where a guard doubts its answer, the large one takes over\n      \
-         policy: {kind: threshold, at: 0.8}         # requests harder than this go straight to the large model\n      \
-         hold: {tokens: 4, max_wait: 600ms}         # how much is judged before the client sees a byte\n    \
-         fallback: up_then_down         # where to go when a rung fails\n"
-            .to_owned()
+        let policy = if self.both_have_cards() {
+            format!(
+                "      kind: threshold              # the large model answers what it is foreseen to do better\n      \
+                 at: {GAIN}                     # by more than this, so much the less the longer it takes\n      \
+                 by: gain_for_time\n"
+            )
+        } else {
+            format!(
+                "      kind: cascade                # the small model begins; where a guard doubts its answer, the large one takes over\n      \
+                 policy: {{kind: threshold, at: {DIFFICULTY}}}         # requests harder than this go straight to the large model\n      \
+                 hold: {{tokens: 4, max_wait: 600ms}}         # how much is judged before the client sees a byte\n"
+            )
+        };
+        format!(
+            "\nroutes:                            # clients ask for `auto`, or for a model by its name\n  - name: auto\n    \
+             ladder: [small, large]         # tried upward\n    policy:\n{policy}    \
+             fallback: up_then_down         # where to go when a rung fails\n"
+        )
+    }
+
+    /// Whether both models are of the catalogue and have a card.
+    fn both_have_cards(&self) -> bool {
+        let small = match &self.small {
+            SmallChoice::Server { model, .. } => card_named(model).is_some(),
+            SmallChoice::Embedded | SmallChoice::Provider => self.small_is_embedded(),
+        };
+        small && self.large == LargeChoice::Embedded
     }
 
     fn clients(&self) -> String {

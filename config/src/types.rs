@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 use router_policies::calibrate::Calibration;
+use router_policies::cards::ModelCard;
 use router_policies::money::PriceSurcharges;
 use router_policies::topics::PromptTopic;
 use router_policies::{Currency, ModelClass, Money, Policy, Tariff};
@@ -101,6 +102,8 @@ pub struct ModelConfig {
     pub surcharges: PriceSurcharges,
     /// Which models it resembles, for the scorer.
     pub class: ModelClass,
+    /// What is known of its own answers, for the scorer; goes before its class.
+    pub card: Option<&'static ModelCard>,
     /// Where it comes from.
     pub provenance: Provenance,
     /// When an attempt has taken too long.

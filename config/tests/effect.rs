@@ -6,8 +6,8 @@
 use std::time::Duration;
 
 use gateway_config::{
-    BuiltinChoice, EmbeddedStateConfig, GatewayConfig, LargeChoice, ModelProvider, RemoteModel, SmallChoice,
-    StarterFile, StateConfig, WholeAs, builtin, from_str, known_providers, load, redacted,
+    BuiltinChoice, EmbeddedStateConfig, GatewayConfig, LargeChoice, ModelProvider, RemoteModel, ServedModel,
+    SmallChoice, StarterFile, StateConfig, WholeAs, builtin, from_str, known_providers, load, redacted,
 };
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
@@ -226,6 +226,46 @@ fn the_default_takes_the_first_provider_with_a_key() {
     check(&["OPENAI_API_KEY", "DASHSCOPE_API_KEY"], "alibaba_cloud", "CNY");
     check(&["ANTHROPIC_API_KEY"], "anthropic", "USD");
     check(&["QIANFAN_API_KEY"], "baidu", "CNY");
+}
+
+/// Which models of the default have a card, and by what its route chooses.
+#[test]
+fn the_default_goes_by_cards_where_both_models_have_one() {
+    let check = |keys: &[&str], small: Option<&str>, large: Option<&str>, cards: [bool; 2], kind: &str| {
+        let env = |name: &str| keys.contains(&name).then(|| "sk-1".to_owned());
+        let served = |model: Option<&str>| {
+            let (preset, model) = ("ollama".to_owned(), model?.to_owned());
+            Some(ServedModel { preset, model, context: None })
+        };
+        let choice = BuiltinChoice { small: served(small), large: served(large), ..BuiltinChoice::default() };
+        let config = builtin(&env, &choice).unwrap_or_else(|problems| panic!("{problems}"));
+        let found = ["small", "large"].map(|name| config.model(name).unwrap().card.is_some());
+        let policy = serde_json::to_value(&config.route("auto").unwrap().policy).unwrap();
+        assert_eq!((found, policy["kind"].as_str()), (cards, Some(kind)), "{small:?} {large:?}");
+    };
+    check(&[], None, None, [true, true], "threshold");
+    check(&["DEEPSEEK_API_KEY"], None, None, [true, false], "cascade");
+    check(&[], Some("qwen2.5-coder:0.5b"), None, [true, true], "threshold");
+    check(&[], Some("qwen2.5-coder:0.5b"), Some("qwen2.5-coder:1.5b"), [true, true], "threshold");
+    check(&[], Some("llama3.2:1b"), None, [false, true], "cascade");
+    check(&[], None, Some("qwen3:8b"), [true, false], "cascade");
+}
+
+/// An entry that says its class is taken at its word; other weights have no card.
+#[test]
+fn a_card_goes_with_its_weights() {
+    let check = |entry: &str, expected: bool| {
+        let config = read(&format!("models: [{{name: m, {entry}}}]"), &[]);
+        assert_eq!(config.models[0].card.is_some(), expected, "{entry}");
+    };
+    check("provider: embedded, weights: models/qwen2.5-coder-0.5b-instruct-q4_k_m.gguf", true);
+    check("provider: embedded, weights: Qwen2.5-Coder-1.5B-Instruct-Q4_K_M.gguf", true);
+    check("provider: embedded, weights: qwen2.5-coder-0.5b-instruct-q4_k_m.gguf, class: small", false);
+    check("provider: embedded, weights: SmolLM2-135M-Instruct.Q4_1.gguf", false);
+    check("provider: openai, base_url: 'http://h/v1', model: Qwen/Qwen2.5-Coder-1.5B-Instruct", true);
+    check("provider: openai, base_url: 'http://h/v1', model: qwen2.5-coder-7b-instruct", false);
+    // The name in this file says nothing of the model.
+    check("provider: openai, base_url: 'http://h/v1', model: x", false);
 }
 
 #[test]

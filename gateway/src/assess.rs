@@ -136,8 +136,11 @@ fn assess_within(
     let conversation = place.and_then(|place| place.known);
     let mut rungs = foresight.rungs.clone();
     routed.correct(&mut rungs);
-    let rung_states =
+    let mut rung_states =
         rung_states(routed, &eligibility, &rungs, routed.cost_estimates(ask.chat, conversation));
+    for (rung, work) in rung_states.iter_mut().zip(&foresight.work) {
+        rung.estimate.work = *work;
+    }
     let weights = routed.weights();
     let recent = routed.recent();
     let draw = ask.id.draw();
@@ -179,7 +182,7 @@ fn assess_within(
 /// What is foreseen of each rung's answer.
 fn foresee(route: &Route, features: &Features) -> LadderPrediction {
     let calibration = route.calibration.as_ref().map(|calibrated| &calibrated.scorer);
-    let model = |model: &Arc<ModelConfig>| LadderModel { class: model.class, card: None };
+    let model = |model: &Arc<ModelConfig>| LadderModel { class: model.class, card: model.card };
     let models: Vec<LadderModel> = route.ladder.iter().map(model).collect();
     LadderPrediction::of(default_scorer(), calibration, &models, features)
 }
@@ -188,6 +191,7 @@ fn scores(query: &Query<'_>, foresight: &LadderPrediction) -> DecisionScores {
     DecisionScores {
         difficulty: query.difficulty(),
         gain: query.gain(),
+        gain_for_time: query.gain_for_time(),
         familiarity: foresight.familiarity,
         suffices: foresight.suffices,
         reasons: foresight.reasons,

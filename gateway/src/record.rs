@@ -177,6 +177,8 @@ pub struct DecisionScores {
     pub difficulty: f64,
     /// -1..=1.
     pub gain: f64,
+    /// The gain for its time, -2..=2.
+    pub gain_for_time: f64,
     /// 0..=1.
     pub familiarity: f64,
     /// The chance that an answer of each class of model will do, in the order of `ModelClass::ALL`.

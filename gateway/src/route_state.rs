@@ -121,7 +121,8 @@ impl RouteState {
     /// Whether scores of then can be compared with scores of now.
     fn ranks_like(&self, route: &Route) -> bool {
         let rungs = |route: &Route| {
-            route.ladder.iter().map(|model| (model.name.clone(), model.class)).collect::<Vec<_>>()
+            let seen = route.ladder.iter().map(|model| (model.name.clone(), model.class, model.card));
+            seen.collect::<Vec<_>>()
         };
         let same = self.route.policy == route.policy && self.route.calibration == route.calibration;
         same && rungs(&self.route) == rungs(route)
@@ -347,6 +348,7 @@ mod tests {
         let scores = DecisionScores {
             difficulty: 0.5,
             gain: 0.5,
+            gain_for_time: 0.5,
             familiarity: 1.0,
             suffices: Default::default(),
             reasons: Default::default(),

@@ -137,7 +137,7 @@ impl TargetController {
                 |(steered, now): &(&RungSnapshot, f64)| steered.state().0.first_token(at, load, *now);
             let first = known.as_ref().and_then(expect);
             let wait = measured.wait(pool, first, chat.stream(), answer);
-            CostEstimate { cost: self.cost(pool, &usage, now), wait, load }
+            CostEstimate { cost: self.cost(pool, &usage, now), wait, load, work: None }
         };
         pools.iter().zip(&self.rungs).enumerate().map(estimate).collect()
     }

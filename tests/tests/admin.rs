@@ -70,6 +70,34 @@ async fn a_decision_can_be_asked_for() {
     assert!(upstream.seen().is_empty(), "nothing is sent upstream");
 }
 
+/// Models that a server calls by an unmistakable name are foreseen by their cards.
+#[tokio::test(start_paused = true)]
+async fn a_decision_says_which_models_have_a_card() {
+    let upstream = Scripted::start(Reply::text("yes")).await;
+    let check = async |small: &str, prompt: &str, expected: (&str, &str, bool)| {
+        let gateway = Setup::ladder(&upstream.base_url(), &upstream.base_url())
+            .model("small", &format!("model: {small}"))
+            .model("large", "model: qwen2.5-coder:1.5b")
+            .policy("{kind: threshold, at: 0.16, by: gain_for_time}")
+            .start()
+            .await;
+        let said = gateway.post_admin("/decide", &openai::ask("auto", prompt)).await.json();
+        let cards = [0, 1].map(|at: usize| said["ladder"][at]["card"].is_string());
+        let found = (said["model"].as_str(), said["reason"].as_str(), cards);
+        let (model, reason, card) = expected;
+        assert_eq!(found, (Some(model), Some(reason), [card, true]), "{small}: {prompt}: {said}");
+        assert!(said["gain_for_time"].is_number(), "{said}");
+        let why = said["why"].as_array().expect("reasons");
+        let by_card = why.iter().any(|it| it["feature"] == "the model's card");
+        assert!(card || !by_card, "{said}");
+    };
+    let known = "qwen2.5-coder:0.5b";
+    check(known, "Hello!", ("small", "little_gain", true)).await;
+    check(known, "Write a compiler pass that turns SSA into register form", ("large", "gain", true)).await;
+    check(known, "Convert 7 miles to kilometres. Only the number.", ("small", "little_gain", true)).await;
+    check("other", "Hello!", ("small", "little_gain", false)).await;
+}
+
 /// What `/decide` says is what then happens.
 #[tokio::test(start_paused = true)]
 async fn the_decision_is_the_one_that_is_carried_out() {

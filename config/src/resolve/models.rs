@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use router_policies::cards::{ModelCard, card_named, card_of};
 use router_policies::money::PriceSurcharges;
 use router_policies::{ModelClass, Money, Price, Tariff};
 
@@ -96,6 +97,7 @@ impl ModelResolver<'_> {
             price: self.price(&file, known, local, path, report),
             surcharges: self.surcharges(&file, known, path, report),
             class,
+            card: card(&file, upstream, embedded),
             provenance: provenance(&file, known, path, report),
             timeouts: timeouts::of(&file.timeouts, embedded, preset, &key_path(path, "timeouts"), report),
             whole_as: match file.whole_as.or_else(|| preset?.whole_as) {
@@ -345,6 +347,16 @@ pub(super) fn name(name: Option<&str>, path: &str, report: &mut ResolveReport) -
 fn languages(file: &ModelFile) -> Option<Vec<String>> {
     let known = || known_weights::languages(Path::new(file.weights.as_deref()?).file_name()?.to_str()?);
     file.languages.clone().or_else(|| Some(known()?.iter().map(|code| (*code).to_owned()).collect()))
+}
+
+/// The card of an embedded model by its weights' file, of another by what its upstream calls it. An entry that says its class
+/// is taken at its word.
+fn card(file: &ModelFile, upstream: Option<&str>, embedded: bool) -> Option<&'static ModelCard> {
+    match (file.class, embedded) {
+        (Some(_), _) => None,
+        (None, true) => card_of(Path::new(file.weights.as_deref()?).file_name()?.to_str()?),
+        (None, false) => card_named(upstream?),
+    }
 }
 
 fn lists(file: &ModelFile, word: AcceptsWord) -> bool {

@@ -111,6 +111,9 @@ fn model(model: &ModelConfig, currency: Currency, now: Timestamp) -> Vec<String>
         place.to_owned(),
         price(model.price.as_ref(), currency, now),
         provenance(model),
+        model
+            .card
+            .map_or(String::new(), |card| format!("foreseen by its card, of {} answers", card.questions)),
     ]
 }
 

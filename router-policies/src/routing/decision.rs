@@ -109,6 +109,10 @@ reasons! {
     EASY = "easy";
     /// The score of the request is above the threshold.
     HARD = "hard";
+    /// A larger model is foreseen to add no more than the threshold for its time.
+    LITTLE_GAIN = "little_gain";
+    /// A larger model is foreseen to add more than the threshold for its time.
+    GAIN = "gain";
     /// The model that the policy wanted cannot serve this request, so the gateway took the nearest one that can.
     CAPABILITY = "capability";
     /// The model's answer is worth the most, whatever it costs and however long it takes.

@@ -1,5 +1,6 @@
 //! A model of the ladder at the moment of a decision.
 
+use crate::scoring::cards::ForeseenWork;
 use crate::scoring::class_predictions::Probability;
 
 /// One rung of the ladder as it stands for this request.
@@ -24,4 +25,6 @@ pub struct CostEstimate {
     pub wait: f64,
     /// Requests that are under way at the model.
     pub load: u32,
+    /// How long it works on such a prompt; `None` without a card that says it.
+    pub work: Option<ForeseenWork>,
 }

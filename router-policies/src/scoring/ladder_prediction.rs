@@ -1,7 +1,7 @@
 //! What is foreseen of a prompt for the models of a ladder, by the shipped scorer or by one adapted to a route.
 
 use crate::scoring::calibrate::{CalibratedPrediction, Calibration};
-use crate::scoring::cards::ModelCard;
+use crate::scoring::cards::{ForeseenWork, ModelCard};
 use crate::scoring::class_predictions::{ModelClass, Probability};
 use crate::scoring::features::Features;
 use crate::scoring::kinds::default_kinds;
@@ -13,7 +13,9 @@ use crate::scoring::scorers::DefaultScorer;
 pub struct LadderPrediction {
     /// For each rung, from small to large, the chance that its answer suffices.
     pub rungs: Vec<Probability>,
-    /// The same by class of model, in the order of [`ModelClass::ALL`]. Of classes in the ladder it is what their rung has,
+    /// For each rung, how long it works on such a prompt; `None` without a card, and nothing where no rung has one.
+    pub work: Vec<Option<ForeseenWork>>,
+    /// The same chances by class of model, in the order of [`ModelClass::ALL`]. Of classes in the ladder it is what their rung has,
     /// of two rungs of one class the upper one's; of other classes what the shipped scorer says.
     pub suffices: [Probability; 4],
     /// How close the prompt is to what the shipped scorer was fitted on, 0..=1.
@@ -44,8 +46,10 @@ impl LadderPrediction {
         let (familiarity, mut reasons) = (view.familiarity, view.reasons);
         let mut suffices = view.outlook.chances();
         let mut rungs: Vec<Probability> = models.iter().map(|model| suffices[model.class as usize]).collect();
+        let mut work = Vec::new();
         if models.iter().any(|model| model.card.is_some()) {
             let shares = default_kinds().shares(&view.sight, features);
+            work.extend(models.iter().map(|model| model.card.map(|card| card.work(&shares))));
             let before = rungs.first().copied();
             for (rung, card) in rungs.iter_mut().zip(models.iter().map(|model| model.card)) {
                 *rung = card.map_or(*rung, |card| card.suffices(&shares, *rung));
@@ -61,7 +65,7 @@ impl LadderPrediction {
         for (model, &rung) in models.iter().zip(&rungs) {
             suffices[model.class as usize] = rung;
         }
-        Self { rungs, suffices, familiarity, reasons }
+        Self { rungs, work, suffices, familiarity, reasons }
     }
 }
 

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
 
+use router_policies::Features;
 use router_policies::cards::KindCard;
 use router_policies::kinds::{ELSEWHERE, KIND_NAMES, KINDS, KindClassifier, SHARES, sight};
 use router_policies::ridge::{RidgeRow, fit};
@@ -14,7 +15,9 @@ use router_policies::scorers::default_scorer;
 use router_policies::scoring::feature_transform::FeatureVector;
 
 use self::exam::{GivenAnswer, TemplateQuestion};
+use crate::common_sense;
 use crate::corpus::TrainingExample;
+use crate::sources::LabelSource;
 use crate::terminal::say;
 
 /// The small and the large model, by the files of their weights.
@@ -26,27 +29,42 @@ const PENALTY: f64 = 0.3;
 const DRAWN: f64 = 4.0;
 /// Folds by template.
 const FOLDS: u64 = 5;
-/// Prompts of no kind: one of so many that have no label.
-const EVERY: usize = 8;
+/// Prompts of no kind: so many of each source of labelled prompts and of the chats, and what each counts.
+const OF_A_SOURCE: usize = 200;
+const STRANGER: f64 = 0.2;
+/// What a chat's prompt counts, and a request of common sense.
+const CHAT: f64 = 0.5;
+const REQUEST: f64 = 1.0;
 
 /// What the exam and the answers to it hold.
 pub(crate) struct CardData {
     questions: Vec<TemplateQuestion>,
     /// By model, then by the question's place.
     answers: [BTreeMap<usize, GivenAnswer>; 2],
-    /// Prompts of no kind.
-    elsewhere: Vec<FeatureVector>,
+    /// Prompts of no kind, and what each counts.
+    elsewhere: Vec<(FeatureVector, f64)>,
 }
 
 impl CardData {
-    pub(crate) fn read(exam: &Path, answers: &Path, examples: &[TrainingExample]) -> Result<Self, String> {
-        let questions = exam::questions(exam)?;
+    pub(crate) fn read(
+        folder: &Path,
+        answers: &Path,
+        requests: &Path,
+        examples: &[TrainingExample],
+    ) -> Result<Self, String> {
+        let questions = exam::questions(&folder.join("exam.jsonl.gz"))?;
         let answers = exam::answers(answers, &questions)?;
-        let scorer = default_scorer();
-        let strangers = examples.iter().filter(|example| example.stranger).step_by(EVERY);
-        let elsewhere = strangers
-            .map(|example| sight(&scorer.view(&example.features).sight, &example.features))
-            .collect();
+        let seen = |features: &Features| sight(&default_scorer().view(features).sight, features);
+        let mut elsewhere = Vec::new();
+        for source in LabelSource::ALL {
+            let of: Vec<_> = examples.iter().filter(|example| example.source == source).collect();
+            let some = of.iter().step_by(of.len().div_ceil(OF_A_SOURCE).max(1));
+            elsewhere.extend(some.map(|example| (seen(&example.features), STRANGER)));
+        }
+        let chats = exam::prompts(&folder.join("zh_chat.jsonl.gz"))?;
+        elsewhere.extend(chats.iter().map(|features| (seen(features), CHAT)));
+        let requests = common_sense::developed_on(requests)?;
+        elsewhere.extend(requests.iter().map(|features| (seen(features), REQUEST)));
         let data = Self { questions, answers, elsewhere };
         say(&format!(
             "{} questions, {} and {} answers, {} prompts of no kind",
@@ -71,7 +89,7 @@ impl CardData {
         let of_kinds = let_in
             .iter()
             .map(|question| row(&question.sight, question.kind, (36.0 / counts[question.kind]).sqrt()));
-        let of_none = self.elsewhere.iter().map(|sight| row(sight, ELSEWHERE, 0.5));
+        let of_none = self.elsewhere.iter().map(|(sight, weight)| row(sight, ELSEWHERE, *weight));
         let rows: Vec<_> = of_kinds.chain(of_none).collect();
         KindClassifier::new(&fit(&rows, PENALTY))
     }
@@ -105,6 +123,18 @@ impl CardData {
         })
     }
 
+    /// The share of what the other model fails at that a model would mend, if it mended nothing else: what it alone gets right,
+    /// less what the other alone does. 0 for a model that is no better.
+    fn beyond(&self, model: usize, lets_in: impl Fn(&TemplateQuestion) -> bool) -> f64 {
+        let (mut more, mut failed) = (0.0, 0.0);
+        for (_, _, answers) in self.both().filter(|(_, question, _)| lets_in(question)) {
+            let [own, other] = [model, 1 - model].map(|model| f64::from(u8::from(answers[model].right)));
+            more += own - other;
+            failed += 1.0 - other;
+        }
+        (more / f64::max(failed, 1.0)).max(0.0)
+    }
+
     /// The questions that both models answered.
     fn both(&self) -> impl Iterator<Item = (usize, &TemplateQuestion, [&GivenAnswer; 2])> {
         let [small, large] = &self.answers;
@@ -129,8 +159,10 @@ pub(crate) fn write(data: &CardData, folder: &Path) -> Result<(), String> {
         // Writing to a String cannot fail.
         let _ = writeln!(
             source,
-            "    ModelCard {{\n        file: \"{file}\",\n        questions: {},\n        kinds: [",
-            data.answers[model].len()
+            "    ModelCard {{\n        file: \"{file}\",\n        questions: {},\n        beyond: {:.3},\n        \
+             kinds: [",
+            data.answers[model].len(),
+            data.beyond(model, |_| true)
         );
         for (name, card) in KIND_NAMES.iter().zip(data.cards(model, |_| true)) {
             let KindCard { suffices, agrees, tokens, seconds } = card;
@@ -156,6 +188,8 @@ struct JudgedQuestion {
     /// What cards say, without this question's template: chances and seconds.
     chances: [f64; 2],
     expected: [f64; 2],
+    /// What a question takes them on the mean, by the cards.
+    usual: [f64; 2],
     /// The same, the kind known.
     known: [f64; 2],
     known_seconds: [f64; 2],
@@ -175,6 +209,7 @@ pub(crate) fn report(data: &CardData) -> Result<(), String> {
         let outside = |question: &TemplateQuestion| question.template % FOLDS != part;
         let classifier = data.classifier(outside);
         let cards = [0, 1].map(|model| data.cards(model, outside));
+        let beyond = [0, 1].map(|model| data.beyond(model, outside));
         let shares = |question: &TemplateQuestion| {
             classifier.shares(&scorer.view(&question.features).sight, &question.features)
         };
@@ -185,7 +220,7 @@ pub(crate) fn report(data: &CardData) -> Result<(), String> {
             all += 1;
         }
         for (_, question, answers) in data.both().filter(|(_, question, _)| !outside(question)) {
-            judged.push(judge(question, answers, &shares(question), &cards));
+            judged.push(judge(question, answers, &shares(question), &cards, beyond));
         }
     }
     say(&format!("kind told right, template left out: {told} of {all}"));
@@ -198,15 +233,20 @@ fn judge(
     answers: [&GivenAnswer; 2],
     shares: &[f64; SHARES],
     cards: &[[KindCard; KINDS]; 2],
+    beyond: [f64; 2],
 ) -> JudgedQuestion {
     use router_policies::guard::FITTED;
     let view = default_scorer().view(&question.features);
     let [tiny, _, _, frontier] = view.outlook.chances().map(|chance| chance.value());
-    let mean = |model: usize, of: fn(&KindCard) -> f32| {
-        let known: f64 = 1.0 - shares[ELSEWHERE];
-        let sum: f64 = cards[model].iter().zip(shares).map(|(card, share)| share * f64::from(of(card))).sum();
-        sum / known.max(1e-6)
+    // What is of no kind is judged by the class, as the cards do.
+    let mean = |model: usize, of: fn(&KindCard) -> f32, elsewhere: f64| {
+        let known = cards[model].iter().zip(shares).map(|(card, share)| share * f64::from(of(card)));
+        known.sum::<f64>() + shares[ELSEWHERE] * elsewhere
     };
+    let usual = [0, 1].map(|model: usize| {
+        cards[model].iter().map(|card| f64::from(card.seconds)).sum::<f64>() / KINDS as f64
+    });
+    let elsewhere = beyond.map(|beyond| tiny + beyond * (1.0 - tiny));
     let own = |model: usize, of: fn(&KindCard) -> f32| f64::from(of(&cards[model][question.kind]));
     JudgedQuestion {
         right: answers.map(|answer| f64::from(u8::from(answer.right))),
@@ -214,8 +254,9 @@ fn judge(
         difficulty: 1.0 - tiny,
         gain: frontier - tiny,
         chars: question.features.chars as f64,
-        chances: [0, 1].map(|model| mean(model, |card| card.suffices)),
-        expected: [0, 1].map(|model| mean(model, |card| card.seconds)),
+        chances: [0, 1].map(|model| mean(model, |card| card.suffices, elsewhere[model])),
+        expected: [0, 1].map(|model| mean(model, |card| card.seconds, usual[model])),
+        usual,
         known: [0, 1].map(|model| own(model, |card| card.suffices)),
         known_seconds: [0, 1].map(|model| own(model, |card| card.seconds)),
         log_probability: answers[0].log_probability,

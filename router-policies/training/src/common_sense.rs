@@ -77,6 +77,12 @@ pub fn fit(list: &Path, examples: &[TrainingExample], out: Option<&Path>) -> Res
     }
 }
 
+/// The requests of the half that fits may see.
+pub fn developed_on(list: &Path) -> Result<Vec<Features>, String> {
+    let lines = read(list)?.into_iter();
+    Ok(lines.filter(|line| line.half == ListHalf::Develop).map(|line| features(&line)).collect())
+}
+
 /// The mean negative log-likelihood of the targets, and the AUC, of requests left out of the fit.
 fn left_out(sensed: &[LevelRow], labelled: &[LevelRow], penalty: f64) -> (f64, f64) {
     let (mut loss, mut ranked) = (0.0, Vec::new());

@@ -35,7 +35,7 @@ struct TrainingArgs {
     #[arg(long, value_name = "LIST")]
     common_sense: Option<PathBuf>,
     /// Fit the classifier of kinds on the exam of `--data` and the models' cards on these answers, and write both into the
-    /// folder `--out`, instead.
+    /// folder `--out`, instead. What `--common-sense` lists is of no kind.
     #[arg(long, value_name = "ANSWERS")]
     cards: Option<PathBuf>,
     /// Where to write the weights, or the coefficients of the guard or of the prior.
@@ -76,7 +76,8 @@ fn run(arguments: &TrainingArgs) -> Result<(), String> {
     }
     let (examples, label) = corpus::read(data)?;
     if let Some(answers) = &arguments.cards {
-        let read = cards::CardData::read(&data.join("exam.jsonl.gz"), answers, &examples)?;
+        let list = arguments.common_sense.as_deref().ok_or("no --common-sense")?;
+        let read = cards::CardData::read(data, answers, list, &examples)?;
         if arguments.report == Some(report::ReportTarget::Cards) {
             return cards::report(&read);
         }

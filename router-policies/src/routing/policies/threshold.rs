@@ -27,6 +27,9 @@ pub enum ThresholdMeasure {
     /// What the top rung would add, -1..=1. It ranks better: hopeless requests are difficult, yet nothing is gained
     /// by sending them up.
     Gain,
+    /// The gain, raised where the top rung needs less extra time for such a prompt than it usually does, and lowered where it
+    /// needs more, by at most a factor of 2. Only models with a card tell how long they work; for others it is the gain.
+    GainForTime,
 }
 
 /// One threshold, one for each step up the ladder, or a share of traffic.
@@ -62,6 +65,7 @@ impl ThresholdPolicy {
         let value = match self.by {
             ThresholdMeasure::Difficulty => query.difficulty(),
             ThresholdMeasure::Gain => query.gain(),
+            ThresholdMeasure::GainForTime => query.gain_for_time(),
         };
         let above = |steps: &[f64]| steps.iter().take_while(|&&at| value > at).count();
         let up = match &self.at {
@@ -72,7 +76,12 @@ impl ThresholdPolicy {
                 if query.gain() > cut { query.ladder.len().saturating_sub(1) } else { 0 }
             }
         };
-        (Rung(up), if up == 0 { Reason::EASY } else { Reason::HARD })
+        let [below, above] = match self.by {
+            // What gains little may well be hard.
+            ThresholdMeasure::GainForTime => [Reason::LITTLE_GAIN, Reason::GAIN],
+            ThresholdMeasure::Difficulty | ThresholdMeasure::Gain => [Reason::EASY, Reason::HARD],
+        };
+        (Rung(up), if up == 0 { below } else { above })
     }
 }
 
@@ -89,7 +98,9 @@ impl PolicyKind for ThresholdPolicy {
         };
         let (least, words) = match self.by {
             ThresholdMeasure::Difficulty => (0.0, "a threshold of difficulty is a number from 0 to 1"),
-            ThresholdMeasure::Gain => (-1.0, "a threshold of gain is a number from -1 to 1"),
+            ThresholdMeasure::Gain | ThresholdMeasure::GainForTime => {
+                (-1.0, "a threshold of gain is a number from -1 to 1")
+            }
         };
         let mut faults = Vec::new();
         let mut fault = |words: String| faults.push(("at".to_owned(), words));
@@ -120,7 +131,8 @@ mod tests {
     use super::*;
     use crate::routing::policies::Policy;
     use crate::routing::recent::RecentGains;
-    use crate::routing::rung_state::RungState;
+    use crate::routing::rung_state::{CostEstimate, RungState};
+    use crate::scoring::cards::ForeseenWork;
     use crate::scoring::class_predictions::Probability;
     use crate::scoring::features::{Features, Prompt};
 
@@ -140,7 +152,7 @@ mod tests {
                 model: names[at],
                 p_success: Probability::new(chances[at]),
                 eligible: eligible[at],
-                estimate: crate::routing::rung_state::CostEstimate::default(),
+                estimate: CostEstimate::default(),
             })
             .collect();
         let query = Query {
@@ -215,5 +227,53 @@ mod tests {
         assert_eq!(faults(ThresholdSteps::Each(vec![0.7, 0.3])), 2);
         assert_eq!(faults(ThresholdSteps::Share(TrafficShare { share: 0.4 })), 0);
         assert_eq!(faults(ThresholdSteps::Share(TrafficShare { share: 1.4 })), 1);
+    }
+
+    /// What the policy does with a gain of 0.2, where the large model takes so much longer than the small one, of 1 s usually.
+    #[track_caller]
+    fn check_time(at: f64, extra: Option<f64>, expected: (usize, &str)) {
+        let yaml = format!(r#"{{"kind":"threshold","at":{at},"by":"gain_for_time"}}"#);
+        let policy: Policy = serde_json::from_str(&yaml).unwrap();
+        assert_eq!(policy.faults(&["small", "large"]), []);
+        let features = Features::of(&Prompt::default());
+        let rung = |model, chance, seconds: Option<f64>, usual| RungState {
+            model,
+            p_success: Probability::new(chance),
+            eligible: true,
+            estimate: CostEstimate {
+                work: seconds.map(|seconds| ForeseenWork { seconds, usual }),
+                ..CostEstimate::default()
+            },
+        };
+        let ladder = [rung("small", 0.3, Some(0.5), 1.0), rung("large", 0.5, extra.map(|it| 0.5 + it), 2.0)];
+        let query = Query {
+            features: &features,
+            familiarity: 1.0,
+            ladder: &ladder,
+            draw: crate::routing::draw::RequestDraw::default(),
+            recent: None,
+            weights: None,
+            facts: crate::routing::query::RequestFacts::default(),
+        };
+        let decision = policy.decide(&query).unwrap();
+        assert_eq!((decision.plan.first().0, decision.reason.word()), expected, "at {at}, {extra:?}");
+    }
+
+    #[test]
+    fn a_gain_counts_for_more_where_it_takes_less_time() {
+        check_time(0.19, Some(1.0), (1, "gain"));
+        check_time(0.21, Some(1.0), (0, "little_gain"));
+        // Half of the usual extra time doubles it, and nothing raises it further.
+        check_time(0.39, Some(0.5), (1, "gain"));
+        check_time(0.41, Some(0.1), (0, "little_gain"));
+        check_time(0.39, Some(-0.2), (1, "gain"));
+        check_time(0.41, Some(-0.2), (0, "little_gain"));
+        // Twice as much halves it, and nothing lowers it further.
+        check_time(0.09, Some(2.0), (1, "gain"));
+        check_time(0.11, Some(2.0), (0, "little_gain"));
+        check_time(0.09, Some(50.0), (1, "gain"));
+        // Nobody knows the time.
+        check_time(0.19, None, (1, "gain"));
+        check_time(0.21, None, (0, "little_gain"));
     }
 }

@@ -13,6 +13,7 @@ use router_policies::{Features, Prompt, PromptRole, PromptTurn};
 use serde_json::Value;
 
 use super::FILES;
+use crate::corpus::CorpusLine;
 
 /// A question.
 pub(crate) struct TemplateQuestion {
@@ -59,6 +60,9 @@ struct AnswerLine {
     id: String,
     model: String,
     correct: bool,
+    /// `as_it_is`, or `in_words` where the build that was asked could not be given functions or a form.
+    #[serde(default)]
+    asked: String,
     #[serde(default)]
     answer: Option<String>,
     answer_tokens: f64,
@@ -77,6 +81,18 @@ pub(crate) fn questions(path: &Path) -> Result<Vec<TemplateQuestion>, String> {
         question(serde_json::from_str(&line).map_err(|why| named(&why))?).map_err(|why| named(&why))
     };
     lines.map(question).collect()
+}
+
+/// The prompts of a file of labelled ones.
+pub(crate) fn prompts(path: &Path) -> Result<Vec<Features>, String> {
+    let named = |why: &dyn std::fmt::Display| format!("{}: {why}", path.display());
+    let file = File::open(path).map_err(|why| named(&why))?;
+    let prompt = |line: std::io::Result<String>| {
+        let line: CorpusLine =
+            serde_json::from_str(&line.map_err(|why| named(&why))?).map_err(|why| named(&why))?;
+        Ok(Features::of(&Prompt::from_text(line.query.as_str())))
+    };
+    BufReader::new(GzDecoder::new(file)).lines().map(prompt).collect()
 }
 
 fn question(line: ExamLine) -> Result<TemplateQuestion, String> {
@@ -112,7 +128,7 @@ fn question(line: ExamLine) -> Result<TemplateQuestion, String> {
     Ok(TemplateQuestion { id: line.id, kind, features, sight, template })
 }
 
-/// Reads answers, those of the models with cards; of several to a question the last.
+/// Reads answers, those of the models with cards to questions as they stand; of several to a question the last.
 pub(crate) fn answers(
     path: &Path,
     questions: &[TemplateQuestion],
@@ -127,6 +143,9 @@ pub(crate) fn answers(
     for line in whole.lines() {
         let line: AnswerLine = serde_json::from_str(line).map_err(|why| named(&why))?;
         let model = FILES.iter().position(|file| file.strip_suffix(".gguf") == Some(line.model.as_str()));
+        if line.asked == "in_words" {
+            continue;
+        }
         let (Some(model), Some(place)) = (model, places.get(line.id.as_str())) else { continue };
         let answer = GivenAnswer {
             right: line.correct,
