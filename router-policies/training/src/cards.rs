@@ -153,7 +153,8 @@ pub(crate) fn write(data: &CardData, folder: &Path) -> Result<(), String> {
         "//! The cards in use. Made, not written, by `make cards`.\n\nuse super::{KindCard, ModelCard};\n\n\
          const fn card(suffices: f32, agrees: f32, tokens: f32, seconds: f32) -> KindCard {\n    \
          KindCard { suffices, agrees, tokens, seconds }\n}\n\n\
-         /// From answers at temperature 0, one thread each.\npub const CARDS: [ModelCard; 2] = [\n",
+         /// From answers at temperature 0, one thread each.\n\
+         #[allow(clippy::approx_constant, reason = \"measured seconds may come near one\")]\npub const CARDS: [ModelCard; 2] = [\n",
     );
     for (model, file) in FILES.iter().enumerate() {
         // Writing to a String cannot fail.
