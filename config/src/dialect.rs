@@ -82,23 +82,3 @@ impl DialectKind {
         }
     }
 }
-
-/// Whether a model of this name is told how hard to think by a number of tokens: Anthropic's up to 4.5 and Google's up to
-/// 2.5 know no other way, and later ones refuse it.
-pub(crate) fn thinks_by_tokens(model: &str) -> bool {
-    const OLDER: [&str; 11] = [
-        "claude-3",
-        "claude-haiku-4-5",
-        "claude-opus-4-0",
-        "claude-opus-4-1",
-        "claude-opus-4-2025",
-        "claude-opus-4-5",
-        "claude-sonnet-4-0",
-        "claude-sonnet-4-2025",
-        "claude-sonnet-4-5",
-        "gemini-1",
-        "gemini-2",
-    ];
-    let name = model.rsplit('/').next().unwrap_or_default();
-    OLDER.iter().any(|start| name.starts_with(start))
-}

@@ -21,6 +21,7 @@ use crate::capabilities::AcceptsWord;
 pub(crate) use crate::dialect::{LimitWord, ProviderWord, SpeaksWord};
 pub(crate) use crate::price::PriceFile;
 use crate::scalars::{ByteSize, CurrencyCode, HumanDuration, SecretText, SocketAddress};
+use crate::takes::TakesFile;
 use crate::thinking::ThinkingFile;
 
 /// The configuration of Xietong.
@@ -146,6 +147,8 @@ pub(crate) struct ModelFile {
     pub(crate) limit: Option<LimitWord>,
     /// How it is told how hard to think. Default: by `reasoning_effort`, as the client wrote it.
     pub(crate) thinking: Option<ThinkingFile>,
+    /// What becomes of what the model does not take of a request. Default: what is known of its provider and family.
+    pub(crate) takes: TakesFile,
 }
 
 /// By which proxy a model is asked.

@@ -9,6 +9,7 @@
 //! - `file`: what may be written, as serde types; `schema` is made from them, and `shape` checks the tree by it.
 //! - `resolve`: file → [`GatewayConfig`]: names, durations, prices, secrets.
 //! - `presets`: providers with address, key variable and prices.
+//! - `takes`, `takes_table`: what of a request which model takes.
 //!
 //! Every stage adds to one list of problems and goes on, so that all are found at once. After this crate nothing is
 //! validated again.
@@ -40,6 +41,8 @@ mod source_map;
 mod starter;
 mod state;
 mod suggest;
+mod takes;
+mod takes_table;
 mod telemetry;
 mod thinking;
 mod timeouts;
@@ -62,6 +65,8 @@ pub use secret::Secret;
 pub use starter::{LargeChoice, SmallChoice, StarterFile};
 pub use state::{EmbeddedStateConfig, SharedState, StateConfig};
 pub use suggest::nearest;
+pub use takes::{FeatureSet, ModelTakes, PictureType, RequestFeature, TakesShown, ToolIdForm, Treatment};
+pub use takes_table::{KnownTakes, known_takes};
 pub use telemetry::OtlpConfig;
 pub use thinking::{EffortLevel, ThinkingConfig, ThinkingHistory, ThinkingSwitch};
 pub use timeouts::AttemptTimeouts;

@@ -11,8 +11,9 @@ use crate::redact_price;
 use crate::scalars::{HumanDuration, write_size};
 use crate::{
     BudgetPeriodLength, ClientBudget, ClientConfig, EmbeddedModel, EndpointConfig, Fallback, GatewayConfig,
-    LogFormat, ModelCapabilities, ModelConfig, ModelProvider, NamedTopic, OtlpConfig, OutputLimitField,
-    Provenance, RemoteModel, ResumeMode, Route, Secret, StateConfig, ThinkingConfig, UpstreamClient, WholeAs,
+    LogFormat, ModelCapabilities, ModelConfig, ModelProvider, ModelTakes, NamedTopic, OtlpConfig,
+    OutputLimitField, Provenance, RemoteModel, ResumeMode, Route, Secret, StateConfig, ThinkingConfig,
+    UpstreamClient, WholeAs,
 };
 
 /// What stands in place of a secret.
@@ -186,9 +187,14 @@ fn remote(remote: &RemoteModel) -> Value {
             }),
         ),
         ("thinking", json!((remote.thinking != ThinkingConfig::default()).then_some(&remote.thinking))),
+        ("takes", takes(&remote.takes)),
         ("endpoints", remote.endpoints.iter().map(endpoint).collect()),
         ("ca_file", json!(remote.authority.as_ref().map(|authority| &authority.file))),
     ])
+}
+
+fn takes(takes: &ModelTakes) -> Value {
+    takes.shown().into_iter().map(|(key, value)| (key.to_owned(), value)).collect::<Map<_, _>>().into()
 }
 
 fn endpoint(endpoint: &EndpointConfig) -> Value {

@@ -16,7 +16,9 @@ use router_policies::{Currency, ModelClass, Money, Policy, Tariff};
 use crate::capabilities::ModelCapabilities;
 pub use crate::dialect::DialectKind;
 use crate::timeouts::AttemptTimeouts;
-use crate::{CertificateAuthority, NamedTopic, OtlpConfig, Provenance, Secret, StateConfig, ThinkingConfig};
+use crate::{
+    CertificateAuthority, ModelTakes, NamedTopic, OtlpConfig, Provenance, Secret, StateConfig, ThinkingConfig,
+};
 
 /// The whole configuration.
 #[derive(Debug, Clone)]
@@ -185,8 +187,8 @@ pub struct RemoteModel {
     pub thinking: ThinkingConfig,
     /// Azure: the `api-version` to ask for.
     pub api_version: Option<String>,
-    /// It is told how hard to think by a number of tokens, as older models of Anthropic and Google are, not by a word.
-    pub thinks_by_tokens: bool,
+    /// What it takes of a request, and what becomes of the rest.
+    pub takes: Arc<ModelTakes>,
     /// One or more.
     pub endpoints: Vec<EndpointConfig>,
     /// Authorities that endpoints' certificates may be from, beside those that the system trusts.

@@ -2,6 +2,7 @@
 
 pub mod catalogue;
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use crate::record::RequestOutcome;
@@ -40,8 +41,8 @@ pub enum ApiError {
     BodyTimeout(Duration),
     /// A connection that breaks the protocol within a request.
     IncompleteBody,
-    /// No model of the route can serve this request; says why.
-    NoCapableModel(String),
+    /// No model of the route can serve this request; says why, and of a model that was named which field it does not take.
+    NoCapableModel(String, Option<Cow<'static, str>>),
     /// The request must stay on local models and no local one can serve it.
     NoLocalModel(String),
     /// A client's own limit; holds its words and how long to wait.
@@ -221,7 +222,7 @@ impl ApiError {
                 message: format!("The request body did not arrive within {} s.", limit.as_secs_f64()),
             },
             Self::IncompleteBody => face(400, INVALID, "incomplete_body", "The request body broke off."),
-            Self::NoCapableModel(why) => face(400, INVALID, "unsupported_by_models", why),
+            Self::NoCapableModel(why, _) => face(400, INVALID, "unsupported_by_models", why),
             Self::NoLocalModel(why) => face(400, INVALID, "no_local_model", why),
             Self::RateLimited(words, _) => face(429, "rate_limit_error", "rate_limit_exceeded", words),
             Self::BudgetSpent(words) => face(402, "insufficient_quota", "budget_exceeded", words),
@@ -310,6 +311,7 @@ impl ApiError {
         let face = self.template();
         let param = match self {
             Self::BadRequest(bad) => bad.param.as_deref(),
+            Self::NoCapableModel(_, param) => param.as_deref(),
             Self::NoSuchModel(_) => Some("model"),
             Self::ProviderRejected(_, complaint) => complaint.param.as_deref(),
             _ => None,

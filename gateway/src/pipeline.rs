@@ -4,6 +4,8 @@
 //! admit → parse → assess → dispatch → relay → account
 //! ```
 
+mod left_out;
+
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -13,9 +15,10 @@ use jiff::Timestamp;
 use router_policies::Money;
 use tokio::time::timeout;
 
+use self::left_out::LeftOut;
 use crate::account::RequestAccount;
 use crate::admit::{self, Caller};
-use crate::assess::{assess, said_as_it_came};
+use crate::assess::assess;
 use crate::assessment::{AssessInput, Assessment, CandidateModel};
 use crate::body::GatewayBody;
 use crate::dispatch::{CommittedAnswer, DispatchJob, DispatchOutcome, RungTarget, dispatch};
@@ -46,34 +49,25 @@ where
 {
     let prepared = prepare(&snapshot, request, &mut account, endpoint).await;
     let vendor = endpoint.vendor();
-    let (mut response, dropped) = match prepared {
+    let (mut response, left_out) = match prepared {
         Ok(PreparedRequest { job, encoder, dropped }) if job.chat.stream() => {
-            let dropped = of_some(&job, dropped);
-            (stream(&gateway, &snapshot, job, encoder, account).await, dropped)
+            let left_out = LeftOut::of(&job, dropped);
+            (stream(&gateway, &snapshot, job, encoder, account).await, left_out)
         }
         Ok(PreparedRequest { job, encoder, dropped }) => {
             let (shutdown_deadline, id) = (&gateway.telemetry.shutdown_deadline, account.id().clone());
-            let dropped = of_some(&job, dropped);
+            let left_out = LeftOut::of(&job, dropped);
             let response = tokio::select! {
                 biased;
                 response = whole(job, encoder, account) => response,
                 () = shutdown_deadline.expired() => error_response(&ApiError::Stopping, vendor, &id),
             };
-            (response, dropped)
+            (response, left_out)
         }
-        Err(failure) => (refuse(account, &failure), Vec::new()),
+        Err(failure) => (refuse(account, &failure), LeftOut::default()),
     };
-    header_names::prepend(response.headers_mut(), header_names::LEFT_OUT, &dropped);
+    left_out.tell(response.headers_mut());
     response
-}
-
-/// What is left out of the request for some model that may be asked; one that gets it as it came is told all.
-fn of_some(job: &DispatchJob, dropped: Vec<&'static str>) -> Vec<&'static str> {
-    let mut eligible = job.ladder.iter().filter(|rung| rung.eligible);
-    match eligible.all(|rung| said_as_it_came(&rung.pool.model, &job.chat)) {
-        true => Vec::new(),
-        false => dropped,
-    }
 }
 
 /// A request that models can be asked.

@@ -79,7 +79,7 @@ const FLOORS: [(&str, &[&[&str]]); 4] = [
         &[
             &["lib"],
             &["upstream"],
-            &["logprobs", "provider_quirks", "into_chunks"],
+            &["logprobs", "provider_quirks", "into_chunks", "request_fit"],
             &[
                 "client",
                 "prefill",
@@ -97,7 +97,7 @@ const FLOORS: [(&str, &[&[&str]]); 4] = [
             &["chat", "aggregate", "chunk_reader", "native_usage", "write"],
             &["chunk", "messages", "original_request"],
             &["provider_error"],
-            &["attachments", "conversions", "fields", "sse", "usage", "vectors"],
+            &["attachments", "conversions", "fields", "sse", "tool_schema", "usage", "vectors"],
             &["call_ids"],
             &["json", "value", "answer_texts", "choice_marks"],
             &["image_tokens", "bad_request", "scan"],

@@ -14,12 +14,13 @@ use super::request_format::RequestFormat;
 use super::{ExchangeRates, ResolveReport, positive, prices, surcharges, timeouts};
 use crate::capabilities::AcceptsWord;
 use crate::class::{by_place, by_size};
-use crate::dialect::thinks_by_tokens;
 use crate::file::{ModelFile, ProviderWord, WholeAsWord};
 use crate::known_weights;
 use crate::presets::{KnownModel, Preset, preset, presets};
 use crate::problems::{item_path, key_path};
 use crate::scalars::ByteSize;
+use crate::takes::{TakesFile, impossible};
+use crate::takes_table::{TakesSubject, takes};
 use crate::{
     DialectKind, EmbeddedModel, EnvLookup, ModelCapabilities, ModelConfig, ModelProvider, Provenance,
     RemoteModel, WholeAs,
@@ -175,6 +176,7 @@ impl ModelResolver<'_> {
             ("proxy", file.proxy.is_some()),
             ("max_event", file.max_event.is_some()),
             ("timeouts.thinking", file.timeouts.thinking.is_some()),
+            ("takes", file.takes != TakesFile::default()),
         ];
         for (key, _) in foreign.iter().filter(|(_, given)| *given) {
             report
@@ -249,12 +251,23 @@ impl ModelResolver<'_> {
         let speech = RequestFormat::of(file, dialect, (preset, upstream), path, report);
         let preset_name = preset.map(|preset| preset.provider_name.as_str());
         let endpoints = if named { self.endpoints(file, name, preset, path, report) } else { Vec::new() };
+        let urls: Vec<&str> = endpoints.iter().map(|it| it.base_url.as_str()).collect();
+        let subject = TakesSubject {
+            dialect,
+            preset: file.preset.as_deref(),
+            base_urls: &urls,
+            model: upstream.unwrap_or_default(),
+        };
+        let takes = takes(&subject, Some(&file.takes));
+        for (feature, why) in impossible(&file.takes) {
+            report.fault(&key_path(&key_path(path, "takes"), feature.word()), why);
+        }
         RemoteModel {
             dialect,
             model: upstream.unwrap_or_default().to_owned(),
             provider_name: preset_name.unwrap_or(dialect.provider_name()).to_owned(),
             api_version: file.api_version.clone(),
-            thinks_by_tokens: thinks_by_tokens(upstream.unwrap_or_default()),
+            takes: takes.into(),
             speaks_responses: speech.responses,
             largest_event: largest_event(file.max_event, &key_path(path, "max_event"), report),
             // What is local never leaves this machine or cluster, and a proxy may be anywhere.

@@ -1,9 +1,10 @@
 //! A chat request, read once.
 
 use std::borrow::Cow;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
+use gateway_config::{FeatureSet, RequestFeature};
 use router_policies::{Prompt, PromptTurn};
 
 use super::bad_request::BadRequest;
@@ -12,7 +13,7 @@ use super::endpoint::ApiEndpoint;
 use super::estimate::{in_tokens, weight, weight_of};
 use super::fields::{FieldFormat, KnownFields};
 use super::image_tokens::{ImageTokenRule, ImageTokens};
-use super::json::{MemberSpans, RawObject};
+use super::json::{FieldEdit, MemberSpans, RawObject};
 use super::json_error::JsonError;
 use super::messages::{MessageList, MessageOutline};
 use super::original_request::OriginalRequest;
@@ -59,6 +60,8 @@ pub struct ChatRequest {
     native: Option<OriginalRequest>,
     /// The same request in other dialects' words.
     conversions: ConversionCache,
+    /// The same request as the model takes it that was asked about first, and what had to be done to it for that.
+    pub(super) fitted: OnceLock<(Vec<FieldEdit>, Arc<ChatRequest>)>,
 }
 
 impl ChatRequest {
@@ -71,7 +74,23 @@ impl ChatRequest {
         let messages = MessageList::read(text, at)?;
         let object = RawObject::placed(body, places);
         let (tokens, conversions) = (OnceLock::new(), ConversionCache::default());
-        Ok(Self { object, fields, messages, tokens, native: None, conversions })
+        Ok(Self { object, fields, messages, tokens, native: None, conversions, fitted: OnceLock::new() })
+    }
+
+    /// What stands in its place for a model that does not take all of it.
+    pub(super) fn in_place_of(&self, body: Bytes) -> Result<Self, BadRequest> {
+        Ok(Self { native: self.native.clone(), ..Self::parse(body)? })
+    }
+
+    /// What it has that not every model takes; it may say more than it has.
+    #[inline]
+    pub(super) fn features(&self) -> FeatureSet {
+        let features = self.fields.features.and(self.messages.features);
+        if self.messages.attachments.images > 0 {
+            features.with(RequestFeature::PictureUrls)
+        } else {
+            features
+        }
     }
 
     /// The same, converted from what a client wrote in another dialect.

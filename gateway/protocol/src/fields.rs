@@ -1,6 +1,7 @@
 //! The fields of a chat request beside its messages.
 
 use bytes::Bytes;
+use gateway_config::{FeatureSet, RequestFeature};
 
 use super::bad_request::BadRequest;
 use super::json::{MemberSpans, RawObject};
@@ -49,6 +50,8 @@ pub(super) struct KnownFields {
     pub(super) tools: usize,
     /// Sound is asked for in the answer.
     pub(super) speaks: bool,
+    /// What some models do not take.
+    pub(super) features: FeatureSet,
 }
 
 /// What was found while reading, before it is known what follows from it.
@@ -59,6 +62,8 @@ struct FoundField {
     completion: Option<i64>,
     tokens: Option<i64>,
     n: Option<i64>,
+    /// Tools are listed, if only none, or it is said how they are to be used.
+    has_tools: bool,
     fields: KnownFields,
 }
 
@@ -73,6 +78,7 @@ impl KnownFields {
         fields.model = found.model.ok_or_else(|| BadRequest::missing("model"))?;
         let limit = found.completion.or(found.tokens);
         fields.max_tokens = limit.and_then(|limit| u64::try_from(limit).ok());
+        fields.features = features(&fields, found.has_tools, found.n);
         fields.n = found.n.and_then(|n| u64::try_from(n).ok()).unwrap_or(1);
         if found.options && !fields.stream {
             let message = "'stream_options' may only be given when 'stream' is true.".into();
@@ -98,13 +104,21 @@ impl FoundField {
             "logprobs" => self.fields.logprobs = field("logprobs").boolean()?.unwrap_or(false),
             "response_format" => self.fields.format = format(field("response_format"))?,
             "tools" => {
+                self.has_tools = true;
                 self.fields.tools += field("tools").array(MOST_TOOLS, &[ValueKind::Object])?.unwrap_or(0)
             }
             "functions" => {
                 self.fields.tools += field("functions").array(MOST_TOOLS, &[ValueKind::Object])?.unwrap_or(0);
             }
             "modalities" => self.fields.speaks = speaks(field("modalities"))?,
-            _ => check(name, raw)?,
+            "tool_choice" => {
+                self.has_tools = true;
+                self.fields.features = self.fields.features.and(CHOICE);
+            }
+            _ => {
+                self.fields.features = self.fields.features.and(feature(name));
+                check(name, raw)?;
+            }
         }
         Ok(())
     }
@@ -127,6 +141,53 @@ impl FoundField {
             Ok(())
         })
     }
+}
+
+/// What a choice of tools may be too much of.
+const CHOICE: FeatureSet = FeatureSet::only(RequestFeature::ForcedTools)
+    .with(RequestFeature::NamedTool)
+    .with(RequestFeature::ForcedToolsWithThinking);
+
+/// What a field by itself may be too much of.
+fn feature(name: &str) -> FeatureSet {
+    use RequestFeature as Feature;
+    let only = FeatureSet::only;
+    match name {
+        "temperature" => {
+            only(Feature::Temperature).with(Feature::TemperatureWithTopP).with(Feature::SamplingWithThinking)
+        }
+        "top_p" => only(Feature::TopP).with(Feature::SamplingWithThinking),
+        "top_k" => only(Feature::TopK).with(Feature::SamplingWithThinking),
+        "min_p" => only(Feature::MinP),
+        "presence_penalty" => only(Feature::PresencePenalty),
+        "frequency_penalty" => only(Feature::FrequencyPenalty),
+        "repetition_penalty" => only(Feature::RepetitionPenalty),
+        "seed" => only(Feature::Seed),
+        "logit_bias" => only(Feature::LogitBias),
+        "top_logprobs" => only(Feature::Logprobs),
+        "reasoning_effort" => only(Feature::ReasoningEffort).with(Feature::ThinkingOff),
+        "thinking" => only(Feature::ThinkingOff),
+        "parallel_tool_calls" => only(Feature::ParallelToolCalls),
+        "stop" => only(Feature::Stop).with(Feature::BlankStops),
+        _ => FeatureSet::default(),
+    }
+}
+
+/// What fields have that some models do not take. `has_tools`: tools are spoken of.
+fn features(fields: &KnownFields, has_tools: bool, n: Option<i64>) -> FeatureSet {
+    use RequestFeature as Feature;
+    let mut features = fields.features;
+    features.set(Feature::SeveralAnswers, n.is_some_and(|n| n > 1));
+    if fields.logprobs {
+        features.insert(Feature::Logprobs);
+    }
+    features.set(Feature::JsonObject, fields.format == FieldFormat::Json);
+    features.set(Feature::JsonSchema, fields.format == FieldFormat::Schema);
+    let is_json = matches!(fields.format, FieldFormat::Json | FieldFormat::Schema);
+    features.set(Feature::JsonWithTools, is_json && fields.tools > 0);
+    features.set(Feature::EmptyTools, has_tools && fields.tools == 0);
+    features.set(Feature::OpenObjects, fields.tools > 0);
+    features
 }
 
 /// Two members of one name: which of them an upstream would read is anyone's guess.

@@ -9,6 +9,9 @@ use super::json_error::{JsonError, JsonErrorKind, quoted};
 use super::json_str::JsonStr;
 use super::scan::{Cursor, ValueKind, text_of};
 
+/// A member of an object and what is to stand there; `None`: nothing.
+pub(super) type FieldEdit = (&'static str, Option<Bytes>);
+
 /// Members up to which comparing each with each is the fastest way to find two of one name.
 const FEW: usize = 16;
 

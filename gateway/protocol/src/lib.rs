@@ -15,6 +15,7 @@
 //! - `shape`: what a client asks an answer to be like.
 //! - `conversation_key`: where a request stands in its conversation.
 //! - `prefill`: a request to go on with an answer that was begun.
+//! - `request_fit`: a request as a model takes it.
 //! - `speech`: what hosts of OpenAI's dialect want otherwise than OpenAI has it.
 //! - `vectors`: embeddings in the form that was asked for.
 //! - `sse`: event-stream framing, byte exact.
@@ -66,12 +67,14 @@ mod original_request;
 mod prefill;
 mod provider_error;
 mod provider_quirks;
+mod request_fit;
 mod requested_thought;
 mod retry_after;
 mod said_context;
 mod scan;
 mod served_facts;
 mod sse;
+mod tool_schema;
 mod upstream;
 mod usage;
 mod usage_chunk;

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use gateway_config::{FeatureSet, RequestFeature};
 use router_policies::PromptRole;
 
 use super::attachments::AttachmentCounts;
@@ -15,6 +16,8 @@ use super::value::wrong_type;
 
 const MOST_MESSAGES: usize = 10_000;
 const MOST_PARTS: usize = 1_000;
+/// Bytes up to which a text is looked at for whether it says anything.
+const MOST_BLANK: usize = 64;
 
 /// Where a piece of text lies in the body.
 #[derive(Debug, Clone)]
@@ -26,6 +29,13 @@ pub(super) struct TextSpan {
 impl TextSpan {
     fn of(text: JsonStr<'_>) -> Self {
         Self { at: text.at..text.at + text.raw.len(), escaped: text.escaped }
+    }
+
+    /// Whether there is nothing but white space in it, in the text that it lies in.
+    fn is_blank(&self, text: &str) -> bool {
+        let first = text.as_bytes().get(self.at.start).filter(|_| !self.at.is_empty());
+        let says = first.is_some_and(|byte| byte.is_ascii_graphic() && *byte != b'\\');
+        !says && self.at.len() <= MOST_BLANK && self.text(text.as_bytes()).cow().trim().is_empty()
     }
 
     /// The text there.
@@ -42,6 +52,8 @@ pub(super) struct MessageOutline {
     pub(super) at: Range<usize>,
     pub(super) role: PromptRole,
     pub(super) texts: Range<usize>,
+    /// It has nothing but white space, of a person or an assistant.
+    pub(super) blank: bool,
 }
 
 /// All messages.
@@ -56,6 +68,8 @@ pub(super) struct MessageList {
     pub(super) tools: bool,
     /// What is neither text nor attachment (names, tool calls, reasoning), in thousandths of a token.
     pub(super) rest: u64,
+    /// What some models do not take.
+    pub(super) features: FeatureSet,
 }
 
 impl MessageList {
@@ -87,7 +101,7 @@ impl MessageList {
             ValueKind::Object => {}
             kind => return Err(wrong_type(place(""), "an object", kind)),
         }
-        let (first, begins) = (self.spans.len(), cursor.at());
+        let (first, begins, attached) = (self.spans.len(), cursor.at(), self.attachments.count());
         let mut role = None;
         let mut content = None;
         let mut acts = false;
@@ -115,8 +129,33 @@ impl MessageList {
                 Some(_) => wrong_type(place(".content"), "a string or an array of parts", ValueKind::Null),
             });
         }
-        self.list.push(MessageOutline { at: begins..cursor.at(), role, texts: first..self.spans.len() });
+        let texts = first..self.spans.len();
+        let blank = matches!(role, PromptRole::User | PromptRole::Assistant)
+            && !acts
+            && self.attachments.count() == attached
+            && self.spans[texts.clone()].iter().all(|span| span.is_blank(cursor.text()));
+        self.note(role, &word, blank);
+        self.list.push(MessageOutline { at: begins..cursor.at(), role, texts, blank });
         Ok(())
+    }
+
+    /// What a message has that some models do not take; it is not in the list yet.
+    fn note(&mut self, role: PromptRole, word: &str, blank: bool) {
+        if role == PromptRole::System {
+            let leads = self.list.last().is_none_or(|last| last.role == PromptRole::System)
+                && !self.features.has(RequestFeature::LaterSystem);
+            if !leads {
+                self.features.insert(RequestFeature::LaterSystem);
+            } else if !self.list.is_empty() {
+                self.features.insert(RequestFeature::SeveralSystems);
+            }
+            if word == "developer" {
+                self.features.insert(RequestFeature::DeveloperRole);
+            }
+        }
+        if blank {
+            self.features.insert(RequestFeature::BlankTexts);
+        }
     }
 
     /// Whether there is any content; `null` is none.

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use super::bad_request::BadRequest;
 use super::endpoint::ApiEndpoint;
 use super::fields::stream_options;
-use super::json::{RawObject, string};
+use super::json::{FieldEdit, RawObject, string};
 
 /// A client's own words, for an upstream that has the same endpoint: what a chat cannot say reaches it unchanged.
 #[derive(Debug, Clone)]
@@ -39,8 +39,14 @@ impl OriginalRequest {
     }
 
     /// The body for an upstream that speaks the dialect, with its name for the model, usage asked for in a stream, and the
-    /// longest answer in tokens, where the client sets no limit and the gateway does.
-    pub fn encode(&self, model: &str, stream: bool, longest: Option<u64>) -> Bytes {
+    /// longest answer in tokens, where the client sets no limit and the gateway does. `further`: what else is done to it.
+    pub(super) fn encode(
+        &self,
+        model: &str,
+        stream: bool,
+        longest: Option<u64>,
+        further: &[FieldEdit],
+    ) -> Bytes {
         let model = string(model);
         let options = stream.then(|| stream_options(&self.body));
         let most = longest.map(|most| most.to_string());
@@ -51,6 +57,7 @@ impl OriginalRequest {
                 edits.push(("max_tokens", Some(most.as_bytes())));
             }
         }
+        edits.extend(further.iter().map(|(name, value)| (*name, value.as_deref())));
         self.body.edited(&edits)
     }
 }

@@ -4,13 +4,15 @@
 //! Who writes a host's own words is taken at them: nothing is changed where they stand in the request.
 
 use bytes::Bytes;
-use gateway_config::{EffortLevel, OutputLimitField, ThinkingConfig, ThinkingHistory, ThinkingSwitch};
+use gateway_config::{
+    EffortLevel, ModelTakes, OutputLimitField, ThinkingConfig, ThinkingHistory, ThinkingSwitch,
+};
 use memchr::memmem;
 use router_policies::PromptRole;
 
 use super::chat::ChatRequest;
 use super::endpoint::ApiEndpoint;
-use super::json::{RawObject, string};
+use super::json::{FieldEdit, RawObject, string};
 use super::prefill::PrefillStyle;
 
 /// How a host is spoken to.
@@ -22,10 +24,9 @@ pub struct ProviderQuirks<'a> {
     pub thinking: &'a ThinkingConfig,
     /// How it is told that an answer was begun, where it can go on with one.
     pub prefix: Option<PrefillStyle>,
+    /// What the model takes of a request.
+    pub takes: &'a ModelTakes,
 }
-
-/// A member of a request and what is to stand there; `None`: nothing.
-pub(super) type Edit = (&'static str, Option<Bytes>);
 
 /// Tokens to think in, where a host wants a number: as Anthropic's older models are told.
 const LITTLE: u64 = 2_048;
@@ -37,7 +38,7 @@ const THOUGHTS: [&str; 4] = ["reasoning_content", "reasoning", "reasoning_detail
 
 impl ChatRequest {
     /// What is to be changed for a host that is spoken to so.
-    pub(super) fn spoken(&self, speech: &ProviderQuirks<'_>) -> Vec<Edit> {
+    pub(super) fn spoken(&self, speech: &ProviderQuirks<'_>) -> Vec<FieldEdit> {
         let mut edits = Vec::new();
         self.limit(speech.limit, &mut edits);
         self.effort(speech.thinking, &mut edits);
@@ -57,7 +58,7 @@ impl ChatRequest {
         self.needs().prefill && self.native().is_some_and(|native| native.endpoint() == ApiEndpoint::Messages)
     }
 
-    fn limit(&self, limit: OutputLimitField, edits: &mut Vec<Edit>) {
+    fn limit(&self, limit: OutputLimitField, edits: &mut Vec<FieldEdit>) {
         let (name, other) = match limit {
             OutputLimitField::AsWritten => return,
             OutputLimitField::Tokens => ("max_tokens", "max_completion_tokens"),
@@ -70,7 +71,7 @@ impl ChatRequest {
         }
     }
 
-    fn effort(&self, thinking: &ThinkingConfig, edits: &mut Vec<Edit>) {
+    fn effort(&self, thinking: &ThinkingConfig, edits: &mut Vec<FieldEdit>) {
         let word =
             self.object.get("reasoning_effort").and_then(|raw| serde_json::from_slice::<String>(raw).ok());
         let Some(asked) = word.as_deref().and_then(EffortLevel::of) else { return };
@@ -143,7 +144,7 @@ impl ChatRequest {
 }
 
 /// What a message of an assistant is to say of its thoughts.
-fn remembered(message: &RawObject, history: ThinkingHistory) -> Vec<Edit> {
+fn remembered(message: &RawObject, history: ThinkingHistory) -> Vec<FieldEdit> {
     let said = |name: &str| message.get(name).filter(|raw| !matches!(*raw, b"null" | b"\"\"" | b"[]"));
     match history {
         ThinkingHistory::Kept => Vec::new(),
@@ -171,7 +172,7 @@ fn names(switch: ThinkingSwitch) -> &'static [&'static str] {
     }
 }
 
-fn told(switch: ThinkingSwitch, on: bool) -> Edit {
+fn told(switch: ThinkingSwitch, on: bool) -> FieldEdit {
     let text = match (switch, on) {
         (ThinkingSwitch::Thinking, true) => r#"{"type":"enabled"}"#,
         (ThinkingSwitch::Adaptive, true) => r#"{"type":"adaptive"}"#,
@@ -210,7 +211,8 @@ mod tests {
         thinking: &ThinkingConfig,
         prefix: Option<PrefillStyle>,
     ) -> Value {
-        let edits = chat.spoken(&ProviderQuirks { limit, thinking, prefix });
+        let takes = ModelTakes::default();
+        let edits = chat.spoken(&ProviderQuirks { limit, thinking, prefix, takes: &takes });
         let edits: Vec<_> = edits.iter().map(|(name, value)| (*name, value.as_deref())).collect();
         serde_json::from_slice(&chat.object.edited(&edits)).unwrap()
     }

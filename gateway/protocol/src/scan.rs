@@ -51,6 +51,11 @@ impl<'a> Cursor<'a> {
         Self { text, at, depth: 0 }
     }
 
+    /// All of the text.
+    pub(super) fn text(&self) -> &'a str {
+        self.text
+    }
+
     /// The bytes from the start of the text to here.
     pub(super) fn at(&self) -> usize {
         self.at

@@ -27,6 +27,8 @@ pub(super) enum Ineligible {
         context: u64,
     },
     Engine(String),
+    /// It is not told what the request says, or does not take it.
+    Unsaid(BadRequest),
 }
 
 /// How far the estimate of prompt tokens may lie over a context before it rules a model out; within it, the model's
@@ -144,13 +146,10 @@ fn speaks(remote: &RemoteModel, begun: Option<Option<bool>>, chat: &ChatRequest)
     if begun.is_some_and(|said| !said.unwrap_or(unsaid)) {
         return Some(Ineligible::Takes("answers that were begun"));
     }
-    if dialect == UpstreamApi::OpenAi || UpstreamApi::asked(remote, chat) == UpstreamApi::Responses {
-        return None;
-    }
     if chat.is_for_embeddings() {
-        return Some(Ineligible::Takes("requests for embeddings"));
+        return (dialect != UpstreamApi::OpenAi).then_some(Ineligible::Takes("requests for embeddings"));
     }
-    dialect.takes(chat, effort).err().map(|bad| Ineligible::Engine(bad.message))
+    UpstreamApi::asked(remote, chat).takes(chat, effort, &remote.takes).err().map(Ineligible::Unsaid)
 }
 
 /// How long a client is to wait for a model that is not loaded yet.
@@ -171,7 +170,12 @@ pub(super) fn nothing_fits(eligibility: &[(&Arc<ModelConfig>, Option<Ineligible>
     } else if eligibility.iter().any(|(_, unfit)| matches!(unfit, Some(Ineligible::NotLocal))) {
         ApiError::NoLocalModel(words)
     } else {
-        ApiError::NoCapableModel(words)
+        // Who named the model is told the field that it does not take.
+        let param = match eligibility {
+            [(_, Some(Ineligible::Unsaid(bad)))] => bad.param.clone(),
+            _ => None,
+        };
+        ApiError::NoCapableModel(words, param)
     }
 }
 
@@ -192,6 +196,7 @@ impl fmt::Display for Ineligible {
             Self::Context { estimate, context } => {
                 write!(f, "about {estimate} tokens do not fit its context of {context}")
             }
+            Self::Unsaid(bad) => f.write_str(bad.message.trim_end_matches('.')),
             Self::Engine(why) => f.write_str(why.trim_end_matches('.')),
         }
     }

@@ -180,7 +180,7 @@ fn failure(errors: &[AttemptError]) -> ApiError {
             // The provider's own words, or those of the embedded engine.
             Some(said) => match said.status {
                 Some(status) => ApiError::ProviderRejected(status, said),
-                None => ApiError::NoCapableModel(said.message),
+                None => ApiError::NoCapableModel(said.message, said.param.map(Into::into)),
             },
         },
         AttemptErrorKind::BudgetExceeded => ApiError::BudgetSpent(

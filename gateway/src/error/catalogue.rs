@@ -85,7 +85,7 @@ failures! {
     F::IncompleteBody => [F::IncompleteBody,
         "The connection broke the protocol before the body was complete.",
         "Send the request again.";]
-    F::NoCapableModel(_) => [F::NoCapableModel(String::new()),
+    F::NoCapableModel(..) => [F::NoCapableModel(String::new(), None),
         "No model that may answer can serve the request; the message says why.",
         "Leave out what the message names, or ask for another model.";]
     F::NoLocalModel(_) => [F::NoLocalModel(String::new()),

@@ -126,6 +126,8 @@ fn secret(text: &str) -> Option<HeaderValue> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use gateway_config::{OutputLimitField, ThinkingConfig};
 
     use super::*;
@@ -143,7 +145,7 @@ mod tests {
                 limit: OutputLimitField::AsWritten,
                 thinking: ThinkingConfig::default(),
                 api_version: api_version.map(str::to_owned),
-                thinks_by_tokens: false,
+                takes: Arc::default(),
                 endpoints: Vec::new(),
                 authority: None,
             };

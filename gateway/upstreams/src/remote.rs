@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use bytes::{Bytes, BytesMut};
 use futures_util::{Stream, StreamExt, stream};
 use gateway_config::{
-    AttemptTimeouts, DialectKind, ModelConfig, OutputLimitField, RemoteModel, Secret, ThinkingConfig,
+    AttemptTimeouts, DialectKind, ModelConfig, ModelTakes, OutputLimitField, RemoteModel, Secret, ThinkingConfig,
     UpstreamClient,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Response, header};
@@ -118,6 +118,7 @@ pub(super) fn upstreams_over(
                     OutputLimitField::Tokens | OutputLimitField::AsWritten => "max_tokens",
                 },
                 thinking: remote.thinking.clone(),
+                takes: Arc::clone(&remote.takes),
                 renamed: remote.limit,
                 prefix: (model.accepts.prefill == Some(true)).then(|| PrefillStyle::of(model)),
                 most: model.max_output,
@@ -159,6 +160,8 @@ struct RemoteEndpoint {
     renamed: OutputLimitField,
     /// How it is told how hard to think.
     thinking: ThinkingConfig,
+    /// What the model takes of a request.
+    takes: Arc<ModelTakes>,
     /// How it is told that an answer was begun; `None`: it cannot go on with one.
     prefix: Option<PrefillStyle>,
     /// Tokens of the longest answer.
@@ -248,10 +251,15 @@ impl RemoteEndpoint {
             most: self.most,
             effort: self.effort,
             thoughts,
-            speech: ProviderQuirks { limit: self.renamed, thinking: &self.thinking, prefix: self.prefix },
+            speech: ProviderQuirks {
+                limit: self.renamed,
+                thinking: &self.thinking,
+                prefix: self.prefix,
+                takes: &self.takes,
+            },
         };
         match way.words(&ask.chat) {
-            Some(words) => Ok(words.encode(&self.model, ask.stream, ask.longest)),
+            Some(words) => words.told((&self.model, &self.takes), ask.stream, ask.longest).map_err(unsaid),
             None => self.dialect(way).encode(&ask.chat, &told).map_err(unsaid),
         }
     }

@@ -1,5 +1,5 @@
 use bytes::Bytes;
-use gateway_config::{OutputLimitField, ThinkingConfig};
+use gateway_config::{ModelTakes, OutputLimitField, ThinkingConfig};
 use protocol::client::ClientRequest;
 use protocol::{ApiEndpoint, ChatRequest, EffortStyle, EncodedRequest, ProviderQuirks, UpstreamApi};
 use serde_json::Value;
@@ -55,7 +55,7 @@ fn request(endpoint: ApiEndpoint, input: &[u8]) {
 
 /// What is sent is JSON; in our own dialect it is the same chat once more.
 fn sent(chat: &ChatRequest, dialect: UpstreamApi, effort: EffortStyle) {
-    let thinking = ThinkingConfig::default();
+    let (thinking, takes) = (ThinkingConfig::default(), ModelTakes::default());
     let told = EncodedRequest {
         model: "m",
         stream: true,
@@ -65,10 +65,15 @@ fn sent(chat: &ChatRequest, dialect: UpstreamApi, effort: EffortStyle) {
         most: 4096,
         effort,
         thoughts: true,
-        speech: ProviderQuirks { limit: OutputLimitField::AsWritten, thinking: &thinking, prefix: None },
+        speech: ProviderQuirks {
+            limit: OutputLimitField::AsWritten,
+            thinking: &thinking,
+            prefix: None,
+            takes: &takes,
+        },
     };
     let sent = dialect.encode(chat, &told);
-    assert_eq!(sent.is_ok(), dialect.takes(chat, effort).is_ok(), "what is taken can be sent");
+    assert_eq!(sent.is_ok(), dialect.takes(chat, effort, &takes).is_ok(), "what is taken can be sent");
     let Ok(sent) = sent else { return };
     protocol::RawObject::skim(sent.clone()).expect("an upstream is sent an object");
     if dialect == UpstreamApi::OpenAi && !chat.is_for_embeddings() {

@@ -382,7 +382,7 @@ proptest! {
         let request = read(ApiEndpoint::Completions, &completion).unwrap();
         for sent in [
             request.chat.encode("u", false, &Default::default()),
-            request.chat.native().unwrap().encode("u", false, None),
+            request.chat.native().unwrap().encode("u", false, None, &[]),
         ] {
             let sent: Map<String, Value> = serde_json::from_slice(&sent).unwrap();
             prop_assert_eq!(&sent[&name], &completion[&name]);

@@ -1,6 +1,6 @@
 //! Which dialect a configured model is asked in.
 
-use gateway_config::{DialectKind, RemoteModel};
+use gateway_config::{DialectKind, RemoteModel, RequestFeature, Treatment};
 
 use super::super::chat::ChatRequest;
 use super::{EffortStyle, UpstreamApi};
@@ -21,6 +21,7 @@ impl UpstreamApi {
             DialectKind::Anthropic => Self::Anthropic,
             DialectKind::Gemini => Self::Gemini,
         };
-        (dialect, if remote.thinks_by_tokens { EffortStyle::Tokens } else { EffortStyle::Word })
+        let by_tokens = remote.takes.of(RequestFeature::EffortWords) == Treatment::Altered;
+        (dialect, if by_tokens { EffortStyle::Tokens } else { EffortStyle::Word })
     }
 }

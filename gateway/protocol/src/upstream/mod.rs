@@ -28,6 +28,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use bytes::Bytes;
+use gateway_config::ModelTakes;
 
 use super::bad_request::BadRequest;
 use super::chat::ChatRequest;
@@ -40,6 +41,7 @@ use super::json::RawObject;
 use super::json_error::quoted;
 use super::provider_error::{ProviderError, read_error};
 use super::provider_quirks::ProviderQuirks;
+use super::request_fit::RequestFit;
 use super::sse::SseEvent;
 
 /// An API that upstreams speak.
@@ -93,11 +95,40 @@ impl UpstreamApi {
     ///
     /// # Errors
     /// What it has no words for.
-    pub fn takes(self, chat: &ChatRequest, effort: EffortStyle) -> Result<(), BadRequest> {
+    pub fn takes(
+        self,
+        chat: &ChatRequest,
+        effort: EffortStyle,
+        takes: &ModelTakes,
+    ) -> Result<(), BadRequest> {
         match self {
-            Self::OpenAi => Ok(()),
-            _ if self.original(chat).is_some() => Ok(()),
-            Self::Anthropic | Self::Gemini | Self::Responses => self.converted(chat, effort).map(drop),
+            Self::OpenAi => match chat.native().filter(|_| chat.is_native()) {
+                Some(native) => native.fit(takes).map(drop),
+                None => chat.fit(takes).map(drop),
+            },
+            _ if self.original(chat).is_some() => self.native_fit(chat, takes).map(drop),
+            Self::Anthropic | Self::Gemini | Self::Responses => {
+                self.converted(&*chat.fitted(takes)?, effort).map(drop)
+            }
+        }
+    }
+
+    /// What of a chat a model is not told though an answer may depend on it, by the client's names.
+    pub fn left_out(self, chat: &ChatRequest, takes: &ModelTakes) -> Vec<&'static str> {
+        let fit = match chat.native().filter(|_| self == Self::OpenAi && chat.is_native()) {
+            Some(native) => native.fit(takes),
+            None if self.original(chat).is_some() => self.native_fit(chat, takes),
+            None => chat.fit(takes),
+        };
+        fit.map(|fit| fit.left_out).unwrap_or_default()
+    }
+
+    /// What is done to a request that goes on in its client's words.
+    pub(super) fn native_fit(self, chat: &ChatRequest, takes: &ModelTakes) -> Result<RequestFit, BadRequest> {
+        match (self, self.original(chat)) {
+            (Self::Anthropic, Some(original)) => anthropic::native_fit(original, takes),
+            (Self::Responses, Some(original)) => responses::native_fit(original, takes),
+            _ => Ok(RequestFit::default()),
         }
     }
 
@@ -106,9 +137,10 @@ impl UpstreamApi {
     /// # Errors
     /// As [`UpstreamApi::takes`].
     pub fn encode(self, chat: &ChatRequest, told: &EncodedRequest<'_>) -> Result<Bytes, BadRequest> {
-        let converted = || self.converted(chat, told.effort);
+        let takes = told.speech.takes;
         match self {
             Self::OpenAi => {
+                let chat = chat.fitted(takes)?;
                 let longest = told.longest.map(|most| (told.limit, most));
                 Ok(chat.encode(
                     told.model,
@@ -117,12 +149,18 @@ impl UpstreamApi {
                 ))
             }
             Self::Anthropic => match self.original(chat) {
-                Some(original) => Ok(anthropic::as_it_came(original, told)),
-                None => Ok(anthropic::encode(converted()?, chat, told)),
+                Some(original) => Ok(anthropic::as_it_came(original, told, &self.native_fit(chat, takes)?)),
+                None => {
+                    let chat = chat.fitted(takes)?;
+                    Ok(anthropic::encode(self.converted(&chat, told.effort)?, &chat, told))
+                }
             },
-            Self::Gemini => Ok(gemini::encode(converted()?, chat, told)),
+            Self::Gemini => {
+                let chat = chat.fitted(takes)?;
+                Ok(gemini::encode(self.converted(&chat, told.effort)?, &chat, told))
+            }
             Self::Responses => match self.original(chat) {
-                Some(original) => Ok(responses::as_it_came(original, told)),
+                Some(original) => Ok(responses::as_it_came(original, told, &self.native_fit(chat, takes)?)),
                 None => Err(unsaid("messages")),
             },
         }

@@ -1,6 +1,8 @@
 //! What the tests of all dialects need.
 
-use gateway_config::{OutputLimitField, ThinkingConfig, ThinkingHistory};
+use std::sync::LazyLock;
+
+use gateway_config::{ModelTakes, OutputLimitField, ThinkingConfig, ThinkingHistory};
 use serde_json::{Value, json};
 
 use super::super::aggregate::ResponseAggregator;
@@ -27,9 +29,17 @@ pub(super) fn told(stream: bool) -> EncodedRequest<'static> {
         most: 4096,
         effort: EffortStyle::Word,
         thoughts: true,
-        speech: ProviderQuirks { limit: OutputLimitField::AsWritten, thinking: &PLAIN, prefix: None },
+        speech: ProviderQuirks {
+            limit: OutputLimitField::AsWritten,
+            thinking: &PLAIN,
+            prefix: None,
+            takes: &ALL,
+        },
     }
 }
+
+/// Of a model that takes everything.
+pub(super) static ALL: LazyLock<ModelTakes> = LazyLock::new(ModelTakes::default);
 
 /// Told by `reasoning_effort` alone.
 const PLAIN: ThinkingConfig = ThinkingConfig {
@@ -47,7 +57,7 @@ pub(super) fn encoded(dialect: UpstreamApi, chat: &ChatRequest, told: &EncodedRe
 
 /// Holds that a dialect has no words for a chat, and which field that is said of.
 pub(super) fn refused(dialect: UpstreamApi, messages: &Value, fields: &Value, param: &str) {
-    let bad = dialect.takes(&chat(messages, fields), EffortStyle::Word).expect_err(param);
+    let bad = dialect.takes(&chat(messages, fields), EffortStyle::Word, &ALL).expect_err(param);
     assert_eq!(bad.param.as_deref(), Some(param), "{messages} {fields}: {}", bad.message);
     assert!(bad.message.ends_with('.') && bad.code.is_some());
 }
@@ -132,7 +142,7 @@ fn what_says_nothing_is_let_through() {
         "response_format": {"type": "text"}, "parallel_tool_calls": true,
     });
     for dialect in [UpstreamApi::Anthropic, UpstreamApi::Gemini] {
-        dialect.takes(&chat(&hi, &fields), EffortStyle::Word).unwrap();
+        dialect.takes(&chat(&hi, &fields), EffortStyle::Word, &ALL).unwrap();
     }
 }
 

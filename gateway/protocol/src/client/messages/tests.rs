@@ -44,7 +44,7 @@ fn fields() {
         &[],
     );
     let tool = r#""tools":[{"name":"f","input_schema":{}}]"#;
-    let function = r#""tools":[{"type":"function","function":{"name":"f","parameters":{}}}]"#;
+    let function = r#""tools":[{"type":"function","function":{"name":"f","parameters":{"properties":{},"type":"object"}}}]"#;
     for (choice, word) in [("auto", "auto"), ("any", "required"), ("none", "none")] {
         let given = format!(r#"{tool},"tool_choice":{{"type":"{choice}"}}"#);
         check(&given, &format!(r#"{function},"tool_choice":"{word}""#), &[]);

@@ -1,6 +1,7 @@
 //! The tools that a request for a message offers → functions.
 
 use super::super::super::bad_request::BadRequest;
+use super::super::super::tool_schema::closed_object;
 use super::super::DroppedFields;
 use super::super::json_builder::{JsonBuilder, array};
 use super::super::object_reader::ObjectReader;
@@ -15,12 +16,12 @@ pub(super) fn tools(
     let tools = tools.into_iter().map(|(place, raw)| tool(ObjectReader::of(raw, place)?, dropped));
     let tools = tools.collect::<Result<Vec<_>, _>>()?;
     let choice = members.object("tool_choice")?;
-    if tools.is_empty() && choice.is_none() {
-        return Ok(chat);
+    let none = tools.is_empty();
+    if !none {
+        chat = chat.raw("tools", &array(tools));
     }
-    chat = chat.raw("tools", &array(tools));
     match choice {
-        Some(choice) => self::choice(choice, chat),
+        Some(choice) => self::choice(choice, chat, none),
         None => Ok(chat),
     }
 }
@@ -36,8 +37,10 @@ fn tool(mut tool: ObjectReader<'_>, dropped: &mut DroppedFields) -> Result<Strin
     }
     let function = JsonBuilder::new()
         .raw("name", tool.need_quoted("name")?)
-        .maybe("description", tool.quoted("description")?)
-        .raw("parameters", tool.need("input_schema")?)
+        .maybe("description", tool.quoted("description")?);
+    let schema = tool.need("input_schema")?;
+    let function = function
+        .raw("parameters", closed_object(schema).as_deref().unwrap_or(schema))
         .maybe("strict", tool.take("strict"))
         .end();
     let hints =
@@ -47,7 +50,12 @@ fn tool(mut tool: ObjectReader<'_>, dropped: &mut DroppedFields) -> Result<Strin
     Ok(JsonBuilder::of_type("function").raw("function", &function).end())
 }
 
-fn choice(mut choice: ObjectReader<'_>, mut chat: JsonBuilder) -> Result<JsonBuilder, BadRequest> {
+/// `none`: there are no tools, and upstreams refuse a choice of nothing.
+fn choice(
+    mut choice: ObjectReader<'_>,
+    mut chat: JsonBuilder,
+    none: bool,
+) -> Result<JsonBuilder, BadRequest> {
     let kind = choice.need_text("type")?;
     let word = match &*kind {
         "auto" => r#""auto""#.to_owned(),
@@ -62,8 +70,10 @@ fn choice(mut choice: ObjectReader<'_>, mut chat: JsonBuilder) -> Result<JsonBui
             return Err(BadRequest::value(choice.place("type"), why));
         }
     };
-    chat = chat.raw("tool_choice", &word);
-    if choice.boolean("disable_parallel_tool_use")? == Some(true) {
+    if !none {
+        chat = chat.raw("tool_choice", &word);
+    }
+    if choice.boolean("disable_parallel_tool_use")? == Some(true) && !none {
         chat = chat.raw("parallel_tool_calls", "false");
     }
     choice.finish()?;

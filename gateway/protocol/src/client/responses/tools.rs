@@ -3,6 +3,7 @@
 use super::super::super::bad_request::BadRequest;
 use super::super::super::json_error::quoted;
 use super::super::super::scan::ValueKind;
+use super::super::super::tool_schema::closed_object;
 use super::super::json_builder::{JsonBuilder, array};
 use super::super::object_reader::{ObjectReader, kind};
 
@@ -29,9 +30,11 @@ fn tool(mut tool: ObjectReader<'_>) -> Result<String, BadRequest> {
         return Err(hosted(tool.place("type"), &kind));
     }
     let mut function = JsonBuilder::new().raw("name", tool.need_quoted("name")?);
-    for name in ["description", "parameters", "strict"] {
-        function = function.maybe(name, tool.take(name));
+    function = function.maybe("description", tool.take("description"));
+    if let Some(schema) = tool.take("parameters") {
+        function = function.raw("parameters", closed_object(schema).as_deref().unwrap_or(schema));
     }
+    function = function.maybe("strict", tool.take("strict"));
     tool.finish()?;
     Ok(JsonBuilder::of_type("function").raw("function", &function.end()).end())
 }

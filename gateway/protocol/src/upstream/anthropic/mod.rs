@@ -2,10 +2,12 @@
 
 mod answer;
 mod history;
+mod native_fit;
 mod request;
 mod stream;
 
 pub(super) use answer::whole;
+pub(super) use native_fit::native_fit;
 pub(super) use request::{as_it_came, convert, encode};
 pub use stream::AnthropicDecoder;
 

@@ -9,6 +9,7 @@ use super::super::super::call_ids::CallIdForm;
 use super::super::super::chat::ChatRequest;
 use super::super::super::conversions::ConvertedChat;
 use super::super::super::json::{RawObject, string};
+use super::super::super::request_fit::RequestFit;
 use super::super::conversation_turns::{
     AssistantItem, AssistantTurn, ConversationTurn, ConversationTurns, ToolResult,
 };
@@ -117,8 +118,15 @@ pub(in super::super) fn encode(
     converted.object.edited(&edits)
 }
 
-/// A request that came in these words, with what the upstream is told of the model. Every other byte is the client's.
-pub(in super::super) fn as_it_came(original: &RawObject, told: &EncodedRequest<'_>) -> Bytes {
+/// A request that came in these words, with what the upstream is told of the model, and what is done to it for the model.
+/// Every other byte is the client's.
+pub(in super::super) fn as_it_came(
+    original: &RawObject,
+    told: &EncodedRequest<'_>,
+    fit: &RequestFit,
+) -> Bytes {
+    let fitted = (!fit.edits.is_empty()).then(|| RawObject::skim(fit.applied(original)).ok()).flatten();
+    let original = fitted.as_ref().unwrap_or(original);
     let (model, most) = (string(told.model), told.longest.unwrap_or(told.most).to_string());
     let stream: &[u8] = if told.stream { b"true" } else { b"false" };
     let streams = original.get("stream").is_some_and(|it| it == b"true");
@@ -158,14 +166,15 @@ fn thinking(
             Some((r#"{"type":"adaptive"}"#.to_owned(), Some(word.to_owned())))
         }
         // Such a model refuses to go on from a call of tools without its own thoughts before it.
-        EffortStyle::Tokens if converted.thoughtless || !told.thoughts || most <= LEAST_THOUGHT => off(),
+        EffortStyle::Tokens if converted.thoughtless || !told.thoughts || most < 2 * LEAST_THOUGHT => off(),
         EffortStyle::Tokens => {
             let budget = match asked {
                 "minimal" | "low" => 2 * LEAST_THOUGHT,
                 "medium" => 8 * LEAST_THOUGHT,
                 _ => 24 * LEAST_THOUGHT,
             };
-            let budget = budget.min(most - 1).max(LEAST_THOUGHT);
+            // Half of what may be written is left for the answer.
+            let budget = budget.min(most / 2);
             Some((format!(r#"{{"type":"enabled","budget_tokens":{budget}}}"#), None))
         }
     }

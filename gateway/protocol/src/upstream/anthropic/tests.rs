@@ -5,7 +5,9 @@ use serde_json::{Value, json};
 use super::super::super::chunk::ChunkKind;
 use super::super::super::client;
 use super::super::super::completion::NotAnAnswer;
-use super::super::tests::{chat, complaints, decoded, encoded, gathered, refused, survives_odd_pieces, told};
+use super::super::tests::{
+    ALL, chat, complaints, decoded, encoded, gathered, refused, survives_odd_pieces, told,
+};
 use super::super::{EffortStyle, EncodedRequest, UpstreamApi};
 
 const OURS: UpstreamApi = UpstreamApi::Anthropic;
@@ -195,7 +197,10 @@ fn older_models_think_by_tokens() {
     };
     let budget = |tokens: u64| json!({"type": "enabled", "budget_tokens": tokens});
     check(&user("x"), json!({"reasoning_effort": "low"}), budget(2048));
-    check(&user("x"), json!({"reasoning_effort": "high"}), budget(4095));
+    // Half of what may be written is left for the answer.
+    check(&user("x"), json!({"reasoning_effort": "high"}), budget(2048));
+    check(&user("x"), json!({"reasoning_effort": "high", "max_tokens": 8000}), budget(4000));
+    check(&user("x"), json!({"reasoning_effort": "low", "max_tokens": 2047}), json!({"type": "disabled"}));
     check(&user("x"), json!({"reasoning_effort": "high", "max_tokens": 50_000}), budget(24_576));
     check(&user("x"), json!({"reasoning_effort": "low", "max_tokens": 1024}), json!({"type": "disabled"}));
     check(&user("x"), json!({}), Value::Null);
@@ -214,13 +219,13 @@ fn what_came_in_these_words_goes_on_as_it_came() {
     let came = r#"{ "model":"auto","unheard_of":[1, 2],"max_tokens":5,"messages":[{"role":"user","content":[{"type":"text","text":"hi","cache_control":{"type":"ephemeral"}}]}],"stream":true}"#;
     let body = Bytes::from_static(came.as_bytes());
     let chat = client::ApiEndpoint::Messages.read(body, "id").unwrap().chat;
-    OURS.takes(&chat, EffortStyle::Word).unwrap();
+    OURS.takes(&chat, EffortStyle::Word, &ALL).unwrap();
     let sent = OURS.encode(&chat, &told(true)).unwrap();
     assert_eq!(std::str::from_utf8(&sent).unwrap(), came.replace("\"auto\"", "\"m\""));
     let whole = OURS.encode(&chat, &told(false)).unwrap();
     assert!(whole.ends_with(br#""stream":false}"#));
     // For another dialect it is converted like any other.
-    assert!(UpstreamApi::Gemini.takes(&chat, EffortStyle::Word).is_ok());
+    assert!(UpstreamApi::Gemini.takes(&chat, EffortStyle::Word, &ALL).is_ok());
 }
 
 /// What a conversation in these words is sent as, with thinking of so many tokens where `thinks`.

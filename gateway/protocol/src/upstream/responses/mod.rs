@@ -5,7 +5,7 @@ mod request;
 mod stream;
 
 pub(super) use answer::whole;
-pub(super) use request::as_it_came;
+pub(super) use request::{as_it_came, native_fit};
 pub use stream::ResponsesDecoder;
 
 #[cfg(test)]

@@ -1,15 +1,22 @@
 //! A request for a response, as its client wrote it.
 
 use bytes::Bytes;
+use gateway_config::{FeatureSet, ModelTakes, RequestFeature};
 use memchr::memmem;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::super::super::bad_request::BadRequest;
 use super::super::super::json::{RawObject, string};
+use super::super::super::request_fit::{RequestFit, TakesView, fit_fields, fit_together};
 use super::super::EncodedRequest;
 
 /// The body with what the upstream is told of the model. Every other byte is the client's.
-pub(in super::super) fn as_it_came(original: &RawObject, told: &EncodedRequest<'_>) -> Bytes {
+pub(in super::super) fn as_it_came(
+    original: &RawObject,
+    told: &EncodedRequest<'_>,
+    fit: &RequestFit,
+) -> Bytes {
     let model = string(told.model);
     let most = told.longest.map(|most| most.to_string());
     let stream: &[u8] = if told.stream { b"true" } else { b"false" };
@@ -27,8 +34,41 @@ pub(in super::super) fn as_it_came(original: &RawObject, told: &EncodedRequest<'
     if let Some(input) = &input {
         edits.push(("input", Some(input.as_bytes())));
     }
+    edits.extend(fit.edits.iter().map(|(name, value)| (*name, value.as_deref())));
     original.edited(&edits)
 }
+
+/// What is done to a request for a response, for a model that does not take all of it.
+///
+/// # Errors
+/// What is refused.
+pub(in super::super) fn native_fit(
+    original: &RawObject,
+    takes: &ModelTakes,
+) -> Result<RequestFit, BadRequest> {
+    #[derive(Deserialize)]
+    struct ReasoningField {
+        #[serde(default)]
+        effort: Option<String>,
+    }
+    let mut fit = RequestFit::default();
+    let heeded = takes.heeded();
+    if heeded.is_empty() {
+        return Ok(fit);
+    }
+    let view = TakesView { takes, heeded: heeded.both(FIELDS) };
+    fit_fields(original, view, &mut fit)?;
+    let effort = original.get("reasoning").and_then(|raw| serde_json::from_slice::<ReasoningField>(raw).ok());
+    let thinks = effort.and_then(|it| it.effort).is_some_and(|effort| effort != "none");
+    fit_together(original, view, thinks, &mut fit)?;
+    Ok(fit)
+}
+
+/// What a request for a response has of what some models do not take, under the same names as a chat.
+const FIELDS: FeatureSet = FeatureSet::only(RequestFeature::Temperature)
+    .with(RequestFeature::TopP)
+    .with(RequestFeature::TemperatureWithTopP)
+    .with(RequestFeature::SamplingWithThinking);
 
 /// Items without the thoughts that the gateway told for models of other dialects: an upstream looks them up by their id, and
 /// refuses what it has not said. `None`: there are none.
