@@ -66,7 +66,7 @@ pub use starter::{LargeChoice, SmallChoice, StarterFile};
 pub use state::{EmbeddedStateConfig, SharedState, StateConfig};
 pub use suggest::nearest;
 pub use takes::{FeatureSet, ModelTakes, PictureType, RequestFeature, TakesShown, ToolIdForm, Treatment};
-pub use takes_table::{KnownTakes, known_takes};
+pub use takes_table::{KnownTakes, known_takes, usual_takes};
 pub use telemetry::OtlpConfig;
 pub use thinking::{EffortLevel, ThinkingConfig, ThinkingHistory, ThinkingSwitch};
 pub use timeouts::AttemptTimeouts;

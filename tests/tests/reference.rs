@@ -131,6 +131,7 @@ fn pages_are_up_to_date() {
     hold_page("configuration.md", &pages::configuration());
     hold_page("log.md", &pages::log());
     hold_page("ledger.md", &pages::ledger());
+    hold_page("takes.md", &pages::takes());
 }
 
 /// Log lines that a test looks at afterwards.

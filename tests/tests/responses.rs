@@ -175,8 +175,7 @@ async fn a_request_becomes_a_chat() {
         "tool_choice": {"type": "function", "function": {"name": "weather"}},
         "response_format": {"type": "json_schema", "json_schema": {"name": "n", "schema": schema, "strict": true}},
         "messages": [
-            {"role": "system", "content": "Be brief."},
-            {"role": "system", "content": "d"},
+            {"role": "system", "content": "Be brief.\n\nd"},
             {"role": "user", "content": [{"type": "text", "text": "See"},
                 {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA", "detail": "low"}}]},
             {"role": "assistant", "content": "I look.", "reasoning_content": "hm", "tool_calls": [

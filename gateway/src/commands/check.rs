@@ -66,6 +66,8 @@ fn understood(config: &GatewayConfig, now: Timestamp, served: &Served<'_>) -> St
     section(&mut text, "models", config.models.iter().map(|one| model(one, currency, now)).collect());
     let servers = config.models.iter().filter_map(|model| server(model, served(model)?)).collect();
     section(&mut text, "servers on this machine", servers);
+    let takes = config.models.iter().filter_map(|one| takes(one)).collect();
+    section(&mut text, "what models do not take of a request", takes);
     section(&mut text, "routes", config.routes.iter().map(|one| route(one)).collect());
     section(&mut text, "topics", config.topics.iter().map(topic).collect());
     let clients = config.clients.iter().map(|one| client(one, currency)).collect::<Vec<_>>();
@@ -129,6 +131,18 @@ fn server(model: &ModelConfig, served: ServedFacts) -> Option<Vec<String>> {
     let parts = [context, lacks(served.image, "images"), lacks(served.audio, "audio")];
     let parts: Vec<String> = parts.into_iter().flatten().collect();
     (!parts.is_empty()).then(|| vec![model.name.clone(), parts.join(", ")])
+}
+
+/// What becomes of what a model does not take, but for what holds for every model of its API. `None`: nothing else.
+fn takes(model: &ModelConfig) -> Option<Vec<String>> {
+    let ModelProvider::Remote(remote) = &model.provider else { return None };
+    let usual = gateway_config::usual_takes(remote.dialect).shown();
+    let shown = remote.takes.shown();
+    let own = shown.iter().filter(|told| !usual.contains(told));
+    let more = usual.iter().filter(|(key, _)| !shown.iter().any(|(told, _)| told == key));
+    let own = own.map(|(key, value)| format!("{key}: {}", value.to_string().replace('"', "")));
+    let words: Vec<String> = own.chain(more.map(|(key, _)| format!("{key}: taken"))).collect();
+    (!words.is_empty()).then(|| vec![model.name.clone(), words.join(", ")])
 }
 
 /// The price at this moment, and whether it is another at other times or for longer prompts.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use gateway::reference::{self, ErrorEntry, HeaderEntry, LabelValues, METRICS, MetricDefinition, Word};
+use gateway_config::{KnownTakes, RequestFeature};
 
 use super::markdown::{MADE, cell, put};
 use super::tables;
@@ -142,6 +143,37 @@ pub fn ledger() -> String {
     );
     for (name, says) in reference::LEDGER_MEMBERS {
         put(&mut page, format_args!("| `{name}` | {} |", cell(says)));
+    }
+    page
+}
+
+/// What models take of a request, by the table.
+pub fn takes() -> String {
+    let mut page = format!(
+        "{MADE}# What models take\n\nWhat of a request is altered, left out or refused for which models. A row holds for the \
+         models of its API, its providers (by preset, or by the address of one) and its families (how a model's name begins); \
+         of two rows that hold for a model, the later one has the last word, and `takes` in \
+         [the configuration](../../config/README.md) the very last. What no row speaks of is taken. The facts are recorded and \
+         were not tested against the providers.\n\n| API | providers | models | what becomes of what | source |\n\
+         | --- | --- | --- | --- | --- |\n"
+    );
+    for KnownTakes { of: [api, hosts, models], takes, source } in gateway_config::known_takes() {
+        let any = |text: String| if text.is_empty() { "any".to_owned() } else { cell(&text) };
+        let takes =
+            takes.iter().map(|(key, value)| format!("`{key}`: {}", value.to_string().replace('"', "")));
+        let takes = takes.collect::<Vec<_>>().join(", ");
+        put(
+            &mut page,
+            format_args!("| {} | {} | {} | {takes} | {} |", any(api), any(hosts), any(models), cell(source)),
+        );
+    }
+    page.push_str("\n## Keys\n\n| key | values beside `taken` | what it is |\n| --- | --- | --- |\n");
+    for feature in RequestFeature::ALL {
+        let words: Vec<_> = feature.treatments().iter().map(|it| format!("`{}`", it.word())).collect();
+        put(
+            &mut page,
+            format_args!("| `{}` | {} | {} |", feature.word(), words.join(", "), cell(feature.about())),
+        );
     }
     page
 }

@@ -46,7 +46,7 @@ fn without_tools(object: &RawObject, fit: &mut RequestFit) {
 /// Tools of which each that takes an object says which members it has, if only that there are none; `None`: all do.
 fn closed_tools(tools: &[u8]) -> Option<String> {
     #[derive(Deserialize)]
-    struct OfferedTool<'a> {
+    struct ToolOffer<'a> {
         #[serde(borrow, default)]
         function: Option<&'a RawValue>,
     }
@@ -55,8 +55,7 @@ fn closed_tools(tools: &[u8]) -> Option<String> {
     let tools: Vec<String> = tools
         .iter()
         .map(|tool| {
-            let function =
-                serde_json::from_str::<OfferedTool<'_>>(tool.get()).ok().and_then(|it| it.function);
+            let function = serde_json::from_str::<ToolOffer<'_>>(tool.get()).ok().and_then(|it| it.function);
             let closed = function.and_then(|function| closed_function(function.get()));
             changed |= closed.is_some();
             closed

@@ -254,34 +254,38 @@ fn system_messages_stand_where_templates_take_them() {
 }
 
 /// A client of Anthropic's API asks a model of Anthropic's API: what is not fitted is told byte for byte.
+fn native(entry: &str, fields: Value, expected: Result<(Value, Vec<&'static str>), &str>) {
+    let mut body = json!({"model": "m", "max_tokens": 9000, "messages": [{"role": "user", "content": "x"}]});
+    body.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+    let chat = ApiEndpoint::Messages.read(Bytes::from(body.to_string()), "r").unwrap().chat;
+    let fit = UpstreamApi::Anthropic.native_fit(&chat, &takes_of(entry));
+    let found = fit.map(|fit| {
+        let body = chat.native().unwrap().body();
+        let mut told: Value = serde_json::from_slice(&fit.applied(body)).unwrap();
+        let given = fields.as_object().unwrap();
+        told.as_object_mut().unwrap().retain(|name, _| {
+            !matches!(name.as_str(), "model" | "max_tokens")
+                && (name != "messages" || given.contains_key(name))
+        });
+        (told, fit.left_out)
+    });
+    assert_eq!(
+        found.map_err(|bad| bad.param.unwrap_or_default().into_owned()),
+        expected.map_err(str::to_owned),
+        "{entry} {fields}"
+    );
+}
+
 #[test]
 fn a_message_goes_on_as_it_came_but_for_what_the_model_does_not_take() {
-    let check = |entry: &str, fields: Value, expected: Result<(Value, Vec<&'static str>), &str>| {
-        let mut body =
-            json!({"model": "m", "max_tokens": 9000, "messages": [{"role": "user", "content": "x"}]});
-        body.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
-        let chat = ApiEndpoint::Messages.read(Bytes::from(body.to_string()), "r").unwrap().chat;
-        let fit = UpstreamApi::Anthropic.native_fit(&chat, &takes_of(entry));
-        let found = fit.map(|fit| {
-            let body = chat.native().unwrap().body();
-            let mut told: Value = serde_json::from_slice(&fit.applied(body)).unwrap();
-            let given = fields.as_object().unwrap();
-            told.as_object_mut().unwrap().retain(|name, _| {
-                !matches!(name.as_str(), "model" | "max_tokens")
-                    && (name != "messages" || given.contains_key(name))
-            });
-            (told, fit.left_out)
-        });
-        assert_eq!(
-            found.map_err(|bad| bad.param.unwrap_or_default().into_owned()),
-            expected.map_err(str::to_owned),
-            "{entry} {fields}"
-        );
-    };
-    check(NEWER, json!({"temperature": 0.5, "top_k": 3}), Ok((json!({}), vec!["temperature", "top_k"])));
-    check(OLDER, json!({"temperature": 0.5, "top_p": 0.5}), Ok((json!({"temperature": 0.5}), vec!["top_p"])));
+    native(NEWER, json!({"temperature": 0.5, "top_k": 3}), Ok((json!({}), vec!["temperature", "top_k"])));
+    native(
+        OLDER,
+        json!({"temperature": 0.5, "top_p": 0.5}),
+        Ok((json!({"temperature": 0.5}), vec!["top_p"])),
+    );
     let thinking = json!({"type": "enabled", "budget_tokens": 2000});
-    check(
+    native(
         OLDER,
         json!({"thinking": thinking, "temperature": 0.5}),
         Ok((json!({"thinking": thinking}), vec!["temperature"])),
@@ -290,16 +294,30 @@ fn a_message_goes_on_as_it_came_but_for_what_the_model_does_not_take() {
     for choice in [json!({"type": "any"}), json!({"type": "tool", "name": "f"})] {
         let forced = json!({"thinking": thinking, "tools": tools, "tool_choice": choice});
         let calm = json!({"thinking": {"type": "disabled"}, "tools": tools, "tool_choice": choice});
-        check(OLDER, forced, Ok((calm, vec!["thinking"])));
-        check(FABLE, json!({"tools": tools, "tool_choice": choice}), Err("tool_choice"));
+        native(OLDER, forced, Ok((calm, vec!["thinking"])));
+        native(FABLE, json!({"tools": tools, "tool_choice": choice}), Err("tool_choice"));
     }
-    check(FABLE, json!({"thinking": {"type": "disabled"}}), Ok((json!({}), vec!["thinking"])));
-    check(NEWER, json!({"tools": [], "tool_choice": {"type": "auto"}}), Ok((json!({"tools": []}), vec![])));
+    let effort = |word: &str| json!({"thinking": {"type": "adaptive"}, "output_config": {"effort": word}});
+    for (tokens, word) in [(2_000, "low"), (8_000, "medium"), (20_000, "high")] {
+        let budget = json!({"thinking": {"type": "enabled", "budget_tokens": tokens}});
+        native(NEWER, budget.clone(), Ok((effort(word), vec![])));
+        native(OLDER, budget.clone(), Ok((budget, vec![])));
+    }
+    native(NEWER, effort("max"), Ok((effort("max"), vec![])));
+    let adaptive = json!({"thinking": {"type": "adaptive"}});
+    let budget = json!({"thinking": {"type": "enabled", "budget_tokens": 4500}});
+    native(OLDER, adaptive, Ok((budget, vec![])));
+    native(FABLE, json!({"thinking": {"type": "disabled"}}), Ok((json!({}), vec!["thinking"])));
+    native(NEWER, json!({"tools": [], "tool_choice": {"type": "auto"}}), Ok((json!({"tools": []}), vec![])));
+}
+
+#[test]
+fn what_a_program_says_in_the_middle_of_messages_stands_in_a_persons() {
     let text = |text: &str| json!({"type": "text", "text": text});
     let call =
         json!({"role": "assistant", "content": [{"type": "tool_use", "id": "t", "name": "f", "input": {}}]});
     let result = json!({"type": "tool_result", "tool_use_id": "t", "content": "4"});
-    check(
+    native(
         OLDER,
         json!({"messages": [
             {"role": "user", "content": "Go."}, {"role": "system", "content": "Skills: review."}, call,

@@ -19,6 +19,12 @@ const FIELDS: FeatureSet = FeatureSet::only(RequestFeature::Temperature)
     .with(RequestFeature::TemperatureWithTopP)
     .with(RequestFeature::SamplingWithThinking);
 
+/// Tokens of thinking from which on its effort is called medium, and high; how many are usual, and how few there may be.
+const MEDIUM: u64 = 4_096;
+const HIGH: u64 = 16_384;
+const USUAL: u64 = 8_192;
+const LEAST: u64 = 1_024;
+
 #[derive(Deserialize)]
 struct TypedField {
     #[serde(rename = "type")]
@@ -46,6 +52,9 @@ pub(in super::super) fn native_fit(
     let view = TakesView { takes, heeded: heeded.both(FIELDS) };
     fit_fields(original, view, &mut fit)?;
     let thinks = fit_effort(original, takes, &mut fit)?;
+    if thinks {
+        fit_thinking(original, takes, &mut fit);
+    }
     fit_together(original, view, thinks, &mut fit)?;
     without_tools(original, takes, &mut fit);
     if takes.of(RequestFeature::LaterSystem) == Treatment::Altered
@@ -78,6 +87,46 @@ fn fit_effort(original: &RawObject, takes: &ModelTakes, fit: &mut RequestFit) ->
             fit.set("thinking", Some(Bytes::from_static(br#"{"type":"disabled"}"#)));
             Ok(false)
         }
+    }
+}
+
+/// How much to think, in the words of the model: older ones know a number of tokens, newer ones a word.
+fn fit_thinking(original: &RawObject, takes: &ModelTakes, fit: &mut RequestFit) {
+    #[derive(Deserialize)]
+    struct NativeThinking {
+        #[serde(rename = "type")]
+        kind: String,
+        #[serde(default)]
+        budget_tokens: u64,
+    }
+    let altered = |feature| takes.of(feature) == Treatment::Altered;
+    let thinking =
+        original.get("thinking").and_then(|raw| serde_json::from_slice::<NativeThinking>(raw).ok());
+    let Some(thinking) = thinking else { return };
+    match thinking.kind.as_str() {
+        "enabled" if altered(RequestFeature::ThinkingBudget) => {
+            fit.set("thinking", Some(Bytes::from_static(br#"{"type":"adaptive"}"#)));
+            let config = original.get("output_config").unwrap_or(b"{}");
+            let config = RawObject::skim(Bytes::copy_from_slice(config)).ok();
+            if let Some(config) = config.filter(|config| config.get("effort").is_none()) {
+                let word: &[u8] = match thinking.budget_tokens {
+                    HIGH.. => b"\"high\"",
+                    MEDIUM.. => b"\"medium\"",
+                    _ => b"\"low\"",
+                };
+                fit.set("output_config", Some(config.edited(&[("effort", Some(word))])));
+            }
+        }
+        "adaptive" if altered(RequestFeature::EffortWords) => {
+            let most = original.get("max_tokens").and_then(|raw| std::str::from_utf8(raw).ok()?.parse().ok());
+            let budget = most.map_or(0, |most: u64| (most / 2).min(USUAL));
+            let told = match budget {
+                LEAST.. => format!(r#"{{"type":"enabled","budget_tokens":{budget}}}"#),
+                _ => r#"{"type":"disabled"}"#.to_owned(),
+            };
+            fit.set("thinking", Some(told.into()));
+        }
+        _ => {}
     }
 }
 
