@@ -6,8 +6,8 @@ use std::time::{Duration, SystemTime};
 use bytes::{Bytes, BytesMut};
 use futures_util::{Stream, StreamExt, stream};
 use gateway_config::{
-    AttemptTimeouts, DialectKind, ModelConfig, ModelTakes, OutputLimitField, RemoteModel, Secret, ThinkingConfig,
-    UpstreamClient,
+    AttemptTimeouts, DialectKind, ModelConfig, ModelTakes, OutputLimitField, RemoteModel, Secret,
+    ThinkingConfig, UpstreamClient,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Response, header};
 use reqwest::Url;
