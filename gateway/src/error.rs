@@ -320,14 +320,30 @@ impl ApiError {
         // word, and not the status or a number once more. What the gateway has sorted has the word that programs look for.
         let own = match self {
             Self::ProviderRejected(_, complaint) if !is_sorted(complaint) => Some(complaint),
+            Self::ContextLength(Some(complaint)) => Some(complaint),
             _ => None,
         };
-        let word = |own: &Option<String>| own.clone().filter(|own| own.chars().any(char::is_alphabetic));
+        let says_less = |own: &String| matches!(self, Self::ContextLength(_)) && is_general(own);
+        let word = |own: &Option<String>| own.clone().filter(|own| is_word(own) && !says_less(own));
         let kind = own.and_then(|own| word(&own.kind)).unwrap_or_else(|| face.kind.to_owned());
         let code = own.and_then(|own| word(&own.code)).unwrap_or_else(|| face.code.to_owned());
         let param = param.map(str::to_owned);
-        ErrorWords { status: face.status, message: face.message, kind, code, param }
+        let too_long = matches!(self, Self::ContextLength(_));
+        ErrorWords { status: face.status, message: face.message, kind, code, param, too_long }
     }
+}
+
+/// Whether a code is a word, and no number or sentence.
+fn is_word(code: &str) -> bool {
+    code.chars().any(char::is_alphabetic) && !code.contains(char::is_whitespace)
+}
+
+/// Whether a code says no more than that the request is at fault.
+fn is_general(code: &str) -> bool {
+    const GENERAL: [&str; 5] =
+        ["invalidparameter", "invalidrequest", "invalidargument", "badrequest", "validation"];
+    let plain: String = code.chars().filter(|sign| *sign != '_').collect::<String>().to_ascii_lowercase();
+    GENERAL.iter().any(|general| plain.starts_with(general))
 }
 
 /// Whether a complaint has a code of ours in place of its own: a filter's, but for the word of OpenAI's and Azure's that

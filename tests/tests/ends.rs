@@ -327,3 +327,56 @@ async fn fewer_choices_than_asked_for_are_whole_where_each_ended() {
         assert_eq!(metrics.sum("xietong_requests_total", &[("outcome", outcome)]), 1.0, "{label}");
     }
 }
+
+/// A server that counts each of several answers alone (llama.cpp) is paid for all of them, streamed, gathered and whole.
+#[tokio::test(start_paused = true)]
+async fn several_answers_that_are_counted_alone_are_paid_in_sum() {
+    let chunk = |choices: Value| json!({"id": "c", "choices": choices});
+    let says = |index: u32| chunk(json!([{"index": index, "delta": {"content": "one two three"}}]));
+    let ends = |index: u32| chunk(json!([{"index": index, "delta": {}, "finish_reason": "stop"}]));
+    let usage = |count: u64| {
+        let mut used = chunk(json!([]));
+        used["usage"] = json!({"prompt_tokens": 10, "completion_tokens": count, "total_tokens": 10 + count});
+        used
+    };
+    for (case, events, output) in [
+        ("each alone", vec![says(0), says(1), ends(0), usage(4), ends(1), usage(5)], 9),
+        ("all at once", vec![says(0), says(1), ends(0), ends(1), usage(9)], 9),
+        ("corrected at the end", vec![says(0), says(1), ends(0), ends(1), usage(7), usage(9)], 9),
+    ] {
+        let stream =
+            events.iter().fold(Script::events(), |script, event| script.event(event)).event("[DONE]");
+        let (gateway, _small, _large) = ladder(stream.end()).await;
+        for stream in [true, false] {
+            let mut body = openai::ask("small", "Capital?");
+            (body["n"], body["stream"]) = (2.into(), stream.into());
+            if stream {
+                body["stream_options"] = json!({"include_usage": true});
+            }
+            let answer = gateway.ask(&body).await;
+            let label = format!("{case}, {stream}: {}", answer.text());
+            let usage = answer.usage();
+            assert_eq!(
+                (usage["prompt_tokens"].as_u64(), usage["completion_tokens"].as_u64()),
+                (Some(10), Some(output)),
+                "{label}"
+            );
+            assert_eq!(usage["estimated"], Value::Null, "{label}");
+        }
+        let metrics = gateway.settled().await;
+        let tokens = |kind| metrics.sum("xietong_tokens_total", &[("kind", kind)]) as u64;
+        assert_eq!((tokens("input"), tokens("output")), (20, 2 * output), "{case}");
+    }
+    // A whole answer with fewer tokens than its texts have words counts one of them.
+    let choice = |index: u32| json!({"index": index, "message": {"role": "assistant", "content": "one two three four"}, "finish_reason": "stop"});
+    let whole = json!({
+        "id": "c", "choices": [choice(0), choice(1)],
+        "usage": {"prompt_tokens": 10, "completion_tokens": 4, "total_tokens": 14},
+    });
+    let (gateway, _small, _large) = ladder(Script::json(200, &whole)).await;
+    let mut body = openai::ask("small", "Capital?");
+    body["n"] = 2.into();
+    let usage = gateway.ask(&body).await.usage();
+    assert!(usage["completion_tokens"].as_u64() >= Some(8), "{usage}");
+    assert_eq!((&usage["estimated"], &usage["prompt_tokens"]), (&json!(true), &json!(10)), "{usage}");
+}

@@ -158,7 +158,7 @@ mod tests {
     fn only_usage_is_changed() {
         let usage = Usage { input: 3, output: 4, ..Usage::default() };
         let check = |usage: Usage, cost, old: &str, new: &str| {
-            let usage = FinalUsage { usage, cost, resumed: false, account: None };
+            let usage = FinalUsage { usage, cost, resumed: false, summed: false, account: None };
             assert_eq!(parse(ANSWER).unwrap().with_usage(&usage), ANSWER.replace(old, new));
         };
         check(

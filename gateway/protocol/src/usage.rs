@@ -84,6 +84,26 @@ impl ReportedUsage {
         }
     }
 
+    /// The counts of two of the answers to one prompt, which each counts: the prompt is taken as the later says.
+    #[must_use]
+    pub fn beside(self, later: Self) -> Self {
+        let sum = |one: Option<u64>, other: Option<u64>| {
+            one.map(|one| one.saturating_add(other.unwrap_or(0))).or(other)
+        };
+        let extras = ReportedExtras {
+            audio_output: self.extras.audio_output.saturating_add(later.extras.audio_output),
+            searches: self.extras.searches.saturating_add(later.extras.searches),
+            ..later.extras
+        };
+        Self {
+            completion: sum(self.completion, later.completion),
+            reasoning: sum(self.reasoning, later.reasoning),
+            suspect: self.suspect || later.suspect,
+            extras,
+            ..later
+        }
+    }
+
     /// The same with an answer of at most so many tokens; suspect if that changed it.
     #[inline]
     pub fn within(self, completion: u64) -> Self {
@@ -259,15 +279,17 @@ pub struct FinalUsage {
     pub cost: Option<Money>,
     /// Whether another model finished the answer than began it.
     pub resumed: bool,
+    /// Whether it is the sum of what the upstream counts for each of several answers.
+    pub summed: bool,
     /// A JSON object for the member `account`: who answered and what that saved. For clients that ask for it.
     pub account: Option<Box<str>>,
 }
 
 impl FinalUsage {
     /// The `usage` object: the upstream's own with ours added. Written anew where it had none, where tokens are
-    /// estimated, and where two upstreams wrote the answer.
+    /// estimated, and where two upstreams wrote the answer or one has counted each of several.
     pub(super) fn object(&self, upstream: Option<&[u8]>) -> Bytes {
-        let kept = !self.usage.estimated && !self.resumed;
+        let kept = !self.usage.estimated && !self.resumed && !self.summed;
         let own = upstream.filter(|_| kept);
         let cost = self.cost.map(|cost| cost.to_string());
         let marks = [

@@ -38,7 +38,7 @@ mod tests {
         };
         check(
             Some(last),
-            FinalUsage { usage, cost, resumed: false, account: None },
+            FinalUsage { usage, cost, resumed: false, summed: false, account: None },
             r#"{"id":"u","model":"real","choices":[],"usage":{"prompt_tokens":5, "x":{"y":1},"cost":0.00042}}"#,
         );
         check(
@@ -47,13 +47,20 @@ mod tests {
                 usage: Usage { estimated: true, ..usage },
                 cost: None,
                 resumed: false,
+                summed: false,
                 account: None,
             },
             r#"{"id":"u","model":"real","choices":[],"usage":{"prompt_tokens":5,"completion_tokens":4,"total_tokens":9,"prompt_tokens_details":{"cached_tokens":3},"estimated":true}}"#,
         );
         check(
             None,
-            FinalUsage { usage: Usage { cache_write: 1, ..usage }, cost, resumed: true, account: None },
+            FinalUsage {
+                usage: Usage { cache_write: 1, ..usage },
+                cost,
+                resumed: true,
+                summed: false,
+                account: None,
+            },
             r#"{"id":"chatcmpl-1","object":"chat.completion.chunk","created":7,"model":"m","choices":[],"usage":{"prompt_tokens":6,"completion_tokens":4,"total_tokens":10,"prompt_tokens_details":{"cached_tokens":3,"cache_write_tokens":1},"cost":0.00042,"resumed":true}}"#,
         );
         check(
@@ -62,6 +69,7 @@ mod tests {
                 usage: Usage { cached_input: 0, reasoning: 1, ..usage },
                 cost,
                 resumed: true,
+                summed: false,
                 account: None,
             },
             r#"{"id":"chatcmpl-1","object":"chat.completion.chunk","created":7,"model":"m","choices":[],"usage":{"prompt_tokens":2,"completion_tokens":5,"total_tokens":7,"completion_tokens_details":{"reasoning_tokens":1},"cost":0.00042,"resumed":true}}"#,

@@ -83,20 +83,19 @@ impl RequestAccount {
         waits.map(|attempt| attempt.ended.saturating_sub(attempt.began)).sum()
     }
 
-    /// The attempt ended without an answer. What may have been billed is charged at the bound, and what was said before it
-    /// failed by what there is of it, unless its failure tells of tokens; what the provider refused costs nothing.
+    /// The attempt ended without an answer. What may have been billed is charged at the bound, what broke at an event that could
+    /// not be read by what there is of it, and a failure that tells of tokens by those; what the provider refused costs nothing.
     pub fn failed(&mut self, id: AttemptId, error: &AttemptError) {
         if let AttemptErrorKind::GuardRejected(_) = error.what {
             return self.discard(id, error.word(), Waste::Escalated);
         }
         self.note_error(id, error);
-        let (tally, told) = (self.tally(id), error.usage().is_some());
         let bill = if error.may_be_billed() {
             AttemptBill::of(self.unknown(id))
-        } else if told {
+        } else if error.usage().is_some() {
             AttemptBill::of(self.usage(id))
-        } else if tally.weight > 0 || tally.reported.is_some() {
-            // It failed in the midst of what it said, which may be billed.
+        } else if error.is_malformed_event() && self.tally(id).weight > 0 {
+            // Its provider knows of no failure.
             self.so_far(id)
         } else {
             AttemptBill::of(Usage::default())
@@ -254,7 +253,7 @@ impl RequestAccount {
     fn extras(&self, id: AttemptId) -> BilledExtras {
         let model = self.record.attempts.get(id.0).map(|attempt| &attempt.model);
         let asked = model.map(|model| self.bound.chosen_of(model).extras.terms).unwrap_or_default();
-        self.tally(id).reported.unwrap_or_default().extras.billed(asked)
+        self.reported(&self.tally(id)).unwrap_or_default().extras.billed(asked)
     }
 
     fn end_attempt(&mut self, id: AttemptId, result: &'static str, bill: AttemptBill, wasted: Option<Waste>) {

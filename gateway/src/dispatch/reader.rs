@@ -45,7 +45,8 @@ struct SeveralChoices {
 /// An answer that has failed.
 struct FailedAnswer {
     complaint: ProviderError,
-    patience: Pin<Box<Sleep>>,
+    /// Begins once there is something to wait for.
+    patience: Option<Pin<Box<Sleep>>>,
 }
 
 /// What follows in an answer.
@@ -94,8 +95,7 @@ impl AnswerReader {
         match self.part(chunk) {
             Ok(part) => Poll::Ready(part),
             Err(complaint) => {
-                let patience = Box::pin(sleep(LAST_WORD));
-                self.failed = Some(Box::new(FailedAnswer { complaint, patience }));
+                self.failed = Some(Box::new(FailedAnswer { complaint, patience: None }));
                 self.poll_last_word(cx)
             }
         }
@@ -160,8 +160,13 @@ impl AnswerReader {
                     _ => {}
                 },
                 Poll::Ready(Some(Err(_)) | None) => break,
-                Poll::Pending if failed.patience.as_mut().poll(cx).is_ready() => break,
-                Poll::Pending => return Poll::Pending,
+                Poll::Pending => {
+                    let patience = failed.patience.get_or_insert_with(|| Box::pin(sleep(LAST_WORD)));
+                    if patience.as_mut().poll(cx).is_ready() {
+                        break;
+                    }
+                    return Poll::Pending;
+                }
             }
         }
         let error = AttemptError::in_band(&failed.complaint);
@@ -237,6 +242,8 @@ mod tests {
 
     const TEXT: &str = r#"data: {"choices":[{"index":0,"delta":{"content":"Paris"}}]}"#;
     const FIRST_ENDS: &str = r#"data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}"#;
+    const FAILED: &str = r#"data: {"choices":[{"index":0,"delta":{},"finish_reason":"network_error"}]}"#;
+    const UNKNOWN: &str = r#"data: {"choices":[{"index":0,"delta":{},"finish_reason":"because"}]}"#;
     const SECOND_ENDS: &str = r#"data: {"choices":[{"index":1,"delta":{},"finish_reason":"length"}]}"#;
     const BOTH_END: &str =
         r#"data: {"choices":[{"index":0,"finish_reason":"stop"},{"index":1,"finish_reason":"stop"}]}"#;
@@ -298,8 +305,13 @@ mod tests {
         check("neither", 1, &[E(TEXT)], (1, "cut"));
         check("nothing at all", 1, &[], (0, "cut"));
         check("a comment is a chunk", 1, &[E(COMMENT), E(TEXT), E(DONE)], (2, "complete, marked"));
-        check("what is no JSON is a chunk", 1, &[E(NO_JSON), E(TEXT), E(DONE)], (2, "complete, marked"));
-        check("one of two choices", 2, &[E(TEXT), E(FIRST_ENDS)], (2, "cut"));
+        check("what is no JSON is a failure", 1, &[E(TEXT), E(NO_JSON), E(TEXT), E(DONE)], (1, "faulty"));
+        check("but for behind the end", 1, &[E(FIRST_ENDS), E(NO_JSON), E(DONE)], (2, "complete, marked"));
+        check("a failure as an end", 1, &[E(TEXT), E(FAILED), E(USAGE), E(DONE)], (1, "faulty"));
+        check("a reason that nobody knows", 1, &[E(TEXT), E(UNKNOWN), E(DONE)], (2, "complete, marked"));
+        check("the same without a word", 1, &[E(UNKNOWN), E(DONE)], (0, "faulty"));
+        check("one choice where two were asked for", 2, &[E(TEXT), E(FIRST_ENDS)], (2, "complete"));
+        check("one of two choices", 2, &[E(TEXT), E(SECOND_ENDS)], (2, "cut"));
         check("both in turn", 2, &[E(FIRST_ENDS), E(SECOND_ENDS)], (2, "complete"));
         check("both at once", 2, &[E(TEXT), E(BOTH_END)], (2, "complete"));
     }

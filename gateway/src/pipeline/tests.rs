@@ -380,7 +380,7 @@ async fn a_stream_that_breaks_off_ends_in_an_error() {
         case("too slow after the end", Says(and(Breaks(TotalTimeout))), "s", "200 Small.", "ok 5"),
         case("an error after the end", Says(and(Event(ERROR))), "s", "200 Small… upstream_truncated", "faulty 40"),
         case("no reason", Says(vec![Text("Small"), Usage(10, 5), Done]), "s", "200 Small.", "ok 5"),
-        case("an event that is no JSON", Says(odd), "s", "200 Small.", "ok 5"),
+        case("an event that is no JSON", Says(odd), "s", "200 Sm… upstream_truncated", "faulty 40"),
     ].map(Case::streamed)).await;
 }
 

@@ -70,7 +70,8 @@ impl RecordedContent {
 
     /// The choices of a streamed answer.
     fn aggregated_choices(&self) -> String {
-        let usage = FinalUsage { usage: Usage::default(), cost: None, resumed: false, account: None };
+        let usage =
+            FinalUsage { usage: Usage::default(), cost: None, resumed: false, summed: false, account: None };
         member(&self.aggregator.whole(&usage), "choices")
     }
 

@@ -164,8 +164,8 @@ async fn bytes_are_relayed_as_they_came() {
     )
     .await;
     check(
-        "what is no JSON is left out",
-        vec![HELLO, "data: {\n\n", STOP, DONE],
+        "what is no JSON behind the end is left out",
+        vec![HELLO, STOP, "data: {\n\n", DONE],
         &[HELLO, STOP, DONE].concat(),
     )
     .await;

@@ -279,7 +279,7 @@ impl EmbeddedEncoder {
         let raw = protocol::usage_chunk(
             None,
             &self.stamp(),
-            &FinalUsage { usage: counts, cost: None, resumed: false, account: None },
+            &FinalUsage { usage: counts, cost: None, resumed: false, summed: false, account: None },
         );
         let reported = ReportedUsage {
             prompt: Some(u64::from(usage.prompt_tokens)),

@@ -243,6 +243,8 @@ pub struct ErrorWords {
     pub code: String,
     /// The field at fault.
     pub param: Option<String>,
+    /// Whether the prompt is too long, whatever the code: some APIs say so in the sentence.
+    pub too_long: bool,
 }
 
 impl ErrorWords {

@@ -7,13 +7,11 @@ use super::super::parsed_response::UsageCounts;
 
 /// An error as Anthropic's bodies and events have it.
 pub(in super::super) fn error(error: &ErrorWords, id: &str) -> String {
-    let message = if error.code == TOO_LONG { too_long(&error.message) } else { error.message.clone() };
+    let message = if error.too_long { too_long(&error.message) } else { error.message.clone() };
     let said = JsonBuilder::of_type(kind(error.status)).text("message", &message).end();
     JsonBuilder::of_type("error").raw("error", &said).text("request_id", id).end()
 }
 
-/// The code of a prompt that is too long.
-const TOO_LONG: &str = "context_length_exceeded";
 /// How Anthropic's sentence for it begins, and how it goes on: `: N tokens > M maximum`. Programs look for it.
 const TOO_LONG_BEGINS: &str = "prompt is too long";
 /// Smaller numbers in a sentence about it count no tokens.
