@@ -94,6 +94,10 @@ pub(crate) struct ModelFile {
     /// Embedded models: the same request with temperature 0 or a seed gets the same answer, whatever is cached or written
     /// beside it. Default false.
     pub(crate) deterministic: Option<bool>,
+    /// Embedded models: layers that a GPU computes, where the program was built for one; more than the model has are all of
+    /// them. Default: as many as the GPU's free memory has room for.
+    #[schemars(range(max = 1000))]
+    pub(crate) gpu_layers: Option<u32>,
     /// Never leaves this machine or cluster. Default: true for embedded models and presets of local servers.
     pub(crate) local: Option<bool>,
     /// The address, when there is one endpoint only.

@@ -167,6 +167,7 @@ fn embedded(embedded: &EmbeddedModel) -> Value {
         ("slots", json!(embedded.slots)),
         ("prefix_cache", json!(write_size(embedded.prefix_cache as u64))),
         ("deterministic", json!(embedded.deterministic)),
+        ("gpu_layers", json!(embedded.gpu_layers)),
     ])
 }
 

@@ -160,6 +160,8 @@ pub struct EmbeddedModel {
     pub prefix_cache: usize,
     /// Whether the same request with temperature 0 or a seed gets the same answer, whatever is cached or written beside it.
     pub deterministic: bool,
+    /// Layers that a GPU computes, where the program was built for one; `None`: as many as its memory has room for.
+    pub gpu_layers: Option<u32>,
     /// How long a request may wait for its turn. Default 30 s.
     pub queue_time: Duration,
     /// From its turn to the first token; `None`: by the size of the model and the length of the prompt.

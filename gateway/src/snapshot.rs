@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use gateway_config::{ClientConfig, GatewayConfig, ModelConfig};
-use tracing::warn;
+use tracing::{info, warn};
 
 use crate::dispatch::CompletionProbe;
 use crate::pool_observer::PoolObserver;
@@ -199,6 +199,9 @@ fn pools(
                 continue;
             }
         };
+        if let Some(gpu) = pool.gpu() {
+            telemetry.log.in_scope(|| info!(target: "xietong::models", "model `{}`: {gpu}", model.name));
+        }
         pools.insert(model.name.clone(), pool);
     }
     if pools.values().all(|pool| pool.absence().is_some()) {

@@ -91,6 +91,11 @@ impl GgufHeader {
         [layers, shared, both, 2].into_iter().fold(1, u64::saturating_mul)
     }
 
+    /// Layers, without the one that writes tokens; 0 where that is not known.
+    pub(crate) fn layers(&self) -> u64 {
+        self.numbers.get(&format!("{}.block_count", self.architecture)).copied().unwrap_or(0)
+    }
+
     /// Tokens that the model knows; 0 where that is not known.
     pub(crate) fn vocabulary(&self) -> u64 {
         self.numbers.get("tokenizer.ggml.tokens").copied().unwrap_or(0)

@@ -31,6 +31,7 @@ mod conversation;
 mod engine;
 mod generation;
 mod gguf_header;
+mod gpu;
 mod grammar_compiler;
 mod load_log;
 mod logprobs;
@@ -64,7 +65,8 @@ pub use generation::{
     EngineRefusal, GeneratedToken, Generation, GenerationError, GenerationFinish, GenerationPiece,
     GenerationUsage, TokenAlternative,
 };
-pub use options::{EngineOptions, LoadError, ModelFacts};
+pub use gpu::{GpuDevice, gpus};
+pub use options::{EngineOptions, GpuShare, LoadError, ModelFacts};
 pub use processor::instructions;
 pub use request::{ChatMessage, GenerationRequest, SamplingError, SamplingOptions, ThinkingOptions};
 pub use scheduler::EngineLoad;

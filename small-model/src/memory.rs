@@ -10,15 +10,49 @@ use crate::{EngineOptions, LoadError};
 /// Bytes for what a step computes, beside the logits: more than measured for models of up to 2 billion parameters.
 const STEP: u64 = 64 << 20;
 
-/// Refuses a model for which there is not enough memory, before the system ends the process for it.
+/// Bytes that a model takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct MemoryNeeds {
+    /// Its weights.
+    pub(crate) weights: u64,
+    /// The conversations of all slots.
+    pub(crate) conversations: u64,
+    /// What a step computes.
+    pub(crate) step: u64,
+}
+
+impl MemoryNeeds {
+    /// What belongs to layers, and so lies where they are computed.
+    pub(crate) fn layers(&self) -> u64 {
+        self.weights.saturating_add(self.conversations)
+    }
+}
+
+/// What a model takes with these options.
+pub(crate) fn needs(header: &GgufHeader, file_bytes: u64, options: &EngineOptions) -> MemoryNeeds {
+    let tokens = u64::from(options.context).saturating_mul(options.slots as u64);
+    let logits = header.vocabulary().saturating_mul(4 * batch_size(options.slots) as u64);
+    MemoryNeeds {
+        weights: file_bytes,
+        conversations: header.cache_per_token().saturating_mul(tokens),
+        step: logits.saturating_add(STEP),
+    }
+}
+
+/// Refuses a model for which there is not enough memory, before the system ends the process for it. `elsewhere` are the layers
+/// whose memory is a graphics processor's, and of how many.
 ///
 /// # Errors
 /// [`LoadError::Memory`].
-pub(crate) fn check(header: &GgufHeader, file_bytes: u64, options: &EngineOptions) -> Result<(), LoadError> {
-    let tokens = u64::from(options.context).saturating_mul(options.slots as u64);
-    let conversations = header.cache_per_token().saturating_mul(tokens);
-    let logits = header.vocabulary().saturating_mul(4 * batch_size(options.slots) as u64);
-    let needs = file_bytes.saturating_add(conversations).saturating_add(logits).saturating_add(STEP);
+pub(crate) fn check(
+    all: &MemoryNeeds,
+    elsewhere: Option<(u32, u32)>,
+    options: &EngineOptions,
+) -> Result<(), LoadError> {
+    let (here, of) = elsewhere.map_or((1, 1), |(layers, of)| (u64::from(of - layers), u64::from(of)));
+    let part = |bytes: u64| bytes / of * here;
+    let conversations = part(all.conversations);
+    let needs = part(all.weights).saturating_add(conversations).saturating_add(all.step);
     match available() {
         Some(available) if needs > available => {
             let path = options.weights.clone();

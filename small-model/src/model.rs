@@ -22,8 +22,8 @@ use crate::processor::backend;
 use crate::special_tokens::SpecialTokens;
 use crate::template::ChatTemplate;
 use crate::template_facts::TemplateFacts;
-use crate::{EngineOptions, LoadError, ModelFacts};
-use crate::{load_log, memory};
+use crate::{EngineOptions, GpuShare, LoadError, ModelFacts};
+use crate::{gpu, load_log, memory};
 
 /// The model that all threads of an engine share.
 pub(crate) struct LoadedModel {
@@ -53,10 +53,9 @@ impl LoadedModel {
     /// Any [`LoadError`] but `Option`.
     pub(crate) fn load(options: &EngineOptions) -> Result<Self, LoadError> {
         let path = options.weights.as_path();
-        check_file(path, options)?;
         let backend = backend()?;
-        // Read, not mapped: tensors that are repacked for the processor would be in memory twice.
-        let params = LlamaModelParams::default().with_use_mmap(false);
+        let gpu = check_file(path, options)?;
+        let params = model_params(gpu.as_ref());
         let (loaded, complaint) = load_log::listen(|| LlamaModel::load_from_file(backend, path, &params));
         let refused = |reason: String| LoadError::Refused { path: path.to_owned(), reason };
         let weights =
@@ -91,6 +90,7 @@ impl LoadedModel {
             facts: ModelFacts {
                 takes_thinking_switch: template_facts.thinking_switch,
                 takes_reasoning_effort: template_facts.thinking_effort,
+                gpu,
                 ..facts(&weights, options, own_template)
             },
             longest: longest.unwrap_or(1).max(1),
@@ -204,9 +204,19 @@ fn refusal(path: &Path, reason: String) -> LoadError {
     }
 }
 
-/// llama.cpp says too little of a file that is none of its own, or is not all there, and nothing of one that the memory
-/// does not hold.
-fn check_file(path: &Path, options: &EngineOptions) -> Result<(), LoadError> {
+/// How llama.cpp is to load a model.
+fn model_params(gpu: Option<&GpuShare>) -> LlamaModelParams {
+    // The one whose memory was looked at, or none: left alone llama.cpp has all there are compute long prompts.
+    let devices: Vec<usize> = gpu.map(|gpu| gpu.index).into_iter().collect();
+    // It was just found, so that it is there.
+    let params = LlamaModelParams::default().with_devices(&devices).unwrap_or_default();
+    // Read, not mapped: tensors that are repacked for the processor would be in memory twice.
+    params.with_use_mmap(false).with_n_gpu_layers(gpu.map_or(0, |gpu| gpu.layers))
+}
+
+/// What of the model a graphics processor is to compute. llama.cpp says too little of a file that is none of its own, or is not
+/// all there, and nothing of one that the memory does not hold.
+fn check_file(path: &Path, options: &EngineOptions) -> Result<Option<GpuShare>, LoadError> {
     let unreadable =
         |error: std::io::Error| LoadError::Unreadable { path: path.to_owned(), reason: error.to_string() };
     if !path.exists() {
@@ -229,10 +239,15 @@ fn check_file(path: &Path, options: &EngineOptions) -> Result<(), LoadError> {
     let cut = |needs| LoadError::Cut { path: path.to_owned(), has, needs };
     match GgufHeader::read(BufReader::new(file)) {
         Ok(GgufHeader { needs: Some(needs), .. }) if has < needs => Err(cut(Some(needs))),
-        Ok(header) => memory::check(&header, has, options),
+        Ok(header) => {
+            let gpu = gpu::share(&header, has, options);
+            let elsewhere = gpu.as_ref().map(|gpu| (gpu.layers, gpu.of));
+            memory::check(&memory::needs(&header, has, options), elsewhere, options)?;
+            Ok(gpu)
+        }
         Err(error) if error.kind() == ErrorKind::UnexpectedEof => Err(cut(None)),
         // llama.cpp says what it makes of it.
-        Err(_) => Ok(()),
+        Err(_) => Ok(None),
     }
 }
 
@@ -273,5 +288,6 @@ fn facts(weights: &LlamaModel, options: &EngineOptions, own_template: bool) -> M
         own_template,
         takes_thinking_switch: false,
         takes_reasoning_effort: false,
+        gpu: None,
     }
 }

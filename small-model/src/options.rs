@@ -36,6 +36,9 @@ pub struct EngineOptions {
     /// as the number of threads is the same. Default false: it costs speed where several answers are written at a time,
     /// and of a cached prefix up to 63 tokens and the last answer are read again.
     pub deterministic: bool,
+    /// Layers of the model that a graphics processor computes, where the engine was built for one; more than the model has
+    /// are all of them. Default: as many as its free memory has room for.
+    pub gpu_layers: Option<u32>,
     /// The system message of a conversation that has none; `None` leaves it to the model's template.
     /// Default: the catalogue's, by the file's name.
     pub system: Option<String>,
@@ -62,6 +65,21 @@ pub struct ModelFacts {
     pub takes_thinking_switch: bool,
     /// Whether [`ThinkingOptions::effort`](crate::ThinkingOptions) does.
     pub takes_reasoning_effort: bool,
+    /// What part of it a graphics processor computes; `None`: nothing.
+    pub gpu: Option<GpuShare>,
+}
+
+/// What part of a model a graphics processor computes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GpuShare {
+    /// As the engine calls it, and as its maker does.
+    pub device: String,
+    /// So many layers, the one that writes tokens among them.
+    pub layers: u32,
+    /// Of so many.
+    pub of: u32,
+    /// The device's number in the engine.
+    pub(crate) index: usize,
 }
 
 /// Why a model cannot be loaded.
@@ -157,6 +175,7 @@ impl EngineOptions {
             queue: 32,
             prefix_cache: 64 << 20,
             deterministic: false,
+            gpu_layers: None,
             system: known.and_then(|entry| entry.system).map(Into::into),
             sampling: known.map(|entry| entry.sampling()).unwrap_or_default(),
             weights,

@@ -208,6 +208,7 @@ impl ModelResolver<'_> {
                 .prefix_cache
                 .map_or(PREFIX_CACHE, |size| usize::try_from(size.0).unwrap_or(usize::MAX)),
             deterministic: file.deterministic.unwrap_or(false),
+            gpu_layers: file.gpu_layers,
             queue_time: positive(
                 file.timeouts.queue,
                 QUEUE_TIME,
@@ -234,6 +235,7 @@ impl ModelResolver<'_> {
             ("slots", file.slots.is_some()),
             ("prefix_cache", file.prefix_cache.is_some()),
             ("deterministic", file.deterministic.is_some()),
+            ("gpu_layers", file.gpu_layers.is_some()),
             ("timeouts.queue", file.timeouts.queue.is_some()),
         ];
         for (key, _) in foreign.iter().filter(|(_, given)| *given && file.provider.is_some()) {

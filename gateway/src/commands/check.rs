@@ -68,6 +68,9 @@ fn understood(config: &GatewayConfig, now: Timestamp, served: &Served<'_>) -> St
     section(&mut text, "servers on this machine", servers);
     let takes = config.models.iter().filter_map(|one| takes(one)).collect();
     section(&mut text, "what models do not take of a request", takes);
+    if config.models.iter().any(|one| matches!(one.provider, ModelProvider::Embedded(_))) {
+        section(&mut text, "GPUs of the embedded models", gpus());
+    }
     section(&mut text, "routes", config.routes.iter().map(|one| route(one)).collect());
     section(&mut text, "topics", config.topics.iter().map(topic).collect());
     let clients = config.clients.iter().map(|one| client(one, currency)).collect::<Vec<_>>();
@@ -143,6 +146,20 @@ fn takes(model: &ModelConfig) -> Option<Vec<String>> {
     let own = own.map(|(key, value)| format!("{key}: {}", value.to_string().replace('"', "")));
     let words: Vec<String> = own.chain(more.map(|(key, _)| format!("{key}: taken"))).collect();
     (!words.is_empty()).then(|| vec![model.name.clone(), words.join(", ")])
+}
+
+/// What graphics processors there are that this build can compute on.
+#[cfg(feature = "engine")]
+fn gpus() -> Vec<Vec<String>> {
+    let row = |gpu: small_model::GpuDevice| {
+        vec![gpu.name, gpu.description, format!("{:.1} GB free", gpu.free as f64 / 1e9)]
+    };
+    small_model::gpus().unwrap_or_default().into_iter().map(row).collect()
+}
+
+#[cfg(not(feature = "engine"))]
+fn gpus() -> Vec<Vec<String>> {
+    Vec::new()
 }
 
 /// The price at this moment, and whether it is another at other times or for longer prompts.

@@ -262,6 +262,10 @@ fn say_instructions() {
         let chosen = chosen.unwrap_or("those that it was built for");
         say(&format!("  engine: llama.cpp, instructions: {chosen}"));
     }
+    for gpu in small_model::gpus().unwrap_or_default() {
+        let free = gpu.free as f64 / 1e9;
+        say(&format!("  engine: GPU {} ({}), {free:.1} GB free", gpu.name, one_line(&gpu.description)));
+    }
 }
 
 #[cfg(not(feature = "engine"))]

@@ -12,15 +12,16 @@ use gateway_config::{EmbeddedModel, ModelConfig};
 use router_policies::Usage;
 use small_model::{
     CallFragment, Engine, EngineOptions, EngineRefusal, GeneratedToken, Generation, GenerationError,
-    GenerationRequest,
+    GenerationRequest, GpuShare,
 };
 use tokio::time::{Instant, timeout_at};
 use tower::util::BoxCloneSyncService;
 
 use super::embedded_limits::{EmbeddedClock, EmbeddedLimits, EngineForecast};
 use super::pool_error::PoolError;
-use super::queue_patience::{QueueForecast, queued};
-use super::{AnswerBody, Chunks, Upstream, UpstreamRequest, UpstreamResponse};
+use super::queue_patience::queued;
+use super::upstream::EngineUpstream;
+use super::{AnswerBody, Chunks, UpstreamRequest, UpstreamResponse};
 use crate::attempt_error::{AttemptError, AttemptErrorKind};
 use crate::request_id::RequestId;
 use generation_request::{format, left_out, request, tool};
@@ -36,23 +37,26 @@ use protocol::{
 pub(super) fn upstream(
     model: &Arc<ModelConfig>,
     embedded: &EmbeddedModel,
-) -> Result<(Upstream, Arc<dyn QueueForecast>), PoolError> {
+) -> Result<EngineUpstream, PoolError> {
     let mut options = EngineOptions::new(&embedded.weights);
     options.threads = embedded.threads.unwrap_or(options.threads);
     options.queue = embedded.queue;
     options.slots = embedded.slots.unwrap_or(options.slots);
     options.prefix_cache = embedded.prefix_cache;
     options.deterministic = embedded.deterministic;
+    options.gpu_layers = embedded.gpu_layers;
     options.context =
         model.context.map_or(options.context, |context| u32::try_from(context).unwrap_or(u32::MAX));
     let engine =
         Engine::load(options).map_err(|source| PoolError::Weights { model: model.name.clone(), source })?;
     let limits = EmbeddedLimits::of(model, embedded);
+    let part = |gpu: &GpuShare| format!("{} of {} layers on {}", gpu.layers, gpu.of, gpu.device);
+    let gpu = engine.facts().gpu.as_ref().map(part);
     let (model, forecast) = (Arc::clone(model), Arc::new(EngineForecast { engine: engine.clone(), limits }));
     let service = tower::service_fn(move |ask: UpstreamRequest| {
         answer(engine.clone(), Arc::clone(&model), limits, ask)
     });
-    Ok((BoxCloneSyncService::new(service), forecast))
+    Ok(EngineUpstream { upstream: BoxCloneSyncService::new(service), forecast, gpu })
 }
 
 async fn answer(

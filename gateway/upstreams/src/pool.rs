@@ -13,6 +13,7 @@ use super::endpoint::{Endpoint, EndpointGuard, PoolHooks};
 use super::pool_error::PoolError;
 use super::remote::{self, NamedUpstream};
 use super::served_limits::ServedLimits;
+use super::upstream::EngineUpstream;
 use crate::queue_patience::QueueForecast;
 use crate::retry_budget::{RetryBudget, RetryBudgetConfig};
 
@@ -38,6 +39,7 @@ pub struct EndpointPool {
     absence: Option<String>,
     /// Of an embedded model.
     forecast: Option<Arc<dyn QueueForecast>>,
+    gpu: Option<String>,
     retries: RetryBudget,
     hedges: RetryBudget,
     /// Whether a whole answer was longer than it might be.
@@ -57,15 +59,16 @@ impl EndpointPool {
         client: UpstreamClient,
         hooks: &PoolHooks,
     ) -> Result<Self, PoolError> {
-        let (upstreams, forecast) = match &model.provider {
+        let remote = match &model.provider {
             ModelProvider::Embedded(embedded) => {
-                let (upstream, forecast) = embed(model, embedded)?;
+                let EngineUpstream { upstream, forecast, gpu } = embed(model, embedded)?;
                 let id = format!("{}-0", model.name);
-                (vec![NamedUpstream { id, upstream, check: None, inquiry: None }], Some(forecast))
+                let upstreams = vec![NamedUpstream { id, upstream, check: None, inquiry: None }];
+                return Ok(Self { forecast: Some(forecast), gpu, ..Self::of(model, upstreams, hooks) });
             }
-            ModelProvider::Remote(remote) => (remote::upstreams(model, remote, proxy, client)?, None),
+            ModelProvider::Remote(remote) => remote,
         };
-        Ok(Self { forecast, ..Self::of(model, upstreams, hooks) })
+        Ok(Self::of(model, remote::upstreams(model, remote, proxy, client)?, hooks))
     }
 
     /// The pool of a model that cannot be asked yet, for this reason: it has no endpoint.
@@ -76,6 +79,11 @@ impl EndpointPool {
     /// Why the model cannot be asked, in words for the operator; `None`: it can.
     pub fn absence(&self) -> Option<&str> {
         self.absence.as_deref()
+    }
+
+    /// What part of an embedded model a GPU computes, in words for the operator; `None`: nothing.
+    pub fn gpu(&self) -> Option<&str> {
+        self.gpu.as_deref()
     }
 
     /// The pool of a remote model whose endpoints are reached by the given transports, for tests of who uses it. An embedded
@@ -105,6 +113,7 @@ impl EndpointPool {
             limits: Arc::clone(&limits),
             absence: None,
             forecast: None,
+            gpu: None,
             retries: RetryBudget::new(RETRIES, Instant::now()),
             hedges: RetryBudget::new(HEDGES, Instant::now()),
             overran: AtomicBool::new(false),
@@ -244,14 +253,11 @@ impl EndpointPool {
 fn embed(
     model: &Arc<ModelConfig>,
     embedded: &gateway_config::EmbeddedModel,
-) -> Result<(Upstream, Arc<dyn QueueForecast>), PoolError> {
+) -> Result<EngineUpstream, PoolError> {
     super::embedded::upstream(model, embedded)
 }
 
 #[cfg(not(feature = "engine"))]
-fn embed(
-    model: &Arc<ModelConfig>,
-    _: &gateway_config::EmbeddedModel,
-) -> Result<(Upstream, Arc<dyn QueueForecast>), PoolError> {
+fn embed(model: &Arc<ModelConfig>, _: &gateway_config::EmbeddedModel) -> Result<EngineUpstream, PoolError> {
     Err(PoolError::NoEngine(model.name.clone()))
 }

@@ -10,7 +10,7 @@ use protocol::{ChatRequest, CompletionBody, ResponseChunk, ServedFacts};
 use tower::util::BoxCloneSyncService;
 
 use crate::attempt_error::AttemptError;
-use crate::queue_patience::QueuePatience;
+use crate::queue_patience::{QueueForecast, QueuePatience};
 use crate::request_id::RequestId;
 
 /// What an upstream is asked.
@@ -56,6 +56,16 @@ pub type Chunks = Pin<Box<dyn Stream<Item = Result<ResponseChunk, AttemptError>>
 
 /// One endpoint that can be asked.
 pub type Upstream = BoxCloneSyncService<UpstreamRequest, UpstreamResponse, AttemptError>;
+
+/// An engine in this process, ready to be asked.
+pub(crate) struct EngineUpstream {
+    /// Asks it.
+    pub(crate) upstream: Upstream,
+    /// What it foresees.
+    pub(crate) forecast: Arc<dyn QueueForecast>,
+    /// What part of the model a GPU computes, in words for the operator; `None`: nothing.
+    pub(crate) gpu: Option<String>,
+}
 
 /// Asks an endpoint whether it answers at all, at no cost.
 pub type Check = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = bool> + Send>> + Send + Sync>;
