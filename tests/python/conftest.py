@@ -25,9 +25,12 @@ def configuration(base_url: str, data: int, admin: int) -> str:
     """Every behaviour is a model, and `auto` chooses between two of them."""
     lines = [f"listen: 127.0.0.1:{data}", f"admin: 127.0.0.1:{admin}", "clients:", f"  - {{name: team, key: {KEY}}}"]
     lines.append("models:")
-    for behaviour in BEHAVIOURS + [f"error-{status}" for status in ERRORS]:
+    names = {behaviour: behaviour for behaviour in BEHAVIOURS + [f"error-{status}" for status in ERRORS]}
+    # An endpoint of its own: one that has failed five times in a row is not asked, and then clients may come back.
+    names["gives-up"] = "error-503"
+    for name, behaviour in names.items():
         lines += [
-            f"  - name: {behaviour}",
+            f"  - name: {name}",
             "    provider: openai",
             f"    model: {behaviour}",
             f'    endpoints: [{{base_url: "{base_url}", api_key: sk-upstream}}]',

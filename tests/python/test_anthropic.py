@@ -152,7 +152,7 @@ def test_a_cancelled_stream(claude, abandoned):
 def test_what_the_gateway_gave_up_is_not_asked_again(claude, counted):
     before = counted(outcome="failed")
     with pytest.raises(anthropic.InternalServerError):
-        claude.with_options(max_retries=2).messages.create(model="error-503", **ASKED)
+        claude.with_options(max_retries=2).messages.create(model="gives-up", **ASKED)
     assert counted(outcome="failed") == before + 1
 
 

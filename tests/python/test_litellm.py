@@ -121,7 +121,7 @@ def test_what_the_gateway_gave_up_is_not_asked_again(addresses, counted):
     before = counted(outcome="failed")
     with pytest.raises(litellm.ServiceUnavailableError):
         litellm.completion(
-            model="openai/error-503", messages=QUESTION, api_base=f"{addresses[0]}/v1", api_key=KEY, max_retries=2
+            model="openai/gives-up", messages=QUESTION, api_base=f"{addresses[0]}/v1", api_key=KEY, max_retries=2
         )
     assert counted(outcome="failed") == before + 1
 

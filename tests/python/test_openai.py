@@ -125,7 +125,7 @@ def test_a_cut_stream_is_an_error(client):
 def test_the_client_does_not_retry_what_the_gateway_gave_up(client, counted):
     before = counted(outcome="failed")
     with pytest.raises(openai.InternalServerError):
-        client.with_options(max_retries=2).chat.completions.create(model="error-503", messages=QUESTION)
+        client.with_options(max_retries=2).chat.completions.create(model="gives-up", messages=QUESTION)
     assert counted(outcome="failed") == before + 1
 
 

@@ -23,6 +23,7 @@ fn refusals() -> Vec<Value> {
         json!({"code": "forbidden", "error": "Content violates usage guidelines. Failed check: SAFETY_CHECK_TYPE_BIO"}),
         json!({"error": {"message": "Content Exists Risk", "type": "invalid_request_error"}}),
         json!({"error": {"type": "censorship_blocked", "message": "The content you provided is blocked."}}),
+        json!({"id": "x", "choices": [{"index": 0, "delta": {}, "message": {}, "finish_reason": "error", "error": {"code": 403, "message": "Your input was flagged"}}]}),
     ]
 }
 
@@ -46,7 +47,9 @@ async fn check(case: &str, script: Script, body: &Value) {
 #[tokio::test(start_paused = true)]
 async fn inside_a_200_or_as_a_status() {
     for refusal in refusals() {
-        for status in [200, 400, 403] {
+        for status in
+            [200, 400, 403].into_iter().filter(|status| *status == 200 || refusal["choices"].is_null())
+        {
             let case = format!("{status} {refusal}");
             check(&case, Script::json(status, &refusal), &openai::ask("auto", "Hello")).await;
         }
@@ -58,6 +61,8 @@ async fn in_the_first_event_of_a_stream() {
     for refusal in refusals() {
         let script = Script::events().event(&refusal).event("[DONE]").end();
         check(&format!("stream {refusal}"), script.clone(), &openai::ask_stream("auto", "Hello")).await;
+        let bare = Script::events().chunk(format!("{refusal}\n")).end();
+        check(&format!("bare {refusal}"), bare, &openai::ask_stream("auto", "Hello")).await;
         let named = Script::events().chunk(format!("event: error\ndata: {refusal}\n\n")).end();
         check(&format!("named {refusal}"), named, &openai::ask_stream("auto", "Hello")).await;
     }

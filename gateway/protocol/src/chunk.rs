@@ -79,14 +79,15 @@ pub struct ResponseChunk {
 /// Reads an event in one pass, copying nothing.
 pub fn read_chunk(event: SseEvent) -> ResponseChunk {
     let what = if event.comment {
-        if event.is_torn() { ChunkKind::Malformed } else { ChunkKind::KeepAlive }
+        if event.is_torn() { ChunkKind::of_torn(&event.raw) } else { ChunkKind::KeepAlive }
     } else if event.data.trim_ascii() == b"[DONE]" {
         ChunkKind::Done
     } else if event.event.as_ref().is_some_and(|event| &event[..] == b"error") {
         ChunkKind::Error(ProviderError::read(None, &event.data))
     } else {
         match ChunkInfo::read(&event.data) {
-            Ok(piece) => ChunkKind::of(piece, &event.data),
+            // An error has any of several shapes; an end that is a failure is one of them.
+            Ok(piece) => piece.complaint(&event.data).map_or(ChunkKind::Piece(piece), ChunkKind::Error),
             Err(_) if event.is_idle() => ChunkKind::NativeOnly,
             Err(_) => ChunkKind::Malformed,
         }
@@ -96,13 +97,10 @@ pub fn read_chunk(event: SseEvent) -> ResponseChunk {
 }
 
 impl ChunkKind {
-    /// What an object of a stream is: a piece, or an error that may have any of several shapes, an end that is a failure
-    /// among them.
-    fn of(piece: ChunkInfo, data: &[u8]) -> Self {
-        match piece.complaint(data) {
-            Some(complaint) => Self::Error(complaint),
-            None => Self::Piece(piece),
-        }
+    /// What is left of an event: an error that came as a whole body, without the framing of a stream, is one all the same.
+    fn of_torn(raw: &[u8]) -> Self {
+        let bare = ChunkInfo::read(raw.trim_ascii()).ok().and_then(|piece| piece.complaint(raw.trim_ascii()));
+        bare.map_or(Self::Malformed, Self::Error)
     }
 }
 

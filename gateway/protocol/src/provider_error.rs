@@ -75,9 +75,12 @@ impl ProviderError {
             #[serde(default)]
             finish_reason: Option<String>,
         }
+        if let Some(told) = serde_json::from_slice(data).ok().as_ref().and_then(Self::of_choice) {
+            return told.tidied();
+        }
         let ended: Option<Ended> = serde_json::from_slice(data).ok();
-        let choices = ended.into_iter().flat_map(|ended| ended.choices);
-        let reasons: Vec<String> = choices.filter_map(|choice| choice.finish_reason).collect();
+        let choices = ended.map_or_else(Vec::new, |ended| ended.choices);
+        let reasons: Vec<String> = choices.into_iter().filter_map(|choice| choice.finish_reason).collect();
         let failed = reasons.iter().find(|reason| FinishReason::of(reason) == FinishReason::Failed);
         Self::of_reason(failed.or(reasons.last()).map_or("", |reason| reason))
     }
@@ -132,12 +135,18 @@ impl ProviderError {
                     let message = base.get("status_msg").and_then(Value::as_str).unwrap_or_default().into();
                     Self { code: word(base.get("status_code")), message, ..Self::default() }
                 }
-                _ => Self::of(object),
+                _ => Self::of_choice(object).unwrap_or_else(|| Self::of(object)),
             },
         };
         let nameless = found.message.is_empty() && found.code.is_none() && found.kind.is_none();
         let usage = object.get("usage").and_then(|usage| ReportedUsage::of(&usage.to_string()));
         (!nameless).then(|| Self { usage: usage.map(Box::new), ..found.tidied() })
+    }
+
+    /// OpenRouter says of each choice why it failed.
+    fn of_choice(object: &Map<String, Value>) -> Option<Self> {
+        let errors = object.get("choices")?.as_array()?.iter().filter_map(|choice| choice.get("error"));
+        errors.filter_map(Value::as_object).map(Self::of).find(|error| !error.message.is_empty())
     }
 
     /// From an object that has the parts of an error itself.

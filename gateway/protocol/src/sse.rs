@@ -163,7 +163,9 @@ impl SseParser {
         let ending: &[u8] = if unfinished { b"\n\n" } else { b"\n" };
         let event = self.event([&raw[..], ending].concat().into());
         let whole = &event.data[..] == b"[DONE]" || RawObject::skim(event.data.clone()).is_ok();
-        (whole && !event.comment).then_some(event)
+        // A whole body in place of a stream may be an error.
+        let bare = event.comment && event.is_torn() && RawObject::skim(event.raw.clone()).is_ok();
+        ((whole && !event.comment) || bare).then_some(event)
     }
 
     /// Goes to the end of the line under way, and says whether the line was blank. `None`: the end has not come; what
