@@ -300,15 +300,22 @@ pub fn of_file(file: &Path) -> Result<Vec<Question>, String> {
     text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()).map(ask).collect()
 }
 
-/// The rows of a file of the labelled data.
+/// How a gzip'd file begins.
+const GZIP: [u8; 2] = [0x1f, 0x8b];
+
+/// The rows of a file of the labelled data, gzip'd or plain.
 ///
 /// # Errors
 /// A file that cannot be read.
 pub(crate) fn read(file: &Path) -> Result<Vec<Value>, String> {
     let named = |why: std::io::Error| format!("{}: {why}", file.display());
+    let bytes = std::fs::read(file).map_err(named)?;
     let mut text = String::new();
-    let opened = std::fs::File::open(file).map_err(named)?;
-    flate2::read::GzDecoder::new(opened).read_to_string(&mut text).map_err(named)?;
+    if bytes.starts_with(&GZIP) {
+        flate2::read::GzDecoder::new(&*bytes).read_to_string(&mut text).map_err(named)?;
+    } else {
+        (&*bytes).read_to_string(&mut text).map_err(named)?;
+    }
     let line = |line: &str| serde_json::from_str(line).map_err(|why| format!("{}: {why}", file.display()));
     text.lines().map(line).collect()
 }

@@ -154,7 +154,8 @@ fn notes(out: &mut String, all: &ReportSums) {
         out,
         "<h2>How to read this</h2>\n<p>The baseline is what the same answers, token for token, would have cost from the \
          largest model of their route, at the price of their hour; a larger model might have answered at another length. \
-         {} of {} requests can be compared: those that were answered on a route whose largest model has a price.</p>",
+         {} of {} requests can be compared: those that were answered on a route whose largest model has a price. A request without a whole answer, \
+         or with a smaller model's because the largest one failed, saved nothing.</p>",
         all.compared, all.requests
     );
     if all.unpriced > 0 {

@@ -8,7 +8,7 @@ use router_policies::Money;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::record::NONE;
+use crate::record::{NONE, RequestOutcome};
 use ledger::usage_record::{AttemptRecord, UsageRecord};
 
 /// What some requests add up to. Money is in nano-units of the account currency.
@@ -144,7 +144,7 @@ impl ReportSums {
         if let (Some(baseline), Some(cost)) = (record.baseline, record.cost()) {
             self.compared += 1;
             self.compared_cost = self.compared_cost.saturating_add(cost.0);
-            self.baseline = self.baseline.saturating_add(baseline);
+            self.baseline = self.baseline.saturating_add(reached_baseline(record, baseline, cost.0));
         }
         let below =
             record.answer().is_some_and(|answer| record.top.as_ref().is_some_and(|top| *top != answer.model));
@@ -191,6 +191,18 @@ impl ReportSums {
             "estimated": self.estimated,
         })
     }
+}
+
+/// What a request is compared with: the baseline, or where that is less what it cost, if it ended without a whole answer or
+/// with a smaller model's because the largest one failed. Such a request saved nothing.
+fn reached_baseline(record: &UsageRecord<'_>, baseline: i64, cost: i64) -> i64 {
+    let answer = record.answer().filter(|_| record.outcome == RequestOutcome::Complete.word());
+    let is_top = |attempt: &AttemptRecord<'_>| record.top.as_ref() == Some(&attempt.model);
+    // One that was asked beside another and given up did not fail.
+    let failed = |attempt: &AttemptRecord<'_>| !matches!(&*attempt.result, "ok" | "abandoned");
+    let fell_back = record.attempts.iter().any(|attempt| is_top(attempt) && failed(attempt));
+    let reached = answer.is_some_and(|answer| is_top(answer) || !fell_back);
+    if reached { baseline } else { baseline.min(cost) }
 }
 
 impl ModelSums {
@@ -284,5 +296,33 @@ mod tests {
         // In Beijing it is the next day.
         assert_eq!(tally.days.keys().collect::<Vec<_>>(), ["2026-11-25"]);
         assert_eq!(tally.json()["total"]["saved"], 0.00000081);
+    }
+
+    /// What a request with these attempts (model, result, cost), the last of which answered, saved against a baseline of 100.
+    #[track_caller]
+    fn check_saved(outcome: &str, attempts: &[(&str, &str, i64)], saved: i64) {
+        let attempt = |&(model, result, cost): &(&str, &str, i64)| json!({ "model": model, "result": result, "cost": cost });
+        let rows: Vec<Value> = attempts.iter().map(attempt).collect();
+        let answered = (outcome != "failed").then(|| attempts.len() - 1);
+        let mut sums = ReportSums::default();
+        sums.add(&record(
+            json!({ "attempts": rows, "answered_by": answered, "baseline": 100, "outcome": outcome }),
+        ));
+        assert_eq!((sums.compared, sums.saved()), (1, Money(saved)), "{outcome} {attempts:?}");
+    }
+
+    #[test]
+    fn only_whole_answers_that_were_chosen_save() {
+        check_saved("complete", &[("small", "ok", 10)], 90);
+        check_saved("complete", &[("small", "doubted", 10), ("large", "ok", 100)], -10);
+        // The largest one failed: nobody chose the cheaper answer.
+        check_saved("complete", &[("large", "server_error", 0), ("small", "ok", 10)], 0);
+        check_saved("complete", &[("large", "cut", 120), ("small", "ok", 10)], -30);
+        check_saved("complete", &[("large", "server_error", 0), ("large", "ok", 100)], 0);
+        // A hedge's second one was given up.
+        check_saved("complete", &[("large", "abandoned", 20), ("small", "ok", 10)], 70);
+        for outcome in ["failed", "cut", "abandoned", "refused"] {
+            check_saved(outcome, &[("small", "server_error", 10)], 0);
+        }
     }
 }
