@@ -301,7 +301,7 @@ mod tests {
     /// What a request with these attempts (model, result, cost), the last of which answered, saved against a baseline of 100.
     #[track_caller]
     fn check_saved(outcome: &str, attempts: &[(&str, &str, i64)], saved: i64) {
-        let attempt = |&(model, result, cost): &(&str, &str, i64)| json!({ "model": model, "result": result, "cost": cost });
+        let attempt = |&(model, result, cost): &(&str, &str, i64)| json!({ "model": model, "result": result, "input": 1, "cached": 0, "output": 1, "cost": cost });
         let rows: Vec<Value> = attempts.iter().map(attempt).collect();
         let answered = (outcome != "failed").then(|| attempts.len() - 1);
         let mut sums = ReportSums::default();
