@@ -10,7 +10,7 @@ mod traced;
 
 use std::sync::Arc;
 
-use gateway_config::{BudgetPeriodLength, LogFormat, ModelConfig};
+use gateway_config::{BudgetPeriodLength, ClientConfig, LogFormat, ModelConfig};
 use jiff::Timestamp;
 use prometheus::IntGauge;
 use router_policies::{Currency, Money, Price, Tariff, Usage};
@@ -28,7 +28,7 @@ use ledger::budget_lease::{BudgetRefusal, Reservation};
 use ledger::client_quota::{ClientQuota, reserve_of};
 use ledger::rate_limiter::{RateLimitStatus, RequestPermit};
 use ledger::usage_record::BudgetDebit;
-use protocol::{ChunkInfo, FinalUsage, ReportedUsage};
+use protocol::{ChatRequest, ChunkInfo, FinalUsage, ReportedUsage};
 use timings::AttemptTimings;
 pub use token_counter::TokenCounter;
 use upstreams::attempt_error::{AttemptError, AttemptErrorKind};
@@ -121,6 +121,19 @@ impl RequestAccount {
     /// Says what the request can use at most.
     pub fn bound(&mut self, bound: UsageBound) {
         self.bound = bound;
+    }
+
+    /// Counts the prompt of a client with a budget by the tokenizers of the models that may be asked: closer than the general
+    /// estimate, and dearer.
+    pub fn bound_prompt(
+        &mut self,
+        client: Option<&ClientConfig>,
+        chat: &ChatRequest,
+        models: &[Arc<ModelConfig>],
+    ) {
+        if client.is_some_and(|client| client.budget.is_some()) && !chat.is_for_embeddings() {
+            self.bound.prompt = chat.most_text_tokens(models.iter().map(|model| &**model));
+        }
     }
 
     /// Takes a place among its client's requests.

@@ -18,7 +18,6 @@ use crate::record::RecordedCall;
 use crate::server::RefusedHead;
 use crate::snapshot::{RequestTarget, Snapshot};
 use crate::{endpoint, models, pipeline};
-use protocol::ImageTokenRule;
 use protocol::client::{self, ClientVendor};
 use upstreams::request_id::RequestId;
 
@@ -106,13 +105,13 @@ async fn count_tokens(
     let body = admit::body(&head.headers, incoming, &snapshot.config.limits).await?;
     let chat = client::read_for_counting(body)?;
     let name = caller.hints.route.as_deref().unwrap_or(chat.model());
-    let sight = match snapshot.target(name, caller.client.as_deref()) {
-        Some(RequestTarget::Model(model)) => ImageTokenRule::of(&model),
+    let tokens = match snapshot.target(name, caller.client.as_deref()) {
+        Some(RequestTarget::Model(model)) => chat.counted_tokens_at(&model),
         // Who will see it is not decided yet.
-        Some(RequestTarget::Route(_)) => ImageTokenRule::Unknown,
+        Some(RequestTarget::Route(_)) => chat.counted_tokens(),
         None => return Err(ApiError::NoSuchModel(name.to_owned())),
     };
-    Ok(format!(r#"{{"input_tokens":{}}}"#, chat.prompt_tokens_by(sight)).into())
+    Ok(format!(r#"{{"input_tokens":{tokens}}}"#).into())
 }
 
 /// Answers what no model was asked for.

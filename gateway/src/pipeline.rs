@@ -185,6 +185,7 @@ async fn afford(
         return Ok(assessment);
     };
     let models = assessment.may_be_asked();
+    account.bound_prompt(caller.client.as_deref(), chat, &models);
     account.admit(quota, &models)?;
     if !account.may_spend() {
         return Ok(assessment);

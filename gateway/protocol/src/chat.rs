@@ -18,6 +18,7 @@ use super::json_error::JsonError;
 use super::messages::{MessageList, MessageOutline};
 use super::original_request::OriginalRequest;
 use super::scan::{Cursor, ValueKind, text_of};
+use super::text_profile::TextProfile;
 
 /// What the framing of a message adds, and what begins the answer, in tokens, as OpenAI counts them.
 const MESSAGE_TOKENS: u64 = 4;
@@ -56,6 +57,8 @@ pub struct ChatRequest {
     pub(super) messages: MessageList,
     /// The estimate of prompt tokens without pictures, once somebody has asked for it.
     tokens: OnceLock<u64>,
+    /// What its texts are made of, once somebody needs to know.
+    profile: OnceLock<Box<TextProfile>>,
     /// What the client wrote, where that was no chat.
     native: Option<OriginalRequest>,
     /// The same request in other dialects' words.
@@ -73,8 +76,9 @@ impl ChatRequest {
         let at = places.find(&body, "messages").ok_or_else(|| BadRequest::missing("messages"))?.start;
         let messages = MessageList::read(text, at)?;
         let object = RawObject::placed(body, places);
-        let (tokens, conversions) = (OnceLock::new(), ConversionCache::default());
-        Ok(Self { object, fields, messages, tokens, native: None, conversions, fitted: OnceLock::new() })
+        let (tokens, profile, conversions) = (OnceLock::new(), OnceLock::new(), ConversionCache::default());
+        let fitted = OnceLock::new();
+        Ok(Self { object, fields, messages, tokens, profile, native: None, conversions, fitted })
     }
 
     /// What stands in its place for a model that does not take all of it.
@@ -218,14 +222,44 @@ impl ChatRequest {
         &self.messages.attachments.pictures
     }
 
+    /// The tokens that a tokenizer makes of the texts, given as what it makes of a profile, without pictures.
+    pub(super) fn text_tokens(&self, of: impl Fn(&TextProfile) -> u64) -> u64 {
+        let profile = self.profile.get_or_init(|| Box::new(self.read_profile()));
+        let rest = in_tokens(self.messages.rest);
+        let counted = of(profile).saturating_add(rest).saturating_add(self.framing());
+        // What the client wrote in another dialect may say more than the chat that was made of it.
+        let unsaid = match (&self.native, self.tokens.get()) {
+            (Some(_), Some(native)) => native.saturating_sub(self.count_tokens()),
+            _ => 0,
+        };
+        counted.saturating_add(unsaid)
+    }
+
     fn count_tokens(&self) -> u64 {
-        let body = self.object.bytes();
-        let texts = self.messages.spans.iter().map(|span| weight(&span.text(body).cow()));
-        let fields = ["tools", "functions", "response_format"].map(|key| self.object.get(key));
-        let fields = fields.into_iter().flatten().map(weight_of);
+        let texts = self.messages.spans.iter().map(|span| weight(&span.text(self.object.bytes()).cow()));
+        let fields = self.read_fields().map(weight_of);
         let weight = texts.chain(fields).fold(self.messages.rest, u64::saturating_add);
+        in_tokens(weight).saturating_add(self.framing())
+    }
+
+    fn read_profile(&self) -> TextProfile {
+        let mut profile = TextProfile::default();
+        self.messages.spans.iter().for_each(|span| profile.add(&span.text(self.object.bytes()).cow()));
+        self.read_fields()
+            .filter_map(|field| std::str::from_utf8(field).ok())
+            .for_each(|field| profile.add(field));
+        profile
+    }
+
+    /// Fields beside the messages that a model reads.
+    fn read_fields(&self) -> impl Iterator<Item = &[u8]> {
+        ["tools", "functions", "response_format"].into_iter().filter_map(|key| self.object.get(key))
+    }
+
+    /// What stands around the texts, and what attachments count for.
+    fn framing(&self) -> u64 {
         let framing = MESSAGE_TOKENS * self.messages.list.len() as u64 + ANSWER_TOKENS;
-        in_tokens(weight).saturating_add(framing).saturating_add(self.messages.attachments.tokens)
+        framing.saturating_add(self.messages.attachments.tokens)
     }
 
     /// The same request for a further answer, which is to differ where the model is not sure.

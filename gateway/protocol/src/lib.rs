@@ -23,7 +23,8 @@
 //! - `answer_texts`, `call_pieces`: where the texts of an answer stand, and which call a piece of one belongs to.
 //! - `call_ids`: the ids of tools' calls in the forms that providers take.
 //! - `write`, `gather`, `unfold`: answers of our own, a stream folded into a whole answer, and the reverse.
-//! - `estimate`: tokens of a text without a tokenizer; `pictures`, `size`: of pictures without decoding them; `sight`: by
+//! - `estimate`: tokens of a text without a tokenizer; `text_profile`, `tokenizer_family`, `counted_tokens`: the same by a model's own, for where it
+//!   matters; `pictures`, `size`: of pictures without decoding them; `sight`: by
 //!   which rule a model counts them.
 //! - `upstream`: the dialects that upstreams speak.
 //! - `client`: what clients speak beside chats, converted to them and back.
@@ -45,6 +46,7 @@ pub mod client;
 mod completion;
 mod conversation_key;
 mod conversions;
+mod counted_tokens;
 mod endpoint;
 mod engine_format;
 mod engine_request;
@@ -74,6 +76,8 @@ mod said_context;
 mod scan;
 mod served_facts;
 mod sse;
+mod text_profile;
+mod tokenizer_family;
 mod tool_schema;
 mod upstream;
 mod usage;
@@ -109,6 +113,8 @@ pub use provider_quirks::ProviderQuirks;
 pub use retry_after::retry_after;
 pub use served_facts::ServedFacts;
 pub use sse::{LineTooLong, SseEvent, SseParser};
+pub use text_profile::TextProfile;
+pub use tokenizer_family::TokenizerFamily;
 pub use upstream::{EffortStyle, EncodeOptions, EncodedRequest, ResponseDecoder, UpstreamApi};
 pub use usage::{FinalUsage, ReportedExtras, ReportedUsage};
 pub use usage_chunk::usage_chunk;

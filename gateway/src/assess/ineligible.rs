@@ -35,6 +35,9 @@ pub(super) enum Ineligible {
 /// own count decides.
 const ESTIMATE_MARGIN: f64 = 1.3;
 
+/// No tokenizer makes more than so many times the general estimate of a text: random letters come to three times.
+const GENERAL_MARGIN: u64 = 4;
+
 /// Why this model cannot serve this request, if so.
 pub(super) fn unfit(
     model: &ModelConfig,
@@ -106,8 +109,13 @@ pub(super) fn beyond(limits: &ServedLimits, model: &ModelConfig, chat: &ChatRequ
     too_long(model, chat, context)
 }
 
+/// Whether the prompt is too long for a context. The estimate by the model's own tokenizer walks the text once more, and so is
+/// asked for only where the general one does not settle it.
 fn too_long(model: &ModelConfig, chat: &ChatRequest, context: u64) -> Option<Ineligible> {
-    let estimate = chat.prompt_tokens_at(model);
+    if chat.prompt_tokens_at(model).saturating_mul(GENERAL_MARGIN) <= context {
+        return None;
+    }
+    let estimate = chat.counted_tokens_at(model);
     let fits = estimate as f64 <= context as f64 * ESTIMATE_MARGIN;
     (!fits).then_some(Ineligible::Context { estimate, context })
 }

@@ -15,8 +15,8 @@ use tower::ServiceExt;
 
 use super::breaker::{Breaker, BreakerTransition, CHECK_EVERY, FailureKind};
 use super::load::PeakEwma;
-use super::remote::NamedUpstream;
 use super::served_limits::ServedLimits;
+use super::upstream::NamedUpstream;
 use super::{Check, Inquiry, Upstream, UpstreamRequest, UpstreamResponse};
 use crate::attempt_error::{AttemptError, AttemptErrorKind};
 

@@ -1,6 +1,8 @@
 //! Asks a model server on this machine or in this cluster what it says of its model: lists and properties alone, which cost
 //! nothing.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use gateway_config::RemoteModel;
 use protocol::ServedFacts;
@@ -8,6 +10,7 @@ use reqwest::Url;
 use serde_json::{Value, json};
 
 use super::transport::Transport;
+use super::upstream::{Asking, Inquiry};
 
 /// The questions to one endpoint.
 pub(super) struct ModelInquiry {
@@ -43,13 +46,19 @@ impl ModelInquiry {
         Self { list: list.clone(), model: remote.model.clone(), server }
     }
 
-    /// Whether the configuration says which server it is.
-    pub(super) fn is_of_known_server(&self) -> bool {
-        self.server != ServerKind::Unknown
+    /// Asked by this transport.
+    pub(super) fn by(self, transport: &Arc<dyn Transport>) -> Inquiry {
+        let eager = self.server != ServerKind::Unknown;
+        let asked = Arc::new((self, Arc::clone(transport)));
+        let ask = Arc::new(move || {
+            let asked = Arc::clone(&asked);
+            Box::pin(async move { asked.0.ask(&*asked.1).await }) as Asking
+        });
+        Inquiry { ask, eager }
     }
 
     /// What the server says; `None` where it does not answer, or is not ready.
-    pub(super) async fn ask(&self, transport: &dyn Transport) -> Option<ServedFacts> {
+    async fn ask(&self, transport: &dyn Transport) -> Option<ServedFacts> {
         let list = json_of(&transport.fetch(&self.list, None).await?);
         let listed = ServedFacts::of_list(&list, &self.model).unwrap_or_default();
         let beside = async |path: &str, body: Option<Value>| {

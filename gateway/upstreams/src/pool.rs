@@ -11,9 +11,9 @@ use tokio::time::Instant;
 use super::Upstream;
 use super::endpoint::{Endpoint, EndpointGuard, PoolHooks};
 use super::pool_error::PoolError;
-use super::remote::{self, NamedUpstream};
+use super::remote;
 use super::served_limits::ServedLimits;
-use super::upstream::EngineUpstream;
+use super::upstream::{EngineUpstream, NamedUpstream};
 use crate::queue_patience::QueueForecast;
 use crate::retry_budget::{RetryBudget, RetryBudgetConfig};
 

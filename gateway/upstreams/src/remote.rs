@@ -24,7 +24,8 @@ use super::inquiry::ModelInquiry;
 use super::pool_error::PoolError;
 use super::reqwest_transport::{self, ReqwestTransport};
 use super::transport::{RequestHeaders, ResponseBody, Transport};
-use super::{AnswerBody, Asking, Check, Inquiry, Upstream, UpstreamRequest, UpstreamResponse};
+use super::upstream::NamedUpstream;
+use super::{AnswerBody, Check, UpstreamRequest, UpstreamResponse};
 use crate::attempt_error::{AttemptError, AttemptErrorKind};
 use crate::header_names;
 use protocol::{
@@ -43,18 +44,6 @@ const SHOWN: [HeaderName; 3] =
 
 /// A provider's name for a request, in bytes; a longer one is not passed on.
 const LONGEST_ID: usize = 128;
-
-/// An endpoint before it is in use.
-pub(super) struct NamedUpstream {
-    /// Stable and safe to show.
-    pub(super) id: String,
-    /// Who asks it.
-    pub(super) upstream: Upstream,
-    /// How it is asked whether it answers; `None` for an engine in this process.
-    pub(super) check: Option<Check>,
-    /// How it is asked what it says of its model; `None` where nobody asks.
-    pub(super) inquiry: Option<Inquiry>,
-}
 
 /// What the transport to an endpoint is made for: the address of whole answers, and the headers of each request.
 pub type TransportTo<'a> = dyn Fn(&Url, &HeaderMap) -> Arc<dyn Transport> + 'a;
@@ -104,7 +93,7 @@ pub(super) fn upstreams_over(
             let headers = address::headers(remote.dialect, endpoint).map_err(fault)?;
             // Providers elsewhere have their contexts in their documentation; their lists say little, and are long.
             let asks = model.local && remote.dialect == DialectKind::OpenAi;
-            let questions = asks.then(|| Arc::new(ModelInquiry::new(remote, &places.harmless)));
+            let questions = asks.then(|| ModelInquiry::new(remote, &places.harmless));
             let address = RemoteEndpoint {
                 transport: transport(&places.whole, &headers),
                 ways: SupportedPaths::to(places),
@@ -128,21 +117,12 @@ pub(super) fn upstreams_over(
             let address = Arc::new(address);
             let checked = Arc::clone(&address);
             let check: Check = Arc::new(move || Box::pin(Arc::clone(&checked).answers()));
-            let inquiry = questions.map(|questions| inquiry(questions, Arc::clone(&address.transport)));
+            let inquiry = questions.map(|questions| questions.by(&address.transport));
             let service = tower::service_fn(move |ask: UpstreamRequest| Arc::clone(&address).ask(ask));
             let (id, upstream) = (endpoint.id.clone(), BoxCloneSyncService::new(service));
             Ok(NamedUpstream { id, upstream, check: Some(check), inquiry })
         })
         .collect()
-}
-
-fn inquiry(questions: Arc<ModelInquiry>, transport: Arc<dyn Transport>) -> Inquiry {
-    let eager = questions.is_of_known_server();
-    let ask = Arc::new(move || {
-        let (questions, transport) = (Arc::clone(&questions), Arc::clone(&transport));
-        Box::pin(async move { questions.ask(&*transport).await }) as Asking
-    });
-    Inquiry { ask, eager }
 }
 
 /// Where to ask, and how.

@@ -81,3 +81,15 @@ pub struct Inquiry {
 
 /// A question of an inquiry, under way.
 pub type Asking = Pin<Box<dyn Future<Output = Option<ServedFacts>> + Send>>;
+
+/// An endpoint before it is in use.
+pub(super) struct NamedUpstream {
+    /// Stable and safe to show.
+    pub(super) id: String,
+    /// Who asks it.
+    pub(super) upstream: Upstream,
+    /// How it is asked whether it answers; `None` for an engine in this process.
+    pub(super) check: Option<Check>,
+    /// How it is asked what it says of its model; `None` where nobody asks.
+    pub(super) inquiry: Option<Inquiry>,
+}
