@@ -8,6 +8,7 @@ mod models;
 mod money;
 mod ports;
 mod prices;
+mod provenance;
 mod redis_url;
 mod report;
 mod request_format;

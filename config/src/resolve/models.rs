@@ -10,6 +10,7 @@ use router_policies::money::PriceSurcharges;
 use router_policies::{ModelClass, Money, Price, Tariff};
 
 use super::authorities::authority;
+use super::provenance::provenance;
 use super::request_format::RequestFormat;
 use super::{ExchangeRates, ResolveReport, positive, prices, surcharges, timeouts};
 use crate::capabilities::AcceptsWord;
@@ -22,8 +23,8 @@ use crate::scalars::ByteSize;
 use crate::takes::{TakesFile, impossible};
 use crate::takes_table::{TakesSubject, takes};
 use crate::{
-    DialectKind, EmbeddedModel, EnvLookup, ModelCapabilities, ModelConfig, ModelProvider, Provenance,
-    RemoteModel, WholeAs,
+    DialectKind, EmbeddedModel, EnvLookup, ModelCapabilities, ModelConfig, ModelProvider, RemoteModel,
+    WholeAs,
 };
 
 /// Requests that may wait for the embedded engine unless the file says otherwise.
@@ -376,32 +377,4 @@ fn card(file: &ModelFile, upstream: Option<&str>, embedded: bool) -> Option<&'st
 
 fn lists(file: &ModelFile, word: AcceptsWord) -> bool {
     file.accepts.iter().flatten().any(|listed| *listed == word)
-}
-
-fn provenance(
-    file: &ModelFile,
-    known: Option<&KnownModel>,
-    path: &str,
-    report: &mut ResolveReport,
-) -> Provenance {
-    let given = &file.provenance;
-    let known = known.map(|known| &known.provenance);
-    if given
-        .origin
-        .as_ref()
-        .is_some_and(|code| code.len() != 2 || !code.bytes().all(|b| b.is_ascii_uppercase()))
-    {
-        let at = key_path(&key_path(path, "provenance"), "origin");
-        report.fault(&at, "write a country as its two capital letters, such as `CN`");
-    }
-    let pick = |given: &Option<String>, known: Option<&Option<String>>| {
-        given.clone().or_else(|| known.cloned().flatten())
-    };
-    Provenance {
-        developer: pick(&given.developer, known.map(|known| &known.developer)),
-        path: pick(&given.path, known.map(|known| &known.path)),
-        licence: pick(&given.licence, known.map(|known| &known.licence)),
-        terms: pick(&given.terms, known.map(|known| &known.terms)),
-        origin: pick(&given.origin, known.map(|known| &known.origin)),
-    }
 }
