@@ -247,6 +247,24 @@ async fn what_is_asked_for_in_responses_is_paid() {
     }
 }
 
+/// What the same answer would have cost from the largest model is reckoned on the same terms.
+#[tokio::test(start_paused = true)]
+async fn the_largest_models_cost_is_on_the_same_terms() {
+    for (asked, baseline) in [(json!({}), 4.0), (json!({"service_tier": "priority"}), 12.0)] {
+        let small = Scripted::start(chat(false, &asked, &json!({}))).await;
+        let gateway = Setup::ladder(&small.base_url(), &small.base_url())
+            .model("small", PRICE)
+            .model("large", "price: {input: 2000, output: 4000, service_tier: {priority: 3}}")
+            .start()
+            .await;
+        let mut body = json!({"model": "auto", "messages": [{"role": "user", "content": "Hi"}]});
+        extend(&mut body, &asked);
+        assert_eq!(gateway.ask(&body).await.status(), 200);
+        let metrics = gateway.settled().await;
+        assert_eq!(metrics.sum("xietong_baseline_cost_total", &[]), baseline, "{asked}");
+    }
+}
+
 /// Gemini counts sound by its kind.
 #[tokio::test(start_paused = true)]
 async fn geminis_sound_is_paid() {

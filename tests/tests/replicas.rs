@@ -246,6 +246,38 @@ async fn a_redis_with_tls_is_asked_as_one_without() {
     );
 }
 
+/// What generators make stands in the configuration as it is, for a user with the rights that the documentation names.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn any_password_of_redis_is_taken_as_it_is() {
+    const RIGHTS: &str =
+        "~xietong:* +eval +evalsha +script|load +hget +hset +hincrby +expire +set +xadd +ping";
+    let Some(redis) = Redis::start().await else { return };
+    let upstream = upstream().await;
+    let quoted = |text: &str| text.bytes().fold(String::new(), |all, byte| format!("{all}\\x{byte:02x}"));
+    for (number, password) in
+        ["p/ss", "p#ss", "p?ss", "p@ss:[]{}", "p%25ss", "p%41", "%", "密码", "a+b==", "it's"]
+            .into_iter()
+            .enumerate()
+    {
+        let user = format!("gateway/{number}");
+        let name = quoted(&user);
+        let said =
+            redis.say(&format!("ACL SETUSER \"{name}\" on \"\\x3e{}\" {RIGHTS}", quoted(password))).await;
+        assert_eq!(said, "+OK", "{password}");
+        let state = |password: &str| {
+            let password = password.replace('\'', "''");
+            format!(
+                "state: {{kind: redis, url: \"redis://{}/0\", username: \"{user}\", password: '{password}'}}",
+                redis.address
+            )
+        };
+        let known = [replica(&upstream, WORST * 100.0, &state(password)).await];
+        assert_eq!(ask(&known, 1).await, 1, "{password}");
+        let stranger = [replica(&upstream, WORST * 100.0, &state("another")).await];
+        assert_eq!(ask(&stranger, 1).await, 0, "{password}");
+    }
+}
+
 /// What an upstream takes beyond what was set aside is a debt: it is paid out of what is lent next, so that the sum comes back
 /// to the budget, but for one answer.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

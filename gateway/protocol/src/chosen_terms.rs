@@ -30,8 +30,12 @@ pub struct NativeTerms {
 impl ChatRequest {
     /// What it chooses that has a price of its own. Of sound it is told only whether there is any: the counts are 1 or 0.
     pub fn chosen_terms(&self) -> ChosenTerms {
-        let needs = self.needs();
-        let speaks = self.fields.speaks;
+        let (hears, speaks) = (self.has_sound(), self.fields.speaks);
+        let sound = BilledExtras {
+            audio_input: u64::from(hears),
+            audio_output: u64::from(speaks),
+            ..BilledExtras::default()
+        };
         let extras = |object: &RawObject| BilledExtras {
             terms: ServiceTerms {
                 tier: word(object, "service_tier")
@@ -40,15 +44,15 @@ impl ChatRequest {
                 region: word(object, "inference_geo")
                     .map_or(InferenceRegion::Global, |word| InferenceRegion::of(&word)),
             },
-            audio_input: u64::from(needs.audio && (!speaks || self.has_sound())),
-            audio_output: u64::from(speaks),
             searches: searches(object),
+            ..sound
         };
+        let chat = if self.fields.may_choose_terms { extras(&self.object) } else { sound };
         let native = self.native().map(|native| {
             let (extras, compacts) = (extras(native.body()), compacts(native.body()));
             (native.endpoint(), NativeTerms { extras, compacts })
         });
-        ChosenTerms { chat: extras(&self.object), native }
+        ChosenTerms { chat, native }
     }
 }
 

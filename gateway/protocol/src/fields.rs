@@ -36,6 +36,13 @@ pub(super) enum FieldFormat {
     Other,
 }
 
+/// The fields of a request that say how hard to think, in whichever words of a provider.
+pub(super) const THOUGHT_FIELDS: [&str; 5] =
+    ["reasoning_effort", "reasoning", "thinking", "enable_thinking", "chat_template_kwargs"];
+
+/// Those that may have a price of their own.
+const TERM_FIELDS: [&str; 4] = ["service_tier", "speed", "inference_geo", "web_search_options"];
+
 /// What the gateway must know of these fields, each in range.
 #[derive(Debug, Clone, Default)]
 pub(super) struct KnownFields {
@@ -52,6 +59,9 @@ pub(super) struct KnownFields {
     pub(super) speaks: bool,
     /// What some models do not take.
     pub(super) features: FeatureSet,
+    /// There is a field that may ask for thought, or one that may have a price of its own. Most have neither.
+    pub(super) may_ask_for_thought: bool,
+    pub(super) may_choose_terms: bool,
 }
 
 /// What was found while reading, before it is known what follows from it.
@@ -117,6 +127,8 @@ impl FoundField {
             }
             _ => {
                 self.fields.features = self.fields.features.and(feature(name));
+                self.fields.may_ask_for_thought |= THOUGHT_FIELDS.contains(&name);
+                self.fields.may_choose_terms |= TERM_FIELDS.contains(&name);
                 check(name, raw)?;
             }
         }

@@ -1,6 +1,7 @@
 //! Whether a request asks the model to think before it answers, in whichever words of a provider.
 
 use super::chat::ChatRequest;
+use super::fields::THOUGHT_FIELDS;
 use super::json::RawObject;
 
 /// Efforts that a model hardly thinks at.
@@ -33,14 +34,13 @@ impl ChatRequest {
     /// Whether it asks for thought: by an effort from `low` on, by a budget or by a switch. Models that think unasked are not
     /// known by it.
     pub fn asks_for_thought(&self) -> bool {
-        const FIELDS: [&str; 5] =
-            ["reasoning_effort", "reasoning", "thinking", "enable_thinking", "chat_template_kwargs"];
         let asks = |object: &RawObject| {
-            FIELDS.iter().filter_map(|name| object.get(name)).any(|value| {
+            THOUGHT_FIELDS.iter().filter_map(|name| object.get(name)).any(|value| {
                 serde_json::from_slice::<ThoughtField<'_>>(value).is_ok_and(|field| field.asks())
             })
         };
-        asks(&self.object) || self.native().is_some_and(|native| asks(native.body()))
+        (self.fields.may_ask_for_thought && asks(&self.object))
+            || self.native().is_some_and(|native| asks(native.body()))
     }
 }
 

@@ -1,5 +1,7 @@
 //! How an account ends: what its attempts are charged, and where the record goes.
 
+use router_policies::money::BilledExtras;
+
 use super::*;
 use crate::machine_time::MachineTimeMeter;
 use crate::record::ClosedRecord;
@@ -34,7 +36,7 @@ impl RequestAccount {
     pub(super) fn told(&self, id: AttemptId) -> Option<Box<str>> {
         let record = &self.record;
         let answer = record.attempts.get(id.0).filter(|_| self.tells && record.shows_decision())?;
-        let baseline = baseline(record, answer, Timestamp::now(), &self.telemetry.machine_time);
+        let baseline = baseline(record, answer, &self.bound, Timestamp::now(), &self.telemetry.machine_time);
         let told = serde_json::json!({
             "model": answer.model.name,
             "attempts": record.attempts.len(),
@@ -49,7 +51,7 @@ impl RequestAccount {
         self.closed = true;
         let now = Timestamp::now();
         let since = |end: Option<Instant>, start: Instant| end.map(|end| end.duration_since(start));
-        let times = &self.times;
+        let (times, bound) = (&self.times, self.bound);
         let record = &mut self.record;
         record.outcome = outcome;
         record.total = times.arrived.elapsed();
@@ -58,8 +60,9 @@ impl RequestAccount {
         let before = since(times.first_asked, times.arrived).unwrap_or(record.total);
         let after = times.committed.and_then(|committed| since(times.head, committed)).unwrap_or_default();
         record.overhead = before + after;
-        record.baseline =
-            record.answer().and_then(|answer| baseline(record, answer, now, &self.telemetry.machine_time));
+        record.baseline = record
+            .answer()
+            .and_then(|answer| baseline(record, answer, &bound, now, &self.telemetry.machine_time));
         let paid = self.pay();
         let record = &self.record;
         if let Some(learner) = self.on_close.take() {
@@ -154,6 +157,7 @@ impl Drop for RequestAccount {
 fn baseline(
     record: &RequestRecord,
     answer: &Attempt,
+    bound: &UsageBound,
     now: Timestamp,
     machine_time: &MachineTimeMeter,
 ) -> Option<Money> {
@@ -169,7 +173,8 @@ fn baseline(
         Price::Tokens(_) => Default::default(),
         Price::Hour(_) => machine_time.expected(&top.name, answer.usage.total())?,
     };
-    Some(price.cost(&pricing::charge_complete(&answer.usage), busy))
+    let extras = BilledExtras { terms: bound.chosen_of(top).extras.terms, ..BilledExtras::default() };
+    Some(top.surcharges.cost(price, &pricing::charge_complete(&answer.usage), &extras, busy))
 }
 
 /// Counts a request as under way for as long as it lives.
