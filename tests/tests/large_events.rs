@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use end_to_end::anthropic;
 use end_to_end::openai::{self, Reply};
-use end_to_end::scripted::{Script, Scripted};
+use end_to_end::scripted::{Script, Scripted, in_turn};
 use end_to_end::setup::Setup;
 use end_to_end::wire::Answer;
 use serde_json::{Value, json};
@@ -169,6 +169,20 @@ async fn a_large_call_is_converted() {
             assert_eq!(others, 0, "{provider} {path}");
         }
     }
+}
+
+/// What one request draws keeps no other from the endpoint.
+#[tokio::test(start_paused = true)]
+async fn too_large_a_picture_ejects_nobody() {
+    let drawn = (0..8).map(|_| stream(&[picture(70_000)]));
+    let small = Scripted::start(in_turn(drawn.chain([Reply::text("small").stream(true)]))).await;
+    let large = Scripted::start(Reply::text("large")).await;
+    let gateway =
+        Setup::ladder(&small.base_url(), &large.base_url()).model("small", "max_event: 64KiB").start().await;
+    for _ in 0..8 {
+        assert_eq!(gateway.ask(&openai::ask_stream("auto", "Draw a cat")).await.content(), "large");
+    }
+    assert_eq!(gateway.ask(&openai::ask_stream("auto", "Hello")).await.content(), "small");
 }
 
 /// What is larger than the configuration takes ends the stream, and never looks complete.

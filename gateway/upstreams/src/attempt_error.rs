@@ -234,20 +234,23 @@ impl AttemptError {
     /// Whether the endpoint itself is to blame, for its breaker. A request that the provider refuses, a rate
     /// limit, or a server that has enough or is about to end says nothing against the endpoint's health.
     pub fn counts_against_endpoint(&self) -> bool {
-        !matches!(
-            self.what,
-            AttemptErrorKind::Rejected(_)
-                | AttemptErrorKind::ContextLength
-                | AttemptErrorKind::Incapable
-                | AttemptErrorKind::RateLimited
-                | AttemptErrorKind::RefusedStream
-                | AttemptErrorKind::QueueFull
-                | AttemptErrorKind::QueueTimeout
-                | AttemptErrorKind::CircuitOpen
-                | AttemptErrorKind::BudgetExceeded
-                | AttemptErrorKind::GuardRejected(_)
-                | AttemptErrorKind::EscalationLimit
-        )
+        let is_too_large = matches!(self.what, AttemptErrorKind::BadResponse(_)) && self.cause.is_some();
+        // An event larger than is taken comes of what was asked, a picture say.
+        !is_too_large
+            && !matches!(
+                self.what,
+                AttemptErrorKind::Rejected(_)
+                    | AttemptErrorKind::ContextLength
+                    | AttemptErrorKind::Incapable
+                    | AttemptErrorKind::RateLimited
+                    | AttemptErrorKind::RefusedStream
+                    | AttemptErrorKind::QueueFull
+                    | AttemptErrorKind::QueueTimeout
+                    | AttemptErrorKind::CircuitOpen
+                    | AttemptErrorKind::BudgetExceeded
+                    | AttemptErrorKind::GuardRejected(_)
+                    | AttemptErrorKind::EscalationLimit
+            )
     }
 
     /// Whether the provider answered, if only with an error.
