@@ -66,7 +66,7 @@ const FLOORS: [(&str, &[&[&str]]); 4] = [
             &["pool"],
             &["endpoint"],
             &["embedded", "remote"],
-            &["embedded_limits", "http1_transport"],
+            &["embedded_limits", "http1_transport", "response_parts"],
             &["breaker", "events", "connection", "inquiry", "load", "decoded_body", "api_paths"],
             &["upstream"],
             &["address", "deadlines", "http1", "outgoing_request", "queue_patience", "reqwest_transport"],

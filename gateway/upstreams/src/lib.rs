@@ -42,6 +42,7 @@ mod pool;
 mod pool_error;
 mod remote;
 mod reqwest_transport;
+mod response_parts;
 #[cfg(any(test, feature = "scripted"))]
 pub mod scripted;
 mod served_limits;

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use bytes::{Bytes, BytesMut};
-use futures_util::{Stream, StreamExt, stream};
+use bytes::Bytes;
+use futures_util::{Stream, stream};
 use gateway_config::{
     AttemptTimeouts, DialectKind, ModelConfig, ModelTakes, OutputLimitField, RemoteModel, Secret,
     ThinkingConfig, UpstreamClient,
 };
-use http::{HeaderMap, HeaderName, HeaderValue, Response, header};
+use http::{HeaderMap, HeaderValue, Response};
 use reqwest::Url;
 use tokio::time::{Instant, timeout_at};
 use tower::util::BoxCloneSyncService;
@@ -17,12 +17,12 @@ use tower::util::BoxCloneSyncService;
 use super::address::{self, EndpointUrls};
 use super::api_paths::{SupportedPaths, UpstreamPath};
 use super::connection::ConnectionPool;
-use super::decoded_body::DecodedBody;
 use super::events::EventStream;
 use super::http1_transport::Http1Transport;
 use super::inquiry::ModelInquiry;
 use super::pool_error::PoolError;
 use super::reqwest_transport::{self, ReqwestTransport};
+use super::response_parts::{is, plain, read, shown};
 use super::transport::{RequestHeaders, ResponseBody, Transport};
 use super::upstream::NamedUpstream;
 use super::{AnswerBody, Check, UpstreamRequest, UpstreamResponse};
@@ -38,12 +38,6 @@ const LARGEST_ANSWER: usize = 64 << 20;
 /// How much of a provider's error is read, in bytes, and for how long.
 const LARGEST_ERROR: usize = 64 << 10;
 const ERROR_TIME: Duration = Duration::from_secs(2);
-/// Headers of an upstream's answer that clients may see. All others could name accounts or hosts.
-const SHOWN: [HeaderName; 3] =
-    [header_names::OPENAI_PROCESSING, header_names::OPENAI_VERSION, header::RETRY_AFTER];
-
-/// A provider's name for a request, in bytes; a longer one is not passed on.
-const LONGEST_ID: usize = 128;
 
 /// What the transport to an endpoint is made for: the address of whole answers, and the headers of each request.
 pub type TransportTo<'a> = dyn Fn(&Url, &HeaderMap) -> Arc<dyn Transport> + 'a;
@@ -345,63 +339,4 @@ fn unsaid(bad: protocol::BadRequest) -> AttemptError {
 /// Seconds since 1970.
 fn now() -> u64 {
     SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
-}
-
-fn is(response: &Response<ResponseBody>, kind: &str) -> bool {
-    let value = response.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    value.is_some_and(|value| {
-        value.trim_start().get(..kind.len()).is_some_and(|it| it.eq_ignore_ascii_case(kind))
-    })
-}
-
-fn plain(
-    response: Response<ResponseBody>,
-) -> Result<impl Stream<Item = Result<Bytes, AttemptError>> + Send + Unpin + 'static, AttemptError> {
-    let (head, flow) = response.into_parts();
-    DecodedBody::new(flow, &head.headers)
-}
-
-/// The whole body, of at most `limit` bytes, by `deadline`.
-async fn read(
-    mut bytes: impl Stream<Item = Result<Bytes, AttemptError>> + Unpin,
-    limit: usize,
-    deadline: Instant,
-) -> Result<Bytes, AttemptError> {
-    // Most come in one piece, which is the whole then.
-    let (mut first, mut body) = (Bytes::new(), BytesMut::new());
-    loop {
-        match timeout_at(deadline, bytes.next()).await {
-            Err(_) => return Err(AttemptError::new(AttemptErrorKind::TotalTimeout)),
-            Ok(None) if body.is_empty() => return Ok(first),
-            Ok(None) => return Ok(body.freeze()),
-            Ok(Some(piece)) => {
-                let piece = piece?;
-                if first.len().max(body.len()) + piece.len() > limit {
-                    return Err(AttemptError::new(AttemptErrorKind::BadResponse(200)));
-                }
-                if first.is_empty() {
-                    first = piece;
-                    continue;
-                }
-                if body.is_empty() {
-                    body.extend_from_slice(&first);
-                }
-                body.extend_from_slice(&piece);
-            }
-        }
-    }
-}
-
-fn shown(headers: &HeaderMap) -> HeaderMap {
-    let mut shown = HeaderMap::new();
-    for name in SHOWN {
-        if let Some(value) = headers.get(&name) {
-            shown.insert(name, value.clone());
-        }
-    }
-    let id = headers.get(header_names::REQUEST_ID).filter(|id| id.len() <= LONGEST_ID && id.to_str().is_ok());
-    if let Some(id) = id {
-        shown.insert(header_names::UPSTREAM_REQUEST_ID, id.clone());
-    }
-    shown
 }
