@@ -12,14 +12,13 @@ use router_policies::{ModelClass, Money, Price, Tariff};
 use super::authorities::authority;
 use super::provenance::provenance;
 use super::request_format::RequestFormat;
-use super::{ExchangeRates, ResolveReport, positive, prices, surcharges, timeouts};
+use super::{ExchangeRates, ResolveReport, endpoints, positive, prices, surcharges, timeouts};
 use crate::capabilities::AcceptsWord;
 use crate::class::{by_place, by_size};
 use crate::file::{ModelFile, ProviderWord, WholeAsWord};
 use crate::known_weights;
 use crate::presets::{KnownModel, Preset, preset, presets};
 use crate::problems::{item_path, key_path};
-use crate::scalars::ByteSize;
 use crate::takes::{TakesFile, impossible};
 use crate::takes_table::{TakesSubject, takes};
 use crate::{
@@ -35,8 +34,6 @@ const QUEUE_TIME: Duration = Duration::from_secs(30);
 const PREFIX_CACHE: usize = 64 << 20;
 /// Tokens that prompt and answer may have together in an embedded model; each slot keeps memory for them.
 const EMBEDDED_CONTEXT: u64 = 4096;
-/// Bytes of the largest event of a stream: a picture of 10 MB is 13.4 in base64.
-const LARGEST_EVENT: usize = 16 << 20;
 /// Tokens reserved for an answer unless the file says otherwise.
 const MAX_OUTPUT: u64 = 4096;
 
@@ -272,7 +269,7 @@ impl ModelResolver<'_> {
             api_version: file.api_version.clone(),
             takes: takes.into(),
             speaks_responses: speech.responses,
-            largest_event: largest_event(file.max_event, &key_path(path, "max_event"), report),
+            largest_event: endpoints::largest_event(file.max_event, &key_path(path, "max_event"), report),
             // What is local never leaves this machine or cluster, and a proxy may be anywhere.
             is_direct: local || file.proxy.is_some(),
             limit: speech.limit(&endpoints),
@@ -321,17 +318,6 @@ impl ModelResolver<'_> {
             }
         }
     }
-}
-
-/// Bytes of the largest event of a stream that is taken.
-fn largest_event(file: Option<ByteSize>, path: &str, report: &mut ResolveReport) -> usize {
-    const LEAST: u64 = 64 << 10;
-    const MOST: u64 = 1 << 30;
-    let Some(ByteSize(size)) = file else { return LARGEST_EVENT };
-    if !(LEAST..=MOST).contains(&size) {
-        report.fault(path, "must be from 64KiB to 1GiB");
-    }
-    size.min(MOST) as usize
 }
 
 /// Whether the file says where the model is.
