@@ -411,6 +411,18 @@ mod tests {
                 OutputLimitField::AsWritten,
             ),
             ("ollama, model: m", plain.clone(), ThinkingHistory::Kept, OutputLimitField::AsWritten),
+            (
+                "transformers, base_url: 'http://h/v1', model: m",
+                plain.clone(),
+                ThinkingHistory::Kept,
+                OutputLimitField::AsWritten,
+            ),
+            (
+                "litellm, base_url: 'http://h/v1', model: m",
+                plain.clone(),
+                ThinkingHistory::Kept,
+                OutputLimitField::AsWritten,
+            ),
             ("lm-studio, model: m", plain, ThinkingHistory::Kept, OutputLimitField::AsWritten),
         ];
         for (entry, words, history, limit) in &table {
