@@ -75,7 +75,7 @@ macro_rules! request_features {
             /// The types of pictures that may be sent as data; a request with another one is refused. Default: all.
             #[serde(skip_serializing_if = "Option::is_none")]
             pub(crate) picture_types: Option<Vec<PictureType>>,
-            /// What the id of a tool's call may look like. Default `any`.
+            /// What the id of a tool's call may look like; another is put into this form. Default `any`.
             #[serde(skip_serializing_if = "Option::is_none")]
             pub(crate) tool_ids: Option<ToolIdForm>,
         }
@@ -206,21 +206,6 @@ pub enum ToolIdForm {
     Short,
     /// Nine letters and digits.
     Nine,
-}
-
-impl ToolIdForm {
-    /// Whether an id has this form.
-    pub fn fits(self, id: &str) -> bool {
-        let word = |byte: u8| byte.is_ascii_alphanumeric();
-        match self {
-            Self::Any => true,
-            Self::Plain => {
-                (1..=64).contains(&id.len()) && id.bytes().all(|it| word(it) || it == b'_' || it == b'-')
-            }
-            Self::Short => (1..=40).contains(&id.len()),
-            Self::Nine => id.len() == 9 && id.bytes().all(word),
-        }
-    }
 }
 
 /// Some of what requests may have.
@@ -358,24 +343,4 @@ pub(crate) fn impossible(file: &TakesFile) -> impl Iterator<Item = (RequestFeatu
         let words: Vec<_> = feature.treatments().iter().map(|it| format!("`{}`", it.word())).collect();
         (feature, format!("is `taken` or {}", words.join(" or ")))
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ids_of_calls_have_a_form() {
-        let check =
-            |form: ToolIdForm, id: &str, fits: bool| assert_eq!(form.fits(id), fits, "{form:?} {id:?}");
-        check(ToolIdForm::Any, "functions.bash:0", true);
-        check(ToolIdForm::Plain, "functions.bash:0", false);
-        check(ToolIdForm::Plain, "toolu_01A-b", true);
-        check(ToolIdForm::Plain, "", false);
-        check(ToolIdForm::Plain, &"a".repeat(65), false);
-        check(ToolIdForm::Short, "functions.bash:0", true);
-        check(ToolIdForm::Short, &"a".repeat(41), false);
-        check(ToolIdForm::Nine, "aB3dE6gH9", true);
-        check(ToolIdForm::Nine, "call_1234", false);
-    }
 }

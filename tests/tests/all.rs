@@ -53,6 +53,7 @@ mod speaks;
 mod stopping;
 mod streamed;
 mod surroundings;
+mod takes;
 mod tidy;
 mod timeouts;
 mod traces;

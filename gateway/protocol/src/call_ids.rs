@@ -22,13 +22,42 @@ pub(super) enum CallIdForm {
     Any,
     /// Up to 64 letters, digits, `_` and `-`.
     Plain,
+    /// Up to 40 characters.
+    Short,
+    /// Nine letters and digits.
+    Nine,
 }
+
+/// The most bytes of a short id.
+const SHORT: usize = 40;
+/// How long an id of nine is, and the signs that it is made of.
+const NINE: usize = 9;
+const SIGNS: &[u8; 36] = b"0123456789abcdefghijklmnopqrstuvwxyz";
 
 impl CallIdForm {
     fn fits(self, id: &str) -> bool {
         match self {
             Self::Any => !id.is_empty(),
             Self::Plain => is_plain(id),
+            Self::Short => (1..=SHORT).contains(&id.len()),
+            Self::Nine => id.len() == NINE && id.bytes().all(|it| it.is_ascii_alphanumeric()),
+        }
+    }
+
+    /// An id of this form that is made from another.
+    fn made(self, id: &str) -> String {
+        match self {
+            Self::Any | Self::Short => format!("call_{:032x}", hash(id)),
+            Self::Plain => format!("toolu_{:032x}", hash(id)),
+            Self::Nine => {
+                let mut left = hash(id);
+                let sign = |_| {
+                    let at = usize::try_from(left % SIGNS.len() as u128).unwrap_or_default();
+                    left /= SIGNS.len() as u128;
+                    char::from(SIGNS[at])
+                };
+                (0..NINE).map(sign).collect()
+            }
         }
     }
 
@@ -36,8 +65,8 @@ impl CallIdForm {
     fn shaped(self, id: &str) -> String {
         match self {
             _ if self.fits(id) => id.to_owned(),
-            Self::Any => format!("call_{:032x}", hash(id)),
             Self::Plain => plain(id).into_owned(),
+            Self::Any | Self::Short | Self::Nine => self.made(id),
         }
     }
 }
@@ -121,7 +150,10 @@ impl CallIds {
             if self.used.insert(told.clone()) {
                 break;
             }
-            told = format!("toolu_{:032x}", hash(&format!("{number} {id}")));
+            told = match self.form {
+                CallIdForm::Any => CallIdForm::Plain.made(&format!("{number} {id}")),
+                form => form.made(&format!("{number} {id}")),
+            };
         }
         self.open.push((id.to_owned(), told.clone(), false));
         told

@@ -5,12 +5,14 @@
 //!
 //! - `fields`: sampling and other fields with a value of their own.
 //! - `effort`: how hard to think, and tools that must be called.
+//! - `ids`: of tools' calls.
 //! - `offers`: tools, the form of the answer, and texts that end it.
 //! - `pictures`: their types, and where they are.
 //! - `roles`: system messages, and messages that say nothing.
 
 mod effort;
 mod fields;
+mod ids;
 mod offers;
 mod pictures;
 pub(super) mod roles;
@@ -19,7 +21,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use gateway_config::{FeatureSet, ModelTakes, RequestFeature, Treatment};
+use gateway_config::{FeatureSet, ModelTakes, RequestFeature, ToolIdForm, Treatment};
 
 use super::bad_request::BadRequest;
 use super::chat::ChatRequest;
@@ -109,7 +111,8 @@ impl ChatRequest {
     pub(super) fn fit(&self, takes: &ModelTakes) -> Result<RequestFit, BadRequest> {
         let mut fit = RequestFit::default();
         let view = TakesView { takes, heeded: takes.heeded().both(self.features()) };
-        if view.heeded.is_empty() {
+        let calls = self.messages.tools && takes.tool_ids != ToolIdForm::Any;
+        if view.heeded.is_empty() && !calls {
             return Ok(fit);
         }
         fit_fields(&self.object, view, &mut fit)?;
@@ -118,6 +121,9 @@ impl ChatRequest {
         offers::fit(self, view, &mut fit)?;
         pictures::check(self, view)?;
         roles::fit(self, view, &mut fit);
+        if calls {
+            ids::fit(self, takes.tool_ids, &mut fit);
+        }
         Ok(fit)
     }
 

@@ -198,6 +198,72 @@ fn tools_are_told_so_that_every_server_takes_them() {
 }
 
 #[test]
+fn rows_of_other_providers_are_in_effect() {
+    let check = |entry: &str, fields: Value, expected: Result<(Value, Vec<&'static str>), &str>| {
+        assert_eq!(told(entry, &fields), expected.map_err(str::to_owned), "{entry} {fields}");
+    };
+    let warm = || json!({"temperature": 0.5, "presence_penalty": 0.5});
+    let gone = || Ok((json!({}), vec!["temperature", "presence_penalty"]));
+    for model in ["o3", "o4-mini", "gpt-5-mini", "gpt-6.1-sol"] {
+        check(&format!("preset: openai, model: {model}"), warm(), gone());
+        check(&format!("preset: openai, model: {model}"), json!({"logprobs": true}), Err("logprobs"));
+    }
+    for model in ["gpt-5-chat-latest", "gpt-5.1", "gpt-4o"] {
+        check(&format!("preset: openai, model: {model}"), warm(), Ok((warm(), vec![])));
+    }
+    let thinks = json!({"reasoning_effort": "low", "temperature": 0.5});
+    check(
+        "preset: openai, model: gpt-5.1",
+        thinks,
+        Ok((json!({"reasoning_effort": "low"}), vec!["temperature"])),
+    );
+    check("preset: openai, model: o3", json!({"stop": "x"}), Err("stop"));
+    check("preset: moonshot", warm(), gone());
+    check("provider: openai, base_url: 'https://api.moonshot.cn/v1', model: kimi-k3", warm(), gone());
+    check("preset: moonshot", json!({"n": 2}), Err("n"));
+    check("preset: moonshot, model: moonshot-v1-8k", warm(), Ok((warm(), vec![])));
+    check("preset: zhipu", json!({"tool_choice": "required"}), Err("tool_choice"));
+    check("preset: zhipu", json!({"presence_penalty": 0.5}), Ok((json!({}), vec!["presence_penalty"])));
+}
+
+#[test]
+fn ids_of_calls_have_the_form_of_the_model_and_results_follow_them() {
+    let talk = |ids: [&str; 2]| {
+        let call =
+            |id: &str| json!({"id": id, "type": "function", "function": {"name": "f", "arguments": "{}"}});
+        let result = |id: &str| json!({"role": "tool", "tool_call_id": id, "content": "4"});
+        json!({"messages": [
+            {"role": "user", "content": "x"},
+            {"role": "assistant", "content": null, "tool_calls": [call(ids[0]), call(ids[1])]},
+            result(ids[0]), result(ids[1])]})
+    };
+    let ids = |entry: &str, given: [&str; 2]| {
+        let (told, left_out) = told(entry, &talk(given)).unwrap();
+        assert!(left_out.is_empty());
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        let calls = &told["messages"][1]["tool_calls"];
+        let both = [text(&calls[0]["id"]), text(&calls[1]["id"])];
+        assert_eq!(told, talk([&both[0], &both[1]]), "results follow their calls");
+        both
+    };
+    let long = "c".repeat(60);
+    let odd = ["functions.bash:0", long.as_str()];
+    let nine = ids("preset: vllm, model: mistralai/Mistral-Small-4", odd);
+    assert!(
+        nine.iter().all(|id| id.len() == 9 && id.bytes().all(|it| it.is_ascii_alphanumeric())),
+        "{nine:?}"
+    );
+    assert_ne!(nine[0], nine[1]);
+    assert_eq!(
+        ids("preset: vllm, model: mistralai/Mistral-Small-4", ["aB3dE6gH9", "000000001"]),
+        ["aB3dE6gH9", "000000001"]
+    );
+    let short = ids(OPENAI, odd);
+    assert_eq!((short[0].as_str(), short[1].len()), (odd[0], 37));
+    assert_eq!(ids(LOCAL, odd), odd);
+}
+
+#[test]
 fn system_messages_stand_where_templates_take_them() {
     let message = |role: &str, content: Value| json!({"role": role, "content": content});
     let text = |text: &str| json!({"type": "text", "text": text});
