@@ -12,7 +12,9 @@ const MESSAGES: &str = "/v1/messages";
 fn with(fields: &Value) -> Value {
     let mut body =
         json!({"model": "auto", "max_tokens": 8000, "messages": [{"role": "user", "content": "Go on."}]});
-    body.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+    for (name, value) in fields.as_object().into_iter().flatten() {
+        body[name] = value.clone();
+    }
     body
 }
 

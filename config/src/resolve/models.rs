@@ -11,7 +11,7 @@ use router_policies::{ModelClass, Money, Price, Tariff};
 
 use super::authorities::authority;
 use super::provenance::provenance;
-use super::request_format::RequestFormat;
+use super::request_format::{self, RequestFormat};
 use super::{ExchangeRates, ResolveReport, endpoints, positive, prices, surcharges, timeouts};
 use crate::capabilities::AcceptsWord;
 use crate::class::{by_place, by_size};
@@ -19,8 +19,7 @@ use crate::file::{ModelFile, ProviderWord, WholeAsWord};
 use crate::known_weights;
 use crate::presets::{KnownModel, Preset, preset, presets};
 use crate::problems::{item_path, key_path};
-use crate::takes::{TakesFile, impossible};
-use crate::takes_table::{TakesSubject, takes};
+use crate::takes::TakesFile;
 use crate::{
     DialectKind, EmbeddedModel, EnvLookup, ModelCapabilities, ModelConfig, ModelProvider, RemoteModel,
     WholeAs,
@@ -251,17 +250,7 @@ impl ModelResolver<'_> {
         let speech = RequestFormat::of(file, dialect, (preset, upstream), path, report);
         let preset_name = preset.map(|preset| preset.provider_name.as_str());
         let endpoints = if named { self.endpoints(file, name, preset, path, report) } else { Vec::new() };
-        let urls: Vec<&str> = endpoints.iter().map(|it| it.base_url.as_str()).collect();
-        let subject = TakesSubject {
-            dialect,
-            preset: file.preset.as_deref(),
-            base_urls: &urls,
-            model: upstream.unwrap_or_default(),
-        };
-        let takes = takes(&subject, Some(&file.takes));
-        for (feature, why) in impossible(&file.takes) {
-            report.fault(&key_path(&key_path(path, "takes"), feature.word()), why);
-        }
+        let takes = request_format::takes_of(file, dialect, upstream, &endpoints, path, report);
         RemoteModel {
             dialect,
             model: upstream.unwrap_or_default().to_owned(),

@@ -5,8 +5,10 @@ use crate::dialect::{LimitWord, SpeaksWord};
 use crate::file::ModelFile;
 use crate::presets::Preset;
 use crate::problems::key_path;
+use crate::takes::impossible;
+use crate::takes_table::{TakesSubject, takes};
 use crate::thinking::ThinkingFile;
-use crate::{DialectKind, EndpointConfig, OutputLimitField, ThinkingConfig};
+use crate::{DialectKind, EndpointConfig, ModelTakes, OutputLimitField, ThinkingConfig};
 
 /// What the file, or else the preset, says of it.
 pub(super) struct RequestFormat {
@@ -66,6 +68,23 @@ impl RequestFormat {
             None => OutputLimitField::AsWritten,
         }
     }
+}
+
+/// What a model takes of a request, by the table and its entry.
+pub(super) fn takes_of(
+    file: &ModelFile,
+    dialect: DialectKind,
+    upstream: Option<&str>,
+    endpoints: &[EndpointConfig],
+    path: &str,
+    report: &mut ResolveReport,
+) -> ModelTakes {
+    for (feature, why) in impossible(&file.takes) {
+        report.fault(&key_path(&key_path(path, "takes"), feature.word()), why);
+    }
+    let urls: Vec<&str> = endpoints.iter().map(|it| it.base_url.as_str()).collect();
+    let (preset, model) = (file.preset.as_deref(), upstream.unwrap_or_default());
+    takes(&TakesSubject { dialect, preset, base_urls: &urls, model }, Some(&file.takes))
 }
 
 /// Whether an address is OpenAI's own.
