@@ -11,6 +11,8 @@
 //! - [`redis`]: a real Redis, and a wire to it that can be cut.
 //! - [`wire`]: a client that says any bytes and shows all that comes back.
 //! - [`accounts`], [`ledger`]: what the gateway writes down, against what the upstreams would bill.
+//! - [`judges`]: what each provider refuses, in readers of its requests.
+//! - [`speakers`], [`talks`]: how each provider's models answer, and a program that keeps a conversation.
 //! - [`questions`], [`asking`]: questions whose answers are known, and what a model says to them.
 //! - [`cascading`], [`first_token`]: what a cascade is worth, in quality by cost and in waiting.
 //! - [`proof`]: an exam that a program judges, sat by real models, and what ways of choosing between them make of it.
@@ -35,6 +37,7 @@ pub mod gateway;
 pub mod gemini;
 pub mod h2_upstream;
 pub mod http1;
+pub mod judges;
 pub mod ledger;
 pub mod metrics;
 pub mod obedient;
@@ -47,7 +50,9 @@ pub mod repertoire;
 pub mod responses;
 pub mod scripted;
 pub mod setup;
+pub mod speakers;
 pub mod speed;
 pub mod sse;
+pub mod talks;
 pub mod targets;
 pub mod wire;

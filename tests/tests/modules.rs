@@ -93,6 +93,7 @@ const FLOORS: [(&str, &[&[&str]]); 4] = [
                 "conversation_key",
                 "usage_chunk",
                 "completion",
+                "past_calls",
             ],
             &["engine_tools"],
             &["engine_format"],

@@ -35,7 +35,8 @@ const NINE: usize = 9;
 const SIGNS: &[u8; 36] = b"0123456789abcdefghijklmnopqrstuvwxyz";
 
 impl CallIdForm {
-    fn fits(self, id: &str) -> bool {
+    /// Whether an id has this form.
+    pub(super) fn fits(self, id: &str) -> bool {
         match self {
             Self::Any => !id.is_empty(),
             Self::Plain => is_plain(id),

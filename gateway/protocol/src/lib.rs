@@ -21,6 +21,7 @@
 //! - `sse`: event-stream framing, byte exact.
 //! - `chunk`, `whole`, `usage`, `usage_chunk`, `native_usage`, `complaint`: what the gateway must know of an answer.
 //! - `answer_texts`, `call_pieces`: where the texts of an answer stand, and which call a piece of one belongs to.
+//! - `past_calls`: what earlier turns called, for hosts that are strict about it.
 //! - `call_ids`: the ids of tools' calls in the forms that providers take.
 //! - `write`, `gather`, `unfold`: answers of our own, a stream folded into a whole answer, and the reverse.
 //! - `estimate`: tokens of a text without a tokenizer; `text_profile`, `tokenizer_family`, `counted_tokens`: the same by a model's own, for where it
@@ -66,6 +67,7 @@ mod logprobs;
 mod messages;
 mod native_usage;
 mod original_request;
+mod past_calls;
 mod prefill;
 mod provider_error;
 mod provider_quirks;

@@ -10,9 +10,11 @@ use gateway_config::{
 use memchr::memmem;
 use router_policies::PromptRole;
 
+use super::call_ids::CallIdForm;
 use super::chat::ChatRequest;
 use super::endpoint::ApiEndpoint;
 use super::json::{FieldEdit, RawObject, string};
+use super::past_calls::PastCalls;
 use super::prefill::PrefillStyle;
 
 /// How a host is spoken to.
@@ -115,18 +117,29 @@ impl ChatRequest {
             Some(PrefillStyle::Marked(field)) => Some(field),
             _ => None,
         };
-        if !thoughts && mark.is_none() {
+        let plain = history == ThinkingHistory::Refused;
+        let form = if plain { CallIdForm::Short } else { CallIdForm::Any };
+        let mut past = self.messages.tools.then(|| PastCalls::of(raw, form, plain)).flatten();
+        if !thoughts && mark.is_none() && past.is_none() {
             return None;
         }
         let begins = raw.as_ptr() as usize - body.as_ptr() as usize;
         let (mut out, mut end, mut changed) = (Vec::with_capacity(raw.len() + 64), begins, false);
         let last = self.messages.list.len().saturating_sub(1);
         for (number, message) in self.messages.list.iter().enumerate() {
-            if message.role != PromptRole::Assistant {
+            let assistant = message.role == PromptRole::Assistant;
+            if !assistant && (past.is_none() || message.role != PromptRole::Tool) {
                 continue;
             }
             let Ok(object) = RawObject::skim(body.slice(message.at.clone())) else { continue };
-            let mut edits = if thoughts { remembered(&object, history) } else { Vec::new() };
+            let mut edits = if thoughts && assistant { remembered(&object, history) } else { Vec::new() };
+            if let Some(past) = &mut past {
+                let (name, told) = match assistant {
+                    true => ("tool_calls", past.calls(&object)),
+                    false => ("tool_call_id", past.answered(&object)),
+                };
+                edits.extend(told.map(|told| (name, Some(Bytes::from(told)))));
+            }
             if let Some(field) = mark.filter(|_| number == last) {
                 edits.push((field, Some(Bytes::from_static(b"true"))));
             }

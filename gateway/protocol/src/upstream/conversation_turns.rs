@@ -203,9 +203,9 @@ fn items<'a>(
     Ok(items)
 }
 
-/// A text that says something; the others refuse empty ones.
+/// A text that says something; the others refuse ones that are empty or white space.
 fn text(text: Option<String>, cache: Option<&RawValue>) -> Option<AssistantItem<'_>> {
-    let text = text.filter(|text| !text.is_empty())?;
+    let text = text.filter(|text| !text.trim().is_empty())?;
     Some(AssistantItem::Text(AssistantTurn { text, cache }))
 }
 

@@ -81,10 +81,9 @@ impl InputTurn {
     }
 
     fn call(&mut self, item: &mut ObjectReader<'_>) -> Result<(), BadRequest> {
-        let function = JsonBuilder::new()
-            .raw("name", item.need_quoted("name")?)
-            .raw("arguments", item.need_quoted("arguments")?)
-            .end();
+        let name = item.need_quoted("name")?;
+        let arguments = Some(item.need_quoted("arguments")?).filter(|it| *it != "\"\"").unwrap_or(r#""{}""#);
+        let function = JsonBuilder::new().raw("name", name).raw("arguments", arguments).end();
         let id = original_quoted(item.need_quoted("call_id")?);
         let call = JsonBuilder::new().raw("id", &id).text("type", "function");
         self.calls.push(call.raw("function", &function).end());

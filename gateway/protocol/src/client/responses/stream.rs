@@ -135,6 +135,12 @@ impl ResponsesEncoder {
 
     /// Ends the item that is open.
     fn end(&mut self, status: &str, out: &mut String) {
+        // No arguments are none of JSON's.
+        let bare =
+            |open: &OpenItem| matches!(open, OpenItem::Call { call, .. } if call.arguments.trim().is_empty());
+        if self.open.as_ref().is_some_and(bare) {
+            self.arguments("{}", out);
+        }
         let at = self.at();
         let item = match self.open.take() {
             None => return,

@@ -25,7 +25,9 @@ pub(super) fn response(mut answer: ParsedResponse, request: &str, echo: &Respons
     for call in &said.calls {
         let at = output.len();
         let (id, call_id) = (items::id("fc", request, at), items::call_id(&call.id, request, at));
-        output.push(items::call(&id, status, &call_id, &call.name, &call.arguments));
+        // No arguments are none of JSON's.
+        let arguments = if call.arguments.trim().is_empty() { "{}" } else { &call.arguments };
+        output.push(items::call(&id, status, &call_id, &call.name, arguments));
     }
     echo.response(&EchoState {
         id: &format!("resp_{request}"),

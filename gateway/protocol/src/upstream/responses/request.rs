@@ -1,5 +1,7 @@
 //! A request for a response, as its client wrote it.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use gateway_config::{FeatureSet, ModelTakes, RequestFeature};
 use memchr::memmem;
@@ -7,6 +9,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::super::super::bad_request::BadRequest;
+use super::super::super::call_ids::{CallIdForm, CallIds};
 use super::super::super::json::{RawObject, string};
 use super::super::super::request_fit::{RequestFit, TakesView, fit_fields, fit_together};
 use super::super::EncodedRequest;
@@ -30,7 +33,7 @@ pub(in super::super) fn as_it_came(
     {
         edits.push(("max_output_tokens", Some(most.as_bytes())));
     }
-    let input = original.get("input").and_then(known_only);
+    let input = original.get("input").and_then(made_known);
     if let Some(input) = &input {
         edits.push(("input", Some(input.as_bytes())));
     }
@@ -70,13 +73,62 @@ const FIELDS: FeatureSet = FeatureSet::only(RequestFeature::Temperature)
     .with(RequestFeature::TemperatureWithTopP)
     .with(RequestFeature::SamplingWithThinking);
 
-/// Items without the thoughts that the gateway told for models of other dialects: an upstream looks them up by their id, and
-/// refuses what it has not said. `None`: there are none.
-fn known_only(input: &[u8]) -> Option<String> {
-    memmem::find(input, br#""reasoning_text""#)?;
+/// Items as OpenAI takes them: without the thoughts that the gateway told for models of other dialects, which an upstream looks
+/// up by their id, and with calls of other providers' models told in its form. `None`: there is nothing to change.
+fn made_known(input: &[u8]) -> Option<String> {
+    let called = memmem::find(input, br#""function_call""#).is_some();
+    if !called && memmem::find(input, br#""reasoning_text""#).is_none() {
+        return None;
+    }
     let items: Vec<&RawValue> = serde_json::from_slice(input).ok()?;
-    let known: Vec<&str> = items.iter().map(|item| item.get()).filter(|item| !is_ours(item)).collect();
-    (known.len() < items.len()).then(|| format!("[{}]", known.join(",")))
+    let mut ids = CallIds::new(CallIdForm::Plain);
+    let (mut told, mut changed, mut called) = (Vec::with_capacity(items.len()), false, true);
+    for item in items {
+        let item = item.get();
+        if is_ours(item) {
+            changed = true;
+            continue;
+        }
+        let calls = item.contains(r#""arguments""#);
+        if calls && !called {
+            ids.turn();
+        }
+        called = calls;
+        let edited = as_called(item, &mut ids);
+        changed |= edited.is_some();
+        told.push(edited.map_or(Cow::Borrowed(item), Cow::Owned));
+    }
+    changed.then(|| format!("[{}]", told.join(",")))
+}
+
+/// A call or what a tool gave back, where its id or its arguments are to be told otherwise.
+fn as_called(item: &str, ids: &mut CallIds) -> Option<String> {
+    #[derive(Deserialize)]
+    struct CallItem<'a> {
+        #[serde(rename = "type", borrow)]
+        kind: Cow<'a, str>,
+        #[serde(borrow)]
+        call_id: Cow<'a, str>,
+        #[serde(borrow, default)]
+        arguments: Option<Cow<'a, str>>,
+    }
+    let call: CallItem<'_> = serde_json::from_str(item).ok()?;
+    let told = match &*call.kind {
+        "function_call" => ids.called(&call.call_id),
+        "function_call_output" => ids.answered(&call.call_id),
+        _ => return None,
+    };
+    let bare = call.arguments.is_some_and(|arguments| arguments.trim().is_empty());
+    if told == call.call_id && !bare {
+        return None;
+    }
+    let id = string(&told);
+    let mut edits = vec![("call_id", Some(id.as_bytes()))];
+    if bare {
+        edits.push(("arguments", Some(br#""{}""#.as_slice())));
+    }
+    let object = RawObject::skim(item.to_owned().into()).ok()?;
+    String::from_utf8(object.edited(&edits).into()).ok()
 }
 
 /// Whether an item is a thought that the gateway told: its id is `rs_`, the name of a request, and a number.
