@@ -93,6 +93,10 @@ impl Providers {
 
 impl Choose for Providers {
     fn choose(&self, request: &Request) -> Script {
+        // What a server is may be asked beside the conversations.
+        if request.method() == "GET" {
+            return Script::json(404, &json!({}));
+        }
         let word = request.path().split('/').nth(1).unwrap_or_default().to_owned();
         let named = Host::ALL.into_iter().find(|host| host.word() == word).expect("a known path");
         let path = request.path().split('?').next().unwrap_or_default();
