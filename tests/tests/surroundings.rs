@@ -119,7 +119,7 @@ async fn a_local_model_is_not_asked_by_way_of_the_proxy() {
             body["stream"] = stream.into();
             let answer = gateway.ask(&body).await;
             let expected = if direct { ("near", 1, 0) } else { ("proxy", 0, 1) };
-            let seen = (near.seen().len(), proxy.seen().len());
+            let seen = (near.asked().len(), proxy.seen().len());
             assert_eq!((answer.content().as_str(), seen.0, seen.1), expected, "{line}, {client}, {stream}");
         }
     }

@@ -11,11 +11,8 @@ use super::{ResolveReport, models};
 use crate::file::{EndpointFile, ModelFile};
 use crate::presets::Preset;
 use crate::problems::{item_path, key_path};
-use crate::scalars::{ByteSize, SecretText};
+use crate::scalars::SecretText;
 use crate::{EndpointConfig, Secret};
-
-/// Bytes of the largest event of a stream: a picture of 10 MB is 13.4 in base64.
-const LARGEST_EVENT: usize = 16 << 20;
 
 /// Headers that the gateway sets itself, or that would break the framing of a request.
 const RESERVED: [&str; 10] = [
@@ -231,15 +228,4 @@ pub(super) fn headers(
         }
     }
     headers
-}
-
-/// Bytes of the largest event of a stream that is taken.
-pub(super) fn largest_event(file: Option<ByteSize>, path: &str, report: &mut ResolveReport) -> usize {
-    const LEAST: u64 = 64 << 10;
-    const MOST: u64 = 1 << 30;
-    let Some(ByteSize(size)) = file else { return LARGEST_EVENT };
-    if !(LEAST..=MOST).contains(&size) {
-        report.fault(path, "must be from 64KiB to 1GiB");
-    }
-    size.min(MOST) as usize
 }

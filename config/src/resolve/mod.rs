@@ -4,6 +4,7 @@ mod authorities;
 mod calibrations;
 mod clients;
 mod endpoints;
+mod largest_event;
 mod models;
 mod money;
 mod ports;

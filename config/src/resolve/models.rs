@@ -10,9 +10,10 @@ use router_policies::money::PriceSurcharges;
 use router_policies::{ModelClass, Money, Price, Tariff};
 
 use super::authorities::authority;
+use super::largest_event::largest_event;
 use super::provenance::provenance;
 use super::request_format::{self, RequestFormat};
-use super::{ExchangeRates, ResolveReport, endpoints, positive, prices, surcharges, timeouts};
+use super::{ExchangeRates, ResolveReport, positive, prices, surcharges, timeouts};
 use crate::capabilities::AcceptsWord;
 use crate::class::{by_place, by_size};
 use crate::file::{ModelFile, ProviderWord, WholeAsWord};
@@ -258,7 +259,7 @@ impl ModelResolver<'_> {
             api_version: file.api_version.clone(),
             takes: takes.into(),
             speaks_responses: speech.responses,
-            largest_event: endpoints::largest_event(file.max_event, &key_path(path, "max_event"), report),
+            largest_event: largest_event(file.max_event, &key_path(path, "max_event"), report),
             // What is local never leaves this machine or cluster, and a proxy may be anywhere.
             is_direct: local || file.proxy.is_some(),
             limit: speech.limit(&endpoints),

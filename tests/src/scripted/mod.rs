@@ -113,9 +113,16 @@ impl Scripted {
         self.state.seen.lock().expect("no holder of this lock panics").clone()
     }
 
-    /// The only request so far.
+    /// Every request for an answer so far: not those that ask a server what it is, or whether it answers.
+    pub fn asked(&self) -> Vec<Arc<Seen>> {
+        let answers =
+            |seen: &Arc<Seen>| seen.request.method() == "POST" && !seen.request.path().starts_with("/api/");
+        self.seen().into_iter().filter(answers).collect()
+    }
+
+    /// The only request for an answer so far.
     pub fn only(&self) -> Arc<Seen> {
-        let seen = self.seen();
+        let seen = self.asked();
         assert_eq!(seen.len(), 1, "one request was expected");
         Arc::clone(&seen[0])
     }
