@@ -20,7 +20,7 @@ pub struct GpuDevice {
     pub free: u64,
 }
 
-/// The graphics processors that the engine can compute on: none, unless it was built for them (`gpu/` has such a build).
+/// The graphics processors that the engine can compute on: none, unless it was built for them (`small-model/gpu` has such a build).
 ///
 /// The first call starts llama.cpp, which takes some milliseconds.
 ///
