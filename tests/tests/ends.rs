@@ -276,7 +276,9 @@ async fn a_stream_that_lost_an_event_is_not_complete() {
             end_to_end::scripted::Step::Chunk(mut bytes) => {
                 chunks += 1;
                 if chunks == 10 {
-                    bytes.drain(20..60);
+                    // Whatever the order of its members, what is left is no JSON.
+                    let brace = bytes.iter().position(|byte| *byte == b'{').expect("an object");
+                    bytes.drain(brace..brace + 40);
                 }
                 end_to_end::scripted::Step::Chunk(bytes)
             }

@@ -110,7 +110,7 @@ async fn a_flood_stops_when_the_reader_stops() {
     let flood = Script::events().step(Step::Flood(b"10\r\ndata: 0123456789\r\n".to_vec()));
     let upstream = Scripted::start_deaf(flood).await;
     let mut connection = http1::Connection::open(upstream.address).await.expect("it listens");
-    connection.send("GET / HTTP/1.1\r\n\r\n").await.expect("it reads");
+    connection.send("POST / HTTP/1.1\r\n\r\n").await.expect("it reads");
     let started = Instant::now();
     let mut before = 0;
     loop {
