@@ -23,7 +23,7 @@ VALUES = [None, *sorted((CHART / "ci").glob("*-values.yaml"))]
 OVERLAYS = sorted((KUSTOMIZE / "overlays").iterdir())
 # What Secrets would bring into the environment.
 SECRETS = {name: f"sk-of-some-length-{name}" for name in
-           ("ZHIPUAI_API_KEY", "DEEPSEEK_API_KEY", "XIETONG_KEY", "WEB_KEY", "BATCH_KEY")}
+           ("ZHIPUAI_API_KEY", "DEEPSEEK_API_KEY", "XIETONG_KEY", "WEB_KEY", "BATCH_KEY", "XIETONG_REDIS_PASSWORD")}
 SECRETS["XIETONG_REDIS_URL"] = "redis://redis:6379/0"
 APPLICATION = "registry.example.com/"
 
