@@ -128,7 +128,9 @@ impl Reloader {
         let content = self.read();
         let mut seen = self.seen();
         let seen = &mut *seen;
-        let is_same = content.is_some() && content.as_ref() == seen.in_use.as_deref();
+        // Without a file there is nothing that could have changed in it; a file that cannot be read may have.
+        let is_known = content.is_some() || self.file.is_none();
+        let is_same = is_known && content.as_ref() == seen.in_use.as_deref();
         let result = self.load(is_same);
         let counted = match &result {
             Ok(true) => ReloadResult::Ok,
@@ -244,6 +246,7 @@ async fn next(signals: &mut Option<Signal>) {
 
 #[cfg(test)]
 mod tests {
+    use gateway_config::{BuiltinChoice, ServedModel};
     use ledger::Ledger;
 
     use super::*;
@@ -302,6 +305,24 @@ mod tests {
             ReloadResult::ALL.map(|result| metrics.config_reloads.with_label_values(&[result.word()]).get());
         assert_eq!(counted, [3, 2, 3], "{:?}", ReloadResult::ALL);
         assert!(reloader.gateway.snapshot().config.model("one").is_some());
+        // A file that is gone is no file that stayed the same.
+        std::fs::remove_file(&file).unwrap();
+        assert!(reloader.reload().is_err());
         std::fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[tokio::test]
+    async fn the_default_without_a_file_stays_the_same() {
+        let served = |model: &str| {
+            Some(ServedModel { preset: "ollama".to_owned(), model: model.to_owned(), context: None })
+        };
+        let choice =
+            BuiltinChoice { small: served("m-4b"), large: served("m-32b"), ..BuiltinChoice::default() };
+        let load = move || gateway_config::builtin(&|_| None, &choice);
+        let reloader = Reloader::new(gateway(load().unwrap()), Some(Box::new(load)), Arrivals::none());
+        for _ in 0..3 {
+            assert!(!reloader.reload().unwrap());
+        }
+        assert_eq!(reloader.gateway.telemetry.metrics.config_generation.get(), 1);
     }
 }

@@ -237,7 +237,8 @@ fn a_question_goes_to_the_gateway_that_runs() {
     }
     // A second gateway at the same ports says whose they are.
     let (_, err) = ends_with(&program(&["serve", "--config", config]).output().unwrap(), 69);
-    for part in [&*data.to_string(), "another Xietong answers there", "`listen` in the configuration"] {
+    let advice = "another Xietong answers there. Stop it, or set another port as `listen`.";
+    for part in [&*data.to_string(), advice] {
         assert!(err.contains(part), "no {part:?} in {err}");
     }
 }

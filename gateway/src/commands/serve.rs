@@ -167,9 +167,8 @@ async fn listen(key: &str, address: SocketAddr, shared: bool) -> Result<TcpListe
     match bound {
         Err(why) if why.kind() == io::ErrorKind::AddrInUse => {
             let owner = PortOwner::at(reached(address)).await.words();
-            Err(CommandError::unavailable(format!(
-                "{why}: {owner}; `{key}` in the configuration is the port"
-            )))
+            let advice = format!("Stop it, or set another port as `{key}`.");
+            Err(CommandError::unavailable(format!("{why}: {owner}. {advice}")))
         }
         bound => bound.map_err(CommandError::unavailable),
     }
