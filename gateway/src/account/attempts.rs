@@ -141,7 +141,7 @@ impl RequestAccount {
 
     /// The attempt's answer is whole; its usage and cost are settled, so that [`RequestAccount::cost`] is final.
     pub fn settle(&mut self, id: AttemptId) {
-        self.end_attempt(id, AttemptResult::Ok.word(), AttemptBill::whole(self.usage(id)), None);
+        self.end_attempt(id, AttemptResult::Ok.word(), self.bill_of_whole(id), None);
     }
 
     /// The attempt's answer is ended here because it is longer than allowed; what its upstream wrote meanwhile may be
@@ -180,7 +180,7 @@ impl RequestAccount {
     /// The attempt's answer is whole, and is not the one that the client gets: it was there to be compared, or will not
     /// do.
     pub fn discard_complete(&mut self, id: AttemptId, word: &'static str, cause: Option<Waste>) {
-        self.end_attempt(id, word, AttemptBill::whole(self.usage(id)), cause);
+        self.end_attempt(id, word, self.bill_of_whole(id), cause);
     }
 
     /// Whether the attempt's answer is longer than what was set aside for it, which its upstream was told, beyond doubt.
@@ -247,6 +247,14 @@ impl RequestAccount {
             shown: seen,
             charged: pricing::charge_partial(&Usage { output, ..seen }, &self.bound_of(id)),
         }
+    }
+
+    /// What the attempt's whole answer comes to.
+    fn bill_of_whole(&self, id: AttemptId) -> AttemptBill {
+        let shown = self.usage(id);
+        // Of several answers with one count, the texts say what the others come to: the prompt needs no margin.
+        let counted = self.reported(&self.tally(id)).and_then(|it| it.completion).is_some_and(|it| it > 0);
+        if self.has_several() && counted { AttemptBill::of(shown) } else { AttemptBill::whole(shown) }
     }
 
     /// What the attempt is billed beside tokens of text: what was served, or what it was asked for.

@@ -78,6 +78,25 @@ fn failed(what: AttemptErrorKind) -> impl Fn(&mut RequestAccount, AttemptId) {
     move |account, id| account.failed(id, &AttemptError::new(what))
 }
 
+/// Where a server counted one of several answers, the texts tell of the others, and the bill is what the client is told.
+#[tokio::test(start_paused = true)]
+async fn several_answers_with_one_count_are_charged_as_they_are_told() {
+    let scripted = gateway();
+    let small = model(&scripted, "small");
+    let mut account = open(&scripted);
+    account.bound(UsageBound { prompt: 10, answer: Some(MOST), choices: 2, ..UsageBound::default() });
+    let id = account.begin(&small, &"small-0".into());
+    let mut texts = text(8);
+    texts.least = 8;
+    account.saw(id, &texts);
+    account.saw(id, &count(39, 4));
+    account.settle(id);
+    let usage = account.record().attempts[0].usage;
+    assert_eq!((usage.input, usage.output, usage.estimated), (39, 8, true));
+    assert_eq!(booked(&account, 0), ("ok", 8, None));
+    account.close_complete();
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_attempt_is_charged_by_how_it_ends() {
     let scripted = gateway();

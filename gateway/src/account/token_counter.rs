@@ -117,7 +117,7 @@ impl RequestAccount {
     }
 
     /// Whether the client asks for several answers.
-    fn has_several(&self) -> bool {
+    pub(super) fn has_several(&self) -> bool {
         self.bound.choices > 1
     }
 
