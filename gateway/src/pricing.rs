@@ -52,7 +52,7 @@ impl UsageBound {
             prompt: chat.read_tokens(),
             pictures: *chat.pictures(),
             answer,
-            choices: chat.n(),
+            choices: chat.written_answers(),
             chosen: chat.chosen_terms(),
         }
     }

@@ -126,8 +126,9 @@ impl TargetController {
         let estimate = |(at, (pool, measured)): (usize, (&Arc<EndpointPool>, &RungStats))| {
             let seen = measured.answer.get();
             let answer = (if seen > 0.0 { seen } else { ANSWER }) as u64;
-            let answer =
-                answer.min(chat.max_tokens().unwrap_or(pool.model.max_output)).saturating_mul(chat.n());
+            let answer = answer
+                .min(chat.max_tokens().unwrap_or(pool.model.max_output))
+                .saturating_mul(chat.written_answers());
             let prompt = chat.prompt_tokens_at(&pool.model);
             let warm = warm(at).min(prompt);
             let usage =

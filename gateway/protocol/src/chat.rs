@@ -162,6 +162,11 @@ impl ChatRequest {
         self.fields.n
     }
 
+    /// How many answers are written and billed: `n`, or more where the best of them are asked for.
+    pub fn written_answers(&self) -> u64 {
+        self.fields.written
+    }
+
     /// What a model must be able to do to answer this.
     pub fn needs(&self) -> RequiredCapabilities {
         let attached = &self.messages.attachments;
@@ -535,6 +540,15 @@ mod tests {
             with(r#""stream":true,"stream_options":{"include_usage":true},"max_tokens":7,"n":3"#).unwrap();
         assert_eq!((chat.model(), chat.stream(), chat.include_usage()), ("auto", true, true));
         assert_eq!((chat.max_tokens(), chat.n()), (Some(7), 3));
+        for (fields, written) in [
+            (r#""n":3"#, 3),
+            (r#""best_of":20"#, 20),
+            (r#""n":2,"best_of":20"#, 20),
+            (r#""n":2,"best_of":null"#, 2),
+            (r#""n":1"#, 1),
+        ] {
+            assert_eq!(with(fields).unwrap().written_answers(), written, "{fields}");
+        }
         let chat = with(r#""max_tokens":7,"max_completion_tokens":9"#).unwrap();
         assert_eq!(
             (chat.max_tokens(), chat.n(), chat.stream(), chat.include_usage()),

@@ -51,6 +51,8 @@ pub(super) struct KnownFields {
     pub(super) include_usage: bool,
     pub(super) max_tokens: Option<u64>,
     pub(super) n: u64,
+    /// Answers that are written, of which the best may be given back: never fewer than `n`.
+    pub(super) written: u64,
     pub(super) logprobs: bool,
     pub(super) format: FieldFormat,
     /// Tools and functions offered.
@@ -72,6 +74,7 @@ struct FoundField {
     completion: Option<i64>,
     tokens: Option<i64>,
     n: Option<i64>,
+    best_of: Option<i64>,
     /// Tools are listed, if only none, or it is said how they are to be used.
     has_tools: bool,
     fields: KnownFields,
@@ -90,6 +93,7 @@ impl KnownFields {
         fields.max_tokens = limit.and_then(|limit| u64::try_from(limit).ok());
         fields.features = features(&fields, found.has_tools, found.n);
         fields.n = found.n.and_then(|n| u64::try_from(n).ok()).unwrap_or(1);
+        fields.written = found.best_of.and_then(|best| u64::try_from(best).ok()).unwrap_or(1).max(fields.n);
         if found.options && !fields.stream {
             let message = "'stream_options' may only be given when 'stream' is true.".into();
             return Err(BadRequest::new("stream_options", "invalid_value", message));
@@ -110,7 +114,7 @@ impl FoundField {
             }
             "max_tokens" => self.tokens = field("max_tokens").integer(1, MOST_TOKENS)?,
             "n" => self.n = field("n").integer(1, MOST_CHOICES)?,
-            "best_of" => drop(field("best_of").integer(1, MOST_CHOICES)?),
+            "best_of" => self.best_of = field("best_of").integer(1, MOST_CHOICES)?,
             "logprobs" => self.fields.logprobs = field("logprobs").boolean()?.unwrap_or(false),
             "response_format" => self.fields.format = format(field("response_format"))?,
             "tools" => {

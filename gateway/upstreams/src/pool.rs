@@ -8,7 +8,6 @@ use std::time::Duration;
 use gateway_config::{ModelConfig, ModelProvider, Secret, UpstreamClient};
 use tokio::time::Instant;
 
-use super::Upstream;
 use super::endpoint::{Endpoint, EndpointGuard, PoolHooks};
 use super::pool_error::PoolError;
 use super::remote;
@@ -150,7 +149,7 @@ impl EndpointPool {
     /// Has every endpoint asked by an upstream of a test's own.
     #[cfg(any(test, feature = "scripted"))]
     #[inline]
-    pub fn replace_upstreams(&mut self, upstream: &Upstream) {
+    pub fn replace_upstreams(&mut self, upstream: &super::Upstream) {
         for endpoint in &mut self.endpoints {
             *endpoint = Arc::new(endpoint.asked_by(upstream));
         }
