@@ -48,11 +48,13 @@ pub(crate) fn interpolate(
                 interpolate(item, &item_path(path, number), env, taken, problems);
             }
         }
-        NodeKind::Scalar(scalar) if scalar.text.contains("${") => {
-            if let Err(why) = fill(scalar, env, taken) {
-                problems.add(path, Some(node.line), why.to_string());
+        NodeKind::Scalar(scalar) if scalar.text.contains("${") => match fill(scalar, env, taken) {
+            Ok(()) => {}
+            Err(why @ (VariableError::Unset(_) | VariableError::Empty(_))) => {
+                problems.add_unset(path, Some(node.line), why.to_string());
             }
-        }
+            Err(why) => problems.add(path, Some(node.line), why.to_string()),
+        },
         NodeKind::Scalar(_) => {}
     }
 }

@@ -16,6 +16,13 @@ pub const DEFAULT_FILE: &str = "xietong.yaml";
 /// Bytes that a configuration may have.
 const LARGEST: u64 = 1 << 20;
 
+/// Whether a configuration can do without the keys of models and clients, which only requests need.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum KeysNeeded {
+    All,
+    ThoseThatAreSet,
+}
+
 /// Reads this file; without one, `xietong.yaml` in the working directory; without that, the built-in default.
 ///
 /// Errors: every problem of the file at once, or that it cannot be read.
@@ -27,10 +34,31 @@ pub fn load(path: Option<&Path>, env: &EnvLookup<'_>) -> Result<GatewayConfig, P
     from_str(&read(path)?, Some(path), env)
 }
 
+/// As [`load`], for commands that send no requests and let none in: where the environment variable of a model's or a client's
+/// key, of a header or of the proxy is not set, the model or client has none. The keys of `state` are needed.
+///
+/// Errors: every other problem of the file at once, or that it cannot be read.
+pub fn load_without_keys(path: Option<&Path>, env: &EnvLookup<'_>) -> Result<GatewayConfig, Problems> {
+    let default = Path::new(DEFAULT_FILE);
+    match path.or_else(|| default.exists().then_some(default)) {
+        Some(path) => understood(&read(path)?, Some(path), env, KeysNeeded::ThoseThatAreSet),
+        None => crate::builtin(env, &BuiltinChoice::default()),
+    }
+}
+
 /// The same from a text. `source` is the file that it comes from: paths in it are also looked for beside it.
 pub fn from_str(text: &str, source: Option<&Path>, env: &EnvLookup<'_>) -> Result<GatewayConfig, Problems> {
+    understood(text, source, env, KeysNeeded::All)
+}
+
+fn understood(
+    text: &str,
+    source: Option<&Path>,
+    env: &EnvLookup<'_>,
+    keys: KeysNeeded,
+) -> Result<GatewayConfig, Problems> {
     let mut taken = UsedVariables::new();
-    let result = parse(text, source, env, &mut taken);
+    let result = parse(text, source, env, keys, &mut taken);
     let conceal = |message: &str| conceal(message, &taken);
     match result {
         Ok(mut config) => {
@@ -45,6 +73,7 @@ fn parse(
     text: &str,
     source: Option<&Path>,
     env: &EnvLookup<'_>,
+    keys: KeysNeeded,
     taken: &mut UsedVariables,
 ) -> Result<GatewayConfig, Problems> {
     let mut problems = Problems::default();
@@ -63,7 +92,17 @@ fn parse(
     warn_of_older_names(&mut report);
     warn_of_readable_secrets(source, &mut report);
     let config = resolve(file, env, source, &mut report);
+    if keys == KeysNeeded::ThoseThatAreSet {
+        report.problems.forget_unset(is_key_of_requests);
+    }
     if report.problems.is_empty() { Ok(config) } else { Err(report.problems) }
+}
+
+/// Whether what stands at this path is a secret that requests have, from clients or to elsewhere.
+fn is_key_of_requests(path: &str) -> bool {
+    let is_clients =
+        path.starts_with("clients[") && (path.ends_with(".key") || path.ends_with(".key_sha256"));
+    is_clients || path.ends_with(".api_key") || path.contains(".headers.") || path == "proxy"
 }
 
 /// Names the better one wherever a key or kind stands by an older name. Older names go on working.
@@ -109,3 +148,51 @@ fn warn_of_readable_secrets(source: Option<&Path>, report: &mut ResolveReport) {
 
 #[cfg(not(unix))]
 fn warn_of_readable_secrets(_: Option<&Path>, _: &mut ResolveReport) {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn records_are_found_without_the_keys_of_requests() {
+        let text = "
+proxy: ${PROXY}
+state: {kind: redis, url: 'redis://${HOST}:6379'}
+telemetry: {otlp: {endpoint: 'http://127.0.0.1:4318', headers: {authorization: 'Bearer ${COLLECTOR}'}}}
+models:
+  - {name: a, provider: openai, base_url: 'https://h.example/v1', model: m, api_key: '${A}'}
+  - {name: b, preset: deepseek}
+  - {name: c, provider: openai, model: m, endpoints: [{base_url: 'https://h.example/v1', api_key: '${C}', headers: {x-a: '${D}'}}]}
+clients: [{name: one, key: '${ONE}'}, {name: two, key: '${TWO}'}, {name: three, key_sha256: '${THREE}'}]
+";
+        let check = |text: &str, keys, host: Option<&str>, problems: &[&str]| {
+            let env = |name: &str| host.filter(|_| name == "HOST").map(str::to_owned);
+            let read = understood(text, None, &env, keys);
+            let found = read.err().map(|found| found.iter().map(|it| it.path.clone()).collect::<Vec<_>>());
+            assert_eq!(found.unwrap_or_default(), problems, "{keys:?} {host:?}");
+        };
+        let all = [
+            "proxy",
+            "telemetry.otlp.headers.authorization",
+            "models[0].api_key",
+            "models[1].api_key",
+            "models[2].endpoints[0].api_key",
+            "models[2].endpoints[0].headers.x-a",
+            "clients[0].key",
+            "clients[1].key",
+            "clients[2].key_sha256",
+        ];
+        check(text, KeysNeeded::All, Some("h"), &all);
+        check(text, KeysNeeded::ThoseThatAreSet, Some("h"), &[]);
+        // The records themselves must be found, and what is wrong in another way stays wrong.
+        check(text, KeysNeeded::ThoseThatAreSet, None, &["state.url"]);
+        check(text, KeysNeeded::ThoseThatAreSet, Some(""), &["state.url"]);
+        check(&text.replace("${A}", "${A"), KeysNeeded::ThoseThatAreSet, Some("h"), &["models[0].api_key"]);
+        check(
+            &text.replace("deepseek", "deepsek"),
+            KeysNeeded::ThoseThatAreSet,
+            Some("h"),
+            &["models[1].preset"],
+        );
+    }
+}

@@ -11,6 +11,8 @@ pub struct ConfigProblem {
     pub line: Option<usize>,
     /// What is wrong and, where that is clear, what would be right. Never holds a secret.
     pub message: String,
+    /// An environment variable is not set, or is empty.
+    pub(crate) is_unset: bool,
 }
 
 impl fmt::Display for ConfigProblem {
@@ -53,11 +55,23 @@ impl Problems {
 
     /// One fault of the file as a whole, found on this line.
     pub(crate) fn at(line: Option<usize>, message: impl Into<String>) -> Self {
-        Self(vec![ConfigProblem { path: String::new(), line, message: message.into() }])
+        Self(vec![ConfigProblem { path: String::new(), line, message: message.into(), is_unset: false }])
     }
 
     pub(crate) fn add(&mut self, path: &str, line: Option<usize>, message: impl Into<String>) {
-        self.0.push(ConfigProblem { path: path.to_owned(), line, message: message.into() });
+        let (path, message) = (path.to_owned(), message.into());
+        self.0.push(ConfigProblem { path, line, message, is_unset: false });
+    }
+
+    /// The same, of an environment variable that is not set.
+    pub(crate) fn add_unset(&mut self, path: &str, line: Option<usize>, message: impl Into<String>) {
+        let (path, message) = (path.to_owned(), message.into());
+        self.0.push(ConfigProblem { path, line, message, is_unset: true });
+    }
+
+    /// Forgets variables that are not set where `is_spared` says so of the path.
+    pub(crate) fn forget_unset(&mut self, is_spared: impl Fn(&str) -> bool) {
+        self.0.retain(|problem| !problem.is_unset || !is_spared(&problem.path));
     }
 
     /// Whether something is wrong at this path or below it.

@@ -82,11 +82,6 @@ pub(crate) fn takes(subject: &TakesSubject<'_>, own: Option<&TakesFile>) -> Mode
     }
 }
 
-/// What is said of models of an API of which nothing else is known.
-pub fn usual_takes(dialect: DialectKind) -> ModelTakes {
-    takes(&TakesSubject { dialect, preset: None, base_urls: &[], model: "" }, None)
-}
-
 impl TakesSubject<'_> {
     /// The presets that it is served by: the one that it names, and those whose address it has.
     fn hosts(&self) -> Vec<&str> {

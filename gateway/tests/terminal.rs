@@ -197,6 +197,15 @@ fn a_question_is_answered_in_this_process_where_no_gateway_runs() {
     let report = program(&["report", "--format", "json", "--config", config]).output().unwrap();
     let report: Value = serde_json::from_str(&ends_with(&report, 0).0).unwrap();
     assert_eq!(report["clients"]["ask"]["outcomes"]["complete"], 2, "{report}");
+    // It is read without the keys that only requests need.
+    let keyed = std::fs::read_to_string(config).unwrap();
+    let keyed = keyed.replacen("models:", "models:\n  - {name: keyed, preset: deepseek}", 1);
+    std::fs::write(folder.at("keyed.yaml"), keyed).unwrap();
+    for (command, code) in [("check", 78), ("report", 0)] {
+        let mut command = program(&[command, "--config", folder.at("keyed.yaml").to_str().unwrap()]);
+        let (_, err) = ends_with(&command.env_remove("DEEPSEEK_API_KEY").output().unwrap(), code);
+        assert_eq!(err.contains("DEEPSEEK_API_KEY"), code == 78, "{err}");
+    }
     std::fs::write(folder.at("wrong.yaml"), "models: 3").unwrap();
     let wrong = program(&["ask", "--config", folder.at("wrong.yaml").to_str().unwrap(), "Hi"]).output();
     ends_with(&wrong.unwrap(), 78);

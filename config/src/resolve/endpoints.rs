@@ -137,7 +137,7 @@ impl ModelResolver<'_> {
             }
             None => {
                 let name = &preset.name;
-                report.fault(
+                report.unset(
                     &at,
                     format!("is missing, and {variable}, where preset {name} looks for it, is not set"),
                 );

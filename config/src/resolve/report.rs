@@ -21,6 +21,12 @@ impl ResolveReport {
         self.problems.add(&path, self.places.line(&path), message);
     }
 
+    /// An environment variable that is not set.
+    pub(crate) fn unset(&mut self, path: &str, message: impl Into<String>) {
+        let path = self.places.as_written(path);
+        self.problems.add_unset(&path, self.places.line(&path), message);
+    }
+
     pub(crate) fn warn(&mut self, path: &str, message: &str) {
         self.warnings.push(match path {
             "" => message.to_owned(),

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use gateway_config::{
     BudgetPeriodLength, ClientBudget, ClientConfig, GatewayConfig, ModelConfig, ModelProvider, NamedTopic,
-    Route,
+    RequestFeature, Route, Treatment,
 };
 use jiff::Timestamp;
 use router_policies::money::{Tariff, TokenRates};
@@ -67,7 +67,7 @@ fn understood(config: &GatewayConfig, now: Timestamp, served: &Served<'_>) -> St
     let servers = config.models.iter().filter_map(|model| server(model, served(model)?)).collect();
     section(&mut text, "servers on this machine", servers);
     let takes = config.models.iter().filter_map(|one| takes(one)).collect();
-    section(&mut text, "what models do not take of a request", takes);
+    section(&mut text, "what of a request is not told to a model as it is", takes);
     if config.models.iter().any(|one| matches!(one.provider, ModelProvider::Embedded(_))) {
         section(&mut text, "GPUs of the embedded models", gpus());
     }
@@ -136,16 +136,20 @@ fn server(model: &ModelConfig, served: ServedFacts) -> Option<Vec<String>> {
     (!parts.is_empty()).then(|| vec![model.name.clone(), parts.join(", ")])
 }
 
-/// What becomes of what a model does not take, but for what holds for every model of its API. `None`: nothing else.
+/// The keys of `takes` that are not `taken`, by what becomes of them, and its bounds. `None`: the model takes everything.
 fn takes(model: &ModelConfig) -> Option<Vec<String>> {
     let ModelProvider::Remote(remote) = &model.provider else { return None };
-    let usual = gateway_config::usual_takes(remote.dialect).shown();
-    let shown = remote.takes.shown();
-    let own = shown.iter().filter(|told| !usual.contains(told));
-    let more = usual.iter().filter(|(key, _)| !shown.iter().any(|(told, _)| told == key));
-    let own = own.map(|(key, value)| format!("{key}: {}", value.to_string().replace('"', "")));
-    let words: Vec<String> = own.chain(more.map(|(key, _)| format!("{key}: taken"))).collect();
-    (!words.is_empty()).then(|| vec![model.name.clone(), words.join(", ")])
+    let takes = &remote.takes;
+    let treated = [Treatment::Altered, Treatment::LeftOut, Treatment::Refused].map(|treatment| {
+        let features = RequestFeature::ALL.into_iter().filter(|feature| takes.of(*feature) == treatment);
+        let keys: Vec<&str> = features.map(RequestFeature::word).collect();
+        (!keys.is_empty()).then(|| format!("{}: {}", treatment.word(), keys.join(", ")))
+    });
+    let is_feature = |key: &str| RequestFeature::ALL.iter().any(|feature| feature.word() == key);
+    let bounds = takes.shown().into_iter().filter(|(key, _)| !is_feature(key));
+    let bounds = bounds.map(|(key, value)| format!("{key}: {}", flow(&value)));
+    let parts: Vec<String> = treated.into_iter().flatten().chain(bounds).collect();
+    (!parts.is_empty()).then(|| vec![model.name.clone(), parts.join("; ")])
 }
 
 /// What graphics processors there are that this build can compute on.
@@ -291,6 +295,41 @@ mod tests {
         }
         assert!(!text.contains("0123456789abcdef"), "{text}");
         assert!(text.contains("{kind: ") && !text.contains("\"kind\""), "policies as in a file: {text}");
+    }
+
+    #[test]
+    fn shows_all_that_a_model_is_not_told_as_it_is() {
+        let own =
+            "takes: {developer_role: taken, several_systems: taken, later_system: taken, empty_tools: taken}";
+        let text = format!(
+            "
+models:
+  - {{name: server, provider: openai, base_url: 'http://127.0.0.1:1/v1', model: m}}
+  - {{name: granted, provider: openai, base_url: 'http://127.0.0.1:1/v1', model: m, takes: {{developer_role: taken, seed: left_out}}}}
+  - {{name: all, provider: openai, base_url: 'http://127.0.0.1:1/v1', model: m, {own}}}
+  - {{name: kimi, preset: moonshot, api_key: k, model: kimi-k2.6}}
+  - {{name: gpt, preset: openai, api_key: k, model: gpt-4.1}}
+"
+        );
+        let config = gateway_config::from_str(&text, None, &|_| None).unwrap();
+        let rows: Vec<Vec<String>> = config.models.iter().filter_map(|model| takes(model)).collect();
+        let of_templates = "several_systems, later_system";
+        let expected = [
+            ["server", &format!("altered: empty_tools, developer_role, {of_templates}")],
+            ["granted", &format!("altered: empty_tools, {of_templates}; left_out: seed")],
+            [
+                "kimi",
+                &format!(
+                    "altered: empty_tools, developer_role, {of_templates}; \
+                     left_out: temperature, top_p, presence_penalty, frequency_penalty; refused: several_answers"
+                ),
+            ],
+            [
+                "gpt",
+                "altered: empty_tools, open_objects; most_stops: 4; picture_types: [png, jpeg, gif, webp]; tool_ids: short",
+            ],
+        ];
+        assert_eq!(rows, expected);
     }
 
     #[test]

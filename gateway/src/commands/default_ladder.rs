@@ -3,13 +3,19 @@
 use std::net::SocketAddr;
 use std::path::Path;
 
-use gateway_config::{BuiltinChoice, DEFAULT_FILE, GatewayConfig, Problems, ServedModel, keyed_provider};
+use gateway_config::{
+    BuiltinChoice, DEFAULT_FILE, GatewayConfig, ModelConfig, ModelProvider, Problems, ServedModel,
+    keyed_provider,
+};
 
 use crate::Source;
 use crate::local_servers::{LocalModel, LocalServer, find, large_model, small_model};
 
 /// Billions of parameters from which on a model of a server is larger than the largest embedded one of the default.
 const BEYOND_EMBEDDED: f64 = 1.0;
+/// Why layers for a GPU are computed on the processor. llama.cpp lists the GPUs that it finds, not those that it was built for.
+const NO_GPU: &str =
+    "this program was not built for a GPU, or finds none that it was built for; `gpu_layers` has no effect";
 /// The port that llama.cpp's server and this gateway both listen at unless told otherwise.
 const SHARED_PORT: u16 = 8080;
 
@@ -30,9 +36,10 @@ pub(super) struct FoundConfig {
 /// Every problem of the file.
 pub(super) fn configuration(file: Option<&Path>, search: bool) -> Result<FoundConfig, Problems> {
     if file.is_some() || Path::new(DEFAULT_FILE).exists() {
-        let config = gateway_config::load(file, &environment)?;
+        let load = |file: Option<&Path>| gateway_config::load(file, &environment).map(with_idle_layers);
+        let config = load(file)?;
         let again = file.map(Path::to_owned).or_else(|| config.source.clone());
-        let source: Source = Box::new(move || gateway_config::load(again.as_deref(), &environment));
+        let source: Source = Box::new(move || load(again.as_deref()));
         return Ok(FoundConfig { config, source, servers: Vec::new() });
     }
     let servers = if search { find() } else { Vec::new() };
@@ -40,6 +47,32 @@ pub(super) fn configuration(file: Option<&Path>, search: bool) -> Result<FoundCo
     let config = gateway_config::builtin(&environment, &choice)?;
     let source: Source = Box::new(move || gateway_config::builtin(&environment, &choice));
     Ok(FoundConfig { config, source, servers })
+}
+
+/// Warns of layers that are meant for a GPU where this program computes on none.
+fn with_idle_layers(mut config: GatewayConfig) -> GatewayConfig {
+    let asks = |model: &ModelConfig| match &model.provider {
+        ModelProvider::Embedded(embedded) => embedded.gpu_layers.is_some_and(|layers| layers > 0),
+        ModelProvider::Remote(_) => false,
+    };
+    let asking = config.models.iter().enumerate().filter(|(_, model)| asks(model));
+    let asking: Vec<usize> = asking.map(|(number, _)| number).collect();
+    // Looking for one starts the engine.
+    if !asking.is_empty() && !has_gpu() {
+        config.warnings.extend(asking.iter().map(|number| format!("models[{number}].gpu_layers: {NO_GPU}")));
+    }
+    config
+}
+
+/// Whether the engine computes on a GPU. Where it cannot start it says so by itself.
+#[cfg(feature = "engine")]
+fn has_gpu() -> bool {
+    ::small_model::gpus().map_or(true, |gpus| !gpus.is_empty())
+}
+
+#[cfg(not(feature = "engine"))]
+fn has_gpu() -> bool {
+    false
 }
 
 fn environment(name: &str) -> Option<String> {
@@ -135,6 +168,27 @@ mod tests {
         check(&[server("vllm", &[("mine", 0.0)])], true, Some("mine"), None);
         check(&[], true, None, None);
         check(&[], false, None, None);
+    }
+
+    #[cfg(not(target_os = "macos"))]
+    #[test]
+    fn layers_for_a_gpu_that_is_not_there_are_told() {
+        let file = std::env::temp_dir().join(format!("xietong-layers-{}.yaml", std::process::id()));
+        let model = |name, more| format!("{{name: {name}, provider: embedded, weights: w.gguf{more}}}");
+        let [none, zero, some] = ["", ", gpu_layers: 0", ", gpu_layers: 7"].map(|more| model("a", more));
+        let check = |first: &str, warned: &[&str]| {
+            std::fs::write(&file, format!("models: [{first}, {}]", model("b", ""))).unwrap();
+            let found = configuration(Some(&file), false).unwrap();
+            for config in [found.config, (found.source)().unwrap()] {
+                let warnings: Vec<&str> =
+                    config.warnings.iter().filter_map(|it| it.strip_suffix(NO_GPU)).collect();
+                assert_eq!(warnings, warned, "{first}");
+            }
+        };
+        check(&none, &[]);
+        check(&zero, &[]);
+        check(&some, &["models[0].gpu_layers: "]);
+        std::fs::remove_file(&file).unwrap();
     }
 
     #[test]

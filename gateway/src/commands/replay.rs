@@ -45,7 +45,7 @@ pub struct Args {
 /// # Errors
 /// 2 for a ledger that is not there, 78 for a configuration that cannot be used.
 pub fn run(args: &Args) -> Result<(), CommandError> {
-    let config = gateway_config::load(Some(&args.config), &|name| std::env::var(name).ok())
+    let config = gateway_config::load_without_keys(Some(&args.config), &|name| std::env::var(name).ok())
         .map_err(CommandError::configuration)?;
     let mut replays: BTreeMap<&str, ReplayInput<'_>> =
         config.routes.iter().map(|route| (route.name.as_str(), ReplayInput::new(route))).collect();

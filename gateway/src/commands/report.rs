@@ -91,7 +91,7 @@ impl LedgerSource {
 
 /// The ledger that a configuration names, and where its days begin.
 fn configured(config: Option<&Path>) -> Result<(LedgerSource, TimeZone), CommandError> {
-    let config = gateway_config::load(config, &|name| std::env::var(name).ok())
+    let config = gateway_config::load_without_keys(config, &|name| std::env::var(name).ok())
         .map_err(CommandError::configuration)?;
     match config.state {
         StateConfig::Embedded(state) => Ok((LedgerSource::File(state.path), config.time_zone)),

@@ -45,7 +45,7 @@ impl ScoredRequest {
     /// # Errors
     /// 78 when the configuration is wrong, else as for [`ScoredRequest::new`].
     pub(super) fn of_config(config: &Path, calibration: Option<&Path>) -> Result<Self, CommandError> {
-        let config = gateway_config::load(Some(config), &|name| std::env::var(name).ok())
+        let config = gateway_config::load_without_keys(Some(config), &|name| std::env::var(name).ok())
             .map_err(|problems| CommandError::configuration(format!("{}\n{problems}", config.display())))?;
         let route = config.routes.first();
         let ends = route.and_then(|route| Some((route.ladder.first()?.class, route.ladder.last()?.class)));
