@@ -12,27 +12,39 @@ use super::super::super::sse::SseEvent;
 use super::super::chunk_encoder::{self, ChunkEncoder, ToolCallState};
 use super::answer::{AnthropicBlock, AnthropicMessage, AnthropicUsage, hidden, thought};
 
+/// Blocks that may be under way at once. Nothing is ever allocated by a number that an upstream sends.
+const MOST_OPEN: usize = 128;
+
 /// Reads the events of one answer.
 #[derive(Debug)]
 pub struct AnthropicDecoder {
     voice: ChunkEncoder,
     native: bool,
     usage: AnthropicUsage,
-    open: OpenBlockState,
+    /// The blocks under way in the order in which they began, each with the number that the upstream gives it.
+    open: Vec<(Option<u64>, OpenBlockState)>,
     /// Calls of tools so far.
     calls: u64,
 }
 
-/// The block under way. There is one at a time.
-#[derive(Debug, Default)]
+/// What is kept of a block under way.
+#[derive(Debug)]
 enum OpenBlockState {
-    /// None, or one that is none of ours.
-    #[default]
+    /// Nothing: a text, or a block that is none of ours.
     Other,
     /// What the model thinks, and its signature.
     Thought(String, String),
-    /// A call of a tool; whether its arguments have begun.
-    Call(bool),
+    /// A call of a tool.
+    Call(OpenCall),
+}
+
+/// A call of a tool under way.
+#[derive(Debug, Clone, Copy)]
+struct OpenCall {
+    /// Counted from 0 in the order in which the calls began.
+    number: u64,
+    /// Whether its arguments have begun.
+    begun: bool,
 }
 
 /// Any event.
@@ -40,6 +52,9 @@ enum OpenBlockState {
 struct AnthropicEvent<'a> {
     #[serde(rename = "type", borrow)]
     kind: Cow<'a, str>,
+    /// The block that it is about.
+    #[serde(default)]
+    index: Option<u64>,
     #[serde(borrow, default)]
     message: Option<AnthropicMessage<'a>>,
     #[serde(borrow, default)]
@@ -85,7 +100,7 @@ struct AnthropicDelta<'a> {
 impl AnthropicDecoder {
     pub(in super::super) fn new(native: bool, created: u64) -> Self {
         let voice = ChunkEncoder { created, ..ChunkEncoder::default() };
-        Self { voice, native, usage: AnthropicUsage::default(), open: OpenBlockState::Other, calls: 0 }
+        Self { voice, native, usage: AnthropicUsage::default(), open: Vec::new(), calls: 0 }
     }
 
     /// Adds what an event says: where the client speaks this dialect, at least one chunk, the first of which carries
@@ -114,11 +129,14 @@ impl AnthropicDecoder {
         };
         match &*said.kind {
             "message_start" => self.start(said.message.unwrap_or_default(), chunks),
-            "content_block_start" => self.open(said.content_block.unwrap_or_default(), chunks),
-            "content_block_delta" => self.grow(&said.delta.unwrap_or_default(), chunks),
-            "content_block_stop" => self.close(chunks),
+            "content_block_start" => self.open(said.index, said.content_block.unwrap_or_default(), chunks),
+            "content_block_delta" => self.grow(said.index, &said.delta.unwrap_or_default(), chunks),
+            "content_block_stop" => self.close(said.index, chunks),
             "message_delta" => self.stop(said.delta.unwrap_or_default(), said.usage, chunks),
-            "message_stop" => chunks.push_back(chunk_encoder::done()),
+            "message_stop" => {
+                self.close_all(chunks);
+                chunks.push_back(chunk_encoder::done());
+            }
             // A client of this dialect gets it as it came, in its place.
             "ping" if self.native => {}
             "ping" => {
@@ -142,58 +160,90 @@ impl AnthropicDecoder {
         }));
     }
 
-    fn open(&mut self, block: AnthropicBlock<'_>, chunks: &mut VecDeque<ResponseChunk>) {
-        match block.kind.as_str() {
+    fn open(&mut self, index: Option<u64>, block: AnthropicBlock<'_>, chunks: &mut VecDeque<ResponseChunk>) {
+        // An upstream that numbers no block, or all alike, has one at a time.
+        if self.open.iter().any(|(open, _)| *open == index) {
+            self.close(index, chunks);
+        }
+        if self.open.len() == MOST_OPEN {
+            return chunks.push_back(chunk_encoder::malformed());
+        }
+        let state = match block.kind.as_str() {
             "text" => {
-                self.open = OpenBlockState::Other;
                 self.content(&block.text, chunks);
+                OpenBlockState::Other
             }
             "thinking" => {
                 self.reasoning(&block.thinking, chunks);
-                self.open = OpenBlockState::Thought(block.thinking, block.signature);
+                OpenBlockState::Thought(block.thinking, block.signature)
             }
             "redacted_thinking" => {
-                self.open = OpenBlockState::Other;
                 self.thoughts(&hidden(&block.data), chunks);
+                OpenBlockState::Other
             }
-            "tool_use" => {
-                let given = block.input.map(|raw| raw.get()).filter(|raw| *raw != "{}" && *raw != "null");
-                let call = ToolCallState { id: block.id, name: block.name, ..ToolCallState::default() };
-                let number = self.calls;
-                self.calls += 1;
-                self.open = OpenBlockState::Call(given.is_some());
-                chunks.push_back(self.voice.says(0, None, |delta| {
-                    chunk_encoder::calls(delta, number, Some(&call), given.unwrap_or_default());
-                }));
-            }
-            _ => self.open = OpenBlockState::Other,
-        }
+            "tool_use" => OpenBlockState::Call(self.call(block, chunks)),
+            _ => OpenBlockState::Other,
+        };
+        self.open.push((index, state));
     }
 
-    fn grow(&mut self, delta: &AnthropicDelta<'_>, chunks: &mut VecDeque<ResponseChunk>) {
+    fn call(&mut self, block: AnthropicBlock<'_>, chunks: &mut VecDeque<ResponseChunk>) -> OpenCall {
+        let given = block.input.map(|raw| raw.get()).filter(|raw| *raw != "{}" && *raw != "null");
+        let call = ToolCallState { id: block.id, name: block.name, ..ToolCallState::default() };
+        let number = self.calls;
+        self.calls += 1;
+        chunks.push_back(self.voice.says(0, None, |delta| {
+            chunk_encoder::calls(delta, number, Some(&call), given.unwrap_or_default());
+        }));
+        OpenCall { number, begun: given.is_some() }
+    }
+
+    fn grow(&mut self, index: Option<u64>, delta: &AnthropicDelta<'_>, chunks: &mut VecDeque<ResponseChunk>) {
         self.content(&delta.text, chunks);
         self.reasoning(&delta.thinking, chunks);
-        match &mut self.open {
+        let Some(at) = self.place(index) else { return };
+        match &mut self.open[at].1 {
             OpenBlockState::Thought(thinking, signature) => {
                 thinking.push_str(&delta.thinking);
                 signature.push_str(&delta.signature);
             }
-            OpenBlockState::Call(begun) if !delta.partial_json.is_empty() => {
-                *begun = true;
-                self.arguments(&delta.partial_json, chunks);
+            OpenBlockState::Call(call) if !delta.partial_json.is_empty() => {
+                call.begun = true;
+                let number = call.number;
+                self.arguments(number, &delta.partial_json, chunks);
             }
             OpenBlockState::Call(_) | OpenBlockState::Other => {}
         }
     }
 
-    fn close(&mut self, chunks: &mut VecDeque<ResponseChunk>) {
-        match std::mem::take(&mut self.open) {
+    /// Where the block that an event is about stands among those under way: the last, if its number is none of theirs.
+    fn place(&self, index: Option<u64>) -> Option<usize> {
+        let same = self.open.iter().rposition(|(open, _)| *open == index);
+        same.or(self.open.len().checked_sub(1))
+    }
+
+    fn close(&mut self, index: Option<u64>, chunks: &mut VecDeque<ResponseChunk>) {
+        if let Some(at) = self.place(index) {
+            let (_, block) = self.open.remove(at);
+            self.closed(block, chunks);
+        }
+    }
+
+    /// Closes what the upstream has left open.
+    fn close_all(&mut self, chunks: &mut VecDeque<ResponseChunk>) {
+        for (_, block) in std::mem::take(&mut self.open) {
+            self.closed(block, chunks);
+        }
+    }
+
+    fn closed(&self, block: OpenBlockState, chunks: &mut VecDeque<ResponseChunk>) {
+        match block {
             OpenBlockState::Thought(thinking, signature) => {
                 self.thoughts(&thought(&thinking, &signature), chunks)
             }
             // A call without arguments has an empty object in our words.
-            OpenBlockState::Call(false) => self.arguments("{}", chunks),
-            OpenBlockState::Call(true) | OpenBlockState::Other => {}
+            OpenBlockState::Call(OpenCall { number, begun: false }) => self.arguments(number, "{}", chunks),
+            OpenBlockState::Call(_) | OpenBlockState::Other => {}
         }
     }
 
@@ -212,6 +262,7 @@ impl AnthropicDecoder {
                 let what = ChunkKind::Error(ProviderError { usage, ..ProviderError::of_reason(&reason) });
                 return chunks.push_back(ResponseChunk { what, ..chunk_encoder::aside() });
             }
+            self.close_all(chunks);
             chunks.push_back(self.voice.says(0, Some(finish), |_| {}));
         }
         if let Some(counts) = counts {
@@ -238,8 +289,7 @@ impl AnthropicDecoder {
         );
     }
 
-    fn arguments(&self, text: &str, chunks: &mut VecDeque<ResponseChunk>) {
-        let number = self.calls.saturating_sub(1);
+    fn arguments(&self, number: u64, text: &str, chunks: &mut VecDeque<ResponseChunk>) {
         chunks.push_back(self.voice.says(0, None, |delta| chunk_encoder::calls(delta, number, None, text)));
     }
 }
