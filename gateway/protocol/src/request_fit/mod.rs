@@ -120,7 +120,7 @@ impl ChatRequest {
         fit_together(&self.object, view, effort::thinks(&self.object, &fit), &mut fit)?;
         offers::fit(self, view, &mut fit)?;
         pictures::check(self, view)?;
-        roles::fit(self, view, &mut fit);
+        roles::fit(self, view, &mut fit)?;
         if calls {
             ids::fit(self, takes.tool_ids, &mut fit);
         }

@@ -4,9 +4,11 @@ use bytes::Bytes;
 use gateway_config::{RequestFeature, Treatment};
 use router_policies::PromptRole;
 
+use super::super::bad_request::BadRequest;
 use super::super::chat::ChatRequest;
 use super::super::json::RawObject;
-use super::{RequestFit, TakesView};
+use super::super::messages::MessageOutline;
+use super::{RequestFit, TakesView, not_taken};
 
 /// Whom a message is told by, as far as it matters here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,7 +50,10 @@ pub(in super::super) struct RoleFold {
 }
 
 /// Fits the messages of a chat.
-pub(super) fn fit(chat: &ChatRequest, view: TakesView<'_>, fit: &mut RequestFit) {
+///
+/// # Errors
+/// Without the messages that say nothing it would be another conversation.
+pub(super) fn fit(chat: &ChatRequest, view: TakesView<'_>, fit: &mut RequestFit) -> Result<(), BadRequest> {
     use RequestFeature::{BlankTexts, DeveloperRole, LaterSystem, SeveralSystems};
     let altered = |feature| view.of(feature) == Treatment::Altered;
     let fold = RoleFold {
@@ -60,12 +65,19 @@ pub(super) fn fit(chat: &ChatRequest, view: TakesView<'_>, fit: &mut RequestFit)
     };
     let blank = view.of(BlankTexts) == Treatment::LeftOut;
     if !(fold.joined || fold.later || fold.renamed || blank) {
-        return;
+        return Ok(());
     }
+    let messages = &chat.messages.list;
+    // Where only the system says something, all of it stays.
+    let says = |message: &MessageOutline| !message.blank && message.role != PromptRole::System;
+    let is_said = messages.iter().any(says);
+    let is_lost = if is_said { asks_blankly(messages, fold) } else { messages.iter().all(|it| it.blank) };
+    if blank && is_lost {
+        return Err(not_taken("messages"));
+    }
+    let blank = blank && is_said;
     let body = chat.object.bytes();
-    let list: Vec<(Teller, Bytes)> = chat
-        .messages
-        .list
+    let list: Vec<(Teller, Bytes)> = messages
         .iter()
         .filter(|message| !(blank && message.blank))
         .map(|message| {
@@ -78,11 +90,22 @@ pub(super) fn fit(chat: &ChatRequest, view: TakesView<'_>, fit: &mut RequestFit)
             (teller, body.slice(message.at.clone()))
         })
         .collect();
-    // Somebody must have said something.
-    if !list.iter().any(|(teller, _)| *teller != Teller::System) && blank {
-        return;
-    }
     fit.set("messages", Some(folded(list, fold)));
+    Ok(())
+}
+
+/// Whether a person says nothing after an assistant's last word: left out, it would make that word the beginning of the
+/// answer.
+fn asks_blankly(messages: &[MessageOutline], fold: RoleFold) -> bool {
+    let mut asks = false;
+    // What the system says after the beginning may stand in a person's message.
+    for message in messages.iter().rev().filter(|it| fold.later || it.role != PromptRole::System) {
+        if !message.blank {
+            return asks && message.role == PromptRole::Assistant;
+        }
+        asks |= message.role == PromptRole::User;
+    }
+    asks
 }
 
 /// The list as JSON, with its system messages where they are taken.

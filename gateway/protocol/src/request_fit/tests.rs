@@ -316,7 +316,27 @@ fn system_messages_stand_where_templates_take_them() {
     let blank = json!([user("Go."), message("assistant", json!(" \n")), user("On.")]);
     check(NEWER, blank.clone(), json!([user("Go."), user("On.")]));
     check(OPENAI, blank.clone(), blank);
-    check(NEWER, json!([user(" ")]), json!([user(" ")]));
+    // As long as the conversation ends as it did.
+    let assistant = |text: &str| message("assistant", json!(text));
+    check(NEWER, json!([user("x"), user(" ")]), json!([user("x")]));
+    check(NEWER, json!([user("x"), assistant("b"), assistant(" ")]), json!([user("x"), assistant("b")]));
+    check(NEWER, json!([user("x"), call, result, user(" ")]), json!([user("x"), call, result]));
+    let alone = json!([system("s"), user(" ")]);
+    check(NEWER, alone.clone(), alone);
+    let later = json!([user("x"), assistant("b"), user(""), system("c")]);
+    check(OLDER, later, json!([user("x"), assistant("b"), user("c")]));
+    let parts = message("user", json!([text(" "), text("\n")]));
+    for lost in [
+        json!([user(" ")]),
+        json!([user(""), assistant(" ")]),
+        json!([user("x"), assistant("b"), user(" ")]),
+        json!([user("x"), assistant("b"), parts]),
+        json!([user("x"), assistant("b"), user("\n"), assistant("")]),
+        json!([system("s"), user("x"), assistant("b"), user(" "), user(" ")]),
+    ] {
+        assert_eq!(told(NEWER, &json!({"messages": lost})), Err("messages".to_owned()), "{lost}");
+        check(OPENAI, lost.clone(), lost);
+    }
 }
 
 /// A client of Anthropic's API asks a model of Anthropic's API: what is not fitted is told byte for byte.

@@ -15,6 +15,8 @@ use super::parsed_chat::{ParsedMessage, ParsedPart};
 pub(super) struct ConversationTurns<'a> {
     pub(super) system: Vec<AssistantTurn<'a>>,
     pub(super) list: Vec<ConversationTurn<'a>>,
+    /// Whether a person has said nothing but white space since the last turn, which is in no turn.
+    asked_blankly: bool,
 }
 
 /// What one of the two said without the other's word between.
@@ -65,17 +67,29 @@ pub(super) struct ToolResult<'a> {
 
 impl<'a> ConversationTurns<'a> {
     /// Of messages in their order. What stands in a system message is told beforehand, wherever it stands.
-    /// Ids of calls are told in this form.
+    /// Ids of calls are told in this form. Texts that say nothing are left out.
+    ///
+    /// # Errors
+    /// What a turn has no form for; and `messages` where nobody says anything, or where the model would take its own last word
+    /// for the beginning of its answer, because what a person said after it says nothing.
     pub(super) fn of(messages: Vec<ParsedMessage<'a>>, form: CallIdForm) -> Result<Self, BadRequest> {
         let mut turns = Self::default();
         let mut ids = CallIds::new(form);
         for (at, message) in messages.into_iter().enumerate() {
             turns.add(message, at, &mut ids)?;
         }
-        if turns.list.is_empty() {
+        let Some(last) = turns.list.last() else {
             // Somebody must have said something.
-            let items = std::mem::take(&mut turns.system).into_iter().map(AssistantItem::Text).collect();
+            let items: Vec<_> =
+                std::mem::take(&mut turns.system).into_iter().map(AssistantItem::Text).collect();
+            if items.is_empty() {
+                return Err(super::unsaid("messages"));
+            }
             turns.list.push(ConversationTurn { assistant: false, items });
+            return Ok(turns);
+        };
+        if turns.asked_blankly && last.assistant {
+            return Err(super::unsaid("messages"));
         }
         Ok(turns)
     }
@@ -158,8 +172,10 @@ impl<'a> ConversationTurns<'a> {
 
     fn push(&mut self, assistant: bool, items: Vec<AssistantItem<'a>>) {
         if items.is_empty() {
+            self.asked_blankly |= !assistant;
             return;
         }
+        self.asked_blankly = false;
         match self.list.last_mut() {
             Some(last) if last.assistant == assistant => last.items.extend(items),
             _ => self.list.push(ConversationTurn { assistant, items }),

@@ -96,6 +96,45 @@ pub(super) fn complaints(chunks: &[ResponseChunk]) -> Vec<ProviderError> {
     errors.collect()
 }
 
+/// Who says nothing has no turn, as long as the conversation ends as it did.
+#[test]
+fn blank_texts_change_no_conversation() {
+    let user = |text: &str| json!({"role": "user", "content": text});
+    let assistant = |text: &str| json!({"role": "assistant", "content": text});
+    let system = json!({"role": "system", "content": "s"});
+    let parts = json!({"role": "user", "content": [{"type": "text", "text": " "}]});
+    let named = json!({"role": "user", "name": "ann", "content": " "});
+    for (dialect, list) in [(UpstreamApi::Anthropic, "messages"), (UpstreamApi::Gemini, "contents")] {
+        let check = |messages: Value, expected: &[&str]| {
+            let sent = encoded(dialect, &chat(&messages, &json!({})), &told(false));
+            let roles = sent[list].as_array().unwrap().iter().map(|turn| {
+                let said = turn.get("content").or(turn.get("parts")).unwrap();
+                assert!(!said.as_array().unwrap().is_empty(), "{messages}");
+                if turn["role"] == "user" { "user" } else { "assistant" }
+            });
+            assert_eq!(roles.collect::<Vec<_>>(), expected, "{messages}");
+        };
+        check(json!([user("x"), assistant("b"), user("y")]), &["user", "assistant", "user"]);
+        check(json!([user("x"), assistant(" "), user("y")]), &["user"]);
+        check(json!([user("x"), user(" ")]), &["user"]);
+        check(json!([user("x"), assistant("b")]), &["user", "assistant"]);
+        check(json!([user("x"), assistant(" ")]), &["user"]);
+        check(json!([user(" "), assistant("b"), user("y")]), &["assistant", "user"]);
+        check(json!([system, user(" ")]), &["user"]);
+        for lost in [
+            json!([user("x"), assistant("b"), user(" ")]),
+            json!([user("x"), assistant("b"), parts]),
+            json!([user("x"), assistant("b"), named]),
+            json!([user("x"), assistant("b"), user(""), assistant("\n")]),
+            json!([user(" ")]),
+            json!([parts]),
+            json!([{"role": "system", "content": ""}, user(" ")]),
+        ] {
+            refused(dialect, &lost, &json!({}), "messages");
+        }
+    }
+}
+
 /// What every other dialect cannot say.
 #[test]
 fn what_nobody_else_can_say_is_refused() {
