@@ -185,8 +185,8 @@ impl StarterFile {
         }
         let policy = if self.both_have_cards() {
             format!(
-                "      kind: threshold              # the large model answers what it is foreseen to do better\n      \
-                 at: {GAIN}                     # by more than this, so much the less the longer it takes\n      \
+                "      kind: threshold              # expected gain above which the large model answers;\n      \
+                 at: {GAIN}                     # a longer wait lowers the gain\n      \
                  by: gain_for_time\n"
             )
         } else {

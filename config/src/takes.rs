@@ -64,6 +64,7 @@ macro_rules! request_features {
         /// What a model takes of a request, where that differs from what is known of its provider and family.
         #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
         #[serde(deny_unknown_fields, default)]
+        #[schemars(transform = narrow)]
         pub(crate) struct TakesFile {
             $($(#[doc = $doc])+
             #[serde(skip_serializing_if = "Option::is_none")]
@@ -86,6 +87,16 @@ macro_rules! request_features {
             }
         }
     };
+}
+
+/// Offers for each key what can become of it alone, and not every treatment.
+fn narrow(schema: &mut schemars::Schema) {
+    for feature in RequestFeature::ALL {
+        let Some(key) = schema.pointer_mut(&format!("/properties/{}", feature.word())) else { continue };
+        let words: Vec<_> =
+            [Treatment::Taken].iter().chain(feature.treatments()).map(|it| it.word()).collect();
+        *key = json!({ "type": "string", "enum": words, "description": feature.about() });
+    }
 }
 
 request_features! {
@@ -145,9 +156,9 @@ request_features! {
     DeveloperRole developer_role [Altered];
     /// System messages one after the other at the beginning; altered, they are one.
     SeveralSystems several_systems [Altered];
-    /// System messages after the beginning; altered, they stand in a person's message.
+    /// System messages after the beginning; altered, they are sent as user messages.
     LaterSystem later_system [Altered];
-    /// Messages of a person or an assistant that say nothing but white space.
+    /// User or assistant messages of white space only.
     BlankTexts blank_texts [LeftOut];
     /// `stop`.
     Stop stop [Refused];
@@ -333,14 +344,3 @@ impl ModelTakes {
 
 /// Keys of `takes` with their values, as they are shown.
 pub type TakesShown = Vec<(&'static str, Value)>;
-
-/// Keys of an entry with a treatment that they cannot have, and those that they can.
-pub(crate) fn impossible(file: &TakesFile) -> impl Iterator<Item = (RequestFeature, String)> {
-    let wrong = file.treatments().into_iter().filter(|(feature, treatment)| {
-        treatment.is_some_and(|it| it != Treatment::Taken && !feature.treatments().contains(&it))
-    });
-    wrong.map(|(feature, _)| {
-        let words: Vec<_> = feature.treatments().iter().map(|it| format!("`{}`", it.word())).collect();
-        (feature, format!("is `taken` or {}", words.join(" or ")))
-    })
-}

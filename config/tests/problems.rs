@@ -240,6 +240,11 @@ fn models() {
     check(&model("{name: 大, preset: ollama, model: m}"), &[("models[1].name", "letters and digits")]);
     check(&model("{name: l, preset: olama, model: m}"), &[("models[1].preset", "did you mean `ollama`?")]);
     check(&model("{name: l, preset: ollama}"), &[("models[1].model", "the upstream's own name")]);
+    check(
+        &model("{name: l, preset: ollama, model: m, takes: {seed: altered}}"),
+        &[("models[1].takes.seed", "must be one of `taken`, `left_out`, `refused`, not `altered`")],
+    );
+    check(&model("{name: l, preset: ollama, model: m, takes: {seed: left_out, min_p: refused}}"), &[]);
     check(&model("{name: l, preset: moonshot}"), &[("models[1].api_key", "MOONSHOT_API_KEY")]);
     check(&model("{name: l, provider: embedded}"), &[("models[1].weights", "is missing")]);
     check(

@@ -251,7 +251,7 @@ impl ModelResolver<'_> {
         let speech = RequestFormat::of(file, dialect, (preset, upstream), path, report);
         let preset_name = preset.map(|preset| preset.provider_name.as_str());
         let endpoints = if named { self.endpoints(file, name, preset, path, report) } else { Vec::new() };
-        let takes = request_format::takes_of(file, dialect, upstream, &endpoints, path, report);
+        let takes = request_format::takes_of(file, dialect, upstream, &endpoints);
         RemoteModel {
             dialect,
             model: upstream.unwrap_or_default().to_owned(),

@@ -5,7 +5,6 @@ use crate::dialect::{LimitWord, SpeaksWord};
 use crate::file::ModelFile;
 use crate::presets::Preset;
 use crate::problems::key_path;
-use crate::takes::impossible;
 use crate::takes_table::{TakesSubject, takes};
 use crate::thinking::ThinkingFile;
 use crate::{DialectKind, EndpointConfig, ModelTakes, OutputLimitField, ThinkingConfig};
@@ -76,12 +75,7 @@ pub(super) fn takes_of(
     dialect: DialectKind,
     upstream: Option<&str>,
     endpoints: &[EndpointConfig],
-    path: &str,
-    report: &mut ResolveReport,
 ) -> ModelTakes {
-    for (feature, why) in impossible(&file.takes) {
-        report.fault(&key_path(&key_path(path, "takes"), feature.word()), why);
-    }
     let urls: Vec<&str> = endpoints.iter().map(|it| it.base_url.as_str()).collect();
     let (preset, model) = (file.preset.as_deref(), upstream.unwrap_or_default());
     takes(&TakesSubject { dialect, preset, base_urls: &urls, model }, Some(&file.takes))

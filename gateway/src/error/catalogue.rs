@@ -71,7 +71,7 @@ failures! {
         "The head of the request breaks a rule of HTTP; the message says which. 414: its target is too long; 431: it has too much.",
         "Send the request by a library for HTTP, and look at what stands between it and the gateway.";]
     F::UnknownExpectation => [F::UnknownExpectation,
-        "The header `Expect` is another one than `100-continue`.",
+        "The header `Expect` is not `100-continue`.",
         "Leave the header out.";]
     F::NotJson => [F::NotJson,
         "The body is not JSON by its `Content-Type`.",
@@ -105,7 +105,7 @@ failures! {
         "The provider's filter refused the prompt, wherever it said so. The status is 400, or 422 if that is the provider's.",
         "Change the prompt.";
         F::ProviderRejected(400, Box::default()),
-        "The provider refused the request. The status and the message are the provider's, and so is the code where it gave a word for one.",
+        "The provider refused the request. The status and the message are the provider's, and so is the code if the provider's code is text and not a number.",
         "Change what the message names.";]
     F::ContextLength(_) => [F::ContextLength(None),
         "The prompt is longer than the context of every model that may answer.",

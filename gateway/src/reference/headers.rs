@@ -92,8 +92,8 @@ pub fn to_clients() -> Vec<HeaderEntry> {
         ),
         (
             header_names::LEFT_OUT,
-            "What of a request in another dialect had no place in a chat and no bearing on the answer, by name, and what of \
-             thinking the embedded model that answered cannot be told.",
+            "The fields of the request that the model which answered does not take, or that its API has no place for. The answer \
+             was made without them.",
         ),
         (header_names::LIMIT_REQUESTS, "The client's limit of requests a minute."),
         (header_names::REMAINING_REQUESTS, "How many of them are left."),

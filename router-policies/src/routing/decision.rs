@@ -109,9 +109,9 @@ reasons! {
     EASY = "easy";
     /// The score of the request is above the threshold.
     HARD = "hard";
-    /// A larger model is foreseen to add no more than the threshold for its time.
+    /// A larger model is foreseen to add no more than the threshold (with `gain_for_time`: weighed by the extra time).
     LITTLE_GAIN = "little_gain";
-    /// A larger model is foreseen to add more than the threshold for its time.
+    /// A larger model is foreseen to add more than the threshold (with `gain_for_time`: weighed by the extra time).
     GAIN = "gain";
     /// The model that the policy wanted cannot serve this request, so the gateway took the nearest one that can.
     CAPABILITY = "capability";

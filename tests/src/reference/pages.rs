@@ -151,10 +151,13 @@ pub fn ledger() -> String {
 pub fn takes() -> String {
     let mut page = format!(
         "{MADE}# What models take\n\nWhat of a request is altered, left out or refused for which models. A row holds for the \
-         models of its API, its providers (by preset, or by the address of one) and its families (how a model's name begins); \
+         models of its API, its providers (by preset, or by the address of one) and its families; \
          of two rows that hold for a model, the later one has the last word, and `takes` in \
-         [the configuration](../../config/README.md) the very last. What no row speaks of is taken. The facts are recorded and \
-         were not tested against the providers.\n\n| API | providers | models | what becomes of what | source |\n\
+         [the configuration](../../config/README.md) the very last. What no row speaks of is taken.\n\nA family is how a model's name begins, without what stands before a `/`, and a dot as \
+         a `-`: `o1` holds for `o1` and `o1-mini`, for the name ends there or goes on with a sign that is no letter or digit; \
+         `claude-3*` holds for any continuation. Newer models that no row names are treated as their older relatives, or as any.\n\n\
+         The facts are assumed from what the sources say, some of them a third party's page, and were not tested against the providers. \
+         `recorded` is the day on which a source was read.\n\n| API | providers | models | what becomes of what | source |\n\
          | --- | --- | --- | --- | --- |\n"
     );
     for KnownTakes { of: [api, hosts, models], takes, source } in gateway_config::known_takes() {
@@ -174,6 +177,21 @@ pub fn takes() -> String {
             &mut page,
             format_args!("| `{}` | {} | {} |", feature.word(), words.join(", "), cell(feature.about())),
         );
+    }
+    for (key, values, says) in [
+        ("most_stops", "a number", "The most texts that `stop` may have. A request with more is refused."),
+        (
+            "picture_types",
+            "a list",
+            "The types of pictures sent as data. A request with another type is refused.",
+        ),
+        (
+            "tool_ids",
+            "`any`, `plain`, `short`, `nine`",
+            "What the id of a tool's call may look like. Another is put into this form.",
+        ),
+    ] {
+        put(&mut page, format_args!("| `{key}` | {values} | {says} |"));
     }
     page
 }
