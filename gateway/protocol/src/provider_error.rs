@@ -1,6 +1,7 @@
 //! An upstream's error, in whichever of the usual shapes.
 
 mod sorting;
+mod unquoted;
 
 use std::num::NonZeroU32;
 

@@ -179,6 +179,8 @@ fn failure(errors: &[AttemptError]) -> ApiError {
             None => ApiError::UpstreamBadResponse,
             // The provider's own words, or those of the embedded engine.
             Some(said) => match said.status {
+                // The request is at fault, though some servers say so with a 500.
+                Some(500) => ApiError::ProviderRejected(400, said),
                 Some(status) => ApiError::ProviderRejected(status, said),
                 None => ApiError::NoCapableModel(said.message, said.param.map(Into::into)),
             },

@@ -52,7 +52,7 @@ router_policies::vocabulary! {
         QueueTimeout = "queued",
         /// The endpoint answered 429.
         RateLimited = "rate_limited",
-        /// The endpoint answered 500, 502, 503, 504 or 529.
+        /// The endpoint answered 500, 502, 503, 504 or 529, and does not say that the request is at fault.
         ServerError(u16 = 500) = "server_error",
         /// The first token did not arrive within `timeouts.first_token`.
         FirstTokenTimeout = "silent",
@@ -67,7 +67,7 @@ router_policies::vocabulary! {
         /// The provider refused the request with 400 or 422, or its filter did, whatever the status. No other model is asked.
         Rejected(u16 = 400) = "refused",
         /// The model cannot serve the request, and another model may: the embedded engine cannot hold an answer to the schema, its
-        /// chat template fails, or the provider says that the model does not take a value. Nothing was generated.
+        /// chat template fails, or the provider says, if only with a 500, that the model does not take it. Nothing was generated.
         Incapable = "incapable",
         /// The endpoint is at fault: it answered 401, 403, 404 or a redirect, a 400 that only its owner can mend (an unknown
         /// model), an error within a 200, an end that is a failure, or something that is no answer.
@@ -102,13 +102,15 @@ impl AttemptError {
     }
 
     /// From an answer's status, the provider's words and its `Retry-After`.
-    pub fn from_status(status: u16, complaint: ProviderError, retry_after: Option<Duration>) -> Self {
+    pub fn from_status(status: u16, mut complaint: ProviderError, retry_after: Option<Duration>) -> Self {
         let what = match status {
             // Wherever a filter speaks: no other model is to see what it refused.
             _ if complaint.is_content_policy() => {
                 AttemptErrorKind::Rejected(if status == 422 { 422 } else { 400 })
             }
             429 => AttemptErrorKind::RateLimited,
+            500 if complaint.is_context_length() => AttemptErrorKind::ContextLength,
+            500 if complaint.is_requests_500() => AttemptErrorKind::Incapable,
             500 | 502 | 503 | 504 | 529 => AttemptErrorKind::ServerError(status),
             408 => AttemptErrorKind::ConnectionLost,
             413 if complaint.is_rate_limit() => AttemptErrorKind::RateLimited,
@@ -116,6 +118,10 @@ impl AttemptError {
             400 | 422 => Self::of_bad_request(status, &complaint),
             _ => AttemptErrorKind::BadResponse(status),
         };
+        if status == 500 && matches!(what, AttemptErrorKind::ContextLength | AttemptErrorKind::Incapable) {
+            // Its class is the server's errors, which is not what the client hears.
+            complaint.kind = None;
+        }
         Self { what, complaint: Some(Box::new(complaint)), retry_after, cause: None }
     }
 
@@ -133,8 +139,8 @@ impl AttemptError {
         }
     }
 
-    /// From an error in a 200: the endpoint's fault, unless it says that the prompt is too long, that the provider's filter
-    /// refused it, or has a status of its own.
+    /// From an error in a 200: the endpoint's fault, unless it says that the prompt is too long, that the model cannot
+    /// serve it, that the provider's filter refused it, or has a status of its own.
     pub fn in_band(complaint: &ProviderError) -> Self {
         if let Some(status) = complaint.status {
             return Self::from_status(status, complaint.clone(), None);
@@ -143,6 +149,8 @@ impl AttemptError {
             AttemptErrorKind::Rejected(400)
         } else if complaint.is_context_length() {
             AttemptErrorKind::ContextLength
+        } else if complaint.is_requests_500() {
+            AttemptErrorKind::Incapable
         } else {
             AttemptErrorKind::BadResponse(200)
         };
@@ -276,6 +284,43 @@ impl AttemptError {
         match self.what {
             AttemptErrorKind::GuardRejected(doubt) => doubt.word(),
             what => what.word(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_that_speaks_of_the_request_is_not_the_endpoints() {
+        let own = |message: &str, expected: AttemptErrorKind, next: RetryDecision| {
+            let body =
+                serde_json::json!({"error": {"code": 500, "message": message, "type": "server_error"}});
+            let complaint = protocol::read_error(500, body.to_string().as_bytes());
+            let error = AttemptError::from_status(500, complaint.clone(), None);
+            assert_eq!((error.what, error.next()), (expected, next), "{message}");
+            let counts = matches!(expected, AttemptErrorKind::ServerError(_));
+            assert_eq!(error.counts_against_endpoint(), counts, "{message}");
+            let within = AttemptError::in_band(&ProviderError { status: None, ..complaint });
+            assert_eq!(within.counts_against_endpoint(), counts, "{message}");
+        };
+        let larger = (AttemptErrorKind::ContextLength, RetryDecision::LargerContext);
+        own("input (5000 tokens) is too large to process. increase the batch size", larger.0, larger.1);
+        for message in [
+            "image input is not supported - hint: if this is unexpected, you may need to provide the mmproj",
+            "Failed to parse grammar",
+            "Failed to decode image",
+            "Conversation roles must alternate user/assistant/user/assistant/...",
+            "Only user, assistant and tool roles are supported!",
+            "max_tokens must be at least 1",
+            "Failed to parse tool call arguments as JSON: [json.exception] parse error",
+        ] {
+            own(message, AttemptErrorKind::Incapable, RetryDecision::OtherRung);
+        }
+        for message in ["Compute error.", "no worker for this model", "cannot load 'failed to parse grammar'"]
+        {
+            own(message, AttemptErrorKind::ServerError(500), RetryDecision::SameModel);
         }
     }
 }

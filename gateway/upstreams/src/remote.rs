@@ -172,7 +172,7 @@ impl RemoteEndpoint {
             Ok(Err(error)) => return Err(error),
             Ok(Ok(response)) => response,
         };
-        if way.has_no_dialect() && matches!(response.status().as_u16(), 404 | 405) {
+        if way.has_no_dialect() && matches!(response.status().as_u16(), 404 | 405 | 501) {
             self.ways.is_missing(way)?;
             return Box::pin(self.ask_since(began, ask, thoughts)).await;
         }

@@ -1,19 +1,23 @@
 //! What an upstream's error means: whose fault it is, and so who may be asked next. The words are data: each list names whose
 //! they are, from the providers' lists of errors and from public reports (December 2026). Texts are compared in lower case,
-//! without backticks.
+//! without what stands in quotation marks: that is often the client's own.
 
+use super::unquoted::unquoted;
 use super::{MALFORMED_EVENT, ProviderError};
 
-/// Codes and types for a prompt that is too long: OpenAI, llama.cpp, OpenAI (a text within it), Zhipu, Qianfan, GitHub, xAI.
-const TOO_LONG: [&str; 7] = [
+/// Codes and types for a prompt that is too long: OpenAI, llama.cpp, Zhipu, Qianfan, GitHub, xAI.
+const TOO_LONG: [&str; 6] = [
     "context_length_exceeded",
     "exceed_context_size_error",
-    "string_above_max_length",
     "1261",
     "tokens_too_long",
     "model_max_prompt_tokens_exceeded",
     "input_too_large",
 ];
+/// OpenAI's code for a text that is too long. It is the prompt's length only where the text is what was said.
+const TEXT_TOO_LONG: &str = "string_above_max_length";
+/// Fields whose text is what was said.
+const PROMPT_TEXTS: [&str; 7] = ["messages", "content", "text", "input", "output", "prompt", "instructions"];
 
 /// What is said of one.
 const TOO_LONG_SAID: &[&str] = &[
@@ -199,13 +203,56 @@ const UNABLE_SAID: &[&str] = &[
     "该模型不支持",
     "模型不支持",
     "当前模型不支持",
+    // llama.cpp, started without a projector.
+    "image input is not supported",
+    "audio input is not supported",
+];
+
+/// What llama.cpp says with a 500 of a request that is longer than its batch.
+const BATCH_TOO_SMALL_SAID: [&str; 1] = ["is too large to process"];
+/// What it says with a 500 though the request is at fault, or the model's template that does not take it.
+const SERVERS_500_SAID: [&str; 8] = [
+    "image input is not supported",
+    "audio input is not supported",
+    "failed to parse grammar",
+    "failed to decode image",
+    "conversation roles must alternate",
+    "only user, assistant and tool roles are supported",
+    "max_tokens must be at least 1",
+    "failed to parse tool call arguments as json",
+];
+
+/// Codes that speak of a value or a field of the request: whatever its sentence quotes, it is about nothing else.
+const ABOUT_A_VALUE: [&str; 20] = [
+    "invalid_value",
+    "invalid_type",
+    "invalid_json_schema",
+    "invalid_function_parameters",
+    "missing_required_parameter",
+    "unknown_parameter",
+    "unsupported_value",
+    "unsupported_parameter",
+    "integer_above_max_value",
+    "integer_below_min_value",
+    "decimal_above_max_value",
+    "decimal_below_min_value",
+    "string_above_max_length",
+    "string_below_min_length",
+    "array_above_max_length",
+    "array_below_min_length",
+    "object_above_max_properties",
+    "empty_string",
+    "empty_array",
+    "literal_error",
 ];
 
 impl ProviderError {
     /// Whether the prompt was too long for the model. A limit for some time is none of its context, whatever the status.
     pub fn is_context_length(&self) -> bool {
-        let said = self.is_request_fault() && self.says(TOO_LONG_SAID);
-        self.is_one_of(&TOO_LONG) || said || (self.status == Some(413) && !self.is_rate_limit())
+        let said = self.is_request_fault() && self.speaks_of(TOO_LONG_SAID);
+        let batch = matches!(self.status, None | Some(500)) && self.speaks_of(&BATCH_TOO_SMALL_SAID);
+        let coded = self.is_one_of(&TOO_LONG) || self.is_long_prompt_text();
+        coded || said || batch || (self.status == Some(413) && !self.is_rate_limit())
     }
 
     /// Whether the provider's filter refused what was said, wherever it says so.
@@ -216,12 +263,12 @@ impl ProviderError {
         };
         let coded = self.is_one_of(&FILTERED) || [&self.code, &self.kind].into_iter().flatten().any(within);
         let spoken = matches!(self.status, None | Some(400 | 403 | 413 | 422 | 451));
-        coded || self.status == Some(451) || (spoken && self.says(FILTERED_SAID))
+        coded || self.status == Some(451) || (spoken && self.speaks_of(FILTERED_SAID))
     }
 
     /// Whether the money or the plan is used up: asking again does not help, whatever the status.
     pub fn is_balance(&self) -> bool {
-        self.status == Some(402) || self.is_one_of(&SPENT) || self.says(SPENT_SAID)
+        self.status == Some(402) || self.is_one_of(&SPENT) || self.speaks_of(SPENT_SAID)
     }
 
     /// Whether it is a limit for some time, and so no fault of the request's.
@@ -236,12 +283,21 @@ impl ProviderError {
 
     /// Whether only the endpoint's owner can mend it, though the request is called bad: the model, its key or the account.
     pub fn is_owners_fault(&self) -> bool {
-        self.is_balance() || self.is_one_of(&OWNERS) || self.says(OWNERS_SAID) || self.names_no_model()
+        self.is_balance()
+            || self.is_one_of(&OWNERS)
+            || self.speaks_of(OWNERS_SAID)
+            || (!self.is_one_of(&ABOUT_A_VALUE) && self.names_no_model())
     }
 
     /// Whether it is the model that cannot do what is asked, so that another may.
     pub fn is_models_limit(&self) -> bool {
         self.is_one_of(&UNABLE) || self.says(UNABLE_SAID)
+    }
+
+    /// Whether a server failed, in its own words, because of the request or of what its model takes, so that another model
+    /// may answer and the endpoint is well.
+    pub fn is_requests_500(&self) -> bool {
+        matches!(self.status, None | Some(500)) && self.says(&SERVERS_500_SAID)
     }
 
     /// Whether it is about an event that could not be read.
@@ -265,13 +321,26 @@ impl ProviderError {
         matches!(self.status, None | Some(400 | 413 | 422)) && !self.is_rate_limit()
     }
 
+    /// Whether a text of the prompt is too long by its code. The field stands in quotation marks where no member names it.
+    fn is_long_prompt_text(&self) -> bool {
+        let field = self.param.as_deref().or_else(|| self.message.split('\'').nth(1)).unwrap_or_default();
+        let last = field.rsplit('.').next().unwrap_or_default();
+        let name = last.split('[').next().unwrap_or_default();
+        self.is_one_of(&[TEXT_TOO_LONG]) && PROMPT_TEXTS.contains(&name)
+    }
+
+    /// Whether its sentence says so and no code says that it is about a value.
+    fn speaks_of(&self, sayings: &[&str]) -> bool {
+        !self.is_one_of(&ABOUT_A_VALUE) && self.says(sayings)
+    }
+
     fn says(&self, sayings: &[&str]) -> bool {
         let message = self.said();
         sayings.iter().any(|saying| message.contains(saying))
     }
 
     fn said(&self) -> String {
-        self.message.to_lowercase().replace('`', "")
+        unquoted(&self.message.to_lowercase())
     }
 }
 
@@ -353,7 +422,72 @@ mod tests {
         check(413, "", Context);
         check(413, "<html>413 Request Entity Too Large</html>", Context);
         check(500, r#"{"error":"the context window process died"}"#, Other);
+        says(500, "input (5000 tokens) is too large to process. increase the physical batch size", Context);
+        says(503, "input (5000 tokens) is too large to process", Other);
         says(400, "max_tokens is too large: 100000. It may be at most 16384", Other);
+    }
+
+    #[test]
+    fn what_a_provider_quotes_says_nothing() {
+        for value in [
+            "insufficient balance",
+            "insufficient_quota",
+            "余额不足",
+            "no such model",
+            "incorrect api key",
+            "context window",
+            "the prompt is too long",
+            "content exists risk",
+            "it's the prompt is too long",
+        ] {
+            for message in [
+                format!("Invalid value: '{value}'. Supported values are: 'low', 'medium', and 'high'."),
+                format!("Invalid value: \"{value}\"."),
+                format!("invalid value `{value}` of tool_choice"),
+                format!("invalid value “{value}”"),
+                format!("参数「{value}」无效"),
+                format!(
+                    "litellm.BadRequestError: {{\"error\":{{\"message\":\"Invalid value: '{value}'\"}}}}"
+                ),
+                format!("Invalid value, cut short: '{value}"),
+            ] {
+                says(400, &message, Other);
+            }
+            for code in ["invalid_value", "invalid_type", "integer_above_max_value"] {
+                let message = format!("Invalid value: 'x' {value}");
+                let body = serde_json::json!({"error": {"message": message, "code": code, "param": "stop"}});
+                check(400, &body.to_string(), Other);
+            }
+        }
+        says(400, "The model of 'x' is not found in 'does not exist'", Owner);
+        says(400, "The model takes no 'does not exist'", Other);
+        says(400, r#"DeepseekException - {"error":{"message":"Model Not Exist","code":"x"}}"#, Owner);
+        says(400, "Error code: 400 - {'error': {'message': 'Insufficient Balance', 'code': 'x'}}", Balance);
+    }
+
+    #[test]
+    fn a_long_text_is_a_long_prompt_only_where_it_is_what_was_said() {
+        for (param, expected) in [
+            ("messages[1].content", Context),
+            ("messages[0].content[2].text", Context),
+            ("input", Context),
+            ("input[0]", Context),
+            ("input[2].content[0].text", Context),
+            ("input[3].output", Context),
+            ("instructions", Context),
+            ("tools[0].function.name", Other),
+            ("tools[0].function.description", Other),
+            ("messages[1].tool_calls[0].id", Other),
+            ("messages[1].content[0].image_url", Other),
+            ("metadata.key", Other),
+            ("user", Other),
+        ] {
+            let message = format!("Invalid '{param}': string too long.");
+            for param in [Some(param), None] {
+                let error = serde_json::json!({"message": message, "param": param, "code": "string_above_max_length"});
+                check(400, &serde_json::json!({"error": error}).to_string(), expected);
+            }
+        }
     }
 
     #[test]
