@@ -137,7 +137,9 @@ async fn who_makes_none_is_not_asked() {
 /// That an upstream has chats alone says nothing against it: its chats go on.
 #[tokio::test]
 async fn a_path_that_is_missing_blames_nobody() {
-    let chats = in_turn((0..6).map(|_| openai::error(404, "x")).chain([openai::Reply::text("x").whole()]));
+    // llama.cpp, started without embeddings, says 501.
+    let refusals = [404, 405, 501, 501, 501, 501].map(|status| openai::error(status, "x"));
+    let chats = in_turn(refusals.into_iter().chain([openai::Reply::text("x").whole()]));
     let upstream = Scripted::start(chats).await;
     let gateway = Setup::ladder(&upstream.base_url(), &upstream.base_url()).start().await;
     for _ in 0..6 {

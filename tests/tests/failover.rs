@@ -162,6 +162,32 @@ async fn what_the_client_did_wrong_goes_back_to_it() {
     check("content policy", policy, Then::Back(400, "content_policy_violation")).await;
 }
 
+/// What the client had quoted back, or a server's 500 that speaks of the request, says nothing against the endpoint.
+#[tokio::test(start_paused = true)]
+async fn what_speaks_of_the_request_ejects_nobody() {
+    let quoted = "Invalid value: 'insufficient balance'. Supported values are: 'low', 'medium', and 'high'.";
+    for (status, message) in [
+        (400, quoted),
+        (400, "Invalid value: 'no such model'."),
+        (500, "Failed to parse grammar"),
+        (500, "input (5000 tokens) is too large to process. increase the physical batch size"),
+    ] {
+        let refusal = Script::json(
+            status,
+            &openai::error_object("server_error", if status == 400 { "x" } else { "500" }, message),
+        );
+        let script = in_turn((0..8).map(|_| refusal.clone()).chain([Reply::text("well").whole()]));
+        let small = Scripted::start(script).await;
+        let gateway = Setup::ladder(&small.base_url(), &small.base_url()).start().await;
+        for _ in 0..8 {
+            let answer = gateway.ask(&openai::ask("small", "Hello")).await;
+            assert_eq!(answer.status(), 400, "{message}: {}", answer.text());
+        }
+        assert_eq!(small.seen().len(), 8, "{message}: asked once each");
+        assert_eq!(gateway.ask(&openai::ask("small", "Hello")).await.status(), 200, "{message}");
+    }
+}
+
 /// A prompt that is too long goes to a rung with more context, where there is one.
 #[tokio::test(start_paused = true)]
 async fn a_long_prompt_goes_where_there_is_room() {
