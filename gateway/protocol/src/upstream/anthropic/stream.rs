@@ -25,6 +25,10 @@ pub struct AnthropicDecoder {
     open: Vec<(Option<u64>, OpenBlockState)>,
     /// Calls of tools so far.
     calls: u64,
+    /// Whether any block has said something.
+    said: bool,
+    /// Whether it is told why the answer ended.
+    ended: bool,
 }
 
 /// What is kept of a block under way.
@@ -100,7 +104,15 @@ struct AnthropicDelta<'a> {
 impl AnthropicDecoder {
     pub(in super::super) fn new(native: bool, created: u64) -> Self {
         let voice = ChunkEncoder { created, ..ChunkEncoder::default() };
-        Self { voice, native, usage: AnthropicUsage::default(), open: Vec::new(), calls: 0 }
+        Self {
+            voice,
+            native,
+            usage: AnthropicUsage::default(),
+            open: Vec::new(),
+            calls: 0,
+            said: false,
+            ended: false,
+        }
     }
 
     /// Adds what an event says: where the client speaks this dialect, at least one chunk, the first of which carries
@@ -127,6 +139,7 @@ impl AnthropicDecoder {
                 chunk_encoder::malformed()
             });
         };
+        let (is_block, before) = (said.kind.starts_with("content_block"), chunks.len());
         match &*said.kind {
             "message_start" => self.start(said.message.unwrap_or_default(), chunks),
             "content_block_start" => self.open(said.index, said.content_block.unwrap_or_default(), chunks),
@@ -134,8 +147,10 @@ impl AnthropicDecoder {
             "content_block_stop" => self.close(said.index, chunks),
             "message_delta" => self.stop(said.delta.unwrap_or_default(), said.usage, chunks),
             "message_stop" => {
-                self.close_all(chunks);
-                chunks.push_back(chunk_encoder::done());
+                // Without a reason it is not known to be complete.
+                if self.ended || self.end("", chunks) {
+                    chunks.push_back(chunk_encoder::done());
+                }
             }
             // A client of this dialect gets it as it came, in its place.
             "ping" if self.native => {}
@@ -149,6 +164,7 @@ impl AnthropicDecoder {
             // Anthropic's versioning policy: events of new types are to be passed over.
             _ => {}
         }
+        self.said |= is_block && chunks.len() > before;
     }
 
     fn start(&mut self, message: AnthropicMessage<'_>, chunks: &mut VecDeque<ResponseChunk>) {
@@ -254,20 +270,29 @@ impl AnthropicDecoder {
         chunks: &mut VecDeque<ResponseChunk>,
     ) {
         self.usage = self.usage.then(usage.unwrap_or_default());
-        let counts = self.usage.counts();
-        if let Some(reason) = delta.stop_reason {
-            let finish = FinishReason::of(&reason);
-            if finish == FinishReason::Failed {
-                let usage = counts.and_then(|counts| counts.told());
-                let what = ChunkKind::Error(ProviderError { usage, ..ProviderError::of_reason(&reason) });
-                return chunks.push_back(ResponseChunk { what, ..chunk_encoder::aside() });
-            }
-            self.close_all(chunks);
-            chunks.push_back(self.voice.says(0, Some(finish), |_| {}));
+        let reason = delta.stop_reason.filter(|reason| !reason.is_empty());
+        if reason.is_some_and(|reason| !self.end(&reason, chunks)) {
+            return;
         }
-        if let Some(counts) = counts {
+        if let Some(counts) = self.usage.counts() {
             chunks.push_back(self.voice.counted(&counts));
         }
+    }
+
+    /// Tells why the answer ended; gives whether it is one. An answer that says nothing and ends in a word that nobody knows is none.
+    fn end(&mut self, reason: &str, chunks: &mut VecDeque<ResponseChunk>) -> bool {
+        self.close_all(chunks);
+        self.ended = true;
+        let finish = FinishReason::of(reason);
+        let fails = finish == FinishReason::Failed || (finish == FinishReason::Other && !self.said);
+        chunks.push_back(if fails {
+            let usage = self.usage.counts().and_then(|counts| counts.told());
+            let what = ChunkKind::Error(ProviderError { usage, ..ProviderError::of_reason(reason) });
+            ResponseChunk { what, ..chunk_encoder::aside() }
+        } else {
+            self.voice.says(0, Some(finish), |_| {})
+        });
+        !fails
     }
 
     fn content(&self, text: &str, chunks: &mut VecDeque<ResponseChunk>) {

@@ -567,6 +567,51 @@ fn no_stream_that_breaks_off_looks_whole() {
     assert_eq!(gathered(&chunks), None);
 }
 
+/// How an answer ends by its reason, streamed and whole alike; `None`: it failed.
+#[test]
+fn an_end_that_nobody_knows_is_no_whole_answer() {
+    let check = |blocks: Value, reason: Value, expected: Option<&str>| {
+        let message = json!({"id": "msg_1", "model": "claude-x", "content": blocks, "stop_reason": reason});
+        let word = |answer: &Value| answer["choices"][0]["finish_reason"].as_str().map(str::to_owned);
+        let whole = OURS.whole(message.to_string().into(), false, 7).ok();
+        let whole = whole.and_then(|it| word(&serde_json::from_slice(it.bytes()).unwrap()));
+        assert_eq!(whole.as_deref(), expected, "{message}");
+        let mut events =
+            vec![json!({"type": "message_start", "message": {"id": "msg_1", "model": "claude-x"}})];
+        for block in blocks.as_array().unwrap() {
+            events.push(json!({"type": "content_block_start", "index": 0, "content_block": block}));
+            events.push(json!({"type": "content_block_stop", "index": 0}));
+        }
+        events.push(
+            json!({"type": "message_delta", "delta": {"stop_reason": reason}, "usage": {"output_tokens": 3}}),
+        );
+        events.push(json!({"type": "message_stop"}));
+        let sent: String = events.iter().map(event).collect();
+        for native in [false, true] {
+            let chunks = decoded(OURS, native, sent.as_bytes(), 50);
+            let failed = complaints(&chunks);
+            assert_eq!(failed.len(), usize::from(expected.is_none()), "{message}");
+            assert!(failed.iter().all(|failed| failed.usage.is_some()), "{message}");
+            if failed.is_empty() {
+                assert_eq!(word(&gathered(&chunks).unwrap()).as_deref(), expected, "{message}");
+            }
+        }
+    };
+    let text = || json!([{"type": "text", "text": "x"}]);
+    let call = json!([{"type": "tool_use", "id": "a", "name": "f", "input": {}}]);
+    let thought = json!([{"type": "thinking", "thinking": "x", "signature": "s"}]);
+    check(text(), json!("end_turn"), Some("stop"));
+    check(json!([]), json!("end_turn"), Some("stop"));
+    check(json!([]), json!("error"), None);
+    for unknown in [json!("weird"), json!(""), Value::Null] {
+        check(json!([]), unknown.clone(), None);
+        check(json!([{"type": "text", "text": ""}]), unknown.clone(), None);
+        check(text(), unknown.clone(), Some("length"));
+        check(thought.clone(), unknown.clone(), Some("length"));
+        check(call.clone(), unknown, Some("length"));
+    }
+}
+
 /// A client of the same dialect gets the bytes that came, each of them once, whatever the chunks are.
 #[test]
 fn the_bytes_that_came_are_kept_for_who_wants_them() {

@@ -18,6 +18,8 @@ pub struct GeminiDecoder {
     voice: ChunkEncoder,
     /// Calls of tools so far, by candidate.
     calls: Vec<(u64, u64)>,
+    /// Whether any candidate has said something.
+    said: bool,
     finished: bool,
     failed: bool,
 }
@@ -25,7 +27,7 @@ pub struct GeminiDecoder {
 impl GeminiDecoder {
     pub(in super::super) fn new(created: u64) -> Self {
         let voice = ChunkEncoder { created, ..ChunkEncoder::default() };
-        Self { voice, calls: Vec::new(), finished: false, failed: false }
+        Self { voice, calls: Vec::new(), said: false, finished: false, failed: false }
     }
 
     /// Adds what an event says.
@@ -81,6 +83,7 @@ impl GeminiDecoder {
                 delta.text("content", "");
             }));
         }
+        let before = chunks.len();
         for part in &candidate.content.parts {
             let number = self.made(index);
             if let Some(call) = part.call(&self.voice.id, number) {
@@ -93,8 +96,11 @@ impl GeminiDecoder {
                 chunks.push_back(self.voice.says(index, None, |delta| delta.text(name, &part.text)));
             }
         }
+        self.said |= chunks.len() > before;
         let reason = candidate.finish_reason.as_deref().filter(|it| *it != UNSPECIFIED)?;
         match finish(reason, self.made(index) > 0) {
+            // A word that nobody knows, of an answer that says nothing.
+            FinishReason::Other if !self.said => Some(ProviderError::of_reason(reason)),
             FinishReason::Failed => Some(ProviderError::of_reason(reason)),
             finish => {
                 self.finished = true;

@@ -244,9 +244,17 @@ fn no_stream_that_breaks_off_looks_whole() {
     let chunks = decoded(OURS, false, sent.as_bytes(), 5);
     assert_eq!(complaints(&chunks)[0].message, "The model is overloaded.");
     assert_eq!(gathered(&chunks), None);
-    let failed = stream(&[part(&json!([]), Some("MALFORMED_FUNCTION_CALL"), 0, 0)]).concat();
-    let chunks = decoded(OURS, false, failed.as_bytes(), 5);
-    assert_eq!((complaints(&chunks).len(), gathered(&chunks)), (1, None));
+    for reason in ["MALFORMED_FUNCTION_CALL", "SOMETHING_NEW"] {
+        let failed = stream(&[part(&json!([]), Some(reason), 0, 0)]).concat();
+        let chunks = decoded(OURS, false, failed.as_bytes(), 5);
+        assert_eq!((complaints(&chunks).len(), gathered(&chunks)), (1, None), "{reason}");
+    }
+    // What said something is an answer, if not a complete one.
+    let said = [part(&json!([{"text": "x"}]), None, 0, 1), part(&json!([]), Some("SOMETHING_NEW"), 0, 1)];
+    for said in [&said[..], &[part(&json!([{"text": "x"}]), Some("SOMETHING_NEW"), 0, 1)]] {
+        let answer = gathered(&decoded(OURS, false, stream(said).concat().as_bytes(), 5)).unwrap();
+        assert_eq!(answer["choices"][0]["finish_reason"], "length");
+    }
 }
 
 /// A prompt that was blocked is the client's to change.
