@@ -312,12 +312,24 @@ fn system_messages_stand_where_templates_take_them() {
     check(LOCAL, json!([message("developer", json!("a")), user("Go.")]), json!([system("a"), user("Go.")]));
     let plain = json!([system("a"), user("Go."), call, result, user("On.")]);
     check(LOCAL, plain.clone(), plain);
-    // Whoever says nothing has no message, unless nobody else speaks.
+}
+
+/// Whoever says nothing has no message, as long as the conversation ends as it did.
+#[test]
+fn blank_messages_are_left_out_where_nothing_is_lost() {
+    let message = |role: &str, content: Value| json!({"role": role, "content": content});
+    let text = |text: &str| json!({"type": "text", "text": text});
+    let [system, user, assistant] =
+        ["system", "user", "assistant"].map(|role| move |text: &str| message(role, json!(text)));
+    let call = json!({"role": "assistant", "content": null, "tool_calls": [{"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}]});
+    let result = json!({"role": "tool", "tool_call_id": "c", "content": "4"});
+    let check = |entry: &str, messages: Value, expected: Value| {
+        let told = told(entry, &json!({"messages": messages}));
+        assert_eq!(told, Ok((json!({"messages": expected}), vec![])), "{entry} {messages}");
+    };
     let blank = json!([user("Go."), message("assistant", json!(" \n")), user("On.")]);
     check(NEWER, blank.clone(), json!([user("Go."), user("On.")]));
     check(OPENAI, blank.clone(), blank);
-    // As long as the conversation ends as it did.
-    let assistant = |text: &str| message("assistant", json!(text));
     check(NEWER, json!([user("x"), user(" ")]), json!([user("x")]));
     check(NEWER, json!([user("x"), assistant("b"), assistant(" ")]), json!([user("x"), assistant("b")]));
     check(NEWER, json!([user("x"), call, result, user(" ")]), json!([user("x"), call, result]));
