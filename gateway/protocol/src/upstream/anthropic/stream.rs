@@ -146,12 +146,7 @@ impl AnthropicDecoder {
             "content_block_delta" => self.grow(said.index, &said.delta.unwrap_or_default(), chunks),
             "content_block_stop" => self.close(said.index, chunks),
             "message_delta" => self.stop(said.delta.unwrap_or_default(), said.usage, chunks),
-            "message_stop" => {
-                // Without a reason it is not known to be complete.
-                if self.ended || self.end("", chunks) {
-                    chunks.push_back(chunk_encoder::done());
-                }
-            }
+            "message_stop" => self.complete(chunks),
             // A client of this dialect gets it as it came, in its place.
             "ping" if self.native => {}
             "ping" => {
@@ -276,6 +271,13 @@ impl AnthropicDecoder {
         }
         if let Some(counts) = self.usage.counts() {
             chunks.push_back(self.voice.counted(&counts));
+        }
+    }
+
+    fn complete(&mut self, chunks: &mut VecDeque<ResponseChunk>) {
+        // An answer without a reason is not known to be complete.
+        if self.ended || self.end("", chunks) {
+            chunks.push_back(chunk_encoder::done());
         }
     }
 
