@@ -101,6 +101,11 @@ impl AnswerSplitter {
         matches!(&self.state, ReaderState::Calls(calls) if calls.has_repeated())
     }
 
+    /// Whether a call is under way whose arguments are not complete.
+    pub(crate) fn has_open_call(&self) -> bool {
+        matches!(&self.state, ReaderState::Calls(calls) if calls.is_open())
+    }
+
     /// What was held back, now that nothing follows.
     pub(crate) fn finish(&mut self) -> AnswerDelta {
         let mut delta = AnswerDelta::default();

@@ -8,6 +8,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 
 use crate::SchemaError;
 use crate::answer_reader::{AnswerSplitter, CallFragment};
+use crate::repetition::RepetitionWatch;
 
 /// An answer under way: a stream of pieces, of which the last is [`GenerationPiece::End`] or an error. Dropping
 /// it cancels the work, at the latest after the token (or the piece of the prompt) in hand.
@@ -17,6 +18,9 @@ pub struct Generation {
     pub(crate) ticket: u64,
     pieces: UnboundedReceiver<Result<GenerationPiece, GenerationError>>,
     reader: AnswerSplitter,
+    repetition: RepetitionWatch,
+    /// Whether the answer goes round in a circle.
+    circling: bool,
     /// Whether a tool was called.
     called: bool,
     /// What it took so far.
@@ -90,7 +94,7 @@ pub enum GenerationFinish {
     Stop,
     /// The model was done, and called tools.
     ToolCalls,
-    /// `max_tokens` or the end of the context.
+    /// `max_tokens` or the end of the context; a stop sequence in the midst of a call; or the model only repeats itself.
     Length,
 }
 
@@ -159,7 +163,16 @@ impl Generation {
         pieces: UnboundedReceiver<Result<GenerationPiece, GenerationError>>,
         reader: AnswerSplitter,
     ) -> Self {
-        Self { ticket, pieces, reader, called: false, usage: GenerationUsage::default(), ended: false }
+        Self {
+            ticket,
+            pieces,
+            reader,
+            repetition: RepetitionWatch::default(),
+            circling: false,
+            called: false,
+            usage: GenerationUsage::default(),
+            ended: false,
+        }
     }
 
     /// The next piece; `None` after the last one. Cancel-safe: dropping the future loses nothing.
@@ -175,7 +188,10 @@ impl Generation {
             return Poll::Ready(None);
         }
         if self.reader.has_repeated() {
-            return Poll::Ready(Some(Ok(self.end_early())));
+            return Poll::Ready(Some(Ok(self.end_early(GenerationFinish::ToolCalls))));
+        }
+        if self.circling {
+            return Poll::Ready(Some(Ok(self.end_early(GenerationFinish::Length))));
         }
         let piece = match self.pieces.poll_recv(context) {
             Poll::Pending => return Poll::Pending,
@@ -188,14 +204,15 @@ impl Generation {
     }
 
     /// The end of an answer that goes round in a circle. The engine stops at its next token.
-    fn end_early(&mut self) -> GenerationPiece {
+    fn end_early(&mut self, finish: GenerationFinish) -> GenerationPiece {
         self.ended = true;
         self.pieces.close();
+        let rest = self.reader.finish();
         GenerationPiece::End {
-            text: String::new(),
-            thought: String::new(),
-            calls: Vec::new(),
-            finish: GenerationFinish::ToolCalls,
+            text: rest.text,
+            thought: rest.thought,
+            calls: rest.calls,
+            finish,
             usage: self.usage,
         }
     }
@@ -208,6 +225,7 @@ impl Generation {
             }
             GenerationPiece::Token(token) => {
                 self.usage.completion_tokens += 1;
+                self.circling |= self.repetition.push(&token.bytes);
                 let delta = self.reader.push(&std::mem::take(&mut token.text));
                 self.called |= !delta.calls.is_empty();
                 (token.text, token.thought, token.calls) = (delta.text, delta.thought, delta.calls);
@@ -220,7 +238,9 @@ impl Generation {
                 self.called |= !delta.calls.is_empty();
                 (*text, *thought, *calls) = (delta.text, delta.thought, delta.calls);
                 if *finish == GenerationFinish::Stop && self.called {
-                    *finish = GenerationFinish::ToolCalls;
+                    // A stop sequence that stands in a call's arguments leaves half a call.
+                    let cut = self.reader.has_open_call();
+                    *finish = if cut { GenerationFinish::Length } else { GenerationFinish::ToolCalls };
                 }
             }
         }

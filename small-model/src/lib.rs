@@ -44,6 +44,7 @@ mod processor;
 mod prompt;
 mod prompt_encoder;
 mod queue;
+mod repetition;
 mod request;
 mod sampler;
 mod scheduler;

@@ -52,6 +52,11 @@ impl CallReader {
         matches!(self.state, CallState::Repeated)
     }
 
+    /// Whether the last call's arguments are under way.
+    pub(super) fn is_open(&self) -> bool {
+        matches!(self.state, CallState::Arguments(_))
+    }
+
     /// What this text adds to the calls.
     pub(super) fn push(&mut self, text: &str, delta: &mut AnswerDelta) {
         for c in text.chars() {
