@@ -1,8 +1,10 @@
 //! Tells that an answer goes round in a circle: a small model that is asked for its likeliest words may write the same sentence
 //! to the end of its context, while others wait for it.
 
-/// So many times in a row the same passage is a circle. Verses, tables and lists repeat less, or in other words.
-const ROUNDS: usize = 8;
+/// The same passage so many times in a row, and so many bytes of it, are a circle. Verses, tables and lists repeat less, or in
+/// other words.
+const ROUNDS: usize = 4;
+const LEAST: usize = 600;
 /// Bytes of the shortest and of the longest passage that is looked for.
 const SHORTEST: usize = 24;
 const LONGEST: usize = 600;
@@ -37,7 +39,8 @@ impl RepetitionWatch {
 
     /// Whether the end is the same passage of so many bytes again and again.
     fn goes_round(&self, length: usize) -> bool {
-        let Some(start) = self.tail.len().checked_sub(ROUNDS * length) else { return false };
+        let least = length * ROUNDS.max(LEAST.div_ceil(length));
+        let Some(start) = self.tail.len().checked_sub(least) else { return false };
         let rounds = &self.tail[start..];
         rounds[length..] == rounds[..rounds.len() - length] && is_varied(&rounds[..length])
     }
@@ -66,7 +69,11 @@ mod tests {
         let clause = "The process of rainbows is called the rainbow effect, and it is natural. ";
         check(&clause.repeat(10), true);
         check(&format!("It begins well. {}", clause.repeat(10)), true);
-        check(&"彩虹是一种自然现象，它出现在大气中。".repeat(12), true);
+        check(&"彩虹是一种自然现象，它出现在大气中。".repeat(14), true);
+        let paragraph =
+            format!("{clause}It is seen when the sun is behind who looks, and the rain before. {clause}");
+        check(&paragraph.repeat(5), true);
+        check(&paragraph.repeat(3), false);
         check(&"x".repeat(500).replace('x', clause), true);
         check(&clause.repeat(6), false);
         check(&"-".repeat(2000), false);
