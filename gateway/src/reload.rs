@@ -100,9 +100,8 @@ impl Reloader {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Reads the files of the configuration in use; `None` when there are none, or one of them cannot be read.
+    /// Reads the files of the configuration in use, itself and those that it names; `None` when one of them cannot be read.
     fn read(&self) -> Option<Contents> {
-        let file = self.file.clone()?;
         let config = &self.gateway.snapshot().config;
         let scorers = config.routes.iter().filter_map(|route| Some(route.calibration.as_ref()?.file.clone()));
         let authorities = config.models.iter().filter_map(|model| match &model.provider {
@@ -115,7 +114,7 @@ impl Reloader {
             .chain(examples)
             .chain(authorities)
             .chain(collectors)
-            .chain([file])
+            .chain(self.file.clone())
             .map(|file| Some((file.clone(), std::fs::read(file).ok()?)))
             .collect()
     }
@@ -128,9 +127,8 @@ impl Reloader {
         let content = self.read();
         let mut seen = self.seen();
         let seen = &mut *seen;
-        // Without a file there is nothing that could have changed in it; a file that cannot be read may have.
-        let is_known = content.is_some() || self.file.is_none();
-        let is_same = is_known && content.as_ref() == seen.in_use.as_deref();
+        // A file that cannot be read may have changed.
+        let is_same = content.is_some() && content.as_ref() == seen.in_use.as_deref();
         let result = self.load(is_same);
         let counted = match &result {
             Ok(true) => ReloadResult::Ok,
