@@ -1,9 +1,10 @@
 //! Tells that an answer goes round in a circle: a small model that is asked for its likeliest words may write the same sentence
 //! to the end of its context, while others wait for it.
 
-/// The same passage so many times in a row, and so many bytes of it, are a circle. Verses, tables and lists repeat less, or in
+/// The same passage so many times in a row is a circle. Both bounds are judgements: verses, tables and lists repeat less, or in
 /// other words.
 const ROUNDS: usize = 4;
+/// Bytes that a circle has at least, all its rounds together.
 const LEAST: usize = 600;
 /// Bytes of the shortest and of the longest passage that is looked for.
 const SHORTEST: usize = 24;
